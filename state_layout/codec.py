@@ -1,0 +1,85 @@
+"""The one door to JSON: bytes out, checked values in. The only module that imports orjson.
+
+orjson turns NaN and infinities into null without a word; they are refused here instead (`encode`).
+Text that is no valid UTF-8 (lone surrogates from file names, broken program output) is replaced by
+U+FFFD rather than lost.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+type_names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+class NotJson(ValueError):
+    """The bytes are no JSON; `line` and `column` count from 1."""
+
+    def __init__(self, text: str, *, line: int, column: int) -> None:
+        super().__init__(text)
+        self.line, self.column = line, column
+
+
+def encode(value: object) -> bytes:
+    """Encode `value` compactly, key order kept.
+
+    Raises TypeError for values that JSON has no form for (NaN, infinities, sets, own classes).
+    """
+    try:
+        encoded = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        encoded = orjson.dumps(_mended(value))
+    if b"null" in encoded:
+        _refuse_nan(value)
+    return encoded
+
+
+def encode_pretty(value: object) -> bytes:
+    """Encode `value` for people: two spaces, a line feed at the end."""
+    encode(value)
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def decode(data: bytes | str) -> Any:
+    """Decode one JSON value. Raises NotJson with line and column."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(error.msg, line=error.lineno, column=error.colno) from error
+    except RecursionError as error:
+        raise NotJson("nested too deeply", line=1, column=1) from error
+
+
+def decode_object(data: bytes | str) -> dict[str, Any]:
+    """Decode one JSON object. Raises NotJson, also for other values."""
+    value = decode(data)
+    if not isinstance(value, dict):
+        raise NotJson(f"{type_names.get(type(value), 'null')} where an object belongs", line=1, column=1)
+    return value
+
+
+def _refuse_nan(value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"JSON has no form for {value}")
+    if isinstance(value, dict):
+        for item in value.values():
+            _refuse_nan(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_nan(item)
+
+
+def _mended(value: object) -> object:
+    """`value` with invalid text replaced and keys made text; other bad values raise TypeError later."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {str(_mended(str(key))): _mended(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 63:
+        raise TypeError("whole numbers beyond 64 bits have no portable JSON form")
+    return value

@@ -1,0 +1,79 @@
+"""The one door to the disk: every call of this package that changes it passes here.
+
+Normally each function is the system call of its name. A test may `tap` the door: the tap is called with the
+name of the operation and its arguments before it happens, to record it, to fail it (raise OSError) or to
+end the process there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+Tap = Callable[[str, tuple[object, ...]], None]
+_tap: Tap | None = None
+
+
+def tap(function: Tap | None) -> None:
+    """Call `function(operation, arguments)` before each change of the disk; None ends that."""
+    global _tap
+    _tap = function
+
+
+def _seen(operation: str, *arguments: object) -> None:
+    if _tap is not None:
+        _tap(operation, arguments)
+
+
+def write(descriptor: int, data: bytes | memoryview) -> int:
+    _seen("write", descriptor, data)
+    return os.write(descriptor, data)
+
+
+def pwrite(descriptor: int, data: bytes, offset: int) -> int:
+    _seen("pwrite", descriptor, data, offset)
+    return os.pwrite(descriptor, data, offset)
+
+
+def fdatasync(descriptor: int) -> None:
+    _seen("fdatasync", descriptor)
+    os.fdatasync(descriptor)
+
+
+def fsync(descriptor: int) -> None:
+    _seen("fsync", descriptor)
+    os.fsync(descriptor)
+
+
+def truncate(descriptor: int, length: int) -> None:
+    _seen("truncate", descriptor, length)
+    os.ftruncate(descriptor, length)
+
+
+def create(path: Path, flags: int, mode: int) -> int:
+    """Open `path` with `flags`, closed on exec."""
+    if flags & os.O_CREAT:
+        _seen("create", path, flags)
+    return os.open(path, flags | os.O_CLOEXEC, mode)
+
+
+def rename(source: Path, target: Path) -> None:
+    _seen("rename", source, target)
+    source.rename(target)
+
+
+def link(source: Path, target: Path) -> None:
+    _seen("link", source, target)
+    os.link(source, target)
+
+
+def unlink(path: Path) -> None:
+    """Remove `path`; no error if it is not there."""
+    _seen("unlink", path)
+    path.unlink(missing_ok=True)
+
+
+def mkdir(path: Path, mode: int) -> None:
+    _seen("mkdir", path)
+    path.mkdir(mode)

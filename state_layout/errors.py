@@ -1,0 +1,60 @@
+"""What can go wrong with a tree, as types; each carries the text a person is shown.
+
+Foreign errors (OSError, decoding errors, lock timeouts) are translated into these at the doors
+(`atomic`, `journal`, `codec`, `locks`), always with `raise ... from`. Every text names what failed,
+on which path, why, and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+
+class LayoutError(Exception):
+    """Base of all errors of this package; `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class NotATree(LayoutError):
+    """The directory is no orchestration, or one of a newer format."""
+
+    exit_code = 10
+
+
+class Locked(LayoutError):
+    """Somebody else holds the lock."""
+
+    exit_code = 11
+
+
+class Damaged(LayoutError):
+    """A recorded file is corrupt below what was known to be synced. Never guessed around."""
+
+    exit_code = 12
+
+
+class BadInput(LayoutError):
+    """Plans, spec files, names or values that a person can mend; `problems` has one text each."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StorageError(LayoutError):
+    """A write or sync failed; the file it happened on is not written again by this process."""
+
+
+class StorageFull(StorageError):
+    """No space (ENOSPC, EDQUOT): wait for room, then go on."""
+
+
+def storage_error(action: str, path: Path, cause: OSError) -> StorageError:
+    """Translate `cause` met while doing `action` on `path`."""
+    if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(f"{path}: cannot {action}: no space left; free some and it goes on by itself")
+    return StorageError(f"{path}: cannot {action}: {cause.strerror or cause}")

@@ -1,0 +1,261 @@
+"""Append-only chained files: the writer, the reader, and the rules of damage.
+
+One process writes a file; any number read it while it grows. A line is one `write`; it is acknowledged when a
+sync that began after it has ended. Threads of the writer share syncs (group commit): whoever comes first
+syncs for all. After etcd's wal: repair mends a torn tail only and keeps the broken piece.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from state_layout import atomic, disk
+from state_layout.chain import ORIGIN, TAIL_BYTES, Line, Position, chained, synced_claim, utc_now, verified
+from state_layout.errors import Damaged, StorageError, storage_error
+
+CHUNK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """The first line of a file that is not valid, and whether it may be set aside."""
+
+    path: Path
+    line: int  # counts from 1, from where the reader began
+    position: Position  # the end of the last valid line
+    is_tail: bool  # never acknowledged: set it aside and go on
+    is_partial: bool  # no line feed: being written, or torn
+
+
+class Reader:
+    """Reads the whole lines of a file that may be growing; remembers where it is.
+
+    `damage` is None or tells why no more lines come. A line in the middle of being written is no damage to a
+    reader of a living file: it is offered again at the next `read`.
+    """
+
+    def __init__(self, path: Path, position: Position = ORIGIN) -> None:
+        self.path, self.position, self.damage = path, position, None
+        self._lines_read = 0
+
+    damage: Damage | None
+
+    def read(self) -> list[Line]:
+        """All whole valid lines after `position`; moves it. A missing file has none."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[Line]:
+        self.damage = None
+        try:
+            descriptor = disk.create(self.path, os.O_RDONLY, 0)
+        except FileNotFoundError:
+            return
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        try:
+            yield from self._lines(descriptor)
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        finally:
+            os.close(descriptor)
+
+    def stands(self) -> bool:
+        """Whether `position` is still the end of the line it was: false for another or a shorter file."""
+        if self.position.offset == 0:
+            return True
+        try:
+            with atomic.opened(self.path, os.O_RDONLY) as descriptor:
+                tail = os.pread(descriptor, TAIL_BYTES, self.position.offset - TAIL_BYTES)
+        except OSError:
+            return False
+        return tail == b',"h":"%b"}\n' % self.position.h.encode()
+
+    def _lines(self, descriptor: int) -> Iterator[Line]:
+        rest = b""
+        while chunk := os.pread(descriptor, CHUNK_BYTES, self.position.offset + len(rest)):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for index, raw in enumerate(whole):
+                line = verified(self.position, raw)
+                if line is None:
+                    self.damage = self._judge(descriptor, [*whole[index:], rest])
+                    return
+                self.position = line.end
+                self._lines_read += 1
+                yield line
+        if rest:
+            self.damage = self._found(is_tail=True, is_partial=True)
+
+    def _judge(self, descriptor: int, suspects: list[bytes]) -> Damage:
+        """Tail, unless a later line says that this one had been synced."""
+        offset = self.position.offset + sum(map(len, suspects)) + len(suspects) - 1
+        claim = max(map(synced_claim, suspects[1:]), default=0)
+        rest = suspects[-1]
+        while chunk := os.pread(descriptor, CHUNK_BYTES, offset):
+            offset += len(chunk)
+            *whole, rest = (rest + chunk).split(b"\n")
+            claim = max(claim, *map(synced_claim, whole), 0)
+        return self._found(is_tail=claim <= self.position.seq, is_partial=False)
+
+    def _found(self, *, is_tail: bool, is_partial: bool) -> Damage:
+        number = self._lines_read + 1
+        return Damage(path=self.path, line=number, position=self.position, is_tail=is_tail, is_partial=is_partial)
+
+
+def last_position(path: Path, *, floor: int = 0) -> Position:
+    """The end of the last valid line of `path`, read from its beginning.
+
+    Raises Damaged where a line that was synced, or is not above `floor`, is not valid.
+    """
+    reader = Reader(path)
+    for _ in reader:
+        pass
+    if reader.damage is not None:
+        refuse_corruption(reader.damage, floor)
+    return reader.position
+
+
+def refuse_corruption(damage: Damage, floor: int = 0) -> None:
+    """Raise Damaged unless `damage` is tail damage above `floor`, a `seq` others know to be durable."""
+    if damage.is_tail and damage.position.seq >= floor:
+        return
+    raise Damaged(
+        f"{damage.path}:{damage.line}: corrupt after seq {damage.position.seq}, which was durable once; "
+        "restore the file from a copy, or see what is left with 'maos-sup check'"
+    )
+
+
+class Journal:
+    """The writer of one chained file. Safe to use from several threads of its process.
+
+    After a failed sync, or a failed write that could not be cut back, every further use raises StorageError:
+    a second sync would report success over lost pages.
+    """
+
+    def __init__(self, path: Path, descriptor: int, position: Position, *, now: Callable[[], str] = utc_now) -> None:
+        self.path = path
+        self._descriptor, self._position, self._now = descriptor, position, now
+        self._synced_seq = position.seq
+        self._told_synced = -1
+        self._poison: StorageError | None = None
+        self._appending, self._syncing = threading.Lock(), threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path, *, first_seq: int = 1, now: Callable[[], str] = utc_now) -> Journal:
+        """Begin a new file, its name durable. Raises StorageError, also if `path` exists."""
+        try:
+            descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, atomic.FILE_MODE)
+        except OSError as cause:
+            raise storage_error("create", path, cause) from cause
+        atomic.fsync_folder(path.parent)
+        return cls(path, descriptor, Position(first_seq - 1), now=now)
+
+    @classmethod
+    def open(cls, path: Path, *, floor: int = 0, now: Callable[[], str] = utc_now) -> Journal:
+        """Go on with `path`, or begin it. A torn tail is set aside first; what is there is made durable.
+
+        Raises Damaged for corruption at or below `floor` or a synced line, StorageError.
+        """
+        if not path.exists():
+            atomic.make_folder(path.parent)
+            return cls.create(path, now=now)
+        position = last_position(path, floor=floor)
+        try:
+            descriptor = disk.create(path, os.O_RDWR | os.O_APPEND, atomic.FILE_MODE)
+            _set_tail_aside(path, descriptor, position.offset)
+            disk.fdatasync(descriptor)
+        except OSError as cause:
+            raise storage_error("open", path, cause) from cause
+        return cls(path, descriptor, position, now=now)
+
+    @property
+    def position(self) -> Position:
+        """The end of the last line written, synced or not."""
+        return self._position
+
+    @property
+    def synced_seq(self) -> int:
+        """The highest `seq` known to be durable."""
+        return self._synced_seq
+
+    def append(self, type_: str, fields: dict[str, Any], *, seq: int | None = None) -> Position:
+        """Write one line, not yet durable; `seq` is the next one, or a higher one given.
+
+        Raises StorageFull with the file as before, StorageError with the file given up, TypeError for values
+        JSON has no form for.
+        """
+        with self._appending:
+            self._refuse_poisoned()
+            record: dict[str, Any] = {"seq": self._position.seq + 1 if seq is None else seq, "at": self._now()}
+            if self._told_synced != self._synced_seq:
+                record["synced"] = self._synced_seq
+            line = chained(self._position, record | {"type": type_} | fields)
+            self._write(line)
+            self._told_synced = record.get("synced", self._told_synced)
+            self._position = line.end
+            return line.end
+
+    def sync(self, seq: int | None = None) -> None:
+        """Make everything up to `seq` (all, by default) durable; several threads share one sync."""
+        wanted = self._position.seq if seq is None else seq
+        if self._synced_seq >= wanted:
+            return
+        with self._syncing:
+            if self._synced_seq >= wanted:
+                return
+            self._refuse_poisoned()
+            covered = self._position.seq
+            try:
+                disk.fdatasync(self._descriptor)
+            except OSError as cause:
+                self._poison = storage_error("sync", self.path, cause)
+                raise self._poison from cause
+            self._synced_seq = covered
+
+    def commit(self, type_: str, fields: dict[str, Any]) -> Position:
+        """Append one line and make it durable."""
+        position = self.append(type_, fields)
+        self.sync(position.seq)
+        return position
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the file that is open here."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        """Close without syncing."""
+        os.close(self._descriptor)
+
+    def _refuse_poisoned(self) -> None:
+        if self._poison is not None:
+            raise StorageError(str(self._poison)) from self._poison
+
+    def _write(self, line: Line) -> None:
+        try:
+            atomic.write_all(self._descriptor, line.raw + b"\n")
+        except OSError as cause:
+            error = storage_error("append", self.path, cause)
+            try:
+                disk.truncate(self._descriptor, self._position.offset)
+            except OSError:
+                self._poison = error
+            raise error from cause
+
+
+def _set_tail_aside(path: Path, descriptor: int, length: int) -> None:
+    """Copy what follows `length` into `<path>.torn-<n>`, durable, then cut it off."""
+    tail = os.pread(descriptor, max(0, os.fstat(descriptor).st_size - length), length)
+    if not tail:
+        return
+    number = 1
+    while not atomic.create_once(path.with_name(f"{path.name}.torn-{number}"), tail):
+        number += 1
+    disk.truncate(descriptor, length)
+    disk.fsync(descriptor)

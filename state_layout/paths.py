@@ -1,0 +1,238 @@
+"""The only module that knows file names. Builds paths; touches nothing.
+
+After restic's `layout`: everybody else asks here where a thing lies.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from state_layout.errors import BadInput
+
+FORMAT_WORD, FORMAT_VERSION = "maos-sup", 1
+RESERVED = frozenset({"all", "operator", "supervisor"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name an agent or task; nothing that leaves the tree can."""
+    return _NAME.fullmatch(text) is not None and text not in RESERVED
+
+
+def checked_name(text: str, what: str) -> str:
+    """Return `text` if it may name an agent or task. Raises BadInput, saying `what` it was meant to be."""
+    if is_name(text):
+        return text
+    if text in RESERVED:
+        raise BadInput(f"{what} {text!r}: the name is reserved; use another than all, operator, supervisor")
+    raise BadInput(f"{what} {text[:80]!r}: use 1 to 64 of a-z 0-9 _ -, the first a letter or digit")
+
+
+def number_name(number: int) -> str:
+    """The folder name of an attempt or a life: `0003`."""
+    return f"{number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaths:
+    """The files of one process life of an agent."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    def checkpoint(self, slot: int) -> Path:
+        return self.root / f"checkpoint.{slot}.json"
+
+    @property
+    def stdout(self) -> Path:
+        return self.root / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        return self.root / "stderr.log"
+
+    @property
+    def control(self) -> Path:
+        return self.root / "control.jsonl"
+
+    @property
+    def exit(self) -> Path:
+        return self.root / "exit.json"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPaths:
+    """The files of one agent, all lives."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def attempts(self) -> Path:
+        return self.root / "attempts"
+
+    def attempt(self, number: int) -> AttemptPaths:
+        return AttemptPaths(self.attempts / number_name(number))
+
+    @property
+    def session(self) -> Path:
+        return self.root / "session"
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "workspace"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Where everything of one orchestration lies. `root` is absolute while a process runs."""
+
+    root: Path
+
+    @property
+    def format(self) -> Path:
+        return self.root / "FORMAT"
+
+    @property
+    def readme(self) -> Path:
+        return self.root / "README.txt"
+
+    # -- spec: desired
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec"
+
+    @property
+    def spec_lock(self) -> Path:
+        return self.spec / ".lock"
+
+    @property
+    def orchestration_spec(self) -> Path:
+        return self.spec / "orchestration.json"
+
+    @property
+    def agent_specs(self) -> Path:
+        return self.spec / "agents"
+
+    def agent_spec(self, agent: str) -> Path:
+        return self.agent_specs / f"{agent}.json"
+
+    @property
+    def task_specs(self) -> Path:
+        return self.spec / "tasks"
+
+    def task_spec(self, task: str) -> Path:
+        return self.task_specs / f"{task}.json"
+
+    @property
+    def approvals(self) -> Path:
+        return self.spec / "approvals"
+
+    @property
+    def files(self) -> Path:
+        return self.spec / "files"
+
+    # -- supervisor: observed
+    @property
+    def supervisor(self) -> Path:
+        return self.root / "supervisor"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        return self.supervisor / "lock"
+
+    @property
+    def lives(self) -> Path:
+        return self.supervisor / "lives"
+
+    def life_journal(self, life: int) -> Path:
+        return self.lives / number_name(life) / "journal.jsonl"
+
+    @property
+    def supervisor_status(self) -> Path:
+        return self.supervisor / "status.json"
+
+    @property
+    def accepted(self) -> Path:
+        return self.supervisor / "accepted"
+
+    def accepted_copy(self, spec_file: Path) -> Path:
+        """Where the last good copy of `spec_file` lies."""
+        return self.accepted / spec_file.relative_to(self.spec)
+
+    @property
+    def restored(self) -> Path:
+        return self.supervisor / "restored.json"
+
+    # -- agents, mail, budget
+    @property
+    def agents(self) -> Path:
+        return self.root / "agents"
+
+    def agent(self, agent: str) -> AgentPaths:
+        return AgentPaths(self.agents / agent)
+
+    @property
+    def mail(self) -> Path:
+        return self.root / "mail"
+
+    def mail_box(self, to: str) -> Path:
+        return self.mail / to
+
+    def mail_file(self, to: str, sender: str) -> Path:
+        return self.mail / to / f"{sender}.jsonl"
+
+    @property
+    def budget(self) -> Path:
+        return self.root / "budget"
+
+    # -- run: bound to this host, disposable
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def host(self) -> Path:
+        return self.run / "host.json"
+
+    @property
+    def supervisor_handle(self) -> Path:
+        return self.run / "supervisor.handle.json"
+
+    @property
+    def supervisor_log(self) -> Path:
+        return self.run / "supervisor.log"
+
+    @property
+    def run_agents(self) -> Path:
+        return self.run / "agents"
+
+    def handle(self, agent: str) -> Path:
+        return self.run_agents / f"{agent}.handle.json"
+
+    def beat(self, agent: str) -> Path:
+        return self.run_agents / f"{agent}.beat"
+
+    @property
+    def ballast(self) -> Path:
+        return self.run / "ballast"
+
+    def shown(self, path: Path) -> str:
+        """`path` as people are shown it: relative to the tree."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)

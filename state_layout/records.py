@@ -1,0 +1,283 @@
+"""What is persisted, as types: the specs, the snapshots, messages. Shapes and units are those of FORMAT.md.
+
+Pure: no file is touched here. Each record has `from_json` where it is read; readers of spec files validate
+first (`state_layout.spec`), so these trust what they get. Free settings of users stay dictionaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Want(StrEnum):
+    """What a person wants of an orchestration, an agent or a task."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    STOP = "stop"
+    CANCEL = "cancel"  # tasks
+    SKIP = "skip"  # tasks
+
+
+class TaskPhase(StrEnum):
+    """Where a task stands. The first five are derived, the others are recorded outcomes or work under way."""
+
+    WAITING = "waiting"  # a need is not done yet
+    READY = "ready"
+    PAUSED = "paused"  # wanted so, not begun
+    BLOCKED = "blocked"  # a need failed or was cancelled
+    SKIPPED = "skipped"
+    RUNNING = "running"
+    ASKING = "asking"
+    INTERRUPTED = "interrupted"  # its attempt ended, it will go on
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AgentPhase(StrEnum):
+    """Where an agent stands, as `status` shows it."""
+
+    WAITING = "waiting"  # no process: none of its tasks is ready
+    QUEUED = "queued"  # no process: a task is ready, no slot is free
+    STARTING = "starting"
+    RUNNING = "running"
+    SLOW = "slow"  # beats, without progress for long
+    HUNG = "hung"  # no beat
+    BACKOFF = "backoff"  # died, will be restarted
+    PARKED = "parked"  # the process ended: nothing ready
+    PAUSED = "paused"
+    ASKING = "asking"
+    STOPPED = "stopped"
+    FAILED = "failed"  # given up
+    DONE = "done"  # all its tasks are settled
+
+
+class Phase(StrEnum):
+    """Where an orchestration stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # wanted to run, no supervisor alive
+
+
+class ExitReason(StrEnum):
+    """How a life of an agent ended (`exit.json`)."""
+
+    PARKED = "parked"
+    PAUSED = "paused"
+    ASKING = "asking"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DISK_FULL = "disk_full"
+    DAMAGED = "damaged"
+    POISONED = "poisoned"
+    LOST = "lost"
+
+
+SETTLED = frozenset({TaskPhase.DONE, TaskPhase.FAILED, TaskPhase.CANCELLED})
+CALM_EXITS = frozenset({ExitReason.PARKED, ExitReason.PAUSED, ExitReason.ASKING, ExitReason.STOPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds; an agent may override all but `max_agents` and `on_failure`."""
+
+    timeout_s: float = 600.0  # per task and attempt
+    max_agents: int = 16  # processes at once
+    on_failure: str = "continue"  # or "stop"
+    hang_s: float = 30.0  # without a beat
+    stop_grace_s: float = 5.0  # between TERM and KILL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often things are done."""
+
+    save_s: float = 1.0  # longest time raw output stays unsynced
+    checkpoint_s: float = 120.0
+    beat_s: float = 1.0
+    tick_s: float = 1.0  # rescan of the supervisor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Caps; None is no cap."""
+
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`."""
+
+    max: int = 5
+    window_s: float = 60.0
+    backoff_s: float = 0.5
+    backoff_max_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestrationSpec:
+    """`spec/orchestration.json`."""
+
+    id: str
+    request: str
+    want: Want = Want.RUN
+    project: str | None = None  # relative to the tree
+    project_name: str | None = None
+    limits: Limits = Limits()
+    intervals: Intervals = Intervals()
+    budget: Budget = Budget()
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
+        return cls(
+            id=value["id"],
+            request=value["request"],
+            want=Want(value.get("want", "run")),
+            project=value.get("project"),
+            project_name=value.get("project_name"),
+            limits=Limits(**_known(Limits, value.get("limits"))),
+            intervals=Intervals(**_known(Intervals, value.get("intervals"))),
+            budget=Budget(**_known(Budget, value.get("budget"))),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """`spec/agents/<agent>.json`; `settings` are the keys that belong to the kind."""
+
+    name: str
+    kind: str
+    role: str = ""
+    want: Want = Want.RUN
+    cwd: str | None = None  # "project" or "workspace"
+    env: dict[str, str] = field(default_factory=dict)
+    restart: Restart = Restart()
+    limits: dict[str, Any] = field(default_factory=dict)  # overrides of Limits
+    keywords: tuple[str, ...] = ("discovery", "found", "result", "error")
+    on_uncertain: str = "retry"  # or "raise", "ask"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
+        own = {"kind", "role", "want", "cwd", "env", "restart", "limits", "keywords", "on_uncertain"}
+        return cls(
+            name=name,
+            kind=value["kind"],
+            role=value.get("role", ""),
+            want=Want(value.get("want", "run")),
+            cwd=value.get("cwd"),
+            env=value.get("env") or {},
+            restart=Restart(**_known(Restart, value.get("restart"))),
+            limits=value.get("limits") or {},
+            keywords=tuple(value.get("keywords", ("discovery", "found", "result", "error"))),
+            on_uncertain=value.get("on_uncertain", "retry"),
+            settings={key: item for key, item in value.items() if key not in own},
+        )
+
+    def limits_in_force(self, common: Limits) -> Limits:
+        """The orchestration's limits with this agent's own in their place."""
+        return Limits(**{**asdict(common), **_known(Limits, self.limits)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """`spec/tasks/<task>.json`."""
+
+    id: str
+    agent: str
+    description: str = ""
+    needs: tuple[str, ...] = ()
+    want: Want = Want.RUN
+    run: int = 1
+    timeout_s: float | None = None  # the agent's limit otherwise
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, id_: str, value: dict[str, Any]) -> TaskSpec:
+        own = {"agent", "description", "needs", "want", "run", "timeout_s"}
+        return cls(
+            id=id_,
+            agent=value["agent"],
+            description=value.get("description", ""),
+            needs=tuple(value.get("needs") or ()),
+            want=Want(value.get("want", "run")),
+            run=value.get("run", 1),
+            timeout_s=value.get("timeout_s"),
+            settings={key: item for key, item in value.items() if key not in own},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specs:
+    """All that is wanted, as in force: the last good version of every file."""
+
+    orchestration: OrchestrationSpec
+    agents: dict[str, AgentSpec]
+    tasks: dict[str, TaskSpec]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcome:
+    """Where a task stands in an agent's records (journal `task`, `status.json`)."""
+
+    phase: TaskPhase
+    run: int = 1
+    attempts: int = 0
+    progress: float | None = None
+    result: Any = None
+    error: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    elapsed_s: float = 0.0
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TaskOutcome:
+        return cls(**{**_known(cls, value), "phase": TaskPhase(value["phase"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message, as its reader gets it."""
+
+    sender: str
+    to: str
+    seq: int
+    type: str = "info"
+    text: str | None = None
+    body: Any = None
+    reply_to: str | None = None
+    at: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.sender}/{self.to}/{self.seq}"
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Message:
+        return cls(
+            sender=value["from"],
+            to=value["to"],
+            seq=value["seq"],
+            type=value.get("type", "info"),
+            text=value.get("text"),
+            body=value.get("body"),
+            reply_to=value.get("reply_to"),
+            at=value.get("at", ""),
+        )
+
+
+MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error")
+
+
+def _known(cls: Any, value: dict[str, Any] | None) -> dict[str, Any]:
+    """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
+    return {key: item for key, item in (value or {}).items() if key in cls.__dataclass_fields__}
