@@ -1,0 +1,49 @@
+# Everything from a fresh clone with python3, python3-venv, make and git:
+#   make demo      several agents audit this repository
+#   make test      the tests
+#   make check     ruff, mypy --strict, the architecture
+#   make bench     measurements, side by side with peers
+#   make torture   the long form of the crash tests
+# The virtual environment in .venv is made when needed and again when pyproject.toml changes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.made
+PYTEST_ARGS ?=
+TORTURE_ROUNDS ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench torture clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@status=0; \
+	$(BIN)/maos-sup run examples/repo_audit/plan.toml --yes || status=$$?; \
+	sh examples/repo_audit/where.sh; \
+	exit $$status
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 $(PYTEST_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+torture: $(STAMP)
+	MAOS_SUP_TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/crash
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
