@@ -1,0 +1,308 @@
+"""The rules of the source tree, asserted by walking syntax trees.
+
+Layers point one way, each third party has one door, `core` is pure, modules say what they are for,
+files stay short. The checkers are functions over a module's name and text; the tests below feed them
+violations first, so that a checker that finds nothing is known to be able to find something.
+Imports under TYPE_CHECKING count: an arrow is an arrow.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("maos_sup", "state_layout")
+LONGEST_FILE_LINES = 400
+
+LEAVES = ("agents", "launchers", "mirrors", "views")
+LAYERS = ("core", "planner", "supervisor", "cli", *LEAVES)
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "state_layout": frozenset({"state_layout"}),
+    "core": frozenset({"core", "state_layout"}),
+    **{leaf: frozenset({leaf, "core", "state_layout"}) for leaf in LEAVES},
+    "planner": frozenset({"planner", "core", "state_layout"}),
+    "supervisor": frozenset({"supervisor", "core", "launchers", "state_layout"}),
+    "cli": frozenset({*LAYERS, "state_layout"}),
+    "maos_sup": frozenset(),              # maos_sup/__init__.py: importing it costs nothing
+    "__main__": frozenset({"cli"}),
+}
+DOORS: dict[str, tuple[str, ...]] = {
+    "click": ("maos_sup.cli",),
+    "rich": ("maos_sup.cli", "maos_sup.views"),
+    "watchdog": ("maos_sup.supervisor.wake",),
+    "psutil": ("maos_sup.launchers",),
+    "anthropic": ("maos_sup.agents.kinds",),
+    "genai_prices": ("maos_sup.agents.kinds",),
+    "filelock": ("state_layout.locks",),
+    "orjson": ("state_layout.codec",),
+}
+IMPURE = frozenset(
+    {"asyncio", "io", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal"}
+    | {"socket", "subprocess", "tempfile", "threading", "time", "uuid"}
+)
+CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def layer_of(module: str) -> str:
+    """The layer of one of our modules: `maos_sup.core.model` -> `core`."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "maos_sup" and len(parts) > 1 else parts[0]
+
+
+def imports(module: str, source: str, *, is_package: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) for each import: statements, relative ones, import_module("...")."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = import_base(module, node, is_package=is_package)
+            if base == "maos_sup":        # from maos_sup import core: the names are the modules
+                yield from ((node.lineno, f"maos_sup.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, base
+        elif isinstance(node, ast.Call):
+            yield from ((node.lineno, name) for name in imported_by_call(node))
+
+
+def import_base(module: str, node: ast.ImportFrom, *, is_package: bool) -> str:
+    """The absolute dotted name that a `from X import` names, relative ones resolved."""
+    if not node.level:
+        return node.module or ""
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    base = package[: len(package) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+def imported_by_call(node: ast.Call) -> list[str]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name not in ("import_module", "__import__") or not node.args:
+        return []
+    first = node.args[0]
+    return [first.value] if isinstance(first, ast.Constant) and isinstance(first.value, str) else []
+
+
+def layer_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Imports of ours that go against the arrows."""
+    layer = layer_of(module)
+    if layer not in MAY_IMPORT:
+        return [f"{module}: {layer!r} is no layer; add it to MAY_IMPORT with its arrows"]
+    problems = []
+    for line, name in imports(module, source, is_package=is_package):
+        if name.split(".")[0] not in PACKAGES or name in ("maos_sup", "maos_sup.__version__"):
+            continue
+        target = layer_of(name)
+        if target not in MAY_IMPORT[layer]:
+            problems.append(f"{module}:{line}: {layer} must not import {target} ({name})")
+    return problems
+
+
+def door_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Third parties imported elsewhere than behind their door, or without one."""
+    problems = []
+    for line, name in imports(module, source, is_package=is_package):
+        top = name.split(".")[0]
+        if top in PACKAGES or top in sys.stdlib_module_names:
+            continue
+        doors = DOORS.get(top, ())
+        if not any(within(module, door) for door in doors):
+            where = " or ".join(doors) or "nowhere: give it a door in DOORS first"
+            problems.append(f"{module}:{line}: {top} is imported only in {where}")
+    return problems
+
+
+def purity_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Clocks, files, processes and chance in `core`."""
+    if not within(module, "maos_sup.core"):
+        return []
+    problems = [
+        f"{module}:{line}: core is pure and must not import {name}"
+        for line, name in imports(module, source, is_package=is_package)
+        if name.split(".")[0] in IMPURE
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            problems.append(f"{module}:{node.lineno}: core is pure and must not open files")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_clock(node.func):
+            problems.append(f"{module}:{node.lineno}: core is pure and must not read the clock")
+    return problems
+
+
+def is_clock(call: ast.Attribute) -> bool:
+    owner = call.value.attr if isinstance(call.value, ast.Attribute) else getattr(call.value, "id", "")
+    return call.attr in CLOCK_CALLS and owner in ("datetime", "date")
+
+
+def print_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """`print` outside the command line."""
+    if within(module, "maos_sup.cli"):
+        return []
+    return [
+        f"{module}:{node.lineno}: only the command line prints"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+
+
+def docstring_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """A module that does not say what it is for."""
+    docstring = ast.get_docstring(ast.parse(source))
+    return [] if docstring and docstring.strip() else [f"{module}: has no docstring"]
+
+
+def length_problems(name: str, source: str) -> list[str]:
+    """A file of more than 400 lines."""
+    count = len(source.splitlines())
+    return [f"{name}: {count} lines; split it before 400"] if count > LONGEST_FILE_LINES else []
+
+
+Checker = Callable[..., list[str]]
+CHECKERS: tuple[Checker, ...] = (
+    layer_problems,
+    door_problems,
+    purity_problems,
+    print_problems,
+    docstring_problems,
+)
+
+
+def modules() -> Iterator[tuple[str, str, bool]]:
+    """Yield (dotted name, text, is a package) for each module of ours; packages still absent are none."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            yield name, path.read_text(encoding="utf-8"), is_package
+
+
+@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
+def test_source_keeps_the_rules(checker: Checker) -> None:
+    problems = [
+        problem
+        for module, source, is_package in modules()
+        for problem in checker(module, source, is_package=is_package)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_files_end_before_400_lines() -> None:
+    problems = [
+        problem
+        for folder in (*PACKAGES, "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for problem in length_problems(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_modules_are_found_under_their_dotted_names() -> None:
+    found = {name: is_package for name, _, is_package in modules()}
+    assert found.get("maos_sup") is True
+    assert found.get("state_layout.paths", False) is False
+    assert all(name.split(".")[0] in PACKAGES for name in found)
+
+
+# The checkers themselves: each row is a violation, then come what they must let pass.
+
+VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
+    (layer_problems, "state_layout.paths", "import maos_sup.core.model"),
+    (layer_problems, "state_layout.paths", "from maos_sup import core"),
+    (layer_problems, "state_layout.paths", "from maos_sup.core import model"),
+    (layer_problems, "state_layout.paths", "import importlib\nimportlib.import_module('maos_sup.core')"),
+    (layer_problems, "state_layout.paths", "__import__('maos_sup.core')"),
+    (layer_problems, "maos_sup.core.decide", "from maos_sup.agents import kind"),
+    (layer_problems, "maos_sup.core.decide", "from ..agents import kind"),
+    (layer_problems, "maos_sup.core.decide", "from .. import agents"),
+    (layer_problems, "maos_sup.core.decide", "def late():\n    from maos_sup.cli import main"),
+    (layer_problems, "maos_sup.agents.runner", "import maos_sup.launchers.local"),
+    (layer_problems, "maos_sup.launchers.local", "from maos_sup.agents.runner import main"),
+    (layer_problems, "maos_sup.mirrors.sqlite", "from maos_sup import views"),
+    (layer_problems, "maos_sup.views.tail", "from maos_sup.supervisor import loop"),
+    (layer_problems, "maos_sup.planner.plan", "from maos_sup.agents import kind"),
+    (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.agents.runner import main"),
+    (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.cli import main"),
+    (layer_problems, "maos_sup.views.tail", "if TYPE_CHECKING:\n    from maos_sup.cli import x"),
+    (layer_problems, "maos_sup.helpers.misc", "import json"),
+    (layer_problems, "maos_sup.__main__", "from maos_sup.core import model"),
+    (layer_problems, "maos_sup", "from maos_sup.core import model"),
+    (door_problems, "maos_sup.views.status", "import click"),
+    (door_problems, "maos_sup.supervisor.loop", "from rich.console import Console"),
+    (door_problems, "maos_sup.supervisor.loop", "from watchdog.observers import Observer"),
+    (door_problems, "maos_sup.supervisor.wakeful", "import watchdog"),
+    (door_problems, "maos_sup.supervisor.adopt", "import psutil"),
+    (door_problems, "maos_sup.agents.runner", "import anthropic"),
+    (door_problems, "maos_sup.agents.runner", "def late():\n    import anthropic"),
+    (door_problems, "state_layout.mail", "from filelock import FileLock"),
+    (door_problems, "state_layout.journal", "import orjson"),
+    (door_problems, "maos_sup.cli.run", "import requests"),
+    (purity_problems, "maos_sup.core.decide", "import time"),
+    (purity_problems, "maos_sup.core.decide", "from os import getpid"),
+    (purity_problems, "maos_sup.core.decide", "import os.path"),
+    (purity_problems, "maos_sup.core.decide", "from pathlib import Path"),
+    (purity_problems, "maos_sup.core.decide", "import random"),
+    (purity_problems, "maos_sup.core.decide", "import subprocess"),
+    (purity_problems, "maos_sup.core.decide", "def read():\n    return open('x').read()"),
+    (purity_problems, "maos_sup.core.decide", "import datetime\ndatetime.datetime.now(datetime.UTC)"),
+    (print_problems, "maos_sup.supervisor.loop", "def f():\n    print('hello')"),
+    (print_problems, "state_layout.check", "print('hello')"),
+    (docstring_problems, "maos_sup.core.decide", "x = 1"),
+    (docstring_problems, "maos_sup.core", ""),
+    (docstring_problems, "maos_sup.core", '"""  """'),
+)
+
+LEGAL: tuple[tuple[Checker, str, str], ...] = (
+    (layer_problems, "state_layout.mail", "from state_layout import journal\nfrom . import paths"),
+    (layer_problems, "maos_sup.core.decide", "from maos_sup.core.model import A\nfrom .model import B"),
+    (layer_problems, "maos_sup.core.decide", "from state_layout.records import Journal"),
+    (layer_problems, "maos_sup.agents.kinds.command", "from ..kind import Kind\nfrom maos_sup.core import x"),
+    (layer_problems, "maos_sup.supervisor.apply", "from maos_sup.launchers.base import Launcher"),
+    (layer_problems, "maos_sup.planner.plan", "from maos_sup.core import model"),
+    (layer_problems, "maos_sup.cli.run", "from maos_sup import supervisor, agents, views, planner"),
+    (layer_problems, "maos_sup.supervisor.loop", "from maos_sup import __version__"),
+    (layer_problems, "maos_sup.__main__", "from maos_sup.cli import main"),
+    (door_problems, "maos_sup.cli.run", "import click\nfrom rich.live import Live"),
+    (door_problems, "maos_sup.views.live", "import rich.table"),
+    (door_problems, "maos_sup.supervisor.wake", "from watchdog.events import FileSystemEventHandler"),
+    (door_problems, "maos_sup.launchers.local", "import psutil"),
+    (door_problems, "maos_sup.agents.kinds.anthropic", "import anthropic"),
+    (door_problems, "state_layout.locks", "import filelock, os"),
+    (purity_problems, "maos_sup.core.decide", "import math\nfrom datetime import timedelta"),
+    (purity_problems, "maos_sup.supervisor.loop", "import time\nopen('x')"),
+    (print_problems, "maos_sup.cli.run", "print('hello')"),
+    (docstring_problems, "maos_sup.core.decide", '"""Decides."""'),
+)
+
+
+@pytest.mark.parametrize(("checker", "module", "source"), VIOLATIONS)
+def test_violation_is_found(checker: Checker, module: str, source: str) -> None:
+    assert checker(module, source), f"{checker.__name__} let pass: {module}: {source}"
+
+
+@pytest.mark.parametrize(("checker", "module", "source"), LEGAL)
+def test_legal_source_passes(checker: Checker, module: str, source: str) -> None:
+    assert checker(module, source) == []
+
+
+def test_relative_import_in_a_package_is_resolved_from_itself() -> None:
+    assert layer_problems("maos_sup.views", "from . import tail", is_package=True) == []
+    assert layer_problems("maos_sup.views", "from ..agents import kind", is_package=True)
+
+
+def test_long_file_is_found() -> None:
+    assert length_problems("x.py", "x = 1\n" * 401)
+    assert length_problems("x.py", "x = 1\n" * 400) == []
+
+
+def test_problem_names_module_line_and_rule() -> None:
+    assert layer_problems("maos_sup.core.decide", "\nimport maos_sup.cli") == [
+        "maos_sup.core.decide:2: core must not import cli (maos_sup.cli)"
+    ]
