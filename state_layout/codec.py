@@ -12,7 +12,14 @@ from typing import Any
 
 import orjson
 
-type_names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+type_names = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
 
 
 class NotJson(ValueError):

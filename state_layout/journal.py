@@ -103,7 +103,9 @@ class Reader:
 
     def _found(self, *, is_tail: bool, is_partial: bool) -> Damage:
         number = self._lines_read + 1
-        return Damage(path=self.path, line=number, position=self.position, is_tail=is_tail, is_partial=is_partial)
+        return Damage(
+            path=self.path, line=number, position=self.position, is_tail=is_tail, is_partial=is_partial
+        )
 
 
 def last_position(path: Path, *, floor: int = 0) -> Position:
@@ -136,7 +138,9 @@ class Journal:
     a second sync would report success over lost pages.
     """
 
-    def __init__(self, path: Path, descriptor: int, position: Position, *, now: Callable[[], str] = utc_now) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, position: Position, *, now: Callable[[], str] = utc_now
+    ) -> None:
         self.path = path
         self._descriptor, self._position, self._now = descriptor, position, now
         self._synced_seq = position.seq
@@ -148,7 +152,9 @@ class Journal:
     def create(cls, path: Path, *, first_seq: int = 1, now: Callable[[], str] = utc_now) -> Journal:
         """Begin a new file, its name durable. Raises StorageError, also if `path` exists."""
         try:
-            descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, atomic.FILE_MODE)
+            descriptor = disk.create(
+                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, atomic.FILE_MODE
+            )
         except OSError as cause:
             raise storage_error("create", path, cause) from cause
         atomic.fsync_folder(path.parent)
@@ -190,7 +196,10 @@ class Journal:
         """
         with self._appending:
             self._refuse_poisoned()
-            record: dict[str, Any] = {"seq": self._position.seq + 1 if seq is None else seq, "at": self._now()}
+            record: dict[str, Any] = {
+                "seq": self._position.seq + 1 if seq is None else seq,
+                "at": self._now(),
+            }
             if self._told_synced != self._synced_seq:
                 record["synced"] = self._synced_seq
             line = chained(self._position, record | {"type": type_} | fields)

@@ -1,0 +1,188 @@
+"""The reconciler's decision: Observation and Memory in, Actions out. A table of want x process.
+
+Level-triggered after kopf and s6: it never asks what happened, only what is; run twice on the same values
+it answers the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from maos_sup.core.liveness import Liveness
+from maos_sup.core.model import (
+    Acknowledge,
+    Action,
+    AgentObserved,
+    Delay,
+    End,
+    Ending,
+    Finish,
+    GiveUp,
+    Memory,
+    Observation,
+    Process,
+    Seal,
+    Submit,
+)
+from maos_sup.core.restart import judge_death
+from maos_sup.core.tasks import UNFINISHED, agent_want, merged, ready_tasks, task_phases
+from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, Want
+
+_HOPELESS = frozenset({ExitReason.DAMAGED})
+_BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED, TaskPhase.ASKING})
+
+
+def decide(seen: Observation, memory: Memory) -> list[Action]:
+    """What to do now. Deaths are dealt with before anything is started."""
+    deaths = [action for name in seen.agents if (action := _death(seen, memory, name)) is not None]
+    if deaths:
+        return deaths
+    outcomes = all_outcomes(seen, memory)
+    phases = task_phases(seen.specs, outcomes)
+    stopping = seen.leaving or _is_stopping(seen, phases)
+    actions: list[Action] = []
+    free_slots = seen.specs.orchestration.limits.max_agents - _busy(seen)
+    for name, spec in seen.specs.agents.items():
+        want = Want.STOP if stopping else agent_want(seen.specs.orchestration, spec)
+        observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
+        action = _RULES[want, observed.process](seen, memory, spec, outcomes)
+        if isinstance(action, Submit):
+            if free_slots <= 0:
+                continue
+            free_slots -= 1
+        if action is not None:
+            actions.append(action)
+    if not actions and (phase := final_phase(seen, memory)) is not None:
+        return [Finish(phase=phase)]
+    return actions
+
+
+def all_outcomes(seen: Observation, memory: Memory) -> dict[str, TaskOutcome]:
+    """The newest outcome of every task, whoever recorded it."""
+    outcomes: dict[str, TaskOutcome] = {}
+    for observed in seen.agents.values():
+        outcomes = merged(outcomes, observed.outcomes)
+    return merged(outcomes, memory.outcomes)
+
+
+def final_phase(seen: Observation, memory: Memory) -> Phase | None:
+    """The phase an orchestration ends in, or None while there is work or a process."""
+    if _busy(seen):
+        return None
+    if seen.leaving:
+        return Phase.INTERRUPTED
+    phases = task_phases(seen.specs, all_outcomes(seen, memory))
+    if seen.specs.orchestration.want is Want.STOP:
+        return Phase.STOPPED
+    if _is_stopping(seen, phases):
+        return Phase.FAILED
+    left = [task for task, phase in phases.items() if phase in UNFINISHED]
+    if not left:
+        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
+    wants = [agent.want for task in left if (agent := seen.specs.agents.get(seen.specs.tasks[task].agent))]
+    return Phase.STOPPED if wants and all(want is Want.STOP for want in wants) else None
+
+
+def _busy(seen: Observation) -> int:
+    return sum(observed.process is not Process.GONE for observed in seen.agents.values())
+
+
+def _is_stopping(seen: Observation, phases: Mapping[str, TaskPhase]) -> bool:
+    return seen.specs.orchestration.limits.on_failure == "stop" and TaskPhase.FAILED in phases.values()
+
+
+def _death(seen: Observation, memory: Memory, name: str) -> Action | None:
+    """What follows from an end that was not dealt with yet."""
+    observed, known = seen.agents[name], memory.of(name)
+    has_begun = observed.last_attempt > known.handled
+    if observed.process is not Process.GONE or not (has_begun or known.submitted):
+        return None
+    ended = observed.last_attempt
+    if has_begun and observed.exit is None:
+        return Seal(agent=name, attempt=ended)
+    reason = observed.exit if has_begun and observed.exit else ExitReason.LOST
+    if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is Ending.STOP:
+        return Acknowledge(agent=name, attempt=ended, reason=reason)
+    text = _ending_text(observed, reason) if has_begun else f"attempt {known.submitted} died before it began"
+    spec = seen.specs.agents.get(name)
+    if spec is None:
+        return Acknowledge(agent=name, attempt=ended, reason=reason)
+    ages = tuple(seen.now_s - moment for moment in known.restarted_s)
+    verdict = judge_death(spec.restart, ages, chance=seen.chance)
+    if verdict.gives_up or reason in _HOPELESS:
+        tasks = _tasks_to_fail(seen, memory, name)
+        return GiveUp(agent=name, attempt=ended, reason=text, tasks=tasks)
+    return Delay(agent=name, attempt=ended, reason=text, delay_s=verdict.delay_s, ages_s=verdict.ages_s)
+
+
+def _ending_text(observed: AgentObserved, reason: ExitReason) -> str:
+    return observed.detail or f"attempt {observed.last_attempt} {_ENDINGS[reason]}"
+
+
+_ENDINGS = {
+    ExitReason.LOST: "died without a word",
+    ExitReason.FAILED: "failed",
+    ExitReason.POISONED: "lost a write: the disk refused a sync",
+    ExitReason.DAMAGED: "found its records corrupt",
+}
+
+
+def _tasks_to_fail(seen: Observation, memory: Memory, agent: str) -> dict[str, int]:
+    """The task that was under way; if none was, every task that was ready: the agent cannot even start."""
+    outcomes = all_outcomes(seen, memory)
+    phases = task_phases(seen.specs, outcomes)
+    ready = ready_tasks(seen.specs, agent, outcomes, answered=seen.agents[agent].answered)
+    begun = [task for task in ready if phases[task.id] in _BEGUN]
+    return {task.id: task.run for task in begun or ready}
+
+
+def _begin(
+    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+) -> Action | None:
+    observed = seen.agents.get(spec.name) or AgentObserved(process=Process.GONE)
+    known = memory.of(spec.name)
+    if seen.now_s < known.not_before_s or not seen.has_room:
+        return None
+    if not ready_tasks(seen.specs, spec.name, outcomes, answered=observed.answered):
+        return None
+    return Submit(agent=spec.name, attempt=observed.last_attempt + 1)
+
+
+def _watch(
+    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+) -> Action | None:
+    if seen.agents[spec.name].liveness is Liveness.HUNG and not memory.of(spec.name).ending:
+        limits = spec.limits_in_force(seen.specs.orchestration.limits)
+        return End(
+            agent=spec.name, ending=Ending.HUNG, reason=f"no beat for {limits.hang_s:g} s", grace_s=0.0
+        )
+    return None
+
+
+def _end(
+    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+) -> Action | None:
+    if memory.of(spec.name).ending is Ending.STOP:
+        return None
+    limits = spec.limits_in_force(seen.specs.orchestration.limits)
+    return End(agent=spec.name, ending=Ending.STOP, reason="stop is wanted", grace_s=limits.stop_grace_s)
+
+
+def _leave(
+    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+) -> Action | None:
+    return None
+
+
+_Rule = Callable[[Observation, Memory, AgentSpec, Mapping[str, TaskOutcome]], Action | None]
+_RULES: dict[tuple[Want, Process], _Rule] = {
+    (Want.RUN, Process.GONE): _begin,
+    (Want.RUN, Process.ALIVE): _watch,
+    (Want.RUN, Process.UNKNOWN): _leave,
+    (Want.PAUSE, Process.GONE): _leave,
+    (Want.PAUSE, Process.ALIVE): _watch,  # it pauses by itself, at a safe point
+    (Want.PAUSE, Process.UNKNOWN): _leave,
+    (Want.STOP, Process.GONE): _leave,
+    (Want.STOP, Process.ALIVE): _end,
+    (Want.STOP, Process.UNKNOWN): _leave,
+}

@@ -1,0 +1,143 @@
+"""What the supervisor remembers after each action: the fold that both the living and the next one use.
+
+An action is journaled as one line and remembered by the same function, so what a new life reads back is what
+the old one knew. Monotonic times do not survive a process: they are carried as ages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from maos_sup.core.model import (
+    Acknowledge,
+    Action,
+    AgentMemory,
+    Delay,
+    End,
+    Ending,
+    Finish,
+    GiveUp,
+    Memory,
+    Seal,
+    Submit,
+)
+from state_layout.records import ExitReason, Phase, TaskOutcome, TaskPhase
+
+_TYPES: dict[type[Action], str] = {
+    Submit: "submit",
+    Seal: "seal",
+    Acknowledge: "acknowledged",
+    Delay: "restart",
+    GiveUp: "gave_up",
+    End: "end",
+    Finish: "finished",
+}
+_PARK_PAUSE_S = 0.05  # an agent that parks although a task is ready is not started again in a tight loop
+
+
+def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
+    """The memory after `action`."""
+    if isinstance(action, Finish | Seal):
+        return memory
+    known = _agent_after(memory.of(action.agent), action, now_s)
+    if isinstance(action, Acknowledge | Delay | GiveUp):
+        known = replace(known, handled=max(known.handled, action.attempt), submitted=0)
+    outcomes = dict(memory.outcomes)
+    if isinstance(action, GiveUp):
+        for task, run in action.tasks.items():
+            outcomes[task] = TaskOutcome(phase=TaskPhase.FAILED, run=run, error=action.reason)
+    return Memory(agents={**memory.agents, action.agent: known}, outcomes=outcomes)
+
+
+def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemory:
+    match action:
+        case Submit():
+            return replace(known, submitted=action.attempt, ending=None, reason=None)
+        case Acknowledge():
+            return replace(known, not_before_s=now_s + _PARK_PAUSE_S, reason=action.reason.value)
+        case Delay():
+            return replace(
+                known,
+                restarted_s=tuple(now_s - age for age in action.ages_s),
+                not_before_s=now_s + action.delay_s,
+                reason=action.reason,
+            )
+        case GiveUp():
+            return replace(known, restarted_s=(), not_before_s=0.0, reason=action.reason)
+        case End():
+            return replace(known, ending=action.ending, reason=action.reason)
+        case _:
+            return known
+
+
+def forget_submissions(memory: Memory) -> Memory:
+    """Memory for a new life: whether an attempt asked for just before the end was begun, its folder tells."""
+    return replace(
+        memory, agents={name: replace(known, submitted=0) for name, known in memory.agents.items()}
+    )
+
+
+def to_record(action: Action) -> tuple[str, dict[str, Any]]:
+    """An action as a journal line: its type and fields."""
+    return _TYPES[type(action)], asdict(action)
+
+
+def from_record(fields: dict[str, Any]) -> Action | None:
+    """The action of a journal line, or None if it records something else."""
+    agent = fields.get("agent", "")
+    match fields["type"]:
+        case "submit":
+            return Submit(agent=agent, attempt=fields["attempt"])
+        case "acknowledged":
+            return Acknowledge(agent=agent, attempt=fields["attempt"], reason=ExitReason(fields["reason"]))
+        case "restart":
+            return Delay(
+                agent=agent,
+                attempt=fields["attempt"],
+                reason=fields["reason"],
+                delay_s=fields["delay_s"],
+                ages_s=tuple(fields["ages_s"]),
+            )
+        case "gave_up":
+            return GiveUp(
+                agent=agent, attempt=fields["attempt"], reason=fields["reason"], tasks=fields["tasks"]
+            )
+        case "end":
+            ending = Ending(fields["ending"])
+            return End(agent=agent, ending=ending, reason=fields["reason"], grace_s=fields["grace_s"])
+        case "finished":
+            return Finish(phase=Phase(fields["phase"]))
+        case _:
+            return None
+
+
+def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
+    """Memory as the first line of a life carries it; moments become ages."""
+    return {
+        "agents": {
+            name: {
+                "handled": known.handled,
+                "ages_s": [round(now_s - moment, 3) for moment in known.restarted_s],
+                "ending": known.ending,
+                "reason": known.reason,
+            }
+            for name, known in memory.agents.items()
+        },
+        "outcomes": {task: asdict(outcome) for task, outcome in memory.outcomes.items()},
+    }
+
+
+def memory_from_json(value: dict[str, Any], *, now_s: float) -> Memory:
+    """Read back what `memory_to_json` wrote; a back-off that was running is over."""
+    agents = {
+        name: AgentMemory(
+            handled=known["handled"],
+            restarted_s=tuple(now_s - age for age in known["ages_s"]),
+            ending=Ending(known["ending"]) if known["ending"] else None,
+            reason=known["reason"],
+        )
+        for name, known in value.get("agents", {}).items()
+    }
+    outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in value.get("outcomes", {}).items()}
+    return Memory(agents=agents, outcomes=outcomes)

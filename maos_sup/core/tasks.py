@@ -1,0 +1,108 @@
+"""Where each task stands, from what is wanted and what was recorded. The one place that says "ready".
+
+Agents, the supervisor and every viewer ask here, so they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from state_layout.records import (
+    SETTLED,
+    AgentSpec,
+    OrchestrationSpec,
+    Specs,
+    TaskOutcome,
+    TaskPhase,
+    TaskSpec,
+    Want,
+)
+
+_OVER = frozenset({TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.BLOCKED})
+_MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+_WANTED = {Want.CANCEL: TaskPhase.CANCELLED, Want.SKIP: TaskPhase.SKIPPED, Want.PAUSE: TaskPhase.PAUSED}
+_BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED})
+_UNDER_WAY = _BEGUN | {TaskPhase.ASKING}
+UNFINISHED = frozenset(TaskPhase) - _OVER - _MET
+
+
+def task_phases(specs: Specs, outcomes: Mapping[str, TaskOutcome]) -> dict[str, TaskPhase]:
+    """The phase of every task; `outcomes` are the newest recorded ones. Cycles and unknown needs wait."""
+    phases: dict[str, TaskPhase] = {}
+    for task in _needs_first(specs.tasks):
+        phases[task.id] = _phase(task, outcomes.get(task.id), phases)
+    return {name: phases[name] for name in specs.tasks}
+
+
+def ready_tasks(
+    specs: Specs, agent: str, outcomes: Mapping[str, TaskOutcome], *, answered: Collection[str] = ()
+) -> list[TaskSpec]:
+    """The tasks `agent` may work on now, those begun already first, then in the order declared.
+
+    A task that asks is among them only if it is in `answered` (ids of tasks whose question has an answer).
+    """
+    phases = task_phases(specs, outcomes)
+    mine = [task for task in specs.tasks.values() if task.agent == agent]
+    heard = {task.id for task in mine if task.id in answered and phases[task.id] is TaskPhase.ASKING}
+    begun = [task for task in mine if phases[task.id] in _BEGUN or task.id in heard]
+    return begun + [task for task in mine if phases[task.id] is TaskPhase.READY]
+
+
+def agent_want(orchestration: OrchestrationSpec, agent: AgentSpec) -> Want:
+    """What an agent is to do: the stricter of its own `want` and the orchestration's."""
+    return max(orchestration.want, agent.want, key=[Want.RUN, Want.PAUSE, Want.STOP].index)
+
+
+def merged(first: Mapping[str, TaskOutcome], second: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
+    """Two sources of outcomes (agents, supervisor) as one: the higher run wins, then the settled one."""
+    both = dict(first)
+    for task, outcome in second.items():
+        known = both.get(task)
+        if known is None or _weight(outcome) > _weight(known):
+            both[task] = outcome
+    return both
+
+
+def _weight(outcome: TaskOutcome) -> tuple[int, bool]:
+    return outcome.run, outcome.phase in SETTLED
+
+
+def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, TaskPhase]) -> TaskPhase:
+    if outcome is not None and outcome.run >= task.run and outcome.phase in SETTLED:
+        return (
+            TaskPhase.SKIPPED
+            if task.want is Want.SKIP and outcome.phase is not TaskPhase.DONE
+            else outcome.phase
+        )
+    under_way = outcome is not None and outcome.run >= task.run and outcome.phase in _UNDER_WAY
+    if task.want in _WANTED:
+        is_ending = under_way and outcome is not None and outcome.phase is TaskPhase.RUNNING
+        return TaskPhase.RUNNING if is_ending else _WANTED[task.want]
+    if under_way and outcome is not None:
+        return outcome.phase
+    needs = [known.get(need, TaskPhase.WAITING) for need in task.needs]
+    if any(need in _OVER for need in needs):
+        return TaskPhase.BLOCKED
+    return TaskPhase.READY if all(need in _MET for need in needs) else TaskPhase.WAITING
+
+
+def _needs_first(tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+    """Every task after those it needs; without recursion, so a chain of thousands is no problem."""
+    ordered: list[TaskSpec] = []
+    begun: set[str] = set()
+    done: set[str] = set()
+    for start in tasks:
+        stack = [start]
+        while stack:
+            name = stack[-1]
+            if name in done or name not in tasks:
+                stack.pop()
+                continue
+            later = [] if name in begun else [need for need in tasks[name].needs if need not in begun]
+            begun.add(name)
+            if later:
+                stack.extend(later)
+                continue
+            done.add(name)
+            ordered.append(tasks[stack.pop()])
+    return ordered
