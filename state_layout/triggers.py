@@ -1,0 +1,126 @@
+"""Triggers: a FIFO per reader; a byte in it means "look again" and nothing else. After qmail's `lock/trigger`.
+
+They live outside the tree (a tree may lie where FIFOs do not work, and a copy must not wake the original).
+Losing one costs latency only, so a writer ignores every error. The folder is refused if it is not ours.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from state_layout.errors import StorageError, storage_error
+from state_layout.paths import Tree
+
+_FIFO_MODE, _FOLDER_MODE = 0o600, 0o700
+
+
+def trigger_folder(tree: Tree) -> Path:
+    """The folder of this tree's triggers."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    found = tree.root.stat()
+    return Path(runtime) / f"maos-sup-{os.getuid()}" / f"{found.st_dev}-{found.st_ino}"
+
+
+def trigger_path(tree: Tree, reader: str) -> Path:
+    """The FIFO that wakes `reader`, an agent's name or `supervisor`."""
+    return trigger_folder(tree) / reader
+
+
+def pull(tree: Tree, reader: str) -> None:
+    """Wake `reader` if it listens. Never raises, never waits."""
+    with suppress(OSError):
+        path = trigger_path(tree, reader)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b".")
+        finally:
+            os.close(descriptor)
+
+
+class TriggerReader:
+    """The reading end of a trigger; `fileno()` is readable when it was pulled."""
+
+    def __init__(self, tree: Tree, reader: str) -> None:
+        """Raises StorageError if no FIFO can be made there."""
+        self.path = trigger_path(tree, reader)
+        self._descriptor = _open_fifo(self.path)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def drain(self) -> bool:
+        """Whether it was pulled since the last time; empties it. Never waits."""
+        was_pulled = False
+        with suppress(BlockingIOError):
+            while data := os.read(self._descriptor, 4096):
+                was_pulled = True
+                if len(data) < 4096:
+                    break
+        return was_pulled
+
+    def mend(self) -> bool:
+        """Make the FIFO anew if it was removed (temporary folders get cleaned); whether `fileno()` changed.
+
+        Where that fails the old one is kept: the reader's tick has to do.
+        """
+        with suppress(OSError):
+            if self.path.stat().st_ino == os.fstat(self._descriptor).st_ino:
+                return False
+        try:
+            descriptor = _open_fifo(self.path)
+        except StorageError:
+            return False
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        return True
+
+    def close(self) -> None:
+        """Stop listening. The FIFO stays: the next life of the reader may listen on it already."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def remove_triggers(tree: Tree) -> None:
+    """Remove the triggers of a tree that nobody works on any more. Never raises."""
+    with suppress(OSError):
+        folder = trigger_folder(tree)
+        for path in folder.iterdir():
+            if stat.S_ISFIFO(path.lstat().st_mode):
+                path.unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _open_fifo(path: Path) -> int:
+    try:
+        _own_folder(path.parent.parent)
+        _own_folder(path.parent)
+        _make_fifo(path)
+        # Read and write: so it never is at end of file when the last writer goes.
+        return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as cause:
+        raise storage_error("make the trigger", path, cause) from cause
+
+
+def _make_fifo(path: Path) -> None:
+    try:
+        os.mkfifo(path, _FIFO_MODE)
+    except FileExistsError:
+        if not stat.S_ISFIFO(path.lstat().st_mode):
+            path.unlink()
+            os.mkfifo(path, _FIFO_MODE)
+
+
+def _own_folder(path: Path) -> None:
+    """Make `path`, or see that it is a folder of ours alone: /tmp is everybody's. Raises PermissionError."""
+    with suppress(FileExistsError):
+        path.mkdir(_FOLDER_MODE)
+    found = path.lstat()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not is_ours or found.st_mode & 0o022:
+        raise PermissionError(0, f"{path} belongs to somebody else or is writable by others; remove it")
