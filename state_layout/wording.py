@@ -1,0 +1,69 @@
+"""How mistakes are worded: `'limits.timeout_s' is '10'; use a number above 0, without quotes`.
+
+One place, so that plans, spec files and command lines speak alike.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_SHOWN_CHARACTERS = 60
+_KINDS: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    dict: "a table",
+    list: "a list",
+}
+
+
+def key_text(at: Iterable[str | int]) -> str:
+    """The key at `at` as people write it: `'tasks[1].needs[0]'`."""
+    text = ""
+    for part in at:
+        text += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if text else _short(part)
+    return f"'{text}'" if text else "the document"
+
+
+def shown(value: object) -> str:
+    """`value` in a few words, as it looks in JSON or TOML rather than in Python."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "null"
+        case dict():
+            return "a table"
+        case list():
+            return f"a list of {len(value)}"
+        case str():
+            return repr(value) if len(value) <= _SHOWN_CHARACTERS else repr(value[:_SHOWN_CHARACTERS]) + "..."
+        case int() if value.bit_length() > 63:
+            return "a number beyond 64 bits"
+        case int() | float():
+            return str(value)
+        case _:
+            return f"a {type(value).__name__}"  # TOML's dates and times
+
+
+def kind_of(value: object) -> str:
+    """What sort of value it is, without the value: for what may be a secret."""
+    return _KINDS.get(type(value)) or ("null" if value is None else f"a {type(value).__name__}")
+
+
+def listed(words: Iterable[str], *, last: str) -> str:
+    """`run, pause or stop`, with `last` before the last of `words`."""
+    first, end = [*words][:-1], [*words][-1:]
+    return f" {last} ".join([", ".join(first), *end] if first else end)
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'needs'?`, or nothing."""
+    found = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)
+    return f"did you mean {found[0]!r}?" if found else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
