@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from state_layout import disk
@@ -21,7 +21,7 @@ FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, durably. Raises StorageError; then the old file stands."""
+    """Replace `path` by `data`, durably. Raises StorageError; then the old or the new file stands, whole."""
     _swap(path, data, disk.fsync)
     fsync_folder(path.parent)
 
@@ -29,6 +29,25 @@ def replace(path: Path, data: bytes) -> None:
 def refresh(path: Path, data: bytes) -> None:
     """Replace `path` by `data` atomically, not durably. Raises StorageError; then the old file stands."""
     _swap(path, data, _no_sync)
+
+
+def replace_if(path: Path, data: bytes, still: Callable[[], bool]) -> bool:
+    """Replace `path` by `data`, durably, if `still()` holds just before the rename; whether it did.
+
+    For files that people edit too. Raises StorageError; then the old file stands.
+    """
+
+    def sync_and_look(descriptor: int) -> None:
+        disk.fsync(descriptor)
+        if not still():
+            raise _NoLongerError
+
+    try:
+        _swap(path, data, sync_and_look)
+    except _NoLongerError:
+        return False
+    fsync_folder(path.parent)
+    return True
 
 
 def create_once(path: Path, data: bytes) -> bool:
@@ -39,16 +58,13 @@ def create_once(path: Path, data: bytes) -> bool:
     temporary = _temporary(path)
     try:
         _write_file(temporary, data)
-        try:
-            disk.link(temporary, path)
-        except FileExistsError:
-            return False
-        fsync_folder(path.parent)
-        return True
+        is_new = _linked(temporary, path)
+        fsync_folder(path.parent)  # also if it was there: its maker may have died before it did this
+        return is_new
     except OSError as cause:
         raise storage_error("create", path, cause) from cause
     finally:
-        disk.unlink(temporary)
+        _remove(temporary)
 
 
 def make_folder(path: Path) -> None:
@@ -91,6 +107,10 @@ def opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
+class _NoLongerError(Exception):
+    """What `replace_if` was asked to look for no longer holds."""
+
+
 def is_temporary(name: str) -> bool:
     """Whether `name` was left by a replace that did not happen."""
     return name.startswith(".") and ".tmp-" in name
@@ -106,6 +126,14 @@ def _write_file(path: Path, data: bytes) -> None:
         disk.fsync(descriptor)
 
 
+def _linked(temporary: Path, path: Path) -> bool:
+    try:
+        disk.link(temporary, path)
+    except FileExistsError:
+        return False
+    return True
+
+
 def _no_sync(descriptor: int) -> None:
     """For snapshots that need none."""
 
@@ -118,5 +146,14 @@ def _swap(path: Path, data: bytes, sync: Callable[[int], None]) -> None:
             sync(descriptor)
         disk.rename(temporary, path)
     except OSError as cause:
-        disk.unlink(temporary)
+        _remove(temporary)
         raise storage_error("replace", path, cause) from cause
+    except _NoLongerError:
+        _remove(temporary)
+        raise
+
+
+def _remove(temporary: Path) -> None:
+    """Remove what a failed write left, if the disk lets us: the first error is the one to report."""
+    with suppress(OSError):
+        disk.unlink(temporary)

@@ -77,3 +77,8 @@ def unlink(path: Path) -> None:
 def mkdir(path: Path, mode: int) -> None:
     _seen("mkdir", path)
     path.mkdir(mode)
+
+
+def rmdir(path: Path) -> None:
+    _seen("rmdir", path)
+    path.rmdir()
