@@ -1,0 +1,34 @@
+"""Names of trees: they sort by time and read well, `20261121-0142-audit-repo-7f3k`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from random import Random
+
+_SLUG_CHARACTERS = 24
+_SUFFIX = "23456789abcdefghjkmnpqrstvwxyz"  # no 0 1 i l o u: names are read aloud and typed
+_FILLERS = frozenset(
+    {"a", "an", "and", "at", "by", "for", "from", "in", "into", "it", "its", "of", "on", "or", "our"}
+    | {"that", "the", "their", "this", "to", "with", "your"}
+)
+
+
+def new_id(request: str, now: datetime, random: Random) -> str:
+    """A name for an orchestration of `request`: time (UTC), a few words of it, four random characters."""
+    words = [now.astimezone(UTC).strftime("%Y%m%d-%H%M"), *_words(request)]
+    return "-".join([*words, "".join(random.choices(_SUFFIX, k=4))])
+
+
+def _words(request: str) -> list[str]:
+    """The first telling words of `request` in plain letters, up to 24 characters in all."""
+    plain = unicodedata.normalize("NFKD", request).encode("ascii", "ignore").decode().lower()
+    words = [word for word in re.findall(r"[a-z0-9]+", plain.replace("'", "")) if word not in _FILLERS]
+    kept, room = list[str](), _SLUG_CHARACTERS
+    for word in words:
+        if len(word) > room:
+            break
+        kept.append(word)
+        room -= len(word) + 1
+    return kept or [word[:_SLUG_CHARACTERS] for word in words[:1]]
