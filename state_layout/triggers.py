@@ -1,4 +1,4 @@
-"""Triggers: a FIFO per reader; a byte in it means "look again" and nothing else. After qmail's `lock/trigger`.
+"""Triggers: a FIFO per reader; a byte in it means "look again" and nothing else (after qmail).
 
 They live outside the tree (a tree may lie where FIFOs do not work, and a copy must not wake the original).
 Losing one costs latency only, so a writer ignores every error. The folder is refused if it is not ours.

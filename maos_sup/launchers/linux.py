@@ -1,0 +1,102 @@
+"""The few system calls that Python has no name for: subreaper, titles, timers, the exit kept with a pidfd."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
+_CLOCK_MONOTONIC = 1
+_PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroup, ids, wait status
+_PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
+_PIDFD_INFO_EXIT = 1 << 3
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a process ended; both None if nobody can say."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    @classmethod
+    def of_status(cls, status: int) -> Exit:
+        """From a wait status."""
+        if os.WIFSIGNALED(status):
+            return cls(signal=os.WTERMSIG(status))
+        return cls(code=os.WEXITSTATUS(status))
+
+
+def become_subreaper(*, is_one: bool = True) -> None:
+    """Have orphans among the descendants of this process become its children, whatever session they are in."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0)
+
+
+def exit_of(pidfd: int) -> Exit | None:
+    """How the process behind `pidfd` ended; None if it lives, or if that cannot be known (yet).
+
+    Reaps it if it is our child. For the children of others the kernel keeps it from 6.15 on, from the moment
+    they are reaped.
+    """
+    try:
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        if found is None:
+            return None
+        return Exit(code=found.si_status) if found.si_code == os.CLD_EXITED else Exit(signal=found.si_status)
+    except ChildProcessError:
+        return _kept_exit(pidfd)
+
+
+def set_title(title: str) -> None:
+    """Show `title` in place of the command line that this process was executed with, as far as it fits."""
+    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+    with suppress(OSError, ValueError, IndexError):
+        stat = Path("/proc/self/stat").read_bytes()
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        start, end = int(fields[45]), int(fields[46])
+        room = end - start - 1
+        if room > 0:
+            ctypes.memmove(start, title.encode()[:room].ljust(room, b"\0"), room)
+
+
+class Timer:
+    """A descriptor that becomes readable after a time (of the monotonic clock: a suspended machine waits)."""
+
+    def __init__(self) -> None:
+        self._descriptor = _libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._descriptor < 0:
+            raise OSError(ctypes.get_errno(), "cannot make a timer")
+
+    def fileno(self) -> int:
+        return int(self._descriptor)
+
+    def set(self, after_s: float | None) -> None:
+        """Go off `after_s` seconds from now, once; None: not at all."""
+        after_ns = 0 if after_s is None else max(1, int(after_s * 1e9))
+        spec = (ctypes.c_long * 4)(0, 0, *divmod(after_ns, 10**9))
+        _libc.timerfd_settime(self._descriptor, 0, spec, None)
+
+    def drain(self) -> None:
+        """Take note that it went off."""
+        with suppress(BlockingIOError):
+            os.read(self._descriptor, 8)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _kept_exit(pidfd: int) -> Exit | None:
+    buffer = bytearray(_PIDFD_INFO.pack(_PIDFD_INFO_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, buffer)
+    except OSError:
+        return None
+    mask, *_, status = _PIDFD_INFO.unpack(buffer)
+    return Exit.of_status(status) if mask & _PIDFD_INFO_EXIT else None
