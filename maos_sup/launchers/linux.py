@@ -35,7 +35,7 @@ class Exit:
 
 
 def become_subreaper(*, is_one: bool = True) -> None:
-    """Have orphans among the descendants of this process become its children, whatever session they are in."""
+    """Have orphans among the descendants of this process become its children, in whatever session."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from maos_sup.launchers.base import Observed, Submission, Swept
 
@@ -39,10 +40,8 @@ class MemoryLauncher:
         return 0
 
     def poll(self) -> Mapping[str, Observed] | None:
-        try:
+        with suppress(BlockingIOError):
             os.read(self._read_end, 4096)
-        except BlockingIOError:
-            pass
         if self._is_blind:
             return None
         if self._begins_at_once:
