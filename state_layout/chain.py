@@ -15,6 +15,7 @@ from state_layout import codec
 
 _OPENING, _CLOSING = b',"h":"', b'"}'
 TAIL_BYTES = 21  # ,"h":"xxxxxxxxxxxx"} and the line feed
+LONGEST_SEQ_DIGITS = 19
 
 
 class Position(NamedTuple):
@@ -83,8 +84,13 @@ def synced_claim(raw: bytes) -> int:
     return claim if isinstance(claim, int) else 0
 
 
+def anchor(h: str) -> bytes:
+    """The last bytes of the line whose hash is `h`, line feed included."""
+    return b',"h":"%b"}\n' % h.encode()
+
+
 def _seq_of(raw: bytes) -> int | None:
     if not raw.startswith(b'{"seq":'):
         return None
     digits = raw[7 : raw.find(b",", 7)]
-    return int(digits) if digits.isdigit() else None
+    return int(digits) if digits.isdigit() and len(digits) < LONGEST_SEQ_DIGITS else None

@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from state_layout import atomic, disk
-from state_layout.chain import ORIGIN, TAIL_BYTES, Line, Position, chained, synced_claim, utc_now, verified
-from state_layout.errors import Damaged, StorageError, storage_error
+from state_layout.chain import (
+    ORIGIN,
+    TAIL_BYTES,
+    Line,
+    Position,
+    anchor,
+    chained,
+    synced_claim,
+    utc_now,
+    verified,
+)
+from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
 
-CHUNK_BYTES = 1 << 22
+FIRST_CHUNK_BYTES, CHUNK_BYTES = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +46,22 @@ class Reader:
     """Reads the whole lines of a file that may be growing; remembers where it is.
 
     `damage` is None or tells why no more lines come. A line in the middle of being written is no damage to a
-    reader of a living file: it is offered again at the next `read`.
+    reader of a living file: it is offered again at the next `read`. `is_displaced`: no line with its hash
+    ends at `position`, so this is another file or a shorter one; nothing is read then.
     """
 
     def __init__(self, path: Path, position: Position = ORIGIN) -> None:
-        self.path, self.position, self.damage = path, position, None
+        self.path, self.position = path, position
+        self.damage: Damage | None = None
+        self.is_displaced = False
         self._lines_read = 0
-
-    damage: Damage | None
 
     def read(self) -> list[Line]:
         """All whole valid lines after `position`; moves it. A missing file has none."""
         return list(self)
 
     def __iter__(self) -> Iterator[Line]:
-        self.damage = None
+        self.damage, self.is_displaced = None, False
         try:
             descriptor = disk.create(self.path, os.O_RDONLY, 0)
         except FileNotFoundError:
@@ -58,7 +69,9 @@ class Reader:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         try:
-            yield from self._lines(descriptor)
+            self.is_displaced = not self._stands(descriptor)
+            if not self.is_displaced:
+                yield from self._lines(descriptor)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         finally:
@@ -66,18 +79,22 @@ class Reader:
 
     def stands(self) -> bool:
         """Whether `position` is still the end of the line it was: false for another or a shorter file."""
-        if self.position.offset == 0:
-            return True
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
-                tail = os.pread(descriptor, TAIL_BYTES, self.position.offset - TAIL_BYTES)
+                return self._stands(descriptor)
         except OSError:
-            return False
-        return tail == b',"h":"%b"}\n' % self.position.h.encode()
+            return self.position.offset == 0
+
+    def _stands(self, descriptor: int) -> bool:
+        offset = self.position.offset
+        if offset == 0:
+            return True
+        return os.pread(descriptor, TAIL_BYTES, max(0, offset - TAIL_BYTES)) == anchor(self.position.h)
 
     def _lines(self, descriptor: int) -> Iterator[Line]:
-        rest = b""
-        while chunk := os.pread(descriptor, CHUNK_BYTES, self.position.offset + len(rest)):
+        rest, size = b"", FIRST_CHUNK_BYTES
+        while chunk := os.pread(descriptor, size, self.position.offset + len(rest)):
+            size = CHUNK_BYTES
             *whole, rest = (rest + chunk).split(b"\n")
             for index, raw in enumerate(whole):
                 line = verified(self.position, raw)
@@ -108,14 +125,16 @@ class Reader:
         )
 
 
-def last_position(path: Path, *, floor: int = 0) -> Position:
-    """The end of the last valid line of `path`, read from its beginning.
+def last_position(path: Path, *, floor: int = 0, known: Position = ORIGIN) -> Position:
+    """The end of the last valid line of `path`, read from `known` if that stands, else from the beginning.
 
     Raises Damaged where a line that was synced, or is not above `floor`, is not valid.
     """
-    reader = Reader(path)
+    reader = Reader(path, known)
     for _ in reader:
         pass
+    if reader.is_displaced:
+        return last_position(path, floor=floor)
     if reader.damage is not None:
         refuse_corruption(reader.damage, floor)
     return reader.position
@@ -134,14 +153,15 @@ def refuse_corruption(damage: Damage, floor: int = 0) -> None:
 class Journal:
     """The writer of one chained file. Safe to use from several threads of its process.
 
-    After a failed sync, or a failed write that could not be cut back, every further use raises StorageError:
-    a second sync would report success over lost pages.
+    After a failed sync or write (but for want of space, cut back) every further use raises StorageError: a
+    second sync would report success over lost pages.
     """
 
     def __init__(
         self, path: Path, descriptor: int, position: Position, *, now: Callable[[], str] = utc_now
     ) -> None:
         self.path = path
+        self.stamp: dict[str, Any] = {}  # stands in every line, after `at`
         self._descriptor, self._position, self._now = descriptor, position, now
         self._synced_seq = position.seq
         self._told_synced = -1
@@ -161,20 +181,32 @@ class Journal:
         return cls(path, descriptor, Position(first_seq - 1), now=now)
 
     @classmethod
-    def open(cls, path: Path, *, floor: int = 0, now: Callable[[], str] = utc_now) -> Journal:
+    def open(
+        cls, path: Path, *, floor: int = 0, known: Position = ORIGIN, now: Callable[[], str] = utc_now
+    ) -> Journal:
         """Go on with `path`, or begin it. A torn tail is set aside first; what is there is made durable.
 
+        `known` is a position that was durable: what is before it is not read again if it still stands.
         Raises Damaged for corruption at or below `floor` or a synced line, StorageError.
         """
         if not path.exists():
             atomic.make_folder(path.parent)
+            atomic.fsync_folder(path.parent.parent)  # several writers make one mail box
             return cls.create(path, now=now)
-        position = last_position(path, floor=floor)
+        position = last_position(path, floor=floor, known=known)
         try:
             descriptor = disk.create(path, os.O_RDWR | os.O_APPEND, atomic.FILE_MODE)
+        except OSError as cause:
+            raise storage_error("open", path, cause) from cause
+        try:
             _set_tail_aside(path, descriptor, position.offset)
             disk.fdatasync(descriptor)
-        except OSError as cause:
+            if position != known:  # its maker may have died before the name was durable
+                atomic.fsync_folder(path.parent)
+        except (OSError, StorageError) as cause:
+            os.close(descriptor)
+            if isinstance(cause, StorageError):
+                raise
             raise storage_error("open", path, cause) from cause
         return cls(path, descriptor, position, now=now)
 
@@ -189,24 +221,27 @@ class Journal:
         return self._synced_seq
 
     def append(self, type_: str, fields: dict[str, Any], *, seq: int | None = None) -> Position:
-        """Write one line, not yet durable; `seq` is the next one, or a higher one given.
+        """`record`, for those who need only the end of the line."""
+        return self.record(type_, fields, seq=seq).end
+
+    def record(self, type_: str, fields: dict[str, Any], *, seq: int | None = None) -> Line:
+        """Write one line, not yet durable, and return it; `seq` is the next one, or a higher one given.
 
         Raises StorageFull with the file as before, StorageError with the file given up, TypeError for values
-        JSON has no form for.
+        JSON has no form for, ValueError for a `seq` that is not higher.
         """
         with self._appending:
             self._refuse_poisoned()
-            record: dict[str, Any] = {
-                "seq": self._position.seq + 1 if seq is None else seq,
-                "at": self._now(),
-            }
+            if seq is not None and seq <= self._position.seq:
+                raise ValueError(f"{self.path}: seq {seq} cannot follow {self._position.seq}")
+            head: dict[str, Any] = {"seq": seq or self._position.seq + 1, "at": self._now(), **self.stamp}
             if self._told_synced != self._synced_seq:
-                record["synced"] = self._synced_seq
-            line = chained(self._position, record | {"type": type_} | fields)
+                head["synced"] = self._synced_seq
+            line = chained(self._position, head | {"type": type_} | fields)
             self._write(line)
-            self._told_synced = record.get("synced", self._told_synced)
+            self._told_synced = head.get("synced", self._told_synced)
             self._position = line.end
-            return line.end
+            return line
 
     def sync(self, seq: int | None = None) -> None:
         """Make everything up to `seq` (all, by default) durable; several threads share one sync."""
@@ -251,6 +286,8 @@ class Journal:
             atomic.write_all(self._descriptor, line.raw + b"\n")
         except OSError as cause:
             error = storage_error("append", self.path, cause)
+            if not isinstance(error, StorageFull):
+                self._poison = error
             try:
                 disk.truncate(self._descriptor, self._position.offset)
             except OSError:
