@@ -55,13 +55,13 @@ def observation(
     agents: Mapping[str, AgentObserved],
     *,
     want: Want = Want.RUN,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     now_s: float = 100.0,
     **agent_wants: Want,
 ) -> Observation:
     """Each agent has one task of its name."""
     specs = Specs(
-        orchestration=OrchestrationSpec(id="o", request="r", want=want, limits=limits),
+        orchestration=OrchestrationSpec(id="o", request="r", want=want, limits=limits or Limits()),
         agents={
             name: AgentSpec(name=name, kind="command", want=agent_wants.get(name, Want.RUN))
             for name in agents
