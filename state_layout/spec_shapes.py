@@ -8,8 +8,8 @@ from __future__ import annotations
 from state_layout.records import Budget, Intervals, Limits, Restart
 from state_layout.shape import Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
-NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit"
+NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
+NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
 KEYWORDS = ("discovery", "found", "result", "error")
 MOST_SECONDS = 1e9
 
