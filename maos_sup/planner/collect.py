@@ -1,0 +1,169 @@
+"""Which files beside a plan its agents name: they go into `spec/files`, so that the tree has all it runs.
+
+Found by the rules in the kinds' settings: `Argv` (the program or an interpreter's script) and `CallableName`
+(a module). Python files bring the modules along that they import from beside the plan.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from maos_sup.core.argv import file_argument, plain_relative, script_places
+from state_layout.shape import Argv, At, CallableName, Fault, Shape
+from state_layout.wording import closest, key_text
+
+MOST_FILES, MOST_BYTES = 1000, 64 << 20
+_SCRIPT_SUFFIXES = frozenset(
+    {".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".php", ".lua", ".awk", ".R"}
+)
+
+
+@dataclass(slots=True)
+class Collection:
+    """Files of a plan by their path in `spec/files`, and what was wrong on the way."""
+
+    folder: Path  # the plan's
+    project: Path | None
+    files: dict[str, Path] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add_agents(self, agents: Mapping[str, Any], kinds: Mapping[str, Shape]) -> None:
+        """Add what the agents' settings name."""
+        for name, agent in agents.items():
+            kind = agent.get("kind") if isinstance(agent, dict) else None
+            for key, known in kinds[kind].fields.items() if isinstance(kind, str) and kind in kinds else ():
+                self._add_named(agent.get(key), ("agents", name, key), known.rule, cwd=agent.get("cwd"))
+
+    def add_patterns(self, patterns: object) -> None:
+        """Add the files that match the plan's `files`; a pattern that matches none is a mistake."""
+        for index, pattern in enumerate(patterns if isinstance(patterns, list) else []):
+            if isinstance(pattern, str) and pattern.strip():
+                self._add_pattern(pattern, ("files", index))
+
+    def check_size(self) -> None:
+        """Refuse what is too much for a tree."""
+        total = sum(_size(path) for path in self.files.values())
+        if len(self.files) > MOST_FILES or total > MOST_BYTES:
+            text = (
+                f"{len(self.files)} files of {total >> 20} MiB would be copied, the most is {MOST_FILES} of "
+                f"{MOST_BYTES >> 20} MiB; name fewer in 'files' and leave data in the project"
+            )
+            self.faults.append(Fault(at=("files",), text=text))
+
+    def _add_named(self, value: object, at: At, rule: object, *, cwd: object) -> None:
+        if isinstance(rule, Argv) and isinstance(value, list):
+            if value and all(isinstance(word, str) for word in value):
+                self._add_command(value, at, cwd=cwd)
+        elif isinstance(rule, CallableName) and isinstance(value, str):
+            self._add_module(value.partition(":")[0], PurePosixPath())
+
+    def _add_command(self, argv: list[str], at: At, *, cwd: object) -> None:
+        index = file_argument(argv, lambda rel: (self.folder / rel).is_file())
+        if index is None:
+            if cwd != "workspace":
+                self._refuse_missing_script(argv, at)
+            return
+        rel = plain_relative(argv[index]) or argv[index]
+        if index == 0 and not os.access(self.folder / rel, os.X_OK):
+            remedy = "chmod +x it, or name its interpreter first"
+            text = f"{key_text((*at, 0))} is {argv[0]!r}, which may not be executed; {remedy}"
+            self.faults.append(Fault(at=(*at, 0), text=text))
+        self._add_file(PurePosixPath(rel))
+
+    def _refuse_missing_script(self, argv: list[str], at: At) -> None:
+        """A script that is neither beside the plan nor in the project would fail at every start."""
+        for index in script_places(argv):
+            word = argv[index]
+            looks_so = "/" in word if index == 0 else PurePosixPath(word).suffix in _SCRIPT_SUFFIXES
+            if not looks_so or plain_relative(word) is None:
+                continue
+            if self.project is None or not (self.project / word).exists():
+                names = [path.name for path in self.folder.iterdir()]
+                remedy = closest(word, names) or "write it there, or name one that is"
+                lack = "a file neither beside the plan nor in the project"
+                text = f"{key_text((*at, index))} is {word!r}, {lack}; {remedy}"
+                self.faults.append(Fault(at=(*at, index), text=text))
+            return
+
+    def _add_file(self, rel: PurePosixPath) -> None:
+        if str(rel) in self.files or len(self.files) > MOST_FILES:
+            return
+        self.files[str(rel)] = self.folder / rel
+        if rel.suffix == ".py":
+            for module in _imported(self.folder / rel):
+                self._add_module(module, rel.parent)
+
+    def _add_module(self, module: str, folder: PurePosixPath) -> None:
+        """Add `module` if it lies in `folder` beside the plan: a file, or a package and all that is in it."""
+        top = folder / module.partition(".")[0]
+        if (self.folder / f"{top}.py").is_file():
+            self._add_file(PurePosixPath(f"{top}.py"))
+        elif (self.folder / top).is_dir() and any((self.folder / top).glob("*.py")):
+            self._add_folder(self.folder / top)
+
+    def _add_folder(self, folder: Path) -> None:
+        for path in _files_below(folder):
+            self._add_file(PurePosixPath(path.relative_to(self.folder).as_posix()))
+
+    def _add_pattern(self, pattern: str, at: At) -> None:
+        if plain_relative(pattern.rstrip("/")) is None:
+            text = f"{key_text(at)} is {pattern!r}; use a path relative to the plan, without '..'"
+            self.faults.append(Fault(at=at, text=text))
+            return
+        found = False
+        for path in self._matching(pattern):
+            found = True
+            if path.is_dir():
+                self._add_folder(path)
+            else:
+                self._add_file(PurePosixPath(path.relative_to(self.folder).as_posix()))
+        if not found:
+            text = f"{key_text(at)} is {pattern!r}, which matches no file beside the plan; mend or remove it"
+            self.faults.append(Fault(at=at, text=text))
+
+    def _matching(self, pattern: str) -> Iterator[Path]:
+        try:
+            for path in self.folder.glob(pattern.rstrip("/")):
+                if len(self.files) > MOST_FILES:
+                    return
+                if path.is_file() or path.is_dir():
+                    yield path
+        except (ValueError, OSError):
+            return
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Regular files below `folder`, without what Python and version control keep there."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in ("__pycache__", ".git"))
+        for name in sorted(names):
+            path = Path(root) / name
+            if path.suffix != ".pyc" and path.is_file():
+                yield path
+
+
+def _imported(path: Path) -> list[str]:
+    """The modules that the Python file `path` imports, as far as can be read."""
+    try:
+        parsed = ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    found = list[str]()
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

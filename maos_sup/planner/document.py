@@ -1,0 +1,108 @@
+"""A plan file as a value whose keys have lines: TOML or JSON, told apart by name or by content."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maos_sup.planner.toml_lines import toml_lines
+from state_layout import codec, places
+from state_layout.errors import BadInput
+from state_layout.reading import Unreadable, read_regular
+from state_layout.shape import At, Fault
+from state_layout.spec_files import not_json_text, repeated_keys
+
+LARGEST_PLAN_BYTES = 4 << 20
+_TOML_PLACE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A plan as read; `repeats` are keys that are there twice, with their lines."""
+
+    path: Path
+    value: dict[str, Any]
+    text: str
+    is_json: bool
+    repeats: list[tuple[Fault, int]] = field(default_factory=list)
+
+    def problems(self, faults: Iterable[Fault]) -> list[str]:
+        """All mistakes as `path:line: text`, in the order of the file."""
+        found = [(line, fault.text) for fault, line in self.repeats]
+        faults = list(faults)
+        if faults:
+            lines = self.lines()
+            found += [(places.line_of(lines, fault.at), fault.text) for fault in faults]
+        found.sort(key=lambda problem: problem[0])
+        return [f"{self.path}:{line}: {text}" for line, text in found]
+
+    def lines(self) -> dict[At, int]:
+        """The line of every key."""
+        return places.json_places(self.text).lines if self.is_json else toml_lines(self.text)
+
+
+def read_document(path: Path) -> Document:
+    """Read the plan file `path`. Raises BadInput if it cannot be read or is neither TOML nor JSON."""
+    data = _read(path)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise BadInput(f"{path}: is YAML; write the plan as TOML or JSON")
+    if path.suffix.lower() == ".json" or (path.suffix.lower() != ".toml" and data.lstrip()[:1] == b"{"):
+        return _json(path, data)
+    return _toml(path, data)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = read_regular(path, most_bytes=LARGEST_PLAN_BYTES, through_links=True)[0]
+    except FileNotFoundError as cause:
+        raise BadInput(f"{path}: is not there; name the file of a plan") from cause
+    except Unreadable as cause:
+        inside = path / "plan.toml"
+        hint = f"; did you mean {inside}?" if path.is_dir() and inside.exists() else ""
+        raise BadInput(f"{path}: {cause}{hint}") from cause
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadInput(f"{path}:1: is UTF-16; save it as UTF-8")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _json(path: Path, data: bytes) -> Document:
+    try:
+        value = codec.decode_object(data)
+        twice = places.repeats_a_key(data)
+    except codec.NotJson as cause:
+        raise BadInput(f"{path}:{cause.line}: {not_json_text(data, cause)}") from cause
+    except RecursionError as cause:
+        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
+    text = data.decode()
+    repeats = [*repeated_keys(places.json_places(text))] if twice else []
+    return Document(path=path, value=value, text=text, is_json=True, repeats=repeats)
+
+
+def _toml(path: Path, data: bytes) -> Document:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as cause:
+        line = data.count(b"\n", 0, cause.start) + 1
+        raise BadInput(f"{path}:{line}: has a byte that is not UTF-8; save the file as UTF-8") from cause
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise BadInput(_not_toml(path, text, str(cause))) from cause
+    except RecursionError as cause:
+        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
+    return Document(path=path, value=value, text=text, is_json=False)
+
+
+def _not_toml(path: Path, text: str, message: str) -> str:
+    """tomllib's message with the line in front and the line's text behind."""
+    place = _TOML_PLACE.search(message)
+    lines = text.splitlines() or [""]
+    number = int(place[1]) if place and place[1] else len(lines)
+    reason = _TOML_PLACE.sub("", message)
+    reason = reason[:1].lower() + reason[1:]
+    shown = lines[min(number, len(lines)) - 1].strip()[:60]
+    return f"{path}:{number}: is no valid TOML: {reason}; mend this line: {shown}"

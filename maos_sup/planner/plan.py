@@ -1,0 +1,190 @@
+"""Plan files: everything that is wrong with one, or what a tree is made of.
+
+Nothing is written before a plan is found good; `build_tree` then makes the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.planner.collect import Collection
+from maos_sup.planner.document import Document, read_document
+from maos_sup.planner.schema import Kinds, plan_schema, plan_shape
+from state_layout.errors import BadInput
+from state_layout.links import Link, circle_faults, circles, link_faults
+from state_layout.paths import Tree
+from state_layout.records import Budget, Intervals, Limits
+from state_layout.shape import At, Fault
+from state_layout.tree import create_tree, relative_project
+from state_layout.wording import shown
+
+__all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a tree is made of: spec objects as they are written, and files by their path in `spec/files`.
+
+    `orchestration` lacks `id` and `project`, which depend on where the tree will be.
+    """
+
+    path: Path
+    orchestration: Table
+    agents: dict[str, Table]
+    tasks: dict[str, Table]
+    files: dict[str, Path]
+    project: Path | None  # absolute
+
+
+def load_plan(path: Path | str, *, kinds: Kinds, project: Path | None = None) -> Plan:
+    """Read the plan at `path` (TOML or JSON) whose agents are of these `kinds` (name -> settings).
+
+    `project` replaces the plan's. Raises BadInput with every mistake, each with file and line.
+    """
+    document = read_document(Path(path))
+    value = document.value
+    faults = [*plan_shape(kinds).faults(value)]
+    folder = document.path.resolve().parent
+    target, project_faults = _project(value, folder, project)
+    collection = Collection(folder=folder, project=target)
+    collection.add_agents(_table(value, "agents"), kinds)
+    collection.add_patterns(value.get("files"))
+    collection.check_size()
+    entries = [*_task_entries(value)]
+    faults += [*project_faults, *collection.faults, *_task_faults(value, entries)]
+    problems = document.problems(faults)
+    if problems:
+        raise BadInput(*problems)
+    return _plan(document, entries, collection, target)
+
+
+def build_tree(plan: Plan, root: Path, *, id: str | None = None) -> Tree:
+    """Make the tree of `plan` at `root`, durably; `id` is the folder's name unless given.
+
+    Raises BadInput, Locked and StorageError as `create_tree` does.
+    """
+    root = Path(root).resolve()
+    project = relative_project(root, plan.project) if plan.project is not None else {}
+    first = {"id": id or root.name, "request": plan.orchestration["request"], "want": "run"}
+    orchestration = {**first, **project, **plan.orchestration}
+    return create_tree(
+        root, orchestration=orchestration, agents=plan.agents, tasks=plan.tasks, files=plan.files
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A task of the plan as far as it can be made out, and where it stands."""
+
+    id: str
+    at: At
+    link: Link | None
+    value: Table
+
+
+def _task_entries(value: Table) -> Iterator[_Entry]:
+    for name, agent in _table(value, "agents").items():
+        if isinstance(agent, dict) and isinstance(agent.get("task"), str):
+            entry = {"agent": name, "description": agent["task"]}
+            yield _Entry(id=name, at=("agents", name, "task"), link=Link(agent=name), value=entry)
+    tasks = value.get("tasks")
+    for index, task in enumerate(tasks if isinstance(tasks, list) else []):
+        if isinstance(task, dict) and isinstance(task.get("id"), str):
+            yield _Entry(id=task["id"], at=("tasks", index), link=_link(task), value=task)
+
+
+def _link(task: Table) -> Link | None:
+    """What the task refers to, None if that cannot be made out (a fault of its shape says why)."""
+    agent, needs = task.get("agent"), task.get("needs", [])
+    if not isinstance(agent, str) or not isinstance(needs, list):
+        return None
+    return Link(agent=agent, needs=[need for need in needs if isinstance(need, str)])
+
+
+def _task_faults(value: Table, entries: list[_Entry]) -> Iterator[Fault]:
+    first = dict[str, _Entry]()
+    for entry in entries:
+        if entry.id in first:
+            yield _repeated(entry, first[entry.id])
+        first.setdefault(entry.id, entry)
+    links = {id_: entry.link or Link(agent="") for id_, entry in first.items()}
+    agents = _table(value, "agents").keys()
+    for fault in link_faults({*agents, ""}, links):
+        at = first[fault.task].at
+        yield Fault(at=(*at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
+    for circle in circles(links):
+        fault = circle_faults(circle, links)[0]
+        yield Fault(at=(*first[fault.task].at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
+    yield from _idle_agents(value, {link.agent for link in links.values()})
+
+
+def _repeated(entry: _Entry, first: _Entry) -> Fault:
+    if first.at[0] == "agents":
+        why = f"agent {first.id!r} has a task of that name by its key 'task'; remove one"
+    else:
+        why = "another task has it; choose another"
+    return Fault(at=(*entry.at, "id"), text=f"'tasks[{entry.at[1]}].id' is {shown(entry.id)}, but {why}")
+
+
+def _idle_agents(value: Table, busy: set[str]) -> Iterator[Fault]:
+    for name, agent in _table(value, "agents").items():
+        if isinstance(agent, dict) and name not in busy and "task" not in agent:
+            text = f"agent {name!r} has no task; add task = '...' or a [[tasks]] entry with agent = {name!r}"
+            yield Fault(at=("agents", name), text=text)
+
+
+def _project(value: Table, folder: Path, override: Path | None) -> tuple[Path | None, list[Fault]]:
+    """The folder to work on, absolute."""
+    if override is not None:
+        if not override.is_dir():
+            raise BadInput(f"--project is {str(override)!r}, which is no folder; name one that is there")
+        return override.resolve(), []
+    given = value.get("project")
+    if not isinstance(given, str) or not given.strip():
+        return None, []
+    target = (folder / Path(given).expanduser()).resolve()
+    if target.is_dir():
+        return target, []
+    why = "is no folder" if target.exists() else "is not there"
+    text = f"'project' is {shown(given)}, which {why}; use the path of a folder, relative to the plan"
+    return None, [Fault(at=("project",), text=text)]
+
+
+def _plan(document: Document, entries: list[_Entry], collection: Collection, project: Path | None) -> Plan:
+    value = document.value
+    orchestration = {
+        "request": value["request"],
+        "want": value.get("want", "run"),
+        "limits": {**asdict(Limits()), **_table(value, "limits")},
+        "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
+        "budget": {**asdict(Budget()), **_table(value, "budget")},
+    }
+    return Plan(
+        path=document.path,
+        orchestration=orchestration,
+        agents={name: _agent_spec(agent) for name, agent in value["agents"].items()},
+        tasks={entry.id: _task_spec(entry.value) for entry in entries},
+        files=collection.files,
+        project=project,
+    )
+
+
+def _agent_spec(agent: Mapping[str, Any]) -> Table:
+    """The agent as its spec file has it; `want` is written out for those who will edit it."""
+    first = {"kind": agent["kind"], "role": agent.get("role", ""), "want": agent.get("want", "run")}
+    return {**first, **{key: item for key, item in agent.items() if key != "task"}}
+
+
+def _task_spec(task: Mapping[str, Any]) -> Table:
+    spec = {"agent": "", "description": "", "needs": [], "want": "run", "run": 1}
+    return {**spec, **{key: item for key, item in task.items() if key != "id"}}
+
+
+def _table(value: Mapping[str, Any], key: str) -> Table:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
