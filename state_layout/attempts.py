@@ -192,7 +192,7 @@ def _begun(tree: Tree, agent: AgentPaths, number: int) -> _Life | None:
     reader = Reader(paths.journal)
     first = next(iter(reader), None)
     if first is None:
-        if reader.damage is not None and not reader.damage.is_partial:
+        if reader.damage is not None:
             refuse_corruption(reader.damage, 1 if read_checkpoints(paths) else 0)
         return None
     try:
@@ -254,8 +254,7 @@ def _own_lines(tree: Tree, life: _Life, reader: Reader, seq: int, notes: list[st
             return
     damage = reader.damage
     if damage is not None:
-        if not damage.is_partial:
-            refuse_corruption(damage, life.floor)
+        refuse_corruption(damage, life.floor)
         notes.append(f"{tree.shown(damage.path)}: torn after seq {seq}, never acknowledged; left aside")
 
 

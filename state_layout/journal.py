@@ -141,8 +141,11 @@ def last_position(path: Path, *, floor: int = 0, known: Position = ORIGIN) -> Po
 
 
 def refuse_corruption(damage: Damage, floor: int = 0) -> None:
-    """Raise Damaged unless `damage` is tail damage above `floor`, a `seq` others know to be durable."""
-    if damage.is_tail and damage.position.seq >= floor:
+    """Raise Damaged unless `damage` is tail damage above `floor`, a `seq` others know to be durable.
+
+    A file that only ends within a line is none: a copy of a growing file looks so, and what is missing shows.
+    """
+    if damage.is_partial or (damage.is_tail and damage.position.seq >= floor):
         return
     raise Damaged(
         f"{damage.path}:{damage.line}: corrupt after seq {damage.position.seq}, which was durable once; "

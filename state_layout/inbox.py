@@ -1,0 +1,181 @@
+"""What an agent receives: its own box and `mail/all`, each sender in order, each message once.
+
+A mark says how far a sender was read. Marks become durable with the step that used the messages (`received`
+in the journal), so a message and the work done with it are one write; a life that dies before that gets them
+again. Mail between agents is not synced here: its sender journaled it before it delivered it, and appends it
+again should the file lose it. What people wrote is in no journal: that is made durable before it is returned.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from state_layout import atomic, disk
+from state_layout.boxes import ALL, OPERATOR, MailFile, files_of, is_sender
+from state_layout.chain import Line, Position
+from state_layout.errors import storage_error
+from state_layout.history import Mark, as_mark
+from state_layout.journal import Reader
+from state_layout.operator_mail import read_operator_file
+from state_layout.paths import Tree
+from state_layout.records import Message
+
+_START: Mark = (0, 0, "")
+
+
+class Inbox:
+    """Reads the mail of `reader` from `marks` on. `notes` gathers what people should be told; empty it."""
+
+    def __init__(self, tree: Tree, reader: str, *, marks: Mapping[str, Mark]) -> None:
+        self._tree, self._reader = tree, reader
+        self._marks = dict(marks)
+        self._told: set[str] = set()
+        self.notes: list[str] = []
+
+    def fetch(self, limit: int | None = None) -> tuple[list[Message], dict[str, Mark]]:
+        """At most `limit` messages that this inbox has not returned yet, and the marks to commit with them.
+
+        Cheap when nothing is new. Raises StorageError.
+        """
+        messages: list[Message] = []
+        marks: dict[str, Mark] = {}
+        for file in self._changed():
+            room = None if limit is None else limit - len(messages)
+            if room == 0:
+                break
+            found, mark = self._read(file, room)
+            if found and file.sender == OPERATOR:
+                _make_durable(file.path)
+            messages += found
+            if mark != self._mark(file):
+                marks[_key(file)] = mark
+        self._marks |= marks
+        return messages, marks
+
+    def rewind(self, marks: Mapping[str, Mark]) -> None:
+        """Read again from `marks`, the committed ones: for messages whose step failed."""
+        self._marks = dict(marks)
+
+    def mark_at(self, key: str, seq: int) -> Mark:
+        """The mark that acknowledges the sender of `key` ("<box>/<from>") up to `seq`; never a lower one."""
+        box, _, sender = key.partition("/")
+        before = self._marks.get(key, _START)
+        if seq <= before[0] or box not in self._boxes() or not is_sender(sender):
+            return before
+        file = MailFile(box, sender, self._tree.mail_file(box, sender), 0)
+        if sender == OPERATOR:
+            news = read_operator_file(file.path, before, to=box)
+            return next((entry.mark for entry in reversed(news.entries) if entry.mark[0] <= seq), before)
+        lines = self._new_lines(file, before, None)[0]
+        return next((as_mark(line.end) for line in reversed(lines) if line.seq <= seq), before)
+
+    def _boxes(self) -> tuple[str, str]:
+        return self._reader, ALL
+
+    def _mark(self, file: MailFile) -> Mark:
+        return self._marks.get(_key(file), _START)
+
+    def _changed(self) -> Iterator[MailFile]:
+        """The files whose size is not the one at the mark, people's first."""
+        for box in self._boxes():
+            marks = self._marks
+            found = [
+                file
+                for file in files_of(self._tree, box)
+                if file.size != marks.get(f"{box}/{file.sender}", _START)[1] and is_sender(file.sender)
+            ]
+            found.sort(key=lambda file: (file.sender != OPERATOR, file.sender))
+            yield from (file for file in found if box != ALL or file.sender != self._reader)
+
+    def _read(self, file: MailFile, room: int | None) -> tuple[list[Message], Mark]:
+        """New messages of one file and the mark after them."""
+        before = self._mark(file)
+        if file.sender == OPERATOR:
+            return self._read_people(file, before, room)
+        lines, end = self._new_lines(file, before, room)
+        read = [self._message(file, line) for line in lines]
+        return [message for message in read if message], (max(before[0], end.seq), end.offset, end.h)
+
+    def _new_lines(self, file: MailFile, mark: Mark, room: int | None) -> tuple[list[Line], Position]:
+        """At most `room` whole lines above `mark`, and the place after them."""
+        reader = Reader(file.path, Position(0, mark[1], mark[2]))
+        lines = _above(reader, mark[0], room)
+        if reader.is_displaced:
+            self._tell(f"{self._shown(file)}: the mark at seq {mark[0]} is not in the file; clamped")
+            reader = Reader(file.path)
+            lines = _above(reader, mark[0], room)
+        if reader.damage is not None and not reader.damage.is_partial:
+            self._tell_corruption(file)
+        return lines, reader.position
+
+    def _read_people(self, file: MailFile, mark: Mark, room: int | None) -> tuple[list[Message], Mark]:
+        news = read_operator_file(file.path, mark, to=file.box)
+        if news.problem is not None:
+            self._tell(f"{self._shown(file)}: {news.problem}")
+        if news.is_moved:
+            self._tell(f"{self._shown(file)}: edited before byte {mark[1]}; going on after what was read")
+        messages: list[Message] = []
+        for entry in news.entries:
+            if len(messages) == room:
+                return messages, mark
+            mark = entry.mark
+            if entry.message is not None:
+                messages.append(entry.message)
+            else:
+                self._tell(f"{self._shown(file)}:{entry.problem}")
+        return messages, news.mark
+
+    def _message(self, file: MailFile, line: Line) -> Message | None:
+        """The message of a line; the path says from whom to whom, whatever the line says."""
+        try:
+            told = line.fields()
+        except ValueError:
+            self._tell(f"{self._shown(file)}: the line with seq {line.seq} is no JSON object; skipped")
+            return None
+        return Message(
+            sender=file.sender,
+            to=file.box,
+            seq=line.seq,
+            type=told.get("type", "info"),
+            text=told.get("text"),
+            body=told.get("body"),
+            reply_to=told.get("reply_to"),
+            at=told.get("at", ""),
+        )
+
+    def _tell_corruption(self, file: MailFile) -> None:
+        """Say so if the file is corrupt where it was durable; a torn tail is its writer's to set aside."""
+        reader = Reader(file.path)
+        for _ in reader:
+            pass
+        damage = reader.damage
+        if damage is not None and not damage.is_tail:
+            self._tell(f"{self._shown(file)}:{damage.line}: corrupt; nothing after it is read")
+
+    def _shown(self, file: MailFile) -> str:
+        return self._tree.shown(file.path)
+
+    def _tell(self, note: str) -> None:
+        """Note it, once."""
+        if note not in self._told:
+            self._told.add(note)
+            self.notes.append(note)
+
+
+def _key(file: MailFile) -> str:
+    return f"{file.box}/{file.sender}"
+
+
+def _above(reader: Reader, seq: int, room: int | None) -> list[Line]:
+    return [*islice((line for line in reader if line.seq > seq), room)]
+
+
+def _make_durable(path: Path) -> None:
+    try:
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            disk.fdatasync(descriptor)
+    except OSError as cause:
+        raise storage_error("sync", path, cause) from cause

@@ -1,0 +1,167 @@
+"""What an agent sends: from its journal into the mail files of the recipients.
+
+A message is planned (it gets its number `n`), journaled with the step that sends it, synced there, and only
+then delivered here, so a mail file holds nothing that its sender could forget. Delivery needs no sync of its
+own: the next life appends whatever is missing (`catch_up`), and a checkpoint, which lets a life forget what
+it sent, waits for `sync`. One thread at a time plans, journals and delivers: numbers reach the file in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any
+
+from state_layout import codec
+from state_layout.attempts import all_lines
+from state_layout.boxes import check_recipient
+from state_layout.chain import ORIGIN, Position, utc_now
+from state_layout.errors import Damaged, storage_error
+from state_layout.history import History, Mark, as_mark
+from state_layout.journal import Journal
+from state_layout.paths import Tree
+
+_Messages = dict[str, deque[dict[str, Any]]]  # by recipient
+
+
+class Outbox:
+    """The outgoing mail of one life of `sender`. Call `catch_up` first."""
+
+    def __init__(self, tree: Tree, sender: str, *, attempt: int, now: Callable[[], str] = utc_now) -> None:
+        self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
+        self._journals: dict[str, Journal] = {}
+        self._waiting: _Messages = {}  # journaled, not yet in the mail file
+        self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
+        self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
+
+    @property
+    def waiting(self) -> int:
+        """How many journaled messages are not in their mail file, because an append failed."""
+        return sum(map(len, self._waiting.values()))
+
+    def catch_up(self, history: History) -> int:
+        """Append every journaled send that is missing, however old; how many were.
+
+        Raises Damaged for a mail file that is corrupt where it was durable, StorageError.
+        """
+        self._known = dict(history.mailed)
+        self._planned = _floors(self._tree, self._sender)
+        for to, n in history.sent.items():
+            self._planned[to] = max(n, self._planned.get(to, 0))
+        ends = {to: self._opened(to).position.seq for to in history.sent}
+        shorter = {to for to, end in ends.items() if end < history.mailed.get(to, _NONE)[0]}
+        old = _journaled(self._tree, self._sender, shorter) if shorter else []
+        recent = [message for message in history.unmailed if message["to"] not in shorter]
+        missing = [message for message in [*old, *recent] if message["n"] > ends[message["to"]]]
+        self.deliver(missing)
+        return len(missing)
+
+    def plan(self, to: str, message: dict[str, Any]) -> int:
+        """Give `message` its recipient and its number, in place; the number. It is not sent yet.
+
+        A number that is never journaled leaves a gap, which is legal. Raises BadInput for an unknown agent.
+        """
+        if to not in self._journals:
+            check_recipient(self._tree, to)
+            end = self._opened(to).position.seq
+            self._planned[to] = max(end, self._planned.get(to, 0))
+        self._planned[to] += 1
+        message.setdefault("type", "info")
+        message.update(to=to, n=self._planned[to])
+        return self._planned[to]
+
+    def deliver(self, messages: Collection[dict[str, Any]] = ()) -> None:
+        """Append `messages`, whose journal line is synced, after those still waiting. Not synced.
+
+        Raises StorageFull, after which they wait for the next call, or StorageError.
+        """
+        for message in messages:
+            self._waiting.setdefault(message["to"], deque()).append(message)
+        for to in [*self._waiting]:
+            self._append(to, self._waiting[to])
+            del self._waiting[to]
+
+    def covers(self, history: History) -> bool:
+        """Whether every message that `history` sent is in its mail file."""
+        return all(self._end(to).seq >= n for to, n in history.sent.items())
+
+    def sync(self) -> dict[str, Mark]:
+        """Make what was appended durable; the ends of all mail files by recipient. Raises StorageError."""
+        for to, journal in self._journals.items():
+            end = journal.position
+            journal.sync(end.seq)
+            self._known[to] = as_mark(end)
+        return dict(self._known)
+
+    def close(self) -> None:
+        """Close the files, without syncing."""
+        for journal in self._journals.values():
+            journal.close()
+        self._journals.clear()
+
+    def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
+        journal = self._in_place(to)
+        while waiting:
+            message = waiting[0]
+            if message["n"] > journal.position.seq:
+                fields = {key: item for key, item in message.items() if key not in ("n", "to", "type")}
+                head = {"from": self._sender, "to": to}
+                journal.append(message.get("type", "info"), head | fields, seq=message["n"])
+            waiting.popleft()
+
+    def _end(self, to: str) -> Position:
+        journal = self._journals.get(to)
+        return journal.position if journal else Position(*self._known.get(to, _NONE))
+
+    def _opened(self, to: str) -> Journal:
+        journal = self._journals.get(to)
+        if journal is None:
+            known = Position(*self._known.get(to, _NONE))
+            path = self._tree.mail_file(to, self._sender)
+            journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
+            journal.stamp = {"attempt": self._attempt}
+            self._journals[to] = journal
+        return journal
+
+    def _in_place(self, to: str) -> Journal:
+        """The mail file, opened again and brought up to date if somebody replaced or removed it."""
+        journal = self._opened(to)
+        if journal.is_in_place():
+            return journal
+        last = journal.position.seq
+        self._journals.pop(to).close()
+        self._known.pop(to, None)
+        journal = self._opened(to)
+        lost = [message for message in _journaled(self._tree, self._sender, {to}) if message["n"] <= last]
+        self._append(to, deque(lost))
+        return journal
+
+
+_NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
+
+
+def _journaled(tree: Tree, sender: str, recipients: Collection[str]) -> list[dict[str, Any]]:
+    """Every message that the journals of `sender` send to one of `recipients`, in order."""
+    return [
+        message
+        for line in all_lines(tree, sender)
+        if b'"sent":[' in line.raw
+        for message in line.fields().get("sent", ())
+        if message["to"] in recipients
+    ]
+
+
+def _floors(tree: Tree, sender: str) -> dict[str, int]:
+    """By recipient: the highest number that may have been used before the tree was copied."""
+    try:
+        restored = codec.decode_object(tree.restored.read_bytes())
+        return {to: int(n) - 1 for to, n in restored["next_seq"].get(sender, {}).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise Damaged(
+            f"{tree.shown(tree.restored)}: not as FORMAT.md says; remove run/host.json and resume: "
+            "that makes it anew"
+        ) from cause
+    except OSError as cause:
+        raise storage_error("read", tree.restored, cause) from cause
