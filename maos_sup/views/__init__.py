@@ -1,0 +1,1 @@
+"""What people see of a tree. Views only read; they judge processes by their handles, never by the locks."""

@@ -1,0 +1,108 @@
+"""What happened between two looks at an orchestration, one line an event. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from maos_sup.views.files import printable
+from state_layout.records import AgentPhase, TaskPhase
+
+Status = dict[str, Any]
+_LONGEST = 200  # characters of text shown of an event
+_QUIET_PHASES = frozenset({AgentPhase.WAITING, AgentPhase.PARKED, AgentPhase.DONE, AgentPhase.QUEUED})
+_SETTLING = frozenset(
+    {TaskPhase.DONE, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.SKIPPED, TaskPhase.BLOCKED}
+)
+
+
+def events(before: Status | None, after: Status) -> Iterator[str]:
+    """Yield a line for each difference that a person wants to hear of."""
+    if before is None:
+        yield f"{after['id']} {after['phase']}: {_short(after['request'])}"
+        before = {"phase": after["phase"], "want": after["want"], "supervisor": after["supervisor"]}
+    yield from _of_agents(_by(before, "agents", "name"), after["agents"])
+    yield from _of_tasks(_by(before, "tasks", "id"), after["tasks"])
+    yield from _of_questions(before, after)
+    known = {error["text"] for error in before.get("spec_errors", ())}
+    yield from (
+        f"spec error: {error['text']}" for error in after["spec_errors"] if error["text"] not in known
+    )
+    yield from (f"note: {note}" for note in after["notes"] if note not in before.get("notes", ()))
+    if before["supervisor"]["pid"] != after["supervisor"]["pid"]:
+        yield _of_supervisor(after)
+    if before["want"] != after["want"]:
+        yield f"wanted now: {after['want']}"
+    if before["phase"] != after["phase"]:
+        yield f"{after['id']} {after['phase']}"
+
+
+def outcome_text(task: Status) -> str:
+    """How a task ended, in a few words: `failed after 3 attempts: exit code 2`."""
+    took = f" in {duration_text(task['elapsed_s'])}" if task["elapsed_s"] else ""
+    many = f" after {task['attempts']} attempts" if task["attempts"] > 1 else ""
+    why = f": {_short(task['error'])}" if task["error"] else ""
+    return f"{task['phase']}{took}{many}{why}"
+
+
+def duration_text(seconds: float) -> str:
+    """`3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    for size_s, unit, below_s, below in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size_s:
+            rest = int(seconds % size_s // below_s)
+            return f"{int(seconds // size_s)} {unit}" + (f" {rest} {below}" if rest else "")
+    return f"{seconds:.0f} s"
+
+
+def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]:
+    for agent in agents:
+        old = before.get(agent["name"], {"phase": AgentPhase.WAITING, "attempt": 0})
+        if (old["phase"], old["attempt"]) == (agent["phase"], agent["attempt"]):
+            continue
+        if agent["phase"] in _QUIET_PHASES or (
+            agent["phase"] == AgentPhase.STARTING and agent["attempt"] <= 1
+        ):
+            continue
+        attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
+        reason = f": {_short(agent['reason'])}" if agent["reason"] else ""
+        yield f"agent {agent['name']} {agent['phase']}{attempt}{reason}"
+
+
+def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[str]:
+    for task in tasks:
+        old = before.get(task["id"], {"phase": TaskPhase.WAITING, "run": task["run"]})
+        if (old["phase"], old["run"]) == (task["phase"], task["run"]):
+            continue
+        if task["phase"] in _SETTLING:
+            yield f"task {task['id']} {outcome_text(task)}"
+        elif task["phase"] not in (TaskPhase.WAITING, TaskPhase.READY):
+            yield f"task {task['id']} {task['phase']} ({task['agent']})"
+
+
+def _of_questions(before: Status, after: Status) -> Iterator[str]:
+    known = {question["id"] for question in before.get("questions", ())}
+    for question in after["questions"]:
+        if question["id"] not in known:
+            yield f"question {question['id']}: {_short(str(question.get('text', '')))}"
+
+
+def _of_supervisor(after: Status) -> str:
+    supervisor = after["supervisor"]
+    if not supervisor["alive"]:
+        return "supervisor gone" + ("; agents go on" if after["counts"]["alive"] else "")
+    return f"supervisor {supervisor['pid']} took over"
+
+
+def _by(status: Status, part: str, key: str) -> dict[str, Status]:
+    return {item[key]: item for item in status.get(part, ())}
+
+
+def _short(text: str) -> str:
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,0 +1,99 @@
+"""Every message in a tree, filtered, read on from where the last look ended. Nothing is marked as read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from state_layout import codec
+from state_layout.boxes import OPERATOR, MailFile, boxes, files_of
+from state_layout.history import Mark
+from state_layout.journal import Reader
+from state_layout.operator_mail import read_operator_file
+from state_layout.paths import Tree
+from state_layout.records import Message as MessageRecord
+
+Message = dict[str, Any]
+
+
+class Mailbox:
+    """Reads mail files; `notes` says what could not be read."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        sender: str | None = None,
+        to: str | None = None,
+        type_: str | None = None,
+        since: str | None = None,
+    ) -> None:
+        self.notes: list[str] = []
+        self._tree, self._sender, self._to, self._type, self._since = tree, sender, to, type_, since
+        self._readers: dict[Path, Reader] = {}
+        self._people: dict[Path, Mark] = {}
+
+    def read(self) -> list[Message]:
+        """Messages that came since the last call, by the time they were sent."""
+        found = [
+            message for path in self._files() for message in self._messages(path) if self._is_meant(message)
+        ]
+        return sorted(found, key=lambda message: str(message["at"]))
+
+    def _files(self) -> Iterator[MailFile]:
+        for box in boxes(self._tree) if self._to is None else [self._to]:
+            for file in sorted(files_of(self._tree, box)):
+                if self._sender in (None, file.sender):
+                    yield file
+
+    def _messages(self, file: MailFile) -> Iterator[Message]:
+        if file.sender == OPERATOR:
+            yield from self._of_people(file.path, file.box)
+            return
+        reader = self._readers.setdefault(file.path, Reader(file.path))
+        for line in reader:
+            try:
+                message = line.fields()
+            except codec.NotJson:
+                self._note(f"{self._tree.shown(file.path)}: seq {line.seq} is no message; left out")
+                continue
+            yield {"from": file.sender, "to": file.box, "type": "info", "at": ""} | message
+        if reader.damage is not None and not reader.damage.is_partial:
+            self._note(
+                f"{self._tree.shown(file.path)}: damaged after seq {reader.position.seq}; see maos-sup check"
+            )
+
+    def _of_people(self, path: Path, to: str) -> Iterator[Message]:
+        """Lines written by hand; what is no message is noted."""
+        news = read_operator_file(path, self._people.get(path, (0, 0, "")), to=to)
+        self._people[path] = news.mark
+        for entry in news.entries:
+            if entry.problem is not None:
+                self._note(f"{self._tree.shown(path)}:{entry.problem}")
+            elif entry.message is not None:
+                yield _as_json(entry.message)
+        if news.problem is not None:
+            self._note(f"{self._tree.shown(path)}: {news.problem}")
+
+    def _is_meant(self, message: Message) -> bool:
+        if self._type is not None and message["type"] != self._type:
+            return False
+        return self._since is None or str(message["at"]) >= self._since
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def _as_json(message: MessageRecord) -> Message:
+    """A message as the lines of mail files have it."""
+    told = {"text": message.text, "body": message.body, "reply_to": message.reply_to}
+    head = {
+        "seq": message.seq,
+        "at": message.at,
+        "type": message.type,
+        "from": message.sender,
+        "to": message.to,
+    }
+    return head | {key: value for key, value in told.items() if value is not None}

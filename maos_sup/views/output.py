@@ -1,0 +1,82 @@
+"""What programs wrote, read piece by piece: once, or followed while it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from state_layout.attempts import list_attempts
+from state_layout.paths import Tree
+
+CHUNK_BYTES = 1 << 20
+STREAMS = ("stdout", "stderr")
+
+
+class OutputLine(NamedTuple):
+    """One line of a program, without its line feed."""
+
+    agent: str
+    attempt: int
+    stream: str
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Source:
+    path: Path
+    offset: int = 0
+    rest: bytes = b""
+
+
+class Output:
+    """The output of some agents; `read` gives what came since the last call.
+
+    With `attempt` only that life of each; otherwise all lives, oldest first.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        agents: Sequence[str],
+        *,
+        attempt: int | None = None,
+        streams: Sequence[str] = STREAMS,
+    ) -> None:
+        self._tree, self._agents, self._attempt, self._streams = tree, agents, attempt, streams
+        self._sources: dict[tuple[str, int, str], _Source] = {}
+
+    def read(self, *, to_the_end: bool = False) -> Iterator[OutputLine]:
+        """Yield the whole lines that are new; with `to_the_end` also a last one without a line feed."""
+        for agent in self._agents:
+            for attempt in self._attempts(agent):
+                for stream in self._streams:
+                    yield from self._lines(agent, attempt, stream, to_the_end=to_the_end)
+
+    def _attempts(self, agent: str) -> list[int]:
+        numbers = list_attempts(self._tree.agent(agent))
+        return numbers if self._attempt is None else [number for number in numbers if number == self._attempt]
+
+    def _lines(self, agent: str, attempt: int, stream: str, *, to_the_end: bool) -> Iterator[OutputLine]:
+        paths = self._tree.agent(agent).attempt(attempt)
+        path = paths.stdout if stream == "stdout" else paths.stderr
+        source = self._sources.setdefault((agent, attempt, stream), _Source(path=path))
+        for piece in _new_bytes(source):
+            *whole, source.rest = (source.rest + piece).split(b"\n")
+            for raw in whole:
+                yield OutputLine(agent, attempt, stream, raw.decode("utf-8", "replace"))
+        if to_the_end and source.rest:
+            yield OutputLine(agent, attempt, stream, source.rest.decode("utf-8", "replace"))
+            source.rest = b""
+
+
+def _new_bytes(source: _Source) -> Iterator[bytes]:
+    try:
+        with source.path.open("rb") as file:
+            file.seek(source.offset)
+            while piece := file.read(CHUNK_BYTES):
+                source.offset += len(piece)
+                yield piece
+    except FileNotFoundError:
+        return

@@ -1,0 +1,140 @@
+"""What a resume would go on from: shown before it happens, and by `checkpoint`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maos_sup.views.mailbox import Mailbox
+from maos_sup.views.render import age_text, one_line, percent
+from maos_sup.views.status import status_of
+from state_layout.attempts import recall
+from state_layout.checkpoints import read_checkpoints
+from state_layout.errors import LayoutError
+from state_layout.history import History
+from state_layout.paths import Tree
+from state_layout.records import TaskPhase
+
+Resumption = dict[str, Any]
+
+
+def resumption_of(tree: Tree) -> Resumption:
+    """Request, age, tasks done and left, messages, and what each agent goes on from. Reads all journals."""
+    status = status_of(tree)
+    mail = Mailbox(tree).read()
+    agents = [_agent(tree, agent, status["tasks"], mail) for agent in status["agents"]]
+    counts = status["counts"]
+    return {
+        "id": status["id"],
+        "request": status["request"],
+        "directory": status["directory"],
+        "phase": str(status["phase"]),
+        "want": str(status["want"]),
+        "created_at": status["created_at"],
+        "supervised": status["supervisor"]["alive"],
+        "tasks": counts["tasks"],
+        "tasks_done": [
+            task["id"] for task in status["tasks"] if task["phase"] in (TaskPhase.DONE, TaskPhase.SKIPPED)
+        ],
+        "tasks_failed": [task["id"] for task in status["tasks"] if task["phase"] == TaskPhase.FAILED],
+        "tasks_left": counts["tasks_left"],
+        "messages": len(mail),
+        "undelivered": sum(agent["undelivered"] for agent in agents),
+        "agents": agents,
+        "notes": status["notes"],
+        "spec_errors": status["spec_errors"],
+    }
+
+
+def resumption_lines(resumption: Resumption) -> list[str]:
+    """The same for people."""
+    done = len(resumption["tasks_done"])
+    failed = f", {len(resumption['tasks_failed'])} failed" if resumption["tasks_failed"] else ""
+    lines = [
+        f"{resumption['id']}  {resumption['phase']}, {age_text(resumption['created_at'])} old",
+        one_line(resumption["request"]),
+        f"  tasks: {done} of {resumption['tasks']} done, {resumption['tasks_left']} left{failed}",
+        f"  messages: {resumption['messages']} loaded, {resumption['undelivered']} undelivered",
+    ]
+    lines += [f"  {agent['name']}: {_from(agent)}" for agent in resumption["agents"]]
+    lines += [f"  spec error: {error['text']}" for error in resumption["spec_errors"]]
+    return lines + [f"  note: {note}" for note in resumption["notes"]]
+
+
+def _agent(
+    tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]], mail: list[dict[str, Any]]
+) -> Resumption:
+    name = agent["name"]
+    history, notes = _history(tree, name)
+    current = next(
+        (
+            task
+            for task in tasks
+            if task["agent"] == name
+            and task["phase"] in (TaskPhase.RUNNING, TaskPhase.INTERRUPTED, TaskPhase.ASKING)
+        ),
+        None,
+    )
+    return {
+        "name": name,
+        "pid": agent["pid"],
+        "attempt": agent["attempt"],
+        "seq": history.seq,
+        "checkpoint_seq": _checkpoint_seq(tree, name, agent["attempt"]),
+        "task": current["id"] if current else None,
+        "progress": history.progress if current else None,
+        "steps": len(history.steps.get(f"{current['id']}#{current['run']}", {})) if current else 0,
+        "has_saved": history.saved is not None,
+        "left": sum(
+            task["agent"] == name
+            and task["phase"] not in (TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED)
+            for task in tasks
+        ),
+        "undelivered": _undelivered(name, history, mail),
+        "notes": notes,
+    }
+
+
+def _history(tree: Tree, name: str) -> tuple[History, list[str]]:
+    try:
+        found = recall(tree, name)
+    except LayoutError as error:
+        return History(), [str(error)]
+    return found.history, list(found.notes)
+
+
+def _checkpoint_seq(tree: Tree, name: str, attempt: int) -> int:
+    """The line that the newest checkpoint of the last attempts covers; 0 without one."""
+    for number in range(attempt, max(0, attempt - 5), -1):
+        try:
+            if found := read_checkpoints(tree.agent(name).attempt(number)):
+                return found[0].history.seq
+        except LayoutError:
+            continue
+    return 0
+
+
+def _undelivered(name: str, history: History, mail: list[dict[str, Any]]) -> int:
+    """Messages above this reader's marks."""
+    return sum(
+        message["to"] in (name, "all")
+        and message["from"] != name
+        and message["seq"] > history.marks.get(f"{message['to']}/{message['from']}", (0, 0, ""))[0]
+        for message in mail
+    )
+
+
+def _from(agent: Resumption) -> str:
+    """Where one agent goes on, in words."""
+    if agent["pid"] is not None:
+        return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
+    undelivered = f", {agent['undelivered']} messages wait for it" if agent["undelivered"] else ""
+    if not agent["left"]:
+        return "nothing left to do"
+    if agent["task"] is None:
+        begun = f"after attempt {agent['attempt']}" if agent["attempt"] else "from the beginning"
+        return f"begins its next task {begun}{undelivered}"
+    at = f" at {percent(agent['progress'])}" if agent["progress"] is not None else ""
+    steps = f", {agent['steps']} steps recorded" if agent["steps"] else ""
+    saved = ", from what its program saved" if agent["has_saved"] else ""
+    where = f"task {agent['task']}{at} after attempt {agent['attempt']}, line {agent['seq']}"
+    return f"{where}{steps}{saved}{undelivered}"

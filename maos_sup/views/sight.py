@@ -1,0 +1,172 @@
+"""What can be seen of one agent and of the supervisor from files alone: on a living tree, a dead one, a copy.
+
+Whether a process lives is judged by its handle. A handle of another host or an earlier boot, or none at all,
+is not alive to a viewer. Where an agent died without a word its snapshot may be older than its journal; then
+the journal is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maos_sup.core.memory import from_record, memory_from_json, remember
+from maos_sup.core.model import AgentObserved, Memory, Process
+from maos_sup.views.files import last_number, read_object
+from state_layout.attempts import recall
+from state_layout.errors import LayoutError
+from state_layout.identity import is_alive, read_handle
+from state_layout.journal import Reader
+from state_layout.marks import tree_place
+from state_layout.paths import Tree
+from state_layout.records import ExitReason, TaskOutcome, TaskPhase
+
+_MEMORABLE = (b'"type":"start"', b'"type":"gave_up"', b'"type":"restart"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSight:
+    """One agent as a viewer sees it."""
+
+    name: str
+    pid: int | None  # None: no process of this tree on this host
+    attempt: int
+    exit: dict[str, Any] | None
+    status: dict[str, Any]
+    outcomes: dict[str, TaskOutcome]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def observed(self) -> AgentObserved:
+        """The same as `core` takes it."""
+        return AgentObserved(
+            process=Process.GONE if self.pid is None else Process.ALIVE,
+            last_attempt=self.attempt,
+            exit=_exit_reason(self.exit),
+            outcomes=self.outcomes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorSight:
+    """The supervisor as a viewer sees it; `status` is its snapshot, `memory` what its journals say."""
+
+    pid: int | None
+    life: int
+    status: dict[str, Any]
+    memory: Memory = field(default_factory=Memory)
+
+
+def is_here(tree: Tree) -> bool:
+    """Whether `run/` is of this tree: the handles of a copied one name processes of the original."""
+    host = read_object(tree.host) or {}
+    try:
+        place = tree_place(tree)
+    except OSError:
+        return False
+    return all(host.get(key) == value for key, value in place.items())
+
+
+def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:
+    """Look at one agent; `here` is what `is_here` said."""
+    paths = tree.agent(name)
+    attempt = last_number(paths.attempts)
+    pid = _living_pid(tree.handle(name), here=here)
+    status = read_object(paths.status) or {}
+    ended = read_object(paths.attempt(attempt).exit) if attempt and pid is None else None
+    notes: tuple[str, ...] = ()
+    if attempt and pid is None and not _covers(status, ended, attempt):
+        status, notes = _status_from_journals(tree, name, status)
+    return AgentSight(
+        name=name,
+        pid=pid,
+        attempt=attempt,
+        exit=ended,
+        status=status,
+        outcomes=_outcomes(status, is_alive=pid is not None),
+        notes=notes,
+    )
+
+
+def see_supervisor(tree: Tree) -> SupervisorSight:
+    """Look at the supervisor."""
+    pid = _living_pid(tree.supervisor_handle, here=is_here(tree))
+    life = last_number(tree.lives)
+    status = read_object(tree.supervisor_status) or {}
+    memory = Memory() if pid is not None and status.get("life") == life else _memory(tree, life)
+    return SupervisorSight(pid=pid, life=life, status=status, memory=memory)
+
+
+def _living_pid(handle_file: Path, *, here: bool) -> int | None:
+    handle = read_handle(handle_file) if here else None
+    return handle.pid if handle is not None and is_alive(handle) else None
+
+
+def _covers(status: dict[str, Any], ended: dict[str, Any] | None, attempt: int) -> bool:
+    """Whether a snapshot is known to be the last word: its attempt ended in order."""
+    return ended is not None and ended.get("by") == "agent" and status.get("attempt") == attempt
+
+
+def _status_from_journals(
+    tree: Tree, name: str, status: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Make the snapshot anew from the agent's journals."""
+    try:
+        found = recall(tree, name)
+    except LayoutError as error:
+        return status, (str(error),)
+    history = found.history
+    if not history.seq:
+        return status, tuple(found.notes)
+    newer = {
+        "seq": history.seq,
+        "tasks": {task: asdict(outcome) for task, outcome in history.tasks.items()},
+        "sent": history.sent_count,
+        "received": history.received,
+        "discoveries": history.discoveries,
+        "last_discovery": history.last_discovery,
+        "artifacts": history.artifacts,
+        "questions": list(history.questions.values()),
+        "cost_usd": history.cost_usd,
+        "tokens": history.tokens,
+    }
+    return status | newer, tuple(found.notes)
+
+
+def _outcomes(status: dict[str, Any], *, is_alive: bool) -> dict[str, TaskOutcome]:
+    """The outcomes in a snapshot; a task cannot run in a process that is gone."""
+    outcomes: dict[str, TaskOutcome] = {}
+    for task, value in (status.get("tasks") or {}).items():
+        try:
+            outcome = TaskOutcome.from_json(value)
+        except (KeyError, TypeError, ValueError):
+            continue  # a damaged snapshot shows less; the journal is what counts
+        if outcome.phase is TaskPhase.RUNNING and not is_alive:
+            outcome = TaskOutcome.from_json(asdict(outcome) | {"phase": TaskPhase.INTERRUPTED})
+        outcomes[task] = outcome
+    return outcomes
+
+
+def _exit_reason(ended: dict[str, Any] | None) -> ExitReason | None:
+    try:
+        return None if ended is None else ExitReason(str(ended.get("reason")))
+    except ValueError:
+        return None
+
+
+def _memory(tree: Tree, life: int) -> Memory:
+    """What the newest life that got as far as a line knew; lines without consequence are not decoded."""
+    for number in range(life, 0, -1):
+        memory: Memory | None = None
+        for line in Reader(tree.life_journal(number)):
+            if not any(word in line.raw for word in _MEMORABLE):
+                continue
+            fields = line.fields()
+            if fields["type"] == "start":
+                memory = memory_from_json(fields.get("memory") or {}, now_s=0.0)
+            elif memory is not None and (action := from_record(fields)) is not None:
+                memory = remember(memory, action, now_s=0.0)
+        if memory is not None:
+            return memory
+    return Memory()

@@ -1,0 +1,248 @@
+"""The status of an orchestration as one dictionary: what `status --json` prints and every view shows.
+
+Reads files only, so it works with no supervisor, on a copy and on a tree being written. Tasks and phases are
+judged by `core`, as the agents and the supervisor judge them. Reads what is needed and no more: a hundred
+agents take a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from maos_sup.core.phases import agent_phase
+from maos_sup.core.tasks import UNFINISHED, merged, task_phases
+from maos_sup.views.files import last_line, moment
+from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
+from state_layout.paths import Tree
+from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
+from state_layout.spec import SpecsRead, read_specs
+
+Status = dict[str, Any]
+_ID_TIME = re.compile(r"(\d{8}-\d{4})-")
+_TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
+
+
+def status_of(tree: Tree) -> Status:
+    """The status of `tree`, its keys as README.md lists them.
+
+    Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
+    """
+    read = read_specs(tree)
+    specs = read.specs
+    supervisor = see_supervisor(tree)
+    here = is_here(tree)
+    sights = {name: see_agent(tree, name, here=here) for name in specs.agents}
+    outcomes = _outcomes(sights.values(), supervisor)
+    phases = task_phases(specs, outcomes)
+    agents = [
+        _agent(tree, specs, spec, sights[name], supervisor=supervisor, phases=phases)
+        for name, spec in specs.agents.items()
+    ]
+    tasks = [_task(task, phases[task.id], outcomes.get(task.id)) for task in specs.tasks.values()]
+    orchestration = specs.orchestration
+    return {
+        "id": orchestration.id,
+        "request": orchestration.request,
+        "want": orchestration.want,
+        "phase": phase_of(specs, phases, is_supervised=supervisor.pid is not None, sights=sights),
+        "directory": str(tree.root),
+        "project": orchestration.project,
+        "created_at": _created_at(tree, orchestration.id),
+        "supervisor": {"alive": supervisor.pid is not None, "pid": supervisor.pid, "life": supervisor.life},
+        "agents": agents,
+        "tasks": tasks,
+        "questions": [question for agent in agents for question in agent["questions"]],
+        "spec_errors": _spec_errors(read, supervisor),
+        "notes": _notes(read, supervisor, sights.values()),
+        "counts": _counts(agents, tasks),
+    }
+
+
+def phase_of(
+    specs: Specs, phases: Mapping[str, TaskPhase], *, is_supervised: bool, sights: Mapping[str, AgentSight]
+) -> Phase:
+    """The phase of the orchestration: settled first, then what is wanted, then who is there to do it."""
+    is_busy = any(sight.pid is not None for sight in sights.values())
+    has_failed = TaskPhase.FAILED in phases.values()
+    left = [specs.tasks[task] for task, phase in phases.items() if phase in UNFINISHED]
+    if is_busy:
+        return Phase.RUNNING
+    if not left:
+        return Phase.FAILED if has_failed else Phase.DONE
+    if specs.orchestration.limits.on_failure == "stop" and has_failed:
+        return Phase.FAILED
+    wants = {specs.agents[task.agent].want for task in left if task.agent in specs.agents}
+    if specs.orchestration.want is Want.STOP or wants == {Want.STOP}:
+        return Phase.STOPPED
+    if specs.orchestration.want is Want.PAUSE:
+        return Phase.PAUSED
+    return Phase.RUNNING if is_supervised else Phase.INTERRUPTED
+
+
+def is_settled(status: Status) -> bool:
+    """Whether nothing more happens by itself: all done, or failed, or stopped and standing still."""
+    return status["phase"] in (Phase.DONE, Phase.FAILED, Phase.STOPPED) and not status["counts"]["alive"]
+
+
+def _outcomes(sights: Iterable[AgentSight], supervisor: SupervisorSight) -> dict[str, TaskOutcome]:
+    outcomes: dict[str, TaskOutcome] = {}
+    for sight in sights:
+        outcomes = merged(outcomes, sight.outcomes)
+    settled = {
+        task: TaskOutcome(phase=TaskPhase.FAILED, run=value.get("run", 1), error=value.get("reason"))
+        for task, value in (supervisor.status.get("tasks") or {}).items()
+        if value.get("phase") == TaskPhase.FAILED and supervisor.pid is not None
+    }
+    return merged(merged(outcomes, settled), supervisor.memory.outcomes)
+
+
+def _agent(
+    tree: Tree,
+    specs: Specs,
+    spec: AgentSpec,
+    sight: AgentSight,
+    *,
+    supervisor: SupervisorSight,
+    phases: Mapping[str, TaskPhase],
+) -> Status:
+    told = (supervisor.status.get("agents") or {}).get(spec.name) or {}
+    own = sight.status
+    output_at, output = _last_output(tree, sight)
+    is_current = own.get("attempt") == sight.attempt
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "role": spec.role,
+        "want": spec.want,
+        "phase": _agent_phase(specs, spec, sight, supervisor=supervisor, phases=phases),
+        "reason": told.get("reason") or (own.get("reason") if sight.pid is not None else None),
+        "pid": sight.pid,
+        "attempt": sight.attempt,
+        "restarts": told.get("restarts", 0),
+        "task": own.get("task") if sight.pid is not None and is_current else None,
+        "progress": own.get("progress") if sight.pid is not None and is_current else None,
+        "note": own.get("note"),
+        "last_output_at": output_at,
+        "last_line": output,
+        "messages": own.get("sent", 0) + own.get("received", 0),
+        "sent": own.get("sent", 0),
+        "received": own.get("received", 0),
+        "discoveries": own.get("discoveries", 0),
+        "last_discovery": own.get("last_discovery"),
+        "artifacts": own.get("artifacts") or [],
+        "questions": own.get("questions") or [],
+        "cost_usd": own.get("cost_usd", 0.0),
+        "tokens": own.get("tokens", 0),
+    }
+
+
+def _agent_phase(
+    specs: Specs,
+    spec: AgentSpec,
+    sight: AgentSight,
+    *,
+    supervisor: SupervisorSight,
+    phases: Mapping[str, TaskPhase],
+) -> AgentPhase:
+    """As `core` judges it, but for what only a living supervisor can tell (slow, hung, back-off)."""
+    known = supervisor.memory.of(spec.name)
+    phase = agent_phase(specs, spec, sight.observed, known=known, phases=phases, now_s=float("inf"))
+    if sight.pid is not None and sight.status.get("attempt") != sight.attempt:
+        return AgentPhase.STARTING
+    if sight.pid is not None and sight.status.get("phase") == AgentPhase.ASKING:
+        return AgentPhase.ASKING
+    told = (supervisor.status.get("agents") or {}).get(spec.name) or {}
+    if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
+        return AgentPhase(told["phase"]) if told.get("phase") in _TOLD_BY_SUPERVISOR else phase
+    return phase
+
+
+def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None) -> Status:
+    """One task; what earlier runs left does not count."""
+    known = (
+        outcome if outcome is not None and outcome.run >= task.run else TaskOutcome(phase=phase, run=task.run)
+    )
+    return {
+        "id": task.id,
+        "agent": task.agent,
+        "description": task.description,
+        "want": task.want,
+        "phase": phase,
+        "run": task.run,
+        "needs": list(task.needs),
+        "progress": 1.0 if phase is TaskPhase.DONE else known.progress,
+        "attempts": known.attempts,
+        "result": known.result,
+        "error": known.error,
+        "exit_code": known.exit_code,
+        "signal": known.signal,
+        "elapsed_s": known.elapsed_s,
+    }
+
+
+def _last_output(tree: Tree, sight: AgentSight) -> tuple[str | None, str | None]:
+    """When the newest attempt last wrote anything, and its last line."""
+    attempt = tree.agent(sight.name).attempt(sight.attempt)
+    newest = max(
+        (stamp for path in (attempt.stdout, attempt.stderr) if (stamp := _written(path))), default=None
+    )
+    if newest is None:
+        return None, None
+    return moment(newest[0]), last_line(newest[1])
+
+
+def _written(path: Path) -> tuple[float, Path] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime, path) if found.st_size else None
+
+
+def _spec_errors(read: SpecsRead, supervisor: SupervisorSight) -> list[Status]:
+    """What is wrong in `spec/` now; what the supervisor found beyond that comes after it."""
+    errors = [
+        {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
+        for error in read.errors
+    ]
+    known = {(error["path"], error["text"]) for error in errors}
+    if supervisor.pid is not None:
+        told: list[Status] = supervisor.status.get("spec_errors") or []
+        errors += [error for error in told if (error.get("path"), error.get("text")) not in known]
+    return errors
+
+
+def _notes(read: SpecsRead, supervisor: SupervisorSight, sights: Iterable[AgentSight]) -> list[str]:
+    notes = [str(note) for note in supervisor.status.get("notes") or []]
+    return notes + [f"{sight.name}: {note}" for sight in sights for note in sight.notes]
+
+
+def _counts(agents: list[Status], tasks: list[Status]) -> Status:
+    phases = Counter(str(task["phase"]) for task in tasks)
+    return {
+        "agents": len(agents),
+        "alive": sum(agent["pid"] is not None for agent in agents),
+        "tasks": len(tasks),
+        "tasks_left": sum(task["phase"] in UNFINISHED for task in tasks),
+        "tasks_by_phase": {str(phase): phases[phase] for phase in TaskPhase if phases[phase]},
+        "attempts": sum(agent["attempt"] for agent in agents),
+        "messages": sum(agent["sent"] for agent in agents),
+        "discoveries": sum(agent["discoveries"] for agent in agents),
+        "cost_usd": round(sum(agent["cost_usd"] for agent in agents), 6),
+    }
+
+
+def _created_at(tree: Tree, id_: str) -> str | None:
+    """When the orchestration was created: its id says so, or else its oldest file."""
+    if found := _ID_TIME.match(id_):
+        created = datetime.strptime(found[1], "%Y%m%d-%H%M").replace(tzinfo=UTC)
+        return created.isoformat().replace("+00:00", "Z")
+    try:
+        return moment(tree.format.stat().st_mtime)
+    except OSError:
+        return None

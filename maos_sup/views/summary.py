@@ -1,0 +1,70 @@
+"""What is said when a watched orchestration has come to rest. Pure text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from maos_sup.views.events import duration_text, outcome_text
+from state_layout.records import Phase, TaskPhase
+
+Status = dict[str, Any]
+
+
+def summary_lines(status: Status, *, name: str, took_s: float | None = None) -> list[str]:
+    """How it ended, what failed, where the tree and the artifacts are, what to type next."""
+    lines = [_headline(status, took_s)]
+    for task in status["tasks"]:
+        if task["phase"] in (TaskPhase.FAILED, TaskPhase.BLOCKED, TaskPhase.CANCELLED):
+            lines.append(f"  {task['id']}: {outcome_text(task)}")
+    lines.append(f"  tree: {status['directory']}")
+    lines += [f"  artifact: {path}" for path in artifact_paths(status)]
+    return lines + [f"  {hint}" for hint in _hints(status, name)]
+
+
+def artifact_paths(status: Status) -> list[str]:
+    """Where the artifacts lie that agents handed over."""
+    paths = []
+    for agent in status["agents"]:
+        folder = Path(status["directory"]) / "agents" / agent["name"] / "artifacts"
+        paths += [str(path) for artifact in agent["artifacts"] if (path := folder / str(artifact)).exists()]
+    return paths
+
+
+def saved_line(status: Status, *, name: str) -> str:
+    """The one line after a pause: what was saved, and how to go on."""
+    counts = status["counts"]
+    begun = [
+        task["id"] for task in status["tasks"] if task["phase"] in (TaskPhase.INTERRUPTED, TaskPhase.ASKING)
+    ]
+    under_way = f", under way: {', '.join(begun)}" if begun else ""
+    return (
+        f"{status['phase']}; saved: {counts['tasks'] - counts['tasks_left']} of {counts['tasks']} tasks "
+        f"settled{under_way}, {counts['messages']} messages, all output. Go on with: maos-sup resume {name}"
+    )
+
+
+def _headline(status: Status, took_s: float | None) -> str:
+    counts = status["counts"]
+    done = counts["tasks_by_phase"].get(TaskPhase.DONE, 0)
+    parts = [
+        f"{done} of {counts['tasks']} tasks done",
+        f"{counts['agents']} agents",
+        f"{counts['messages']} messages",
+        f"{counts['discoveries']} discoveries",
+    ]
+    if counts["cost_usd"]:
+        parts.append(f"{counts['cost_usd']:.2f} USD")
+    if took_s is not None:
+        parts.append(duration_text(took_s))
+    return f"{status['phase']}: {', '.join(parts)}"
+
+
+def _hints(status: Status, name: str) -> list[str]:
+    failed = [task for task in status["tasks"] if task["phase"] == TaskPhase.FAILED]
+    hints = [f"see why: maos-sup logs {name} {task['agent']}" for task in failed[:3]]
+    if failed:
+        hints.append(f"try again: maos-sup retry {name}")
+    if status["phase"] in (Phase.STOPPED, Phase.PAUSED, Phase.INTERRUPTED):
+        hints.append(f"go on: maos-sup resume {name}")
+    return hints
