@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
 from state_layout import atomic, disk
 from state_layout.errors import Locked, StorageError, storage_error
 
@@ -64,6 +62,8 @@ def is_free(path: Path) -> bool:
 @contextmanager
 def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
     """Hold the lock that the command line takes to edit `spec/`. Raises Locked."""
+    import filelock  # here: it costs 10 to 60 ms to import, and viewers never edit
+
     try:
         with filelock.FileLock(path, timeout=patience_s, mode=atomic.FILE_MODE, fallback_to_soft=False):
             yield
