@@ -1,0 +1,38 @@
+"""The command line. It reads the tree, edits `spec/`, starts a supervisor; it never talks to a process.
+
+`main` is the one edge where errors become a line on stderr and an exit code. Importing this package costs
+nothing: click, rich and the commands are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code (README.md has the table)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if len(given) == 2 and given[0] == "supervise" and not given[1].startswith("-"):
+        return supervise(given[1])
+    from maos_sup.cli import edge
+
+    return edge.run_command(given)
+
+
+def supervise(directory: str) -> int:
+    """Be the supervisor of the tree in `directory`, in the foreground. Imports nothing for terminals.
+
+    Tracebacks go to stderr, which is `run/supervisor.log` where nobody looks on.
+    """
+    from maos_sup.cli import edge
+
+    return edge.guarded(lambda: _supervise(directory), debug=True)
+
+
+def _supervise(directory: str) -> int:
+    from maos_sup.cli.edge import OK, TASK_FAILED
+    from maos_sup.supervisor.loop import supervise as serve
+    from state_layout.records import Phase
+
+    return TASK_FAILED if serve(Path(directory).resolve()) is Phase.FAILED else OK

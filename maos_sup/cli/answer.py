@@ -1,0 +1,39 @@
+"""`answer`: say yes or no to what an agent asks."""
+
+from __future__ import annotations
+
+import click
+
+from maos_sup.cli import options
+from maos_sup.cli.places import tree_at
+from maos_sup.cli.says import say
+from maos_sup.cli.wanted import prompt
+from maos_sup.views.status import status_of
+from state_layout import atomic
+from state_layout.errors import BadInput
+from state_layout.paths import Tree
+from state_layout.wording import listed
+
+
+@click.command("answer")
+@options.directory
+@click.argument("question", metavar="QUESTION")
+@click.argument("decision", type=click.Choice(["yes", "no"]))
+@click.argument("text", required=False, default="")
+def command(directory: str, question: str, decision: str, text: str) -> None:
+    """Answer the question whose id begins with QUESTION; TEXT is handed to the agent as well."""
+    tree = tree_at(directory)
+    id_ = _open_question(tree, question)
+    atomic.make_folder(tree.approvals)
+    atomic.replace(tree.approvals / f"{id_}.{decision}", text.encode())
+    prompt(tree)
+    say(f"answered {id_}: {decision}")
+
+
+def _open_question(tree: Tree, text: str) -> str:
+    asked = [question["id"] for question in status_of(tree)["questions"]]
+    found = [id_ for id_ in asked if id_.startswith(text)]
+    if len(found) == 1:
+        return str(found[0])
+    remedy = f"open are {listed(asked, last='and')}" if asked else "nothing is asked now"
+    raise BadInput(f"question {text!r} fits {len(found)} of the open questions; {remedy}")

@@ -1,0 +1,143 @@
+"""`cleanup`: delete what is finished and old. What could still be wanted stays unless it is said so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maos_sup.cli import options
+from maos_sup.cli.places import home
+from maos_sup.cli.says import say, say_json
+from maos_sup.views.events import duration_text
+from maos_sup.views.status import status_of
+from state_layout.errors import LayoutError
+from state_layout.paths import Tree
+from state_layout.records import Phase
+from state_layout.removal import remove_tree
+from state_layout.tree import list_trees
+
+_FINISHED = (Phase.DONE, Phase.FAILED)
+_GIT_PATIENCE_S = 20
+
+
+@click.command("cleanup")
+@click.option(
+    "--older-than",
+    "days",
+    metavar="DAYS",
+    type=click.FloatRange(min=0),
+    required=True,
+    help="Nothing in it changed for so many days.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--with-artifacts", is_flag=True, help="Also those that hold artifacts.")
+@click.option("--force", is_flag=True, help="Also unfinished ones, and uncommitted work in workspaces.")
+@options.as_json
+def command(*, days: float, dry_run: bool, with_artifacts: bool, force: bool, as_json: bool) -> None:
+    """Delete finished orchestrations of the home in which nothing changed for DAYS.
+
+    Never one with a living process. Kept, unless you say otherwise: unfinished work, artifacts, workspaces
+    with uncommitted work.
+    """
+    found = []
+    for tree in list_trees(home()):
+        idle_s = time.time() - _last_change(tree)
+        if idle_s < days * 86400:
+            continue
+        kept = _reason_to_keep(tree, with_artifacts=with_artifacts, force=force)
+        if kept is None and not dry_run:
+            kept = _remove(tree)
+        found.append({"id": tree.root.name, "idle_s": round(idle_s), "bytes": _size(tree.root), "kept": kept})
+    if as_json:
+        say_json({"home": str(home()), "dry_run": dry_run, "orchestrations": found})
+    else:
+        say("\n".join(_lines(found, dry_run=dry_run)) or f"{home()}: nothing is older than {days:g} days")
+
+
+def _lines(found: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
+    for row in found:
+        what = f"kept: {row['kept']}" if row["kept"] else ("would be deleted" if dry_run else "deleted")
+        yield f"{row['id']} ({row['bytes'] / 1e6:.1f} MB, idle for {duration_text(row['idle_s'])}): {what}"
+
+
+def _reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | None:
+    try:
+        status = status_of(tree)
+    except LayoutError as error:
+        return None if force else f"cannot be read ({error}); --force deletes it"
+    if status["counts"]["alive"] or status["supervisor"]["alive"]:
+        return "somebody works on it"
+    if status["phase"] not in _FINISHED and not force:
+        return f"unfinished ({status['phase']}); --force deletes it"
+    artifacts = sum(
+        1 for folder in tree.agents.glob("*/artifacts") for path in folder.rglob("*") if path.is_file()
+    )
+    if artifacts and not (with_artifacts or force):
+        return f"holds {artifacts} artifacts; --with-artifacts deletes it"
+    dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder)), None)
+    if dirty is not None and not force:
+        return f"uncommitted or unpushed work in {dirty}; --force deletes it"
+    return None
+
+
+def _remove(tree: Tree) -> str | None:
+    """Delete; why not, if it cannot be."""
+    try:
+        remove_tree(tree)
+    except LayoutError as error:
+        return str(error)
+    return None
+
+
+def _last_change(tree: Tree) -> float:
+    """When anything in the tree was written last, seconds since the epoch."""
+    newest = 0.0
+    for folder, _, names in os.walk(tree.root):
+        for name in (".", *names):
+            try:
+                newest = max(newest, Path(folder, name).lstat().st_mtime)
+            except OSError:
+                continue
+    return newest
+
+
+def _repositories(tree: Tree) -> Iterator[Path]:
+    """Git work trees in workspaces."""
+    for workspace in sorted(tree.agents.glob("*/workspace")):
+        for folder, folders, names in os.walk(workspace):
+            if ".git" in folders or ".git" in names:
+                folders.clear()
+                yield Path(folder)
+
+
+def _is_dirty(folder: Path) -> bool:
+    """Whether git knows of work there that is nowhere else; where git cannot tell, yes."""
+    if shutil.which("git") is None:
+        return True
+    for question in (
+        ["status", "--porcelain"],
+        ["log", "--branches", "--not", "--remotes", "--oneline", "-1"],
+    ):
+        try:
+            answer = subprocess.run(
+                ["git", "-C", str(folder), *question],
+                capture_output=True,
+                timeout=_GIT_PATIENCE_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return True
+        if answer.returncode or answer.stdout.strip():
+            return True
+    return False
+
+
+def _size(root: Path) -> int:
+    return sum(Path(folder, name).lstat().st_size for folder, _, names in os.walk(root) for name in names)

@@ -1,0 +1,107 @@
+"""The edge: every error ends here as one line on stderr and an exit code; no traceback reaches a person.
+
+An error nobody foresaw is a bug: it is said so, and its traceback is kept in a file to send along.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from state_layout.errors import LayoutError
+
+OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
+CLOSED_PIPE = 141  # as a shell reports SIGPIPE
+
+_traceback_folder: Path | None = None  # `run/` of the tree a command works on, once it is known
+
+
+def keep_tracebacks_in(folder: Path) -> None:
+    """From now on the traceback of a bug is kept in `folder`, a tree's `run/`."""
+    global _traceback_folder
+    _traceback_folder = folder
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run the click command that `arguments` name; its exit code."""
+    import click
+
+    from maos_sup.cli.group import commands
+
+    debug = "--debug" in arguments or bool(os.environ.get("MAOS_SUP_DEBUG"))
+
+    def run() -> int:
+        try:
+            result = commands.main(args=arguments, prog_name="maos-sup", standalone_mode=False)
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except click.ClickException as error:
+            where = (
+                f" (see {error.ctx.command_path} --help)"
+                if isinstance(error, click.UsageError) and error.ctx
+                else ""
+            )
+            _say(f"maos-sup: {error.format_message()}{where}")
+            return error.exit_code
+        except click.Abort:
+            return INTERRUPTED
+        return result if isinstance(result, int) else OK
+
+    return guarded(run, debug=debug)
+
+
+def guarded(command: Callable[[], int], *, debug: bool) -> int:
+    """Call `command` and translate what it raises into an exit code."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except LayoutError as error:
+        _say("\n".join(f"maos-sup: {line}" for line in str(error).splitlines()))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
+        return CLOSED_PIPE
+    except Exception as error:  # noqa: BLE001 the outermost edge: whatever comes must end as an exit code
+        _report_bug(error, debug=debug)
+        return BUG
+
+
+def _report_bug(error: Exception, *, debug: bool) -> None:
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    if debug:
+        _say(text.rstrip())
+    where = "shown above" if debug else f"kept in {_kept(text)}; --debug shows it"
+    _say(f"maos-sup: this is a bug: {type(error).__name__}: {error} (traceback {where})")
+
+
+def _kept(text: str) -> str:
+    """Write a traceback where it will be found; the path. Never raises: it reports another error."""
+    import tempfile
+
+    from state_layout.atomic import create_once
+
+    for folder in (_traceback_folder, Path(tempfile.gettempdir())):
+        if folder is None or not folder.is_dir():
+            continue
+        path = folder / f"traceback-{os.getpid()}-{time.time_ns()}.txt"
+        try:
+            create_once(path, text.encode("utf-8", "replace"))
+        except LayoutError:
+            continue
+        return str(path)
+    return "no file: none could be written"
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        return

@@ -1,0 +1,141 @@
+"""The table of commands. `--help` and completion read it; a command's file is imported when it is called."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from maos_sup import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command lies in `maos_sup.cli` (module:attribute) and what it does, in one line."""
+
+    place: str
+    help: str
+
+
+Section = dict[str, Entry]
+
+SECTIONS: dict[str, Section] = {
+    "Run": {
+        "run": Entry("run:command", "Start what a plan file describes and watch it."),
+        "resume": Entry("resume:command", "Go on with an orchestration, from whatever state it was left in."),
+        "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),
+        "plan": Entry("plan:command", "Check a plan without running it; --schema prints its JSON Schema."),
+    },
+    "Look": {
+        "list": Entry("list_:command", "List orchestrations, the newest first."),
+        "status": Entry("status:command", "Show how an orchestration, its agents and tasks stand."),
+        "logs": Entry("logs:command", "Print what agents' programs wrote; -f follows."),
+        "messages": Entry("messages:command", "Print messages between agents and people."),
+        "checkpoint": Entry(
+            "checkpoint:command", "Show what is saved and from where each agent would resume."
+        ),
+    },
+    "Steer": {
+        "send": Entry("send:command", "Send a message to an agent, or to all."),
+        "pause": Entry("wants:pause", "Stop at the next safe point; everything is saved."),
+        "start": Entry("wants:start", "Let it (or one agent or task) run again."),
+        "stop": Entry("wants:stop", "End agents now; nothing is lost."),
+        "cancel": Entry("wants:cancel", "Give up a task (or all that are unfinished)."),
+        "retry": Entry("wants:retry", "Run a task again (or all that failed)."),
+        "skip": Entry("wants:skip", "Treat a task as if it were done."),
+        "answer": Entry("answer:command", "Answer a question that an agent asks."),
+        "set": Entry("set_:command", "Set a key of spec/, such as limits.max_agents or agents/bob.want."),
+        "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
+    },
+    "Keep house": {
+        "check": Entry("check:command", "Examine a tree; --repair mends what is safe to mend."),
+        "cleanup": Entry("cleanup:command", "Delete finished orchestrations older than some days."),
+        "supervise": Entry(
+            "supervise:command", "Be a tree's supervisor in the foreground (systemd, containers)."
+        ),
+        "agent": Entry("agent:commands", "What an agent's program may call: send, inbox, progress, ..."),
+        "version": Entry("version:command", "Print the version."),
+        "completion": Entry("completion:command", "Print the completion script for a shell."),
+    },
+}
+ENTRIES: Section = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+# Names that users of MAOS know; accepted, not shown.
+ORCHESTRATION: Section = {
+    name: ENTRIES[name] for name in ("list", "status", "resume", "checkpoint", "save-interval", "cleanup")
+}
+HIDDEN: Section = {
+    "orchestrate": ENTRIES["run"],
+    "orchestration": Entry("group:orchestration", "The same commands, under the names that MAOS gave them."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def __init__(self, name: str, *, sections: dict[str, Section], hidden: Section, help: str) -> None:
+        super().__init__(name, help=help, no_args_is_help=True, subcommand_metavar="COMMAND ...")
+        self.sections = sections
+        self.entries = {
+            name: entry for section in sections.values() for name, entry in section.items()
+        } | hidden
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names shown in help and completed."""
+        return [name for section in self.sections.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or None."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.place.split(":")
+        command: click.Command = getattr(import_module(f"maos_sup.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` begin with; an unknown one is an error that names what is close."""
+        name = args[0]
+        if name not in self.entries and not name.startswith("-"):
+            close = get_close_matches(name, self.entries, n=2)
+            remedy = f"did you mean {' or '.join(close)}?" if close else f"see {ctx.command_path} --help"
+            raise click.UsageError(f"no command {name!r}; {remedy}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, a heading per section; nothing is imported."""
+        for title, section in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.help) for name, entry in section.items()])
+
+
+commands = LazyGroup(
+    "maos-sup",
+    sections=SECTIONS,
+    hidden=HIDDEN,
+    help="Run agents as processes on a tree of plain files; kill anything, resume anywhere.\n\n"
+    "DIR is a directory, the id of an orchestration, or the beginning of one.",
+)
+commands.params.append(click.Option(["--debug"], is_flag=True, help="Show tracebacks.", expose_value=False))
+commands.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        help="Print the version.",
+        callback=lambda ctx, _, wanted: _print_version(ctx, wanted=wanted),
+    )
+)
+orchestration = LazyGroup(
+    "orchestration", sections={"Commands": ORCHESTRATION}, hidden={}, help="Names that users of MAOS know."
+)
+
+
+def _print_version(ctx: click.Context, *, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"maos-sup {__version__}")
+        ctx.exit()

@@ -1,0 +1,108 @@
+"""`logs`: what agents' programs wrote."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable
+
+import click
+
+from maos_sup.cli import options
+from maos_sup.cli.places import tree_at, tree_or_default
+from maos_sup.cli.says import say_json
+from maos_sup.cli.wanted import known_agent
+from maos_sup.views.files import printable
+from maos_sup.views.output import STREAMS, Output, OutputLine
+from maos_sup.views.status import status_of
+from state_layout import codec
+from state_layout.errors import NotATree
+from state_layout.paths import Tree
+
+_LOOK_S = 0.15
+
+
+@click.command("logs")
+@options.directory_or_default
+@click.argument("agents", metavar="[AGENT]...", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Go on until nobody works any more.")
+@click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), help="Only the last N lines.")
+@click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Only this attempt of each agent.")
+@click.option("--stream", type=click.Choice(STREAMS), help="Only this stream; both otherwise.")
+@options.as_json
+def command(
+    directory: str | None,
+    agents: tuple[str, ...],
+    *,
+    follow: bool,
+    lines: int | None,
+    attempt: int | None,
+    stream: str | None,
+    as_json: bool,
+) -> None:
+    """Print what the programs of agents wrote, all their attempts, the oldest first."""
+    tree, names = _meant(directory, agents)
+    streams = STREAMS if stream is None else (stream,)
+    output = Output(tree, names, attempt=attempt, streams=streams)
+    printer = _Printer(many=len(names) > 1, as_json=as_json and follow)
+    first = output.read(to_the_end=not follow)
+    chosen: Iterable[OutputLine] = first if lines is None else deque(first, maxlen=lines)
+    if as_json and not follow:
+        say_json({"lines": [line._asdict() for line in chosen]})
+        return
+    printer.print(chosen)
+    if follow:
+        _follow(tree, output, printer)
+
+
+def _meant(directory: str | None, agents: tuple[str, ...]) -> tuple[Tree, list[str]]:
+    """The tree and the agents; where the first word names no tree, it is an agent of the default one."""
+    try:
+        tree = tree_or_default(directory)
+    except NotATree:
+        if directory is None:
+            raise
+        tree = tree_or_default(None) if _is_agent_of_default(directory) else tree_at(directory)
+        agents = (directory, *agents)
+    if agents:
+        return tree, [known_agent(tree, agent) for agent in agents]
+    return tree, [agent["name"] for agent in status_of(tree)["agents"]]
+
+
+def _is_agent_of_default(name: str) -> bool:
+    try:
+        return tree_or_default(None).agent_spec(name).is_file()
+    except NotATree:
+        return False
+
+
+def _follow(tree: Tree, output: Output, printer: _Printer) -> None:
+    """Print what comes until neither an agent nor a supervisor lives."""
+    while True:
+        status = status_of(tree)
+        printer.print(output.read())
+        if not status["counts"]["alive"] and not status["supervisor"]["alive"]:
+            printer.print(output.read(to_the_end=True))
+            return
+        time.sleep(_LOOK_S)
+
+
+class _Printer:
+    """Writes lines; a terminal gets no control characters."""
+
+    def __init__(self, *, many: bool, as_json: bool) -> None:
+        self._many, self._as_json, self._clean = many, as_json, sys.stdout.isatty()
+
+    def print(self, lines: Iterable[OutputLine]) -> None:
+        for line in lines:
+            sys.stdout.write(self._text(line) + "\n")
+        sys.stdout.flush()
+
+    def _text(self, line: OutputLine) -> str:
+        if self._as_json:
+            return codec.encode(line._asdict()).decode()
+        text = printable(line.text) if self._clean else line.text
+        if not self._many:
+            return text
+        return f"{line.agent}{'!' if line.stream == 'stderr' else '|'} {text}"

@@ -1,0 +1,65 @@
+"""Where trees lie: the home, and which tree the words on a command line mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from maos_sup.cli import edge
+from state_layout.errors import NotATree
+from state_layout.paths import FORMAT_WORD, Tree
+from state_layout.tree import find_tree, list_trees, open_tree
+
+
+def home() -> Path:
+    """The folder that holds the trees: `MAOS_SUP_HOME`, or `~/.maos-sup`."""
+    given = os.environ.get("MAOS_SUP_HOME")
+    return Path(given).expanduser().absolute() if given else Path.home() / ".maos-sup"
+
+
+def tree_at(text: str) -> Tree:
+    """The tree that a directory, an id or the beginning of one names. Raises NotATree, BadInput."""
+    return open_made(find_tree(text, home()))
+
+
+def tree_or_default(text: str | None) -> Tree:
+    """As `tree_at`; without `text` the tree around the current folder, else the newest in the home."""
+    if text is not None:
+        return tree_at(text)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if _is_tree(folder):
+            return open_made(open_tree(folder))
+    trees = list_trees(home())
+    if not trees:
+        raise NotATree(
+            f"{home()}: holds no orchestration yet; begin one with 'maos-sup run PLAN', or name a directory"
+        )
+    return open_made(max(trees, key=lambda tree: tree.root.name))
+
+
+def name_of(tree: Tree) -> str:
+    """How the tree is named on a command line that works from anywhere."""
+    return tree.root.name if tree.root.parent == home().resolve() else str(tree.root)
+
+
+def complete_tree(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The ids that begin with `incomplete`; the shell adds directories where it looks like one."""
+    ids = [tree.root.name for tree in list_trees(home()) if tree.root.name.startswith(incomplete)]
+    return [CompletionItem(id_) for id_ in ids] or [CompletionItem(incomplete, type="dir")]
+
+
+def open_made(tree: Tree) -> Tree:
+    """`tree`, from now on the one whose `run/` gets tracebacks."""
+    edge.keep_tracebacks_in(tree.run)
+    return tree
+
+
+def _is_tree(folder: Path) -> bool:
+    try:
+        return (folder / "FORMAT").read_text(encoding="utf-8", errors="replace").startswith(FORMAT_WORD)
+    except OSError:
+        return False

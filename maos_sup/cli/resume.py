@@ -1,0 +1,111 @@
+"""`resume DIR|ID`: go on, from whatever state the tree was left in, here or on another machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maos_sup.cli import edge, options
+from maos_sup.cli.follow import Manner, follow
+from maos_sup.cli.launch import start_supervisor
+from maos_sup.cli.places import name_of, tree_at
+from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.cli.wanted import known_agent, prompt, want_of_all
+from maos_sup.views.resumption import resumption_lines, resumption_of
+from maos_sup.views.status import status_of
+from state_layout.errors import BadInput
+from state_layout.paths import Tree
+from state_layout.records import Want
+from state_layout.spec import add_spec, edit_spec, read_specs
+from state_layout.tree import relative_project
+from state_layout.wording import listed
+
+_SLUG_CHARACTERS = 32
+
+
+@click.command("resume")
+@options.directory
+@click.option("--task", "text", metavar="TEXT", help="Add a task with this description.")
+@click.option("--agent", metavar="A", help="The agent that gets the new task.")
+@click.option("--project", metavar="P", type=click.Path(path_type=Path), help="Where the project lies now.")
+@click.option("--detach", is_flag=True, help="Do not watch.")
+@options.as_json
+def command(
+    directory: str, *, text: str | None, agent: str | None, project: Path | None, detach: bool, as_json: bool
+) -> int:
+    """Go on with an orchestration: shows what it resumes, starts a supervisor unless one lives, and watches.
+
+    Works after any crash and on any copy of the tree. Exit code 0, or 3 if some task failed.
+    """
+    tree = tree_at(directory)
+    if agent is not None and text is None:
+        raise BadInput("--agent says who gets the new task; give --task TEXT as well")
+    point_at_project(tree, project)
+    tell = say_aside if as_json else say
+    if text is not None:
+        tell(add_task(tree, text, agent))
+    resumption = resumption_of(tree)
+    for line in resumption_lines(resumption):
+        tell(line)
+    want_of_all(tree, Want.RUN)
+    started = start_supervisor(tree)
+    prompt(tree)
+    if detach:
+        started.let_go()
+        tell(f"runs without a view; watch with: maos-sup attach {name_of(tree)}")
+        if as_json:
+            say_json(resumption)
+        return edge.OK
+    code = follow(tree, Manner(pauses=True, aside=as_json), started=started)
+    if as_json:
+        say_json(status_of(tree))
+    return code
+
+
+def point_at_project(tree: Tree, project: Path | None) -> None:
+    """Record where the project lies, if it is given; else see that it lies where it is recorded.
+
+    Raises BadInput: not there, or a folder of another name, which after a copy is somebody else's.
+    """
+    if project is not None:
+        entries = relative_project(tree.root, project)
+        edit_spec(tree, tree.orchestration_spec, lambda spec: {**spec, **entries})
+        return
+    orchestration = read_specs(tree).specs.orchestration
+    if orchestration.project is None:
+        return
+    where = (tree.root / orchestration.project).resolve()
+    name = orchestration.project_name
+    remedy = f"say where it is with: maos-sup resume {name_of(tree)} --project PATH"
+    if not where.is_dir():
+        raise BadInput(f"{where}: the project {name!r} is not there; {remedy}")
+    if name is not None and where.name != name:
+        raise BadInput(f"{where}: the project was called {name!r}; if this is it, {remedy}")
+
+
+def add_task(tree: Tree, text: str, agent: str | None) -> str:
+    """Add a task described by `text`; what was added, in words. Raises BadInput."""
+    specs = read_specs(tree).specs
+    if agent is None and len(specs.agents) > 1:
+        raise BadInput(
+            f"which agent gets the task? Add --agent with {listed(sorted(specs.agents), last='or')}"
+        )
+    chosen = known_agent(tree, agent) if agent is not None else next(iter(specs.agents), None)
+    if chosen is None:
+        raise BadInput("there is no agent to give the task to; add one: spec/agents/NAME.json")
+    task = _free_name(text, {*specs.tasks, *(path.stem for path in tree.task_specs.glob("*.json"))})
+    value: dict[str, Any] = {"agent": chosen, "description": text, "needs": [], "want": "run", "run": 1}
+    add_spec(tree, tree.task_spec(task), value)
+    return f"task {task} added for {chosen}"
+
+
+def _free_name(text: str, taken: set[str]) -> str:
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    slug = "-".join(words)[:_SLUG_CHARACTERS].strip("-") or "task"
+    number = 1
+    while (name := slug if number == 1 else f"{slug}-{number}") in taken | {"all", "operator", "supervisor"}:
+        number += 1
+    return name

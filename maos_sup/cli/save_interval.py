@@ -1,0 +1,18 @@
+"""`save-interval DIR SECONDS`."""
+
+from __future__ import annotations
+
+import click
+
+from maos_sup.cli import options
+from maos_sup.cli.places import tree_at
+from maos_sup.cli.says import say
+from maos_sup.cli.set_ import set_key
+
+
+@click.command("save-interval")
+@options.directory
+@click.argument("seconds", metavar="SECONDS")
+def command(directory: str, seconds: str) -> None:
+    """Let raw output of programs stay unsaved for at most SECONDS (a power cut may take that much)."""
+    say(set_key(tree_at(directory), "intervals.save_s", seconds))
