@@ -22,8 +22,13 @@ _KEY = MARK_VARIABLE.encode() + b"="
 
 def mark_of(tree: Tree, agent: str, attempt: int) -> str:
     """The mark of everything that `attempt` of `agent` starts (`supervisor` and its life: of its helpers)."""
+    return f"{mark_prefix(tree)}{agent}:{attempt}"
+
+
+def mark_prefix(tree: Tree) -> str:
+    """What all marks of this tree, in this place, begin with."""
     found = tree.root.stat()
-    return f"{boot_id()}:{found.st_dev}:{found.st_ino}:{agent}:{attempt}"
+    return f"{boot_id()}:{found.st_dev}:{found.st_ino}:"
 
 
 def tree_place(tree: Tree) -> dict[str, object]:

@@ -1,0 +1,62 @@
+"""Finds the living process of an agent that another launcher started: by its handle, else by its lock."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from state_layout.identity import Handle, handle_of, open_process, read_handle
+from state_layout.marks import NO_ONES, mark_prefix, read_mark, read_raw
+from state_layout.paths import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A living process; the pidfd is the finder's to close."""
+
+    pid: int
+    pidfd: int
+
+
+def find_process(tree: Tree, agent: str) -> Found | None:
+    """The living process of `agent`; None if it cannot be found (which does not mean that it is dead)."""
+    with suppress(OSError):
+        handle = read_handle(tree.handle(agent))
+        found = _opened(tree, agent, handle) if handle is not None else None
+        if found is None and (pid := lock_holder(tree.agent(agent).lock)) is not None:
+            handle = handle_of(pid, attempt=0)
+            found = _opened(tree, agent, handle) if handle is not None else None
+            if found is not None and lock_holder(tree.agent(agent).lock) != pid:
+                os.close(found.pidfd)
+                return None
+        return found
+    return None
+
+
+def lock_holder(lock: Path) -> int | None:
+    """Who holds the `flock` on `lock`, as the kernel tells it; None if nobody, or if it does not tell."""
+    try:
+        found = lock.stat()
+        lines = read_raw("/proc/locks").decode("ascii", "replace").splitlines()
+    except OSError:
+        return None
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place and int(fields[4]) > 0:
+            return int(fields[4])
+    return None
+
+
+def _opened(tree: Tree, agent: str, handle: Handle) -> Found | None:
+    """The process of `handle`, unless it is dead or works for another tree (whose copy this is)."""
+    pidfd = open_process(handle)
+    if pidfd is None or pidfd < 0:
+        return None
+    mark = read_mark(handle.pid) or NO_ONES
+    if mark != NO_ONES and not mark.startswith(f"{mark_prefix(tree)}{agent}:"):
+        os.close(pidfd)
+        return None
+    return Found(pid=handle.pid, pidfd=pidfd)

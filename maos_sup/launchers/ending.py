@@ -1,0 +1,114 @@
+"""Ends a set of processes that is found by looking, until looking finds none.
+
+No process is signalled by its pid: a pidfd is opened, the process is looked at again, and only if nothing
+about it changed is the signal sent through the pidfd. All are stopped first, since what is stopped cannot
+fork; then all are killed; then it looks again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from maos_sup.launchers.base import Swept
+from maos_sup.launchers.table import Row, read_row
+
+PATIENCE_S = 0.5  # a killed process is gone in a millisecond, unless the kernel holds it
+Look = Callable[[], Sequence[Row]]
+
+
+def end_all(look: Look, *, patience_s: float = PATIENCE_S) -> Swept:
+    """End whatever `look` finds, to a fixed point. `look` returns parents before their children."""
+    deadline_s = time.monotonic() + patience_s
+    ended, refused = 0, set[int]()
+    while True:
+        held = _Held()
+        try:
+            while held.stop_new([row for row in look() if row.pid not in refused]):
+                if time.monotonic() > deadline_s:
+                    break
+            if not held:
+                return Swept(ended=ended, left=tuple(sorted(refused)))
+            refused |= held.kill()
+            left = held.wait(deadline_s) - refused
+            ended += len(held) - len(left | (refused & held.pids))
+        finally:
+            held.close()
+        if left or time.monotonic() > deadline_s:
+            return Swept(ended=ended, left=tuple(sorted(left | refused)))
+
+
+def send(pidfd: int, *signals: signal.Signals) -> bool:
+    """Send signals to the process behind `pidfd`; false if it is not ours to signal. Gone is fine."""
+    try:
+        for number in signals:
+            signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+class _Held:
+    """Processes whose identity is held by a pidfd."""
+
+    def __init__(self) -> None:
+        self._pidfds: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._pidfds)
+
+    @property
+    def pids(self) -> set[int]:
+        return set(self._pidfds)
+
+    def stop_new(self, rows: Sequence[Row]) -> bool:
+        """Hold and stop those of `rows` that are not held yet; whether there were any, sure or not."""
+        fresh = [row for row in rows if row.pid not in self._pidfds]
+        chosen = {row.pid for row in rows}
+        for row in fresh:
+            if row.parent in chosen and row.parent not in self._pidfds:
+                continue  # its parent was not sure, so neither is it: look again
+            pidfd = open_row(row)
+            if pidfd is not None:
+                self._pidfds[row.pid] = pidfd
+                send(pidfd, signal.SIGSTOP)
+        return bool(fresh)
+
+    def kill(self) -> set[int]:
+        """Kill all; the pids that are not ours to kill."""
+        return {pid for pid, pidfd in self._pidfds.items() if not send(pidfd, signal.SIGKILL)}
+
+    def wait(self, deadline_s: float) -> set[int]:
+        """Wait for their ends; the pids that have not ended by `deadline_s`."""
+        waiting = {pidfd: pid for pid, pidfd in self._pidfds.items()}
+        poll = select.poll()
+        for pidfd in waiting:
+            poll.register(pidfd, select.POLLIN)
+        while waiting:
+            ready = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
+            if not ready:
+                break
+            for pidfd, _ in ready:
+                poll.unregister(pidfd)
+                del waiting[pidfd]
+        return set(waiting.values())
+
+    def close(self) -> None:
+        for pidfd in self._pidfds.values():
+            os.close(pidfd)
+
+
+def open_row(row: Row) -> int | None:
+    """A pidfd of the very process that `row` tells of; None if it is gone or anything about it changed."""
+    with suppress(OSError):
+        pidfd = os.pidfd_open(row.pid)
+        if read_row(row.pid, marked=True) == row:
+            return pidfd
+        os.close(pidfd)
+    return None

@@ -1,0 +1,73 @@
+"""What a launcher remembers of the processes it watches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+
+from maos_sup.launchers.base import Observed
+from maos_sup.launchers.linux import Exit, exit_of
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Life:
+    """One process of an agent, from its submission (or adoption) on."""
+
+    agent: str
+    root: str = ""  # of the tree; empty: adopted, not started here
+    asked_s: float = 0.0  # when a zygote was asked for it
+    is_owed: bool = False  # the zygote will tell how it ended
+    pid: int = 0
+    pidfd: int = -1
+    process: subprocess.Popen[bytes] | None = None  # executed, not forked
+    alive: bool = True
+    end: Exit | None = None  # None while it is not known
+    ended_s: float = 0.0
+    error: str | None = None
+    kill_at_s: float | None = None  # its end was asked for
+
+    @property
+    def observed(self) -> Observed:
+        end = self.end or Exit()
+        return Observed(
+            pid=self.pid, alive=self.alive, exit_code=end.code, signal=end.signal, error=self.error
+        )
+
+    def learn_end(self) -> None:
+        """Find out how it ended, if that can be known yet."""
+        if self.end is not None or self.pidfd < 0:
+            return
+        if self.process is None:
+            self.end = exit_of(self.pidfd)
+        elif (status := self.process.poll()) is not None:
+            self.end = Exit(code=status) if status >= 0 else Exit(signal=-status)
+
+    def let_go(self) -> None:
+        """Close its descriptor."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+@dataclass(slots=True)
+class Lives:
+    """The last life of every agent."""
+
+    of: dict[str, Life] = field(default_factory=dict)
+    asked: dict[int, Life] = field(default_factory=dict)  # by serial number: the zygote has not answered yet
+
+    def living(self) -> set[str]:
+        return {agent for agent, life in self.of.items() if life.alive}
+
+    def living_pids(self) -> set[int]:
+        return {life.pid for life in self.of.values() if life.alive and life.pid}
+
+    def uncertain(self) -> list[Life]:
+        """The dead of whom it is not known yet how they ended."""
+        return [life for life in self.of.values() if not life.alive and life.pidfd >= 0]
+
+    def ending(self) -> list[Life]:
+        """Those that run, were asked to end and have not."""
+        lives = self.of.values()
+        return [life for life in lives if life.alive and life.pidfd >= 0 and life.kill_at_s is not None]

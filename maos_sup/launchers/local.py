@@ -1,0 +1,318 @@
+"""Agents as processes of this machine: forked from a zygote, or executed where that does not work.
+
+Every process is known by a pidfd that was opened while nobody could have taken its number: the zygote opens
+it before it reaps, adoption checks the handle after opening. So ends are seen whoever the parent is, and the
+death of the zygote concerns nobody but the launcher, which starts another.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from maos_sup.launchers import sweep
+from maos_sup.launchers.adoption import find_process
+from maos_sup.launchers.base import Observed, Submission, Swept
+from maos_sup.launchers.ending import end_all, send
+from maos_sup.launchers.link import Heard, Link, environment, python
+from maos_sup.launchers.linux import Exit, Timer, become_subreaper
+from maos_sup.launchers.lives import Life, Lives
+from maos_sup.launchers.table import Row
+from state_layout import atomic, disk
+from state_layout.errors import StorageError
+from state_layout.marks import mark_prefix, wear_none
+from state_layout.paths import Tree
+
+MOST_FALSE_STARTS = 3  # of zygotes that never spoke, before agents are executed instead
+STUCK_S = 20.0  # a zygote that owes an answer for so long is replaced
+EXIT_PATIENCE_S = 5.0  # for how long it is asked how a process ended
+REAP_EVERY_S = 1.0
+
+
+class LocalLauncher:
+    """The launcher of one tree. `entry` is `module:function`, called with the tree's root and the agent."""
+
+    def __init__(self, tree: Tree, *, entry: str, forks: bool = True) -> None:
+        """With `forks` false agents are executed, each in a new interpreter."""
+        self._tree, self._entry = tree, entry
+        self._forks = forks
+        self._lives = Lives()
+        self._serial = self._false_starts = 0
+        self._log = _open_log(tree)
+        self._epoll = select.epoll()
+        self._reactions: dict[int, Callable[[], None]] = {}
+        self._timer = Timer()
+        self._listen(self._timer.fileno(), self._timer.drain)
+        self._debris = sweep.Debris(prefix=mark_prefix(tree))
+        self._reap_at_s: float | None = None  # None: nothing can have been inherited
+        wear_none()
+        become_subreaper()
+        self._link: Link | None = None
+        if forks:
+            self._start_zygote()
+        else:
+            self._reap_at_s = 0.0
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def submit(self, submission: Submission) -> int:
+        known = self._lives.of.get(submission.agent)
+        if known is not None:
+            if known.alive:
+                return known.pid
+            self._forget(known)
+        life = Life(agent=submission.agent, root=submission.tree_root)
+        self._lives.of[submission.agent] = life
+        self._debris.is_near(submission.agent)
+        self._begin(life)
+        return life.pid
+
+    def poll(self) -> Mapping[str, Observed] | None:
+        for descriptor, _ in self._epoll.poll(0):
+            reaction = self._reactions.get(descriptor)
+            if reaction is not None:
+                reaction()
+        now_s = time.monotonic()
+        self._kill_late(now_s)
+        self._learn_ends(now_s)
+        self._reap_inherited(now_s)
+        self._mend_link(now_s)
+        return {agent: life.observed for agent, life in self._lives.of.items()}
+
+    def living(self) -> AbstractSet[str]:
+        return self._lives.living()
+
+    def adopt(self, agent: str) -> bool:
+        known = self._lives.of.get(agent)
+        if known is not None and known.alive:
+            return True
+        found = find_process(self._tree, agent)
+        if found is None:
+            return False
+        if known is not None:
+            self._forget(known)
+        life = Life(agent=agent, pid=found.pid)
+        self._lives.of[agent] = life
+        self._debris.is_far(agent)
+        self._watch(life, found.pidfd)
+        return True
+
+    def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
+        at_s = time.monotonic() + grace_s
+        for agent in agents:
+            life = self._lives.of.get(agent)
+            if life is None or not life.alive:
+                continue
+            if life.kill_at_s is None and life.pidfd >= 0:
+                send(life.pidfd, signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
+            life.kill_at_s = at_s if life.kill_at_s is None else min(at_s, life.kill_at_s)
+        self._set_timer()
+
+    def sweep(self, marks: AbstractSet[str]) -> Swept:
+        self._await_word_of(self._debris.agents_of(marks))
+        spare = {os.getpid(), *self._lives.living_pids()}
+        parents = [os.getpid()]
+        if self._link is not None:
+            spare.add(self._link.pid)
+            parents.append(self._link.pid)
+        return self._debris.sweep(marks, spare=spare, parents=parents, living=self._lives.living())
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        for life in self._lives.of.values():
+            life.let_go()
+        self._debris.close()
+        self._timer.close()
+        self._epoll.close()
+        os.close(self._log)
+        become_subreaper(is_one=False)
+
+    # -- starting
+
+    def _begin(self, life: Life) -> None:
+        if self._link is None:
+            self._execute(life)
+            return
+        self._serial += 1
+        self._lives.asked[self._serial] = life
+        life.asked_s = time.monotonic()
+        self._link.send({"fork": self._serial, "agent": life.agent, "root": life.root})
+
+    def _execute(self, life: Life) -> None:
+        try:
+            life.process = subprocess.Popen(
+                python("execute", self._entry, life.root, life.agent),
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+            life.pid = life.process.pid
+            self._watch(life, os.pidfd_open(life.pid))
+        except OSError as cause:
+            life.alive, life.error = False, f"cannot start: {cause.strerror}"
+
+    def _start_zygote(self) -> None:
+        try:
+            self._link = Link(self._entry, log=self._log)
+        except OSError as cause:
+            sys.stderr.write(f"launcher: cannot start the zygote: {cause.strerror}\n")
+            self._link = None
+            return
+        self._listen(self._link.fileno(), self._hear)
+
+    def _watch(self, life: Life, pidfd: int) -> None:
+        life.pidfd = pidfd
+        self._listen(pidfd, lambda: self._look_at(life))
+        if life.kill_at_s is not None:  # asked to end before it had begun
+            send(pidfd, signal.SIGTERM)
+
+    # -- hearing
+
+    def _hear(self) -> None:
+        if self._link is None:
+            return
+        heard, has_ended = self._link.hear()
+        for each in heard:
+            self._take(each)
+        if has_ended:
+            self._replace_zygote()
+        else:
+            self._link.flush()
+
+    def _take(self, heard: Heard) -> None:
+        message = heard.message
+        if "exited" in message:
+            self._take_exit(message, heard.descriptors)
+            return
+        life = self._lives.asked.pop(message.get("forked", message.get("refused", 0)), None)
+        if life is None:
+            return
+        if "forked" in message:
+            life.pid, life.is_owed = message["pid"], True
+            self._watch(life, heard.descriptors[0])
+        else:
+            life.alive, life.error = False, message["error"]
+
+    def _take_exit(self, message: dict[str, Any], pidfds: list[int]) -> None:
+        self._debris.add(message["agent"], zip(message["orphans"], pidfds, strict=True))
+        life = self._lives.of.get(message["agent"])
+        if life is None or life.pid != message["exited"] or not life.is_owed:
+            return
+        life.is_owed = False
+        life.end = life.end or Exit(code=message.get("code"), signal=message.get("signal"))
+        self._end(life)
+
+    def _look_at(self, life: Life) -> None:
+        # What is readable may be an earlier process: a closed descriptor's number is used again at once.
+        if life.pidfd >= 0 and sweep.has_ended(life.pidfd):
+            self._end(life)
+
+    def _end(self, life: Life) -> None:
+        """Its process has ended."""
+        if life.alive:
+            self._deafen(life.pidfd)
+            life.alive, life.ended_s, life.kill_at_s = False, time.monotonic(), None
+        life.learn_end()
+        if life.end is not None:
+            life.let_go()
+
+    def _forget(self, life: Life) -> None:
+        life.let_go()
+        del self._lives.of[life.agent]
+
+    def _replace_zygote(self) -> None:
+        """The zygote is dead. Its agents live; what it did not answer was not carried out."""
+        if self._link is None:
+            return
+        self._deafen(self._link.fileno())
+        self._link.close()
+        self._false_starts = 0 if self._link.was_ready else self._false_starts + 1
+        self._link = None
+        self._reap_at_s = 0.0
+        if self._false_starts < MOST_FALSE_STARTS:
+            self._start_zygote()
+        else:
+            sys.stderr.write("launcher: the zygote does not start; executing agents instead\n")
+        for life in self._lives.of.values():
+            life.is_owed = False
+        unanswered, self._lives.asked = list(self._lives.asked.values()), {}
+        for life in unanswered:
+            self._begin(life)
+
+    # -- time
+
+    def _kill_late(self, now_s: float) -> None:
+        late = [life for life in self._lives.ending() if (life.kill_at_s or 0.0) <= now_s]
+        if late:
+            end_all(lambda: self._trees(late))
+            for life in late:
+                send(life.pidfd, signal.SIGKILL)
+                life.kill_at_s = now_s + 1.0  # again, should it not be gone by then
+        self._set_timer()
+
+    def _trees(self, lives: Iterable[Life]) -> list[Row]:
+        pids = {life.agent: life.pid for life in lives if not sweep.has_ended(life.pidfd)}
+        return self._debris.trees(pids, spare={os.getpid()}) if pids else []
+
+    def _set_timer(self) -> None:
+        due = [life.kill_at_s for life in self._lives.ending() if life.kill_at_s is not None]
+        self._timer.set(max(0.0, min(due) - time.monotonic()) if due else None)
+
+    def _learn_ends(self, now_s: float) -> None:
+        for life in self._lives.uncertain():
+            life.learn_end()
+            if life.end is not None or now_s - life.ended_s > EXIT_PATIENCE_S:
+                life.let_go()
+
+    def _reap_inherited(self, now_s: float) -> None:
+        if self._reap_at_s is not None and now_s >= self._reap_at_s:
+            self._reap_at_s = now_s + REAP_EVERY_S
+            known = {life.pid for life in self._lives.of.values()}
+            sweep.reap_orphans(known=known | ({self._link.pid} if self._link is not None else set()))
+
+    def _mend_link(self, now_s: float) -> None:
+        if self._link is None:
+            if self._forks and self._false_starts < MOST_FALSE_STARTS:
+                self._start_zygote()
+        elif any(now_s - life.asked_s > STUCK_S for life in self._lives.asked.values()):
+            self._link.kill()
+
+    def _await_word_of(self, agents: AbstractSet[str]) -> None:
+        """Hear the zygote out on agents that are seen to be dead: it says what they left behind."""
+        deadline_s = time.monotonic() + 0.1
+        while self._link is not None and time.monotonic() < deadline_s:
+            dead = [life for name, life in self._lives.of.items() if name in agents and not life.alive]
+            if not any(life.is_owed for life in dead):
+                return
+            select.select([self._link], [], [], 0.01)
+            self._hear()
+
+    # -- descriptors
+
+    def _listen(self, descriptor: int, reaction: Callable[[], None]) -> None:
+        self._reactions[descriptor] = reaction
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _deafen(self, descriptor: int) -> None:
+        if self._reactions.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+
+def _open_log(tree: Tree) -> int:
+    """Where the zygote and its agents write until they know better; nowhere if that cannot be."""
+    try:
+        atomic.make_folder(tree.run)
+        return disk.create(tree.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, atomic.FILE_MODE)
+    except (StorageError, OSError):
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -1,0 +1,133 @@
+"""What dead agents left running: where to look for it, and its end.
+
+Three things give a leftover away: the mark in its environment; that it descends from one that has it; that
+it was in the session of an agent when that died (told by the zygote, before anybody else can get the
+session's number). The first is enough for nearly all; the others find those that emptied their environment.
+Orphans of agents that were started here became children of the zygote or of this process, so that is where
+to look; for agents of earlier supervisors the whole machine is searched.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+
+from maos_sup.launchers.base import Swept
+from maos_sup.launchers.ending import end_all
+from maos_sup.launchers.table import (
+    Row,
+    belonging,
+    knows_children,
+    read_children,
+    read_descendants,
+    read_table,
+)
+from state_layout.identity import read_stat
+from state_layout.marks import read_mark
+
+Orphan = tuple[int, int]  # pid, pidfd
+
+
+class Debris:
+    """Knows where the leftovers of which agent can be. `prefix` is what all marks of the tree begin with."""
+
+    def __init__(self, *, prefix: str) -> None:
+        self._prefix = prefix
+        self._near: set[str] = set()  # agents started here
+        self._far: set[str] = set()  # agents adopted, whose leftovers were not looked for yet
+        self._orphans: dict[str, list[Orphan]] = {}
+
+    def is_near(self, agent: str) -> None:
+        """From now on `agent` is started here."""
+        self._near.add(agent)
+
+    def is_far(self, agent: str) -> None:
+        """This life of `agent` was started by another launcher."""
+        self._far.add(agent)
+
+    def add(self, agent: str, orphans: Iterable[Orphan]) -> None:
+        """What was left in the session of `agent`, which died."""
+        self._orphans.setdefault(agent, []).extend(orphans)
+
+    def agents_of(self, marks: AbstractSet[str]) -> set[str]:
+        """The agents of this tree that `marks` name."""
+        return {
+            mark.removeprefix(self._prefix).rpartition(":")[0]
+            for mark in marks
+            if mark.startswith(self._prefix)
+        }
+
+    def sweep(
+        self,
+        marks: AbstractSet[str],
+        *,
+        spare: AbstractSet[int],
+        parents: Sequence[int],
+        living: AbstractSet[str],
+    ) -> Swept:
+        """End what wears `marks`; `parents` are the processes that inherit the orphans of agents."""
+        agents = self.agents_of(marks)
+        is_near = knows_children() and agents <= self._near - self._far
+
+        def look() -> list[Row]:
+            if is_near:
+                orphans = {pid for parent in parents for pid in read_children(parent)}
+                table = read_descendants(orphans - spare)
+            else:
+                table = read_table(marked=True)
+            return belonging(table, marks=marks, roots=self._living_orphans(agents, marks), spare=spare)
+
+        swept = end_all(look)
+        if not swept.left:
+            self._far -= agents - living
+            for agent in agents:
+                self._drop(agent)
+        return swept
+
+    def trees(self, pids: Mapping[str, int], *, spare: AbstractSet[int]) -> list[Row]:
+        """The living `pids` (by agent) with all that belongs to them, wherever it went."""
+        kin = tuple(f"{self._prefix}{agent}:" for agent in pids)
+        roots = frozenset(pids.values())
+        return belonging(
+            read_table(marked=True), roots=roots, kin=lambda mark: mark.startswith(kin), spare=spare
+        )
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        for agent in list(self._orphans):
+            self._drop(agent)
+
+    def _living_orphans(self, agents: AbstractSet[str], marks: AbstractSet[str]) -> frozenset[int]:
+        return frozenset(
+            pid
+            for agent in agents
+            for pid, pidfd in self._orphans.get(agent, ())
+            if not has_ended(pidfd) and (read_mark(pid) or "") in {"", *marks}
+        )
+
+    def _drop(self, agent: str) -> None:
+        for _, pidfd in self._orphans.pop(agent, ()):
+            os.close(pidfd)
+
+
+def has_ended(pidfd: int) -> bool:
+    """Whether the process behind `pidfd` has ended, reaped or not."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def reap_orphans(*, known: AbstractSet[int]) -> None:
+    """Reap dead children of this process that it never started: orphans that became its children.
+
+    Those are in a session of their own agent's; a child in our session was started by somebody here.
+    """
+    session = os.getsid(0)
+    for pid in read_children(os.getpid()):
+        stat = read_stat(pid) if pid not in known else None
+        if stat is not None and stat.is_gone and stat.session != session:
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)

@@ -1,0 +1,217 @@
+"""The zygote: one process that has everything an agent needs imported, and forks agents on request.
+
+It knows nothing of trees. It has one thread, so forking is safe; it ends when its supervisor's socket closes;
+it is the subreaper of all that its agents start, and reaps it.
+
+    supervisor -> zygote   {"fork": 7, "agent": "counter", "root": "/tree"}
+    zygote -> supervisor   {"ready": 1234}
+                           {"forked": 7, "pid": 1300} and a pidfd      or {"refused": 7, "error": "..."}
+                           {"exited": 1300, "agent": "counter", "code": 0, "orphans": [1301]} and pidfds
+
+A child goes on only when the reply is on its way: a request without a reply was not carried out, and can be
+sent to another zygote. `orphans` are what an agent left behind in its own session: known for sure only as
+long as it is not reaped, since nobody else can have its number until then.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from maos_sup.launchers import linux
+from maos_sup.launchers.table import read_children
+from state_layout import codec
+from state_layout.identity import read_stat
+from state_layout.marks import MARK_VARIABLE
+
+Entry = Callable[[str, str], int]  # tree root, agent -> exit code
+MESSAGE_BYTES = 1 << 16
+MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
+FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
+_SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
+
+
+def main() -> None:
+    """Run a zygote: arguments are the entry (`module:function`) and the number of its socket."""
+    entry_name, descriptor = sys.argv[1:3]
+    gc.disable()
+    entry = load(entry_name)
+    os.environ.pop(MARK_VARIABLE, None)
+    linux.become_subreaper()
+    linux.set_title("maos-sup zygote")
+    gc.collect()
+    gc.freeze()  # or the first collection in every child copies all pages
+    _Zygote(socket.socket(fileno=int(descriptor)), entry).run()
+
+
+def load(entry_name: str) -> Entry:
+    """The function that `module:function` names. Raises ImportError, AttributeError."""
+    module, _, function = entry_name.partition(":")
+    entry: Entry = getattr(importlib.import_module(module), function)
+    return entry
+
+
+def live(entry: Entry, *, root: str, agent: str) -> NoReturn:
+    """Be `agent` until its end; nothing of the caller's stack runs after it."""
+    code = 1
+    try:
+        code = int(entry(root, agent) or 0)
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except BaseException:  # noqa: BLE001 - the edge of a process: told in its log and by its exit code
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):  # the log may be on a full disk: end all the same
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+
+def execute() -> None:
+    """Be one agent in a process of its own: arguments are the entry, the tree's root and the agent."""
+    entry_name, root, agent = sys.argv[1:4]
+    os.environ.pop(MARK_VARIABLE, None)
+    _settle(agent, root)
+    live(load(entry_name), root=root, agent=agent)
+
+
+class _Zygote:
+    def __init__(self, supervisor: socket.socket, entry: Entry) -> None:
+        self._supervisor, self._entry = supervisor, entry
+        self._agents: dict[int, str] = {}  # by pid
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(supervisor, select.POLLIN)
+        self._poll.register(self._woken, select.POLLIN)
+
+    def run(self) -> None:
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _woken_only)
+        with suppress(ConnectionError):
+            self._tell({"ready": os.getpid()})
+            while True:
+                for descriptor, _ in self._poll.poll():
+                    if descriptor == self._woken:
+                        self._reap()
+                    elif not self._serve():
+                        return
+
+    def _serve(self) -> bool:
+        """Carry out one request; whether there will be more."""
+        data = self._supervisor.recv(MESSAGE_BYTES)
+        if not data:
+            return False
+        request = codec.decode_object(data)
+        try:
+            self._fork(request)
+        except ConnectionError:
+            raise
+        except OSError as cause:
+            self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
+        return True
+
+    def _fork(self, request: dict[str, Any]) -> None:
+        go, went = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_agent(request, go=go, went=went)
+            self._agents[pid] = request["agent"]
+            pidfd = os.pidfd_open(pid)
+            try:
+                self._tell({"forked": request["fork"], "pid": pid}, pidfd)
+            finally:
+                os.close(pidfd)
+            os.write(went, b".")
+        finally:
+            os.close(go)
+            os.close(went)
+
+    def _become_agent(self, request: dict[str, Any], *, go: int, went: int) -> NoReturn:
+        try:
+            os.close(went)
+            os.setsid()
+            if not os.read(go, 1):
+                os._exit(0)  # the supervisor was not told of us: it will ask another zygote
+            _shed(self._supervisor)
+            _settle(request["agent"], request["root"])
+        except BaseException:  # noqa: BLE001 - never back into the zygote's stack
+            traceback.print_exc()
+            os._exit(1)
+        live(self._entry, root=request["root"], agent=request["agent"])
+
+    def _reap(self) -> None:
+        """Take in all ends: several may have come with one signal."""
+        with suppress(BlockingIOError):
+            while len(os.read(self._woken, 4096)) == 4096:
+                pass
+        with suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                pid = found.si_pid
+                orphans = self._orphans_of(pid) if pid in self._agents else {}
+                os.waitid(os.P_PID, pid, os.WEXITED)
+                if pid in self._agents:
+                    self._tell_end(found, self._agents.pop(pid), orphans)
+
+    def _orphans_of(self, agent: int) -> dict[int, int]:
+        """Our new children in the session of `agent`, which is dead and not reaped: pid -> pidfd."""
+        orphans: dict[int, int] = {}
+        for pid in read_children(os.getpid()):
+            if pid in self._agents or len(orphans) == MOST_DESCRIPTORS:
+                continue
+            with suppress(OSError):
+                pidfd = os.pidfd_open(pid)  # our child: nobody else can get its number before we reap it
+                stat = read_stat(pid)
+                if stat is not None and stat.session == agent:
+                    orphans[pid] = pidfd
+                else:
+                    os.close(pidfd)
+        return orphans
+
+    def _tell_end(self, found: os.waitid_result, agent: str, orphans: dict[int, int]) -> None:
+        ended: dict[str, Any] = {"exited": found.si_pid, "agent": agent, "orphans": list(orphans)}
+        ended["code" if found.si_code == os.CLD_EXITED else "signal"] = found.si_status
+        try:
+            self._tell(ended, *orphans.values())
+        finally:
+            for pidfd in orphans.values():
+                os.close(pidfd)
+
+    def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
+        socket.send_fds(self._supervisor, [codec.encode(message)], descriptors)
+
+
+def _shed(supervisor: socket.socket) -> None:
+    """Leave the zygote behind: its descriptors, its signal handlers, its settings."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in signal.valid_signals() - _SIGNALS_KEPT:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    supervisor.detach()
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    gc.enable()
+
+
+def _settle(agent: str, root: str) -> None:
+    os.umask(0o077)
+    with suppress(OSError):
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(max(FIRST_TO_DIE, int(score.read_text()))))
+    linux.set_title(f"maos-sup agent {agent} {root}")
+
+
+def _woken_only(number: int, frame: object) -> None:
+    """SIGCHLD is told by the wake-up descriptor; a handler is needed for that."""
