@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +19,7 @@ _FIFO_MODE, _FOLDER_MODE = 0o600, 0o700
 
 def trigger_folder(tree: Tree) -> Path:
     """The folder of this tree's triggers."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"
     found = tree.root.stat()
     return Path(runtime) / f"maos-sup-{os.getuid()}" / f"{found.st_dev}-{found.st_ino}"
 

@@ -8,6 +8,7 @@ import os
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
@@ -56,14 +57,11 @@ def exit_of(pidfd: int) -> Exit | None:
 
 def set_title(title: str) -> None:
     """Show `title` in place of the command line that this process was executed with, as far as it fits."""
-    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
-    with suppress(OSError, ValueError, IndexError):
-        stat = Path("/proc/self/stat").read_bytes()
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        start, end = int(fields[45]), int(fields[46])
-        room = end - start - 1
-        if room > 0:
-            ctypes.memmove(start, title.encode()[:room].ljust(room, b"\0"), room)
+    text = title.encode()
+    _libc.prctl(_PR_SET_NAME, text[:15], 0, 0, 0)
+    start, room = _title_place()
+    if room > 0:
+        ctypes.memmove(start, text[:room].ljust(room, b"\0"), room)
 
 
 class Timer:
@@ -90,6 +88,17 @@ class Timer:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+@cache
+def _title_place() -> tuple[int, int]:
+    """Where the command line lies, and how long it is without its last zero. The same in forked children."""
+    try:
+        stat = Path("/proc/self/stat").read_bytes()
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return int(fields[45]), int(fields[46]) - int(fields[45]) - 1
+    except (OSError, ValueError, IndexError):
+        return 0, 0
 
 
 def _kept_exit(pidfd: int) -> Exit | None:

@@ -55,7 +55,13 @@ class Lives:
     """The last life of every agent."""
 
     of: dict[str, Life] = field(default_factory=dict)
+    observed: dict[str, Observed] = field(default_factory=dict)  # as of the last `note` of each
     asked: dict[int, Life] = field(default_factory=dict)  # by serial number: the zygote has not answered yet
+
+    def note(self, life: Life) -> None:
+        """`life` changed, or is new."""
+        self.of[life.agent] = life
+        self.observed[life.agent] = life.observed
 
     def living(self) -> set[str]:
         return {agent for agent, life in self.of.items() if life.alive}

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from maos_sup.launchers import sweep
@@ -68,11 +69,11 @@ class LocalLauncher:
         if known is not None:
             if known.alive:
                 return known.pid
-            self._forget(known)
+            known.let_go()
         life = Life(agent=submission.agent, root=submission.tree_root)
-        self._lives.of[submission.agent] = life
         self._debris.is_near(submission.agent)
         self._begin(life)
+        self._lives.note(life)
         return life.pid
 
     def poll(self) -> Mapping[str, Observed] | None:
@@ -85,7 +86,7 @@ class LocalLauncher:
         self._learn_ends(now_s)
         self._reap_inherited(now_s)
         self._mend_link(now_s)
-        return {agent: life.observed for agent, life in self._lives.of.items()}
+        return MappingProxyType(self._lives.observed)
 
     def living(self) -> AbstractSet[str]:
         return self._lives.living()
@@ -98,11 +99,11 @@ class LocalLauncher:
         if found is None:
             return False
         if known is not None:
-            self._forget(known)
+            known.let_go()
         life = Life(agent=agent, pid=found.pid)
-        self._lives.of[agent] = life
         self._debris.is_far(agent)
         self._watch(life, found.pidfd)
+        self._lives.note(life)
         return True
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
@@ -203,6 +204,7 @@ class LocalLauncher:
             self._watch(life, heard.descriptors[0])
         else:
             life.alive, life.error = False, message["error"]
+        self._lives.note(life)
 
     def _take_exit(self, message: dict[str, Any], pidfds: list[int]) -> None:
         self._debris.add(message["agent"], zip(message["orphans"], pidfds, strict=True))
@@ -226,10 +228,7 @@ class LocalLauncher:
         life.learn_end()
         if life.end is not None:
             life.let_go()
-
-    def _forget(self, life: Life) -> None:
-        life.let_go()
-        del self._lives.of[life.agent]
+        self._lives.note(life)
 
     def _replace_zygote(self) -> None:
         """The zygote is dead. Its agents live; what it did not answer was not carried out."""
@@ -249,6 +248,7 @@ class LocalLauncher:
         unanswered, self._lives.asked = list(self._lives.asked.values()), {}
         for life in unanswered:
             self._begin(life)
+            self._lives.note(life)
 
     # -- time
 
@@ -274,6 +274,7 @@ class LocalLauncher:
             life.learn_end()
             if life.end is not None or now_s - life.ended_s > EXIT_PATIENCE_S:
                 life.let_go()
+                self._lives.note(life)
 
     def _reap_inherited(self, now_s: float) -> None:
         if self._reap_at_s is not None and now_s >= self._reap_at_s:

@@ -38,6 +38,7 @@ Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 MESSAGE_BYTES = 1 << 16
 MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
+_MOST_OPEN = os.sysconf("SC_OPEN_MAX")
 _SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
 
 
@@ -47,11 +48,28 @@ def main() -> None:
     gc.disable()
     entry = load(entry_name)
     os.environ.pop(MARK_VARIABLE, None)
+    settle("zygote")
     linux.become_subreaper()
-    linux.set_title("maos-sup zygote")
     gc.collect()
     gc.freeze()  # or the first collection in every child copies all pages
     _Zygote(socket.socket(fileno=int(descriptor)), entry).run()
+
+
+def settle(title: str) -> None:
+    """What every agent starts with, and the zygote already has so that it costs its children nothing.
+
+    Signals that whoever started the supervisor had ignored (nohup, shells) act as usual again.
+    """
+    for number in signal.valid_signals() - _SIGNALS_KEPT:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o077)
+    with suppress(OSError):
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(max(FIRST_TO_DIE, int(score.read_text()))))
+    linux.set_title(f"maos-sup {title}")
 
 
 def load(entry_name: str) -> Entry:
@@ -81,7 +99,7 @@ def execute() -> None:
     """Be one agent in a process of its own: arguments are the entry, the tree's root and the agent."""
     entry_name, root, agent = sys.argv[1:4]
     os.environ.pop(MARK_VARIABLE, None)
-    _settle(agent, root)
+    settle(f"agent {agent} {root}")
     live(load(entry_name), root=root, agent=agent)
 
 
@@ -144,7 +162,7 @@ class _Zygote:
             if not os.read(go, 1):
                 os._exit(0)  # the supervisor was not told of us: it will ask another zygote
             _shed(self._supervisor)
-            _settle(request["agent"], request["root"])
+            linux.set_title(f"maos-sup agent {request['agent']} {request['root']}")
         except BaseException:  # noqa: BLE001 - never back into the zygote's stack
             traceback.print_exc()
             os._exit(1)
@@ -192,25 +210,12 @@ class _Zygote:
 
 
 def _shed(supervisor: socket.socket) -> None:
-    """Leave the zygote behind: its descriptors, its signal handlers, its settings."""
+    """Leave the zygote behind: its descriptors, its signal handler, its settings."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in signal.valid_signals() - _SIGNALS_KEPT:
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     supervisor.detach()
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(3, _MOST_OPEN)
     gc.enable()
-
-
-def _settle(agent: str, root: str) -> None:
-    os.umask(0o077)
-    with suppress(OSError):
-        score = Path("/proc/self/oom_score_adj")
-        score.write_text(str(max(FIRST_TO_DIE, int(score.read_text()))))
-    linux.set_title(f"maos-sup agent {agent} {root}")
 
 
 def _woken_only(number: int, frame: object) -> None:
