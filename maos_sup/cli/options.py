@@ -10,6 +10,7 @@ import click
 from maos_sup.cli.places import complete_tree
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+NUMBERS_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # or -1 would be taken for an option
 
 directory: Decorator = click.argument("directory", metavar="DIR|ID", shell_complete=complete_tree)
 directory_or_default: Decorator = click.argument(

@@ -10,7 +10,7 @@ from maos_sup.cli.says import say
 from maos_sup.cli.set_ import set_key
 
 
-@click.command("save-interval")
+@click.command("save-interval", context_settings=options.NUMBERS_MAY_BE_NEGATIVE)
 @options.directory
 @click.argument("seconds", metavar="SECONDS")
 def command(directory: str, seconds: str) -> None:

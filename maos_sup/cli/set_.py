@@ -20,7 +20,7 @@ from state_layout.spec import edit_spec
 _ABSENT = object()
 
 
-@click.command("set")
+@click.command("set", context_settings=options.NUMBERS_MAY_BE_NEGATIVE)
 @options.directory
 @click.argument("key", metavar="KEY")
 @click.argument("value", metavar="[VALUE]", required=False)

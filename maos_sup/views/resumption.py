@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.render import age_text, one_line, percent
 from maos_sup.views.status import status_of
 from state_layout.attempts import recall
 from state_layout.checkpoints import read_checkpoints
 from state_layout.errors import LayoutError
 from state_layout.history import History
+from state_layout.mail import count_undelivered, read_messages
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase
 
@@ -20,8 +20,7 @@ Resumption = dict[str, Any]
 def resumption_of(tree: Tree) -> Resumption:
     """Request, age, tasks done and left, messages, and what each agent goes on from. Reads all journals."""
     status = status_of(tree)
-    mail = Mailbox(tree).read()
-    agents = [_agent(tree, agent, status["tasks"], mail) for agent in status["agents"]]
+    agents = [_agent(tree, agent, status["tasks"]) for agent in status["agents"]]
     counts = status["counts"]
     return {
         "id": status["id"],
@@ -37,7 +36,7 @@ def resumption_of(tree: Tree) -> Resumption:
         ],
         "tasks_failed": [task["id"] for task in status["tasks"] if task["phase"] == TaskPhase.FAILED],
         "tasks_left": counts["tasks_left"],
-        "messages": len(mail),
+        "messages": len(read_messages(tree)),
         "undelivered": sum(agent["undelivered"] for agent in agents),
         "agents": agents,
         "notes": status["notes"],
@@ -55,14 +54,15 @@ def resumption_lines(resumption: Resumption) -> list[str]:
         f"  tasks: {done} of {resumption['tasks']} done, {resumption['tasks_left']} left{failed}",
         f"  messages: {resumption['messages']} loaded, {resumption['undelivered']} undelivered",
     ]
-    lines += [f"  {agent['name']}: {_from(agent)}" for agent in resumption["agents"]]
+    at_work = [agent for agent in resumption["agents"] if agent["left"] or agent["pid"] is not None]
+    lines += [f"  {agent['name']}: {_from(agent)}" for agent in at_work]
+    if finished := len(resumption["agents"]) - len(at_work):
+        lines.append(f"  {finished} agents have nothing left to do")
     lines += [f"  spec error: {error['text']}" for error in resumption["spec_errors"]]
     return lines + [f"  note: {note}" for note in resumption["notes"]]
 
 
-def _agent(
-    tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]], mail: list[dict[str, Any]]
-) -> Resumption:
+def _agent(tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]]) -> Resumption:
     name = agent["name"]
     history, notes = _history(tree, name)
     current = next(
@@ -89,7 +89,7 @@ def _agent(
             and task["phase"] not in (TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED)
             for task in tasks
         ),
-        "undelivered": _undelivered(name, history, mail),
+        "undelivered": count_undelivered(tree, name, marks=history.marks),
         "notes": notes,
     }
 
@@ -113,23 +113,11 @@ def _checkpoint_seq(tree: Tree, name: str, attempt: int) -> int:
     return 0
 
 
-def _undelivered(name: str, history: History, mail: list[dict[str, Any]]) -> int:
-    """Messages above this reader's marks."""
-    return sum(
-        message["to"] in (name, "all")
-        and message["from"] != name
-        and message["seq"] > history.marks.get(f"{message['to']}/{message['from']}", (0, 0, ""))[0]
-        for message in mail
-    )
-
-
 def _from(agent: Resumption) -> str:
     """Where one agent goes on, in words."""
     if agent["pid"] is not None:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
     undelivered = f", {agent['undelivered']} messages wait for it" if agent["undelivered"] else ""
-    if not agent["left"]:
-        return "nothing left to do"
     if agent["task"] is None:
         begun = f"after attempt {agent['attempt']}" if agent["attempt"] else "from the beginning"
         return f"begins its next task {begun}{undelivered}"

@@ -1,0 +1,154 @@
+"""Commands that edit `spec/`: what they write, and what they refuse. Nobody works on these trees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from state_layout.paths import Tree
+
+Call = Callable[..., Any]
+
+
+def spec(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text())
+    return value
+
+
+def settle(tree: Tree, agent: str, task: str, phase: str) -> None:
+    """Let a task have ended, as an agent's snapshot tells."""
+    folder = tree.agent(agent).attempt(1).root
+    folder.mkdir(parents=True)
+    (folder / "exit.json").write_text('{"attempt": 1, "by": "agent", "reason": "parked"}')
+    tree.agent(agent).status.write_text(
+        json.dumps({"attempt": 1, "tasks": {task: {"phase": phase, "run": 1}}})
+    )
+
+
+def test_pause_and_stop_say_what_changed(call: Call, tree: Tree) -> None:
+    assert call("pause", tree.root.name).out == "the orchestration: pause is wanted (was run)\n"
+    assert spec(tree.orchestration_spec)["want"] == "pause"
+    assert call("pause", tree.root.name).out == "the orchestration: pause is wanted already\n"
+    assert call("stop", tree.root.name, "--agent", "bob").out == "agent bob: stop is wanted (was run)\n"
+    assert spec(tree.agent_spec("bob"))["want"] == "stop"
+
+
+def test_cancel_takes_one_task_or_all_that_are_unfinished(call: Call, tree: Tree) -> None:
+    assert call("cancel", tree.root.name, "--task", "report").code == 0
+    assert spec(tree.task_spec("report"))["want"] == "cancel"
+    assert "want" not in spec(tree.task_spec("count"))
+    assert call("cancel", tree.root.name).out == "task count: cancel is wanted (was run)\n"
+    assert call("cancel", tree.root.name).out == "nothing left to cancel\n"
+
+
+def test_retry_raises_the_run_of_what_failed(call: Call, tree: Tree) -> None:
+    call("pause", tree.root.name)
+    settle(tree, "alice", "count", "failed")
+    out = call("retry", tree.root.name).out
+    assert "task count: run 2 is asked for" in out
+    assert "wanted to pause" in out
+    assert spec(tree.task_spec("count"))["run"] == 2
+
+
+def test_retry_of_a_task_that_has_not_ended_is_refused(call: Call, tree: Tree) -> None:
+    answer = call("retry", tree.root.name, "--task", "report")
+    assert answer.code == 2
+    assert "has not ended" in answer.err
+
+
+def test_retry_with_nothing_failed_says_so(call: Call, tree: Tree) -> None:
+    assert "nothing has failed" in call("retry", tree.root.name).out
+
+
+def test_skip_lets_what_needs_it_begin(call: Call, tree: Tree) -> None:
+    call("pause", tree.root.name)
+    call("skip", tree.root.name, "--task", "count")
+    tasks = json.loads(call("status", tree.root.name, "--json").out)["tasks"]
+    assert {task["id"]: task["phase"] for task in tasks} == {"count": "skipped", "report": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["pause", "--agent", "bobb"], "did you mean 'bob'"),
+        (["pause", "--agent", "bob", "--task", "count"], "exclude"),
+        (["pause", "--task", "../x"], "no task"),
+        (["cancel", "--agent", "nobody"], "use alice or bob"),
+        (["skip", "--task", "coun"], "did you mean 'count'"),
+        (["set", "limits.max_agents", "many"], "whole number"),
+        (["set", "limits.max_agents", "-1"], "whole number"),
+        (["set", "want", "runn"], "run, pause or stop"),
+        (["set", "agents/nobody.want", "run"], "no agent"),
+        (["set", "tasks/nothing.want", "run"], "no task"),
+        (["set", "agents/bob.", "1"], "no key"),
+        (["set", "", "1"], "no key"),
+        (["set", "mail/bob.want", "run"], "use agents/NAME.key"),
+        (["set", "limits.max_agents"], "give a VALUE"),
+        (["set", "id", "--remove"], "id"),
+        (["set", "agents/bob.command", "[]"], "command"),
+        (["save-interval", "often"], "save_s"),
+        (["save-interval", "-1"], "save_s"),
+        (["send", "nobody", "hello"], "no agent"),
+        (["send", "bob"], "nothing to send"),
+        (["send", "bob", "--body", "{"], "no JSON"),
+        (["answer", "q", "yes"], "nothing is asked"),
+        (["resume", "--agent", "bob"], "--task TEXT"),
+        (["resume", "--task", "more"], "--agent"),
+        (["resume", "--project", "/nowhere"], "not there"),
+    ],
+)
+def test_mistake_is_named_and_changes_nothing(call: Call, tree: Tree, words: list[str], part: str) -> None:
+    before = {path: path.read_bytes() for path in tree.spec.rglob("*.json")}
+    answer = call(words[0], tree.root.name, *words[1:])
+    assert answer.code == 2, answer
+    assert part in answer.err
+    assert {path: path.read_bytes() for path in tree.spec.rglob("*.json")} == before
+    assert not tree.mail_file("bob", "operator").exists()
+
+
+def test_set_takes_json_and_text_by_what_fits(call: Call, tree: Tree) -> None:
+    assert "limits.max_agents is 4 (was not set)" in call("set", tree.root.name, "limits.max_agents", "4").out
+    call("set", tree.root.name, "agents/bob.env.LEVEL", "3")
+    call("set", tree.root.name, "agents/bob.role", "counts things")
+    call("set", tree.root.name, "tasks/report.timeout_s", "2.5")
+    assert spec(tree.orchestration_spec)["limits"] == {"max_agents": 4}
+    assert spec(tree.agent_spec("bob"))["env"] == {"LEVEL": "3"}
+    assert spec(tree.agent_spec("bob"))["role"] == "counts things"
+    assert spec(tree.task_spec("report"))["timeout_s"] == 2.5
+    call("set", tree.root.name, "agents/bob.env.LEVEL", "--remove")
+    assert spec(tree.agent_spec("bob"))["env"] == {}
+
+
+def test_set_keeps_unknown_keys(call: Call, tree: Tree) -> None:
+    tree.agent_spec("bob").write_text('{"kind": "command", "command": ["true"], "x_mine": {"a": [1]}}')
+    call("set", tree.root.name, "agents/bob.want", "pause")
+    assert spec(tree.agent_spec("bob"))["x_mine"] == {"a": [1]}
+
+
+def test_save_interval_is_set(call: Call, tree: Tree) -> None:
+    call("orchestration", "save-interval", tree.root.name, "2.5")
+    assert spec(tree.orchestration_spec)["intervals"]["save_s"] == 2.5
+
+
+def test_sent_message_is_a_whole_line(call: Call, tree: Tree) -> None:
+    assert "not running" in call("send", tree.root.name, "bob", 'say "hi"\nthere').out
+    call("send", tree.root.name, "all", "--body", '{"a": 1}', "--type", "request")
+    lines = tree.mail_file("bob", "operator").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ['say "hi"\nthere']
+    assert json.loads(tree.mail_file("all", "operator").read_text())["body"] == {"a": 1}
+
+
+def test_answer_is_a_file_named_after_the_question(call: Call, tree: Tree) -> None:
+    settle(tree, "alice", "count", "asking")
+    question = {"id": "alice-0123456789ab", "task": "count", "text": "may I?", "at": "2026-11-21T01:42:00Z"}
+    status = json.loads(tree.agent("alice").status.read_text()) | {"questions": [question]}
+    tree.agent("alice").status.write_text(json.dumps(status))
+    assert "may I?" in call("status", tree.root.name).out
+    assert (
+        call("answer", tree.root.name, "alice-01", "yes", "go on").out == "answered alice-0123456789ab: yes\n"
+    )
+    assert (tree.approvals / "alice-0123456789ab.yes").read_text() == "go on"
