@@ -6,8 +6,10 @@ pipe would wait for its writer, so everything is opened without blocking and loo
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,40 @@ def read_regular(
         os.close(descriptor)
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is at `path`, links followed. Never raises: names may be too long or folders closed."""
+    return _mode(path, stat.S_ISREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at `path`, links followed. Never raises."""
+    return _mode(path, stat.S_ISDIR)
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything is at `path`, be it a link that leads nowhere. Never raises."""
+    return os.path.lexists(path) if "\0" not in str(path) else False
+
+
+def real(path: Path | str) -> Path:
+    """`path` absolute, links and a leading `~` resolved as far as they can be. Never raises."""
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError:  # ~somebody who is not known here: a name like any other
+        path = Path(path)
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # a zero character: no file has it, whoever opens it is told
+        return path.absolute()
+
+
+def _mode(path: Path, test: Callable[[int], bool]) -> bool:
+    try:
+        return test(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def _open(path: Path, *, through_links: bool) -> int:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
@@ -59,7 +95,7 @@ def _open(path: Path, *, through_links: bool) -> int:
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise FileNotFoundError(str(path)) from cause
     except OSError as cause:
-        if path.is_symlink():
+        if cause.errno == errno.ELOOP and not through_links:
             raise Unreadable("is a symbolic link; put the file itself there") from cause
         if isinstance(cause, PermissionError):
             raise Unreadable("may not be read by this user; change its owner or mode") from cause

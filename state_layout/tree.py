@@ -8,7 +8,7 @@ from pathlib import Path
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
-from state_layout.reading import Unreadable, read_regular
+from state_layout.reading import Unreadable, is_folder, is_there, read_regular, real
 from state_layout.tree_making import UNFINISHED, create_tree
 from state_layout.tree_names import new_id
 from state_layout.wording import shown
@@ -47,9 +47,9 @@ def open_tree(path: Path) -> Tree:
 
     Raises NotATree: not there, no tree, half made, or of another format.
     """
-    tree = Tree(Path(path).resolve())
-    if not tree.root.is_dir():
-        what = "is a file, not a folder" if tree.root.exists() else "is not there"
+    tree = Tree(real(path))
+    if not is_folder(tree.root):
+        what = "is a file, not a folder" if is_there(tree.root) else "is not there"
         raise NotATree(f"{path}: {what}; name the folder of an orchestration (see: maos-sup list)")
     try:
         text, _ = read_regular(tree.format, most_bytes=4096)
@@ -68,10 +68,10 @@ def find_tree(text: str, home: Path) -> Tree:
     """
     if not text.strip():
         raise BadInput("the name of the orchestration is empty; give a folder, an id or its beginning")
-    as_path = Path(text).expanduser()
-    if os.sep in text or text in (".", "..", "~") or (as_path / "FORMAT").exists():
+    as_path = real(text)
+    if os.sep in text or text in (".", "..", "~") or is_there(as_path / "FORMAT"):
         return open_tree(as_path)
-    if (home / text).is_dir():
+    if is_folder(home / text):
         return open_tree(home / text)
     names = [tree.root.name for tree in list_trees(home)]
     matching = [name for name in names if name.startswith(text)]
@@ -79,7 +79,7 @@ def find_tree(text: str, home: Path) -> Tree:
         raise BadInput(f"{text!r} begins {len(matching)} ids; use more of one: {_some(matching)}")
     if matching:
         return open_tree(home / matching[0])
-    if as_path.exists():
+    if is_there(as_path):
         return open_tree(as_path)
     known = f"there are: {_some(names)}" if names else "none is there yet"
     raise NotATree(f"{text!r} is no folder and no id of an orchestration in {home}; {known}")
@@ -92,19 +92,20 @@ def list_trees(home: Path) -> list[Tree]:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError:
         return []
-    return [Tree((home / name).resolve()) for name in names if _has_format(home / name)]
+    return [Tree(real(home / name)) for name in names if _has_format(home / name)]
 
 
 def relative_project(root: Path, project: Path) -> dict[str, str]:
     """The entries of `spec/orchestration.json` for working on the folder `project`. Raises BadInput."""
-    target = Path(project).expanduser().resolve()
-    if not target.is_dir():
-        raise BadInput(f"{project}: the project is {'no folder' if target.exists() else 'not there'}")
+    target = real(project)
+    if not is_folder(target):
+        why = "is no folder" if is_there(target) else "is not there"
+        raise BadInput(f"{project}: the project {why}; name the folder to work on")
     try:
         str(target).encode()
     except UnicodeEncodeError as cause:
         raise BadInput(f"{project!r}: the project's path is not UTF-8; rename it or link to it") from cause
-    return {"project": os.path.relpath(target, Path(root).resolve()), "project_name": target.name}
+    return {"project": os.path.relpath(target, real(root)), "project_name": target.name}
 
 
 def _some(names: list[str]) -> str:
@@ -135,7 +136,7 @@ def _check_format(tree: Tree, data: bytes) -> None:
 
 
 def _why_no_format(tree: Tree) -> str:
-    if os.path.lexists(tree.root / UNFINISHED):
+    if is_there(tree.root / UNFINISHED):
         return (
             "the orchestration is being made, or its making was cut off; "
             "run the plan again into this folder, or remove it"
@@ -143,7 +144,7 @@ def _why_no_format(tree: Tree) -> str:
     for parent in tree.root.parents[:3]:
         if _has_format(parent):
             return f"is a part of the orchestration {parent}; name that"
-    if (tree.spec / "orchestration.json").exists():
+    if is_there(tree.orchestration_spec):
         return (
             "has no FORMAT file, so the copy of this orchestration is incomplete; copy it again, or if all "
             f"else is there: echo '{FORMAT_WORD} {FORMAT_VERSION}' > FORMAT"

@@ -8,14 +8,15 @@ it removes only what making writes, never a file that an agent or a person could
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from state_layout import atomic, codec, disk, locks
 from state_layout.errors import BadInput, Locked, storage_error
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree, checked_name
-from state_layout.reading import Unreadable, read_regular
+from state_layout.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
 from state_layout.readme import README
 
 UNFINISHED = ".FORMAT.tmp-creating"
@@ -39,25 +40,45 @@ def create_tree(
     Whatever stops it, there is a whole tree or none. The objects are not checked here. Raises BadInput if
     `root` is a tree already or holds anything else, Locked while another process makes it, StorageError.
     """
-    tree = Tree(Path(root).resolve())
+    tree = Tree(real(root))
     contents = _spec_contents(tree, orchestration, agents, tasks)
     sources = _sources(tree, files or {})
-    _claim(tree)
+    try:
+        _claim(tree)
+        with _making(tree):
+            _refuse_tree(tree)
+            atomic.fsync_folder(tree.root)
+            _clear(tree)
+            _fill(tree, contents, sources)
+            _publish(tree)
+    except OSError as cause:
+        raise storage_error("make the orchestration", tree.root, cause) from cause
+    return tree
+
+
+@contextmanager
+def _making(tree: Tree) -> Iterator[None]:
+    """Hold the lock of a making; on an error remove what was made, but for the lock's file and the folder.
+
+    That file stays, since another process may be waiting for it.
+    """
     try:
         lock = locks.take_life_lock(tree.root / UNFINISHED)
     except Locked as cause:
         raise Locked(f"{tree.root}: another process is making an orchestration here") from cause
     try:
-        _refuse_tree(tree)
-        atomic.fsync_folder(tree.root)
-        _clear(tree)
-        _fill(tree, contents, sources)
-        _publish(tree)
-    except OSError as cause:
-        raise storage_error("make the orchestration", tree.root, cause) from cause
+        with ExitStack() as on_error:
+            on_error.callback(_clear_quietly, tree)
+            yield
+            on_error.pop_all()
     finally:
         lock.release()
-    return tree
+
+
+def _clear_quietly(tree: Tree) -> None:
+    with suppress(OSError, BadInput):
+        if not is_there(tree.format):
+            _clear(tree)
 
 
 def _spec_contents(
@@ -78,7 +99,7 @@ def _sources(tree: Tree, files: Mapping[str, Path]) -> dict[Path, Path]:
         path = PurePosixPath(rel)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in rel:
             raise BadInput(f"{rel!r}: cannot be a path in spec/files; use a relative one without '..'")
-        if not source.is_file():
+        if not is_file(source):
             raise BadInput(f"{source}: is no file that can be copied to spec/files")
         sources[tree.files / path] = source
     return sources
@@ -86,7 +107,7 @@ def _sources(tree: Tree, files: Mapping[str, Path]) -> dict[Path, Path]:
 
 def _claim(tree: Tree) -> None:
     """Make sure that the folder is there and free. Raises BadInput."""
-    if tree.root.exists() and not tree.root.is_dir():
+    if is_there(tree.root) and not is_folder(tree.root):
         raise BadInput(f"{tree.root}: is a file; name a new or empty folder")
     atomic.make_folder(tree.root)
     _refuse_tree(tree)
@@ -100,7 +121,7 @@ def _claim(tree: Tree) -> None:
 
 
 def _refuse_tree(tree: Tree) -> None:
-    if os.path.lexists(tree.format):
+    if is_there(tree.format):
         disk.unlink(tree.root / UNFINISHED)
         raise BadInput(f"{tree.root}: is an orchestration already; resume it or name another folder")
 
