@@ -15,9 +15,9 @@ from state_layout.wording import closest, listed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a task refers to."""
+    """What a task refers to; an agent that could not be made out is None and no fault."""
 
-    agent: str
+    agent: str | None
     needs: Sequence[str] = ()
 
 
@@ -40,7 +40,7 @@ def link_faults(
 ) -> Iterator[LinkFault]:
     """Yield a fault for every unknown agent or need. `bad`: spec files that are there but not in force."""
     for task, link in tasks.items():
-        if link.agent not in agents:
+        if link.agent is not None and link.agent not in agents:
             cause = _not_among(link.agent, agents, what="agent", bad=bad)
             yield LinkFault(task=task, at=("agent",), text=f"'agent' is {link.agent!r}, {cause}")
         for index, need in enumerate(link.needs):

@@ -118,8 +118,9 @@ class Shape:
 
     def extended(self, more: Shape) -> Shape:
         """This shape with the keys of `more` added; on a clash this one's key stands."""
+        added = {key: known for key, known in more.fields.items() if key not in self.fields}
         return Shape(
-            fields={**more.fields, **self.fields},
+            fields={**self.fields, **added},
             exactly_one=self.exactly_one + more.exactly_one,
             less=self.less + more.less,
             instead={**more.instead, **self.instead},
@@ -148,19 +149,25 @@ class Shape:
             yield Fault(at=(*at, there[1]), text=f"{named} exclude each other; remove one")
 
     def _not_less(self, value: Mapping[str, object], at: At, low: At, high: At) -> Iterator[Fault]:
-        first, second = self._number_at(value, low), self._number_at(value, high)
-        if first is not None and second is not None and first >= second:
-            text = f"{key_text((*at, *high))} is {second:g}; use more than {key_text((*at, *low))}, {first:g}"
-            yield Fault(at=(*at, *high), text=text)
+        (first, is_given), (second, _) = self._number_at(value, low), self._number_at(value, high)
+        if first is None or second is None or first < second:
+            return
+        low_at, high_at = (*at, *low), (*at, *high)
+        if is_given:
+            text = f"{key_text(low_at)} is {first:g}; use less than {key_text(high_at)}, {second:g}"
+        else:
+            text = f"{key_text(high_at)} is {second:g}; use more than {key_text(low_at)}, {first:g}"
+        yield Fault(at=low_at if is_given else high_at, text=text)
 
-    def _number_at(self, value: object, at: At) -> float | None:
-        """The number at `at` in `value`, or its default."""
+    def _number_at(self, value: object, at: At) -> tuple[float | None, bool]:
+        """The number at `at` in `value`, or its default, and whether it is given."""
         field_: Field | None = None
         rule: Rule = self
         for key in at:
             field_ = rule.fields[str(key)] if isinstance(rule, Shape) else None
             value = value.get(key, ABSENT) if isinstance(value, dict) else ABSENT
             rule = field_.rule if field_ is not None else rule
-        if value is ABSENT and field_ is not None:
+        is_given = value is not ABSENT
+        if not is_given and field_ is not None:
             value = field_.default
-        return value if is_number(value) else None
+        return (value if is_number(value) else None), is_given
