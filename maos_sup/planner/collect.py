@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from maos_sup.core.argv import file_argument, plain_relative, script_places
+from state_layout.reading import is_file, is_folder, is_there
 from state_layout.shape import Argv, At, CallableName, Fault, Shape
 from state_layout.wording import closest, key_text
 
@@ -63,7 +64,7 @@ class Collection:
             self._add_module(value.partition(":")[0], PurePosixPath())
 
     def _add_command(self, argv: list[str], at: At, *, cwd: object) -> None:
-        index = file_argument(argv, lambda rel: (self.folder / rel).is_file())
+        index = file_argument(argv, lambda rel: is_file(self.folder / rel))
         if index is None:
             if cwd != "workspace":
                 self._refuse_missing_script(argv, at)
@@ -82,9 +83,8 @@ class Collection:
             looks_so = "/" in word if index == 0 else PurePosixPath(word).suffix in _SCRIPT_SUFFIXES
             if not looks_so or plain_relative(word) is None:
                 continue
-            if self.project is None or not (self.project / word).exists():
-                names = [path.name for path in self.folder.iterdir()]
-                remedy = closest(word, names) or "write it there, or name one that is"
+            if self.project is None or not is_there(self.project / word):
+                remedy = closest(word, _names_in(self.folder)) or "write it there, or name one that is"
                 lack = "a file neither beside the plan nor in the project"
                 text = f"{key_text((*at, index))} is {word!r}, {lack}; {remedy}"
                 self.faults.append(Fault(at=(*at, index), text=text))
@@ -101,9 +101,9 @@ class Collection:
     def _add_module(self, module: str, folder: PurePosixPath) -> None:
         """Add `module` if it lies in `folder` beside the plan: a file, or a package and all that is in it."""
         top = folder / module.partition(".")[0]
-        if (self.folder / f"{top}.py").is_file():
+        if is_file(self.folder / f"{top}.py"):
             self._add_file(PurePosixPath(f"{top}.py"))
-        elif (self.folder / top).is_dir() and any((self.folder / top).glob("*.py")):
+        elif is_folder(self.folder / top) and any((self.folder / top).glob("*.py")):
             self._add_folder(self.folder / top)
 
     def _add_folder(self, folder: Path) -> None:
@@ -118,7 +118,7 @@ class Collection:
         found = False
         for path in self._matching(pattern):
             found = True
-            if path.is_dir():
+            if is_folder(path):
                 self._add_folder(path)
             else:
                 self._add_file(PurePosixPath(path.relative_to(self.folder).as_posix()))
@@ -131,10 +131,17 @@ class Collection:
             for path in self.folder.glob(pattern.rstrip("/")):
                 if len(self.files) > MOST_FILES:
                     return
-                if path.is_file() or path.is_dir():
+                if is_file(path) or is_folder(path):
                     yield path
         except (ValueError, OSError):
             return
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -143,7 +150,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name not in ("__pycache__", ".git"))
         for name in sorted(names):
             path = Path(root) / name
-            if path.suffix != ".pyc" and path.is_file():
+            if path.suffix != ".pyc" and is_file(path):
                 yield path
 
 

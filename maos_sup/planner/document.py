@@ -12,7 +12,7 @@ from typing import Any
 from maos_sup.planner.toml_lines import toml_lines
 from state_layout import codec, places
 from state_layout.errors import BadInput
-from state_layout.reading import Unreadable, read_regular
+from state_layout.reading import Unreadable, is_file, read_regular
 from state_layout.shape import At, Fault
 from state_layout.spec_files import not_json_text, repeated_keys
 
@@ -62,7 +62,7 @@ def _read(path: Path) -> bytes:
         raise BadInput(f"{path}: is not there; name the file of a plan") from cause
     except Unreadable as cause:
         inside = path / "plan.toml"
-        hint = f"; did you mean {inside}?" if path.is_dir() and inside.exists() else ""
+        hint = f"; did you mean {inside}?" if is_file(inside) else ""
         raise BadInput(f"{path}: {cause}{hint}") from cause
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadInput(f"{path}:1: is UTF-16; save it as UTF-8")

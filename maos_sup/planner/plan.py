@@ -16,6 +16,7 @@ from maos_sup.planner.schema import Kinds, plan_schema, plan_shape
 from state_layout.errors import BadInput
 from state_layout.links import Link, circle_faults, circles, link_faults
 from state_layout.paths import Tree
+from state_layout.reading import is_folder, is_there, real
 from state_layout.records import Budget, Intervals, Limits
 from state_layout.shape import At, Fault
 from state_layout.tree import create_tree, relative_project
@@ -49,7 +50,7 @@ def load_plan(path: Path | str, *, kinds: Kinds, project: Path | None = None) ->
     document = read_document(Path(path))
     value = document.value
     faults = [*plan_shape(kinds).faults(value)]
-    folder = document.path.resolve().parent
+    folder = real(document.path).parent
     target, project_faults = _project(value, folder, project)
     collection = Collection(folder=folder, project=target)
     collection.add_agents(_table(value, "agents"), kinds)
@@ -68,7 +69,7 @@ def build_tree(plan: Plan, root: Path, *, id: str | None = None) -> Tree:
 
     Raises BadInput, Locked and StorageError as `create_tree` does.
     """
-    root = Path(root).resolve()
+    root = real(root)
     project = relative_project(root, plan.project) if plan.project is not None else {}
     first = {"id": id or root.name, "request": plan.orchestration["request"], "want": "run"}
     orchestration = {**first, **project, **plan.orchestration}
@@ -112,9 +113,9 @@ def _task_faults(value: Table, entries: list[_Entry]) -> Iterator[Fault]:
         if entry.id in first:
             yield _repeated(entry, first[entry.id])
         first.setdefault(entry.id, entry)
-    links = {id_: entry.link or Link(agent="") for id_, entry in first.items()}
+    links = {id_: entry.link or Link(agent=None) for id_, entry in first.items()}
     agents = _table(value, "agents").keys()
-    for fault in link_faults({*agents, ""}, links):
+    for fault in link_faults(agents, links):
         at = first[fault.task].at
         yield Fault(at=(*at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
     for circle in circles(links):
@@ -131,7 +132,7 @@ def _repeated(entry: _Entry, first: _Entry) -> Fault:
     return Fault(at=(*entry.at, "id"), text=f"'tasks[{entry.at[1]}].id' is {shown(entry.id)}, but {why}")
 
 
-def _idle_agents(value: Table, busy: set[str]) -> Iterator[Fault]:
+def _idle_agents(value: Table, busy: set[str | None]) -> Iterator[Fault]:
     for name, agent in _table(value, "agents").items():
         if isinstance(agent, dict) and name not in busy and "task" not in agent:
             text = f"agent {name!r} has no task; add task = '...' or a [[tasks]] entry with agent = {name!r}"
@@ -141,16 +142,16 @@ def _idle_agents(value: Table, busy: set[str]) -> Iterator[Fault]:
 def _project(value: Table, folder: Path, override: Path | None) -> tuple[Path | None, list[Fault]]:
     """The folder to work on, absolute."""
     if override is not None:
-        if not override.is_dir():
+        if not is_folder(real(override)):
             raise BadInput(f"--project is {str(override)!r}, which is no folder; name one that is there")
-        return override.resolve(), []
+        return real(override), []
     given = value.get("project")
-    if not isinstance(given, str) or not given.strip():
-        return None, []
-    target = (folder / Path(given).expanduser()).resolve()
-    if target.is_dir():
+    if not isinstance(given, str) or not given.strip() or "\0" in given:
+        return None, []  # its shape says so
+    target = real(given) if given.startswith("~") else real(folder / given)
+    if is_folder(target):
         return target, []
-    why = "is no folder" if target.exists() else "is not there"
+    why = "is no folder" if is_there(target) else "is not there"
     text = f"'project' is {shown(given)}, which {why}; use the path of a folder, relative to the plan"
     return None, [Fault(at=("project",), text=text)]
 

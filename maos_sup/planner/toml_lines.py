@@ -52,7 +52,6 @@ class _Scan:
                 table = self._array_table()
             elif self._take("["):
                 table = self._resolved(self._keys("]"))
-                self._note(table)
             else:
                 self._pair(table, end="=")
 
@@ -70,6 +69,7 @@ class _Scan:
         at: At = ()
         for key in keys:
             at = (*at, key)
+            self._note(at)
             if at in self.counts:
                 at = (*at, self.counts[at] - 1)
         return at
