@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,4 +28,20 @@ def new_tree(home: Path, name: str, **orchestration: Any) -> Tree:
             "count": {"agent": "alice", "description": "Count"},
             "report": {"agent": "bob", "description": "Report", "needs": ["count"]},
         },
+    )
+
+
+def finish(tree: Tree) -> None:
+    """Let all tasks of `new_tree` be done, as the agents' snapshots tell."""
+    for agent, task in (("alice", "count"), ("bob", "report")):
+        settle(tree, agent, task, "done")
+
+
+def settle(tree: Tree, agent: str, task: str, phase: str) -> None:
+    """Let a task have ended, as its agent's snapshot tells."""
+    folder = tree.agent(agent).attempt(1).root
+    folder.mkdir(parents=True)
+    (folder / "exit.json").write_text('{"attempt": 1, "by": "agent", "reason": "parked"}')
+    tree.agent(agent).status.write_text(
+        json.dumps({"attempt": 1, "tasks": {task: {"phase": phase, "run": 1}}})
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_trees import settle
 
 from state_layout.paths import Tree
 
@@ -17,16 +18,6 @@ Call = Callable[..., Any]
 def spec(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(path.read_text())
     return value
-
-
-def settle(tree: Tree, agent: str, task: str, phase: str) -> None:
-    """Let a task have ended, as an agent's snapshot tells."""
-    folder = tree.agent(agent).attempt(1).root
-    folder.mkdir(parents=True)
-    (folder / "exit.json").write_text('{"attempt": 1, "by": "agent", "reason": "parked"}')
-    tree.agent(agent).status.write_text(
-        json.dumps({"attempt": 1, "tasks": {task: {"phase": phase, "run": 1}}})
-    )
 
 
 def test_pause_and_stop_say_what_changed(call: Call, tree: Tree) -> None:
