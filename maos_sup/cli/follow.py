@@ -20,7 +20,7 @@ from maos_sup.cli import edge
 from maos_sup.cli.launch import Started, start_supervisor
 from maos_sup.cli.places import name_of
 from maos_sup.cli.says import say, say_aside
-from maos_sup.cli.wanted import want_of_all
+from maos_sup.cli.wanted import prompt, want_of_all
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView
 from maos_sup.views.status import is_settled, status_of
@@ -52,12 +52,16 @@ class Manner:
     """How to follow."""
 
     pauses: bool  # Ctrl+C pauses; otherwise it only detaches
+    starts: bool = False  # see to it that a supervisor lives
     aside: bool = False  # events go to stderr: stdout is for JSON
 
 
-def follow(tree: Tree, manner: Manner, *, started: Started | None = None) -> int:
-    """Show `tree` until it settles, pauses or is left; the exit code."""
-    follower = _Follower(tree, manner, started or Started(None))
+def follow(tree: Tree, manner: Manner) -> int:
+    """Show `tree` until it settles, pauses or is left; the exit code.
+
+    Where `manner` says so a supervisor is started first; Ctrl+C counts from then on.
+    """
+    follower = _Follower(tree, manner)
     before = signal.signal(signal.SIGINT, follower.interrupt)
     try:
         return follower.run()
@@ -72,8 +76,8 @@ def exit_code_of(status: dict[str, Any]) -> int:
 
 
 class _Follower:
-    def __init__(self, tree: Tree, manner: Manner, started: Started) -> None:
-        self._tree, self._manner, self._started = tree, manner, started
+    def __init__(self, tree: Tree, manner: Manner) -> None:
+        self._tree, self._manner, self._started = tree, manner, Started(None)
         self._news, self._view = Mailbox(tree, to="all"), _view(manner)
         self._begun_s = time.monotonic()
         self._interrupts, self._obeyed = 0, 0
@@ -91,6 +95,9 @@ class _Follower:
         self._started.let_go()
 
     def run(self) -> int:
+        if self._manner.starts:
+            self._started = start_supervisor(self._tree)
+            prompt(self._tree)
         while True:
             status = status_of(self._tree)
             self._view.show(status, self._news.read())
@@ -133,7 +140,7 @@ class _Follower:
 
     def _mind_orphans(self, status: dict[str, Any]) -> None:
         """Start another supervisor where the last one died and no agent is left to do so."""
-        if status["phase"] != Phase.INTERRUPTED:
+        if status["phase"] != Phase.INTERRUPTED or not self._manner.starts:
             self._alone_since_s = None
             return
         now_s = time.monotonic()

@@ -51,15 +51,14 @@ def command(
     for line in resumption_lines(resumption):
         tell(line)
     want_of_all(tree, Want.RUN)
-    started = start_supervisor(tree)
-    prompt(tree)
     if detach:
-        started.let_go()
+        start_supervisor(tree).let_go()
+        prompt(tree)
         tell(f"runs without a view; watch with: maos-sup attach {name_of(tree)}")
         if as_json:
             say_json(resumption)
         return edge.OK
-    code = follow(tree, Manner(pauses=True, aside=as_json), started=started)
+    code = follow(tree, Manner(pauses=True, starts=True, aside=as_json))
     if as_json:
         say_json(status_of(tree))
     return code

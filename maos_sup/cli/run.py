@@ -41,14 +41,13 @@ def command(
     Exit code 0, or 3 if some task failed.
     """
     tree = _made(plan, directory, project)
-    started = start_supervisor(tree)
     if detach:
-        started.let_go()
+        start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
         return edge.OK
     if not as_json:
-        return follow(tree, Manner(pauses=True), started=started)
-    code = follow(tree, Manner(pauses=True, aside=True), started=started)
+        return follow(tree, Manner(pauses=True, starts=True))
+    code = follow(tree, Manner(pauses=True, starts=True, aside=True))
     say_json(status_of(tree))
     return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,3 +50,8 @@ def printable(text: str) -> str:
 def moment(seconds: float) -> str:
     """A time of the file system as `at` is written."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts `a2` before `a10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -16,7 +16,7 @@ from typing import Any
 
 from maos_sup.core.phases import agent_phase
 from maos_sup.core.tasks import UNFINISHED, merged, task_phases
-from maos_sup.views.files import last_line, moment
+from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
@@ -41,9 +41,12 @@ def status_of(tree: Tree) -> Status:
     phases = task_phases(specs, outcomes)
     agents = [
         _agent(tree, specs, spec, sights[name], supervisor=supervisor, phases=phases)
-        for name, spec in specs.agents.items()
+        for name, spec in sorted(specs.agents.items(), key=lambda item: natural(item[0]))
     ]
-    tasks = [_task(task, phases[task.id], outcomes.get(task.id)) for task in specs.tasks.values()]
+    tasks = [
+        _task(task, phases[task.id], outcomes.get(task.id))
+        for task in sorted(specs.tasks.values(), key=lambda task: natural(task.id))
+    ]
     orchestration = specs.orchestration
     return {
         "id": orchestration.id,
