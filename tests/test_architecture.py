@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "planner": frozenset({"planner", "core", "state_layout"}),
     "supervisor": frozenset({"supervisor", "core", "launchers", "state_layout"}),
     "cli": frozenset({*LAYERS, "state_layout"}),
+    "loopback": frozenset({"loopback", "state_layout"}),  # a leaf, and nobody needs it
     "maos_sup": frozenset(),              # maos_sup/__init__.py: importing it costs nothing
     "__main__": frozenset({"cli"}),
 }

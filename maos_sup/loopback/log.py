@@ -1,0 +1,70 @@
+"""The log of requests: one entry when a request arrives, one when its answer ended, in memory and as JSONL.
+
+Entries: `{"what": "request", "number", "at_s", "path", "model", "stream", "turn", "messages", "digest",
+"conversation", "key", "client", "body"?}` and `{"what": "answer", "number", "at_s", "outcome", "status",
+"rule", "usage"?}`. `at_s` is the server's monotonic clock. `outcome`: `complete` (logged before the last
+event is sent), `error`, `drop`, `truncate`, `stall`, `stream_error`, `stopped` or `gone` (the client left).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from maos_sup.loopback.request import Request
+from state_layout import codec
+
+
+class Log:
+    """Safe to use from several threads. A line is whole or not there; nothing is synced."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None if path is None else path.open("ab", buffering=0)
+
+    def arrived(self, request: Request, path: str, *, with_body: bool) -> None:
+        entry = {
+            "what": "request",
+            "number": request.number,
+            "at_s": time.monotonic(),
+            "path": path,
+            "model": request.model,
+            "stream": request.is_streamed,
+            "turn": request.turn,
+            "messages": len(request.messages),
+            "digest": request.digest,
+            "conversation": request.conversation,
+            "key": request.headers.get("idempotency-key"),
+            "client": request.headers.get("user-agent"),
+        }
+        self.add(entry | ({"body": request.body} if with_body else {}))
+
+    def ended(self, request: Request, outcome: str, **more: Any) -> None:
+        entry = {"what": "answer", "number": request.number, "at_s": time.monotonic(), "outcome": outcome}
+        self.add(entry | more)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        with self._lock:
+            self.entries.append(entry)
+            if self._file is not None:
+                self._file.write(codec.encode(entry) + b"\n")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests so far, in the order of their arrival."""
+        with self._lock:
+            return [entry for entry in self.entries if entry["what"] == "request"]
+
+    def answers(self, outcome: str | None = None) -> list[dict[str, Any]]:
+        """The answers that have ended, with `outcome` if given."""
+        with self._lock:
+            found = [entry for entry in self.entries if entry["what"] == "answer"]
+        return [entry for entry in found if outcome is None or entry["outcome"] == outcome]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None

@@ -1,0 +1,95 @@
+"""What to say and how badly: replies, their pace and the faults a network and a provider can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from maos_sup.loopback.request import Request
+
+
+class FaultKind(StrEnum):
+    ERROR = "error"  # an HTTP status with an error body
+    DROP = "drop"  # the connection is reset
+    TRUNCATE = "truncate"  # the stream ends cleanly without a stop reason
+    STALL = "stall"  # nothing more comes for `stall_s`, then the connection is reset
+    STREAM_ERROR = "stream_error"  # an `error` event after a beginning with status 200
+
+
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What goes wrong with a reply.
+
+    `after_chunks` pieces of text (or of a tool's input) are sent first; None: it happens before the headers.
+    """
+
+    kind: FaultKind
+    status: int = 500
+    error_type: str | None = None
+    message: str = "scripted fault"
+    retry_after_s: float | None = None
+    after_chunks: int | None = None
+    stall_s: float = 3600.0
+
+    def error_body(self) -> dict[str, Any]:
+        type_ = self.error_type or ERROR_TYPES.get(self.status, "api_error")
+        return {"type": "error", "error": {"type": type_, "message": self.message}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast it comes: `delay_s` before anything, then pieces of `chunk_chars` every `chunk_delay_s`."""
+
+    delay_s: float = 0.0
+    chunk_chars: int = 40
+    chunk_delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer. Blocks are those of the API; ids of tool calls are made where missing."""
+
+    content: tuple[dict[str, Any], ...] = ()
+    stop_reason: str | None = None  # tool_use if a tool is called, end_turn otherwise
+    usage: dict[str, int] = field(default_factory=dict)  # what is missing is counted
+    pace: Pace = Pace()
+    fault: Fault | None = None
+    rule: str = ""  # which rule of the script it came from, for the log
+
+    @property
+    def ending(self) -> str:
+        called = any(block["type"] == "tool_use" for block in self.content)
+        return self.stop_reason or ("tool_use" if called else "end_turn")
+
+
+Script = Callable[[Request], Reply]
+
+
+def say(text: str, **more: Any) -> Reply:
+    """A reply of text."""
+    return Reply(content=({"type": "text", "text": text},), **more)
+
+
+def call(name: str, input_: dict[str, Any], *, text: str = "", **more: Any) -> Reply:
+    """A reply that calls one tool, after `text` if there is any."""
+    words = ({"type": "text", "text": text},) if text else ()
+    return Reply(content=(*words, {"type": "tool_use", "name": name, "input": input_}), **more)
+
+
+def fail(status: int, **more: Any) -> Reply:
+    """An HTTP error."""
+    return Reply(fault=Fault(kind=FaultKind.ERROR, status=status, **more))

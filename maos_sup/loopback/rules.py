@@ -1,0 +1,225 @@
+"""Scripts in files: rules that match on a conversation, each with a sequence of replies, and faults.
+
+    [[rule]]
+    match = { system = "counter", no_tools = false }   # see `Match`; the first rule that matches decides
+    repeat_last = true                                 # past the end: the last reply again, else an error
+    [[rule.reply]]                                     # the first answer of the conversation
+    text = "I count."
+    tools = [{ name = "bash", input = { command = "ls | wc -l" } }]
+    [[rule.reply]]                                     # the second
+    text = "There are ${n}."                           # named groups of the rule's patterns
+
+    [[fault]]
+    at = [3]                                           # the third request that this server gets
+    status = 429
+    retry_after_s = 3
+
+Which reply comes is the number of answers in the request's conversation, not a counter of the server.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import threading
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, fail
+from maos_sup.loopback.request import Request
+from state_layout import codec
+
+PATTERNS = ("model", "system", "first_user", "last_user", "all_text")
+RULE_KEYS = {"name", "match", "reply", "repeat_last", "advance", "pace"}
+FAULT_KEYS = {"at", "every", "of_conversation", "times", "match", "kind"}
+
+
+class BadScript(ValueError):
+    """A script that cannot be used; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Conditions on a request; all given ones must hold. Patterns are searched for."""
+
+    patterns: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    has_tool: str | None = None
+    no_tools: bool = False
+    turn: int | None = None
+    min_turn: int | None = None
+
+    def groups(self, request: Request) -> dict[str, str] | None:
+        """Named groups of the patterns if `request` matches, None if it does not."""
+        if not self._facts_hold(request):
+            return None
+        found: dict[str, str] = {}
+        for name, pattern in self.patterns.items():
+            hit = pattern.search(getattr(request, name))
+            if hit is None:
+                return None
+            found.update({key: text or "" for key, text in hit.groupdict().items()})
+        return found
+
+    def _facts_hold(self, request: Request) -> bool:
+        return (
+            (self.has_tool is None or self.has_tool in request.tool_names)
+            and not (self.no_tools and request.tool_names)
+            and (self.turn is None or request.turn == self.turn)
+            and (self.min_turn is None or request.turn >= self.min_turn)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    name: str
+    match: Match
+    replies: tuple[Reply, ...]
+    repeat_last: bool = False
+    advance: str = "turn"  # or "request": one reply for each request of the conversation, repeated ones too
+
+    def reply(self, request: Request, groups: dict[str, str]) -> Reply:
+        index = request.turn if self.advance == "turn" else request.of_conversation - 1
+        if index >= len(self.replies):
+            if not self.repeat_last:
+                return fail(400, message=f"script: rule {self.name} has no reply {index + 1}")
+            index = -1
+        chosen = self.replies[index]
+        return replace(chosen, content=_filled(chosen.content, groups), rule=self.name)
+
+
+@dataclass(kw_only=True)
+class FaultRule:
+    """A fault and when it happens."""
+
+    fault: Fault
+    match: Match
+    at: tuple[int, ...] = ()
+    every: int | None = None
+    of_conversation: tuple[int, ...] = ()
+    times: int | None = None
+    used: int = 0
+
+    def applies(self, request: Request) -> bool:
+        if self.times is not None and self.used >= self.times:
+            return False
+        if self.at and request.number not in self.at:
+            return False
+        if self.every is not None and request.number % self.every:
+            return False
+        if self.of_conversation and request.of_conversation not in self.of_conversation:
+            return False
+        return self.match.groups(request) is not None
+
+
+class Rules:
+    """A script made of rules: call it with a request."""
+
+    def __init__(self, rules: list[Rule], faults: list[FaultRule]) -> None:
+        self._rules, self._faults, self._lock = rules, faults, threading.Lock()
+
+    def __call__(self, request: Request) -> Reply:
+        reply = self._reply(request)
+        with self._lock:
+            for fault_rule in self._faults:
+                if fault_rule.applies(request):
+                    fault_rule.used += 1
+                    return replace(reply, fault=fault_rule.fault)
+        return reply
+
+    def _reply(self, request: Request) -> Reply:
+        for rule in self._rules:
+            groups = rule.match.groups(request)
+            if groups is not None:
+                return rule.reply(request, groups)
+        return fail(400, message=f"script: no rule matches; last user text: {request.last_user[-200:]!r}")
+
+
+def load_rules(path: Path) -> Rules:
+    """Read a script, TOML or JSON by its suffix. Raises BadScript."""
+    data = path.read_bytes()
+    try:
+        value = codec.decode_object(data) if path.suffix == ".json" else tomllib.loads(data.decode())
+    except ValueError as error:
+        raise BadScript(f"{path}: {error}") from error
+    try:
+        return make_rules(value)
+    except (BadScript, KeyError, TypeError, ValueError, re.error) as error:
+        raise BadScript(f"{path}: {error!r}") from error
+
+
+def make_rules(value: dict[str, Any]) -> Rules:
+    """Make a script from its decoded file. Raises BadScript, KeyError, TypeError, ValueError, re.error."""
+    _refuse_unknown(value, {"rule", "fault", "pace"}, "script")
+    pace = Pace(**value.get("pace", {}))
+    rules = [_rule(entry, number, pace) for number, entry in enumerate(value.get("rule", []), start=1)]
+    return Rules(rules, [_fault_rule(entry) for entry in value.get("fault", [])])
+
+
+def _rule(entry: dict[str, Any], number: int, pace: Pace) -> Rule:
+    name = entry.get("name", f"rule {number}")
+    _refuse_unknown(entry, RULE_KEYS, name)
+    pace = replace(pace, **entry.get("pace", {}))
+    return Rule(
+        name=name,
+        match=_match(entry.get("match", {}), name),
+        replies=tuple(_reply(reply, name, pace) for reply in entry["reply"]),
+        repeat_last=entry.get("repeat_last", False),
+        advance=entry.get("advance", "turn"),
+    )
+
+
+def _match(entry: dict[str, Any], where: str) -> Match:
+    _refuse_unknown(entry, {*PATTERNS, "has_tool", "no_tools", "turn", "min_turn"}, f"{where}: match")
+    patterns = {key: re.compile(entry[key], re.DOTALL) for key in PATTERNS if key in entry}
+    return Match(patterns=patterns, **{key: item for key, item in entry.items() if key not in patterns})
+
+
+def _reply(entry: dict[str, Any], where: str, pace: Pace) -> Reply:
+    known = {"text", "tools", "content", "stop_reason", "usage", "pace", "fault"}
+    _refuse_unknown(entry, known, f"{where}: reply")
+    content = list(entry.get("content", []))
+    if "text" in entry:
+        content.append({"type": "text", "text": entry["text"]})
+    content += [{"type": "tool_use", **tool} for tool in entry.get("tools", [])]
+    return Reply(
+        content=tuple(content),
+        stop_reason=entry.get("stop_reason"),
+        usage=entry.get("usage", {}),
+        pace=replace(pace, **entry.get("pace", {})),
+        fault=_fault(entry["fault"]) if "fault" in entry else None,
+    )
+
+
+def _fault_rule(entry: dict[str, Any]) -> FaultRule:
+    fault = _fault({key: item for key, item in entry.items() if key not in FAULT_KEYS - {"kind"}})
+    return FaultRule(
+        fault=fault,
+        match=_match(entry.get("match", {}), "fault"),
+        at=tuple(entry.get("at", ())),
+        every=entry.get("every"),
+        of_conversation=tuple(entry.get("of_conversation", ())),
+        times=entry.get("times"),
+    )
+
+
+def _fault(entry: dict[str, Any]) -> Fault:
+    return Fault(**{**entry, "kind": FaultKind(entry.get("kind", "error"))})
+
+
+def _filled(value: Any, groups: dict[str, str]) -> Any:
+    """`value` with `${name}` replaced in every text; unknown names stay."""
+    if isinstance(value, str):
+        return string.Template(value).safe_substitute(groups) if groups else value
+    if isinstance(value, dict):
+        return {key: _filled(item, groups) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_filled(item, groups) for item in value)
+    return value
+
+
+def _refuse_unknown(entry: dict[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        raise BadScript(f"{where}: unknown key {unknown[0]!r}; use {', '.join(sorted(known))}")
