@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import ExitStack
-from pathlib import Path
 
 from state_layout import atomic, disk
 from state_layout.errors import storage_error
-from state_layout.locks import take_life_lock
 from state_layout.paths import Tree
+from state_layout.stillness import held_still
 from state_layout.triggers import remove_triggers
 
 
@@ -22,10 +20,7 @@ def remove_tree(tree: Tree) -> None:
 
     It is renamed aside first, so what a crash leaves bears a name beginning with a dot and is no tree.
     """
-    with ExitStack() as held:
-        held.callback(take_life_lock(tree.supervisor_lock).release)
-        for folder in _agent_folders(tree):
-            held.callback(take_life_lock(folder / "lock").release)
+    with held_still(tree):
         remove_triggers(tree)
         aside = tree.root.with_name(f".{tree.root.name}.tmp-{secrets.token_hex(4)}")
         try:
@@ -35,10 +30,3 @@ def remove_tree(tree: Tree) -> None:
             shutil.rmtree(aside)
         except OSError as cause:
             raise storage_error("delete", tree.root, cause) from cause
-
-
-def _agent_folders(tree: Tree) -> list[Path]:
-    try:
-        return sorted(path for path in tree.agents.iterdir() if path.is_dir())
-    except FileNotFoundError:
-        return []

@@ -50,8 +50,8 @@ def start_supervisor(tree: Tree) -> Started:
     if is_supervised(tree):
         return Started(None)
     atomic.make_folder(tree.run)
-    with tree.supervisor_log.open("ab") as log:
-        begin = log.tell()
+    with atomic.opened(tree.supervisor_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
+        begin = os.fstat(log).st_size
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "maos_sup", "supervise", str(tree.root)],
             stdin=subprocess.DEVNULL,

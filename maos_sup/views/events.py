@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.views.files import printable
-from state_layout.records import AgentPhase, TaskPhase
+from state_layout.records import AgentPhase, Phase, TaskPhase
 
 Status = dict[str, Any]
+TROUBLED = frozenset({AgentPhase.BACKOFF, AgentPhase.FAILED, AgentPhase.HUNG, AgentPhase.SLOW})
+_ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 _LONGEST = 200  # characters of text shown of an event
-_QUIET_PHASES = frozenset({AgentPhase.WAITING, AgentPhase.PARKED, AgentPhase.DONE, AgentPhase.QUEUED})
+_QUIET_PHASES = frozenset(
+    {AgentPhase.WAITING, AgentPhase.QUEUED, AgentPhase.STARTING, AgentPhase.PARKED, AgentPhase.DONE}
+)
 _SETTLING = frozenset(
     {TaskPhase.DONE, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.SKIPPED, TaskPhase.BLOCKED}
 )
@@ -29,7 +33,7 @@ def events(before: Status | None, after: Status) -> Iterator[str]:
         f"spec error: {error['text']}" for error in after["spec_errors"] if error["text"] not in known
     )
     yield from (f"note: {note}" for note in after["notes"] if note not in before.get("notes", ()))
-    if before["supervisor"]["pid"] != after["supervisor"]["pid"]:
+    if before["supervisor"]["pid"] != after["supervisor"]["pid"] and after["phase"] not in _ENDED:
         yield _of_supervisor(after)
     if before["want"] != after["want"]:
         yield f"wanted now: {after['want']}"
@@ -65,12 +69,13 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]
         old = before.get(agent["name"], {"phase": AgentPhase.WAITING, "attempt": 0})
         if (old["phase"], old["attempt"]) == (agent["phase"], agent["attempt"]):
             continue
-        if agent["phase"] in _QUIET_PHASES or (
-            agent["phase"] == AgentPhase.STARTING and agent["attempt"] <= 1
-        ):
-            continue
+        begins = (
+            agent["phase"] == AgentPhase.RUNNING and agent["attempt"] <= 1 and old["phase"] in _QUIET_PHASES
+        )
+        if begins or agent["phase"] in _QUIET_PHASES:
+            continue  # its task tells
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
-        reason = f": {_short(agent['reason'])}" if agent["reason"] else ""
+        reason = f": {_short(agent['reason'])}" if agent["reason"] and agent["phase"] in TROUBLED else ""
         yield f"agent {agent['name']} {agent['phase']}{attempt}{reason}"
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from maos_sup.views.events import events
 from maos_sup.views.files import printable
 from maos_sup.views.plain import discovery_text
-from maos_sup.views.render import age_text, one_line, percent
+from maos_sup.views.render import age_text, last_text, one_line, percent
 from state_layout.records import AgentPhase, TaskPhase
 
 Status = dict[str, Any]
@@ -141,7 +141,7 @@ def _agents(status: Status, most: int) -> RenderableType:
             Text(str(agent["messages"])),
             Text(f"{agent['cost_usd']:.2f}" if agent["cost_usd"] else ""),
             Text(age_text(agent["last_output_at"]) if agent["last_output_at"] else ""),
-            Text(one_line(agent["note"] or agent["last_line"] or agent["reason"] or "")),
+            Text(last_text(agent)),
         )
     if len(agents) > most:
         table.add_row(Text(f"and {len(agents) - most} more", style="dim"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maos_sup.views.events import duration_text, outcome_text
+from maos_sup.views.events import TROUBLED, duration_text, outcome_text
 from maos_sup.views.files import printable
 
 Status = dict[str, Any]
@@ -45,7 +45,7 @@ def agents_table(status: Status, *, width: int) -> list[str]:
             age_text(agent["last_output_at"]),
             str(agent["messages"]),
             f"{agent['cost_usd']:.2f}",
-            one_line(agent["reason"] or agent["note"] or agent["last_line"] or ""),
+            last_text(agent),
         )
         for agent in status["agents"]
     ]
@@ -98,6 +98,12 @@ def table(heads: Row, rows: Sequence[Row], *, width: int) -> list[str]:
         cells = [cell.ljust(size) for cell, size in zip(row, sizes, strict=True)]
         lines.append("  ".join(cells).rstrip()[:width])
     return lines
+
+
+def last_text(agent: Status) -> str:
+    """What there is to say of an agent: why it does not work, else what it said last."""
+    reason = agent["reason"] if agent["phase"] in TROUBLED else None
+    return one_line(str(reason or agent["note"] or agent["last_line"] or ""))
 
 
 def percent(progress: float | None) -> str:

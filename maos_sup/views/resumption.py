@@ -124,5 +124,5 @@ def _from(agent: Resumption) -> str:
     at = f" at {percent(agent['progress'])}" if agent["progress"] is not None else ""
     steps = f", {agent['steps']} steps recorded" if agent["steps"] else ""
     saved = ", from what its program saved" if agent["has_saved"] else ""
-    where = f"task {agent['task']}{at} after attempt {agent['attempt']}, line {agent['seq']}"
+    where = f"task {agent['task']}{at} after attempt {agent['attempt']}, journal line {agent['seq']}"
     return f"{where}{steps}{saved}{undelivered}"

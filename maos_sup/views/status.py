@@ -241,11 +241,13 @@ def _counts(agents: list[Status], tasks: list[Status]) -> Status:
 
 
 def _created_at(tree: Tree, id_: str) -> str | None:
-    """When the orchestration was created: its id says so, or else its oldest file."""
-    if found := _ID_TIME.match(id_):
-        created = datetime.strptime(found[1], "%Y%m%d-%H%M").replace(tzinfo=UTC)
-        return created.isoformat().replace("+00:00", "Z")
+    """When the orchestration was created: its oldest file, unless its id says that this is a later copy."""
     try:
-        return moment(tree.format.stat().st_mtime)
+        written_s = tree.format.stat().st_mtime
     except OSError:
-        return None
+        written_s = 0.0
+    found = _ID_TIME.match(id_)
+    if found is None:
+        return moment(written_s) if written_s else None
+    named_s = datetime.strptime(found[1], "%Y%m%d-%H%M").replace(tzinfo=UTC).timestamp()
+    return moment(written_s if named_s <= written_s < named_s + 120 else named_s)

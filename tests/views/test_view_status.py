@@ -64,7 +64,7 @@ def test_fresh_tree_is_interrupted_with_its_first_task_ready(make_tree: MakeTree
     assert status["phase"] == "interrupted"
     assert [task["phase"] for task in status["tasks"]] == ["ready", "waiting", "waiting"]
     assert [agent["phase"] for agent in status["agents"]] == ["queued", "waiting", "waiting"]
-    assert status["created_at"] == "2026-11-21T01:42:00Z"
+    assert status["created_at"] == "2026-11-21T01:42:00.000Z"
 
 
 def test_running_task_of_a_dead_process_is_interrupted(make_tree: MakeTree) -> None:
