@@ -92,9 +92,9 @@ def fsync_folder(path: Path) -> None:
 
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of `data`, going on after short writes. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[disk.write(descriptor, view) :]
+    written = disk.write(descriptor, data)
+    while written < len(data):
+        written += disk.write(descriptor, data[written:])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ speed of SHA-256.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -44,9 +45,18 @@ class Line(NamedTuple):
         return codec.decode_object(self.raw)
 
 
+_last_second = (-1, "")
+
+
 def utc_now() -> str:
     """Now, as `at` is written. For people only: nothing decides by it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    global _last_second
+    second, rest = divmod(time.time_ns(), 1_000_000_000)
+    known, text = _last_second
+    if second != known:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _last_second = (second, text)
+    return f"{text}.{rest // 1000:06d}Z"
 
 
 def link(previous: str, body: bytes) -> str:
@@ -58,7 +68,7 @@ def chained(previous: Position, fields: dict[str, Any]) -> Line:
     """The line with `fields` (its `seq` among them, first) that follows `previous`."""
     body = codec.encode(fields)[:-1]
     h = link(previous.h, body)
-    raw = body + _OPENING + h.encode() + _CLOSING
+    raw = b"".join((body, _OPENING, h.encode(), _CLOSING))
     return Line(raw, Position(fields["seq"], previous.offset + len(raw) + 1, h))
 
 

@@ -14,11 +14,12 @@ from itertools import islice
 from pathlib import Path
 
 from state_layout import atomic, disk
-from state_layout.boxes import ALL, OPERATOR, MailFile, files_of, is_sender
+from state_layout.boxes import ALL, OPERATOR
 from state_layout.chain import Line, Position
 from state_layout.errors import storage_error
 from state_layout.history import Mark, as_mark
 from state_layout.journal import Reader
+from state_layout.open_mail import OpenBox, OpenMail
 from state_layout.operator_mail import read_operator_file
 from state_layout.paths import Tree
 from state_layout.records import Message
@@ -27,10 +28,14 @@ _START: Mark = (0, 0, "")
 
 
 class Inbox:
-    """Reads the mail of `reader` from `marks` on. `notes` gathers what people should be told; empty it."""
+    """Reads the mail of `reader` from `marks` on. `notes` gathers what people should be told; empty it.
+
+    Not for use by several threads at once.
+    """
 
     def __init__(self, tree: Tree, reader: str, *, marks: Mapping[str, Mark]) -> None:
-        self._tree, self._reader = tree, reader
+        self._tree = tree
+        self._boxes = (OpenBox(tree, reader), OpenBox(tree, ALL, without=reader))
         self._marks = dict(marks)
         self._told: set[str] = set()
         self.notes: list[str] = []
@@ -51,7 +56,7 @@ class Inbox:
                 _make_durable(file.path)
             messages += found
             if mark != self._mark(file):
-                marks[_key(file)] = mark
+                marks[file.key] = mark
         self._marks |= marks
         return messages, marks
 
@@ -61,36 +66,35 @@ class Inbox:
 
     def mark_at(self, key: str, seq: int) -> Mark:
         """The mark that acknowledges the sender of `key` ("<box>/<from>") up to `seq`; never a lower one."""
-        box, _, sender = key.partition("/")
         before = self._marks.get(key, _START)
-        if seq <= before[0] or box not in self._boxes() or not is_sender(sender):
+        file = next((file for file in self._files() if file.key == key), None)
+        if file is None or seq <= before[0]:
             return before
-        file = MailFile(box, sender, self._tree.mail_file(box, sender), 0)
-        if sender == OPERATOR:
-            news = read_operator_file(file.path, before, to=box)
+        if file.sender == OPERATOR:
+            news = read_operator_file(file.path, before, to=file.box)
             return next((entry.mark for entry in reversed(news.entries) if entry.mark[0] <= seq), before)
         lines = self._new_lines(file, before, None)[0]
         return next((as_mark(line.end) for line in reversed(lines) if line.seq <= seq), before)
 
-    def _boxes(self) -> tuple[str, str]:
-        return self._reader, ALL
+    def close(self) -> None:
+        """Close the files."""
+        for box in self._boxes:
+            box.close()
 
-    def _mark(self, file: MailFile) -> Mark:
-        return self._marks.get(_key(file), _START)
+    def _files(self) -> Iterator[OpenMail]:
+        for box in self._boxes:
+            yield from box.look()
 
-    def _changed(self) -> Iterator[MailFile]:
-        """The files whose size is not the one at the mark, people's first."""
-        for box in self._boxes():
-            marks = self._marks
-            found = [
-                file
-                for file in files_of(self._tree, box)
-                if file.size != marks.get(f"{box}/{file.sender}", _START)[1] and is_sender(file.sender)
-            ]
-            found.sort(key=lambda file: (file.sender != OPERATOR, file.sender))
-            yield from (file for file in found if box != ALL or file.sender != self._reader)
+    def _changed(self) -> list[OpenMail]:
+        """The files that do not end at the mark, people's first, then by name."""
+        marks = self._marks
+        found = [file for file in self._files() if file.size() != marks.get(file.key, _START)[1]]
+        return sorted(found, key=lambda file: (file.sender != OPERATOR, file.key))
 
-    def _read(self, file: MailFile, room: int | None) -> tuple[list[Message], Mark]:
+    def _mark(self, file: OpenMail) -> Mark:
+        return self._marks.get(file.key, _START)
+
+    def _read(self, file: OpenMail, room: int | None) -> tuple[list[Message], Mark]:
         """New messages of one file and the mark after them."""
         before = self._mark(file)
         if file.sender == OPERATOR:
@@ -99,19 +103,19 @@ class Inbox:
         read = [self._message(file, line) for line in lines]
         return [message for message in read if message], (max(before[0], end.seq), end.offset, end.h)
 
-    def _new_lines(self, file: MailFile, mark: Mark, room: int | None) -> tuple[list[Line], Position]:
+    def _new_lines(self, file: OpenMail, mark: Mark, room: int | None) -> tuple[list[Line], Position]:
         """At most `room` whole lines above `mark`, and the place after them."""
         reader = Reader(file.path, Position(0, mark[1], mark[2]))
-        lines = _above(reader, mark[0], room)
+        lines = _above(reader, file, mark[0], room)
         if reader.is_displaced:
             self._tell(f"{self._shown(file)}: the mark at seq {mark[0]} is not in the file; clamped")
             reader = Reader(file.path)
-            lines = _above(reader, mark[0], room)
+            lines = _above(reader, file, mark[0], room)
         if reader.damage is not None and not reader.damage.is_partial:
             self._tell_corruption(file)
         return lines, reader.position
 
-    def _read_people(self, file: MailFile, mark: Mark, room: int | None) -> tuple[list[Message], Mark]:
+    def _read_people(self, file: OpenMail, mark: Mark, room: int | None) -> tuple[list[Message], Mark]:
         news = read_operator_file(file.path, mark, to=file.box)
         if news.problem is not None:
             self._tell(f"{self._shown(file)}: {news.problem}")
@@ -128,7 +132,7 @@ class Inbox:
                 self._tell(f"{self._shown(file)}:{entry.problem}")
         return messages, news.mark
 
-    def _message(self, file: MailFile, line: Line) -> Message | None:
+    def _message(self, file: OpenMail, line: Line) -> Message | None:
         """The message of a line; the path says from whom to whom, whatever the line says."""
         try:
             told = line.fields()
@@ -146,7 +150,7 @@ class Inbox:
             at=told.get("at", ""),
         )
 
-    def _tell_corruption(self, file: MailFile) -> None:
+    def _tell_corruption(self, file: OpenMail) -> None:
         """Say so if the file is corrupt where it was durable; a torn tail is its writer's to set aside."""
         reader = Reader(file.path)
         for _ in reader:
@@ -155,7 +159,7 @@ class Inbox:
         if damage is not None and not damage.is_tail:
             self._tell(f"{self._shown(file)}:{damage.line}: corrupt; nothing after it is read")
 
-    def _shown(self, file: MailFile) -> str:
+    def _shown(self, file: OpenMail) -> str:
         return self._tree.shown(file.path)
 
     def _tell(self, note: str) -> None:
@@ -165,12 +169,9 @@ class Inbox:
             self.notes.append(note)
 
 
-def _key(file: MailFile) -> str:
-    return f"{file.box}/{file.sender}"
-
-
-def _above(reader: Reader, seq: int, room: int | None) -> list[Line]:
-    return [*islice((line for line in reader if line.seq > seq), room)]
+def _above(reader: Reader, file: OpenMail, seq: int, room: int | None) -> list[Line]:
+    with file.reading() as descriptor:
+        return [*islice((line for line in reader.lines_from(descriptor) if line.seq > seq), room)]
 
 
 def _make_durable(path: Path) -> None:

@@ -104,9 +104,11 @@ class Outbox:
         while waiting:
             message = waiting[0]
             if message["n"] > journal.position.seq:
-                fields = {key: item for key, item in message.items() if key not in ("n", "to", "type")}
-                head = {"from": self._sender, "to": to}
-                journal.append(message.get("type", "info"), head | fields, seq=message["n"])
+                fields = {"from": self._sender, "to": to}
+                for key in _CONTENT:
+                    if key in message:
+                        fields[key] = message[key]
+                journal.append(message.get("type", "info"), fields, seq=message["n"])
             waiting.popleft()
 
     def _end(self, to: str) -> Position:
@@ -137,6 +139,7 @@ class Outbox:
         return journal
 
 
+_CONTENT = ("text", "body", "reply_to")
 _NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
 
 
