@@ -1,0 +1,86 @@
+"""What a supervisor does before its first look: whose place is this, and who lives here already.
+
+`run/host.json` says where the tree was supervised last. If it does not name this place, the tree is a copy
+(or `run/` was deleted): marks and sequence numbers are mended before any agent starts. Living agents are
+found by their locks, so nothing depends on `run/` being there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from state_layout import atomic, codec, disk
+from state_layout.errors import Locked
+from state_layout.identity import own_handle, read_handle, tree_place
+from state_layout.locks import LifeLock, take_life_lock
+from state_layout.paths import Tree
+from state_layout.restore import restore_copy
+
+BALLAST_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the tree was found."""
+
+    is_new: bool
+    notes: tuple[str, ...]
+
+
+def take_tree(tree: Tree) -> LifeLock:
+    """Take the supervisor's lock and say who we are. Raises Locked naming the holder."""
+    try:
+        lock = take_life_lock(tree.supervisor_lock)
+    except Locked as error:
+        handle = read_handle(tree.supervisor_handle)
+        holder = f"process {handle.pid}" if handle is not None else "another process"
+        raise Locked(f"{tree.root}: supervised by {holder} already; use 'maos-sup attach'") from error
+    say_who_we_are(tree)
+    return lock
+
+
+def say_who_we_are(tree: Tree) -> None:
+    """Write our handle, unless it stands (people may delete `run/` at any time). Raises StorageError."""
+    if read_handle(tree.supervisor_handle) == own_handle(0):
+        return
+    atomic.make_folder(tree.run_agents)
+    atomic.refresh(tree.supervisor_handle, codec.encode(own_handle(0).to_json()) + b"\n")
+
+
+def settle_in(tree: Tree, agents: list[str]) -> Place:
+    """Mend a copy, remember the place, lay the ballast. Raises StorageError."""
+    is_new = _place_before(tree) != tree_place(tree)
+    notes: tuple[str, ...] = ()
+    if is_new:
+        notes = tuple(restore_copy(tree, agents=agents))
+        for agent in agents:
+            disk.unlink(tree.agent(agent).status)  # may be ahead of the journal; made anew from it
+    stay(tree)
+    return Place(is_new=is_new, notes=notes)
+
+
+def stay(tree: Tree) -> None:
+    """See to it that `run/` says whose place this is and who supervises it. Raises StorageError."""
+    say_who_we_are(tree)
+    if _place_before(tree) != tree_place(tree):
+        atomic.refresh(tree.host, codec.encode(tree_place(tree)) + b"\n")
+    lay_ballast(tree)
+
+
+def lay_ballast(tree: Tree) -> None:
+    """Keep a little room for the errors and exits of a full disk; without it we do without."""
+    if tree.ballast.exists():
+        return
+    try:
+        with atomic.opened(tree.ballast, os.O_WRONLY | os.O_CREAT) as descriptor:
+            atomic.write_all(descriptor, bytes(BALLAST_BYTES))
+    except OSError:
+        disk.unlink(tree.ballast)
+
+
+def _place_before(tree: Tree) -> dict[str, object] | None:
+    try:
+        return codec.decode_object(tree.host.read_bytes())
+    except (OSError, codec.NotJson):
+        return None

@@ -1,0 +1,37 @@
+"""Takes actions that are journaled already. Each may be taken twice without harm: its journal line may be
+all that a killed supervisor left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maos_sup.core.model import Action, End, Finish, Seal, Submit
+from maos_sup.launchers.base import Launcher, Submission
+from state_layout.attempts import seal_exit
+from state_layout.identity import mark_of
+from state_layout.paths import Tree
+from state_layout.records import ExitReason, Phase
+
+
+def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | None:
+    """Take `actions`; the phase if one of them finishes the orchestration. Raises StorageError.
+
+    What dead agents left running is ended before their end is sealed, so before a successor can start.
+    """
+    seals = [action for action in actions if isinstance(action, Seal)]
+    if seals:
+        launcher.sweep({mark_of(tree, seal.agent, seal.attempt) for seal in seals})
+    finished: Phase | None = None
+    for action in actions:
+        match action:
+            case Submit(agent=agent):
+                launcher.submit(Submission(agent=agent, attempt=action.attempt, tree_root=str(tree.root)))
+            case Seal(agent=agent, attempt=attempt):
+                seal_exit(tree, agent, attempt, by="supervisor", reason=ExitReason.LOST)
+            case End(agent=agent):
+                launcher.cancel([agent], grace_s=action.grace_s)
+            case Finish(phase=phase):
+                finished = phase
+            case _:
+                pass  # remembered, nothing to do
+    return finished

@@ -1,0 +1,77 @@
+"""One life of a supervisor: its journal, and what it remembers from the lives before.
+
+Each action is one journal line, synced before the action is taken. The next life folds the last one's
+lines (`core.memory.remember`) on top of what its first line carried, and carries the result on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from maos_sup.core.memory import (
+    forget_submissions,
+    from_record,
+    memory_from_json,
+    memory_to_json,
+    remember,
+    to_record,
+)
+from maos_sup.core.model import Action, Memory
+from state_layout import atomic
+from state_layout.journal import Journal, Reader
+from state_layout.paths import Tree, number_name
+
+
+class Life:
+    """The running life; `memory` is what is known now."""
+
+    def __init__(self, number: int, journal: Journal, memory: Memory) -> None:
+        self.number, self.memory = number, memory
+        self._journal = journal
+
+    def record(self, actions: Sequence[Action]) -> None:
+        """Journal `actions` durably and remember them; only then may they be taken. Raises StorageError."""
+        for action in actions:
+            self._journal.append(*to_record(action))
+        self._journal.sync()
+        for action in actions:
+            self.memory = remember(self.memory, action, now_s=time.monotonic())
+
+    def note(self, type_: str, fields: dict[str, Any]) -> None:
+        """Journal something that was seen, durably. Raises StorageError."""
+        self._journal.commit(type_, fields)
+
+
+def begin_life(tree: Tree) -> Life:
+    """Take the next number and begin its journal with what the last life knew.
+
+    The caller holds the supervisor's lock. Raises StorageError.
+    """
+    atomic.make_folder(tree.lives)
+    numbers = sorted(int(path.name) for path in tree.lives.iterdir() if path.name.isdigit())
+    number = (numbers[-1] if numbers else 0) + 1
+    pin, memory = _last_known(tree, numbers)
+    atomic.make_folder(tree.lives / number_name(number))
+    journal = Journal.create(tree.life_journal(number))
+    carried = memory_to_json(memory, now_s=time.monotonic())
+    journal.commit("start", {"life": number, "pin": pin, "memory": carried})
+    return Life(number, journal, memory)
+
+
+def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, Memory]:
+    """The newest life that got as far as its first line: where it ended and what it knew."""
+    for number in reversed(numbers):
+        reader = Reader(tree.life_journal(number))
+        lines = reader.read()
+        if not lines:
+            continue
+        now_s = time.monotonic()
+        memory = memory_from_json(lines[0].fields()["memory"], now_s=now_s)
+        for line in lines[1:]:
+            action = from_record(line.fields())
+            memory = remember(memory, action, now_s=now_s) if action else memory
+        pin = {"life": number, "seq": reader.position.seq, "h": reader.position.h}
+        return pin, forget_submissions(memory)
+    return None, Memory()

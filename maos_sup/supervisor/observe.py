@@ -1,0 +1,161 @@
+"""Looks at the files and processes and makes an Observation of them. Reads; changes nothing.
+
+Cheap enough to run at every hint: snapshots are read again only when their inode, size or time changed,
+attempts only when their folder did, beats once a tick.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maos_sup.core.liveness import Liveness, Watch, liveness, look
+from maos_sup.core.model import AgentObserved, Memory, Observation, Process
+from maos_sup.launchers.base import Launcher
+from state_layout import codec
+from state_layout.approvals import answered_tasks
+from state_layout.attempts import list_attempts, read_exit
+from state_layout.beats import read_beat
+from state_layout.locks import is_free
+from state_layout.paths import Tree
+from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
+
+ROOM_BYTES = 1 << 19  # less than this free: nothing is started
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What was read of one agent, and when it has to be read again."""
+
+    status_stamp: _Stamp | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
+    attempts_stamp: _Stamp | None = None
+    last_attempt: int = 0
+    exit_of: int = 0
+    exit: ExitReason | None = None
+    detail: str | None = None
+    watch: Watch | None = None
+    liveness: Liveness = Liveness.UNKNOWN
+
+
+class Lookout:
+    """Makes observations; remembers only what saves reading a file twice."""
+
+    def __init__(self, tree: Tree, launcher: Launcher) -> None:
+        self._tree, self._launcher = tree, launcher
+        self._seen: dict[str, _Seen] = {}
+        self._beats_due_s = 0.0
+        self._has_room = True
+
+    def observe(self, specs: Specs, memory: Memory, *, leaving: bool) -> Observation:
+        """What is, now."""
+        now_s = time.monotonic()
+        tick_s = specs.orchestration.intervals.tick_s
+        is_tick = now_s >= self._beats_due_s
+        if is_tick:
+            self._beats_due_s = now_s + tick_s
+            self._has_room = free_bytes(self._tree.root) >= ROOM_BYTES
+        living = self._launcher.living()
+        agents = {
+            name: self._agent(specs, spec, is_alive=name in living, now_s=now_s, is_tick=is_tick)
+            for name, spec in specs.agents.items()
+        }
+        return Observation(
+            specs=specs,
+            agents=agents,
+            now_s=now_s,
+            chance=random.random(),
+            has_room=self._has_room,
+            leaving=leaving,
+        )
+
+    def status_of(self, agent: str) -> dict[str, Any]:
+        """The agent's own snapshot as last read."""
+        return self._seen[agent].status if agent in self._seen else {}
+
+    def _agent(
+        self, specs: Specs, spec: AgentSpec, *, is_alive: bool, now_s: float, is_tick: bool
+    ) -> AgentObserved:
+        seen = self._seen.setdefault(spec.name, _Seen())
+        process = Process.ALIVE if is_alive else self._process(spec.name)
+        self._read_attempts(spec.name, seen, is_gone=process is Process.GONE)
+        self._read_status(spec.name, seen)
+        if process is Process.GONE:
+            seen.watch, seen.liveness = None, Liveness.UNKNOWN
+        elif is_tick:
+            self._judge(specs, spec, seen, now_s)
+        return AgentObserved(
+            process=process,
+            last_attempt=seen.last_attempt,
+            exit=seen.exit,
+            detail=seen.detail,
+            liveness=seen.liveness,
+            outcomes=seen.outcomes,
+            answered=answered_tasks(self._tree, seen.status),
+        )
+
+    def _process(self, agent: str) -> Process:
+        """Of an agent the launcher does not know to live: dead only if its lock is free."""
+        if is_free(self._tree.agent(agent).lock):
+            return Process.GONE
+        return Process.ALIVE if self._launcher.adopt(agent) else Process.UNKNOWN
+
+    def _read_attempts(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
+        folder = self._tree.agent(agent).attempts
+        stamp = _stamp(folder)
+        if stamp != seen.attempts_stamp:
+            seen.attempts_stamp = stamp
+            seen.last_attempt = max(list_attempts(self._tree.agent(agent)), default=0)
+        if seen.exit_of != seen.last_attempt:
+            seen.exit, seen.detail = None, None
+        if is_gone and seen.last_attempt and seen.exit is None:
+            record = read_exit(self._tree, agent, seen.last_attempt)
+            if record is not None:
+                seen.exit_of, seen.exit = seen.last_attempt, ExitReason(record["reason"])
+                seen.detail = record.get("detail")
+
+    def _read_status(self, agent: str, seen: _Seen) -> None:
+        path = self._tree.agent(agent).status
+        stamp = _stamp(path)
+        if stamp == seen.status_stamp:
+            return
+        seen.status_stamp = stamp
+        seen.status = _read_object(path)
+        tasks = seen.status.get("tasks") or {}
+        seen.outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in tasks.items()}
+
+    def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
+        beat = read_beat(self._tree.beat(spec.name))
+        counters = None if beat is None else (beat.beat, beat.progress)
+        tick_s = specs.orchestration.intervals.tick_s
+        seen.watch = look(seen.watch, counters, now_s=now_s, tick_s=tick_s)
+        hang_s = spec.limits_in_force(specs.orchestration.limits).hang_s
+        seen.liveness = liveness(seen.watch, hang_s=hang_s, expect_s=0.0 if beat is None else beat.expect_s)
+
+
+def free_bytes(path: Path) -> int:
+    """Free space for this user where `path` lies, bytes."""
+    room = os.statvfs(path)
+    return room.f_bavail * room.f_frsize
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A snapshot, or {} while there is none that is whole (it can be made anew from the journal)."""
+    try:
+        return codec.decode_object(path.read_bytes())
+    except (OSError, codec.NotJson):
+        return {}

@@ -1,0 +1,84 @@
+"""The supervisor's snapshot for viewers: refreshed when it changes, at most ten times a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from maos_sup.core.decide import all_outcomes
+from maos_sup.core.model import AgentObserved, Memory, Observation, Process
+from maos_sup.core.phases import agent_phase, orchestration_phase
+from maos_sup.core.tasks import task_phases
+from state_layout import atomic, codec
+from state_layout.chain import utc_now
+from state_layout.paths import Tree
+from state_layout.records import Phase, TaskPhase
+
+LEAST_INTERVAL_S = 0.1
+
+
+def snapshot(seen: Observation, memory: Memory, *, final: Phase | None) -> dict[str, Any]:
+    """The changing part of `supervisor/status.json`."""
+    outcomes = all_outcomes(seen, memory)
+    phases = task_phases(seen.specs, outcomes)
+    is_anyone_alive = any(agent.process is not Process.GONE for agent in seen.agents.values())
+    want = seen.specs.orchestration.want
+    phase = final or orchestration_phase(want, phases.values(), is_anyone_alive=is_anyone_alive)
+    return {
+        "phase": phase,
+        "agents": {name: _agent(seen, memory, name, phases) for name in seen.specs.agents},
+        "tasks": {
+            task: {
+                "phase": phases[task],
+                "run": spec.run,
+                "reason": memory.outcomes[task].error if task in memory.outcomes else None,
+            }
+            for task, spec in seen.specs.tasks.items()
+        },
+    }
+
+
+def _agent(seen: Observation, memory: Memory, name: str, phases: dict[str, TaskPhase]) -> dict[str, Any]:
+    observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
+    known = memory.of(name)
+    spec = seen.specs.agents[name]
+    waits_s = known.not_before_s - seen.now_s
+    return {
+        "phase": agent_phase(seen.specs, spec, observed, known=known, phases=phases, now_s=seen.now_s),
+        "attempt": observed.last_attempt,
+        "restarts": len(known.restarted_s),
+        "reason": known.reason,
+        "next_start_in_s": round(waits_s, 1) if known.restarted_s and waits_s > 0 else None,
+    }
+
+
+class Publisher:
+    """Writes `supervisor/status.json` when there is news."""
+
+    def __init__(self, tree: Tree, life: int) -> None:
+        self._tree, self.life = tree, life
+        self._last: dict[str, Any] | None = None
+        self._next_s = 0.0
+        self.is_behind = False  # there is news that was too early to publish
+
+    def publish(
+        self,
+        news: dict[str, Any],
+        *,
+        specs: dict[str, str],
+        spec_errors: Sequence[dict[str, Any]],
+        notes: Sequence[str],
+        now_s: float,
+    ) -> None:
+        """Refresh the snapshot if it changed and the last one is old enough. Raises StorageError."""
+        content = {**news, "specs": specs, "spec_errors": list(spec_errors), "notes": list(notes)}
+        self.is_behind = content != self._last and now_s < self._next_s
+        if content == self._last or self.is_behind:
+            return
+        whole = {"phase": news["phase"], "life": self.life, "at": utc_now(), **content}
+        atomic.refresh(self._tree.supervisor_status, codec.encode_pretty(whole))
+        self._last, self._next_s = content, now_s + LEAST_INTERVAL_S
+
+    def hurry(self) -> None:
+        """Let the next call publish at once."""
+        self._next_s = 0.0

@@ -1,0 +1,86 @@
+"""What is wanted, as the supervisor takes it: edits journaled, good versions kept, bad ones reported.
+
+An editor is seen in the middle of saving, so a file is called bad only when the same bytes fail at two looks
+that lie apart. Until it is mended, its last good version stays in force, over restarts too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maos_sup.supervisor.life import Life
+from state_layout import codec
+from state_layout.paths import Tree
+from state_layout.records import Specs
+from state_layout.spec import SpecCache, SpecError, accept, digest_of
+
+JUDGE_AFTER_S = 0.3
+
+
+class SpecsInForce:
+    """The specs in force; `refresh` looks again. Raises BadInput where nothing good was ever there."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree, self._cache = tree, SpecCache(tree)
+        self._read = self._cache.read()
+        self._suspected_s: dict[SpecError, float] = {}
+        self._reported: list[SpecError] = []
+
+    @property
+    def now(self) -> Specs:
+        """The specs in force."""
+        return self._read.specs
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file in force, by path relative to `spec/`."""
+        return self._read.digests
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a file failed once and has to be looked at again soon."""
+        return len(self._suspected_s) > len(self._reported)
+
+    def refresh(self, *, now_s: float) -> None:
+        """Look at the files again."""
+        self._read = self._cache.read()
+        self._suspected_s = {error: self._suspected_s.get(error, now_s) for error in self._read.errors}
+
+    def record(self, life: Life, *, now_s: float) -> None:
+        """Journal what changed, keep the good versions, report the bad ones. Raises StorageError."""
+        for rel in self._read.unaccepted:
+            data = self._read.raw[rel]
+            changed = _changed_keys(self._accepted(rel), data)
+            life.note("spec", {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed})
+        for rel in self._read.unaccepted:
+            accept(self._tree, rel, self._read.raw[rel])
+        if self._read.unaccepted:
+            self.refresh(now_s=now_s)
+        confirmed = [
+            error for error, since_s in self._suspected_s.items() if now_s - since_s >= JUDGE_AFTER_S
+        ]
+        for error in confirmed:
+            if error not in self._reported:
+                life.note("spec_error", _shown(error))
+        self._reported = confirmed
+
+    def errors_json(self) -> list[dict[str, Any]]:
+        """The reported errors, as `status` shows them."""
+        return [_shown(error) for error in self._reported]
+
+    def _accepted(self, rel: str) -> dict[str, Any]:
+        """What was in force before; {} if there was nothing."""
+        try:
+            return codec.decode_object((self._tree.accepted / rel).read_bytes())
+        except (OSError, codec.NotJson):
+            return {}
+
+
+def _shown(error: SpecError) -> dict[str, Any]:
+    return {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
+
+
+def _changed_keys(old: dict[str, Any], after: bytes) -> list[str]:
+    """The top-level keys that differ; all of them in a new file."""
+    new = codec.decode_object(after)
+    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))

@@ -1,0 +1,116 @@
+"""What a supervisor remembers outlives it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from supervised import Supervised, begin_agent, dies_at, make_tree
+
+from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
+from maos_sup.supervisor.life import begin_life
+from state_layout.attempts import read_exit
+from state_layout.journal import Reader
+from state_layout.records import TaskPhase
+
+
+def test_a_new_life_knows_what_the_last_one_did(tmp_path: Path) -> None:
+    first = Supervised(make_tree(tmp_path / "t", "a"))
+    assert first.turn() == [Submit(agent="a", attempt=1)]
+    begin_agent(first.tree, "a")
+    first.die("a", "failed")
+    [death] = first.turn()
+    assert isinstance(death, Delay)
+    again = begin_life(first.tree)
+    assert again.number == 2
+    assert again.memory.of("a").handled == 1
+    assert len(again.memory.of("a").restarted_s) == 1
+
+
+def test_a_life_pins_the_one_before(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    first = begin_life(tree)
+    first.note("adopted", {"agent": "a", "attempt": 1})
+    begin_life(tree)
+    end = Reader(tree.life_journal(1))
+    end.read()
+    start = Reader(tree.life_journal(2)).read()[0].fields()
+    assert start["pin"] == {"life": 1, "seq": end.position.seq, "h": end.position.h}
+
+
+def test_a_torn_line_and_a_life_that_never_began_are_passed_over(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    first = begin_life(tree)
+    first.record([GiveUp(agent="a", attempt=0, reason="no", tasks={"a": 1})])
+    with tree.life_journal(1).open("ab") as journal:
+        journal.write(b'{"seq":3,"at":"2026-')
+    tree.life_journal(2).parent.mkdir()
+    again = begin_life(tree)
+    assert again.number == 3
+    assert again.memory.outcomes["a"].phase is TaskPhase.FAILED
+
+
+def test_a_seal_ends_leftovers_first_and_may_be_repeated(tmp_path: Path) -> None:
+    first = Supervised(make_tree(tmp_path / "t", "a"))
+    first.turn()
+    begin_agent(first.tree, "a")
+    first.die("a")
+    assert first.turn() == [Seal(agent="a", attempt=1)]
+    [marks] = first.launcher.swept
+    assert {mark.rsplit(":", 2)[1:] == ["a", "1"] for mark in marks} == {True}
+    exit_ = read_exit(first.tree, "a", 1)
+    assert exit_ is not None
+    assert (exit_["reason"], exit_["by"]) == ("lost", "supervisor")
+    assert isinstance(first.turn()[0], Delay)
+
+
+def test_a_chain_of_deaths_ends_in_a_failed_task(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    supervised = Supervised(tree)
+    deaths = 0
+    for _ in range(100):
+        actions = supervised.turn()
+        if any(isinstance(action, Submit) for action in actions):
+            number = begin_agent(tree, "a")
+            supervised.die("a", "failed", attempt=number)
+            deaths += 1
+        for name, known in supervised.life.memory.agents.items():
+            assert name == "a"
+            assert len(known.restarted_s) <= 5
+        if any(isinstance(action, GiveUp) for action in actions):
+            break
+        _skip_backoff(supervised)
+    assert deaths == 6  # the first try and five restarts
+    assert isinstance(supervised.turn()[0], Finish)
+
+
+def test_killed_before_any_change_of_the_disk_it_goes_on(tmp_path: Path) -> None:
+    """A supervisor that dies between any two operations leaves a tree in which the next one goes on."""
+    operation, reached = 0, True
+    while reached:
+        tree = make_tree(tmp_path / f"t{operation}", "a", "b")
+        begin_agent(tree, "b")
+
+        def work(root: Path = tree.root) -> None:
+            dying = Supervised(tree)
+            for _ in range(6):
+                dying.turn()
+
+        reached = dies_at(operation, work)
+        supervised = Supervised(tree)
+        for _ in range(8):
+            supervised.turn()
+            _skip_backoff(supervised)
+        submitted = {each.agent: each.attempt for each in supervised.launcher.submitted}
+        assert submitted == {"a": 1, "b": 2}, f"at operation {operation}"
+        exit_ = read_exit(tree, "b", 1)
+        assert exit_ is not None, f"at operation {operation}"
+        operation += 1
+    assert operation > 10
+
+
+def _skip_backoff(supervised: Supervised) -> None:
+    """Let the time of a back-off be over."""
+    memory = supervised.life.memory
+    agents = {name: replace(known, not_before_s=0.0) for name, known in memory.agents.items()}
+    supervised.life.memory = replace(memory, agents=agents)

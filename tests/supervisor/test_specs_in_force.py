@@ -1,0 +1,87 @@
+"""Edits of `spec/` as the supervisor takes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from supervised import make_tree
+
+from maos_sup.supervisor.life import begin_life
+from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
+from state_layout.journal import Reader
+from state_layout.paths import Tree
+
+
+def recorded(tree: Tree, type_: str) -> list[dict[str, object]]:
+    lines = [line.fields() for line in Reader(tree.life_journal(1)).read()]
+    return [fields for fields in lines if fields["type"] == type_]
+
+
+def edit(tree: Tree, **change: object) -> None:
+    path = tree.agent_spec("a")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+
+def test_an_edit_is_journaled_with_its_keys_and_kept(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    specs.record(life, now_s=0.0)
+    edit(tree, want="pause", role="counts")
+    specs.refresh(now_s=1.0)
+    specs.record(life, now_s=1.0)
+    assert recorded(tree, "spec")[-1]["changed"] == ["role", "want"]
+    assert (tree.accepted / "agents/a.json").read_bytes() == tree.agent_spec("a").read_bytes()
+
+
+def test_a_file_is_bad_only_when_it_fails_twice(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    specs.record(life, now_s=0.0)
+    edit(tree, want="runn")
+    specs.refresh(now_s=1.0)
+    specs.record(life, now_s=1.0)
+    assert specs.errors_json() == []
+    assert specs.is_unsure
+    later_s = 1.0 + JUDGE_AFTER_S
+    specs.refresh(now_s=later_s)
+    specs.record(life, now_s=later_s)
+    [error] = specs.errors_json()
+    assert (error["path"], error["key"]) == ("spec/agents/a.json", "want")
+    assert "runn" in error["text"]
+    assert specs.now.agents["a"].want == "run"
+    specs.record(life, now_s=later_s + 1)
+    assert len(recorded(tree, "spec_error")) == 1
+
+
+def test_an_editor_seen_in_the_middle_of_saving_is_no_error(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    specs.record(life, now_s=0.0)
+    whole = tree.agent_spec("a").read_bytes()
+    tree.agent_spec("a").write_bytes(b"")
+    specs.refresh(now_s=1.0)
+    tree.agent_spec("a").write_bytes(whole)
+    specs.refresh(now_s=2.0)
+    specs.record(life, now_s=2.0)
+    assert specs.errors_json() == []
+    assert recorded(tree, "spec_error") == []
+
+
+def test_a_bad_edit_stays_out_of_force_over_a_restart(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    first = SpecsInForce(tree)
+    edit(tree, role="good")
+    first.refresh(now_s=1.0)
+    first.record(begin_life(tree), now_s=1.0)
+    tree.agent_spec("a").write_text("{")
+    assert SpecsInForce(tree).now.agents["a"].role == "good"
+
+
+def test_an_edit_made_while_nobody_supervised_is_journaled_by_the_next(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    SpecsInForce(tree).record(begin_life(tree), now_s=0.0)
+    edit(tree, role="new")
+    SpecsInForce(tree).record(begin_life(tree), now_s=0.0)
+    lines = [line.fields() for line in Reader(tree.life_journal(2)).read()]
+    assert [fields["changed"] for fields in lines if fields["type"] == "spec"] == [["role"]]
