@@ -1,4 +1,4 @@
-"""The words that `status` shows: the phase of an agent and of the orchestration. A view of the same values."""
+"""The words that `status` shows: the phase of an agent and of the orchestration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes the supervisor look sooner: exits, triggers, signals, changes in `spec/`. The only user of watchdog.
+"""What makes the supervisor look sooner: exits, triggers, signals, changes in `spec/` (by watchdog).
 
 All of these are hints; the tick alone would do. watchdog loses events under load and inotify has few
 instances per user, so only `spec/` is watched, filtered to the kinds of events that matter, and a system

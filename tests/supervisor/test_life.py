@@ -11,6 +11,7 @@ from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
 from maos_sup.supervisor.life import begin_life
 from state_layout.attempts import read_exit
 from state_layout.journal import Reader
+from state_layout.paths import Tree
 from state_layout.records import TaskPhase
 
 
@@ -91,12 +92,7 @@ def test_killed_before_any_change_of_the_disk_it_goes_on(tmp_path: Path) -> None
         tree = make_tree(tmp_path / f"t{operation}", "a", "b")
         begin_agent(tree, "b")
 
-        def work(root: Path = tree.root) -> None:
-            dying = Supervised(tree)
-            for _ in range(6):
-                dying.turn()
-
-        reached = dies_at(operation, work)
+        reached = dies_at(operation, lambda tree=tree: _turns(tree, 6))
         supervised = Supervised(tree)
         for _ in range(8):
             supervised.turn()
@@ -107,6 +103,12 @@ def test_killed_before_any_change_of_the_disk_it_goes_on(tmp_path: Path) -> None
         assert exit_ is not None, f"at operation {operation}"
         operation += 1
     assert operation > 10
+
+
+def _turns(tree: Tree, count: int) -> None:
+    supervised = Supervised(tree)
+    for _ in range(count):
+        supervised.turn()
 
 
 def _skip_backoff(supervised: Supervised) -> None:

@@ -45,7 +45,7 @@ def test_snapshots_of_a_copy_are_made_anew(tmp_path: Path) -> None:
 def test_the_second_supervisor_is_told_who_holds_the_tree(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
     lock = take_tree(tree)
-    with pytest.raises(Locked, match="supervised by process [0-9]+ already; use 'maos-sup attach'"):
+    with pytest.raises(Locked, match=r"supervised by process [0-9]+ already; use 'maos-sup attach'"):
         take_tree(tree)
     lock.release()
     take_tree(tree).release()
