@@ -90,16 +90,18 @@ class Shape:
         if not isinstance(value, dict):
             yield wrong(value, at, self.wish)
             return
-        yield from self._missing(value, at)
+        faults = [*self._missing(value, at)]
         for key, item in value.items():
             if key in self.fields:
-                yield from self.fields[key].rule.faults(item, (*at, key), unknown=unknown)
+                faults += self.fields[key].rule.faults(item, (*at, key), unknown=unknown)
             elif unknown is Unknown.REFUSED:
-                yield self._unknown(key, item, at)
+                faults.append(self._unknown(key, at))
         for group in self.exactly_one:
-            yield from self._not_one(value, at, group)
+            faults += self._not_one(value, at, group)
+        yield from faults
         for low, high in self.less:
-            yield from self._not_less(value, at, low, high)
+            if not any(fault.at in ((*at, *low), (*at, *high)) for fault in faults):
+                yield from self._not_less(value, at, low, high)
 
     def schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {
@@ -132,7 +134,7 @@ class Shape:
             if known.required and key not in value:
                 yield Fault(at=(*at, key), text=f"{key_text((*at, key))} is missing; add {known.rule.wish}")
 
-    def _unknown(self, key: str, item: object, at: At) -> Fault:
+    def _unknown(self, key: str, at: At) -> Fault:
         if key in self.instead:
             remedy = self.instead[key]
         else:
