@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+PATIENCE_S = 60.0  # without progress, where an agent announced nothing
+
+
 class Liveness(StrEnum):
     """What the counters say. A missing beat is unknown, never dead."""
 
@@ -54,11 +57,14 @@ def look(
 
 
 def liveness(watch: Watch | None, *, hang_s: float, expect_s: float) -> Liveness:
-    """Judge a watch: `hang_s` without a beat is hung; longer than `expect_s` without progress is slow."""
+    """Judge a watch: `hang_s` without a beat is hung; no progress for longer than announced is slow.
+
+    `expect_s` is what the agent announced; 0: nothing, then `PATIENCE_S` counts.
+    """
     if watch is None:
         return Liveness.UNKNOWN
     if watch.looked_s - watch.beat_since_s > hang_s:
         return Liveness.HUNG
-    if watch.looked_s - watch.progress_since_s > expect_s:
+    if watch.looked_s - watch.progress_since_s > (expect_s or PATIENCE_S):
         return Liveness.SLOW
     return Liveness.LIVELY
