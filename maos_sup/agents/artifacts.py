@@ -1,0 +1,46 @@
+"""Hands files over: what an agent names as its artifact is kept in its `artifacts/`, whole and durable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from state_layout import atomic, disk
+from state_layout.errors import BadInput, storage_error
+
+
+def hand_over(path: str, *, artifacts: Path, near: Path) -> str:
+    """Keep the file `path` (relative: to `artifacts`, else to `near`); its name within `artifacts`.
+
+    A file that lies elsewhere is copied. Raises BadInput for what is no file, StorageError.
+    """
+    source = _found(path, artifacts, near)
+    if source.is_relative_to(artifacts):
+        return str(source.relative_to(artifacts))
+    target = artifacts / source.name
+    temporary = artifacts / f".{source.name}.tmp-{secrets.token_hex(4)}"
+    try:
+        atomic.make_folder(artifacts)
+        shutil.copyfile(source, temporary)
+        shutil.copymode(source, temporary)
+        with atomic.opened(temporary, os.O_RDONLY) as descriptor:
+            disk.fsync(descriptor)
+        disk.rename(temporary, target)
+    except OSError as cause:
+        disk.unlink(temporary)
+        raise storage_error("copy to the artifacts", source, cause) from cause
+    atomic.fsync_folder(artifacts)
+    return target.name
+
+
+def _found(path: str, artifacts: Path, near: Path) -> Path:
+    if "\0" in path:
+        raise BadInput("an artifact's path holds a zero character")
+    for folder in (artifacts, near):
+        candidate = Path(os.path.normpath(folder / path))
+        if candidate.is_file():
+            return candidate
+    what = "is a folder; name the files in it" if (near / path).is_dir() else "is not there"
+    raise BadInput(f"artifact {path!r} {what} (looked in artifacts/ and in {near.name}/)")

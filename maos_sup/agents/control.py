@@ -1,0 +1,112 @@
+"""Control lines: what a program asks of its agent, one JSON object a line. Parsed here, carried out by
+`translate`. Pure. A line that is none of these says why; it is reported and skipped, never fatal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from state_layout import codec
+from state_layout.records import MESSAGE_TYPES
+
+LONGEST_SHOWN = 120
+VERBS = ("send", "discovery", "progress", "checkpoint", "result", "artifact", "ack", "ask")
+
+
+class BadLine(ValueError):
+    """Not a control line; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one control line asks for."""
+
+    verb: str
+    value: Any
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def parse(line: bytes) -> Request:
+    """The request in `line`. Raises BadLine."""
+    try:
+        value = codec.decode_object(line)
+    except codec.NotJson as cause:
+        raise BadLine(f"not a JSON object ({cause})") from cause
+    verbs = [verb for verb in VERBS if verb in value]
+    if len(verbs) != 1:
+        raise BadLine(f"has {len(verbs) or 'none'} of the keys {', '.join(VERBS)}; use exactly one")
+    verb = verbs[0]
+    more = {key: item for key, item in value.items() if key != verb}
+    return _CHECKS.get(verb, _anything)(Request(verb=verb, value=value[verb], more=more))
+
+
+def message_of(value: Any) -> dict[str, Any]:
+    """The message in what a program or a callable wants sent. Raises BadLine."""
+    if not isinstance(value, dict) or not isinstance(value.get("to"), str):
+        raise BadLine("'send' needs an object with 'to', the name of an agent or all")
+    message = {
+        key: value[key] for key in ("to", "type", "text", "body", "reply_to") if value.get(key) is not None
+    }
+    if "text" not in message and "body" not in message:
+        raise BadLine("'send' needs a 'text' or a 'body'")
+    for key in ("text", "type", "reply_to"):
+        if not isinstance(message.get(key, ""), str):
+            raise BadLine(f"'{key}' is no text")
+    if message.get("type", "info") not in MESSAGE_TYPES:
+        raise BadLine(f"'type' is {message['type']!r}; use one of {', '.join(MESSAGE_TYPES)}")
+    return message
+
+
+def discovery_of(text: str, **body: Any) -> dict[str, Any]:
+    """The message by which a discovery is told to all."""
+    message = {"to": "all", "type": "discovery", "text": text}
+    return message | {"body": body} if body else message
+
+
+def shown(line: bytes) -> str:
+    """`line` as people are shown it."""
+    text = line.decode("utf-8", "replace").strip()
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+
+
+def _anything(request: Request) -> Request:
+    return request
+
+
+def _send(request: Request) -> Request:
+    return Request(verb="send", value=message_of(request.value))
+
+
+def _text(request: Request) -> Request:
+    if not isinstance(request.value, str) or not request.value.strip():
+        raise BadLine(f"'{request.verb}' needs a text")
+    return request
+
+
+def _progress(request: Request) -> Request:
+    value = request.value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadLine("'progress' needs a number, 1 for all done")
+    note = request.more.get("note")
+    if note is not None and not isinstance(note, str):
+        raise BadLine("'note' is no text")
+    return Request(verb="progress", value=value, more={} if note is None else {"note": note})
+
+
+def _ack(request: Request) -> Request:
+    marks = request.value
+    if not isinstance(marks, dict) or not all(type(seq) is int for seq in marks.values()):
+        raise BadLine("'ack' needs an object like {\"<box>/<from>\": seq}")
+    return request
+
+
+_CHECKS: dict[str, Callable[[Request], Request]] = {
+    "send": _send,
+    "discovery": _text,
+    "progress": _progress,
+    "artifact": _text,
+    "ask": _text,
+    "ack": _ack,
+}

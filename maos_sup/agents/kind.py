@@ -1,0 +1,107 @@
+"""What a kind of agent is, and where kinds are found. A kind works on one task; all else is done for it.
+
+Kinds are found by name among the built-in ones, then among the entry points `maos_sup.kinds` of what is
+installed. Importing this module imports no kind: a model SDK is paid for only by who uses it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from state_layout.errors import BadInput
+from state_layout.shape import Shape
+
+if TYPE_CHECKING:
+    from maos_sup.agents.work import Work
+
+GROUP = "maos_sup.kinds"
+BUILT_IN = {
+    "command": "maos_sup.agents.kinds.command:CommandKind",
+    "python": "maos_sup.agents.kinds.python:PythonKind",
+}
+
+
+class Ending(IntEnum):
+    """Why work is to end before it is done; a higher one overrides a lower one."""
+
+    ASK = 1  # it waits for an answer
+    PAUSE = 2  # at the next safe point
+    RERUN = 3  # a higher run is wanted
+    CANCEL = 4
+    TIMEOUT = 5
+    STOP = 6
+    TROUBLE = 7  # the disk, or a bug of ours
+
+
+SOFT = frozenset({Ending.ASK, Ending.PAUSE})
+
+
+class Ended(BaseException):
+    """Unwinds a kind's work; no `except Exception` of a user catches it."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.name.lower())
+        self.ending = ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How work on a task ended. Done only if `ended` and `error` are None."""
+
+    ended: Ending | None = None  # cut short by this
+    error: str | None = None
+    result: Any = None  # None: what the program reported as its result, if it did
+    exit_code: int | None = None
+    signal: int | None = None
+    is_final: bool = False  # an error that no repetition mends: the task failed
+
+
+class Kind(Protocol):
+    """Works on tasks. Made anew for each task; `run` may raise `Ended`."""
+
+    settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`
+
+    def run(self, work: Work) -> Outcome:
+        """Work on `work.task` until it is done or `work` is to end."""
+
+
+def kind_names() -> list[str]:
+    """The names of all kinds that are installed."""
+    return sorted({*BUILT_IN, *_installed()})
+
+
+def find_kind(name: str) -> type[Kind]:
+    """The kind called `name`. Raises BadInput for one that is not there or cannot be imported."""
+    target = BUILT_IN.get(name) or _installed().get(name)
+    if target is None:
+        raise BadInput(
+            f"kind {name!r} is not known here; use one of {', '.join(kind_names())}, or install it"
+        )
+    module, _, attribute = target.partition(":")
+    try:
+        kind: type[Kind] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as cause:
+        raise BadInput(
+            f"kind {name!r} cannot be imported from {target}: {cause}; install what it needs"
+        ) from cause
+    return kind
+
+
+def kind_shapes() -> dict[str, Shape]:
+    """The settings of every kind that can be imported, by name: for checking specs and plans."""
+    shapes: dict[str, Shape] = {}
+    for name in kind_names():
+        try:
+            shapes[name] = find_kind(name).settings
+        except BadInput:
+            continue
+    return shapes
+
+
+def _installed() -> dict[str, str]:
+    from importlib.metadata import entry_points  # a few milliseconds, paid only where it is asked
+
+    return {point.name: point.value for point in entry_points(group=GROUP)}

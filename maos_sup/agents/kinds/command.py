@@ -1,0 +1,153 @@
+"""Kind `command`: any program. It writes to its files itself, so nothing of its output hangs on this process.
+
+Only exit code 0 is done. Whatever it leaves running is ended with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import ClassVar
+
+from maos_sup.agents.kind import Ending, Outcome
+from maos_sup.agents.kinds.programs import Program, start_error
+from maos_sup.agents.leftovers import descendants, end_all
+from maos_sup.agents.uncertain import UNCERTAIN_TEXT, Verdict, judge_uncertain
+from maos_sup.agents.work import Work
+from state_layout.shape import Argv, Choice, Field, Shape, Text
+
+_POLL_S = 0.05  # where there is no pidfd
+
+
+class CommandKind:
+    """Runs one program per attempt at a task."""
+
+    settings: ClassVar[Shape] = Shape(
+        fields={
+            "command": Field(Argv(), "the program and its arguments; no shell reads it"),
+            "shell": Field(Text(least=1), "a line for /bin/sh -c, instead of 'command'"),
+            "on_pause": Field(
+                Choice(("stop", "freeze")), "end the program, or hold it in memory", default="stop"
+            ),
+        },
+        exactly_one=(("command", "shell"),),
+    )
+
+    def run(self, work: Work) -> Outcome:
+        """Run the program to its end, or end it. Raises BadInput, StorageError."""
+        if work.was_lost:
+            verdict = judge_uncertain(work, UNCERTAIN_TEXT.format(what=f"task {work.task.id!r}"))
+            if verdict is not Verdict.AGAIN:
+                return verdict.outcome(work)
+        if (ending := work.act()) is not None:
+            return Outcome(ended=ending)
+        work.lay_out()
+        program = Program.of(work)
+        try:
+            process = program.start(work)
+        except (OSError, ValueError) as cause:
+            return Outcome(error=start_error(program, cause))
+        work.pulse.children = {process.pid}
+        work.pulse.may_reap = True
+        work.tell_program(process.pid)
+        try:
+            return _Watch(work, process).until_its_end()
+        finally:
+            work.tell_program(None)
+
+
+class _Watch:
+    """Waits for a program, holds it, ends it."""
+
+    def __init__(self, work: Work, process: subprocess.Popen[bytes]) -> None:
+        self._work, self._process = work, process
+        self._pidfd = _pidfd_of(process.pid)
+        self._is_frozen = False
+        self._left_s = 0.0
+
+    def until_its_end(self) -> Outcome:
+        try:
+            while self._process.poll() is None:
+                ending = self._work.life.bell.ending
+                if ending is Ending.PAUSE and self._work.spec.settings.get("on_pause") == "freeze":
+                    self._freeze()
+                elif self._is_frozen and ending is None:
+                    self._thaw()
+                elif ending is not None and self._work.act() is not None:
+                    return self._end()
+                self._wait(None)
+            return self._outcome(None)
+        finally:
+            if self._pidfd >= 0:
+                os.close(self._pidfd)
+
+    def _wait(self, timeout_s: float | None) -> None:
+        if self._pidfd >= 0:
+            self._work.wait([self._pidfd], timeout_s)
+        else:
+            self._work.wait([], _POLL_S)
+
+    def _end(self) -> Outcome:
+        """TERM to the program's group, the grace, KILL to all that descends from it."""
+        ending = self._work.act()
+        deadline_s = time.monotonic() + self._work.limits.stop_grace_s
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
+        while self._process.poll() is None and time.monotonic() < deadline_s:
+            self._wait(deadline_s - time.monotonic())
+        end_all(descendants, grace_s=max(0.0, deadline_s - time.monotonic()))
+        self._process.wait()
+        return self._outcome(self._work.act() or ending)
+
+    def _freeze(self) -> None:
+        if not self._is_frozen:
+            self._is_frozen = True
+            self._signal(signal.SIGSTOP)
+            self._left_s = self._work.hold_clock()
+            self._work.show("paused")
+
+    def _thaw(self) -> None:
+        self._is_frozen = False
+        self._signal(signal.SIGCONT)
+        self._work.release_clock(self._left_s)
+        self._work.show("running")
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _outcome(self, ending: Ending | None) -> Outcome:
+        code = self._process.returncode
+        if ending is not None:
+            told_code, told_signal = (code, None) if code >= 0 else (None, -code)
+            return Outcome(ended=ending, exit_code=told_code, signal=told_signal)
+        if code == 0:
+            return Outcome(exit_code=0)
+        if code < 0:
+            return Outcome(
+                error=f"the program was killed by signal {-code} ({_signal_name(-code)})", signal=-code
+            )
+        return Outcome(error=f"the program ended with exit code {code}{_hint(code)}", exit_code=code)
+
+
+def _hint(code: int) -> str:
+    """What the codes of a shell mean."""
+    return {126: " (not executable)", 127: " (command not found)"}.get(code, "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _pidfd_of(pid: int) -> int:
+    """A descriptor that tells of its end; -1 where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1

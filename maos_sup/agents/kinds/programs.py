@@ -1,0 +1,89 @@
+"""How a program is started: which file it is, what it finds, and a clear word where it cannot be."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from maos_sup.agents.work import Work
+from maos_sup.core.argv import file_argument, plain_relative
+from state_layout.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is executed, where."""
+
+    argv: tuple[str, ...]
+    folder: Path
+
+    @classmethod
+    def of(cls, work: Work) -> Program:
+        """The program of `work`. Raises BadInput for settings that are none, and for a missing folder."""
+        folder = work.folder()
+        if not folder.is_dir():
+            raise BadInput(
+                f"project {work.life.specs.now.orchestration.project!r} is not there; "
+                "point to it with 'maos-sup resume --project P'"
+            )
+        settings = work.spec.settings
+        argv = ("/bin/sh", "-c", settings["shell"]) if "shell" in settings else settings.get("command")
+        if not argv or not all(isinstance(part, str) for part in argv):
+            raise BadInput(f"agent {work.life.agent}: 'command' must be a list of texts, or 'shell' one line")
+        return cls(argv=tuple(argv_of(argv, work.life.tree.files)), folder=folder)
+
+    def start(self, work: Work) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own. Raises OSError, ValueError."""
+        with _text_file(work.task.description) as stdin:
+            return subprocess.Popen(
+                self.argv,
+                stdin=stdin,
+                cwd=self.folder,
+                env=work.environment(),
+                pass_fds=(work.life.control_fd,),
+                start_new_session=True,
+                umask=work.life.umask,
+            )
+
+
+def argv_of(argv: Sequence[str], files: Path) -> list[str]:
+    """`argv` with the program, or the file that its interpreter is given, found in `files` if it is there."""
+    told = list(argv)
+    index = file_argument(told, lambda path: (files / path).is_file())
+    if index is not None:
+        told[index] = str(files / (plain_relative(told[index]) or ""))
+    return told
+
+
+def start_error(program: Program, cause: OSError | ValueError) -> str:
+    """Why the program could not be started, and what to do."""
+    name = program.argv[0]
+    if isinstance(cause, ValueError):
+        return f"cannot start {name!r}: {cause}; remove the zero character"
+    if cause.errno == errno.ENOENT:
+        if os.sep in name and Path(name).exists():
+            return f"cannot start {name!r}: the interpreter that its first line names is not there"
+        return f"cannot start {name!r}: not found; install it, or give its path"
+    if cause.errno == errno.EACCES:
+        return f"cannot start {name!r}: not executable; chmod +x it, or name its interpreter first"
+    if cause.errno == errno.ENOEXEC:
+        return (
+            f"cannot start {name!r}: no program; begin it with #!interpreter, or name its interpreter first"
+        )
+    if cause.errno == errno.E2BIG:
+        return f"cannot start {name!r}: its arguments and environment are too long; put them into a file"
+    return f"cannot start {name!r}: {cause.strerror}"
+
+
+def _text_file(text: str) -> IO[bytes]:  # a file, so that nothing blocks on a pipe
+    data = text.encode("utf-8", "replace")
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(data if data.endswith(b"\n") or not data else data + b"\n")
+    file.seek(0)
+    return file

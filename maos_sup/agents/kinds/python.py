@@ -1,0 +1,109 @@
+"""Kind `python`: a callable, run in the agent's process, that is given a `Context`.
+
+What it prints is the agent's output. It is restarted from its beginning after a crash; its steps are not
+(see `maos_sup.agents.context`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from maos_sup.agents.context import Context
+from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.work import Work
+from state_layout import codec
+from state_layout.errors import BadInput
+from state_layout.shape import CallableName, Field, Shape
+
+
+class PythonKind:
+    """Runs one callable per attempt at a task."""
+
+    settings: ClassVar[Shape] = Shape(
+        fields={"callable": Field(CallableName(), "module:function, called with a context", required=True)}
+    )
+
+    def run(self, work: Work) -> Outcome:
+        """Call the callable. Raises BadInput, StorageError, Ended."""
+        work.lay_out()
+        self._dress(work)
+        try:
+            with work.life.bell.interruptible():
+                result = _loaded(work)(Context(work))
+        except Ended as ended:
+            return Outcome(ended=ended.ending)
+        except BadInput as error:
+            return Outcome(error=str(error))
+        except SystemExit as leave:
+            if leave.code not in (None, 0):
+                return Outcome(error=f"the callable left with exit code {leave.code}")
+            result = None
+        except BaseException as error:  # noqa: BLE001 - whatever a user's code raises is a failed attempt
+            traceback.print_exc()
+            return Outcome(error=f"{type(error).__name__}: {error}")
+        finally:
+            _flush()
+        return _outcome(work, result)
+
+    def _dress(self, work: Work) -> None:
+        """Set this process up as a program's would be."""
+        environment = work.environment()
+        for key in os.environ.keys() - environment.keys():
+            del os.environ[key]
+        os.environ.update(environment)
+        os.umask(work.life.umask)
+        os.chdir(work.folder())
+        sys.dont_write_bytecode = True  # nothing of ours in spec/files
+        for folder in (str(work.life.tree.files), str(work.folder())):
+            if folder not in sys.path:
+                sys.path.append(folder)
+        sys.path.remove(str(work.life.tree.files))
+        sys.path.insert(0, str(work.life.tree.files))
+
+
+def _loaded(work: Work) -> Callable[[Context], Any]:
+    name = work.spec.settings.get("callable")
+    if not isinstance(name, str) or ":" not in name:
+        raise BadInput(f"agent {work.life.agent}: 'callable' is {name!r}; use module:function")
+    module_name, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as cause:
+        if cause.name is not None and not module_name.startswith(cause.name):
+            raise
+        raise BadInput(
+            f"callable {name!r}: no module {module_name!r} in spec/files, the project or Python"
+        ) from cause
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise BadInput(f"callable {name!r}: module {module_name!r} has no function {path!r}")
+    if inspect.iscoroutinefunction(found):
+        raise BadInput(
+            f"callable {name!r} is async; make it a plain function, and call asyncio.run in a step"
+        )
+    return found  # type: ignore[no-any-return]  # any callable will do
+
+
+def _outcome(work: Work, result: Any) -> Outcome:
+    if work.life.trouble is not None:
+        raise work.life.trouble
+    try:
+        codec.encode(result)
+    except TypeError as cause:
+        return Outcome(error=f"the callable returned what JSON has no form for: {cause}")
+    return Outcome(result=result)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue

@@ -1,0 +1,110 @@
+"""The one way by which an agent's life records anything: journal, memory and mail behind one lock.
+
+Journal, then act, then acknowledge: a line is durable before its messages leave. The lock is held over all
+of it, so two threads never deliver out of order and memory never shows what the journal does not have.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from state_layout.attempts import Attempt
+from state_layout.checkpoints import Checkpointer
+from state_layout.errors import StorageError
+from state_layout.history import History, Mark
+from state_layout.outbox import Outbox
+from state_layout.paths import Tree
+from state_layout.triggers import pull
+
+Answer = TypeVar("Answer")
+Effects = dict[str, Any]
+
+
+class Ledger:
+    """Records what the life `attempt` of `agent` does. Safe to use from several threads."""
+
+    def __init__(self, tree: Tree, agent: str, *, attempt: Attempt, history: History) -> None:
+        self._tree, self._agent = tree, agent
+        self._journal, self._history = attempt.journal, history
+        self._outbox = Outbox(tree, agent, attempt=attempt.number)
+        self._checkpointer = Checkpointer(attempt.paths)
+        self._lock = threading.RLock()
+        self.changes = 0  # grows with every line: viewers are behind if they know a lower one
+
+    @property
+    def synced_seq(self) -> int:
+        """The highest `seq` known to be durable."""
+        return self._journal.synced_seq
+
+    def catch_up(self) -> int:
+        """Append the mail that earlier lives did not deliver; how much. Raises Damaged, StorageError."""
+        with self._lock:
+            return self._outbox.catch_up(self._history)
+
+    def commit(
+        self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()
+    ) -> int:
+        """Record one line with all its effects, durably, then let its messages leave; its `seq`.
+
+        Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
+        then), StorageError.
+        """
+        with self._lock:
+            seq = self._record(type_, fields, messages)
+            self._journal.sync(seq)
+            self._outbox.deliver(messages)
+        for to in {message["to"] for message in messages}:
+            self._wake(to)
+        return seq
+
+    def note(self, type_: str, fields: Mapping[str, Any]) -> int:
+        """Record one line that nothing depends on yet: it becomes durable with the next one; its `seq`."""
+        with self._lock:
+            return self._record(type_, fields, ())
+
+    def sync(self, seq: int | None = None) -> None:
+        """Make what is recorded (up to `seq`) durable. Raises StorageError."""
+        self._journal.sync(seq)
+
+    def look(self, question: Callable[[History], Answer]) -> Answer:
+        """Answer a question about what is recorded; it must not keep what it is shown."""
+        with self._lock:
+            return question(self._history)
+
+    def marks(self) -> dict[str, Mark]:
+        """How far mail was acknowledged."""
+        return self.look(lambda history: dict(history.marks))
+
+    def checkpoint(self) -> bool:
+        """Compact everything recorded so far; whether that was needed and possible. Raises StorageError."""
+        with self._lock:
+            return self._checkpointer.save(self._history, self._journal, self._outbox)
+
+    def close(self) -> None:
+        """Close the files, without syncing."""
+        with self._lock:
+            self._outbox.close()
+            self._journal.close()
+
+    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> int:
+        for message in messages:
+            self._outbox.plan(message["to"], message)
+        effects: Effects = {"sent": list(messages)} if messages else {}
+        try:
+            line = self._journal.record(type_, {**fields, **effects})
+        except StorageError:
+            self.changes += 1
+            raise
+        self._history.take(line)
+        self.changes += 1
+        return line.seq
+
+    def _wake(self, to: str) -> None:
+        if to != "all":
+            pull(self._tree, to)
+            return
+        for path in self._tree.agent_specs.glob("*.json"):
+            if path.stem != self._agent:
+                pull(self._tree, path.stem)

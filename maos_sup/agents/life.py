@@ -1,0 +1,117 @@
+"""One life of an agent, as an object: what all parts of its process share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.bell import Bell
+from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.publish import Publisher
+from maos_sup.agents.specs import WantedSpecs
+from state_layout import atomic, codec, disk
+from state_layout.beats import BeatWriter
+from state_layout.errors import StorageError, StorageFull, storage_error
+from state_layout.identity import own_handle
+from state_layout.marks import read_raw
+from state_layout.paths import AgentPaths, AttemptPaths, Tree
+
+CONTROL_FD = 3
+_STRICT_UMASK = 0o077
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """What the working thread, the pulse and a kind share. `trouble` is what the pulse could not survive."""
+
+    tree: Tree
+    agent: str
+    attempt: int
+    specs: WantedSpecs
+    ledger: Ledger
+    publisher: Publisher
+    bell: Bell
+    beats: BeatWriter
+    control_fd: int
+    umask: int  # of programs and callables
+    trouble: BaseException | None = None
+
+    @property
+    def paths(self) -> AgentPaths:
+        """The files of this agent."""
+        return self.tree.agent(self.agent)
+
+    @property
+    def files(self) -> AttemptPaths:
+        """The files of this life."""
+        return self.paths.attempt(self.attempt)
+
+    @property
+    def project(self) -> Path | None:
+        """What the agents work on, absolute; None if there is none."""
+        relative = self.specs.now.orchestration.project
+        return None if relative is None else Path(os.path.normpath(self.tree.root / relative))
+
+    def warn(self, text: str, **fields: Any) -> None:
+        """Report something that a person should know: in the journal and on stderr. Raises StorageError."""
+        sys.stderr.write(f"agent: {text}\n")
+        sys.stderr.flush()
+        self.ledger.note("warning", {"text": text, **fields})
+
+
+def write_handle(tree: Tree, agent: str, attempt: int, *, program: int | None = None) -> None:
+    """Say which process this is and which program it runs. A hint: what cannot be written is left out."""
+    with suppress(StorageError):
+        atomic.make_folder(tree.run_agents)
+        handle = own_handle(attempt).with_program(program)
+        atomic.refresh(tree.handle(agent), codec.encode(handle.to_json()) + b"\n")
+
+
+def reserve_control_fd() -> int | None:
+    """Hold descriptor 3 for the control file, if nobody has it yet; else another one will be used."""
+    descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    if descriptor == CONTROL_FD:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def open_outputs(files: AttemptPaths, *, reserved: int | None) -> int:
+    """Make stdout, stderr and the control file, our own output among them; the control descriptor.
+
+    All are opened for appending: whoever inherits one writes at its end. Raises StorageError.
+    """
+    for path, target in ((files.stdout, 1), (files.stderr, 2), (files.control, reserved)):
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            descriptor = disk.create(path, flags, atomic.FILE_MODE)
+        except OSError as cause:
+            raise storage_error("create", path, cause) from cause
+        if target is None:
+            control = descriptor
+            continue
+        os.dup2(descriptor, target, inheritable=target != reserved)
+        os.close(descriptor)
+        control = target
+    atomic.fsync_folder(files.root)
+    return control
+
+
+def umask_outside() -> int:
+    """The umask that programs get: that of who started us, for ours is stricter. It may end: ask early."""
+    try:
+        status = read_raw(f"/proc/{os.getppid()}/status")
+        return int(next(line for line in status.splitlines() if line.startswith(b"Umask:"))[6:], 8)
+    except (OSError, StopIteration, ValueError):
+        return _STRICT_UMASK
+
+
+def release_ballast(tree: Tree, error: BaseException) -> None:
+    """Make room for the last words if the disk is full."""
+    if isinstance(error, StorageFull):
+        with suppress(OSError):
+            disk.unlink(tree.ballast)

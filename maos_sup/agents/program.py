@@ -1,0 +1,253 @@
+"""What the program of an agent may do from a shell: the verbs of `maos-sup agent`, given its environment.
+
+Everything asked of the agent is one control line in one append, durable when the call returns: it is carried
+out once, whoever dies. Reading is done from the tree's files alone. Nothing here needs the agent to live.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.artifacts import hand_over
+from maos_sup.agents.control import BadLine, message_of, parse
+from state_layout import atomic, codec, disk
+from state_layout.approvals import Answer, answer_to, question_id
+from state_layout.boxes import check_recipient
+from state_layout.errors import BadInput, storage_error
+from state_layout.history import Mark, as_mark
+from state_layout.inbox import Inbox
+from state_layout.paths import Tree, checked_name
+from state_layout.records import Message
+from state_layout.tree import open_tree
+
+_LOOK_S = 0.2
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Who speaks: the program of one task of one life of an agent."""
+
+    tree: Tree
+    agent: str
+    attempt: int
+    task: str
+    run: int
+
+    @classmethod
+    def of(cls, environment: Environment) -> Program:
+        """Read it from the environment that agents give their programs. Raises BadInput, NotATree."""
+        missing = [key for key in ("MAOS_DIR", "MAOS_AGENT", "MAOS_ATTEMPT") if not environment.get(key)]
+        if missing:
+            raise BadInput(f"{missing[0]} is not set: this is for the programs of agents, run by their agent")
+        number = environment["MAOS_ATTEMPT"]
+        if not number.isdecimal():
+            raise BadInput(f"MAOS_ATTEMPT is {number!r}; leave it as the agent set it")
+        return cls(
+            tree=open_tree(Path(environment["MAOS_DIR"])),
+            agent=checked_name(environment["MAOS_AGENT"], "MAOS_AGENT"),
+            attempt=int(number),
+            task=environment.get("MAOS_TASK_ID", ""),
+            run=int(environment.get("MAOS_RUN", "1")),
+        )
+
+    @property
+    def control(self) -> Path:
+        """The file of control lines."""
+        return self.tree.agent(self.agent).attempt(self.attempt).control
+
+
+def send(
+    environment: Environment,
+    to: str,
+    *,
+    text: str | None = None,
+    body: Any = None,
+    type: str = "info",
+    reply_to: str | None = None,
+) -> None:
+    """Send a message to agent `to`, or to `all`. Raises BadInput, StorageError."""
+    program = Program.of(environment)
+    told = {"to": to, "text": text, "body": body, "type": type, "reply_to": reply_to}
+    try:
+        message = message_of(told)
+    except BadLine as cause:
+        raise BadInput(str(cause)) from cause
+    check_recipient(program.tree, to)
+    _write(program, {"send": message})
+
+
+def discover(environment: Environment, text: str) -> None:
+    """Tell a discovery to all agents. Raises BadInput, StorageError."""
+    _write(Program.of(environment), {"discovery": text})
+
+
+def progress(environment: Environment, value: float, *, note: str | None = None) -> None:
+    """Say how far it is, 1 for all done. Raises BadInput, StorageError."""
+    _write(Program.of(environment), {"progress": value} | ({} if note is None else {"note": note}))
+
+
+def checkpoint(environment: Environment, value: Any) -> None:
+    """Keep `value` for the next attempt, which finds it in the file MAOS_CHECKPOINT. Raises StorageError."""
+    _write(Program.of(environment), {"checkpoint": value})
+
+
+def saved(environment: Environment) -> Any:
+    """What an earlier attempt at this run of the task kept; None if it did not. Raises BadInput."""
+    try:
+        return codec.decode(Path(environment["MAOS_CHECKPOINT"]).read_bytes())
+    except (KeyError, FileNotFoundError):
+        return None
+    except codec.NotJson as cause:
+        raise BadInput(f"{environment['MAOS_CHECKPOINT']}: {cause}") from cause
+
+
+def result(environment: Environment, value: Any) -> None:
+    """Say what the task came to; it counts when the program ends with exit code 0. Raises StorageError."""
+    _write(Program.of(environment), {"result": value})
+
+
+def artifact(environment: Environment, path: str) -> Path:
+    """Hand over a file; where it is kept. Raises BadInput for what is no file, StorageError."""
+    program = Program.of(environment)
+    artifacts = program.tree.agent(program.agent).artifacts
+    name = hand_over(path, artifacts=artifacts, near=Path.cwd())
+    _write(program, {"artifact": name})
+    return artifacts / name
+
+
+def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = False) -> list[Message]:
+    """The messages not acknowledged yet; with `is_ack` they are from now on. Raises Damaged, StorageError.
+
+    At least once: a program that dies between the two gets them again.
+    """
+    program = Program.of(environment)
+    box = Inbox(program.tree, program.agent, marks=_marks(program))
+    messages, marks = box.fetch(limit)
+    if is_ack and marks:
+        _write(program, {"ack": {key: mark[0] for key, mark in marks.items()}})
+    return messages
+
+
+def ack(environment: Environment, message_ids: list[str]) -> None:
+    """Acknowledge messages by id ("<from>/<to>/<seq>"), with all before them of the same sender. Raises BadInput."""
+    acks: dict[str, int] = {}
+    for id_ in message_ids:
+        sender, _, rest = id_.partition("/")
+        to, _, seq = rest.partition("/")
+        if not seq.isdecimal() or not sender:
+            raise BadInput(f"message id {id_!r}: use one as 'inbox' shows it, like alice/bob/3")
+        acks[f"{to}/{sender}"] = max(int(seq), acks.get(f"{to}/{sender}", 0))
+    if acks:
+        _write(Program.of(environment), {"ack": acks})
+
+
+def ask(environment: Environment, question: str, *, timeout_s: float | None = None) -> Answer | None:
+    """Ask a person and wait for the answer; None after `timeout_s`. Raises BadInput, StorageError.
+
+    The same question in the same run of the task has the same answer.
+    """
+    program = Program.of(environment)
+    id_ = question_id(program.agent, program.task, program.run, question)
+    until_s = None if timeout_s is None else time.monotonic() + timeout_s
+    is_asked = False
+    while True:
+        status = _status(program)
+        for known in status.get("answers") or ():
+            if known["id"] == id_:
+                return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
+        asked = next((known for known in status.get("questions") or () if known["id"] == id_), None)
+        if asked is None and not is_asked:
+            _write(program, {"ask": question})
+            is_asked = True
+        elif asked is not None and (answer := answer_to(program.tree, id_, asked_at=asked["at"])) is not None:
+            return answer
+        if until_s is not None and time.monotonic() >= until_s:
+            return None
+        time.sleep(_LOOK_S)
+
+
+def _write(program: Program, value: dict[str, Any]) -> None:
+    """Append one control line, in one write, durably; refused here if the agent would refuse it."""
+    try:
+        line = codec.encode(value) + b"\n"
+        parse(line)
+    except (BadLine, TypeError) as cause:
+        raise BadInput(str(cause)) from cause
+    try:
+        with atomic.opened(program.control, os.O_WRONLY | os.O_APPEND) as descriptor:
+            if _is_torn(program.control):
+                line = b"\n" + line
+            atomic.write_all(descriptor, line)
+            disk.fdatasync(descriptor)
+    except FileNotFoundError as cause:
+        raise BadInput(
+            f"{program.control}: is not there; run this from a program of a running agent"
+        ) from cause
+    except OSError as cause:
+        raise storage_error("append", program.control, cause) from cause
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line of `path` was left without its line feed."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _marks(program: Program) -> dict[str, Mark]:
+    """How far mail was acknowledged: what the agent has recorded, and the control lines it has not seen yet."""
+    told = _status(program).get("mail_marks") or {}
+    marks = {key: as_mark(mark) for key, mark in told.items()}
+    box = Inbox(program.tree, program.agent, marks=marks)
+    for key, seq in _acks(program.control).items():
+        marks[key] = box.mark_at(key, seq)
+    return marks
+
+
+def _acks(control: Path) -> dict[str, int]:
+    acks: dict[str, int] = {}
+    try:
+        data = control.read_bytes()
+    except FileNotFoundError:
+        return acks
+    for line in data.split(b"\n") if b'"ack"' in data else ():
+        if b'"ack"' not in line:
+            continue
+        try:
+            request = parse(line)
+        except BadLine:
+            continue
+        if request.verb == "ack":
+            for key, seq in request.value.items():
+                acks[key] = max(seq, acks.get(key, 0))
+    return acks
+
+
+def _status(program: Program) -> dict[str, Any]:
+    try:
+        return codec.decode_object(program.tree.agent(program.agent).status.read_bytes())
+    except (OSError, codec.NotJson):
+        return {}
+
+
+__all__ = [
+    "Program",
+    "ack",
+    "artifact",
+    "ask",
+    "checkpoint",
+    "discover",
+    "inbox",
+    "progress",
+    "result",
+    "saved",
+    "send",
+]

@@ -1,0 +1,91 @@
+"""The snapshot `status.json` of an agent: made from its memory, at once when a task changes, else at most
+four times a second. Never the truth: the journal is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.outcomes import ELIDED
+from state_layout import atomic, codec
+from state_layout.chain import utc_now
+from state_layout.errors import StorageError
+from state_layout.history import History
+from state_layout.paths import Tree
+from state_layout.records import SETTLED
+
+LEAST_INTERVAL_S = 0.25
+LONGEST_RESULT_BYTES = 1 << 14  # of one task, in the snapshot
+_ENDED_TOLD = ("result", "error", "exit_code", "signal")
+
+
+class Publisher:
+    """Writes the snapshot of one life."""
+
+    def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Ledger) -> None:
+        self._path = tree.agent(agent).status
+        self._head = {"agent": agent, "kind": kind, "attempt": attempt}
+        self._ledger = ledger
+        self._known_changes, self._due_s = -1, 0.0
+        self.phase, self.reason = "starting", None
+        self.task: tuple[str, int] | None = None
+        self.began_s = 0.0
+
+    phase: str
+    reason: str | None
+
+    def refresh(self) -> None:
+        """Publish if something changed and the last time is long enough ago."""
+        if self._ledger.changes != self._known_changes and time.monotonic() >= self._due_s:
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish now. What cannot be written is left to the next time: the journal has it."""
+        self._known_changes = self._ledger.changes
+        self._due_s = time.monotonic() + LEAST_INTERVAL_S
+        value = self._ledger.look(self._snapshot)
+        try:
+            atomic.refresh(self._path, codec.encode(value) + b"\n")
+        except StorageError as error:
+            self._known_changes = -1
+            sys.stderr.write(f"agent: {error}\n")
+
+    def _snapshot(self, history: History) -> dict[str, Any]:
+        task, run = self.task or (None, None)
+        return {
+            **self._head,
+            "seq": history.seq,
+            "at": utc_now(),
+            "phase": self.phase,
+            "reason": self.reason,
+            "task": task,
+            "run": run,
+            "progress": history.progress if task else None,
+            "note": history.note if task else None,
+            "tasks": {name: self._task(name, asdict(outcome)) for name, outcome in history.tasks.items()},
+            "sent": history.sent_count,
+            "received": history.received,
+            "marks": {key: mark[0] for key, mark in history.marks.items()},
+            "mail_marks": {key: list(mark) for key, mark in history.marks.items()},
+            "questions": list(history.questions.values()),
+            "answers": list(history.answers.values()),
+            "discoveries": history.discoveries,
+            "last_discovery": history.last_discovery,
+            "artifacts": list(history.artifacts),
+            "cost_usd": history.cost_usd,
+            "tokens": history.tokens,
+        }
+
+    def _task(self, name: str, outcome: dict[str, Any]) -> dict[str, Any]:
+        if outcome["phase"] not in SETTLED and self.task is not None and self.task[0] == name:
+            outcome["elapsed_s"] = round(outcome["elapsed_s"] + time.monotonic() - self.began_s, 3)
+        for key in _ENDED_TOLD[2:]:
+            if outcome[key] is None:
+                del outcome[key]
+        if outcome["result"] is not None and len(codec.encode(outcome["result"])) > LONGEST_RESULT_BYTES:
+            outcome["result"] = None
+            outcome[ELIDED] = True
+        return outcome

@@ -1,0 +1,66 @@
+"""Starts the next supervisor where none lives: agents go on without one, and who settles a task calls it back.
+
+The new supervisor must not be taken for something that this agent left running: it wears no mark, and by a
+double fork it is nobody's child here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+from maos_sup.agents.leftovers import set_subreaper
+from maos_sup.agents.work import outside_environment
+from state_layout import atomic, codec
+from state_layout.identity import is_alive, read_handle, tree_place
+from state_layout.paths import Tree
+
+_FORK = '"$@" </dev/null & :'
+
+
+def is_supervised(tree: Tree) -> bool:
+    """Whether a supervisor lives, or may live: only a handle of this very place is believed."""
+    try:
+        place = codec.decode_object(tree.host.read_bytes())
+    except (OSError, codec.NotJson):
+        place = {}
+    handle = read_handle(tree.supervisor_handle)
+    if handle is None or place != tree_place(tree):
+        return False
+    return is_alive(handle) is not False
+
+
+def revive(tree: Tree) -> bool:
+    """Start a supervisor unless one lives; whether one was started. Two at once do no harm: a lock decides.
+
+    Call it while nothing of a program is left. Never raises for want of resources: the next one tries again.
+    """
+    if is_supervised(tree):
+        return False
+    with suppress(OSError):
+        _start(tree)
+        return True
+    return False
+
+
+def _start(tree: Tree) -> None:
+    atomic.make_folder(tree.run)
+    argv = ["/bin/sh", "-c", _FORK, "sh", sys.executable, "-m", "maos_sup", "supervise", str(tree.root)]
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    with atomic.opened(tree.supervisor_log, flags) as log:
+        set_subreaper(is_one=False)
+        try:
+            subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=outside_environment(),
+                start_new_session=True,
+                check=False,
+            )
+        finally:
+            set_subreaper(is_one=True)

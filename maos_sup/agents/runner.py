@@ -1,0 +1,180 @@
+"""One life of an agent, from taking its lock to saying how it ended.
+
+Lock, handle, memory, first line, outputs, mail that earlier lives owe, output that nobody understood; then
+one ready task after the other; at last the snapshot and `exit.json`. Whatever happens on the way, a successor
+can tell from the files how far this life got.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.bell import Bell
+from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.leftovers import end_all, marked, set_subreaper
+from maos_sup.agents.life import (
+    Life,
+    open_outputs,
+    release_ballast,
+    reserve_control_fd,
+    umask_outside,
+    write_handle,
+)
+from maos_sup.agents.publish import Publisher
+from maos_sup.agents.specs import WantedSpecs
+from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
+from maos_sup.agents.translate import translate_leftovers
+from state_layout import atomic
+from state_layout.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
+from state_layout.beats import BeatWriter
+from state_layout.errors import BadInput, Damaged, LayoutError
+from state_layout.locks import take_life_lock
+from state_layout.marks import mark_of, wear
+from state_layout.paths import Tree, checked_name
+from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
+from state_layout.tree import open_tree
+
+
+def main(tree_root: str, agent: str) -> int:
+    """Live one life of `agent` in the tree at `tree_root`; the exit code of the process.
+
+    0: ended calmly (parked, paused, asking, stopped), 1: not so, 10, 11, 12: as the command line's.
+    """
+    reserved = reserve_control_fd()
+    try:
+        tree = open_tree(Path(tree_root))
+        checked_name(agent, "agent")
+        lock = take_life_lock(tree.agent(agent).lock)
+    except LayoutError as error:
+        return _complain(error)
+    try:
+        return _live(tree, agent, reserved=reserved)
+    except LayoutError as error:
+        return _complain(error)
+    finally:
+        lock.release()
+
+
+def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
+    umask = umask_outside()
+    bell = Bell()
+    bell.listen()
+    specs = WantedSpecs(tree, agent)
+    spec = specs.agent
+    if spec is None:
+        raise BadInput(f"spec/agents/{agent}.json: is missing, or was never good; write it, then start again")
+    number = max(list_attempts(tree.agent(agent)), default=0) + 1
+    write_handle(tree, agent, number)
+    try:
+        known = _remember(tree, agent)
+    except Damaged as error:
+        _refuse(tree, agent, number, error)
+        raise
+    settings = _settings(spec, specs)
+    attempt = begin_attempt(tree, agent, recall=known, settings=settings)
+    known.history.take(attempt.start)
+    ledger = Ledger(tree, agent, attempt=attempt, history=known.history)
+    life: Life | None = None
+    try:
+        wear(mark_of(tree, agent, attempt.number))
+        life = Life(
+            tree=tree,
+            agent=agent,
+            attempt=attempt.number,
+            specs=specs,
+            ledger=ledger,
+            publisher=Publisher(tree, agent, kind=spec.kind, attempt=attempt.number, ledger=ledger),
+            bell=bell,
+            beats=BeatWriter(tree.beat(agent)),
+            umask=umask,
+            control_fd=open_outputs(attempt.paths, reserved=reserved),
+        )
+        end = _work(life, known)
+    except Exception as error:  # noqa: BLE001 - the edge of a life: how it ended must be said
+        if not isinstance(error, LayoutError):
+            traceback.print_exc()
+        release_ballast(tree, error)
+        end = end_of_trouble(error)
+    return _end(tree, agent, attempt.number, ledger=ledger, life=life, end=end)
+
+
+def _remember(tree: Tree, agent: str) -> Recall:
+    """End what dead lives left running, say how they ended, and recall what they knew."""
+    lost = []
+    for number in reversed(list_attempts(tree.agent(agent))):
+        if read_exit(tree, agent, number) is not None:
+            break
+        lost.append(number)
+    if lost:
+        marks = {mark_of(tree, agent, number) for number in lost}
+        end_all(lambda: marked(marks), grace_s=0.0)
+    for number in lost:
+        seal_exit(tree, agent, number, by="successor", reason=ExitReason.LOST)
+    return recall(tree, agent)
+
+
+def _work(life: Life, known: Recall) -> End:
+    set_subreaper(is_one=True)
+    life.ledger.catch_up()
+    for note in known.notes:
+        life.warn(note)
+    spec = life.specs.agent
+    keywords = spec.keywords if spec is not None else ()
+    translate_leftovers(life.tree, life.agent, before=life.attempt, ledger=life.ledger, keywords=keywords)
+    return TaskLoop(life).run()
+
+
+def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | None, end: End) -> int:
+    """Compact, publish, and say how this life ended, last of all. The exit code."""
+    if end.reason not in _UNSOUND:
+        try:
+            ledger.sync()
+            ledger.checkpoint()
+        except LayoutError as error:
+            release_ballast(tree, error)
+            end = end_of_trouble(error)
+    if life is not None:
+        life.publisher.phase = end.reason if end.reason in CALM_EXITS else "failed"
+        life.publisher.reason, life.publisher.task = end.detail, None
+        life.publisher.publish()
+        life.beats.close()
+    told: dict[str, Any] = asdict(end)
+    told["synced_seq"] = ledger.synced_seq
+    seal_exit(tree, agent, number, by="agent", **told)
+    ledger.close()
+    return 0 if end.reason in CALM_EXITS else 1
+
+
+def _refuse(tree: Tree, agent: str, number: int, error: Damaged) -> None:
+    """Leave word of a life that could not begin, where the supervisor looks for it."""
+    with suppress(LayoutError):
+        atomic.make_folder(tree.agent(agent).attempt(number).root)
+        seal_exit(tree, agent, number, by="agent", reason=ExitReason.DAMAGED, detail=str(error))
+
+
+def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, Any]:
+    """What is in force, for the first line; of the environment only the names."""
+    return {
+        **{key: value for key, value in asdict(spec).items() if key not in ("name", "env", "settings")},
+        **spec.settings,
+        "env": sorted(spec.env),
+        "limits": asdict(specs.limits()),
+        "intervals": asdict(specs.now.orchestration.intervals),
+    }
+
+
+def _complain(error: LayoutError) -> int:
+    sys.stderr.write(f"agent: {error}\n")
+    return error.exit_code
+
+
+_UNSOUND = frozenset({ExitReason.POISONED, ExitReason.DAMAGED})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,97 @@
+"""Reads what a program wrote, from where it was understood up to; whole lines only, until the end is final.
+
+A source is `stdout.log` or `control.jsonl` of one attempt. How far it was understood is journaled with what
+came of it (`source`), so nothing is understood twice and nothing is missed, whoever died.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from state_layout import atomic, disk
+from state_layout.errors import storage_error
+
+CHUNK_BYTES = 1 << 20
+LONGEST_LINE_BYTES = 1 << 24  # what is longer is no line of ours
+
+
+class Piece(NamedTuple):
+    """Whole lines of a source: `end` is the offset after them."""
+
+    data: bytes
+    start: int
+    end: int
+
+
+class Source:
+    """One growing file. `offset` is how far it was read."""
+
+    def __init__(self, path: Path, *, attempt: int, offset: int) -> None:
+        self.path, self.attempt, self.offset = path, attempt, offset
+        self.unsynced = True  # grew since the last `sync`
+        self._size_seen = offset
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def has_grown(self) -> bool:
+        """Whether there is something after what was looked at last. A missing file has nothing."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return False
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        has_grown = size > self._size_seen
+        self._size_seen = size
+        self.unsynced = self.unsynced or has_grown
+        return has_grown
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more than was read: a line that is not whole yet."""
+        return self._size_seen > self.offset
+
+    def pieces(self, *, is_final: bool) -> Iterator[Piece]:
+        """Yield what follows `offset`, moving it; if `is_final`, a last line without line feed as well."""
+        try:
+            with atomic.opened(self.path, os.O_RDONLY) as descriptor:
+                yield from self._pieces(descriptor, is_final=is_final)
+        except FileNotFoundError:
+            return
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+
+    def sync(self) -> None:
+        """Make what the program wrote durable. Raises StorageError."""
+        self.has_grown()
+        if not self.unsynced:
+            return
+        try:
+            with atomic.opened(self.path, os.O_RDONLY) as descriptor:
+                disk.fdatasync(descriptor)
+        except FileNotFoundError:
+            return
+        except OSError as cause:
+            raise storage_error("sync", self.path, cause) from cause
+        self.unsynced = False
+
+    def _pieces(self, descriptor: int, *, is_final: bool) -> Iterator[Piece]:
+        rest = b""
+        while True:
+            chunk = os.pread(descriptor, CHUNK_BYTES, self.offset + len(rest))
+            data = rest + chunk
+            cut = data.rfind(b"\n") + 1
+            if len(data) - cut > LONGEST_LINE_BYTES or (not chunk and is_final):
+                cut = len(data)
+            if cut:
+                start, self.offset = self.offset, self.offset + cut
+                self.unsynced = True
+                yield Piece(data[:cut], start, self.offset)
+            rest = data[cut:]
+            if not chunk:
+                return

@@ -1,0 +1,65 @@
+"""What is wanted of this agent, re-read while it works. Absence is no wish: the last good version stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from maos_sup.agents.kind import Ending
+from maos_sup.core.tasks import agent_want
+from state_layout.errors import LayoutError
+from state_layout.paths import Tree
+from state_layout.records import AgentSpec, Limits, Specs, TaskSpec, Want
+from state_layout.spec import SpecCache
+
+_AGENT_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.STOP: Ending.STOP}
+_TASK_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.CANCEL: Ending.CANCEL, Want.SKIP: Ending.CANCEL}
+
+
+class WantedSpecs:
+    """The specs in force for one agent."""
+
+    def __init__(self, tree: Tree, agent: str) -> None:
+        """Raises BadInput or NotATree without a good orchestration, BadInput without a spec of the agent."""
+        self._cache, self._agent = SpecCache(tree), agent
+        self._rels = ["orchestration.json", f"agents/{agent}.json"]
+        self.now: Specs = self._cache.read().specs
+
+    @property
+    def agent(self) -> AgentSpec | None:
+        """This agent's spec, None if there never was a good one."""
+        return self.now.agents.get(self._agent)
+
+    @property
+    def want(self) -> Want:
+        """What this agent is to do: the stricter of its own and the orchestration's `want`."""
+        spec = self.agent
+        return Want.STOP if spec is None else agent_want(self.now.orchestration, spec)
+
+    def limits(self) -> Limits:
+        """The limits in force for this agent."""
+        common = self.now.orchestration.limits
+        return common if self.agent is None else self.agent.limits_in_force(common)
+
+    def refresh(self, task: str | None = None) -> None:
+        """Read again if the orchestration, this agent or `task` changed. Never raises for what it finds."""
+        rels = self._rels if task is None else [*self._rels, f"tasks/{task}.json"]
+        if not self._cache.is_current(*rels):
+            self.reread()
+
+    def reread(self) -> None:
+        """Read everything again, whatever changed."""
+        try:
+            fresh = self._cache.read().specs
+        except LayoutError:
+            return  # no good orchestration.json just now: what was in force stays
+        self.now = replace(
+            fresh, agents={**self.now.agents, **fresh.agents}, tasks={**self.now.tasks, **fresh.tasks}
+        )
+
+    def ending_of(self, task: TaskSpec) -> Ending | None:
+        """Why work on `task`, as it was begun, is to end, or None."""
+        wanted = self.now.tasks[task.id]
+        endings = [_AGENT_ENDINGS.get(self.want), _TASK_ENDINGS.get(wanted.want)]
+        if wanted.run > task.run or wanted.agent != task.agent:
+            endings.append(Ending.RERUN)
+        return max((ending for ending in endings if ending is not None), default=None)

@@ -1,0 +1,112 @@
+"""Durable steps: what a callable did is recorded under a key, and given back instead of being done again.
+
+Pure of any kind: a `Steps` belongs to one run of one task in one life. Keys that repeat are numbered in the
+order in which they come, so a callable must come to its steps in the same order each time (see `context`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from maos_sup.agents.ledger import Ledger
+from state_layout import codec
+from state_layout.history import History, Mark
+from state_layout.records import TaskSpec
+
+Received = dict[str, Mark]
+_MISSING: Any = object()
+
+
+class Unrecordable(TypeError):
+    """What a step returned, sent or kept has no JSON form."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Effects:
+    """What is done within a step, to be committed with its result or not at all."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    received: Received = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+
+    def fields(self) -> dict[str, Any]:
+        """All but the messages, as a journal line carries them."""
+        fields: dict[str, Any] = {}
+        if self.received:
+            fields["received"] = dict(self.received)
+        if self.kept or self.deleted:
+            fields["state"] = {"set": self.kept, "deleted": self.deleted}
+        return fields
+
+    def keep(self, key: str, value: Any) -> None:
+        """Set `key` of the agent's state."""
+        self.kept[key] = value
+
+    def forget(self, key: str) -> None:
+        """Delete `key` of the agent's state."""
+        self.kept.pop(key, None)
+        if key not in self.deleted:
+            self.deleted.append(key)
+
+
+class Steps:
+    """The steps of one run of a task."""
+
+    def __init__(self, ledger: Ledger, task: TaskSpec, run: str) -> None:
+        self._ledger, self._task, self._run = ledger, task, run
+        self._times: dict[str, int] = {}
+        self._old_calls = ledger.look(lambda history: dict(history.calls.get(run, {})))
+        self._old_tokens = ledger.look(lambda history: dict(history.raised.get(run, {})))
+
+    def next_key(self, key: str) -> str:
+        """`key` as it is recorded: numbered from its second time on."""
+        times = self._times[key] = self._times.get(key, 0) + 1
+        return key if times == 1 else f"{key}#{times}"
+
+    def recorded(self, key: str) -> tuple[bool, Any]:
+        """Whether the step `key` was done, and a copy of its result."""
+        result = self._ledger.look(lambda history: self._result(history, key))
+        return (False, None) if result is _MISSING else (True, result)
+
+    def lost_token(self, key: str) -> str | None:
+        """The token of the step `key` if a life died within it, else None."""
+        return self._old_calls.get(key)
+
+    def intend(self, key: str) -> tuple[str, int]:
+        """Record that `key` is about to be done: its token (that of an earlier try, if any), the `seq`."""
+        token = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or secrets.token_hex(16)
+        return token, self._ledger.note("call", self._head(key) | {"token": token})
+
+    def commit(self, key: str, result: Any, effects: Effects, *, is_light: bool = False) -> Any:
+        """Record the step `key` with all its effects, durably; its result as a repetition will get it.
+
+        `is_light`: nothing hangs on it, so it becomes durable with the next record. Raises Unrecordable,
+        BadInput for an unknown recipient, StorageError.
+        """
+        fields = self._head(key) | {"result": result} | effects.fields()
+        try:
+            result = codec.decode(codec.encode(result))
+            codec.encode([effects.fields(), effects.messages])
+        except TypeError as cause:
+            raise Unrecordable(f"step {key!r}: {cause}; use what JSON has a form for") from cause
+        if is_light:
+            self._ledger.note("step", fields)
+        else:
+            self._ledger.commit("step", fields, messages=effects.messages)
+        return result
+
+    def raised(self, key: str, token: str, error: BaseException) -> None:
+        """Record that `key` ended with an exception: how it ended is known, and the next try keeps the token."""
+        fields = {"token": token, "error": f"{type(error).__name__}: {error}"}
+        self._ledger.note("raised", self._head(key) | fields)
+
+    def _head(self, key: str) -> dict[str, Any]:
+        return {"task": self._task.id, "run": self._task.run, "key": key}
+
+    def _result(self, history: History, key: str) -> Any:
+        results: Mapping[str, Any] = history.steps.get(self._run, {})
+        return codec.decode(codec.encode(results[key])) if key in results else _MISSING

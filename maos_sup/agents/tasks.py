@@ -1,0 +1,288 @@
+"""Works on one ready task after the other until none is left, and records how each ended.
+
+Only what the kind says was done is done; a task that was cut short is *interrupted* and goes on in a later
+attempt; a failed attempt ends the life, and the supervisor judges whether there is another.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from maos_sup.agents.kind import Ended, Ending, Outcome, find_kind
+from maos_sup.agents.leftovers import descendants, end_all, has_children
+from maos_sup.agents.life import Life, release_ballast
+from maos_sup.agents.outcomes import outcomes_known
+from maos_sup.agents.pulse import Pulse
+from maos_sup.agents.revive import revive
+from maos_sup.agents.translate import Translator
+from maos_sup.agents.work import Work
+from maos_sup.core.tasks import ready_tasks, task_phases
+from state_layout.approvals import answer_to
+from state_layout.attempts import seal_exit
+from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
+from state_layout.records import SETTLED, ExitReason, TaskPhase, TaskSpec, Want
+from state_layout.triggers import pull
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a life ends."""
+
+    reason: ExitReason
+    task: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    detail: str | None = None
+
+
+_PHASES = {
+    Ending.ASK: TaskPhase.ASKING,
+    Ending.PAUSE: TaskPhase.INTERRUPTED,
+    Ending.RERUN: TaskPhase.INTERRUPTED,
+    Ending.CANCEL: TaskPhase.CANCELLED,
+    Ending.TIMEOUT: TaskPhase.INTERRUPTED,
+    Ending.STOP: TaskPhase.INTERRUPTED,
+    Ending.TROUBLE: TaskPhase.INTERRUPTED,
+}
+_FORCED = {Ending.TIMEOUT: ExitReason.FAILED, Ending.STOP: ExitReason.STOPPED}
+_REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
+
+
+def end_of_trouble(error: BaseException) -> End:
+    """How a life ends because of `error`."""
+    for type_, reason in (
+        (StorageFull, ExitReason.DISK_FULL),
+        (StorageError, ExitReason.POISONED),
+        (Damaged, ExitReason.DAMAGED),
+    ):
+        if isinstance(error, type_):
+            return End(reason=reason, detail=str(error))
+    return End(reason=ExitReason.FAILED, detail=f"{type(error).__name__}: {error}")
+
+
+class TaskLoop:
+    """The work of one life."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        spec = life.specs.agent
+        self._translator = Translator(
+            life.tree,
+            life.agent,
+            life.attempt,
+            ledger=life.ledger,
+            keywords=spec.keywords if spec is not None else (),
+        )
+        self._translator.moved = life.beats.progress
+        self._pulse = Pulse(life, self._translator, force=self._force)
+        self._task: TaskSpec | None = None
+        self._began_s = 0.0
+
+    def run(self) -> End:
+        """Work until there is a reason to end. Raises what made it impossible to go on."""
+        self._pulse.start()
+        try:
+            self._life.publisher.publish()
+            end = self._loop()
+        except StorageFull as error:
+            release_ballast(self._life.tree, error)
+            self._leave_word()
+            raise
+        finally:
+            self._pulse.stop()
+        self._translator.sync()
+        if end.reason in _REVIVED and self._life.specs.want is Want.RUN:
+            revive(self._life.tree)
+        return end
+
+    def _loop(self) -> End:
+        life = self._life
+        while True:
+            life.specs.reread()
+            if life.trouble is not None:
+                raise life.trouble
+            if life.bell.signalled or life.specs.want is Want.STOP:
+                return End(reason=ExitReason.STOPPED)
+            if life.specs.want is Want.PAUSE:
+                return End(reason=ExitReason.PAUSED)
+            task, is_asking = self._next_task()
+            if task is None:
+                return End(reason=ExitReason.ASKING if is_asking else ExitReason.PARKED)
+            end = self._work_on(task)
+            if end is not None:
+                return end
+
+    def _leave_word(self) -> None:
+        """Say that the task under way was interrupted by us, if there is room to say it."""
+        task = self._task
+        if task is not None:
+            with suppress(LayoutError):
+                self._record(task, TaskPhase.INTERRUPTED, Outcome(ended=Ending.TROUBLE), None)
+
+    def _next_task(self) -> tuple[TaskSpec | None, bool]:
+        """The task to work on now, or None and whether one waits for an answer."""
+        life, specs = self._life, self._life.specs.now
+        own = life.ledger.look(lambda history: dict(history.tasks))
+        questions = life.ledger.look(lambda history: [*history.questions.values(), *history.answers.values()])
+        answered = {
+            question["task"]
+            for question in questions
+            if "answer" in question
+            or answer_to(life.tree, question["id"], asked_at=question["at"]) is not None
+        }
+        outcomes = outcomes_known(life.tree, specs, life.agent, own=own)
+        ready = ready_tasks(specs, life.agent, outcomes, answered=answered)
+        if ready:
+            return ready[0], False
+        phases = task_phases(specs, outcomes)
+        mine = {phases[task.id] for task in specs.tasks.values() if task.agent == life.agent}
+        return None, TaskPhase.ASKING in mine
+
+    def _work_on(self, task: TaskSpec) -> End | None:
+        """One attempt at `task`; how the life ends if it does."""
+        life, pulse = self._life, self._pulse
+        life.bell.clear()
+        work = self._begin(task)
+        timeout_s = task.timeout_s or work.limits.timeout_s
+        pulse.deadline_s, pulse.task = time.monotonic() + timeout_s, task
+        pulse.hurry()
+        try:
+            outcome = self._run(work)
+        finally:
+            pulse.task, pulse.may_reap = None, False
+        if has_children():
+            end_all(descendants, grace_s=work.limits.stop_grace_s)
+            _reap_all()
+        self._translator.run(is_final=True)
+        self._translator.sync()
+        return self._settle(task, outcome, timeout_s)
+
+    def _begin(self, task: TaskSpec) -> Work:
+        life, spec = self._life, self._life.specs.agent
+        if spec is None:
+            raise BadInput(f"spec/agents/{life.agent}.json: is missing")
+        before = life.ledger.look(lambda history: history.tasks.get(task.id))
+        is_same = before is not None and before.run == task.run
+        work = Work(
+            life=life,
+            task=task,
+            spec=spec,
+            pulse=self._pulse,
+            is_resumed=is_same and before is not None and before.attempts > 0,
+            was_lost=is_same and before is not None and before.phase is TaskPhase.RUNNING,
+        )
+        self._began_s = time.monotonic()
+        life.ledger.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
+        self._task = task
+        self._translator.attend(spec.keywords)
+        self._translator.near = work.folder()
+        life.publisher.task, life.publisher.began_s = (task.id, task.run), self._began_s
+        life.publisher.phase, life.publisher.reason = "running", None
+        life.publisher.publish()
+        life.beats.progress(work.limits.timeout_s)
+        return work
+
+    def _run(self, work: Work) -> Outcome:
+        try:
+            return find_kind(work.spec.kind)().run(work)
+        except Ended as ended:
+            return Outcome(ended=ended.ending)
+        except BadInput as error:
+            return Outcome(error=str(error))
+        except LayoutError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a kind: its bug is this attempt's failure
+            traceback.print_exc()
+            return Outcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
+
+    def _settle(self, task: TaskSpec, outcome: Outcome, timeout_s: float) -> End | None:
+        if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:
+            release_ballast(self._life.tree, self._life.trouble)
+        error = f"timed out after {timeout_s:g} s" if outcome.ended is Ending.TIMEOUT else outcome.error
+        self._record(task, _phase_of(outcome), outcome, error)
+        if self._life.trouble is not None:
+            raise self._life.trouble
+        if error is not None and not outcome.is_final:
+            return End(
+                reason=ExitReason.FAILED,
+                task=task.id,
+                exit_code=outcome.exit_code,
+                signal=outcome.signal,
+                detail=error,
+            )
+        return None
+
+    def _record(self, task: TaskSpec, phase: TaskPhase, outcome: Outcome, error: str | None) -> None:
+        life = self._life
+        before = life.ledger.look(lambda history: history.tasks.get(task.id))
+        spent_s = (before.elapsed_s if before else 0.0) + time.monotonic() - self._began_s
+        told = {
+            "error": error,
+            "exit_code": outcome.exit_code,
+            "signal": outcome.signal,
+            "result": outcome.result,
+        }
+        fields: dict[str, Any] = {
+            "task": task.id,
+            "run": task.run,
+            "phase": phase,
+            "elapsed_s": round(spent_s, 3),
+        }
+        life.ledger.commit("task", fields | {key: value for key, value in told.items() if value is not None})
+        self._task = None
+        life.publisher.task = None
+        life.publisher.publish()
+        pull(life.tree, "supervisor")
+        if phase in SETTLED and life.specs.want is Want.RUN and not life.bell.signalled:
+            revive(life.tree)
+
+    def _force(self, ending: Ending) -> None:
+        """From the pulse: the working thread is deaf. Keep what there is and end the process."""
+        life, task = self._life, self._pulse.task
+        reason = _FORCED.get(ending, ExitReason.PARKED)
+        detail = f"did not react to {ending.name.lower()} within the grace"
+        code = 1
+        try:
+            end_all(descendants, grace_s=0.0)
+            self._translator.run(is_final=True)
+            self._translator.sync()
+            if task is not None:
+                error = detail if reason is ExitReason.FAILED else None
+                self._record(task, _PHASES[ending], Outcome(ended=ending), error)
+            if life.trouble is not None:
+                reason, detail = end_of_trouble(life.trouble).reason, str(life.trouble)
+            code = 0 if reason in (ExitReason.PARKED, ExitReason.STOPPED) else 1
+            self._last_words(reason, task, detail)
+        finally:
+            os._exit(code)
+
+    def _last_words(self, reason: ExitReason, task: TaskSpec | None, detail: str) -> None:
+        life = self._life
+        sys.stderr.write(f"agent: {detail}\n")
+        life.publisher.phase = "failed" if reason is ExitReason.FAILED else str(reason)
+        life.publisher.publish()
+        told = {"task": task.id if task else None, "detail": detail, "synced_seq": life.ledger.synced_seq}
+        seal_exit(life.tree, life.agent, life.attempt, by="agent", reason=reason, **told)
+
+
+def _phase_of(outcome: Outcome) -> TaskPhase:
+    if outcome.ended is not None:
+        return _PHASES[outcome.ended]
+    if outcome.error is None:
+        return TaskPhase.DONE
+    return TaskPhase.FAILED if outcome.is_final else TaskPhase.INTERRUPTED
+
+
+def _reap_all() -> None:
+    """Take note of the end of every child."""
+    try:
+        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is not None:
+            pass
+    except ChildProcessError:
+        return

@@ -1,0 +1,143 @@
+"""One task in the hands of a kind: what it is told, what it may use, and when it has to end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.kind import Ending
+from maos_sup.agents.life import Life, write_handle
+from maos_sup.agents.outcomes import result_of
+from maos_sup.agents.pulse import Pulse
+from state_layout import atomic, codec, disk
+from state_layout.history import run_key
+from state_layout.marks import MARK_VARIABLE, mark_of
+from state_layout.records import AgentSpec, Limits, TaskSpec
+
+_LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 KiB; stdin has all of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a kind is given."""
+
+    life: Life
+    task: TaskSpec
+    spec: AgentSpec
+    pulse: Pulse
+    is_resumed: bool  # an earlier attempt at this run of the task began
+    was_lost: bool  # and how it ended is not known
+
+    @property
+    def run(self) -> str:
+        """This run of the task, as the agent's memory names it."""
+        return run_key(self.task.id, self.task.run)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force now."""
+        return self.life.specs.limits()
+
+    @property
+    def saved(self) -> Any:
+        """What the program saved last in this run."""
+        return self.life.ledger.look(lambda history: history.saves.get(self.run))
+
+    def act(self) -> Ending | None:
+        """Why the work is to end now, if it is; from then on that is final."""
+        return self.life.bell.act()
+
+    def wait(self, descriptors: Sequence[int], timeout_s: float | None) -> list[int]:
+        """Wait until a descriptor is readable or there is something to look at."""
+        return self.life.bell.wait(descriptors, timeout_s)
+
+    def tell_program(self, pid: int | None) -> None:
+        """Say which program runs now."""
+        write_handle(self.life.tree, self.life.agent, self.life.attempt, program=pid)
+
+    def hold_clock(self) -> float:
+        """Stop charging time to the task; how much is left, in seconds."""
+        deadline_s, self.pulse.deadline_s = self.pulse.deadline_s, None
+        return 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+
+    def release_clock(self, left_s: float) -> None:
+        """Charge time again; `left_s` is left."""
+        self.pulse.deadline_s = time.monotonic() + left_s
+
+    def show(self, phase: str) -> None:
+        """Show `phase` as that of this agent."""
+        self.life.publisher.phase = phase
+        self.life.publisher.publish()
+
+    def results(self) -> dict[str, Any]:
+        """The results of the tasks that this one needs. Raises Damaged, StorageError."""
+        specs, ledger = self.life.specs.now, self.life.ledger
+        own = ledger.look(lambda history: {task: outcome.result for task, outcome in history.tasks.items()})
+        return {
+            need: own[need] if need in own else result_of(self.life.tree, specs, need)
+            for need in self.task.needs
+            if need in specs.tasks
+        }
+
+    def folder(self) -> Path:
+        """Where the work is done: the project where there is one, else the workspace, made if needed."""
+        project = self.life.project
+        if self.spec.cwd == "workspace" or project is None:
+            atomic.make_folder(self.life.paths.workspace)
+            return self.life.paths.workspace
+        return project
+
+    def environment(self) -> dict[str, str]:
+        """What a program of this work finds in its environment, beside what we found in ours."""
+        life, paths = self.life, self.life.paths
+        own = {
+            "MAOS_DIR": str(life.tree.root),
+            "MAOS_AGENT": life.agent,
+            "MAOS_TASK": self.task.description.replace("\0", " ")[:_LONGEST_TASK_TEXT],
+            "MAOS_TASK_ID": self.task.id,
+            "MAOS_RUN": str(self.task.run),
+            "MAOS_ATTEMPT": str(life.attempt),
+            "MAOS_RESUMED": "1" if self.is_resumed else "0",
+            "MAOS_WORKSPACE": str(paths.workspace),
+            "MAOS_ARTIFACTS": str(paths.artifacts),
+            "MAOS_MAIL": str(life.tree.mail),
+            "MAOS_CHECKPOINT": str(paths.session / "checkpoint.json"),
+            "MAOS_RESULTS": str(paths.session / "results.json"),
+            "MAOS_CONTROL_FD": str(life.control_fd),
+            "MAOS_CONTROL": str(life.files.control),
+            MARK_VARIABLE: mark_of(life.tree, life.agent, life.attempt),
+        }
+        if life.project is not None:
+            own["MAOS_PROJECT"] = str(life.project)
+        return {**outside_environment(), **self.spec.env, **own}
+
+    def lay_out(self) -> None:
+        """Make the folders a program may use, and put there what it is told in files. Raises StorageError."""
+        paths = self.life.paths
+        for folder in (paths.session, paths.workspace, paths.artifacts):
+            atomic.make_folder(folder)
+        checkpoint = paths.session / "checkpoint.json"
+        if self.saved is None:
+            disk.unlink(checkpoint)
+        else:
+            atomic.refresh(checkpoint, codec.encode(self.saved) + b"\n")
+        atomic.refresh(paths.session / "results.json", codec.encode(self.results()) + b"\n")
+
+
+def outside_environment() -> dict[str, str]:
+    """Our environment without what an agent around us put there; our own programs found last in PATH."""
+    kept = {key: value for key, value in os.environ.items() if _is_outside(key)}
+    binaries = str(Path(sys.executable).parent)
+    path = kept.get("PATH", os.defpath)
+    if binaries not in path.split(os.pathsep):
+        kept["PATH"] = f"{path}{os.pathsep}{binaries}"
+    return kept
+
+
+def _is_outside(key: str) -> bool:
+    return not key.startswith("MAOS_") or key.startswith("MAOS_SUP_")
