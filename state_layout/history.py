@@ -27,6 +27,7 @@ class History:
     tasks: dict[str, TaskOutcome] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: key -> result
     calls: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, no result yet
+    raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, it will be tried again
     saves: dict[str, Any] = field(default_factory=dict)  # by run: the program's own checkpoint
     results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at
@@ -135,12 +136,12 @@ def _begin(history: History, task: str, run: int) -> None:
 def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
-    return {*history.steps, *history.calls, *history.saves, *history.results, *of_asked}
+    return {*history.steps, *history.calls, *history.raised, *history.saves, *history.results, *of_asked}
 
 
 def _forget(history: History, run: str) -> None:
     """Drop what only an unsettled run needs."""
-    for part in (history.steps, history.calls, history.saves, history.results):
+    for part in (history.steps, history.calls, history.raised, history.saves, history.results):
         part.pop(run, None)
     for asked in (history.questions, history.answers):
         for question in [id_ for id_, item in asked.items() if run_key(item["task"], item["run"]) == run]:
@@ -148,13 +149,21 @@ def _forget(history: History, run: str) -> None:
 
 
 def _call(history: History, entry: dict[str, Any]) -> None:
-    history.calls.setdefault(_run_of(history, entry), {})[entry["key"]] = entry.get("token", "")
+    run = _run_of(history, entry)
+    history.calls.setdefault(run, {})[entry["key"]] = entry.get("token", "")
+    history.raised.get(run, {}).pop(entry["key"], None)
 
 
 def _step(history: History, entry: dict[str, Any]) -> None:
     run = _run_of(history, entry)
     history.steps.setdefault(run, {})[entry["key"]] = entry.get("result")
     history.calls.get(run, {}).pop(entry["key"], None)
+
+
+def _raised(history: History, entry: dict[str, Any]) -> None:
+    run = _run_of(history, entry)
+    history.calls.get(run, {}).pop(entry["key"], None)
+    history.raised.setdefault(run, {})[entry["key"]] = entry.get("token", "")
 
 
 def _progress(history: History, entry: dict[str, Any]) -> None:
@@ -235,6 +244,7 @@ _FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
     "task": _task,
     "call": _call,
     "step": _step,
+    "raised": _raised,
     "progress": _progress,
     "saved": _saved,
     "result": _result,
