@@ -9,10 +9,10 @@
 
 After a crash the callable runs again from its beginning and every step gives back what it gave before,
 without being called. So a callable must be *deterministic between its steps*: what it does next may depend
-only on `ctx` and on what steps returned; clocks, random numbers, files and networks belong inside a step. Keys that
-repeat are numbered in the order they come. Each `send`, `inbox`, `receive`, `discover` and access to `state`
-outside a step is a small step of its own; within a step they are committed with its result, or not at all.
-A step that raised is called again by the next attempt. Use `ctx` in the thread that got it.
+only on `ctx` and on what steps returned; clocks, random numbers, files and networks belong inside a step.
+Keys that repeat are numbered in the order they come. Each `send`, `inbox`, `receive`, `discover` and access
+to `state` outside a step is a small step of its own; within a step they are committed with its result, or not
+at all. A step that raised is called again by the next attempt. Use `ctx` in the thread that got it.
 """
 
 from __future__ import annotations

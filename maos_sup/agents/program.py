@@ -135,7 +135,7 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
 
 
 def ack(environment: Environment, message_ids: list[str]) -> None:
-    """Acknowledge messages by id ("<from>/<to>/<seq>"), with all before them of the same sender. Raises BadInput."""
+    """Acknowledge messages by id ("<from>/<to>/<seq>") and all before them of each sender. Raises BadInput."""
     acks: dict[str, int] = {}
     for id_ in message_ids:
         sender, _, rest = id_.partition("/")
@@ -187,7 +187,7 @@ def _write(program: Program, value: dict[str, Any]) -> None:
             disk.fdatasync(descriptor)
     except FileNotFoundError as cause:
         raise BadInput(
-            f"{program.control}: is not there; run this from a program of a running agent"
+            f"{program.control}: is not there; run this from an agent's program"
         ) from cause
     except OSError as cause:
         raise storage_error("append", program.control, cause) from cause

@@ -1,4 +1,4 @@
-"""Starts the next supervisor where none lives: agents go on without one, and who settles a task calls it back.
+"""Starts the next supervisor where none lives: who settles a task, and finds itself alone, calls one back.
 
 The new supervisor must not be taken for something that this agent left running: it wears no mark, and by a
 double fork it is nobody's child here.

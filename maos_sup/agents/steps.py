@@ -100,7 +100,7 @@ class Steps:
         return result
 
     def raised(self, key: str, token: str, error: BaseException) -> None:
-        """Record that `key` ended with an exception: how it ended is known, and the next try keeps the token."""
+        """Record that `key` raised: how it ended is known, and the next try keeps the token."""
         fields = {"token": token, "error": f"{type(error).__name__}: {error}"}
         self._ledger.note("raised", self._head(key) | fields)
 
