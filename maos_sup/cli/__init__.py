@@ -13,14 +13,14 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code (README.md has the table)."""
     given = sys.argv[1:] if arguments is None else arguments
-    if len(given) == 2 and given[0] == "supervise" and not given[1].startswith("-"):
-        return supervise(given[1])
+    if len(given) == 2 and given[0] == "supervise" and Path(given[1]).is_dir():
+        return be_supervisor(given[1])
     from maos_sup.cli import edge
 
     return edge.run_command(given)
 
 
-def supervise(directory: str) -> int:
+def be_supervisor(directory: str) -> int:
     """Be the supervisor of the tree in `directory`, in the foreground. Imports nothing for terminals.
 
     Tracebacks go to stderr, which is `run/supervisor.log` where nobody looks on.

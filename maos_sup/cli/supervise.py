@@ -19,4 +19,4 @@ def command(directory: str) -> int:
 
     Exit code 0, 3 if some task failed, 11 if another supervisor holds the tree.
     """
-    return cli.supervise(str(tree_at(directory).root))
+    return cli.be_supervisor(str(tree_at(directory).root))
