@@ -9,6 +9,7 @@ into its environment is not seen. Hence `wear`, which writes the mark over the o
 from __future__ import annotations
 
 import os
+import time
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from state_layout.paths import Tree
 MARK_VARIABLE = "MAOS_MARK"
 MARK_BYTES = 192  # longest: 36 + 20 + 20 + 64 + 20 and four colons
 NO_ONES = "-"  # worn by a process that belongs to no agent (any more)
+_EXECUTING_LOOKS, _EXECUTING_PAUSE_S = 50, 0.0002
+_FLAGS, _ENV_START, _ENV_END = 6, 47, 48  # fields of /proc/<pid>/stat, counted from the state
+_PF_KTHREAD = 0x00200000
 _KEY = MARK_VARIABLE.encode() + b"="
 
 
@@ -47,19 +51,21 @@ def boot_id() -> str:
 
 
 def read_mark(pid: int) -> str | None:
-    """The mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read)."""
+    """The mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read).
+
+    A process has no environment for a moment while it executes a program: that moment is waited for.
+    """
     try:
         environ = read_raw(f"/proc/{pid}/environ")
+        for _ in range(_EXECUTING_LOOKS):
+            if environ or not _is_executing(pid):
+                break
+            time.sleep(_EXECUTING_PAUSE_S)
+            environ = read_raw(f"/proc/{pid}/environ")
     except OSError:
         return None
-    if environ.startswith(_KEY):
-        start = len(_KEY)
-    else:
-        start = environ.find(b"\0" + _KEY) + 1 + len(_KEY)
-        if start == len(_KEY):
-            return ""
-    end = environ.find(b"\0", start)
-    return environ[start : end if end >= 0 else None].rstrip(b" ").decode("ascii", "replace")
+    start, end = _value(environ)
+    return environ[start:end].rstrip(b" ").decode("ascii", "replace")
 
 
 def blank_mark() -> str:
@@ -101,25 +107,41 @@ def read_raw(path: str) -> bytes:
         os.close(descriptor)
 
 
+def _value(environ: bytes) -> tuple[int, int]:
+    """From where to where the mark's value lies in an environment; (0, 0) if there is none."""
+    at = 0 if environ.startswith(_KEY) else environ.find(b"\0" + _KEY) + 1
+    if not environ.startswith(_KEY, at):
+        return 0, 0
+    start = at + len(_KEY)
+    end = environ.find(b"\0", start)
+    return start, end if end >= 0 else len(environ)
+
+
 def _seen_value() -> tuple[int, int] | None:
     """Address and length of the mark's value in the environment this process was executed with."""
     try:
-        stat = Path("/proc/self/stat").read_bytes()
-        environ = Path("/proc/self/environ").read_bytes()
+        environ = read_raw("/proc/self/environ")
+        fields = _fields("self")
     except OSError:
         return None
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    if len(fields) < 49:
+    start, end = _value(environ)
+    if start == end or len(fields) <= _ENV_END:
         return None
-    start, end = int(fields[47]), int(fields[48])
-    if end - start != len(environ):
-        return None
-    at = 0 if environ.startswith(_KEY) else environ.find(b"\0" + _KEY) + 1
-    if at == 0 and not environ.startswith(_KEY):
-        return None
-    value = at + len(_KEY)
-    length = environ.find(b"\0", value) - value
-    return (start + value, length) if length > 0 else None
+    first, last = int(fields[_ENV_START]), int(fields[_ENV_END])
+    return (first + start, end - start) if last - first == len(environ) else None
+
+
+def _is_executing(pid: int) -> bool:
+    """Whether `pid` is between two programs. The dead and the kernel's own have no environment either."""
+    fields = _fields(str(pid))
+    is_process = fields[0] not in b"ZXx" and not int(fields[_FLAGS]) & _PF_KTHREAD
+    return is_process and len(fields) > _ENV_END and fields[_ENV_END] == b"0"
+
+
+def _fields(pid: str) -> list[bytes]:
+    """The fields of /proc/<pid>/stat after the name. Raises OSError."""
+    stat = read_raw(f"/proc/{pid}/stat")
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _overwrite(address: int, data: bytes, length: int) -> None:
