@@ -91,7 +91,7 @@ def _kept(text: str) -> str:
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):
         if folder is None or not folder.is_dir():
             continue
-        path = folder / f"traceback-{os.getpid()}-{time.time_ns()}.txt"
+        path = folder / f"traceback-{time.time_ns()}.txt"
         try:
             create_once(path, text.encode("utf-8", "replace"))
         except LayoutError:
