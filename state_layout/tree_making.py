@@ -118,6 +118,15 @@ def _claim(tree: Tree) -> None:
     if UNFINISHED not in names or others:
         example = (others or sorted(names))[0]
         raise BadInput(f"{tree.root}: is not empty (it holds {example!r}); name a new or empty folder")
+    for name in sorted(names & _MADE - {"README.txt"}):
+        _refuse_what_was_not_made(tree.root / name, holds_files=name == "spec")
+
+
+def _refuse_what_was_not_made(folder: Path, *, holds_files: bool) -> None:
+    """Making makes folders, and files only in `spec`: anything else there is somebody's."""
+    for found in [folder] if holds_files else [folder, *folder.rglob("*")]:
+        if not found.is_dir() or found.is_symlink():
+            raise BadInput(f"{found}: does not belong to a half-made orchestration; name another folder")
 
 
 def _refuse_tree(tree: Tree) -> None:
@@ -127,13 +136,11 @@ def _refuse_tree(tree: Tree) -> None:
 
 
 def _clear(tree: Tree) -> None:
-    """Remove what a making that was cut off left; a file where making writes none ends it with an error."""
-    for name in sorted(_MADE):
-        path = tree.root / name
-        if path.is_dir() and not path.is_symlink():
-            _remove_folder(path, with_files=path == tree.spec)
-        else:
-            disk.unlink(path)
+    """Remove what a making that was cut off left, and nothing else."""
+    disk.unlink(tree.readme)
+    for name in sorted(_MADE - {"README.txt"}):
+        if is_there(tree.root / name):
+            _remove_folder(tree.root / name, with_files=name == "spec")
 
 
 def _remove_folder(folder: Path, *, with_files: bool) -> None:
@@ -142,8 +149,6 @@ def _remove_folder(folder: Path, *, with_files: bool) -> None:
             _remove_folder(path, with_files=with_files)
         elif with_files:
             disk.unlink(path)
-        else:
-            raise BadInput(f"{path}: does not belong to a half-made orchestration; name another folder")
     disk.rmdir(folder)
 
 
