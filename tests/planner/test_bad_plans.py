@@ -123,12 +123,11 @@ SCRAPS = st.recursive(
     ),
     max_leaves=5,
 )
-KEYS = st.sampled_from(
-    (
-        "request project want limits intervals budget files agents tasks agents.a agents.a.kind agents.a.command "
-        "agents.a.task agents.a.env agents.a.restart tasks.0 tasks.0.id tasks.0.agent tasks.0.needs tasks.0.needs.0"
-    ).split()  # noqa: SIM905 - twenty lines otherwise
-)
+WORDS = """
+request project want limits intervals budget files agents tasks agents.a agents.a.kind agents.a.command
+agents.a.task agents.a.env agents.a.restart tasks.0 tasks.0.id tasks.0.agent tasks.0.needs tasks.0.needs.0
+"""
+KEYS = st.sampled_from(WORDS.split())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
