@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass, field
 
 from maos_sup.launchers.base import Observed
@@ -20,7 +19,6 @@ class Life:
     is_owed: bool = False  # the zygote will tell how it ended
     pid: int = 0
     pidfd: int = -1
-    process: subprocess.Popen[bytes] | None = None  # executed, not forked
     alive: bool = True
     end: Exit | None = None  # None while it is not known
     ended_s: float = 0.0
@@ -36,12 +34,8 @@ class Life:
 
     def learn_end(self) -> None:
         """Find out how it ended, if that can be known yet."""
-        if self.end is not None or self.pidfd < 0:
-            return
-        if self.process is None:
+        if self.end is None and self.pidfd >= 0:
             self.end = exit_of(self.pidfd)
-        elif (status := self.process.poll()) is not None:
-            self.end = Exit(code=status) if status >= 0 else Exit(signal=-status)
 
     def let_go(self) -> None:
         """Close its descriptor."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -149,17 +148,20 @@ class LocalLauncher:
         self._link.send({"fork": self._serial, "agent": life.agent, "root": life.root})
 
     def _execute(self, life: Life) -> None:
+        command = python("execute", self._entry, life.root, life.agent)
         try:
-            life.process = subprocess.Popen(
-                python("execute", self._entry, life.root, life.agent),
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,
+            life.pid = os.posix_spawn(
+                command[0],
+                command,
+                environment(),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, self._log, 1),
+                    (os.POSIX_SPAWN_DUP2, self._log, 2),
+                ],
+                setsid=True,
             )
-            life.pid = life.process.pid
-            self._watch(life, os.pidfd_open(life.pid))
+            self._watch(life, os.pidfd_open(life.pid))  # our child: its number is its own until we reap it
         except OSError as cause:
             life.alive, life.error = False, f"cannot start: {cause.strerror}"
 

@@ -98,6 +98,7 @@ def live(entry: Entry, *, root: str, agent: str) -> NoReturn:
 def execute() -> None:
     """Be one agent in a process of its own: arguments are the entry, the tree's root and the agent."""
     entry_name, root, agent = sys.argv[1:4]
+    os.closerange(3, _MOST_OPEN)
     os.environ.pop(MARK_VARIABLE, None)
     settle(f"agent {agent} {root}")
     live(load(entry_name), root=root, agent=agent)

@@ -1,0 +1,119 @@
+"""A place for launcher tests: a folder that stands for a tree, agents told what to do by scripts."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from maos_sup.launchers.base import Launcher, Observed, Submission
+from state_layout.identity import read_stat
+from state_layout.marks import mark_of
+from state_layout.paths import Tree
+
+DEADLINE_S = 20.0
+IDLE = "import signal\n(root / f'{agent}.up').touch()\nwhile True: signal.pause()\n"
+WORN = (
+    "from state_layout.marks import mark_of, wear\n"
+    "from state_layout.paths import Tree\n"
+    "wear(mark_of(Tree(root), agent, 1))\n"
+)
+
+
+class Lab:
+    """One launcher and its agents. Conditions are waited for as a supervisor waits."""
+
+    def __init__(self, tree: Tree, launcher: Launcher) -> None:
+        self.tree, self.launcher, self.is_closed = tree, launcher, False
+
+    def close(self) -> None:
+        """Close the launcher; its agents live on."""
+        self.launcher.close()
+        self.is_closed = True
+
+    def write(self, agent: str, script: str = IDLE) -> None:
+        """What `agent` does in its lives from now on."""
+        (self.tree.root / f"{agent}.py").write_text(script)
+
+    def submit(self, agent: str, script: str | None = None) -> int:
+        """Submit `agent`, with a new script if one is given."""
+        if script is not None:
+            self.write(agent, script)
+        return self.launcher.submit(
+            Submission(agent=agent, attempt=1, tree_root=str(self.tree.root))
+        )
+
+    def start(self, agent: str, script: str = IDLE) -> int:
+        """Submit `agent` and wait until its script said that it is up; its pid."""
+        self.path(f"{agent}.up").unlink(missing_ok=True)
+        self.submit(agent, script)
+        self.wait(lambda: self.path(f"{agent}.up").exists() and self.observed(agent).pid > 0)
+        return self.observed(agent).pid
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Poll whenever the launcher says so until `condition` holds."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        self.launcher.poll()
+        while not condition():
+            assert time.monotonic() < deadline_s, "the condition did not come true"
+            select.select([self.launcher], [], [], 0.02)
+            self.launcher.poll()
+
+    def wait_quietly(self, condition: Callable[[], object]) -> None:
+        """The same without polling on a guess: only when `fileno` is readable."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not condition():
+            ready = select.select([self.launcher], [], [], max(0.0, deadline_s - time.monotonic()))[0]
+            assert ready, "fileno did not become readable"
+            self.launcher.poll()
+
+    def observed(self, agent: str) -> Observed:
+        """What the launcher knows of `agent` now."""
+        found = self.launcher.poll()
+        assert found is not None
+        return found[agent]
+
+    def ended(self, agent: str) -> Observed:
+        """Wait until `agent` ended and it is known how."""
+
+        def is_known() -> bool:
+            seen = self.observed(agent)
+            return not seen.alive and (seen.exit_code is not None or seen.signal is not None)
+
+        self.wait(is_known)
+        return self.observed(agent)
+
+    def path(self, name: str) -> Path:
+        """A file that a script writes."""
+        return self.tree.root / name
+
+    def number(self, name: str) -> int:
+        """Wait for a file with a number in it; the number."""
+        self.wait(lambda: self.path(name).exists() and self.path(name).read_text().endswith("\n"))
+        return int(self.path(name).read_text())
+
+    def mark(self, agent: str, attempt: int = 1) -> str:
+        """The mark of an attempt of `agent`."""
+        return mark_of(self.tree, agent, attempt)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process has `pid` and did not end."""
+    stat = read_stat(pid)
+    return stat is not None and not stat.is_gone
+
+
+def started(command: str, name: str, *, env: str = "None", session: bool = True, fork: str = "") -> str:
+    """Lines of a script that start `command` (argv as Python text) and write its pid to `name`."""
+    return (
+        "import os, subprocess\n"
+        f"kept_{name} = subprocess.Popen({command}, env={env}, start_new_session={session})\n"
+        f"(root / '{name}').write_text(f'{{kept_{name}.pid}}\\n')\n"
+    )
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has."""
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names only
