@@ -202,6 +202,13 @@ class Tree:
     def budget(self) -> Path:
         return self.root / "budget"
 
+    def budget_file(self, agent: str) -> Path:
+        return self.budget / f"{agent}.jsonl"
+
+    @property
+    def budget_lock(self) -> Path:
+        return self.budget / "lock"
+
     # -- run: bound to this host, disposable
     @property
     def run(self) -> Path:
@@ -228,6 +235,13 @@ class Tree:
 
     def beat(self, agent: str) -> Path:
         return self.run_agents / f"{agent}.beat"
+
+    @property
+    def run_holds(self) -> Path:
+        return self.run / "holds"
+
+    def hold(self, agent: str) -> Path:
+        return self.run_holds / f"{agent}.json"
 
     @property
     def ballast(self) -> Path:
