@@ -23,7 +23,7 @@ from maos_sup.cli.says import say, say_aside
 from maos_sup.cli.wanted import prompt, want_of_all
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView
-from maos_sup.views.status import is_settled, status_of
+from maos_sup.views.status import Watcher, is_settled
 from maos_sup.views.summary import saved_line, summary_lines
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -78,7 +78,7 @@ def exit_code_of(status: dict[str, Any]) -> int:
 class _Follower:
     def __init__(self, tree: Tree, manner: Manner) -> None:
         self._tree, self._manner, self._started = tree, manner, Started(None)
-        self._news, self._view = Mailbox(tree, to="all"), _view(manner)
+        self._watcher, self._news, self._view = Watcher(tree), Mailbox(tree, to="all"), _view(manner)
         self._begun_s = time.monotonic()
         self._interrupts, self._obeyed = 0, 0
         self._woken = threading.Event()
@@ -99,12 +99,13 @@ class _Follower:
             self._started = start_supervisor(self._tree)
             prompt(self._tree)
         while True:
-            status = status_of(self._tree)
+            begun_s = time.thread_time()
+            status = self._watcher.status()
             self._view.show(status, self._news.read())
             end = self._end(status)
             if end is not None:
                 return end(status)
-            self._woken.wait(LOOK_S)
+            self._woken.wait(max(LOOK_S, 8 * (time.thread_time() - begun_s)))
             self._woken.clear()
 
     def _end(self, status: dict[str, Any]) -> Callable[[dict[str, Any]], int] | None:

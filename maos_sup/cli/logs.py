@@ -15,7 +15,7 @@ from maos_sup.cli.says import say_json
 from maos_sup.cli.wanted import known_agent
 from maos_sup.views.files import printable
 from maos_sup.views.output import STREAMS, Output, OutputLine
-from maos_sup.views.status import status_of
+from maos_sup.views.status import Watcher, status_of
 from state_layout import codec
 from state_layout.errors import NotATree
 from state_layout.paths import Tree
@@ -79,8 +79,9 @@ def _is_agent_of_default(name: str) -> bool:
 
 def _follow(tree: Tree, output: Output, printer: _Printer) -> None:
     """Print what comes until neither an agent nor a supervisor lives."""
+    watcher = Watcher(tree)
     while True:
-        status = status_of(tree)
+        status = watcher.status()
         printer.print(output.read())
         if not status["counts"]["alive"] and not status["supervisor"]["alive"]:
             printer.print(output.read(to_the_end=True))

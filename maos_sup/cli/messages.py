@@ -16,7 +16,7 @@ from maos_sup.cli.says import say, say_json
 from maos_sup.cli.wanted import known_agent
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.render import message_lines
-from maos_sup.views.status import status_of
+from maos_sup.views.status import Watcher
 from state_layout import codec
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
@@ -62,8 +62,9 @@ def command(
         say_json({"messages": found, "notes": mailbox.notes})
         return
     _print(found, as_json=as_json)
+    watcher = Watcher(tree)
     while follow:
-        status = status_of(tree)
+        status = watcher.status()
         _print(mailbox.read(), as_json=as_json)
         if not status["counts"]["alive"] and not status["supervisor"]["alive"]:
             return

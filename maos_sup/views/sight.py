@@ -14,7 +14,6 @@ from typing import Any
 from maos_sup.core.memory import from_record, memory_from_json, remember
 from maos_sup.core.model import AgentObserved, Memory, Process
 from maos_sup.views.files import last_number, read_object
-from state_layout.attempts import recall
 from state_layout.errors import LayoutError
 from state_layout.identity import is_alive, read_handle
 from state_layout.journal import Reader
@@ -112,6 +111,8 @@ def _status_from_journals(
     tree: Tree, name: str, status: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Make the snapshot anew from the agent's journals."""
+    from state_layout.attempts import recall  # here: most looks need no journal, and it costs 10 ms to import
+
     try:
         found = recall(tree, name)
     except LayoutError as error:

@@ -20,7 +20,7 @@ from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
-from state_layout.spec import SpecsRead, read_specs
+from state_layout.spec_read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
 _ID_TIME = re.compile(r"(\d{8}-\d{4})-")
@@ -28,11 +28,26 @@ _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, Age
 
 
 def status_of(tree: Tree) -> Status:
-    """The status of `tree`, its keys as README.md lists them.
+    """The status of `tree` now; see `Watcher.status`."""
+    return Watcher(tree).status()
 
-    Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
-    """
-    read = read_specs(tree)
+
+class Watcher:
+    """Looks at a tree again and again; spec files that did not change are not read again."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._specs = SpecCache(tree)
+
+    def status(self) -> Status:
+        """The status now, its phases in the words that README.md lists.
+
+        Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
+        """
+        return _status(self.tree, self._specs.read())
+
+
+def _status(tree: Tree, read: SpecsRead) -> Status:
     specs = read.specs
     supervisor = see_supervisor(tree)
     here = is_here(tree)
