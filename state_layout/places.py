@@ -40,14 +40,23 @@ def line_of(lines: Mapping[At, int], at: At) -> int:
 
 def repeats_a_key(text: bytes) -> bool:
     """Whether an object in the JSON `text` has one key twice (the last would win in silence)."""
-    found = False
+    try:
+        _DECODER.decode(text.decode())
+    except _RepeatsError:
+        return True
+    return False
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        nonlocal found
-        found = found or len({key for key, _ in pairs}) < len(pairs)
 
-    json.loads(text, object_pairs_hook=look)
-    return found
+class _RepeatsError(Exception):
+    """A key is there twice."""
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise _RepeatsError
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_repeats)
 
 
 def json_places(text: str) -> Places:

@@ -10,8 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 LARGEST_SPEC_BYTES = 1 << 20
 
@@ -20,8 +20,7 @@ class Unreadable(Exception):
     """Not a file that can be read; the text says why and what to do, the path is added by who catches it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(NamedTuple):
     """Which version of a file was read: differs when it was replaced or written to."""
 
     inode: int
@@ -37,7 +36,7 @@ class Version:
 
 
 def read_regular(
-    path: Path, *, most_bytes: int = LARGEST_SPEC_BYTES, through_links: bool = False
+    path: Path | str, *, most_bytes: int = LARGEST_SPEC_BYTES, through_links: bool = False
 ) -> tuple[bytes, Version]:
     """Return the bytes of the regular file `path` and their version, taken before they were read.
 
@@ -88,7 +87,7 @@ def _mode(path: Path, test: Callable[[int], bool]) -> bool:
         return False
 
 
-def _open(path: Path, *, through_links: bool) -> int:
+def _open(path: Path | str, *, through_links: bool) -> int:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         return os.open(path, flags if through_links else flags | os.O_NOFOLLOW)

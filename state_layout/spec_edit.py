@@ -6,7 +6,7 @@ last moment before the rename; if they changed, the change is made anew on top o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ def edit_spec(
             after = change(codec.decode_object(data))
             if after == before:
                 return Edit(path=path, before=before, after=after)
-            new = _encoded(tree, rel, after, kinds or {})
+            new = _encoded(tree, rel, after, kinds or {}, before=before)
             if atomic.replace_if(path, new, partial(_is_still, path, data)):
                 return Edit(path=path, before=before, after=after)
     raise BadInput(f"{tree.shown(path)}: somebody keeps writing it; nothing was changed: try again")
@@ -104,10 +104,13 @@ def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, Any]:
     return codec.decode_object(data)
 
 
-def _encoded(tree: Tree, rel: str, value: dict[str, Any], kinds: Kinds) -> bytes:
+def _encoded(
+    tree: Tree, rel: str, value: dict[str, Any], kinds: Kinds, *, before: Mapping[str, Any] | None = None
+) -> bytes:
     """The bytes of `value` as `rel`. Raises BadInput with every mistake."""
     faults: list[Fault | LinkFault] = [*spec_faults(rel, value, kinds=kinds)]
-    if not faults and rel.startswith("tasks/"):
+    is_linked_anew = before is None or any(before.get(key) != value.get(key) for key in ("agent", "needs"))
+    if not faults and is_linked_anew and rel.startswith("tasks/"):
         faults += _task_link_faults(tree, rel, value)
     if faults:
         raise BadInput(*[f"spec/{rel}: {fault.text} (nothing was changed)" for fault in faults])

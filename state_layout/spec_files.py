@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from state_layout import codec, places
-from state_layout.paths import Tree, is_name
+from state_layout.paths import is_name
 from state_layout.reading import Unreadable, Version, read_regular
 from state_layout.records import AgentSpec, OrchestrationSpec, TaskSpec
 from state_layout.shape import At, Fault, Shape, Unknown
@@ -72,15 +72,21 @@ def is_spec_path(rel: str) -> bool:
     )
 
 
-def read_spec_file(tree: Tree, path: Path, *, rel: str, kinds: Kinds) -> SpecFile | None:
-    """Read and check the spec file `path`, which stands for `rel`; None if it is not there. Never waits."""
-    shown = tree.shown(path)
+def read_spec_file(
+    path: str, *, rel: str, shown: str, kinds: Kinds, like: SpecFile | None = None
+) -> SpecFile | None:
+    """Read and check the file `path`, which stands for `rel`; None if it is not there. Never waits.
+
+    `shown` names it in errors. Bytes equal to those of `like`, a good file, are not checked again.
+    """
     try:
         data, version = read_regular(path)
     except FileNotFoundError:
         return None
     except Unreadable as cause:
         return SpecFile(path=shown, errors=(whole_file(shown, str(cause)),))
+    if like is not None and like.record is not None and like.data == data:
+        return replace(like, path=shown, version=version)
     return checked(rel, data, path=shown, version=version, kinds=kinds)
 
 

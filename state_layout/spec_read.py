@@ -7,27 +7,16 @@ supervisor (an editor is seen mid-save); the errors here carry the digest of the
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.links import Link, circle_faults, circles, link_faults, links_of
-from state_layout.paths import Tree, checked_name
-from state_layout.reading import Version
+from state_layout.paths import Tree
 from state_layout.records import AgentSpec, OrchestrationSpec, Specs, TaskSpec
-from state_layout.spec_files import (
-    ORCHESTRATION_REL,
-    Kinds,
-    SpecError,
-    SpecFile,
-    read_spec_file,
-    whole_file,
-)
-
-_FRESH_NS = 100_000_000  # a file written to so short a time ago may change again within its time stamp
+from state_layout.spec_files import ORCHESTRATION_REL, Kinds, SpecError, SpecFile, whole_file
+from state_layout.spec_folder import SpecFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,81 +51,24 @@ class SpecCache:
         kinds: Kinds | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._tree, self._accepted_first, self._kinds = tree, accepted_first, kinds or {}
-        self._clock_ns = clock_ns
-        self._files: dict[Path, SpecFile] = {}
-        self._unsettled: set[Path] = set()
+        self._accepted_first = accepted_first
+        self._ours = SpecFolder(tree.spec, shown="spec", kinds=kinds or {}, clock_ns=clock_ns)
+        shown = tree.shown(tree.accepted)
+        self._accepted = SpecFolder(tree.accepted, shown=shown, kinds=kinds or {}, clock_ns=clock_ns)
         self._last: tuple[object, SpecsRead] | None = None
 
     def read(self) -> SpecsRead:
         """Return what is in force: the same object as before if nothing changed. Raises as `read_specs`."""
-        errors = list[SpecError]()
-        ours = self._folder_files(self._tree.spec, errors=errors)
-        accepted = self._folder_files(self._tree.accepted, errors=None)
-        found = (ours, accepted, errors)
+        ours = self._ours.read()
+        accepted = self._accepted.read(like=ours)
+        found = (ours, accepted, self._ours.errors)
         if self._last is None or self._last[0] != found:
-            self._last = (found, self._in_force(ours, accepted, errors))
+            self._last = (found, self._in_force(*found))
         return self._last[1]
 
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
-        return all(self._is_unchanged(self._tree.spec / rel) for rel in rels)
-
-    def _folder_files(self, root: Path, *, errors: list[SpecError] | None) -> dict[str, SpecFile]:
-        """The spec files below `root`, by rel. Without `errors`, nothing is said about what is ignored."""
-        found = dict[str, SpecFile]()
-        names = [name for folder in ("agents", "tasks") for name in self._names(root, folder, errors)]
-        for rel in [ORCHESTRATION_REL, *names]:
-            file = self._file(root / rel, rel)
-            if file is not None:
-                found[rel] = file
-        return found
-
-    def _names(self, root: Path, folder: str, errors: list[SpecError] | None) -> list[str]:
-        shown = self._tree.shown(root / folder)
-        try:
-            with os.scandir(root / folder) as entries:
-                names = sorted(entry.name for entry in entries)
-        except OSError as cause:
-            if errors is not None:
-                text = f"cannot be listed: {cause.strerror}; make it a folder that this user may read"
-                errors.append(whole_file(shown, text))
-            return []
-        good = list[str]()
-        for name in names:
-            if not name.endswith(".json") or name.startswith((".", "#")):
-                continue
-            try:
-                checked_name(name.removesuffix(".json"), "file name")
-                good.append(f"{folder}/{name}")
-            except BadInput as cause:
-                if errors is not None:
-                    errors.append(whole_file(f"{shown}/{name}", f"is ignored: {cause}"))
-        return good
-
-    def _file(self, path: Path, rel: str) -> SpecFile | None:
-        if self._is_unchanged(path):
-            return self._files.get(path)
-        file = read_spec_file(self._tree, path, rel=rel, kinds=self._kinds)
-        if file is None:
-            self._files.pop(path, None)
-            return None
-        version = file.version
-        if version is None or self._clock_ns() - max(version.mtime_ns, version.ctime_ns) < _FRESH_NS:
-            self._unsettled.add(path)
-        else:
-            self._unsettled.discard(path)
-        if self._files.get(path) != file:
-            self._files[path] = file
-        return self._files[path]
-
-    def _is_unchanged(self, path: Path) -> bool:
-        known = self._files.get(path)
-        try:
-            found = path.stat(follow_symlinks=False)
-        except OSError:
-            return known is None and self._last is not None
-        return known is not None and path not in self._unsettled and known.version == Version.of(found)
+        return all(self._ours.is_current(rel) for rel in rels)
 
     def _in_force(
         self, ours: Mapping[str, SpecFile], accepted: Mapping[str, SpecFile], errors: list[SpecError]
