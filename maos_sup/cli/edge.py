@@ -5,6 +5,7 @@ An error nobody foresaw is a bug: it is said so, and its traceback is kept in a 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -31,6 +32,7 @@ def run_command(arguments: list[str]) -> int:
 
     from maos_sup.cli.group import commands
 
+    _show_what_can_be_shown()
     debug = "--debug" in arguments or bool(os.environ.get("MAOS_SUP_DEBUG"))
 
     def run() -> int:
@@ -70,6 +72,13 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever comes must end as an exit code
         _report_bug(error, debug=debug)
         return BUG
+
+
+def _show_what_can_be_shown() -> None:
+    """File names and programs' output may hold what the terminal's encoding cannot: no error, a `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _report_bug(error: Exception, *, debug: bool) -> None:

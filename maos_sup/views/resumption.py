@@ -12,7 +12,7 @@ from state_layout.errors import LayoutError
 from state_layout.history import History
 from state_layout.mail import count_undelivered, read_messages
 from state_layout.paths import Tree
-from state_layout.records import TaskPhase
+from state_layout.records import TaskPhase, Want
 
 Resumption = dict[str, Any]
 
@@ -77,6 +77,7 @@ def _agent(tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]]) -> Re
     return {
         "name": name,
         "pid": agent["pid"],
+        "want": str(agent["want"]),
         "attempt": agent["attempt"],
         "seq": history.seq,
         "checkpoint_seq": _checkpoint_seq(tree, name, agent["attempt"]),
@@ -117,6 +118,8 @@ def _from(agent: Resumption) -> str:
     """Where one agent goes on, in words."""
     if agent["pid"] is not None:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
+    if agent["want"] != Want.RUN:
+        return f"stays as it is: {agent['want']} is wanted (maos-sup start DIR --agent {agent['name']})"
     undelivered = f", {agent['undelivered']} messages wait for it" if agent["undelivered"] else ""
     if agent["task"] is None:
         begun = f"after attempt {agent['attempt']}" if agent["attempt"] else "from the beginning"

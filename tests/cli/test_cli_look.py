@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -165,3 +166,26 @@ def test_status_of_a_hundred_agents_is_quick(home: Path) -> None:
         subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=30, check=True)
         found.append(time.perf_counter() - begun)
     assert min(found) < 0.4  # target 0.2, doubled for busy machines
+
+
+def test_terminal_that_cannot_show_a_character_gets_a_question_mark(home: Path) -> None:
+    create_tree(
+        home / "odd",
+        orchestration={"id": "odd", "request": "größer …"},
+        agents={"a": {"kind": "command", "command": ["true"]}},
+        tasks={"t": {"agent": "a"}},
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "maos_sup", "status", "odd"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"gr??er ?" in done.stdout
+
+
+def test_agent_that_is_held_is_said_to_stay(call: Call, tree: Tree) -> None:
+    call("pause", tree.root.name, "--agent", "alice")
+    assert "alice: stays as it is: pause is wanted" in call("checkpoint", tree.root.name).out
