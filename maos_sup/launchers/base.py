@@ -73,7 +73,8 @@ class Launcher(Protocol):
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
         """Ask agents to end: TERM now, and after `grace_s` KILL to all that descends from them.
 
-        Goes on inside `poll`. For an agent that is ending already the earlier deadline counts.
+        Goes on inside `poll`. For an agent that is ending already the earlier deadline counts. Without grace
+        there is no TERM. What an agent that ended by itself left behind is for `sweep`.
         """
 
     def sweep(self, marks: AbstractSet[str]) -> Swept:

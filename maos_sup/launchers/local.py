@@ -111,8 +111,8 @@ class LocalLauncher:
             life = self._lives.of.get(agent)
             if life is None or not life.alive:
                 continue
-            if life.kill_at_s is None and life.pidfd >= 0:
-                send(life.pidfd, signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
+            if life.kill_at_s is None and grace_s > 0:
+                _ask_to_end(life)
             life.kill_at_s = at_s if life.kill_at_s is None else min(at_s, life.kill_at_s)
         self._set_timer()
 
@@ -177,8 +177,8 @@ class LocalLauncher:
     def _watch(self, life: Life, pidfd: int) -> None:
         life.pidfd = pidfd
         self._listen(pidfd, lambda: self._look_at(life))
-        if life.kill_at_s is not None:  # asked to end before it had begun
-            send(pidfd, signal.SIGTERM)
+        if life.kill_at_s is not None and life.kill_at_s > time.monotonic():
+            _ask_to_end(life)  # its end was asked for before it had begun
 
     # -- hearing
 
@@ -310,6 +310,11 @@ class LocalLauncher:
     def _deafen(self, descriptor: int) -> None:
         if self._reactions.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
+
+
+def _ask_to_end(life: Life) -> None:
+    if life.pidfd >= 0:
+        send(life.pidfd, signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
 
 
 def _open_log(tree: Tree) -> int:

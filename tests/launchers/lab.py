@@ -21,6 +21,23 @@ WORN = (
     "wear(mark_of(Tree(root), agent, 1))\n"
 )
 
+# A supervisor that only submits: arguments are the tree's root and the agents.
+SUPERVISOR = """
+import select, sys
+from pathlib import Path
+from maos_sup.launchers.base import Submission
+from maos_sup.launchers.local import LocalLauncher
+from state_layout.paths import Tree
+root = Path(sys.argv[1])
+launcher = LocalLauncher(Tree(root), entry="agent_entry:main")
+for agent in sys.argv[2:]:
+    launcher.submit(Submission(agent=agent, attempt=1, tree_root=str(root)))
+while True:
+    launcher.poll()
+    (root / "supervisor.up").touch()
+    select.select([launcher], [], [], 1)
+"""
+
 
 class Lab:
     """One launcher and its agents. Conditions are waited for as a supervisor waits."""
@@ -105,12 +122,13 @@ def runs(pid: int) -> bool:
     return stat is not None and not stat.is_gone
 
 
-def started(command: str, name: str, *, env: str = "None", session: bool = True, fork: str = "") -> str:
-    """Lines of a script that start `command` (argv as Python text) and write its pid to `name`."""
+def started(command: str, name: str, *, env: str = "None") -> str:
+    """Lines of a script that start `command` (argv as Python text) in a session; its pid goes to `name`."""
     return (
         "import os, subprocess\n"
-        f"kept_{name} = subprocess.Popen({command}, env={env}, start_new_session={session})\n"
-        f"(root / '{name}').write_text(f'{{kept_{name}.pid}}\\n')\n"
+        f"child = subprocess.Popen({command}, env={env}, start_new_session=True)\n"
+        "kept = [*globals().get('kept', ()), child]\n"
+        f"(root / '{name}').write_text(f'{{child.pid}}\\n')\n"
     )
 
 
