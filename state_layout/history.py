@@ -221,7 +221,7 @@ def _received(history: History, marks: dict[str, Any]) -> None:
 
 def _source(history: History, source: dict[str, Any]) -> None:
     key = f"{source['attempt']}/{source['file']}"
-    history.offsets[key] = max(source["offset"], history.offsets.get(key, 0))
+    history.offsets[key] = int(source["offset"])  # may go down: a program can empty its own output
 
 
 def _state(history: History, change: dict[str, Any]) -> None:

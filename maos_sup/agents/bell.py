@@ -118,5 +118,5 @@ class Bell:
     def _on_nudge(self, number: int, frame: FrameType | None) -> None:
         ending = self.ending
         if self._interruptible and ending is not None and ending not in SOFT:
-            self._interruptible = False
+            self._interruptible, self.is_acted_on = False, True
             raise Ended(ending)

@@ -30,8 +30,8 @@ from maos_sup.agents.kind import SOFT, Ended, Ending
 from maos_sup.agents.questions import ask
 from maos_sup.agents.state import State
 from maos_sup.agents.steps import Effects, Steps
-from maos_sup.agents.uncertain import UNCERTAIN_TEXT, Verdict, judge_uncertain
-from maos_sup.agents.work import Work
+from maos_sup.agents.uncertain import Verdict, judge_uncertain
+from maos_sup.agents.work import Work, doubt_about
 from state_layout.approvals import Answer
 from state_layout.boxes import check_recipient
 from state_layout.errors import BadInput, LayoutError
@@ -51,7 +51,7 @@ class Context:
     def __init__(self, work: Work) -> None:
         self._work, self._life = work, work.life
         self._bell = work.life.bell
-        self._steps = Steps(work.life.ledger, work.task, work.run)
+        self._steps = Steps(work.life.ledger, work.task, attempt=work.life.attempt)
         self._inbox = Inbox(work.life.tree, work.life.agent, marks=work.life.ledger.marks())
         self._effects: Effects | None = None  # of the step under way
         self._token: tuple[str, int] | None = None
@@ -253,17 +253,16 @@ class Context:
             self._effects = self._token = None
 
     def _judge_lost(self, name: str) -> None:
-        if self._steps.lost_token(name) is None:
+        attempt = self._steps.lost_in(name)
+        if attempt is None:
             return
-        text = UNCERTAIN_TEXT.format(what=f"step {name!r} of task {self.task.id!r}")
-        verdict = judge_uncertain(self._work, text)
+        doubt = doubt_about(f"step {name!r} of task {self.task.id!r}", attempt=attempt)
+        verdict = judge_uncertain(self._work, doubt)
         if verdict is Verdict.WAIT:
             self._bell.end(Ending.ASK)
             raise Ended(self._bell.act() or Ending.ASK)
         if verdict is Verdict.NOT_AGAIN:
-            raise Uncertain(
-                f"step {name!r}: an earlier life died within it; whether it took effect is not known"
-            )
+            raise Uncertain(doubt)
 
     def _change(self, key: str, change: Callable[[Effects], None]) -> None:
         """Make a change within the step under way, else as a step of its own, once for all attempts."""

@@ -31,6 +31,7 @@ class Ledger:
         self._outbox = Outbox(tree, agent, attempt=attempt.number)
         self._checkpointer = Checkpointer(attempt.paths)
         self._lock = threading.RLock()
+        self.is_sound = True  # else memory shows what is not durable
         self.changes = 0  # grows with every line: viewers are behind if they know a lower one
 
     @property
@@ -53,7 +54,7 @@ class Ledger:
         """
         with self._lock:
             seq = self._record(type_, fields, messages)
-            self._journal.sync(seq)
+            self._make_durable(seq)
             self._outbox.deliver(messages)
         for to in {message["to"] for message in messages}:
             self._wake(to)
@@ -66,7 +67,8 @@ class Ledger:
 
     def sync(self, seq: int | None = None) -> None:
         """Make what is recorded (up to `seq`) durable. Raises StorageError."""
-        self._journal.sync(seq)
+        with self._lock:
+            self._make_durable(seq)
 
     def look(self, question: Callable[[History], Answer]) -> Answer:
         """Answer a question about what is recorded; it must not keep what it is shown."""
@@ -100,6 +102,13 @@ class Ledger:
         self._history.take(line)
         self.changes += 1
         return line.seq
+
+    def _make_durable(self, seq: int | None) -> None:
+        try:
+            self._journal.sync(seq)
+        except StorageError:
+            self.is_sound = False
+            raise
 
     def _wake(self, to: str) -> None:
         if to != "all":

@@ -31,6 +31,7 @@ class Life:
     tree: Tree
     agent: str
     attempt: int
+    continues_from: int  # the attempt that this one goes on from; 0: none
     specs: WantedSpecs
     ledger: Ledger
     publisher: Publisher

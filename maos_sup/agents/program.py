@@ -135,7 +135,7 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
 
 
 def ack(environment: Environment, message_ids: list[str]) -> None:
-    """Acknowledge messages by id ("<from>/<to>/<seq>") and all before them of each sender. Raises BadInput."""
+    """Acknowledge messages by id ("<from>/<to>/<seq>") and all before them. Raises BadInput."""
     acks: dict[str, int] = {}
     for id_ in message_ids:
         sender, _, rest = id_.partition("/")
@@ -186,9 +186,7 @@ def _write(program: Program, value: dict[str, Any]) -> None:
             atomic.write_all(descriptor, line)
             disk.fdatasync(descriptor)
     except FileNotFoundError as cause:
-        raise BadInput(
-            f"{program.control}: is not there; run this from an agent's program"
-        ) from cause
+        raise BadInput(f"{program.control}: is not there; run this from an agent's program") from cause
     except OSError as cause:
         raise storage_error("append", program.control, cause) from cause
 
@@ -203,7 +201,7 @@ def _is_torn(path: Path) -> bool:
 
 
 def _marks(program: Program) -> dict[str, Mark]:
-    """How far mail was acknowledged: what the agent has recorded, and the control lines it has not seen yet."""
+    """How far mail was acknowledged: what the agent recorded, and control lines it has not seen yet."""
     told = _status(program).get("mail_marks") or {}
     marks = {key: as_mark(mark) for key, mark in told.items()}
     box = Inbox(program.tree, program.agent, marks=marks)

@@ -43,7 +43,10 @@ class Publisher:
             self.publish()
 
     def publish(self) -> None:
-        """Publish now. What cannot be written is left to the next time: the journal has it."""
+        """Publish now, unless memory is ahead of a journal that failed. What cannot be written is left to the
+        next time: the journal has it."""
+        if not self._ledger.is_sound:
+            return
         self._known_changes = self._ledger.changes
         self._due_s = time.monotonic() + LEAST_INTERVAL_S
         value = self._ledger.look(self._snapshot)

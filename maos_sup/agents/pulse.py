@@ -42,7 +42,7 @@ class Pulse:
         self._due["checkpoint"] = time.monotonic() + life.specs.now.orchestration.intervals.checkpoint_s
         self._has_gone_off = False
         self.task: TaskSpec | None = None
-        self.deadline_s: float | None = None  # of the task, monotonic; None: none (frozen, asking)
+        self.charged_from_s: float | None = None  # the time charged to the task, monotonic; None: none (held)
         self.children: set[int] = set()  # that somebody else waits for
         self.may_reap = False
 
@@ -112,7 +112,8 @@ class Pulse:
             self._bell.end(ending)
 
     def _look_at_clock(self, now_s: float) -> None:
-        if self.task is not None and self.deadline_s is not None and now_s > self.deadline_s:
+        task, since_s = self.task, self.charged_from_s
+        if task is not None and since_s is not None and now_s - since_s > self._life.specs.timeout_s(task):
             self._bell.end(Ending.TIMEOUT)
         self._force_if_deaf(now_s)
 

@@ -7,6 +7,7 @@ can tell from the files how far this life got.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from contextlib import suppress
@@ -49,15 +50,10 @@ def main(tree_root: str, agent: str) -> int:
     try:
         tree = open_tree(Path(tree_root))
         checked_name(agent, "agent")
-        lock = take_life_lock(tree.agent(agent).lock)
-    except LayoutError as error:
-        return _complain(error)
-    try:
+        take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
         return _live(tree, agent, reserved=reserved)
     except LayoutError as error:
         return _complain(error)
-    finally:
-        lock.release()
 
 
 def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
@@ -86,6 +82,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
             tree=tree,
             agent=agent,
             attempt=attempt.number,
+            continues_from=0 if known.pin is None else int(known.pin["attempt"]),
             specs=specs,
             ledger=ledger,
             publisher=Publisher(tree, agent, kind=spec.kind, attempt=attempt.number, ledger=ledger),
@@ -177,4 +174,7 @@ _UNSOUND = frozenset({ExitReason.POISONED, ExitReason.DAMAGED})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    code = main(sys.argv[1], sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -31,8 +31,9 @@ class Source:
 
     def __init__(self, path: Path, *, attempt: int, offset: int) -> None:
         self.path, self.attempt, self.offset = path, attempt, offset
-        self.unsynced = True  # grew since the last `sync`
+        self.was_cut = False  # the program emptied it: what it held is lost
         self._size_seen = offset
+        self._size_synced = 0
 
     @property
     def name(self) -> str:
@@ -40,15 +41,11 @@ class Source:
 
     def has_grown(self) -> bool:
         """Whether there is something after what was looked at last. A missing file has nothing."""
-        try:
-            size = self.path.stat().st_size
-        except FileNotFoundError:
-            return False
-        except OSError as cause:
-            raise storage_error("read", self.path, cause) from cause
+        size = self._size()
+        if size < self._size_seen and size < self.offset:
+            self.was_cut, self.offset, self._size_seen, self._size_synced = True, 0, 0, 0
         has_grown = size > self._size_seen
         self._size_seen = size
-        self.unsynced = self.unsynced or has_grown
         return has_grown
 
     @property
@@ -66,10 +63,10 @@ class Source:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
 
-    def sync(self) -> None:
-        """Make what the program wrote durable. Raises StorageError."""
-        self.has_grown()
-        if not self.unsynced:
+    def sync(self, up_to: int | None = None) -> None:
+        """Make what the program wrote (up to the offset `up_to`) durable. Raises StorageError."""
+        size = self._size()
+        if (size if up_to is None else up_to) <= self._size_synced:
             return
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
@@ -78,7 +75,15 @@ class Source:
             return
         except OSError as cause:
             raise storage_error("sync", self.path, cause) from cause
-        self.unsynced = False
+        self._size_synced = size
+
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
 
     def _pieces(self, descriptor: int, *, is_final: bool) -> Iterator[Piece]:
         rest = b""
@@ -90,7 +95,6 @@ class Source:
                 cut = len(data)
             if cut:
                 start, self.offset = self.offset, self.offset + cut
-                self.unsynced = True
                 yield Piece(data[:cut], start, self.offset)
             rest = data[cut:]
             if not chunk:

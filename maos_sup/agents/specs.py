@@ -9,7 +9,7 @@ from maos_sup.core.tasks import agent_want
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, Limits, Specs, TaskSpec, Want
-from state_layout.spec import SpecCache
+from state_layout.spec_agent import AgentSpecs
 
 _AGENT_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.STOP: Ending.STOP}
 _TASK_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.CANCEL: Ending.CANCEL, Want.SKIP: Ending.CANCEL}
@@ -20,9 +20,9 @@ class WantedSpecs:
 
     def __init__(self, tree: Tree, agent: str) -> None:
         """Raises BadInput or NotATree without a good orchestration, BadInput without a spec of the agent."""
-        self._cache, self._agent = SpecCache(tree), agent
+        self._cache, self._agent = AgentSpecs(tree, agent), agent
         self._rels = ["orchestration.json", f"agents/{agent}.json"]
-        self.now: Specs = self._cache.read().specs
+        self.now: Specs = self._cache.read()
 
     @property
     def agent(self) -> AgentSpec | None:
@@ -40,6 +40,10 @@ class WantedSpecs:
         common = self.now.orchestration.limits
         return common if self.agent is None else self.agent.limits_in_force(common)
 
+    def timeout_s(self, task: TaskSpec) -> float:
+        """The longest time that an attempt at `task` may take, as of now."""
+        return self.now.tasks[task.id].timeout_s or self.limits().timeout_s
+
     def refresh(self, task: str | None = None) -> None:
         """Read again if the orchestration, this agent or `task` changed. Never raises for what it finds."""
         rels = self._rels if task is None else [*self._rels, f"tasks/{task}.json"]
@@ -49,7 +53,7 @@ class WantedSpecs:
     def reread(self) -> None:
         """Read everything again, whatever changed."""
         try:
-            fresh = self._cache.read().specs
+            fresh = self._cache.read()
         except LayoutError:
             return  # no good orchestration.json just now: what was in force stays
         self.now = replace(

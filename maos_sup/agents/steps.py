@@ -13,7 +13,7 @@ from typing import Any
 
 from maos_sup.agents.ledger import Ledger
 from state_layout import codec
-from state_layout.history import History, Mark
+from state_layout.history import History, Mark, run_key
 from state_layout.records import TaskSpec
 
 Received = dict[str, Mark]
@@ -56,8 +56,9 @@ class Effects:
 class Steps:
     """The steps of one run of a task."""
 
-    def __init__(self, ledger: Ledger, task: TaskSpec, run: str) -> None:
-        self._ledger, self._task, self._run = ledger, task, run
+    def __init__(self, ledger: Ledger, task: TaskSpec, *, attempt: int) -> None:
+        self._ledger, self._task, self._attempt = ledger, task, attempt
+        self._run = run = run_key(task.id, task.run)
         self._times: dict[str, int] = {}
         self._old_calls = ledger.look(lambda history: dict(history.calls.get(run, {})))
         self._old_tokens = ledger.look(lambda history: dict(history.raised.get(run, {})))
@@ -72,14 +73,16 @@ class Steps:
         result = self._ledger.look(lambda history: self._result(history, key))
         return (False, None) if result is _MISSING else (True, result)
 
-    def lost_token(self, key: str) -> str | None:
-        """The token of the step `key` if a life died within it, else None."""
-        return self._old_calls.get(key)
+    def lost_in(self, key: str) -> int | None:
+        """The attempt that died within the step `key`, None if none did."""
+        token = self._old_calls.get(key)
+        return None if token is None else int(token.partition(".")[2] or 0)
 
     def intend(self, key: str) -> tuple[str, int]:
         """Record that `key` is about to be done: its token (that of an earlier try, if any), the `seq`."""
-        token = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or secrets.token_hex(16)
-        return token, self._ledger.note("call", self._head(key) | {"token": token})
+        before = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or secrets.token_hex(16)
+        token = before.partition(".")[0]
+        return token, self._ledger.note("call", self._head(key) | {"token": f"{token}.{self._attempt}"})
 
     def commit(self, key: str, result: Any, effects: Effects, *, is_light: bool = False) -> Any:
         """Record the step `key` with all its effects, durably; its result as a repetition will get it.

@@ -21,12 +21,12 @@ from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.revive import revive
 from maos_sup.agents.translate import Translator
-from maos_sup.agents.work import Work
+from maos_sup.agents.work import Work, doubt_about
 from maos_sup.core.tasks import ready_tasks, task_phases
 from state_layout.approvals import answer_to
 from state_layout.attempts import seal_exit
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
-from state_layout.records import SETTLED, ExitReason, TaskPhase, TaskSpec, Want
+from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
 from state_layout.triggers import pull
 
 
@@ -149,8 +149,7 @@ class TaskLoop:
         life, pulse = self._life, self._pulse
         life.bell.clear()
         work = self._begin(task)
-        timeout_s = task.timeout_s or work.limits.timeout_s
-        pulse.deadline_s, pulse.task = time.monotonic() + timeout_s, task
+        pulse.charged_from_s, pulse.task = self._began_s, task
         pulse.hurry()
         try:
             outcome = self._run(work)
@@ -161,7 +160,7 @@ class TaskLoop:
             _reap_all()
         self._translator.run(is_final=True)
         self._translator.sync()
-        return self._settle(task, outcome, timeout_s)
+        return self._settle(task, outcome)
 
     def _begin(self, task: TaskSpec) -> Work:
         life, spec = self._life, self._life.specs.agent
@@ -175,21 +174,33 @@ class TaskLoop:
             spec=spec,
             pulse=self._pulse,
             is_resumed=is_same and before is not None and before.attempts > 0,
-            was_lost=is_same and before is not None and before.phase is TaskPhase.RUNNING,
+            doubt=self._doubt(task, before) if is_same and before is not None else None,
         )
         self._began_s = time.monotonic()
         life.ledger.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
         self._task = task
         self._translator.attend(spec.keywords)
-        self._translator.near = work.folder()
         life.publisher.task, life.publisher.began_s = (task.id, task.run), self._began_s
         life.publisher.phase, life.publisher.reason = "running", None
         life.publisher.publish()
         life.beats.progress(work.limits.timeout_s)
         return work
 
+    def _doubt(self, task: TaskSpec, before: TaskOutcome) -> str | None:
+        """What is to be judged before `task` is done again: an attempt whose end nobody knows."""
+        if before.phase is TaskPhase.RUNNING:
+            return doubt_about(f"task {task.id!r}", attempt=self._life.continues_from)
+        if before.phase is not TaskPhase.ASKING:
+            return None
+        asked = self._life.ledger.look(
+            lambda history: [*history.questions.values(), *history.answers.values()]
+        )
+        mine = [item for item in asked if (item["task"], item["run"]) == (task.id, task.run)]
+        return max(mine, key=lambda item: str(item["at"]))["text"] if mine else None
+
     def _run(self, work: Work) -> Outcome:
         try:
+            self._translator.near = work.folder()
             return find_kind(work.spec.kind)().run(work)
         except Ended as ended:
             return Outcome(ended=ended.ending)
@@ -201,10 +212,12 @@ class TaskLoop:
             traceback.print_exc()
             return Outcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
 
-    def _settle(self, task: TaskSpec, outcome: Outcome, timeout_s: float) -> End | None:
+    def _settle(self, task: TaskSpec, outcome: Outcome) -> End | None:
         if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:
             release_ballast(self._life.tree, self._life.trouble)
-        error = f"timed out after {timeout_s:g} s" if outcome.ended is Ending.TIMEOUT else outcome.error
+        error = outcome.error
+        if outcome.ended is Ending.TIMEOUT:
+            error = f"timed out after {self._life.specs.timeout_s(task):g} s"
         self._record(task, _phase_of(outcome), outcome, error)
         if self._life.trouble is not None:
             raise self._life.trouble

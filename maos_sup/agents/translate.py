@@ -82,6 +82,9 @@ class Translator:
     def _run(self, source: Source, understand: Callable[[bytes, int], None], *, is_final: bool) -> bool:
         if not (source.has_grown() or (is_final and source.is_behind)):
             return False
+        if source.was_cut:
+            source.was_cut = False
+            self._warn(f"{source.name} was emptied by the program; append to it (>&2, not > /dev/stderr)")
         before = source.offset
         for piece in source.pieces(is_final=is_final):
             understand(piece.data, piece.start)
@@ -115,9 +118,8 @@ class Translator:
             request = parse(line)
             _VERBS[request.verb](self, request, offset)
         except (BadLine, BadInput, TypeError) as reason:
-            text = f"control line skipped: {reason}: {shown(line)}"
-            sys.stderr.write(f"agent: {text}\n")
-            self._commit("warning", {"text": text}, source=self.control, offset=offset)
+            fields = self._source(self.control, offset)
+            self._warn(f"control line skipped: {reason}: {shown(line)}", fields)
 
     def _send(self, request: Request, offset: int) -> None:
         self._commit("sent", {}, source=self.control, offset=offset, messages=[request.value])
@@ -164,11 +166,16 @@ class Translator:
         offset: int,
         messages: list[dict[str, Any]] | None = None,
     ) -> None:
-        source.sync()
+        source.sync(offset)
         self._ledger.commit(type_, fields | self._source(source, offset), messages=messages or ())
 
     def _source(self, source: Source, offset: int) -> dict[str, Any]:
         return {"source": {"file": source.name, "attempt": source.attempt, "offset": offset}}
+
+    def _warn(self, text: str, fields: dict[str, Any] | None = None) -> None:
+        sys.stderr.write(f"agent: {text}\n")
+        sys.stderr.flush()
+        self._ledger.note("warning", {"text": text} | (fields or {}))
 
     def _task(self) -> str:
         return (self._ledger.look(lambda history: history.run) or "").rpartition("#")[0]

@@ -15,6 +15,7 @@ from maos_sup.agents.life import Life, write_handle
 from maos_sup.agents.outcomes import result_of
 from maos_sup.agents.pulse import Pulse
 from state_layout import atomic, codec, disk
+from state_layout.errors import BadInput
 from state_layout.history import run_key
 from state_layout.marks import MARK_VARIABLE, mark_of
 from state_layout.records import AgentSpec, Limits, TaskSpec
@@ -31,7 +32,7 @@ class Work:
     spec: AgentSpec
     pulse: Pulse
     is_resumed: bool  # an earlier attempt at this run of the task began
-    was_lost: bool  # and how it ended is not known
+    doubt: str | None = None  # about an attempt of which nobody knows how it ended
 
     @property
     def run(self) -> str:
@@ -61,13 +62,13 @@ class Work:
         write_handle(self.life.tree, self.life.agent, self.life.attempt, program=pid)
 
     def hold_clock(self) -> float:
-        """Stop charging time to the task; how much is left, in seconds."""
-        deadline_s, self.pulse.deadline_s = self.pulse.deadline_s, None
-        return 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+        """Stop charging time to the task; how much was charged, in seconds."""
+        since_s, self.pulse.charged_from_s = self.pulse.charged_from_s, None
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def release_clock(self, left_s: float) -> None:
-        """Charge time again; `left_s` is left."""
-        self.pulse.deadline_s = time.monotonic() + left_s
+    def release_clock(self, charged_s: float) -> None:
+        """Charge time again, after `charged_s`."""
+        self.pulse.charged_from_s = time.monotonic() - charged_s
 
     def show(self, phase: str) -> None:
         """Show `phase` as that of this agent."""
@@ -85,11 +86,18 @@ class Work:
         }
 
     def folder(self) -> Path:
-        """Where the work is done: the project where there is one, else the workspace, made if needed."""
+        """Where the work is done: the project where there is one, else the workspace, made if needed.
+
+        Raises BadInput if the project is not there.
+        """
         project = self.life.project
         if self.spec.cwd == "workspace" or project is None:
             atomic.make_folder(self.life.paths.workspace)
             return self.life.paths.workspace
+        if not project.is_dir():
+            relative = self.life.specs.now.orchestration.project
+            text = f"project {relative!r} is not there; point to it with 'maos-sup resume --project P'"
+            raise BadInput(text)
         return project
 
     def environment(self) -> dict[str, str]:
@@ -127,6 +135,12 @@ class Work:
         else:
             atomic.refresh(checkpoint, codec.encode(self.saved) + b"\n")
         atomic.refresh(paths.session / "results.json", codec.encode(self.results()) + b"\n")
+
+
+def doubt_about(what: str, *, attempt: int) -> str:
+    """The doubt that remains where `attempt` died while `what` was under way."""
+    died = f"Attempt {attempt} of this agent died while {what} was under way"
+    return f"{died}; whether it took effect is not known."
 
 
 def outside_environment() -> dict[str, str]:

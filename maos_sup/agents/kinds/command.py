@@ -15,7 +15,7 @@ from typing import ClassVar
 from maos_sup.agents.kind import Ending, Outcome
 from maos_sup.agents.kinds.programs import Program, start_error
 from maos_sup.agents.leftovers import descendants, end_all
-from maos_sup.agents.uncertain import UNCERTAIN_TEXT, Verdict, judge_uncertain
+from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work
 from state_layout.shape import Argv, Choice, Field, Shape, Text
 
@@ -38,10 +38,12 @@ class CommandKind:
 
     def run(self, work: Work) -> Outcome:
         """Run the program to its end, or end it. Raises BadInput, StorageError."""
-        if work.was_lost:
-            verdict = judge_uncertain(work, UNCERTAIN_TEXT.format(what=f"task {work.task.id!r}"))
-            if verdict is not Verdict.AGAIN:
-                return verdict.outcome(work)
+        if work.doubt is not None:
+            verdict = judge_uncertain(work, work.doubt)
+            if verdict is Verdict.WAIT:
+                return Outcome(ended=Ending.ASK)
+            if verdict is Verdict.NOT_AGAIN:
+                return Outcome(error=f"{work.doubt} 'maos-sup retry' does it again.", is_final=True)
         if (ending := work.act()) is not None:
             return Outcome(ended=ending)
         work.lay_out()
@@ -66,7 +68,7 @@ class _Watch:
         self._work, self._process = work, process
         self._pidfd = _pidfd_of(process.pid)
         self._is_frozen = False
-        self._left_s = 0.0
+        self._charged_s = 0.0
 
     def until_its_end(self) -> Outcome:
         try:
@@ -106,13 +108,13 @@ class _Watch:
         if not self._is_frozen:
             self._is_frozen = True
             self._signal(signal.SIGSTOP)
-            self._left_s = self._work.hold_clock()
+            self._charged_s = self._work.hold_clock()
             self._work.show("paused")
 
     def _thaw(self) -> None:
         self._is_frozen = False
         self._signal(signal.SIGCONT)
-        self._work.release_clock(self._left_s)
+        self._work.release_clock(self._charged_s)
         self._work.show("running")
 
     def _signal(self, number: signal.Signals) -> None:

@@ -26,17 +26,11 @@ class Program:
     @classmethod
     def of(cls, work: Work) -> Program:
         """The program of `work`. Raises BadInput for settings that are none, and for a missing folder."""
-        folder = work.folder()
-        if not folder.is_dir():
-            raise BadInput(
-                f"project {work.life.specs.now.orchestration.project!r} is not there; "
-                "point to it with 'maos-sup resume --project P'"
-            )
         settings = work.spec.settings
         argv = ("/bin/sh", "-c", settings["shell"]) if "shell" in settings else settings.get("command")
         if not argv or not all(isinstance(part, str) for part in argv):
             raise BadInput(f"agent {work.life.agent}: 'command' must be a list of texts, or 'shell' one line")
-        return cls(argv=tuple(argv_of(argv, work.life.tree.files)), folder=folder)
+        return cls(argv=tuple(argv_of(argv, work.life.tree.files)), folder=work.folder())
 
     def start(self, work: Work) -> subprocess.Popen[bytes]:
         """Start it in a session of its own. Raises OSError, ValueError."""

@@ -49,6 +49,8 @@ class PythonKind:
             return Outcome(error=f"{type(error).__name__}: {error}")
         finally:
             _flush()
+        if work.life.bell.is_acted_on:  # the callable swallowed the end of its work
+            return Outcome(ended=work.act())
         return _outcome(work, result)
 
     def _dress(self, work: Work) -> None:
