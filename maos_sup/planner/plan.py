@@ -58,6 +58,8 @@ def load_plan(path: Path | str, *, kinds: Kinds, project: Path | None = None) ->
     collection.check_size()
     entries = [*_task_entries(value)]
     faults += [*project_faults, *collection.faults, *_task_faults(value, entries)]
+    if target is None and not project_faults:
+        faults += _homeless_agents(value)
     problems = document.problems(faults)
     if problems:
         raise BadInput(*problems)
@@ -137,6 +139,13 @@ def _idle_agents(value: Table, busy: set[str | None]) -> Iterator[Fault]:
         if isinstance(agent, dict) and name not in busy and "task" not in agent:
             text = f"agent {name!r} has no task; add task = '...' or a [[tasks]] entry with agent = {name!r}"
             yield Fault(at=("agents", name), text=text)
+
+
+def _homeless_agents(value: Table) -> Iterator[Fault]:
+    for name, agent in _table(value, "agents").items():
+        if isinstance(agent, dict) and agent.get("cwd") == "project" and not value.get("project"):
+            text = f"'agents.{name}.cwd' is 'project', and there is none; add project = '.' or use workspace"
+            yield Fault(at=("agents", name, "cwd"), text=text)
 
 
 def _project(value: Table, folder: Path, override: Path | None) -> tuple[Path | None, list[Fault]]:
