@@ -22,6 +22,7 @@ from state_layout.tree import create_tree
 
 BOB = {"kind": "command", "newer": {"b": 1, "a": [2]}, "want": "run", "command": ["true"]}
 NAME = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
 
 
 @pytest.fixture

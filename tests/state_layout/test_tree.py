@@ -32,6 +32,7 @@ SPECS: dict[str, Any] = {
     "agents": {"bob": {"kind": "command"}},
     "tasks": {"t1": {"agent": "bob"}},
 }
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
 
 
 @pytest.fixture(autouse=True)
