@@ -34,8 +34,8 @@ def end_all(look: Look, *, patience_s: float = PATIENCE_S) -> Swept:
             if not held:
                 return Swept(ended=ended, left=tuple(sorted(refused)))
             refused |= held.kill()
-            left = held.wait(deadline_s) - refused
-            ended += len(held) - len(left | (refused & held.pids))
+            left = held.wait(deadline_s)
+            ended += len(held) - len(left)
         finally:
             held.close()
         if left or time.monotonic() > deadline_s:
@@ -63,10 +63,6 @@ class _Held:
     def __len__(self) -> int:
         return len(self._pidfds)
 
-    @property
-    def pids(self) -> set[int]:
-        return set(self._pidfds)
-
     def stop_new(self, rows: Sequence[Row]) -> bool:
         """Hold and stop those of `rows` that are not held yet; whether there were any, sure or not."""
         fresh = [row for row in rows if row.pid not in self._pidfds]
@@ -81,8 +77,11 @@ class _Held:
         return bool(fresh)
 
     def kill(self) -> set[int]:
-        """Kill all; the pids that are not ours to kill."""
-        return {pid for pid, pidfd in self._pidfds.items() if not send(pidfd, signal.SIGKILL)}
+        """Kill all; the pids that are not ours to kill, which are let go."""
+        refused = {pid for pid, pidfd in self._pidfds.items() if not send(pidfd, signal.SIGKILL)}
+        for pid in refused:
+            os.close(self._pidfds.pop(pid))
+        return refused
 
     def wait(self, deadline_s: float) -> set[int]:
         """Wait for their ends; the pids that have not ended by `deadline_s`."""

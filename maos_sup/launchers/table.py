@@ -54,7 +54,7 @@ def belonging(
         if not (is_strange or row.pid in found or row.pid in spare):
             found[row.pid] = row
             todo += children.get(row.pid, ())
-    return list(found.values())
+    return _parents_first(found)
 
 
 def read_table(*, marked: bool) -> dict[int, Row]:
@@ -98,6 +98,20 @@ def read_children(pid: int) -> list[int]:
 def knows_children() -> bool:
     """Whether this kernel lists the children of a process."""
     return os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
+
+
+def _parents_first(found: Table) -> list[Row]:
+    """`found` in that order. A table is no snapshot: rows that are each other's parents come last."""
+    children: dict[int, list[Row]] = {}
+    for row in found.values():
+        children.setdefault(row.parent, []).append(row)
+    ordered = {row.pid: row for row in found.values() if row.parent not in found}
+    todo = list(ordered.values())
+    while todo:
+        below = children.get(todo.pop().pid, [])
+        ordered.update((row.pid, row) for row in below)
+        todo += below
+    return list({**ordered, **found}.values())
 
 
 def _rows(pids: Iterable[int], *, marked: bool) -> dict[int, Row]:

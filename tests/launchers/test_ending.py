@@ -1,0 +1,144 @@
+"""Whatever is found is ended, to the last one; whatever changed meanwhile is not touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from maos_sup.launchers.ending import end_all, open_row, send
+from maos_sup.launchers.table import Row, belonging, read_row, read_table
+
+Spawn = Callable[..., subprocess.Popen[bytes]]
+MARK = "boot:0:0:test-ending:1"
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Start processes that are killed at the end."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def spawned(*command: str, mark: str = MARK) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command or ("sleep", "1000"),
+            env={**os.environ, "MAOS_MARK": mark},
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+        )
+        processes.append(process)
+        return process
+
+    yield spawned
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def marked(mark: str = MARK) -> list[Row]:
+    return belonging(read_table(marked=True), marks={mark})
+
+
+def row_of(process: subprocess.Popen[bytes]) -> Row:
+    row = read_row(process.pid, marked=True)
+    assert row is not None
+    return row
+
+
+def test_all_are_ended_and_counted(spawn: Spawn) -> None:
+    processes = [spawn() for _ in range(10)]
+    swept = end_all(marked)
+    assert (swept.ended, swept.left) == (10, ())
+    assert [process.wait() for process in processes] == [-signal.SIGKILL] * 10
+
+
+def test_nothing_to_end_is_fine() -> None:
+    assert end_all(lambda: []).ended == 0
+
+
+def test_stopped_process_is_ended(spawn: Spawn) -> None:
+    process = spawn()
+    process.send_signal(signal.SIGSTOP)
+    assert end_all(marked).ended == 1
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_processes_that_keep_forking_are_ended(spawn: Spawn) -> None:
+    forker = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('up', flush=True)\n"
+        "while True:\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "    else:\n"
+        "        os._exit(0)\n"  # a daemon that is never at home
+    )
+    for _ in range(3):
+        process = spawn(sys.executable, "-c", forker)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+    swept = end_all(marked, patience_s=20)
+    assert swept.left == ()
+    assert marked() == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"start_time": 1}, {"mark": ""}, {"session": 1}, {"parent": 1}], ids=str
+)
+def test_process_that_changed_is_not_opened(spawn: Spawn, change: dict[str, object]) -> None:
+    row = row_of(spawn())
+    assert open_row(replace(row, **change)) is None  # type: ignore[arg-type]  # one field of the record
+    pidfd = open_row(row)
+    assert pidfd is not None
+    os.close(pidfd)
+
+
+def test_process_that_is_not_what_was_found_is_not_signalled(spawn: Spawn) -> None:
+    process = spawn()
+    stale = replace(row_of(process), start_time=1)
+    swept = end_all(lambda: [stale], patience_s=0.05)
+    assert swept.ended == 0
+    assert process.poll() is None
+
+
+def test_child_of_a_process_that_changed_is_not_signalled(spawn: Spawn) -> None:
+    parent = spawn(sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '1000'])")
+    while not (below := [row for row in read_table(marked=True).values() if row.parent == parent.pid]):
+        pass
+    stale = replace(row_of(parent), start_time=1)
+    swept = end_all(lambda: [stale, *below], patience_s=0.05)
+    assert swept.ended == 0
+    assert parent.poll() is None
+    end_all(marked)
+
+
+def test_signal_to_a_process_that_is_gone_is_fine(spawn: Spawn) -> None:
+    process = spawn()
+    pidfd = os.pidfd_open(process.pid)
+    process.kill()
+    process.wait()
+    assert send(pidfd, signal.SIGTERM) is True
+    os.close(pidfd)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a process that is not ours")
+def test_process_that_is_not_ours_to_kill_is_reported_not_waited_for() -> None:
+    code = (
+        "import os, sys\nfrom maos_sup.launchers import ending\n"
+        "from maos_sup.launchers.table import read_row\n"
+        "row = read_row(int(sys.argv[1]), marked=True)\nos.setuid(65534)\n"
+        "ending.read_row = lambda pid, marked: row\n"  # as another user it could not read the mark
+        "swept = ending.end_all(lambda: [row], patience_s=5)\n"
+        "assert (swept.left, swept.ended) == ((row.pid,), 0), swept"
+    )
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            command = [sys.executable, "-c", code, str(process.pid)]
+            assert subprocess.run(command, check=False, timeout=4).returncode == 0
+        finally:
+            process.kill()
