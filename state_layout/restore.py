@@ -39,7 +39,7 @@ def restore_copy(tree: Tree, *, agents: Collection[str]) -> list[str]:
     """
     findings = _Findings()
     _see_earlier(tree, findings)
-    ends = _see_mail(tree, findings)
+    known: dict[str, History] = {}
     for agent in sorted(agents):
         try:
             recalled = recall(tree, agent)
@@ -47,7 +47,10 @@ def restore_copy(tree: Tree, *, agents: Collection[str]) -> list[str]:
             findings.notes.append(str(damage))
             continue
         findings.notes += recalled.notes
-        _see_agent(tree, agent, recalled.history, ends, findings)
+        known[agent] = recalled.history
+    ends = _see_mail(tree, findings)  # after the marks: agents may live, and mail only grows
+    for agent, history in known.items():
+        _see_agent(tree, agent, history, ends, findings)
     next_seq = {
         sender: {to: seq + 1 for to, seq in sorted(numbers.items())}
         for sender, numbers in sorted(findings.highest.items())

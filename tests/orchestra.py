@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,6 +139,12 @@ class Orchestra:
             start_new_session=True,
             **more,
         )
+
+    def delete_run(self) -> None:
+        """Delete `run/`, at once: its writers make it again while it is being emptied."""
+        with suppress(FileNotFoundError):
+            self.tree.run.rename(self.folder / "run-that-was")
+            shutil.rmtree(self.folder / "run-that-was")
 
     # -- looking
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from state_layout import atomic, codec, disk
 from state_layout.errors import Locked
 from state_layout.identity import own_handle, read_handle, tree_place
-from state_layout.locks import LifeLock, take_life_lock
+from state_layout.locks import LifeLock, is_free, take_life_lock
 from state_layout.paths import Tree
 from state_layout.restore import restore_copy
 
@@ -55,7 +55,8 @@ def settle_in(tree: Tree, agents: list[str]) -> Place:
     if is_new:
         notes = tuple(restore_copy(tree, agents=agents))
         for agent in agents:
-            disk.unlink(tree.agent(agent).status)  # may be ahead of the journal; made anew from it
+            if is_free(tree.agent(agent).lock):  # else `run/` was deleted under a living agent: it is right
+                disk.unlink(tree.agent(agent).status)  # may be ahead of the journal, which is asked instead
     stay(tree)
     return Place(is_new=is_new, notes=notes)
 

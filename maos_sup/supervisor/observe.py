@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher
 from state_layout import codec
 from state_layout.approvals import answered_tasks
-from state_layout.attempts import list_attempts, read_exit
+from state_layout.attempts import list_attempts, read_exit, recall
 from state_layout.beats import read_beat
+from state_layout.errors import LayoutError
 from state_layout.locks import is_free
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
@@ -33,6 +34,7 @@ class _Seen:
     """What was read of one agent, and when it has to be read again."""
 
     status_stamp: _Stamp | None = None
+    recalled: int = 0  # the last attempt when the journals were read instead
     status: dict[str, Any] = field(default_factory=dict)
     outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
     attempts_stamp: _Stamp | None = None
@@ -85,7 +87,7 @@ class Lookout:
         seen = self._seen.setdefault(spec.name, _Seen())
         process = Process.ALIVE if is_alive else self._process(spec.name)
         self._read_attempts(spec.name, seen, is_gone=process is Process.GONE)
-        self._read_status(spec.name, seen)
+        self._read_status(spec.name, seen, is_gone=process is Process.GONE)
         if process is Process.GONE:
             seen.watch, seen.liveness = None, Liveness.UNKNOWN
         elif is_tick:
@@ -120,13 +122,16 @@ class Lookout:
                 seen.exit_of, seen.exit = seen.last_attempt, ExitReason(record["reason"])
                 seen.detail = record.get("detail")
 
-    def _read_status(self, agent: str, seen: _Seen) -> None:
+    def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
         path = self._tree.agent(agent).status
         stamp = _stamp(path)
-        if stamp == seen.status_stamp:
+        is_lost = stamp is None and is_gone and seen.recalled != seen.last_attempt
+        if stamp == seen.status_stamp and not is_lost:
             return
         seen.status_stamp = stamp
         seen.status = _read_object(path)
+        if is_lost:
+            seen.recalled, seen.status = seen.last_attempt, _from_journals(self._tree, agent)
         tasks = seen.status.get("tasks") or {}
         seen.outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in tasks.items()}
 
@@ -151,6 +156,16 @@ def _stamp(path: Path) -> _Stamp | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
+    """What decisions need of a snapshot that is not there, as after a copy; {} where journals are corrupt."""
+    try:
+        history = recall(tree, agent).history
+    except LayoutError:
+        return {}
+    tasks = {task: asdict(outcome) for task, outcome in history.tasks.items()}
+    return {"tasks": tasks, "questions": list(history.questions.values())}
 
 
 def _read_object(path: Path) -> dict[str, Any]:

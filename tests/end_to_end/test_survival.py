@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections import Counter
 
@@ -265,12 +264,12 @@ def test_run_is_made_again_when_it_is_deleted(orchestra: Orchestra) -> None:
     orchestra.start({"ann": GATED, "bob": GATED})
     before = orchestra.wait_alive()
     first = orchestra.supervisor()
-    shutil.rmtree(orchestra.tree.run)
+    orchestra.delete_run()
     orchestra.wait(
         lambda: orchestra.pids() == before and orchestra.supervisor() == first, "all are seen again"
     )
     kill(first or 0)
-    shutil.rmtree(orchestra.tree.run)
+    orchestra.delete_run()
     orchestra.resume()
     orchestra.wait(lambda: orchestra.pids() == before, "both are adopted")
     orchestra.say("go")
@@ -278,6 +277,26 @@ def test_run_is_made_again_when_it_is_deleted(orchestra: Orchestra) -> None:
     assert set(orchestra.attempts().values()) == {1}
     assert orchestra.output("ann") == "begin 1\nend\n"
     orchestra.assert_nothing_left()
+
+
+def test_what_a_quiet_agent_did_is_known_after_run_was_deleted(orchestra: Orchestra) -> None:
+    line = 'case $MAOS_TASK_ID in long) while [ ! -e "$OUT/go" ]; do sleep 0.1; done;; esac'
+    tasks = [
+        {"id": "first", "agent": "ann"},
+        {"id": "long", "agent": "ann", "needs": ["first"]},
+        {"id": "next", "agent": "bob", "needs": ["first"], "want": "pause"},
+    ]
+    orchestra.start({"ann": line, "bob": "echo hi"}, tasks)
+    orchestra.wait(lambda: orchestra.task("long")["phase"] == "running", "the long task runs")
+    kill(orchestra.supervisor() or 0)
+    orchestra.delete_run()
+    orchestra.do("start", "--task", "next")
+    orchestra.resume()
+    orchestra.wait(lambda: orchestra.task("next")["phase"] == "done", "what needs the first task is done")
+    assert orchestra.status()["notes"] == []
+    orchestra.say("go")
+    orchestra.wait_rest("done")
+    assert orchestra.attempts() == {"ann": 1, "bob": 1}
 
 
 def test_agents_go_on_without_their_zygote(orchestra: Orchestra) -> None:

@@ -6,16 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from supervised import begin_agent, make_tree
+from supervised import Supervised, begin_agent, make_tree
 
-from maos_sup.core.model import Memory, Process
+from maos_sup.core.model import Finish, Memory, Process, Submit
 from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.adopt import settle_in, take_tree
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.specs import SpecsInForce
+from state_layout.attempts import begin_attempt, recall, seal_exit
 from state_layout.errors import Locked
 from state_layout.locks import take_life_lock
 from state_layout.paths import Tree
+from state_layout.records import ExitReason, Phase
 
 
 def test_a_tree_is_new_once_and_again_after_a_copy_or_without_run(tmp_path: Path) -> None:
@@ -40,6 +42,29 @@ def test_snapshots_of_a_copy_are_made_anew(tmp_path: Path) -> None:
     tree.agent("a").status.write_text("{}")
     settle_in(tree, ["a"])
     assert not tree.agent("a").status.exists()
+
+
+def test_the_snapshot_of_a_living_agent_is_left_alone(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    begin_agent(tree, "a")
+    tree.agent("a").status.write_text("{}")
+    lock = take_life_lock(tree.agent("a").lock)
+    settle_in(tree, ["a"])
+    lock.release()
+    assert tree.agent("a").status.exists()
+
+
+def test_what_was_done_before_a_copy_is_not_begun_again(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    attempt = begin_attempt(tree, "a", recall=recall(tree, "a"), settings={})
+    attempt.journal.commit("task", {"task": "a", "run": 1, "phase": "done"})
+    attempt.journal.close()
+    seal_exit(tree, "a", 1, by="agent", reason=ExitReason.PARKED)
+    settle_in(tree, ["a"])
+    life = Supervised(tree)
+    while (actions := life.turn()) and not isinstance(actions[0], Finish):
+        assert not any(isinstance(action, Submit) for action in actions)
+    assert actions == [Finish(phase=Phase.DONE)]
 
 
 def test_the_second_supervisor_is_told_who_holds_the_tree(tmp_path: Path) -> None:
