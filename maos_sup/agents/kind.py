@@ -21,6 +21,7 @@ GROUP = "maos_sup.kinds"
 BUILT_IN = {
     "command": "maos_sup.agents.kinds.command:CommandKind",
     "python": "maos_sup.agents.kinds.python:PythonKind",
+    "anthropic": "maos_sup.agents.kinds.anthropic.kind:AnthropicKind",
 }
 
 

@@ -1,0 +1,12 @@
+"""Kind `anthropic`: a model with tools, in a conversation that survives whatever kills its process.
+
+    kind      what the runner calls           conversation  the fold of the journal: what comes next (pure)
+    loop      one move after the other        answer        a stream, journaled as it comes
+    model     the only door to the SDK        troubles      what went wrong, how long to wait (pure)
+    spending  estimates, caps, prices         holds         waits that all agents of a provider share
+    asking    asks until there is an answer   prompts       what the model is told
+    tools/    what it can do
+
+Every record is durable before what follows from it: the question before it is asked, the answer before its
+tools run, a call before it acts, its result before it is told. FORMAT.md has the records.
+"""

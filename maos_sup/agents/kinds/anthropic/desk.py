@@ -1,0 +1,90 @@
+"""What the tools of one piece of work share: where they may work, what is secret, the mail that came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from maos_sup.agents.kinds.anthropic.conversation import Conversation
+from maos_sup.agents.kinds.anthropic.settings import Settings
+from maos_sup.agents.redaction import Redactor, is_secret_name
+from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
+from maos_sup.agents.work import Work
+from state_layout import atomic
+from state_layout.mail import Inbox
+from state_layout.records import Message
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Made once for each attempt at a task."""
+
+    work: Work
+    settings: Settings
+    talk: Conversation
+    redactor: Redactor
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """The agent's mail, from the committed marks on."""
+        life = self.work.life
+        return Inbox(life.tree, life.agent, marks=life.ledger.marks())
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the work is done, absolute, without links."""
+        return self.work.folder().resolve()
+
+    @cached_property
+    def temporary(self) -> Path:
+        """A folder for temporary files that is the agent's own."""
+        folder = self.work.life.paths.workspace / ".tmp"
+        atomic.make_folder(folder)
+        return folder
+
+    @cached_property
+    def writable(self) -> tuple[Path, ...]:
+        """Where commands and edits may write, absolute, without links; the first is where they begin."""
+        paths = self.work.life.paths
+        own = [self.folder, paths.workspace.resolve(), paths.artifacts.resolve()]
+        return tuple(dict.fromkeys([*own, *map(Path, self.settings.sandbox_write)]))
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """What confines commands. Raises BadInput for one that is asked for and not there."""
+        tree = self.work.life.tree
+        others = [tree.agent(name).artifacts for name in self.work.life.specs.now.agents]
+        read = [tree.spec, tree.mail, *others, *map(Path, self.settings.sandbox_read)]
+        return make_sandbox(
+            self.settings.sandbox, read=read, write=self.writable, environment=self.environment
+        )
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What commands find in their environment: no secrets, a place for what is temporary."""
+        passed = frozenset(self.settings.pass_env)
+        kept = {
+            name: value
+            for name, value in self.work.environment().items()
+            if name in passed or not is_secret_name(name)
+        }
+        cache = str(self.temporary / "cache")
+        own = {"TMPDIR": str(self.temporary), "XDG_CACHE_HOME": cache, "PYTHONDONTWRITEBYTECODE": "1"}
+        unattended = {"PAGER": "cat", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0", "TERM": "dumb"}
+        return kept | own | unattended
+
+    def news(self, *, limit: int) -> tuple[list[Message], dict[str, tuple[int, int, str]]]:
+        """Messages that came and the marks to commit with them; warns of what cannot be read."""
+        messages, marks = self.inbox.fetch(limit)
+        for note in self.inbox.notes:
+            self.work.life.warn(note)
+        self.inbox.notes.clear()
+        return messages, marks
+
+
+def all_variables(work: Work) -> Mapping[str, str]:
+    """What this process and this agent have in their environments: where secrets may stand."""
+    return {**os.environ, **work.spec.env}

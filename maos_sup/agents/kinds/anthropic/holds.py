@@ -1,0 +1,57 @@
+"""Waits that all agents share: what a provider told one of them holds for every one that uses it.
+
+Each agent writes its own file under `run/holds/` and reads those of all. Times are the machine's monotonic
+clock and count only in the boot they were written in, so no two clocks are compared.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from state_layout import atomic, codec
+from state_layout.chain import utc_now
+from state_layout.errors import StorageError
+from state_layout.marks import boot_id
+from state_layout.paths import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """No request to `provider` before `until_s`, monotonic."""
+
+    provider: str
+    until_s: float
+    reason: str
+
+
+def write_hold(tree: Tree, agent: str, hold: Hold) -> None:
+    """Tell everybody. A hint: what cannot be written is left out."""
+    value = {
+        "boot_id": boot_id(),
+        "provider": hold.provider,
+        "until_s": round(hold.until_s, 3),
+        "at": utc_now(),
+        "reason": hold.reason,
+    }
+    with suppress(StorageError):
+        atomic.make_folder(tree.run_holds)
+        atomic.refresh(tree.hold(agent), codec.encode(value) + b"\n")
+
+
+def hold_on(tree: Tree, provider: str) -> Hold | None:
+    """The hold on `provider` that lasts longest, or None if nothing holds it now."""
+    found = [hold for hold in _holds(tree) if hold.provider == provider and hold.until_s > time.monotonic()]
+    return max(found, key=lambda hold: hold.until_s, default=None)
+
+
+def _holds(tree: Tree) -> list[Hold]:
+    holds = []
+    for path in tree.run_holds.glob("*.json"):
+        with suppress(OSError, codec.NotJson, KeyError, TypeError, ValueError):
+            value = codec.decode_object(path.read_bytes())
+            if value["boot_id"] == boot_id():
+                until_s, reason = float(value["until_s"]), str(value["reason"])
+                holds.append(Hold(provider=str(value["provider"]), until_s=until_s, reason=reason))
+    return holds

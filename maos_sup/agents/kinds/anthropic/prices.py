@@ -1,0 +1,49 @@
+"""What a question costs: by the table of `genai-prices` as installed, never fetched; or as the agent is told.
+
+A model that is in no table costs "unknown", which is None and never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_KEYS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_input_tokens": "cache_read",
+    "cache_creation_input_tokens": "cache_write",
+}
+_MILLION = 1_000_000
+
+
+def cost_usd(model: str, usage: Mapping[str, int], *, price: Mapping[str, float] | None) -> float | None:
+    """The cost of `usage` (keys as the API's); `price` is in USD a million tokens and goes before tables."""
+    if price is not None:
+        fallback = {"cache_read": price.get("input", 0.0), "cache_write": price.get("input", 0.0)}
+        rates = {**fallback, **price}
+        return sum(usage.get(key, 0) * rates.get(name, 0.0) for key, name in _KEYS.items()) / _MILLION
+    return _from_table(model, usage)
+
+
+def tokens_of(usage: Mapping[str, int]) -> int:
+    """All tokens of `usage`, read from a cache or not."""
+    return sum(usage.get(key, 0) for key in _KEYS)
+
+
+def _from_table(model: str, usage: Mapping[str, int]) -> float | None:
+    try:
+        from genai_prices import Usage, calc_price  # a fifth of a second, paid by who asks
+    except ImportError:
+        return None
+    read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
+    counted: Any = Usage(
+        input_tokens=usage.get("input_tokens", 0) + read + written,  # the table's inputs hold the cached ones
+        output_tokens=usage.get("output_tokens", 0),
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+    )
+    try:
+        return float(calc_price(counted, model_ref=model, provider_id="anthropic").total_price)
+    except LookupError:
+        return None

@@ -1,0 +1,85 @@
+"""What a question may cost and did cost: estimates, reservations, and the wait when the budget is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
+from maos_sup.agents.kinds.anthropic.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.anthropic.settings import Settings
+from maos_sup.agents.work import Work
+from state_layout import codec
+from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
+from state_layout.records import Budget
+
+_CHARS_A_TOKEN = 3.5
+_LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
+
+
+class Spending:
+    """The money of one agent's work on one task."""
+
+    def __init__(self, work: Work, settings: Settings) -> None:
+        """Raises Damaged, StorageError."""
+        self._work, self._settings = work, settings
+        self._ledger = Ledger(work.life.tree, work.life.agent)
+        self._largest_output = _LEAST_OUTPUT
+
+    def amount(self, usage: Mapping[str, int]) -> Amount:
+        """What `usage` costs."""
+        cost = cost_usd(self._settings.model, usage, price=self._settings.price)
+        return Amount(cost_usd=cost, tokens=tokens_of(usage))
+
+    def estimate(self, talk: Conversation, question: Mapping[str, object]) -> Amount:
+        """About what `question` may cost: what was said before as read from the cache, the rest as new.
+
+        An answer is expected to be at most twice as long as the longest so far, for a reservation of the
+        longest possible one would keep other agents from spending what is left.
+        """
+        self._largest_output = max(self._largest_output, talk.output_tokens)
+        total = int(len(codec.encode([question.get("system"), question.get("messages")])) / _CHARS_A_TOKEN)
+        known = min(total, talk.input_tokens)
+        usage = {
+            "cache_read_input_tokens": known,
+            "input_tokens": total - known,
+            "output_tokens": min(self._settings.max_tokens, 2 * self._largest_output),
+        }
+        return self.amount(usage)
+
+    def reserve(self, key: str, *, waste: Amount, estimate: Amount) -> Refusal | None:
+        """Reserve for one more try; `waste` is what earlier ones took. Raises Locked, StorageError."""
+        return self._ledger.reserve(key, waste + estimate, caps=self._caps())
+
+    def settle(self, key: str, amount: Amount) -> None:
+        """Say what the question cost in the end. Raises StorageError."""
+        self._ledger.settle(key, amount)
+
+    def settle_old(self, talk: Conversation) -> None:
+        """Settle what an earlier life learned the cost of and did not settle. Raises StorageError."""
+        for key in self._ledger.open_keys():
+            if key in talk.costs:
+                self._ledger.settle(key, talk.costs[key])
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
+
+    def _caps(self) -> dict[str, Budget]:
+        specs = self._work.life.specs
+        own = specs.agent
+        budget = Settings.of(own).budget if own is not None else self._settings.budget
+        return {ALL: specs.now.orchestration.budget, self._work.life.agent: budget}
+
+
+def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) -> tuple[Amount, bool]:
+    """What a try that broke off cost, and whether that is known.
+
+    The server's own count of the prompt and the length of what came; without a word of it, the whole estimate
+    (or nothing, if the question never reached it).
+    """
+    if not was_asked:
+        return NOTHING, True
+    if request.usage is None:
+        return request.estimate, False
+    output = max(request.usage.get("output_tokens", 0), int(request.streamed_chars / _CHARS_A_TOKEN))
+    return spending.amount({**request.usage, "output_tokens": output}), True

@@ -1,0 +1,77 @@
+"""What can go wrong with a question to the model, and how long to wait before it is asked again. Pure.
+
+Permanent troubles end the task; all others are waited out, for hours if need be. After "alive but looping
+on HTTP 400", a known scar of others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 60.0
+LONGEST_RETRY_AFTER_S = 6 * 3600.0
+
+
+class Cause(StrEnum):
+    """Kinds of trouble."""
+
+    LIMIT = "limit"  # 429: holds for everybody who uses the provider
+    OVERLOAD = "overload"  # 529, 5xx
+    NETWORK = "network"  # no connection, reset
+    STALL = "stall"  # nothing came for too long
+    TRUNCATED = "truncated"  # the stream ended without a stop reason
+    TOO_LONG = "too_long"  # the prompt does not fit into the window
+    REFUSED = "refused"  # asking again would be refused again
+
+
+PERMANENT = frozenset({Cause.REFUSED, Cause.TOO_LONG})
+_OVERLOADED = frozenset({"overloaded_error", "api_error", "timeout_error"})
+_NOT_SENT = "could not connect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One trouble. `text` is for people; `was_asked`: the server may have got the question."""
+
+    cause: Cause
+    text: str
+    status: int | None = None
+    retry_after_s: float | None = None
+    was_asked: bool = True
+
+
+class Broken(Exception):
+    """A question that got no whole answer."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.text)
+        self.trouble = trouble
+
+
+def of_status(status: int, type_: str | None, text: str, *, retry_after_s: float | None = None) -> Trouble:
+    """The trouble that a server told: status 200 is an error in the middle of a stream, told by its type."""
+    cause = _cause(status, type_, text)
+    shown = f"{type_ or 'error'} ({status}): {text}" if status != 200 else f"{type_ or 'error'}: {text}"
+    return Trouble(cause=cause, text=shown[:500], status=status, retry_after_s=retry_after_s)
+
+
+def _cause(status: int, type_: str | None, text: str) -> Cause:
+    if status == 429 or type_ == "rate_limit_error":
+        return Cause.LIMIT
+    if type_ in _OVERLOADED or status >= 500 or status in (408, 409, 425):
+        return Cause.OVERLOAD
+    if status == 413 or "too long" in text or "context window" in text or "exceed context limit" in text:
+        return Cause.TOO_LONG
+    return Cause.OVERLOAD if status == 200 and type_ is None else Cause.REFUSED
+
+
+def delay_s(trouble: Trouble, tries: int, *, chance: float) -> float:
+    """How long to wait after the `tries`-th trouble in a row; `chance` is uniform in 0..1.
+
+    What the server asks for is kept to the second, up to six hours; else exponential with jitter.
+    """
+    if trouble.retry_after_s is not None:
+        return min(max(0.0, trouble.retry_after_s), LONGEST_RETRY_AFTER_S)
+    ceiling = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(tries - 1, 10))
+    return ceiling * (0.5 + 0.5 * chance)

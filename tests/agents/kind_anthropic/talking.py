@@ -1,0 +1,56 @@
+"""Agents of kind `anthropic` on a stage, and the loopback server in this process that they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anthropic  # noqa: F401 - imported before lives are forked, as the zygote does
+import genai_prices  # noqa: F401
+from stage import Stage
+
+from maos_sup.loopback.reply import Script
+from maos_sup.loopback.rules import make_rules
+from maos_sup.loopback.server import LoopbackServer
+
+PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens
+
+
+class Talk:
+    """One server and the stage whose agents ask it."""
+
+    def __init__(self, make: Callable[..., Stage], server: LoopbackServer, agents: Any, more: Any) -> None:
+        self.server = server
+        specs = {name: self.spec(**settings) for name, settings in agents.items()}
+        self.stage = make(specs, **more)
+
+    def spec(self, **settings: Any) -> dict[str, Any]:
+        own = {"kind": "anthropic", "model": "test-model", "base_url": self.server.url, "price": PRICE}
+        return {**own, "stall_s": 5, **settings}
+
+    def bought(self) -> list[str]:
+        """What was asked, as digests, in order."""
+        return [entry["digest"] for entry in self.server.log.requests()]
+
+    def messages(self, agent: str = "ann") -> list[dict[str, Any]]:
+        """The messages of the last request."""
+        body: dict[str, Any] = self.server.log.requests()[-1]["body"]
+        return list(body["messages"])
+
+    def all_lines(self, agent: str, type_: str) -> list[dict[str, Any]]:
+        numbers = sorted(int(path.name) for path in self.stage.tree.agent(agent).attempts.iterdir())
+        return [line for number in numbers for line in self.stage.lines(agent, type_, number)]
+
+
+def steps(*replies: Any, **more: Any) -> Script:
+    """A script of one rule: replies by the place in the conversation, the last one repeated."""
+    return make_rules({"rule": [{"reply": list(replies), "repeat_last": True}], **more})
+
+
+def use(name: str, **input_: Any) -> dict[str, Any]:
+    """A reply that calls a tool."""
+    return {"text": f"I call {name}.", "tools": [{"name": name, "input": input_}]}
+
+
+def finish(result: Any = "all done") -> dict[str, Any]:
+    return {"tools": [{"name": "finish", "input": {"result": result}}]}
