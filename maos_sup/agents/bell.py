@@ -34,6 +34,7 @@ class Bell:
         self.ending: Ending | None = None
         self.ended_s = 0.0  # when `ending` was set last, monotonic
         self.is_acted_on = False  # too late to take a soft ending back
+        self.was_unwound = False  # a user's code was told to end by an exception
         self.signalled = False  # the process itself was told to stop
 
     def listen(self) -> None:
@@ -68,7 +69,7 @@ class Bell:
         with self._lock:
             if self.ending is not Ending.TROUBLE:
                 self.ending = Ending.STOP if self.signalled else None
-            self.is_acted_on = False
+            self.is_acted_on = self.was_unwound = False
 
     def act(self) -> Ending | None:
         """The ending to act on now, if any; from now on it is not taken back."""
@@ -118,5 +119,5 @@ class Bell:
     def _on_nudge(self, number: int, frame: FrameType | None) -> None:
         ending = self.ending
         if self._interruptible and ending is not None and ending not in SOFT:
-            self._interruptible, self.is_acted_on = False, True
+            self._interruptible, self.was_unwound = False, True
             raise Ended(ending)

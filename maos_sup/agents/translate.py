@@ -86,9 +86,17 @@ class Translator:
             source.was_cut = False
             self._warn(f"{source.name} was emptied by the program; append to it (>&2, not > /dev/stderr)")
         before = source.offset
-        for piece in source.pieces(is_final=is_final):
-            understand(piece.data, piece.start)
+        try:
+            for piece in source.pieces(is_final=is_final):
+                understand(piece.data, piece.start)
+        except BaseException:
+            source.offset = self._recorded(source)  # what was not recorded is understood again
+            raise
         return source.offset > before
+
+    def _recorded(self, source: Source) -> int:
+        key = f"{source.attempt}/{source.name}"
+        return self._ledger.look(lambda history: history.offsets.get(key, 0))
 
     # -- stdout
 

@@ -49,7 +49,9 @@ class PythonKind:
             return Outcome(error=f"{type(error).__name__}: {error}")
         finally:
             _flush()
-        if work.life.bell.is_acted_on:  # the callable swallowed the end of its work
+        if (
+            work.life.bell.is_acted_on or work.life.bell.was_unwound
+        ):  # the callable swallowed the end of its work
             return Outcome(ended=work.act())
         return _outcome(work, result)
 
