@@ -74,10 +74,9 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     try:
         disk.mkdir(path, FOLDER_MODE)
-    except FileExistsError:
-        return
     except OSError as cause:
-        raise storage_error("create folder", path, cause) from cause
+        if not path.is_dir():  # nobody else made it just now
+            raise storage_error("create folder", path, cause) from cause
     fsync_folder(path.parent)
 
 

@@ -103,4 +103,4 @@ def _seq_of(raw: bytes) -> int | None:
     if not raw.startswith(b'{"seq":'):
         return None
     digits = raw[7 : raw.find(b",", 7)]
-    return int(digits) if digits.isdigit() and len(digits) < LONGEST_SEQ_DIGITS else None
+    return int(digits) if digits.isdigit() and len(digits) <= LONGEST_SEQ_DIGITS else None

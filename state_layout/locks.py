@@ -38,16 +38,11 @@ def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
     """Take the lock at `path`, trying for `patience_s` (a probe may hold it for a moment). Raises Locked."""
     atomic.make_folder(path.parent)
     deadline = time.monotonic() + patience_s
-    try:
-        descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
-    except OSError as cause:
-        raise storage_error("open lock", path, cause) from cause
-    while not _try_lock(descriptor):
+    while (lock := _taken(path)) is None:
         if time.monotonic() > deadline:
-            os.close(descriptor)
             raise Locked(f"{path}: held by another process")
         time.sleep(0.005)
-    return LifeLock(path, descriptor)
+    return lock
 
 
 def is_free(path: Path) -> bool:
@@ -71,6 +66,29 @@ def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
         raise Locked(f"{path}: another command has been editing for {patience_s:g} s; try again") from cause
     except OSError as cause:
         raise storage_error("lock", path, cause) from cause
+
+
+def _taken(path: Path) -> LifeLock | None:
+    """The lock at `path`, or None if another process has it, or somebody removed or replaced it just now."""
+    try:
+        descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
+    except OSError as cause:
+        raise storage_error("open lock", path, cause) from cause
+    is_ours = False
+    try:
+        is_ours = _try_lock(descriptor) and _is_at(path, descriptor)
+    finally:
+        if not is_ours:
+            os.close(descriptor)
+    return LifeLock(path, descriptor) if is_ours else None
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether `path` still leads to the open file: a lock on a removed one would keep nobody out."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(descriptor: int) -> bool:
