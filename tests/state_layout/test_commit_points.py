@@ -21,6 +21,8 @@ from state_layout.attempts import all_lines, list_attempts, read_exit, recall, s
 from state_layout.operator_mail import append_operator_message
 from state_layout.paths import Tree
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
+
 
 class Ledger:
     """What was acknowledged, kept where no crash of the tests reaches."""
