@@ -78,10 +78,11 @@ def end_all(find: Find, *, grace_s: float) -> int:
 
 def reap(*, but: AbstractSet[int] = frozenset()) -> None:
     """Take note of the ends of children that are nobody's business; those of `but` are left to others."""
-    for stat in _processes():
-        if stat.parent == os.getpid() and stat.is_gone and stat.pid not in but:
-            with suppress(ChildProcessError):
-                os.waitpid(stat.pid, os.WNOHANG)
+    with suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid in but:
+                return  # it hides others for the moment
+            os.waitpid(found.si_pid, os.WNOHANG)
 
 
 def _kill_all(find: Find) -> None:

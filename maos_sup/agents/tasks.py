@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.kind import Ended, Ending, Outcome, find_kind
-from maos_sup.agents.leftovers import descendants, end_all, has_children
+from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
 from maos_sup.agents.life import Life, release_ballast
 from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
@@ -157,7 +157,7 @@ class TaskLoop:
             pulse.task, pulse.may_reap = None, False
         if has_children():
             end_all(descendants, grace_s=work.limits.stop_grace_s)
-            _reap_all()
+            reap()
         self._translator.run(is_final=True)
         self._translator.sync()
         return self._settle(task, outcome)
@@ -290,12 +290,3 @@ def _phase_of(outcome: Outcome) -> TaskPhase:
     if outcome.error is None:
         return TaskPhase.DONE
     return TaskPhase.FAILED if outcome.is_final else TaskPhase.INTERRUPTED
-
-
-def _reap_all() -> None:
-    """Take note of the end of every child."""
-    try:
-        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is not None:
-            pass
-    except ChildProcessError:
-        return
