@@ -53,15 +53,18 @@ def boot_id() -> str:
 def read_mark(pid: int) -> str | None:
     """The mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read).
 
-    A process has no environment for a moment while it executes a program: that moment is waited for.
+    A process has no environment for a moment while it executes a program, and while it ends: that moment is
+    waited for.
     """
     try:
         environ = read_raw(f"/proc/{pid}/environ")
         for _ in range(_EXECUTING_LOOKS):
-            if environ or not _is_executing(pid):
+            if environ or not _lacks_memory(pid):
                 break
             time.sleep(_EXECUTING_PAUSE_S)
             environ = read_raw(f"/proc/{pid}/environ")
+        if not environ and _fields(str(pid))[0] in b"ZXx":
+            return None
     except OSError:
         return None
     start, end = _value(environ)
@@ -131,8 +134,8 @@ def _seen_value() -> tuple[int, int] | None:
     return (first + start, end - start) if last - first == len(environ) else None
 
 
-def _is_executing(pid: int) -> bool:
-    """Whether `pid` is between two programs. The dead and the kernel's own have no environment either."""
+def _lacks_memory(pid: int) -> bool:
+    """Whether `pid` is between two programs, or ending. The dead and the kernel's own never have any."""
     fields = _fields(str(pid))
     is_process = fields[0] not in b"ZXx" and not int(fields[_FLAGS]) & _PF_KTHREAD
     return is_process and len(fields) > _ENV_END and fields[_ENV_END] == b"0"

@@ -44,6 +44,7 @@ class Swept:
 
     ended: int  # processes
     left: tuple[int, ...] = ()  # pids that did not go in time (stuck in the kernel): sweep again later
+    is_sure: bool = True  # False: some came and went too quickly to be looked at: sweep again later
 
 
 class Launcher(Protocol):

@@ -12,27 +12,43 @@ import select
 import signal
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass
 
 from maos_sup.launchers.base import Swept
 from maos_sup.launchers.table import Row, read_row
 
 PATIENCE_S = 0.5  # a killed process is gone in a millisecond, unless the kernel holds it
-Look = Callable[[], Sequence[Row]]
+MOST_GLANCES = 100  # at a machine on which strangers come and go as well
 
 
-def end_all(look: Look, *, patience_s: float = PATIENCE_S) -> Swept:
-    """End whatever `look` finds, to a fixed point. `look` returns parents before their children."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a look found, parents before their children; the rest as in `table.Listing`."""
+
+    rows: Sequence[Row]
+    pids: AbstractSet[int] = frozenset()
+    is_torn: bool = False
+
+
+Look = Callable[[AbstractSet[int]], Sighting]  # called with the pids that need no second look
+
+
+def end_all(look: Look, *, patience_s: float = PATIENCE_S, glances: int = MOST_GLANCES) -> Swept:
+    """End whatever `look` finds, to a fixed point."""
     deadline_s = time.monotonic() + patience_s
     ended, refused = 0, set[int]()
     while True:
         held = _Held()
         try:
-            while held.stop_new([row for row in look() if row.pid not in refused]):
-                if time.monotonic() > deadline_s:
+            while True:
+                found = _find(look, deadline_s, glances=glances)
+                is_new = held.stop_new([row for row in found.rows if row.pid not in refused])
+                if not is_new or time.monotonic() > deadline_s:
                     break
             if not held:
-                return Swept(ended=ended, left=tuple(sorted(refused)))
+                return Swept(ended=ended, left=tuple(sorted(refused)), is_sure=not found.is_torn)
             refused |= held.kill()
             left = held.wait(deadline_s)
             ended += len(held) - len(left)
@@ -40,6 +56,23 @@ def end_all(look: Look, *, patience_s: float = PATIENCE_S) -> Swept:
             held.close()
         if left or time.monotonic() > deadline_s:
             return Swept(ended=ended, left=tuple(sorted(left | refused)))
+
+
+def _find(look: Look, deadline_s: float, *, glances: int) -> Sighting:
+    """Look until something is found, or nothing with certainty, or patience ends.
+
+    What forks and ends all the time is gone before it can be looked at, and its child was not there yet when
+    the processes were listed. So if some were gone, glance at those that came since, which is quick.
+    """
+    sighting = look(frozenset())
+    count = 0
+    while sighting.is_torn and not sighting.rows and count < glances and time.monotonic() < deadline_s:
+        sighting = look(sighting.pids)
+        count += 1
+    if count > 1 and not sighting.rows:  # numbers may be in use again: once more
+        again = look(frozenset())
+        return again if again.rows else sighting
+    return sighting
 
 
 def send(pidfd: int, *signals: signal.Signals) -> bool:
@@ -107,7 +140,7 @@ def open_row(row: Row) -> int | None:
     """A pidfd of the very process that `row` tells of; None if it is gone or anything about it changed."""
     with suppress(OSError):
         pidfd = os.pidfd_open(row.pid)
-        if read_row(row.pid, marked=True) == row:
+        if read_row(row.pid) == row:
             return pidfd
         os.close(pidfd)
     return None

@@ -20,11 +20,10 @@ from typing import Any
 from maos_sup.launchers import sweep
 from maos_sup.launchers.adoption import find_process
 from maos_sup.launchers.base import Observed, Submission, Swept
-from maos_sup.launchers.ending import end_all, send
+from maos_sup.launchers.ending import Sighting, end_all, send
 from maos_sup.launchers.link import Heard, Link, environment, python
 from maos_sup.launchers.linux import Exit, Timer, become_subreaper
 from maos_sup.launchers.lives import Life, Lives
-from maos_sup.launchers.table import Row
 from state_layout import atomic, disk
 from state_layout.errors import StorageError
 from state_layout.marks import mark_prefix, wear_none
@@ -257,15 +256,17 @@ class LocalLauncher:
     def _kill_late(self, now_s: float) -> None:
         late = [life for life in self._lives.ending() if (life.kill_at_s or 0.0) <= now_s]
         if late:
-            end_all(lambda: self._trees(late))
+            end_all(lambda known: self._look_for_trees(late, known))
             for life in late:
                 send(life.pidfd, signal.SIGKILL)
                 life.kill_at_s = now_s + 1.0  # again, should it not be gone by then
         self._set_timer()
 
-    def _trees(self, lives: Iterable[Life]) -> list[Row]:
+    def _look_for_trees(self, lives: Iterable[Life], known: AbstractSet[int]) -> Sighting:
         pids = {life.agent: life.pid for life in lives if not sweep.has_ended(life.pidfd)}
-        return self._debris.trees(pids, spare={os.getpid()}) if pids else []
+        if not pids:
+            return Sighting(rows=())
+        return self._debris.look_for_trees(pids, known, spare={os.getpid()})
 
     def _set_timer(self) -> None:
         due = [life.kill_at_s for life in self._lives.ending() if life.kill_at_s is not None]

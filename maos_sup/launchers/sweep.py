@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from maos_sup.launchers.base import Swept
-from maos_sup.launchers.ending import end_all
+from maos_sup.launchers.ending import MOST_GLANCES, Sighting, end_all
 from maos_sup.launchers.table import (
-    Row,
+    Listing,
     belonging,
     knows_children,
     read_children,
@@ -28,6 +28,7 @@ from maos_sup.launchers.table import (
 from state_layout.identity import read_stat
 from state_layout.marks import read_mark
 
+MOST_NEAR_GLANCES = 10_000  # where only what agents started comes and goes
 Orphan = tuple[int, int]  # pid, pidfd
 
 
@@ -72,28 +73,30 @@ class Debris:
         agents = self.agents_of(marks)
         is_near = knows_children() and agents <= self._near - self._far
 
-        def look() -> list[Row]:
+        def look(known: AbstractSet[int]) -> Sighting:
             if is_near:
                 orphans = {pid for parent in parents for pid in read_children(parent)}
-                table = read_descendants(orphans - spare)
+                listing = read_descendants(orphans - spare, known)
             else:
-                table = read_table(marked=True)
-            return belonging(table, marks=marks, roots=self._living_orphans(agents, marks), spare=spare)
+                listing = read_table(known)
+            roots = self._living_orphans(agents, marks)
+            return _sighting(listing, marks=marks, roots=roots, kin=marks.__contains__, spare=spare)
 
-        swept = end_all(look)
-        if not swept.left:
+        swept = end_all(look, glances=MOST_NEAR_GLANCES if is_near else MOST_GLANCES)
+        if not swept.left and swept.is_sure:
             self._far -= agents - living
             for agent in agents:
                 self._drop(agent)
         return swept
 
-    def trees(self, pids: Mapping[str, int], *, spare: AbstractSet[int]) -> list[Row]:
+    def look_for_trees(
+        self, pids: Mapping[str, int], known: AbstractSet[int], *, spare: AbstractSet[int]
+    ) -> Sighting:
         """The living `pids` (by agent) with all that belongs to them, wherever it went."""
         kin = tuple(f"{self._prefix}{agent}:" for agent in pids)
         roots = frozenset(pids.values())
-        return belonging(
-            read_table(marked=True), roots=roots, kin=lambda mark: mark.startswith(kin), spare=spare
-        )
+        listing = read_table(known)
+        return _sighting(listing, roots=roots, kin=lambda mark: mark.startswith(kin), spare=spare)
 
     def close(self) -> None:
         """Let go of all descriptors."""
@@ -111,6 +114,18 @@ class Debris:
     def _drop(self, agent: str) -> None:
         for _, pidfd in self._orphans.pop(agent, ()):
             os.close(pidfd)
+
+
+def _sighting(
+    listing: Listing,
+    *,
+    roots: AbstractSet[int],
+    kin: Callable[[str], bool],
+    spare: AbstractSet[int],
+    marks: AbstractSet[str] = frozenset(),
+) -> Sighting:
+    rows = belonging(listing.table, marks=marks, roots=roots, kin=kin, spare=spare)
+    return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
 
 def has_ended(pidfd: int) -> bool:

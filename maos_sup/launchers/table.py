@@ -22,7 +22,7 @@ class Row:
     parent: int
     session: int
     start_time: int
-    mark: str = ""  # "" for none, also where it was not asked for
+    mark: str = ""  # "" for none, or where it may not be read
 
 
 Table = Mapping[int, Row]
@@ -57,30 +57,45 @@ def belonging(
     return _parents_first(found)
 
 
-def read_table(*, marked: bool) -> dict[int, Row]:
-    """All living processes of this machine but the kernel's own; with their marks if `marked`."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208 - names only
-    return _rows(pids, marked=marked)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a look at the processes came to; no snapshot, they go on while one looks."""
+
+    table: dict[int, Row]  # those that could be read
+    pids: frozenset[int]  # all that were there
+    is_torn: bool  # some had ended, perhaps leaving children that are not among them
 
 
-def read_descendants(pids: Iterable[int]) -> dict[int, Row]:
-    """Those of `pids` that live and all that descends from them, with their marks."""
-    table: dict[int, Row] = {}
-    todo = list(pids)
+def read_table(known: AbstractSet[int] = frozenset()) -> Listing:
+    """All processes of this machine but those `known` and the kernel's own."""
+    pids = frozenset(int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
+    table, is_torn = _read_rows(pids - known)
+    return Listing(table=table, pids=pids, is_torn=is_torn)
+
+
+def read_descendants(roots: AbstractSet[int], known: AbstractSet[int] = frozenset()) -> Listing:
+    """Those of `roots` that are not `known`, and all that descends from these."""
+    pids = frozenset(roots)
+    todo = pids - known
+    table, is_torn = _read_rows(todo)
     while todo:
-        rows = _rows((pid for pid in todo if pid not in table), marked=True)
-        table |= rows
-        todo = [child for pid in rows for child in read_children(pid)]
-    return table
+        todo = frozenset(child for pid in todo for child in read_children(pid)) - pids
+        rows, has_gaps = _read_rows(todo)
+        table, pids, is_torn = table | rows, pids | todo, is_torn or has_gaps
+    return Listing(table=table, pids=pids, is_torn=is_torn)
 
 
-def read_row(pid: int, *, marked: bool) -> Row | None:
+def read_row(pid: int) -> Row | None:
     """One living process as of now."""
     stat = read_stat(pid)
     if stat is None or stat.is_gone:
         return None
-    mark = (read_mark(pid) or "") if marked else ""
-    return Row(pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark)
+    mark = read_mark(pid)
+    if mark is None and ((stat := read_stat(pid)) is None or stat.is_gone):
+        return None  # it ended while it was looked at
+    return Row(
+        pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark or ""
+    )
 
 
 def read_children(pid: int) -> list[int]:
@@ -114,6 +129,14 @@ def _parents_first(found: Table) -> list[Row]:
     return list({**ordered, **found}.values())
 
 
-def _rows(pids: Iterable[int], *, marked: bool) -> dict[int, Row]:
-    rows = (read_row(pid, marked=marked) for pid in pids)
-    return {row.pid: row for row in rows if row is not None and KTHREADD not in (row.pid, row.parent)}
+def _read_rows(pids: Iterable[int]) -> tuple[dict[int, Row], bool]:
+    """The rows of `pids`, and whether some had ended: perhaps just now, leaving children."""
+    rows: dict[int, Row] = {}
+    is_torn = False
+    for pid in pids:
+        row = read_row(pid)
+        if row is None:
+            is_torn = True
+        elif KTHREADD not in (pid, row.parent):
+            rows[pid] = row
+    return rows, is_torn

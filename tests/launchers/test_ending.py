@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import pytest
 
-from maos_sup.launchers.ending import end_all, open_row, send
+from maos_sup.launchers.ending import Sighting, end_all, open_row, send
 from maos_sup.launchers.table import Row, belonging, read_row, read_table
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -39,12 +40,15 @@ def spawn() -> Iterator[Spawn]:
         process.communicate()
 
 
-def marked(mark: str = MARK) -> list[Row]:
-    return belonging(read_table(marked=True), marks={mark})
+def marked(known: AbstractSet[int] = frozenset()) -> Sighting:
+    """Look for what wears the mark of this file."""
+    listing = read_table(known)
+    rows = belonging(listing.table, marks={MARK})
+    return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
 
 def row_of(process: subprocess.Popen[bytes]) -> Row:
-    row = read_row(process.pid, marked=True)
+    row = read_row(process.pid)
     assert row is not None
     return row
 
@@ -57,7 +61,7 @@ def test_all_are_ended_and_counted(spawn: Spawn) -> None:
 
 
 def test_nothing_to_end_is_fine() -> None:
-    assert end_all(lambda: []).ended == 0
+    assert end_all(lambda known: Sighting(rows=())).ended == 0
 
 
 def test_stopped_process_is_ended(spawn: Spawn) -> None:
@@ -78,13 +82,15 @@ def test_processes_that_keep_forking_are_ended(spawn: Spawn) -> None:
         "    else:\n"
         "        os._exit(0)\n"  # a daemon that is never at home
     )
-    for _ in range(3):
-        process = spawn(sys.executable, "-c", forker)
+    processes = [spawn(sys.executable, "-c", forker) for _ in range(3)]
+    for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-    swept = end_all(marked, patience_s=20)
-    assert swept.left == ()
-    assert marked() == []
+    swept = end_all(marked, patience_s=20, glances=10_000)
+    assert (swept.left, swept.is_sure) == ((), True)
+    for process in processes:  # nobody is left who could keep it open
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
 
 
 @pytest.mark.parametrize(
@@ -101,17 +107,17 @@ def test_process_that_changed_is_not_opened(spawn: Spawn, change: dict[str, obje
 def test_process_that_is_not_what_was_found_is_not_signalled(spawn: Spawn) -> None:
     process = spawn()
     stale = replace(row_of(process), start_time=1)
-    swept = end_all(lambda: [stale], patience_s=0.05)
+    swept = end_all(lambda known: Sighting(rows=[stale]), patience_s=0.05)
     assert swept.ended == 0
     assert process.poll() is None
 
 
 def test_child_of_a_process_that_changed_is_not_signalled(spawn: Spawn) -> None:
     parent = spawn(sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '1000'])")
-    while not (below := [row for row in read_table(marked=True).values() if row.parent == parent.pid]):
+    while not (below := [row for row in read_table().table.values() if row.parent == parent.pid]):
         pass
     stale = replace(row_of(parent), start_time=1)
-    swept = end_all(lambda: [stale, *below], patience_s=0.05)
+    swept = end_all(lambda known: Sighting(rows=[stale, *below]), patience_s=0.05)
     assert swept.ended == 0
     assert parent.poll() is None
     end_all(marked)
@@ -131,9 +137,9 @@ def test_process_that_is_not_ours_to_kill_is_reported_not_waited_for() -> None:
     code = (
         "import os, sys\nfrom maos_sup.launchers import ending\n"
         "from maos_sup.launchers.table import read_row\n"
-        "row = read_row(int(sys.argv[1]), marked=True)\nos.setuid(65534)\n"
-        "ending.read_row = lambda pid, marked: row\n"  # as another user it could not read the mark
-        "swept = ending.end_all(lambda: [row], patience_s=5)\n"
+        "row = read_row(int(sys.argv[1]))\nos.setuid(65534)\n"
+        "ending.read_row = lambda pid: row\n"  # as another user it could not read the mark
+        "swept = ending.end_all(lambda known: ending.Sighting(rows=[row]), patience_s=5)\n"
         "assert (swept.left, swept.ended) == ((row.pid,), 0), swept"
     )
     with subprocess.Popen(["sleep", "1000"]) as process:

@@ -89,12 +89,12 @@ def test_loop_of_parents_ends() -> None:
 
 def test_real_processes_are_read_as_they_are() -> None:
     with subprocess.Popen(["sleep", "1000"], env={"MAOS_MARK": "b:1:2:a:1"}, start_new_session=True) as child:
-        found = read_table(marked=True)
+        found = read_table().table
         children = read_children(os.getpid())
-        below = read_descendants([os.getpid()])
+        below = read_descendants({os.getpid()}).table
         child.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert read_row(child.pid, marked=True) is None  # a zombie
+        assert read_row(child.pid) is None  # a zombie
         assert child.pid in read_children(os.getpid())
     row = found[child.pid]
     assert (row.parent, row.session, row.mark) == (os.getpid(), child.pid, "b:1:2:a:1")
