@@ -36,6 +36,7 @@ from state_layout.approvals import Answer
 from state_layout.boxes import check_recipient
 from state_layout.errors import BadInput, LayoutError
 from state_layout.inbox import Inbox
+from state_layout.paths import is_name
 from state_layout.records import Message, TaskSpec
 
 Result = TypeVar("Result")
@@ -102,7 +103,8 @@ class Context:
     @property
     def agents(self) -> list[str]:
         """The names of all agents."""
-        return sorted(self._life.specs.now.agents)
+        folder = self._life.tree.agent_specs
+        return sorted(path.stem for path in folder.glob("*.json") if is_name(path.stem))
 
     def artifacts_of(self, agent: str) -> Path:
         """Where `agent` keeps what it hands over."""

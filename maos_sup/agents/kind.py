@@ -84,7 +84,7 @@ def find_kind(name: str) -> type[Kind]:
     module, _, attribute = target.partition(":")
     try:
         kind: type[Kind] = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as cause:
+    except Exception as cause:
         raise BadInput(
             f"kind {name!r} cannot be imported from {target}: {cause}; install what it needs"
         ) from cause
