@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+PRELOAD = ("colorsys", "no_such_module")
+
 
 def main(root: str, agent: str) -> int:
     """Run the agent's script; its variable `code` is the exit code."""

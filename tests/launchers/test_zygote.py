@@ -69,6 +69,11 @@ def test_request_that_no_zygote_answered_goes_to_the_next(lab: Lab) -> None:
         assert lab.path(f"{name}.ran").read_text() == "x"
 
 
+def test_what_the_entry_lists_is_there_before_an_agent_begins(lab: Lab) -> None:
+    lab.submit("bob", "import sys\ncode = 5 if 'colorsys' in sys.modules else 6")
+    assert lab.ended("bob").exit_code == 5
+
+
 def test_each_request_is_carried_out_once_however_often_zygotes_die(lab: Lab) -> None:
     names = [f"a{number}" for number in range(40)]
     script = f"import os\n(root / f'{{agent}}.ran').open('a').write(f'{{os.getpid()}}\\n')\n{IDLE}"
