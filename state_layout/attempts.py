@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from state_layout import atomic, codec, disk
 from state_layout.chain import ORIGIN, Line, Position, utc_now
@@ -20,7 +20,7 @@ from state_layout.checkpoints import Checkpoint, read_checkpoints
 from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
 from state_layout.history import History
 from state_layout.journal import Journal, Reader, refuse_corruption
-from state_layout.paths import AgentPaths, AttemptPaths, Tree
+from state_layout.paths import AgentPaths, AttemptPaths, Tree, number_name
 from state_layout.records import ExitReason
 
 
@@ -44,13 +44,25 @@ class Attempt:
     start: Line  # its first line, to be taken by its history
 
 
+class _Pin(NamedTuple):
+    """The line that a life continues from."""
+
+    attempt: int
+    seq: int
+    h: str
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any] | None) -> _Pin | None:
+        return None if value is None else cls(value["attempt"], value["seq"], value["h"])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Life:
     """A life that counts, as its successors see it."""
 
     number: int
     paths: AttemptPaths
-    pin: dict[str, Any] | None
+    pin: _Pin | None
     first_seq: int
     floor: int  # up to here it was durable
     last_seq: int | None = None  # lines above are void
@@ -65,7 +77,8 @@ def list_attempts(agent: AgentPaths) -> list[int]:
         return []
     except OSError as cause:
         raise storage_error("read", agent.attempts, cause) from cause
-    return sorted(int(name) for name in names if name.isdecimal() and len(name) >= 4)
+    numbers = (int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 10)
+    return sorted(number for number in numbers if number > 0 and number_name(number) in names)
 
 
 def recall(tree: Tree, agent: str) -> Recall:
@@ -160,13 +173,13 @@ def _lives_back(tree: Tree, agent: AgentPaths, numbers: Sequence[int], notes: li
     if life is not None:
         yield life
     while life is not None and (pin := life.pin) is not None:
-        before = _begun(tree, agent, pin["attempt"]) if 0 < pin["attempt"] < life.number else None
+        before = _begun(tree, agent, pin.attempt)
         if before is None:
             raise Damaged(
-                f"{tree.shown(life.paths.journal)}:1: continues from attempt {pin['attempt']}, which is not "
+                f"{tree.shown(life.paths.journal)}:1: continues from attempt {pin.attempt}, which is not "
                 "there; restore its folder from a copy"
             )
-        life = replace(before, last_seq=pin["seq"], last_h=pin["h"], floor=pin["seq"])
+        life = replace(before, last_seq=pin.seq, last_h=pin.h, floor=pin.seq)
         yield life
 
 
@@ -197,12 +210,13 @@ def _begun(tree: Tree, agent: AgentPaths, number: int) -> _Life | None:
         return None
     try:
         fields = first.fields()
-        pin = fields["pin"]
+        pin = _Pin.from_json(fields["pin"])
         is_start = fields["type"] == "start" and fields["attempt"] == number
-        expected = 1 if pin is None else pin["seq"] + 1
+        is_start = is_start and first.seq == (1 if pin is None else pin.seq + 1)
+        is_in_form = is_start and (pin is None or 0 < pin.attempt < number)
     except (ValueError, KeyError, TypeError) as cause:
         raise _not_in_form(tree, paths, first) from cause
-    if not is_start or first.seq != expected:
+    if not is_in_form:
         raise _not_in_form(tree, paths, first)
     return _Life(number=number, paths=paths, pin=pin, first_seq=first.seq, floor=first.seq - 1)
 
