@@ -71,11 +71,13 @@ def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemor
             return known
 
 
-def forget_submissions(memory: Memory) -> Memory:
-    """Memory for a new life: whether an attempt asked for just before the end was begun, its folder tells."""
-    return replace(
-        memory, agents={name: replace(known, submitted=0) for name, known in memory.agents.items()}
-    )
+def forget_what_was_asked(memory: Memory) -> Memory:
+    """Memory for a new life: starts and ends that were journaled may not have been asked for any more.
+
+    Whether an attempt was begun, its folder tells; an end is asked for again while the process lives.
+    """
+    agents = {name: replace(known, submitted=0, ending=None) for name, known in memory.agents.items()}
+    return replace(memory, agents=agents)
 
 
 def to_record(action: Action) -> tuple[str, dict[str, Any]]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from maos_sup.core.memory import (
-    forget_submissions,
+    forget_what_was_asked,
     from_record,
     memory_from_json,
     memory_to_json,
@@ -19,7 +21,8 @@ from maos_sup.core.memory import (
     to_record,
 )
 from maos_sup.core.model import Action, Memory
-from state_layout import atomic
+from state_layout import atomic, disk
+from state_layout.errors import StorageError
 from state_layout.journal import Journal, Reader
 from state_layout.paths import Tree, number_name
 
@@ -47,17 +50,28 @@ class Life:
 def begin_life(tree: Tree) -> Life:
     """Take the next number and begin its journal with what the last life knew.
 
-    The caller holds the supervisor's lock. Raises StorageError.
+    The caller holds the supervisor's lock. Raises StorageError with nothing left behind.
     """
     atomic.make_folder(tree.lives)
     numbers = sorted(int(path.name) for path in tree.lives.iterdir() if path.name.isdigit())
     number = (numbers[-1] if numbers else 0) + 1
     pin, memory = _last_known(tree, numbers)
-    atomic.make_folder(tree.lives / number_name(number))
-    journal = Journal.create(tree.life_journal(number))
     carried = memory_to_json(memory, now_s=time.monotonic())
-    journal.commit("start", {"life": number, "pin": pin, "memory": carried})
+    try:
+        atomic.make_folder(tree.lives / number_name(number))
+        journal = Journal.create(tree.life_journal(number))
+        journal.commit("start", {"life": number, "pin": pin, "memory": carried})
+    except StorageError:
+        _unbegin(tree.life_journal(number))
+        raise
     return Life(number, journal, memory)
+
+
+def _unbegin(journal: Path) -> None:
+    """Remove a life that never began, so that trying for as long as the disk fails leaves nothing."""
+    with suppress(OSError, StorageError):
+        disk.unlink(journal)
+        disk.rmdir(journal.parent)
 
 
 def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, Memory]:
@@ -73,5 +87,5 @@ def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, 
             action = from_record(line.fields())
             memory = remember(memory, action, now_s=now_s) if action else memory
         pin = {"life": number, "seq": reader.position.seq, "h": reader.position.h}
-        return pin, forget_submissions(memory)
+        return pin, forget_what_was_asked(memory)
     return None, Memory()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from maos_sup.core.decide import decide
 from maos_sup.core.model import Action, Observation
@@ -64,6 +66,8 @@ class _Supervisor:
         self._publisher = Publisher(tree, life.number)
         self._notes = list(notes)
         self._trouble: str | None = None
+        self._news: dict[str, Any] | None = None  # the last snapshot
+        self._is_unsound = False  # the journal: its sync failed
         self._wake = Wake(tree.spec)
         self._look_at_specs_s = 0.0
 
@@ -88,14 +92,16 @@ class _Supervisor:
         """One round; the final phase if there is one, and how long to sleep."""
         tick_s = self._specs.now.orchestration.intervals.tick_s
         try:
+            if self._is_unsound:
+                self._begin_again()
             seen, actions, finished = self._round(leaving=leaving)
         except StorageFull as error:
             disk.unlink(self._tree.ballast)
             self._complain(str(error))
             return None, tick_s
         except StorageError as error:
+            self._is_unsound = True
             self._complain(str(error))
-            self._begin_again()
             return None, tick_s
         return finished, 0.0 if actions else self._sleep_s(seen, tick_s)
 
@@ -128,9 +134,13 @@ class _Supervisor:
     def _publish(self, seen: Observation, finished: Phase | None) -> None:
         if finished is not None:
             self._publisher.hurry()
+        self._news = snapshot(seen, self._life.memory, final=finished)
+        self._publish_news(self._news)
+
+    def _publish_news(self, news: dict[str, Any]) -> None:
         notes = [*self._notes, self._trouble] if self._trouble else self._notes
         self._publisher.publish(
-            snapshot(seen, self._life.memory, final=finished),
+            news,
             specs=self._specs.digests,
             spec_errors=self._specs.errors_json(),
             notes=notes,
@@ -145,14 +155,16 @@ class _Supervisor:
         return min([longest_s, *(wait for wait in waits if wait > 0)])
 
     def _begin_again(self) -> None:
-        """A journal whose sync failed is never written again: go on in a new life, when the disk lets us."""
-        try:
-            self._life = begin_life(self._tree)
-        except StorageError as error:
-            self._complain(str(error))
+        """A journal whose sync failed is never written again: go on in a new life. Raises StorageError."""
+        self._life = begin_life(self._tree)
         self._publisher.life = self._life.number
+        self._is_unsound = False
 
     def _complain(self, text: str) -> None:
+        """Say what is wrong, in the log and, if that can be written, in the snapshot that viewers read."""
         if text != self._trouble:
             sys.stderr.write(f"supervisor: {text}\n")
         self._trouble = text
+        with suppress(StorageError):
+            if self._news is not None:
+                self._publish_news(self._news)

@@ -10,7 +10,7 @@ import pytest
 from maos_sup.core.decide import decide
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.memory import (
-    forget_submissions,
+    forget_what_was_asked,
     from_record,
     memory_from_json,
     memory_to_json,
@@ -197,14 +197,24 @@ def test_a_submission_that_died_before_it_began_counts_once_and_keeps_its_number
     after = remember(memory, action, now_s=100.0)
     assert decide(observation({"a": seen()}), after) == [Submit(agent="a", attempt=1)]
     begun = remember(after, Submit(agent="a", attempt=1), now_s=100.0)
-    assert decide(observation({"a": seen(last_attempt=1)}), forget_submissions(begun)) == [
+    assert decide(observation({"a": seen(last_attempt=1)}), forget_what_was_asked(begun)) == [
         Seal(agent="a", attempt=1)
     ]
 
 
 def test_a_submission_lost_with_its_supervisor_is_no_death() -> None:
-    memory = forget_submissions(remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0))
+    memory = forget_what_was_asked(remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0))
     assert decide(observation({"a": seen()}), memory) == [Submit(agent="a", attempt=1)]
+
+
+@pytest.mark.parametrize("want", [Want.RUN, Want.STOP])
+def test_an_end_that_a_dead_supervisor_may_not_have_asked_for_is_asked_for_again(want: Want) -> None:
+    hung = observation({"a": seen(ALIVE, last_attempt=1, liveness=Liveness.HUNG)}, want=want)
+    [action] = decide(hung, Memory())
+    assert isinstance(action, End)
+    memory = remember(Memory(), action, now_s=100.0)
+    assert decide(hung, memory) == []
+    assert decide(hung, forget_what_was_asked(memory)) == [action]
 
 
 def test_backoff_grows_is_capped_and_gives_up() -> None:

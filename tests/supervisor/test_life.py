@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from supervised import Supervised, begin_agent, dies_at, make_tree
 
 from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
 from maos_sup.supervisor.life import begin_life
+from state_layout import disk
 from state_layout.attempts import read_exit
+from state_layout.errors import StorageError
 from state_layout.journal import Reader
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase
@@ -49,6 +53,25 @@ def test_a_torn_line_and_a_life_that_never_began_are_passed_over(tmp_path: Path)
     again = begin_life(tree)
     assert again.number == 3
     assert again.memory.outcomes["a"].phase is TaskPhase.FAILED
+
+
+def test_a_life_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    begin_life(tree)
+
+    def refuse(operation: str, arguments: tuple[object, ...]) -> None:
+        if operation == "fdatasync":
+            raise OSError(errno.EIO, "Input/output error")
+
+    disk.tap(refuse)
+    try:
+        for _ in range(3):
+            with pytest.raises(StorageError, match="cannot sync: Input/output error"):
+                begin_life(tree)
+    finally:
+        disk.tap(None)
+    assert [path.name for path in tree.lives.iterdir()] == ["0001"]
+    assert begin_life(tree).number == 2
 
 
 def test_a_seal_ends_leftovers_first_and_may_be_repeated(tmp_path: Path) -> None:
