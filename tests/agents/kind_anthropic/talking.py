@@ -12,6 +12,7 @@ from stage import Stage
 from maos_sup.loopback.reply import Script
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
+from state_layout.attempts import all_lines
 
 PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens
 
@@ -38,8 +39,9 @@ class Talk:
         return list(body["messages"])
 
     def all_lines(self, agent: str, type_: str) -> list[dict[str, Any]]:
-        numbers = sorted(int(path.name) for path in self.stage.tree.agent(agent).attempts.iterdir())
-        return [line for number in numbers for line in self.stage.lines(agent, type_, number)]
+        """The journal lines of a type that count, of all lives."""
+        lines = all_lines(self.stage.tree, agent)
+        return [fields for line in lines if (fields := line.fields())["type"] == type_]
 
 
 def steps(*replies: Any, **more: Any) -> Script:

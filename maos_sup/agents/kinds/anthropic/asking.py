@@ -46,21 +46,24 @@ class Asking:
         self._close_old_try()
         key, troubles = self._key(purpose), 0
         while True:
-            self._wait_for_provider()
             estimate = self._spending.estimate(self._talk, question)
             self._wait_for_budget(key, estimate)
+            self._wait_for_provider()
             self._record("request", {"purpose": purpose, "key": key, "estimate": estimate.to_json()})
+            if hold_on(self._life.tree, self._model.provider) is not None:
+                self._break_off("the provider is to be left alone", was_asked=False)
+                continue
             try:
                 events = self._model.ask(question, key=_header(key, question))
                 ended, count = receive(self._desk, events, key=key)
             except Broken as broken:
-                trouble = broken.trouble
+                trouble, troubles = broken.trouble, troubles + 1
+                until_s = self._held_until(trouble, troubles)
                 self._break_off(trouble.text, was_asked=trouble.was_asked and trouble.status in (None, 200))
                 if trouble.cause in PERMANENT:
                     self._give_up()
                     raise
-                troubles += 1
-                self._wait_out(trouble, troubles)
+                self._wait_until(until_s, trouble.text)
             except WorkEnded as told:
                 self._break_off(f"told to end: {told.ending.name.lower()}")
                 raise
@@ -120,13 +123,13 @@ class Asking:
         while (hold := hold_on(self._life.tree, self._model.provider)) is not None:
             self._wait_until(hold.until_s, hold.reason)
 
-    def _wait_out(self, trouble: Trouble, count: int) -> None:
-        wait_s = delay_s(trouble, count, chance=random.random())
-        until_s = time.monotonic() + wait_s
+    def _held_until(self, trouble: Trouble, count: int) -> float:
+        """Until when to wait, monotonic; a limit is told to everybody at once."""
+        until_s = time.monotonic() + delay_s(trouble, count, chance=random.random())
         if trouble.cause is Cause.LIMIT:
             hold = Hold(provider=self._model.provider, until_s=until_s, reason=trouble.text)
             write_hold(self._life.tree, self._life.agent, hold)
-        self._wait_until(until_s, trouble.text)
+        return until_s
 
     def _wait_for_budget(self, key: str, estimate: Amount) -> None:
         """Reserve, waiting while the budget is used up."""
