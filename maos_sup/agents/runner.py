@@ -40,6 +40,16 @@ from state_layout.paths import Tree, checked_name
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
 from state_layout.tree import open_tree
 
+# What every agent needs sooner or later; the zygote imports it once for all. No SDK of a model is among it.
+PRELOAD = (
+    "ctypes",
+    "encodings.ascii",
+    "maos_sup.agents.kinds.command",
+    "maos_sup.agents.kinds.python",
+    "maos_sup.agents.questions",
+    "maos_sup.agents.uncertain",
+)
+
 
 def main(tree_root: str, agent: str) -> int:
     """Live one life of `agent` in the tree at `tree_root`; the exit code of the process.
