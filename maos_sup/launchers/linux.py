@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,20 @@ class Exit:
 def become_subreaper(*, is_one: bool = True) -> None:
     """Have orphans among the descendants of this process become its children, in whatever session."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0)
+
+
+def raise_open_limit() -> tuple[int, int]:
+    """Let this process open as many files as it may (it needs one for each agent); the limits before."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    return before
+
+
+def set_open_limit(pid: int, limits: tuple[int, int]) -> None:
+    """Give a child the limits it would have had: programs that use `select` rely on a low one."""
+    with suppress(OSError, ValueError):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 def exit_of(pidfd: int) -> Exit | None:

@@ -22,7 +22,7 @@ from maos_sup.launchers.adoption import find_process
 from maos_sup.launchers.base import Observed, Submission, Swept
 from maos_sup.launchers.ending import Sighting, end_all, send
 from maos_sup.launchers.link import Heard, Link, environment, python
-from maos_sup.launchers.linux import Exit, Timer, become_subreaper
+from maos_sup.launchers.linux import Exit, Timer, become_subreaper, raise_open_limit, set_open_limit
 from maos_sup.launchers.lives import Life, Lives
 from state_layout import atomic, disk
 from state_layout.errors import StorageError
@@ -53,6 +53,7 @@ class LocalLauncher:
         self._reap_at_s: float | None = None  # None: nothing can have been inherited
         wear_none()
         become_subreaper()
+        self._open_limit = raise_open_limit()
         self._link: Link | None = None
         if forks:
             self._start_zygote()
@@ -160,6 +161,7 @@ class LocalLauncher:
                 ],
                 setsid=True,
             )
+            set_open_limit(life.pid, self._open_limit)
             self._watch(life, os.pidfd_open(life.pid))  # our child: its number is its own until we reap it
         except OSError as cause:
             life.alive, life.error = False, f"cannot start: {cause.strerror}"
@@ -167,9 +169,10 @@ class LocalLauncher:
     def _start_zygote(self) -> None:
         try:
             self._link = Link(self._entry, log=self._log)
+            set_open_limit(self._link.pid, self._open_limit)
         except OSError as cause:
             sys.stderr.write(f"launcher: cannot start the zygote: {cause.strerror}\n")
-            self._link = None
+            self._false_starts += 1
             return
         self._listen(self._link.fileno(), self._hear)
 
@@ -202,7 +205,8 @@ class LocalLauncher:
             return
         if "forked" in message:
             life.pid, life.is_owed = message["pid"], True
-            self._watch(life, heard.descriptors[0])
+            if heard.descriptors:
+                self._watch(life, heard.descriptors[0])  # else none was left here: the zygote tells its end
         else:
             life.alive, life.error = False, message["error"]
         self._lives.note(life)
@@ -218,7 +222,7 @@ class LocalLauncher:
 
     def _look_at(self, life: Life) -> None:
         # What is readable may be an earlier process: a closed descriptor's number is used again at once.
-        if life.pidfd >= 0 and sweep.has_ended(life.pidfd):
+        if life.pidfd >= 0 and sweep.is_readable(life.pidfd):
             self._end(life)
 
     def _end(self, life: Life) -> None:
@@ -263,7 +267,7 @@ class LocalLauncher:
         self._set_timer()
 
     def _look_for_trees(self, lives: Iterable[Life], known: AbstractSet[int]) -> Sighting:
-        pids = {life.agent: life.pid for life in lives if not sweep.has_ended(life.pidfd)}
+        pids = {life.agent: life.pid for life in lives if not sweep.is_readable(life.pidfd)}
         if not pids:
             return Sighting(rows=())
         return self._debris.look_for_trees(pids, known, spare={os.getpid()})
@@ -299,8 +303,8 @@ class LocalLauncher:
             dead = [life for name, life in self._lives.of.items() if name in agents and not life.alive]
             if not any(life.is_owed for life in dead):
                 return
-            select.select([self._link], [], [], 0.01)
-            self._hear()
+            if sweep.is_readable(self._link.fileno(), patience_s=0.01):
+                self._hear()
 
     # -- descriptors
 

@@ -108,7 +108,7 @@ class Debris:
             pid
             for agent in agents
             for pid, pidfd in self._orphans.get(agent, ())
-            if not has_ended(pidfd) and (read_mark(pid) or "") in {"", *marks}
+            if not is_readable(pidfd) and (read_mark(pid) or "") in {"", *marks}
         )
 
     def _drop(self, agent: str) -> None:
@@ -128,11 +128,11 @@ def _sighting(
     return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
 
-def has_ended(pidfd: int) -> bool:
-    """Whether the process behind `pidfd` has ended, reaped or not."""
+def is_readable(descriptor: int, *, patience_s: float = 0.0) -> bool:
+    """Whether `descriptor` is readable, now or soon. A pidfd is when its process ended, reaped or not."""
     poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(patience_s * 1000))
 
 
 def reap_orphans(*, known: AbstractSet[int]) -> None:

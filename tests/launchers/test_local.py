@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import signal
 import subprocess
 from collections.abc import Callable
@@ -163,6 +165,22 @@ def test_nothing_is_left_open(new_lab: Callable[..., Lab]) -> None:
             lab.launcher.sweep({lab.mark("bob")})
         lab.close()
     assert open_descriptors() == before
+
+
+def test_limit_of_open_files_is_raised_for_the_launcher_only(new_lab: Callable[..., Lab]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        lab = new_lab()
+        for number in range(220):
+            lab.submit(f"a{number}", IDLE)
+        lab.wait(lambda: all(lab.observed(f"a{number}").pid for number in range(220)))
+        text = Path(f"/proc/{lab.observed('a7').pid}/limits").read_text()
+        assert re.search(r"Max open files +200 ", text)
+        lab.launcher.cancel(lab.launcher.living(), grace_s=0)
+        lab.wait(lambda: not lab.launcher.living())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_closing_leaves_agents_alive(any_lab: Lab, new_lab: Callable[..., Lab]) -> None:
