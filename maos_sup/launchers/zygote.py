@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 from maos_sup.launchers import linux
 from maos_sup.launchers.table import read_children
 from state_layout import codec
+from state_layout.complaints import forgive_stderr
 from state_layout.identity import read_stat
 from state_layout.marks import MARK_VARIABLE
 
@@ -67,6 +68,7 @@ def settle(title: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o077)
+    forgive_stderr()  # it may lie on a full disk
     with suppress(OSError):
         score = Path("/proc/self/oom_score_adj")
         score.write_text(str(max(FIRST_TO_DIE, int(score.read_text()))))

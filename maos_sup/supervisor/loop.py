@@ -25,6 +25,7 @@ from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
 from state_layout import disk
+from state_layout.complaints import forgiving_stderr
 from state_layout.errors import StorageError, StorageFull
 from state_layout.paths import Tree
 from state_layout.records import Phase
@@ -39,6 +40,11 @@ def supervise(root: Path) -> Phase:
 
     Raises NotATree, Locked (another supervisor lives), Damaged, StorageError (at the start only).
     """
+    with forgiving_stderr():
+        return _supervise(root)
+
+
+def _supervise(root: Path) -> Phase:
     tree = open_tree(root)
     lock = take_tree(tree)
     try:
