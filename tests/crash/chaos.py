@@ -1,4 +1,4 @@
-"""Kills processes of a troupe at random instants, in all ways, by a seeded plan. Each way leaves it to `resume`."""
+"""Kills processes of a troupe at random instants, in all ways, by a seeded plan; then `resume`."""
 
 from __future__ import annotations
 

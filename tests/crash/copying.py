@@ -1,4 +1,4 @@
-"""Ways to copy a living tree, as people do it: file by file, no snapshot. Files may vanish meanwhile: fine."""
+"""Ways to copy a living tree, as people do it: file by file, no snapshot. That files vanish is fine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The orchestration that the crash tests torture: two programs, two callables, and one that settles on demand."""
+"""The orchestration that the crash tests torture: two programs, two callables, a sprinter."""
 
 from __future__ import annotations
 

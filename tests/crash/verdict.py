@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def _missing(wanted: Numbers, there: Numbers, what: str) -> Iterator[str]:
 
 
 def _unordered(numbers: Numbers, what: str) -> Iterator[str]:
-    wrong = [after for before, after in zip(numbers, numbers[1:], strict=False) if after <= before]
+    wrong = [after for before, after in pairwise(numbers) if after <= before]
     if wrong:
         yield f"{what}: doubled or out of order: {_shown(wrong)}"
 

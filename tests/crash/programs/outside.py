@@ -1,8 +1,8 @@
 """What an agent under torture leaves outside of its tree, so that the tree can be held against it.
 
-`$OUT/<name of the tree>/<agent>.jsonl`: `["intent", kind, n]` before each deed, `["done", kind, n]` after it, each
-synced. Whoever writes there holds a lock for as long as it lives: a second holder is a violation, as is a living
-process of an earlier attempt. Violations are appended to a file that must stay empty.
+`$OUT/<name of the tree>/<agent>.jsonl`: `["intent", kind, n]` before each deed, `["done", kind, n]` after it,
+each synced. Whoever writes there holds a lock for as long as it lives: a second holder is a violation, as is
+a living process of an earlier attempt. Violations are appended to a file that must stay empty.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Ledger:
     def _append(self, word: str, kind: str, n: int) -> None:
         self._last[word, kind] = n
         write_all(self._file, json.dumps([word, kind, n]).encode() + b"\n")
-        os.fdatasync(self._file)
+        os.fsync(self._file)  # fdatasync is made to fail for agents, not for this
 
 
 def entries(path: Path) -> list[Any]:

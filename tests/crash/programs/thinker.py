@@ -10,7 +10,7 @@ import time
 from functools import cache
 from typing import Any
 
-from outside import Ledger, home, is_over, report_elders
+from outside import Ledger, home, is_over, report_elders, write_all
 
 
 @cache
@@ -35,7 +35,7 @@ def take_turn(ctx: Any, ledger: Ledger) -> dict[str, Any]:
     """One turn: it may be begun many times, but is done once."""
     ledger.intend("turn begun")
     turn = ctx.state["turn"] = ctx.state.get("turn", 0) + 1
-    print(f"turn {turn}", flush=True)
+    write_all(1, f"turn {turn}\n".encode())
     took = [[message.sender, message.to, message.seq, message.body["n"]] for message in ctx.inbox()]
     for to in peers_of(turn):
         n = ctx.state[f"to {to}"] = ctx.state.get(f"to {to}", 0) + 1

@@ -1,4 +1,4 @@
-"""A program under torture (kind `command`): writes numbered lines, sends, receives, starts children that hide.
+"""A program under torture (kind `command`): writes numbered lines, sends, receives, has hidden children.
 
 It knows the tree from FORMAT.md alone: mail is read from its files, control lines go to the descriptor. With
 `TAKES=verbs` it receives by the verbs of `maos-sup agent` instead.

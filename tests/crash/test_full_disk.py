@@ -1,0 +1,118 @@
+"""No space left: a clear error, a tree that can be read, and all goes on when there is room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disks import SmallDisk, small_disk
+from orchestra import Orchestra
+from troupe import TALKERS, Troupe
+from verdict import problems
+
+GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk") as made:
+        yield made
+
+
+@pytest.fixture
+def troupe(tmp_path: Path, disk: SmallDisk) -> Iterator[Troupe]:
+    """A troupe whose tree, and nothing else, lies on the small disk."""
+    made = Troupe(tmp_path, root=disk.folder / "tree")
+    try:
+        yield made
+    finally:
+        disk.make_room()
+        made.end_all()
+
+
+@pytest.fixture
+def orchestra(tmp_path: Path, disk: SmallDisk) -> Iterator[Orchestra]:
+    made = Orchestra(tmp_path, root=disk.folder / "tree")
+    try:
+        yield made
+    finally:
+        disk.make_room()
+        made.end_all()
+
+
+def complaint(orchestra: Orchestra) -> str:
+    """What `status` says of the disk."""
+    status = orchestra.status()
+    words = [*status["notes"], *(str(agent["reason"]) for agent in status["agents"])]
+    return "\n".join(word for word in words if "space" in word or "full" in word)
+
+
+@pytest.mark.timeout(240)
+def test_a_disk_that_fills_up_stops_nothing_for_good(troupe: Troupe, disk: SmallDisk) -> None:
+    troupe.begin(pace_s=0.03)
+    for _ in range(3):
+        troupe.wait_progress()
+        disk.fill()
+        told = troupe.wait(lambda: complaint(troupe), "status tells of it", deadline_s=60)
+        assert "no space left" in told.lower() or "full" in told.lower()
+        for command in ("status", "logs", "messages"):
+            done = troupe.cli(command, str(troupe.root))
+            assert done.returncode == 0, done.stderr
+        disk.make_room()
+        troupe.wait(lambda: set(troupe.pids()) == set(TALKERS), "all live again", deadline_s=60)
+        troupe.wait_progress(deadline_s=60)
+    troupe.wait(lambda: not complaint(troupe), "the complaint is over")
+    troupe.finish()
+    troupe.wait_rest("done", deadline_s=60)
+    assert problems(troupe) == []
+    troupe.assert_nothing_left()
+    troupe.assert_sound()
+
+
+def test_nothing_is_started_without_room_and_all_is_when_there_is(
+    orchestra: Orchestra, disk: SmallDisk
+) -> None:
+    tasks = [{"id": "one", "agent": "ann"}, {"id": "two", "agent": "bob", "needs": ["one"]}]
+    orchestra.start({"ann": GATED, "bob": "echo hi"}, tasks)
+    orchestra.wait_alive("ann")
+    disk.fill()
+    orchestra.say("go")
+    orchestra.wait(lambda: not orchestra.pids(), "ann is gone")
+    orchestra.wait(lambda: complaint(orchestra), "status tells of it")
+    disk.make_room()
+    orchestra.wait_rest("done")
+    assert orchestra.output("bob") == "hi\n"
+    assert orchestra.attempts()["bob"] == 1
+    orchestra.assert_sound()
+
+
+def test_a_run_on_a_full_disk_leaves_no_tree(orchestra: Orchestra, disk: SmallDisk) -> None:
+    plan = orchestra.plan({"ann": "echo hi"})
+    disk.fill()
+    done = orchestra.cli("run", str(plan), "--dir", str(orchestra.root))
+    assert done.returncode == 1
+    assert "no space left" in done.stderr.lower() and "bug" not in done.stderr
+    assert not orchestra.tree.format.exists()
+    assert not [path for path in orchestra.root.rglob("*") if path.is_file() and path.stat().st_size]
+    disk.make_room()
+    assert orchestra.cli("run", str(plan), "--dir", str(orchestra.root)).returncode == 0
+
+
+def test_an_edit_on_a_full_disk_changes_nothing(orchestra: Orchestra, disk: SmallDisk) -> None:
+    assert orchestra.run({"ann": "echo hi"}).returncode == 0
+    before = orchestra.tree.orchestration_spec.read_bytes()
+    disk.fill()
+    for command in (["pause"], ["set", "limits.max_agents", "3"], ["retry", "--task", "ann"]):
+        done = orchestra.cli(command[0], str(orchestra.root), *command[1:])
+        assert done.returncode == 1, done.stdout
+        assert "no space left" in done.stderr.lower() and "bug" not in done.stderr
+    status = json.loads(orchestra.do("status", "--json"))
+    assert (status["phase"], status["spec_errors"]) == ("done", [])
+    assert orchestra.tree.orchestration_spec.read_bytes() == before
+    disk.make_room()
+    assert not list(orchestra.root.rglob("*.tmp-*"))
+    orchestra.do("retry", "--task", "ann")
+    orchestra.wait_rest("done")
+    assert orchestra.output("ann") == "hi\nhi\n"
