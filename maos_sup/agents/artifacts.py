@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from state_layout import atomic, disk
 from state_layout.errors import BadInput, storage_error
 
+_CHUNK_BYTES = 1 << 23
 
-def hand_over(path: str, *, artifacts: Path, near: Path) -> str:
+
+def _nothing() -> None:
+    """For who need not know that it moves."""
+
+
+def hand_over(path: str, *, artifacts: Path, near: Path, moved: Callable[[], object] = _nothing) -> str:
     """Keep the file `path` (relative: to `artifacts`, else to `near`); its name within `artifacts`.
 
-    A file that lies elsewhere is copied. Raises BadInput for what is no file, StorageError.
+    A file that lies elsewhere is copied; `moved` is called now and then meanwhile. Raises BadInput for what is
+    no file, StorageError.
     """
     source = _found(path, artifacts, near)
     if source.is_relative_to(artifacts):
@@ -23,7 +31,10 @@ def hand_over(path: str, *, artifacts: Path, near: Path) -> str:
     temporary = artifacts / f".{source.name}.tmp-{secrets.token_hex(4)}"
     try:
         atomic.make_folder(artifacts)
-        shutil.copyfile(source, temporary)
+        with source.open("rb") as reading, temporary.open("xb") as writing:
+            while chunk := reading.read(_CHUNK_BYTES):
+                writing.write(chunk)
+                moved()
         shutil.copymode(source, temporary)
         with atomic.opened(temporary, os.O_RDONLY) as descriptor:
             disk.fsync(descriptor)

@@ -61,7 +61,7 @@ class Life:
         """Report something that a person should know: in the journal and on stderr. Raises StorageError."""
         sys.stderr.write(f"agent: {text}\n")
         sys.stderr.flush()
-        self.ledger.note("warning", {"text": text, **fields})
+        self.ledger.note("warning", {"text": without_place(self.tree, text), **fields})
 
 
 def write_handle(tree: Tree, agent: str, attempt: int, *, program: int | None = None) -> None:
@@ -109,6 +109,11 @@ def umask_outside() -> int:
         return int(next(line for line in status.splitlines() if line.startswith(b"Umask:"))[6:], 8)
     except (OSError, StopIteration, ValueError):
         return _STRICT_UMASK
+
+
+def without_place(tree: Tree, text: str) -> str:
+    """`text` with paths relative to the tree: what is recorded must be true of a copy as well."""
+    return text.replace(f"{tree.root}/", "").replace(str(tree.root), ".")
 
 
 def release_ballast(tree: Tree, error: BaseException) -> None:

@@ -4,6 +4,7 @@ four times a second. Never the truth: the journal is."""
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import asdict
 from typing import Any
@@ -29,6 +30,7 @@ class Publisher:
         self._path = tree.agent(agent).status
         self._head = {"agent": agent, "kind": kind, "attempt": attempt}
         self._ledger = ledger
+        self._lock = threading.Lock()
         self._known_changes, self._due_s = -1, 0.0
         self.phase, self.reason = "starting", None
         self.task: tuple[str, int] | None = None
@@ -45,6 +47,14 @@ class Publisher:
     def publish(self) -> None:
         """Publish now, unless memory is ahead of a journal that failed. What cannot be written is left to the
         next time: the journal has it."""
+        with self._lock:  # or an older snapshot could replace a newer one
+            self._publish()
+
+    def is_missing(self) -> bool:
+        """Whether somebody removed the snapshot."""
+        return not self._path.exists()
+
+    def _publish(self) -> None:
         if not self._ledger.is_sound:
             return
         self._known_changes = self._ledger.changes

@@ -43,7 +43,8 @@ class Pulse:
         self._has_gone_off = False
         self.task: TaskSpec | None = None
         self.charged_from_s: float | None = None  # the time charged to the task, monotonic; None: none (held)
-        self.children: set[int] = set()  # that somebody else waits for
+        self.program: int | None = None  # the program under way
+        self.children: set[int] = set()  # whose ends somebody else waits for
         self.may_reap = False
 
     def start(self) -> None:
@@ -162,7 +163,9 @@ class Pulse:
         if trigger is not None:
             trigger.mend()
         if not life.tree.handle(life.agent).exists():  # run/ was deleted
-            write_handle(life.tree, life.agent, life.attempt)
+            write_handle(life.tree, life.agent, life.attempt, program=self.program)
+        if life.publisher.is_missing():
+            life.publisher.publish()
         if self.may_reap:
             reap(but=frozenset(self.children))
         self._take_answers()

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from maos_sup.agents.life import (
     release_ballast,
     reserve_control_fd,
     umask_outside,
+    without_place,
     write_handle,
 )
 from maos_sup.agents.publish import Publisher
@@ -145,6 +146,8 @@ def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | No
         except LayoutError as error:
             release_ballast(tree, error)
             end = end_of_trouble(error)
+    if end.detail is not None:
+        end = replace(end, detail=without_place(tree, end.detail))
     if life is not None:
         life.publisher.phase = end.reason if end.reason in CALM_EXITS else "failed"
         life.publisher.reason, life.publisher.task = end.detail, None
@@ -161,7 +164,9 @@ def _refuse(tree: Tree, agent: str, number: int, error: Damaged) -> None:
     """Leave word of a life that could not begin, where the supervisor looks for it."""
     with suppress(LayoutError):
         atomic.make_folder(tree.agent(agent).attempt(number).root)
-        seal_exit(tree, agent, number, by="agent", reason=ExitReason.DAMAGED, detail=str(error))
+        seal_exit(
+            tree, agent, number, by="agent", reason=ExitReason.DAMAGED, detail=without_place(tree, str(error))
+        )
 
 
 def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, Any]:

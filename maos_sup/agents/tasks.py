@@ -16,7 +16,7 @@ from typing import Any
 
 from maos_sup.agents.kind import Ended, Ending, Outcome, find_kind
 from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
-from maos_sup.agents.life import Life, release_ballast
+from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.revive import revive
@@ -233,6 +233,7 @@ class TaskLoop:
 
     def _record(self, task: TaskSpec, phase: TaskPhase, outcome: Outcome, error: str | None) -> None:
         life = self._life
+        error = None if error is None else without_place(life.tree, error)
         before = life.ledger.look(lambda history: history.tasks.get(task.id))
         spent_s = (before.elapsed_s if before else 0.0) + time.monotonic() - self._began_s
         told = {

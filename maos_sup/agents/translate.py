@@ -27,6 +27,7 @@ from state_layout.paths import Tree
 from state_layout.records import SETTLED
 
 LONGEST_DISCOVERY = 8192  # characters; the log has all of it
+_FAR_BYTES = 1 << 20
 _MOST_TOGETHER = 64  # discoveries in one record
 _Line = tuple[bytes, int]  # and the offset after it
 
@@ -92,7 +93,13 @@ class Translator:
         except BaseException:
             source.offset = self._recorded(source)  # what was not recorded is understood again
             raise
+        self._record_far_ahead(source)
         return source.offset > before
+
+    def _record_far_ahead(self, source: Source) -> None:
+        """So that a successor need not look through all of a large output again."""
+        if source.offset > self._recorded(source) + _FAR_BYTES:
+            self._ledger.note("sent", {"sent": [], **self._source(source, source.offset)})
 
     def _recorded(self, source: Source) -> int:
         key = f"{source.attempt}/{source.name}"
@@ -147,7 +154,8 @@ class Translator:
         self._commit(type_, {"value": request.value}, source=self.control, offset=offset)
 
     def _artifact(self, request: Request, offset: int) -> None:
-        path = hand_over(request.value, artifacts=self._tree.agent(self._agent).artifacts, near=self.near)
+        artifacts = self._tree.agent(self._agent).artifacts
+        path = hand_over(request.value, artifacts=artifacts, near=self.near, moved=self.moved)
         self._commit("artifact", {"path": path}, source=self.control, offset=offset)
 
     def _ack(self, request: Request, offset: int) -> None:

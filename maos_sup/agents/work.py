@@ -59,6 +59,7 @@ class Work:
 
     def tell_program(self, pid: int | None) -> None:
         """Say which program runs now."""
+        self.pulse.program = pid
         write_handle(self.life.tree, self.life.agent, self.life.attempt, program=pid)
 
     def hold_clock(self) -> float:

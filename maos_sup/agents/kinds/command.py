@@ -53,8 +53,8 @@ class CommandKind:
         except (OSError, ValueError) as cause:
             return Outcome(error=start_error(program, cause))
         work.pulse.children = {process.pid}
-        work.pulse.may_reap = True
         work.tell_program(process.pid)
+        work.pulse.may_reap = True
         try:
             return _Watch(work, process).until_its_end()
         finally:

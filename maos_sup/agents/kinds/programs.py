@@ -77,7 +77,8 @@ def start_error(program: Program, cause: OSError | ValueError) -> str:
 
 def _text_file(text: str) -> IO[bytes]:  # a file, so that nothing blocks on a pipe
     data = text.encode("utf-8", "replace")
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    memory = getattr(os, "memfd_create", None)  # a full /tmp stops nobody
+    file = tempfile.TemporaryFile() if memory is None else os.fdopen(memory("task"), "w+b")  # noqa: SIM115 - returned
     file.write(data if data.endswith(b"\n") or not data else data + b"\n")
     file.seek(0)
     return file

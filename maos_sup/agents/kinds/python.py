@@ -6,8 +6,10 @@ What it prints is the agent's output. It is restarted from its beginning after a
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
+import io
 import os
 import sys
 import traceback
@@ -18,8 +20,10 @@ from maos_sup.agents.context import Context
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.work import Work
 from state_layout import codec
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, StorageFull
 from state_layout.shape import CallableName, Field, Shape
+
+_LEAST_ROOM_BYTES = 1 << 19
 
 
 class PythonKind:
@@ -44,7 +48,9 @@ class PythonKind:
             if leave.code not in (None, 0):
                 return Outcome(error=f"the callable left with exit code {leave.code}")
             result = None
-        except BaseException as error:  # noqa: BLE001 - whatever a user's code raises is a failed attempt
+        except BaseException as error:
+            if _is_full(work, error):
+                raise StorageFull(f"no space left: {error}") from error
             traceback.print_exc()
             return Outcome(error=f"{type(error).__name__}: {error}")
         finally:
@@ -63,6 +69,9 @@ class PythonKind:
         os.environ.update(environment)
         os.umask(work.life.umask)
         os.chdir(work.folder())
+        for stream in (sys.stdout, sys.stderr):  # what was printed is written: a kill loses no line
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
         sys.dont_write_bytecode = True  # nothing of ours in spec/files
         for folder in (str(work.life.tree.files), str(work.folder())):
             if folder not in sys.path:
@@ -103,6 +112,14 @@ def _outcome(work: Work, result: Any) -> Outcome:
     except TypeError as cause:
         return Outcome(error=f"the callable returned what JSON has no form for: {cause}")
     return Outcome(result=result)
+
+
+def _is_full(work: Work, error: BaseException) -> bool:
+    """Whether it failed because there is no room where the tree lies: no fault of its own."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return False
+    room = os.statvfs(work.life.tree.root)
+    return room.f_bavail * room.f_frsize < _LEAST_ROOM_BYTES
 
 
 def _flush() -> None:
