@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state_layout.errors import BadInput, NotATree
+from state_layout.migrations import check_version, migrate
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
-from state_layout.reading import Unreadable, is_folder, is_there, read_regular, real
+from state_layout.reading import is_folder, is_there, real
 from state_layout.tree_making import UNFINISHED, create_tree
 from state_layout.tree_names import new_id
-from state_layout.wording import shown
 
 __all__ = [
     "TreeIdentity",
@@ -43,21 +43,19 @@ def identity(tree: Tree) -> TreeIdentity:
 
 
 def open_tree(path: Path) -> Tree:
-    """The tree at `path`, found to be one of this format.
+    """The tree at `path`, of this format; an older one is migrated first.
 
-    Raises NotATree: not there, no tree, half made, or of another format.
+    Raises NotATree: not there, no tree, half made, of a newer format. Raises Locked if a tree of an older
+    one cannot be migrated because a process of it lives.
     """
     tree = Tree(real(path))
     if not is_folder(tree.root):
         what = "is a file, not a folder" if is_there(tree.root) else "is not there"
         raise NotATree(f"{path}: {what}; name the folder of an orchestration (see: maos-sup list)")
     try:
-        text, _ = read_regular(tree.format, most_bytes=4096)
+        migrate(tree)
     except FileNotFoundError as cause:
         raise NotATree(f"{path}: {_why_no_format(tree)}") from cause
-    except Unreadable as cause:
-        raise NotATree(f"{tree.format}: {cause}") from cause
-    _check_format(tree, text)
     return tree
 
 
@@ -114,25 +112,10 @@ def _some(names: list[str]) -> str:
 
 def _has_format(root: Path) -> bool:
     try:
-        _check_format(Tree(root), read_regular(root / "FORMAT", most_bytes=4096)[0])
-    except (FileNotFoundError, Unreadable, NotATree):
+        check_version(Tree(root))
+    except (FileNotFoundError, NotATree):
         return False
     return True
-
-
-def _check_format(tree: Tree, data: bytes) -> None:
-    words = data.decode(errors="replace").split()
-    if len(words) != 2 or words[0] != FORMAT_WORD or not (words[1].isascii() and words[1].isdigit()):
-        text = shown(data[:60].decode(errors="replace"))
-        raise NotATree(f"{tree.format}: reads {text}; this is no orchestration of maos-sup")
-    version = int(words[1][:9])
-    if version > FORMAT_VERSION:
-        raise NotATree(
-            f"{tree.format}: format {version} is newer than {FORMAT_VERSION}, which this maos-sup knows; "
-            "use a newer maos-sup"
-        )
-    if version < FORMAT_VERSION:
-        raise NotATree(f"{tree.format}: there never was a format {version}; restore FORMAT from a copy")
 
 
 def _why_no_format(tree: Tree) -> str:
