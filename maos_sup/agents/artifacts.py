@@ -21,8 +21,8 @@ def _nothing() -> None:
 def hand_over(path: str, *, artifacts: Path, near: Path, moved: Callable[[], object] = _nothing) -> str:
     """Keep the file `path` (relative: to `artifacts`, else to `near`); its name within `artifacts`.
 
-    A file that lies elsewhere is copied; `moved` is called now and then meanwhile. Raises BadInput for what is
-    no file, StorageError.
+    A file that lies elsewhere is copied; `moved` is called now and then meanwhile. Raises BadInput for what
+    is no file, StorageError.
     """
     source = _found(path, artifacts, near)
     if source.is_relative_to(artifacts):

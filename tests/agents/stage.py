@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from maos_sup.agents.runner import main
 from state_layout import codec, disk
 from state_layout.attempts import read_exit, recall
+from state_layout.check import check
 from state_layout.history import History
 from state_layout.identity import own_handle, tree_place
 from state_layout.journal import Reader
@@ -206,6 +207,10 @@ class Stage:
         lines = [line.fields() for line in reader.read()]
         assert reader.damage is None
         return lines
+
+    def problems(self) -> list[str]:
+        """What `check` finds that needs a person."""
+        return [f"{found.path}: {found.what}" for found in check(self.tree) if found.severity == "problem"]
 
     def log(self) -> str:
         return self._text(self.folder / "agents.log")

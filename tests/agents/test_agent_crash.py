@@ -70,6 +70,7 @@ def assert_callable_did_all_once(one: Stage, *, kills: int) -> None:
     assert len(one.words("calls")) <= 3 + kills
     assert sorted(set(one.words("calls"))) == ["0", "1", "2"]
     assert one.status("ann")["tasks"]["t"]["phase"] == "done"
+    assert one.problems() == []
 
 
 def test_callable_killed_at_each_disk_operation_does_all_once(stage: Make) -> None:
@@ -126,6 +127,7 @@ def assert_program_was_understood_once(one: Stage) -> None:
     assert one.words("ledger") == found
     assert sorted({int(text.split(".")[1]) for text in sent}) == [1, 2, 3, 4, 5, 6]
     assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert one.problems() == []
 
 
 def program_stage(stage: Make) -> Stage:

@@ -231,3 +231,16 @@ def test_needed_results_are_given(stage: Make) -> None:
     one.edit("tasks/later.json", run=2)
     assert one.run("bob") == 0
     assert one.history("bob").tasks["later"].result == 20000
+
+
+def test_what_was_printed_survives_a_kill(stage: Make) -> None:
+    one = staged(
+        stage,
+        """
+        def main(ctx):
+            print("last words \u2713")
+            os.kill(os.getpid(), 9)
+        """,
+    )
+    assert one.run("ann") == -9
+    assert one.stdout("ann") == "last words \u2713\n"

@@ -23,6 +23,7 @@ from state_layout.records import TaskPhase
 from state_layout.shape import Unknown
 
 Make = Callable[..., Stage]
+UNTIL_GO = 'while [ ! -e "$OUT/go" ]; do sleep 0.02; done'
 LINES = 'for i in $(seq 1 200); do echo "found: $i"; sleep 0.01; done'
 
 
@@ -161,7 +162,7 @@ def test_kinds_declare_their_settings() -> None:
 
 
 def test_spec_that_goes_bad_or_missing_ends_nothing(stage: Make) -> None:
-    one = stage({"ann": shell('echo on > "$OUT/began"; while [ ! -e "$OUT/go" ]; do sleep 0.02; done')})
+    one = stage({"ann": shell(f'echo on > "$OUT/began"; {UNTIL_GO}')})
     life = one.live("ann")
     one.wait_word("began")
     one.tree.orchestration_spec.write_text("{")
@@ -185,7 +186,7 @@ def test_settings_in_force_are_journaled_without_values_of_the_environment(stage
 def test_deleted_run_folder_is_made_again(stage: Make) -> None:
     import shutil
 
-    one = stage({"ann": shell('echo on > "$OUT/began"; while [ ! -e "$OUT/go" ]; do sleep 0.02; done')})
+    one = stage({"ann": shell(f'echo on > "$OUT/began"; {UNTIL_GO}')})
     life = one.live("ann")
     one.wait_word("began")
     shutil.rmtree(one.tree.run)
@@ -262,3 +263,32 @@ def _phase(one: Stage) -> str | None:
         return str(json.loads(one.tree.supervisor_status.read_text())["phase"])
     except (OSError, ValueError):
         return None
+
+
+def test_records_name_no_place_of_this_host(stage: Make) -> None:
+    one = stage(
+        {"ann": shell("exit 1"), "bob": {"kind": "command", "command": ["go.sh"]}}, files={"go.sh": "x"}
+    )
+    (one.tree.files / "go.sh").chmod(0o600)
+    assert (one.run("ann"), one.run("bob")) == (1, 1)
+    life = one.live("ann", tap=failing("fdatasync", "stdout.log", errno.EIO))
+    assert life.wait() == 1
+    for path in one.root.rglob("*"):
+        if path.is_file() and "run" not in path.relative_to(one.root).parts and path.suffix == ".json":
+            assert str(one.folder) not in path.read_text().replace(str(one.outside), ""), path
+
+
+def test_removed_snapshot_is_made_again(stage: Make) -> None:
+    one = stage({"ann": shell(f'echo on > "$OUT/began"; {UNTIL_GO}')})
+    life = one.live("ann")
+    one.wait_word("began")
+    one.tree.agent("ann").status.unlink()
+    wait_for(lambda: one.status("ann").get("phase") == "running", "the snapshot")
+    (one.outside / "go").touch()
+    assert life.wait() == 0
+
+
+def test_large_output_is_not_looked_through_again(stage: Make) -> None:
+    one = stage({"ann": shell("yes x | head -c 3000000; exit 1")})
+    assert one.run("ann") == 1
+    assert one.history("ann").offsets["1/stdout.log"] == 3_000_000
