@@ -24,9 +24,9 @@ def test_agent_that_does_not_hear_is_killed_after_its_grace(any_lab: Lab) -> Non
     any_lab.start("bob", DEAF + IDLE)
     began_s = time.monotonic()
     any_lab.launcher.cancel(["bob"], grace_s=0.3)
-    assert time.monotonic() - began_s < 0.1
+    assert time.monotonic() - began_s < 0.3
     any_lab.wait_quietly(lambda: not any_lab.launcher.living())
-    assert 0.3 <= time.monotonic() - began_s < 3
+    assert 0.3 <= time.monotonic() - began_s < 10
     assert any_lab.ended("bob").signal == signal.SIGKILL
 
 
@@ -44,7 +44,7 @@ def test_many_deaf_agents_share_one_deadline(lab: Lab) -> None:
     began_s = time.monotonic()
     lab.launcher.cancel(names, grace_s=0.2)
     lab.wait_quietly(lambda: not lab.launcher.living())
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 10
 
 
 def test_no_grace_kills_at_the_next_poll(lab: Lab) -> None:
