@@ -27,6 +27,7 @@ from maos_sup.agents.life import (
     without_place,
     write_handle,
 )
+from maos_sup.agents.preload import preload_for as preload_for  # the zygote asks for it here
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.specs import WantedSpecs
 from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble

@@ -23,7 +23,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +36,7 @@ from state_layout.identity import read_stat
 from state_layout.marks import MARK_VARIABLE
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
+Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked
 MESSAGE_BYTES = 1 << 16
 MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
@@ -54,7 +55,9 @@ def main() -> None:
     linux.become_subreaper()
     gc.collect()
     gc.freeze()  # or the first collection in every child copies all pages
-    _Zygote(socket.socket(fileno=int(descriptor)), entry).run()
+    module = sys.modules[entry_name.partition(":")[0]]
+    needs = getattr(module, "preload_for", _nothing)
+    _Zygote(socket.socket(fileno=int(descriptor)), entry, needs).run()
 
 
 def settle(title: str) -> None:
@@ -88,9 +91,22 @@ def preload(entry_name: str) -> None:
     Without it each child would, at its own cost in time and memory. What is missing is missed when needed.
     """
     module = importlib.import_module(entry_name.partition(":")[0])
-    for name in getattr(module, "PRELOAD", ()):
-        with suppress(ImportError):
+    import_all(getattr(module, "PRELOAD", ()))
+
+
+def import_all(names: Iterable[str]) -> bool:
+    """Import what can be imported; whether anything was that was not there."""
+    missing = [name for name in names if name not in sys.modules]
+    for name in missing:
+        try:
             importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - foreign code: its agent will say so itself
+            sys.stderr.write(f"zygote: cannot import {name}: {error}\n")
+    return bool(missing)
+
+
+def _nothing(root: str, agent: str) -> tuple[str, ...]:
+    return ()
 
 
 def live(entry: Entry, *, root: str, agent: str) -> NoReturn:
@@ -119,8 +135,9 @@ def execute() -> None:
 
 
 class _Zygote:
-    def __init__(self, supervisor: socket.socket, entry: Entry) -> None:
-        self._supervisor, self._entry = supervisor, entry
+    def __init__(self, supervisor: socket.socket, entry: Entry, needs: Needs) -> None:
+        self._supervisor, self._entry, self._needs = supervisor, entry, needs
+        self._tried: set[str] = set()
         self._agents: dict[int, str] = {}  # by pid
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -146,12 +163,21 @@ class _Zygote:
             return False
         request = codec.decode_object(data)
         try:
+            self._import_for(request)
             self._fork(request)
         except ConnectionError:
             raise
         except OSError as cause:
             self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
         return True
+
+    def _import_for(self, request: dict[str, Any]) -> None:
+        """Import, once for all, what agents of this kind need."""
+        fresh = [name for name in self._needs(request["root"], request["agent"]) if name not in self._tried]
+        self._tried.update(fresh)
+        if import_all(fresh):
+            gc.collect()
+            gc.freeze()
 
     def _fork(self, request: dict[str, Any]) -> None:
         go, went = os.pipe2(os.O_CLOEXEC)

@@ -22,6 +22,7 @@ class AnthropicKind:
     """A model that works on tasks with tools."""
 
     settings: ClassVar[Shape] = SETTINGS
+    preload: ClassVar[tuple[str, ...]] = ("maos_sup.agents.kinds.anthropic.warm",)
 
     def run(self, work: Work) -> Outcome:
         """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

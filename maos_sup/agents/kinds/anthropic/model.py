@@ -88,7 +88,7 @@ class Model:
         host = urlsplit(url).netloc if url else "api.anthropic.com"
         self.is_anthropic = host.endswith("anthropic.com")
         self.stall_s = stall_s or (STALL_S if self.is_anthropic else LOCAL_STALL_S)
-        self._transport = _transport_of(anthropic)
+        self._transport = transport_of(anthropic)
         self._client = anthropic.Anthropic(
             api_key=key or (None if token else _NO_KEY),
             auth_token=token,
@@ -141,7 +141,7 @@ class Model:
         return Trouble(cause=Cause.NETWORK, text=text[:500], was_asked=was_asked)
 
 
-def _transport_of(sdk: Any) -> Any:
+def transport_of(sdk: Any) -> Any:
     """The HTTP package that the SDK uses, whose errors it lets through in the middle of a stream."""
     loaded = (sys.modules.get(name) for name in ("httpx2", "httpx"))
     return next(module for module in loaded if module is not None and module.Timeout is sdk.Timeout)
