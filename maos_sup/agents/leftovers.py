@@ -7,6 +7,7 @@ is looked at again, then the signal goes through the pidfd.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -20,18 +21,16 @@ from state_layout.marks import read_mark
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.005
 _KILL_PATIENCE_S = 2.0
+_libc = ctypes.CDLL(None)
 Find = Callable[[], Iterable[ProcessStat]]
 
 
 def set_subreaper(*, is_one: bool) -> bool:
     """Have orphans among our descendants become our children; whether this system can."""
-    import ctypes  # a few milliseconds, nothing where the zygote has it already
-
     try:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError):
+        return bool(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0) == 0)
+    except AttributeError:
         return False
-    return bool(prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0) == 0)
 
 
 def has_children() -> bool:

@@ -84,7 +84,8 @@ def reserve_control_fd() -> int | None:
 def open_outputs(files: AttemptPaths, *, reserved: int | None) -> int:
     """Make stdout, stderr and the control file, our own output among them; the control descriptor.
 
-    All are opened for appending: whoever inherits one writes at its end. Raises StorageError.
+    All are opened for appending: whoever inherits one writes at its end. Their names become durable with
+    what is written first (`Translator.sync`). Raises StorageError.
     """
     for path, target in ((files.stdout, 1), (files.stderr, 2), (files.control, reserved)):
         try:
@@ -98,7 +99,6 @@ def open_outputs(files: AttemptPaths, *, reserved: int | None) -> int:
         os.dup2(descriptor, target, inheritable=target != reserved)
         os.close(descriptor)
         control = target
-    atomic.fsync_folder(files.root)
     return control
 
 

@@ -38,8 +38,13 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._is_over = False
         self._idle_s = SHORTEST_LOOK_S
-        self._due = dict.fromkeys(("beat", "save", "checkpoint"), 0.0)
-        self._due["checkpoint"] = time.monotonic() + life.specs.now.orchestration.intervals.checkpoint_s
+        now_s, intervals = time.monotonic(), life.specs.now.orchestration.intervals
+        self._due = {
+            "beat": now_s,
+            "save": now_s + intervals.save_s,
+            "checkpoint": now_s + intervals.checkpoint_s,
+        }
+        self._program_told: int | None = None
         self._has_gone_off = False
         self.task: TaskSpec | None = None
         self.charged_from_s: float | None = None  # the time charged to the task, monotonic; None: none (held)
@@ -96,6 +101,8 @@ class Pulse:
             self._idle_s = SHORTEST_LOOK_S
         else:
             self._idle_s = min(LONGEST_LOOK_S, self._idle_s * 1.5)
+        if self.program != self._program_told:
+            self._tell_handle()
         self._look_at_wants()
         self._look_at_clock(now_s)
         self._do_what_is_due(now_s, trigger)
@@ -163,12 +170,16 @@ class Pulse:
         if trigger is not None:
             trigger.mend()
         if not life.tree.handle(life.agent).exists():  # run/ was deleted
-            write_handle(life.tree, life.agent, life.attempt, program=self.program)
+            self._tell_handle()
         if life.publisher.is_missing():
             life.publisher.publish()
         if self.may_reap:
             reap(but=frozenset(self.children))
         self._take_answers()
+
+    def _tell_handle(self) -> None:
+        self._program_told = program = self.program
+        write_handle(self._life.tree, self._life.agent, self._life.attempt, program=program)
 
     def _take_answers(self) -> None:
         """Record the answers to questions that a running program asked."""

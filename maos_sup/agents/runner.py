@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bell import Bell
+from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.leftovers import end_all, marked, set_subreaper
 from maos_sup.agents.life import (

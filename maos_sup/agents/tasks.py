@@ -88,7 +88,6 @@ class TaskLoop:
         """Work until there is a reason to end. Raises what made it impossible to go on."""
         self._pulse.start()
         try:
-            self._life.publisher.publish()
             end = self._loop()
         except StorageFull as error:
             release_ballast(self._life.tree, error)
@@ -104,7 +103,6 @@ class TaskLoop:
     def _loop(self) -> End:
         life = self._life
         while True:
-            life.specs.reread()
             if life.trouble is not None:
                 raise life.trouble
             if life.bell.signalled or life.specs.want is Want.STOP:
@@ -117,6 +115,7 @@ class TaskLoop:
             end = self._work_on(task)
             if end is not None:
                 return end
+            life.specs.reread()
 
     def _leave_word(self) -> None:
         """Say that the task under way was interrupted by us, if there is room to say it."""

@@ -18,6 +18,7 @@ from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.sources import Source
+from state_layout import atomic
 from state_layout.approvals import question_id
 from state_layout.attempts import list_attempts
 from state_layout.errors import BadInput
@@ -49,6 +50,7 @@ class Translator:
         self.near: Path = tree.agent(agent).workspace
         self.moved: Callable[[], None] = lambda: None  # the program got on
         self._lock = threading.RLock()
+        self._has_names_synced = False
         self.attend(keywords)
 
     def attend(self, keywords: tuple[str, ...]) -> None:
@@ -76,9 +78,15 @@ class Translator:
     def sync(self) -> None:
         """Make the program's output durable. Raises StorageError."""
         with self._lock:
+            self._sync_names()
             self.stdout.sync()
             self.stderr.sync()
             self.control.sync()
+
+    def _sync_names(self) -> None:
+        if not self._has_names_synced:
+            atomic.fsync_folder(self.stdout.path.parent)
+            self._has_names_synced = True
 
     def _run(self, source: Source, understand: Callable[[bytes, int], None], *, is_final: bool) -> bool:
         if not (source.has_grown() or (is_final and source.is_behind)):
@@ -182,6 +190,7 @@ class Translator:
         offset: int,
         messages: list[dict[str, Any]] | None = None,
     ) -> None:
+        self._sync_names()
         source.sync(offset)
         self._ledger.commit(type_, fields | self._source(source, offset), messages=messages or ())
 

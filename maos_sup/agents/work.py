@@ -6,12 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.kind import Ending
-from maos_sup.agents.life import Life, write_handle
+from maos_sup.agents.life import Life
 from maos_sup.agents.outcomes import result_of
 from maos_sup.agents.pulse import Pulse
 from state_layout import atomic, codec, disk
@@ -58,9 +59,9 @@ class Work:
         return self.life.bell.wait(descriptors, timeout_s)
 
     def tell_program(self, pid: int | None) -> None:
-        """Say which program runs now."""
+        """Say which program runs now; the pulse puts it into the handle."""
         self.pulse.program = pid
-        write_handle(self.life.tree, self.life.agent, self.life.attempt, program=pid)
+        self.pulse.hurry()
 
     def hold_clock(self) -> float:
         """Stop charging time to the task; how much was charged, in seconds."""
@@ -129,13 +130,16 @@ class Work:
         """Make the folders a program may use, and put there what it is told in files. Raises StorageError."""
         paths = self.life.paths
         for folder in (paths.session, paths.workspace, paths.artifacts):
-            atomic.make_folder(folder)
+            with suppress(FileExistsError):
+                disk.mkdir(folder, atomic.FOLDER_MODE)  # to lose an empty folder does no harm
         checkpoint = paths.session / "checkpoint.json"
         if self.saved is None:
             disk.unlink(checkpoint)
         else:
             atomic.refresh(checkpoint, codec.encode(self.saved) + b"\n")
-        atomic.refresh(paths.session / "results.json", codec.encode(self.results()) + b"\n")
+        results, told = paths.session / "results.json", codec.encode(self.results()) + b"\n"
+        if not results.exists() or results.read_bytes() != told:
+            atomic.refresh(results, told)
 
 
 def doubt_about(what: str, *, attempt: int) -> str:
