@@ -20,7 +20,7 @@ from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
-from maos_sup.supervisor.observe import Lookout
+from maos_sup.supervisor.observe import ROOM_BYTES, Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
@@ -33,6 +33,7 @@ from state_layout.tree import open_tree
 from state_layout.triggers import TriggerReader
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
+NO_ROOM = f"no space left: less than {ROOM_BYTES >> 10} KiB are free; nothing is started until there is more"
 
 
 def supervise(root: Path) -> Phase:
@@ -74,6 +75,7 @@ class _Supervisor:
         self._trouble: str | None = None
         self._news: dict[str, Any] | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
+        self._has_room = True
         self._wake = Wake(tree.spec)
         self._look_at_specs_s = 0.0
 
@@ -117,6 +119,7 @@ class _Supervisor:
             self._look_at_specs()
         self._launcher.poll()
         seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving)
+        self._has_room = seen.has_room
         actions = decide(seen, self._life.memory)
         finished = None
         if actions:
@@ -144,7 +147,8 @@ class _Supervisor:
         self._publish_news(self._news)
 
     def _publish_news(self, news: dict[str, Any]) -> None:
-        notes = [*self._notes, self._trouble] if self._trouble else self._notes
+        trouble = self._trouble or (None if self._has_room else NO_ROOM)
+        notes = [*self._notes, trouble] if trouble else self._notes
         self._publisher.publish(
             news,
             specs=self._specs.digests,

@@ -53,7 +53,6 @@ class Lookout:
         self._tree, self._launcher = tree, launcher
         self._seen: dict[str, _Seen] = {}
         self._beats_due_s = 0.0
-        self._has_room = True
 
     def observe(self, specs: Specs, memory: Memory, *, leaving: bool) -> Observation:
         """What is, now."""
@@ -62,7 +61,6 @@ class Lookout:
         is_tick = now_s >= self._beats_due_s
         if is_tick:
             self._beats_due_s = now_s + tick_s
-            self._has_room = free_bytes(self._tree.root) >= ROOM_BYTES
         living = self._launcher.living()
         agents = {
             name: self._agent(specs, spec, is_alive=name in living, now_s=now_s, is_tick=is_tick)
@@ -73,7 +71,7 @@ class Lookout:
             agents=agents,
             now_s=now_s,
             chance=random.random(),
-            has_room=self._has_room,
+            has_room=free_bytes(self._tree.root) >= ROOM_BYTES,
             leaving=leaving,
         )
 
