@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from talking import Talk, finish, steps, use
 
+from maos_sup.agents.sandbox import landlock
 from maos_sup.loopback.request import Request
 from state_layout.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Talk]
+SANDBOXES = [
+    pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
+    pytest.param("bubblewrap", marks=pytest.mark.skipif(not shutil.which("bwrap"), reason="no bwrap here")),
+]
 
 
 def test_end_of_turn_is_the_end_of_the_task_and_its_text_the_result(talk: Make) -> None:
@@ -50,7 +58,8 @@ def test_folder_and_variables_last_from_one_command_to_the_next(talk: Make) -> N
     assert results[3] == "workspace\n[]"
 
 
-def test_commands_cannot_leave_the_workspace(talk: Make) -> None:
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_commands_cannot_leave_the_workspace(talk: Make, sandbox: str) -> None:
     one = talk(
         steps(
             use("bash", command="echo x > $MAOS_DIR/spec/tasks/evil.json; ls $MAOS_DIR/agents/ann/attempts"),
@@ -58,11 +67,12 @@ def test_commands_cannot_leave_the_workspace(talk: Make) -> None:
             use("bash", command="ln -s /etc link; mkdir d; ln -s .. d/up"),
             use("str_replace_based_edit_tool", command="view", path="link/passwd"),
             finish(),
-        )
+        ),
+        {"ann": {"sandbox": sandbox}},
     )
     assert one.stage.run("ann") == 0, one.stage.log()
     results = [line["content"] for line in one.stage.lines("ann", "tool_result")]
-    assert results[0].count("Permission denied") == 2
+    assert len(re.findall("Permission denied|Read-only|No such file", results[0])) == 2
     assert "outside" in results[1]
     assert "root:" not in results[3]
     assert not (one.stage.tree.task_specs / "evil.json").exists()

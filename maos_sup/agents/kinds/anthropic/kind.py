@@ -15,6 +15,7 @@ from maos_sup.agents.kinds.anthropic.spending import Spending
 from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
+from state_layout.errors import BadInput
 from state_layout.shape import Shape
 
 
@@ -29,6 +30,9 @@ class AnthropicKind:
         settings = Settings.of(work.spec)
         variables = all_variables(work)
         model = Model(variables, base_url=settings.base_url, stall_s=settings.stall_s)
+        if work.life.project is not None and not work.folder().is_dir():
+            name = work.life.project.name
+            raise BadInput(f"project {name!r} is not there; point to it with 'maos-sup resume --project'")
         work.lay_out()
         talk = recall_conversation(work.life.tree, work.life.agent, work.task)
         desk = Desk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))

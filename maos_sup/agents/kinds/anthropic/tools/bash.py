@@ -79,6 +79,7 @@ class _Run:
             try:
                 self._await(process, output)
             finally:
+                pulse.may_reap = False  # or it might take the end of the next command for an orphan's
                 self._end(process)
             text = shown_output(output, self._desk.settings.tool_output_chars)
             shell = self._left(left)
