@@ -91,7 +91,8 @@ class Request:
         for message in reversed(self.messages):
             if message["role"] == "assistant":
                 break
-            texts.insert(0, text_of(message["content"]))
+            if message["role"] == "user":
+                texts.insert(0, text_of(message["content"]))
         return "\n".join(texts)
 
     @cached_property

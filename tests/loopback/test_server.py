@@ -214,3 +214,10 @@ def test_program_tells_its_url_and_answers(tmp_path: Path) -> None:
             program.terminate()
     assert answer["content"][0]["text"] == "from a file"
     assert program.returncode == 0
+
+
+def test_note_of_the_system_within_the_conversation_is_taken() -> None:
+    messages = [{"role": "user", "content": "hello"}, {"role": "system", "content": "a note"}]
+    with LoopbackServer(lambda request: say(request.last_user)) as server:
+        status, data, _ = post(server, HELLO | {"messages": messages})
+    assert (status, json.loads(data)["content"][0]["text"]) == (200, "hello")
