@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from state_layout.boxes import is_sender
@@ -72,7 +72,8 @@ class OpenBox:
 
     def __init__(self, tree: Tree, to: str, *, without: str | None = None) -> None:
         self._to, self._folder, self._without = to, tree.mail_box(to), without
-        self._files: dict[str, OpenMail | None] = {}  # by name; None: no mail file
+        self._files: dict[str, OpenMail] = {}  # by name
+        self._others: set[str] = set()  # names that no mail file has
 
     def look(self) -> list[OpenMail]:
         """The mail files that are there now, in no order. Raises StorageError."""
@@ -83,37 +84,37 @@ class OpenBox:
             seen = {}
         except OSError as cause:
             raise storage_error("read", self._folder, cause) from cause
-        files = self._files
+        files, others = self._files, self._others
         for name in files.keys() - seen.keys():
             self._drop(name)
         for name, inode in seen.items():
             file = files.get(name)
-            if name not in files or (file is not None and file.inode != inode):
+            if name not in others and (file is None or file.inode != inode):
                 self._drop(name)
-                with suppress(FileNotFoundError):  # gone since it was listed
-                    files[name] = self._taken(name, inode)
-        return [file for file in files.values() if file is not None]
+                self._take(name, inode)
+        return [*files.values()]
 
     def close(self) -> None:
         """Close all files."""
         for name in [*self._files]:
             self._drop(name)
 
-    def _taken(self, name: str, inode: int) -> OpenMail | None:
+    def _take(self, name: str, inode: int) -> None:
         sender = name.removesuffix(_SUFFIX)
         if sender == name or not is_sender(sender) or sender == self._without:
-            return None
+            self._others.add(name)
+            return
         file = OpenMail(self._folder / name, box=self._to, inode=inode)
         try:
             if not stat.S_ISREG(file.path.lstat().st_mode):
-                return None
+                return
             if len(self._files) < MOST_OPEN:
                 file.keep_open()
         except FileNotFoundError:
-            raise
+            return  # gone since it was listed
         except OSError as cause:
             raise storage_error("open", file.path, cause) from cause
-        return file
+        self._files[name] = file
 
     def _drop(self, name: str) -> None:
         file = self._files.pop(name, None)

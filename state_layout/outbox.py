@@ -63,8 +63,7 @@ class Outbox:
         """
         if to not in self._journals:
             check_recipient(self._tree, to)
-            end = self._opened(to).position.seq
-            self._planned[to] = max(end, self._planned.get(to, 0))
+            self._opened(to)
         self._planned[to] += 1
         message.setdefault("type", "info")
         message.update(to=to, n=self._planned[to])
@@ -123,6 +122,7 @@ class Outbox:
             journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
             journal.stamp = {"attempt": self._attempt}
             self._journals[to] = journal
+            self._planned[to] = max(journal.position.seq, self._planned.get(to, 0))
         return journal
 
     def _in_place(self, to: str) -> Journal:
