@@ -32,7 +32,7 @@ from maos_sup.agents.preload import preload_for as preload_for  # the zygote ask
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.specs import WantedSpecs
 from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
-from maos_sup.agents.translate import translate_leftovers
+from maos_sup.agents.translate import pattern_of, translate_leftovers
 from state_layout import atomic
 from state_layout.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.beats import BeatWriter
@@ -41,6 +41,7 @@ from state_layout.locks import take_life_lock
 from state_layout.marks import mark_of, wear
 from state_layout.paths import Tree, checked_name
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
+from state_layout.spec_files import checked
 from state_layout.tree import open_tree
 
 # What every agent needs sooner or later; the zygote imports it once for all. No SDK of a model is among it.
@@ -187,6 +188,20 @@ def _complain(error: LayoutError) -> int:
     return error.exit_code
 
 
+def _warm() -> None:
+    """Compile what every life needs, once for all that the zygote forks."""
+    keywords = AgentSpec(name="x", kind="command").keywords
+    pattern_of(keywords)
+    for rel, text in _SAMPLES.items():
+        checked(rel, text, path=rel, kinds={})
+
+
+_SAMPLES = {
+    "orchestration.json": b'{"id": "x", "request": "x", "project": "../x", "project_name": "x"}',
+    "agents/x.json": b'{"kind": "command", "env": {"X": "x"}, "keywords": ["found"], "cwd": "project"}',
+    "tasks/x.json": b'{"agent": "x", "needs": ["y"]}',
+}
+_warm()
 _UNSOUND = frozenset({ExitReason.POISONED, ExitReason.DAMAGED})
 
 

@@ -265,7 +265,7 @@ class TaskLoop:
             end_all(descendants, grace_s=0.0)
             self._translator.run(is_final=True)
             self._translator.sync()
-            if task is not None:
+            if task is not None and self._task is not None:  # else it heard at the last moment
                 error = detail if reason is ExitReason.FAILED else None
                 self._record(task, _PHASES[ending], Outcome(ended=ending), error)
             if life.trouble is not None:

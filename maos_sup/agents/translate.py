@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,7 @@ class Translator:
 
     def attend(self, keywords: tuple[str, ...]) -> None:
         """Listen to `keywords` from now on."""
-        words = b"|".join(re.escape(word.encode()) for word in keywords)
-        self._pattern = re.compile(rb"^(%b):[ \t]*([^\n]*)" % words, re.MULTILINE) if keywords else None
+        self._pattern = pattern_of(keywords) if keywords else None
 
     def run(self, *, is_final: bool = False) -> bool:
         """Understand what is new; if `is_final`, lines without line feed as well. Whether there was any.
@@ -220,6 +220,13 @@ def translate_leftovers(
                 for source in (translator.stdout, translator.control):
                     fields = {"file": source.name, "attempt": attempt, "offset": source.offset}
                     ledger.note("sent", {"sent": [], "source": fields})
+
+
+@cache
+def pattern_of(keywords: tuple[str, ...]) -> re.Pattern[bytes]:
+    """What finds lines that begin with one of `keywords` and a colon: groups keyword and text."""
+    words = b"|".join(re.escape(word.encode()) for word in keywords)
+    return re.compile(rb"^(%b):[ \t]*([^\n]*)" % words, re.MULTILINE)
 
 
 def _is_settled(history: History) -> bool:
