@@ -9,7 +9,9 @@ from maos_sup.views.files import printable
 from state_layout.records import AgentPhase, Phase, TaskPhase
 
 Status = dict[str, Any]
-TROUBLED = frozenset({AgentPhase.BACKOFF, AgentPhase.FAILED, AgentPhase.HUNG, AgentPhase.SLOW})
+_EXPLAINED = frozenset(
+    {AgentPhase.BACKOFF, AgentPhase.FAILED, AgentPhase.HUNG, AgentPhase.SLOW, AgentPhase.PAUSED}
+)
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 _LONGEST = 200  # characters of text shown of an event
 _QUIET_PHASES = frozenset(
@@ -75,8 +77,15 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]
         if begins or agent["phase"] in _QUIET_PHASES:
             continue  # its task tells
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
-        reason = f": {_short(agent['reason'])}" if agent["reason"] and agent["phase"] in TROUBLED else ""
-        yield f"agent {agent['name']} {agent['phase']}{attempt}{reason}"
+        reason = reason_of(agent)
+        shown = f": {_short(reason)}" if reason else ""
+        yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}"
+
+
+def reason_of(agent: Status) -> str | None:
+    """Why an agent is not simply at work, where that is more than its phase says."""
+    reason = agent["reason"] if agent["phase"] in _EXPLAINED else None
+    return None if reason == agent["phase"] else reason
 
 
 def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[str]:

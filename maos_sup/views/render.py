@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maos_sup.views.events import TROUBLED, duration_text, outcome_text
+from maos_sup.views.events import duration_text, outcome_text, reason_of
 from maos_sup.views.files import printable
 
 Status = dict[str, Any]
@@ -102,8 +102,7 @@ def table(heads: Row, rows: Sequence[Row], *, width: int) -> list[str]:
 
 def last_text(agent: Status) -> str:
     """What there is to say of an agent: why it does not work, else what it said last."""
-    reason = agent["reason"] if agent["phase"] in TROUBLED else None
-    return one_line(str(reason or agent["note"] or agent["last_line"] or ""))
+    return one_line(str(reason_of(agent) or agent["note"] or agent["last_line"] or ""))
 
 
 def percent(progress: float | None) -> str:

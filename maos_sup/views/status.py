@@ -24,6 +24,7 @@ from state_layout.spec_read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
 _ID_TIME = re.compile(r"(\d{8}-\d{4})-")
+_TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
 
 
@@ -138,7 +139,7 @@ def _agent(
         "role": spec.role,
         "want": spec.want,
         "phase": _agent_phase(specs, spec, sight, supervisor=supervisor, phases=phases),
-        "reason": told.get("reason") or (own.get("reason") if sight.pid is not None else None),
+        "reason": (own.get("reason") if sight.pid is not None and is_current else None) or told.get("reason"),
         "pid": sight.pid,
         "attempt": sight.attempt,
         "restarts": told.get("restarts", 0),
@@ -172,8 +173,8 @@ def _agent_phase(
     phase = agent_phase(specs, spec, sight.observed, known=known, phases=phases, now_s=float("inf"))
     if sight.pid is not None and sight.status.get("attempt") != sight.attempt:
         return AgentPhase.STARTING
-    if sight.pid is not None and sight.status.get("phase") == AgentPhase.ASKING:
-        return AgentPhase.ASKING
+    if sight.pid is not None and sight.status.get("phase") in _TOLD_BY_ITSELF:
+        return AgentPhase(sight.status["phase"])
     told = (supervisor.status.get("agents") or {}).get(spec.name) or {}
     if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
         return AgentPhase(told["phase"]) if told.get("phase") in _TOLD_BY_SUPERVISOR else phase
