@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from state_layout import codec
 from state_layout.paths import Tree
 
 _LONGEST_ANSWER_BYTES = 1 << 16
+_KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ def answer_to(tree: Tree, question: str, *, asked_at: str) -> Answer | None:
     for suffix in ("no", "yes"):
         path = tree.approvals / f"{question}.{suffix}"
         try:
-            if not path.is_file() or path.stat().st_mtime < asked_s:
+            if not path.is_file() or _latest_s(path) < asked_s:
                 continue
             with path.open("rb") as file:
                 text = file.read(_LONGEST_ANSWER_BYTES).decode("utf-8", "replace").strip()
@@ -45,6 +47,12 @@ def answer_to(tree: Tree, question: str, *, asked_at: str) -> Answer | None:
             continue
         return Answer(is_yes=suffix == "yes", text=text)
     return None
+
+
+def _latest_s(path: Path) -> float:
+    """When `path` was written, at the latest: file systems stamp by a clock that ticks, some in seconds."""
+    stamp_ns = path.stat().st_mtime_ns
+    return stamp_ns / 1e9 + (_WHOLE_SECONDS_S if stamp_ns % 10**9 == 0 else _KERNEL_TICK_S)
 
 
 def answered_tasks(tree: Tree, status: dict[str, Any]) -> frozenset[str]:
