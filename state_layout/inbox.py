@@ -38,6 +38,7 @@ class Inbox:
         self._boxes = (OpenBox(tree, reader), OpenBox(tree, ALL, without=reader))
         self._marks = dict(marks)
         self._told: set[str] = set()
+        self._seen: dict[str, tuple[int, int]] = {}  # by key: the version that was read of people's files
         self.notes: list[str] = []
 
     def fetch(self, limit: int | None = None) -> tuple[list[Message], dict[str, Mark]]:
@@ -88,7 +89,11 @@ class Inbox:
     def _changed(self) -> list[OpenMail]:
         """The files that do not end at the mark, people's first, then by name."""
         marks = self._marks
-        found = [file for file in self._files() if file.size() != marks.get(file.key, _START)[1]]
+        found = [
+            file
+            for file in self._files()
+            if file.size() != marks.get(file.key, _START)[1] or file.sender == OPERATOR
+        ]
         return sorted(found, key=lambda file: (file.sender != OPERATOR, file.key))
 
     def _mark(self, file: OpenMail) -> Mark:
@@ -98,6 +103,10 @@ class Inbox:
         """New messages of one file and the mark after them."""
         before = self._mark(file)
         if file.sender == OPERATOR:
+            version = file.version()
+            if version == self._seen.get(file.key) and file.size() == before[1]:
+                return [], before
+            self._seen[file.key] = version  # people change what is before the mark, too
             return self._read_people(file, before, room)
         lines, end = self._new_lines(file, before, room)
         read = [self._message(file, line) for line in lines]

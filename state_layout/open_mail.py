@@ -41,6 +41,14 @@ class OpenMail:
         except OSError:
             return 0
 
+    def version(self) -> tuple[int, int]:
+        """What differs when it was written to or replaced."""
+        try:
+            found = os.fstat(self._descriptor) if self._descriptor >= 0 else self.path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
     def keep_open(self) -> None:
         """Open it until `close`."""
         self._descriptor = os.open(self.path, _FLAGS)
