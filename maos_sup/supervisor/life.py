@@ -42,6 +42,10 @@ class Life:
         for action in actions:
             self.memory = remember(self.memory, action, now_s=time.monotonic())
 
+    def write(self, type_: str, fields: dict[str, Any]) -> None:
+        """Journal what nothing follows from: durable with what is journaled next. Raises StorageError."""
+        self._journal.append(type_, fields)
+
     def note(self, type_: str, fields: dict[str, Any]) -> None:
         """Journal something that was seen, durably. Raises StorageError."""
         self._journal.commit(type_, fields)

@@ -120,6 +120,9 @@ class _Supervisor:
         self._launcher.poll()
         seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving)
         self._has_room = seen.has_room
+        for agent, attempt in self._lookout.adopted:
+            self._life.write("adopted", {"agent": agent, "attempt": attempt})
+        self._lookout.adopted.clear()
         actions = decide(seen, self._life.memory)
         finished = None
         if actions:

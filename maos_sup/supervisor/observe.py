@@ -53,6 +53,7 @@ class Lookout:
         self._tree, self._launcher = tree, launcher
         self._seen: dict[str, _Seen] = {}
         self._beats_due_s = 0.0
+        self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
     def observe(self, specs: Specs, memory: Memory, *, leaving: bool) -> Observation:
         """What is, now."""
@@ -85,6 +86,8 @@ class Lookout:
         seen = self._seen.setdefault(spec.name, _Seen())
         process = Process.ALIVE if is_alive else self._process(spec.name)
         self._read_attempts(spec.name, seen, is_gone=process is Process.GONE)
+        if process is Process.ALIVE and not is_alive:
+            self.adopted.append((spec.name, seen.last_attempt))
         self._read_status(spec.name, seen, is_gone=process is Process.GONE)
         if process is Process.GONE:
             seen.watch, seen.liveness = None, Liveness.UNKNOWN

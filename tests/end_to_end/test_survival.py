@@ -41,6 +41,9 @@ def test_twenty_agents_keep_their_processes_when_the_supervisor_is_killed(orches
     orchestra.resume()
     orchestra.wait(lambda: orchestra.supervisor() not in (None, first), "another supervisor")
     orchestra.wait(lambda: published_life(orchestra) == 2, "it has looked around")
+    assert {(event["agent"], event["attempt"]) for event in orchestra.events("adopted")} == {
+        (n, 1) for n in names
+    }
     assert orchestra.pids() == before
     assert {name: orchestra.program(name) for name in names} == programs
     orchestra.say("go")
