@@ -33,6 +33,7 @@ class Outbox:
         self._waiting: _Messages = {}  # journaled, not yet in the mail file
         self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
         self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
+        self.notes: list[str] = []  # what may be missing, for people
 
     @property
     def waiting(self) -> int:
@@ -50,7 +51,7 @@ class Outbox:
             self._planned[to] = max(n, self._planned.get(to, 0))
         ends = {to: self._opened(to).position.seq for to in history.sent}
         shorter = {to for to, end in ends.items() if end < history.mailed.get(to, _NONE)[0]}
-        old = _journaled(self._tree, self._sender, shorter) if shorter else []
+        old = self._journaled(shorter) if shorter else []
         recent = [message for message in history.unmailed if message["to"] not in shorter]
         missing = [message for message in [*old, *recent] if message["n"] > ends[message["to"]]]
         self.deliver(missing)
@@ -134,24 +135,29 @@ class Outbox:
         self._journals.pop(to).close()
         self._known.pop(to, None)
         journal = self._opened(to)
-        lost = [message for message in _journaled(self._tree, self._sender, {to}) if message["n"] <= last]
+        lost = [message for message in self._journaled({to}) if message["n"] <= last]
         self._append(to, deque(lost))
         return journal
+
+    def _journaled(self, recipients: Collection[str]) -> list[dict[str, Any]]:
+        """Every message that the journals send to one of `recipients`, in order."""
+        notes: list[str] = []
+        found = [
+            message
+            for line in all_lines(self._tree, self._sender, notes=notes)
+            if b'"sent":[' in line.raw
+            for message in line.fields().get("sent", ())
+            if message["to"] in recipients
+        ]
+        shown = ", ".join(
+            self._tree.shown(self._tree.mail_file(to, self._sender)) for to in sorted(recipients)
+        )
+        self.notes += [f"{shown}: messages may be missing: {note}" for note in notes]
+        return found
 
 
 _CONTENT = ("text", "body", "reply_to")
 _NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
-
-
-def _journaled(tree: Tree, sender: str, recipients: Collection[str]) -> list[dict[str, Any]]:
-    """Every message that the journals of `sender` send to one of `recipients`, in order."""
-    return [
-        message
-        for line in all_lines(tree, sender)
-        if b'"sent":[' in line.raw
-        for message in line.fields().get("sent", ())
-        if message["to"] in recipients
-    ]
 
 
 def _floors(tree: Tree, sender: str) -> dict[str, int]:

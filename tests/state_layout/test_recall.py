@@ -10,7 +10,7 @@ import pytest
 from lives import Life, make_tree
 
 from state_layout import codec
-from state_layout.attempts import recall, seal_exit
+from state_layout.attempts import all_lines, recall, seal_exit
 from state_layout.chain import ORIGIN, chained
 from state_layout.errors import Damaged
 from state_layout.journal import Reader
@@ -59,6 +59,40 @@ def test_pin_to_lines_that_are_gone_falls_back_and_says_so(tree: Tree) -> None:
     live(tree, "e")
     assert steps(tree) == ["a", "b", "e"]
     assert recall(tree, "alice").notes == []
+
+
+@pytest.mark.parametrize("left", ["empty folder", "empty journal", "torn first line"])
+def test_life_that_was_copied_before_its_first_line_takes_its_successors_along(left: str, tree: Tree) -> None:
+    for key in "abcd":
+        live(tree, key)
+    match left:
+        case "empty folder":
+            journal(tree, 3).unlink()
+        case "empty journal":
+            journal(tree, 3).write_bytes(b"")
+        case _:
+            journal(tree, 3).write_bytes(journal(tree, 3).read_bytes()[:50])
+    recalled = recall(tree, "alice")
+    assert [*recalled.history.steps["t#1"]] == ["a", "b"]
+    [note] = recalled.notes
+    assert "0003/journal.jsonl: has no first line, attempt 4 continued from 6" in note
+    live(tree, "e")
+    assert steps(tree) == ["a", "b", "e"]
+    assert recall(tree, "alice").notes == []
+
+
+def test_lines_of_all_lives_are_read_over_a_gap_that_a_checkpoint_bridges(tree: Tree) -> None:
+    live(tree, "a", "b", "c")
+    live(tree, "d", checkpoint=True)
+    live(tree, "e")
+    cut_lines(journal(tree, 1), 3)
+    notes: list[str] = []
+    keys = [line.fields().get("key") for line in all_lines(tree, "alice", notes=notes)]
+    assert [key for key in keys if key] == ["a", "b", "d", "e"]
+    assert "what was between is known only by a later checkpoint" in notes[0]
+    journal(tree, 1).write_bytes(b"")
+    keys = [line.fields().get("key") for line in all_lines(tree, "alice")]
+    assert [key for key in keys if key] == ["d", "e"]
 
 
 def test_checkpoint_of_a_later_life_bridges_lines_that_are_gone(tree: Tree) -> None:
@@ -169,6 +203,7 @@ def test_journal_rewritten_with_a_new_chain_does_not_fit_its_pin(tree: Tree) -> 
 @pytest.mark.parametrize("missing", ["folder", "journal"])
 def test_life_whose_predecessor_is_gone_does_not_start_from_nothing(missing: str, tree: Tree) -> None:
     live(tree, "a")
+    tree.agent("alice").attempt(1).stdout.write_text("what it printed")
     live(tree, "b")
     if missing == "folder":
         shutil.rmtree(journal(tree, 1).parent)
