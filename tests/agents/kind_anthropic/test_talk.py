@@ -262,3 +262,40 @@ def test_conversation_that_fills_the_window_is_summed_up_and_goes_on(talk: Make)
     assert len(one.stage.lines("ann", "compacted")) == 1
     first = one.messages()[0]["content"]
     assert "<task" in first[0]["text"] and "My notes" in first[-1]["text"]
+
+
+def test_each_task_and_each_run_of_it_is_a_conversation_of_its_own(talk: Make) -> None:
+    one = talk(
+        steps(use("bash", command="true"), finish()),
+        {"ann": {}},
+        tasks={"t": {"agent": "ann", "description": "first"}, "u": {"agent": "ann", "needs": ["t"]}},
+    )
+    assert one.stage.run("ann") == 0, one.stage.log()
+    one.stage.edit("tasks/t.json", run=2)
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert [entry["turn"] for entry in one.server.log.requests()] == [0, 1] * 3
+    assert "<result task=\"t\"" in str(one.server.log.requests()[2]["body"]["messages"])
+
+
+def test_ids_of_calls_may_repeat_from_turn_to_turn(talk: Make) -> None:
+    def called(command: str) -> dict[str, Any]:
+        return {"tools": [{"id": "call_0", "name": "bash", "input": {"command": command}}]}
+
+    one = talk(steps(called("echo 1 >> f"), called("echo 2 >> f"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert (one.stage.tree.agent("ann").workspace / "f").read_text() == "1\n2\n"
+
+
+def test_empty_answer_ends_the_task(talk: Make) -> None:
+    one = talk(steps(use("bash", command="true"), {"content": []}))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert one.stage.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert len(one.bought()) == 2
+
+
+def test_thinking_is_kept_as_it_came(talk: Make) -> None:
+    thought = {"type": "thinking", "thinking": "hm, so", "signature": "signed"}
+    call = {"type": "tool_use", "name": "bash", "input": {"command": "true"}}
+    one = talk(steps({"content": [thought, call]}, finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert one.messages()[1]["content"][0] == thought

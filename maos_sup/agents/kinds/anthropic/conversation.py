@@ -159,6 +159,7 @@ def _request(talk: Conversation, entry: Entry) -> None:
         talk.request = request = Request(key=entry["key"], purpose=entry.get("purpose", Purpose.TURN))
     request.estimate = Amount.from_json(entry.get("estimate") or {})
     request.tries += 1
+    talk.cut_off = set()
     request.is_under_way, request.usage, request.blocks, request.streamed_chars = True, None, [], 0
 
 

@@ -1,0 +1,40 @@
+"""Works on one task: lays out what is needed, recalls the conversation, goes on with it, clears up."""
+
+from __future__ import annotations
+
+from maos_sup.agents.kind import Outcome
+from maos_sup.agents.kinds.anthropic.asking import Asking
+from maos_sup.agents.kinds.anthropic.desk import Desk, all_variables
+from maos_sup.agents.kinds.anthropic.loop import TalkLoop
+from maos_sup.agents.kinds.anthropic.model import Model
+from maos_sup.agents.kinds.anthropic.recalling import recall_conversation
+from maos_sup.agents.kinds.anthropic.settings import Settings
+from maos_sup.agents.kinds.anthropic.spending import Spending
+from maos_sup.agents.kinds.anthropic.using import Using
+from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.work import Work
+from state_layout.errors import BadInput
+
+
+def work_on(work: Work) -> Outcome:
+    """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
+    settings = Settings.of(work.spec)
+    variables = all_variables(work)
+    model = Model(variables, base_url=settings.base_url, stall_s=settings.stall_s)
+    if work.life.project is not None and not work.folder().is_dir():
+        name = work.life.project.name
+        raise BadInput(f"project {name!r} is not there; point to it with 'maos-sup resume --project'")
+    work.lay_out()
+    talk = recall_conversation(work.life.tree, work.life.agent, work.task)
+    desk = Desk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))
+    if desk.sandbox.kind == "none":
+        work.life.warn("commands of the model are not confined: sandbox is 'none'")
+    spending = Spending(work, settings)
+    try:
+        spending.settle_old(talk)
+        plain = settings.plain_tools if settings.plain_tools is not None else not model.is_anthropic
+        return TalkLoop(desk, Asking(desk, model, spending), Using(desk, plain=plain)).run()
+    finally:
+        spending.close()
+        desk.inbox.close()
+        model.close()
