@@ -82,3 +82,8 @@ def mkdir(path: Path, mode: int) -> None:
 def rmdir(path: Path) -> None:
     _seen("rmdir", path)
     path.rmdir()
+
+
+def chmod(path: Path, mode: int) -> None:
+    _seen("chmod", path, mode)
+    path.chmod(mode, follow_symlinks=False)
