@@ -1,0 +1,67 @@
+"""`check`: what is wrong with a tree and what to do about it, each finding with its path and line.
+
+Changes nothing. Works on a tree that lives, on a copy and on half of one; never waits, never fails for what
+it finds. After fsck and restic's `check`; `state_layout.repair` mends what is safe. One module per concern:
+
+    walk          the files and folders themselves        specs        what people edit
+    scan, wound   one chained file, and its first bad line
+    births, lives_of_agents, checkpoints, exits           the lives of agents
+    mail          mail against journals and marks         supervisor   its lives
+    snapshots     status, handles, budgets                scene        what they share
+"""
+
+from __future__ import annotations
+
+from state_layout.check.lives_of_agents import check_agent
+from state_layout.check.mail import check_mail, read_mail
+from state_layout.check.problem import CATALOGUE, Finding, Problem, Severity
+from state_layout.check.scene import Scene
+from state_layout.check.snapshots import check_budgets, check_snapshots
+from state_layout.check.specs import check_specs
+from state_layout.check.supervisor import check_supervisor
+from state_layout.check.walk import check_walk
+from state_layout.errors import NotATree
+from state_layout.migrations import check_version
+from state_layout.paths import FORMAT_VERSION, Tree
+from state_layout.spec import Kinds
+
+__all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "check"]
+
+
+def check(tree: Tree, *, kinds: Kinds | None = None) -> list[Problem]:
+    """Everything found in `tree`, problems before notes; `kinds` has the settings of the agents' kinds.
+
+    A tree of another format is not looked into. Raises OSError if the folder of the tree is not there.
+    """
+    scene = Scene(tree)
+    if _is_this_format(scene):
+        check_walk(scene)
+        check_specs(scene, kinds)
+        check_supervisor(scene)
+        files = read_mail(scene)
+        accounts = {agent: check_agent(scene, agent) for agent in scene.agents}
+        check_mail(scene, files, accounts)
+        check_budgets(scene)
+        check_snapshots(scene)
+    order = list(Severity)
+    return sorted(
+        scene.problems, key=lambda found: (order.index(found.severity), found.path, found.line or 0)
+    )
+
+
+def _is_this_format(scene: Scene) -> bool:
+    """Whether the tree may be read as one of this format; without FORMAT, which a copy may lack, it may."""
+    path, entry = scene.tree.format, CATALOGUE[Finding.BAD_FORMAT]
+    try:
+        version = check_version(scene.tree)
+    except FileNotFoundError:
+        scene.report(Finding.BAD_FORMAT, path, what="is missing: nobody takes this for an orchestration")
+        return True
+    except NotATree as cause:
+        what, _, remedy = str(cause).removeprefix(f"{path}: ").rpartition("; ")
+        scene.report(Finding.BAD_FORMAT, path, what=what, said=entry._replace(remedy=remedy))
+        return False
+    if version < FORMAT_VERSION:
+        said = entry._replace(remedy="open it (maos-sup status): it is brought up to date")
+        scene.report(Finding.BAD_FORMAT, path, what=f"is of the older format {version}", said=said)
+    return version == FORMAT_VERSION

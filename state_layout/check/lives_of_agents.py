@@ -1,0 +1,164 @@
+"""The journals of agents, life by life: chains, pins, what counts and what it says about mail.
+
+Every line is checked; those that count are folded by the same code that an agent starts with, so what would
+stop it is found here. What a fold keeps for its agent is dropped at once: memory does not grow with a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from state_layout.chain import Line
+from state_layout.check.births import Birth, Standing, attempt_numbers, read_birth, standings
+from state_layout.check.checkpoints import Slots, judge_checkpoints, read_slots
+from state_layout.check.exits import Ending, check_exit
+from state_layout.check.problem import Finding
+from state_layout.check.scan import Bounds, Scan, judge, judge_end
+from state_layout.check.scene import Scene
+from state_layout.check.spans import Spans
+from state_layout.history import History, Mark
+from state_layout.records import ExitReason
+
+_NOT_NEEDED = ("steps", "calls", "raised", "saves", "results", "state")  # what may grow without bound
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What the journals of an agent say about mail. `is_whole`: nothing of them is missing or damaged."""
+
+    sends: dict[str, Spans] = field(default_factory=dict)  # by recipient
+    marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
+    mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: ends that a checkpoint relies on
+    is_whole: bool = True
+
+
+def check_agent(scene: Scene, agent: str) -> Account:
+    """Check all lives of `agent`; what they say about mail."""
+    numbers = attempt_numbers(scene, agent)
+    slots = {number: read_slots(scene, agent, number) for number in numbers}  # before what they rely on
+    births = {number: birth for number in numbers if (birth := read_birth(scene, agent, number))}
+    known = len(scene.problems)
+    standing = standings(scene, agent, births)
+    account = Account(is_whole=len(scene.problems) == known)
+    fold = _Fold(account)
+    for number in numbers:
+        ending = check_exit(scene, agent, number, is_last=number == numbers[-1])
+        life = _Life(scene, agent, number, births.get(number), standing.get(number, Standing(is_void=True)))
+        life.check(fold, slots[number], ending)
+    account.marks = fold.history.marks
+    return account
+
+
+class _Fold:
+    """Folds the lines that count, keeping only what mail needs."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.history = History()
+
+    def take(self, line: Line) -> str | None:
+        """Fold `line`; what is wrong with it, if anything."""
+        history = self.history
+        try:
+            history.take(line)
+            return self._sent() if history.unmailed else None
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            history.unmailed.clear()
+            return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
+        finally:
+            for name in _NOT_NEEDED:
+                part = getattr(history, name)
+                if part:
+                    part.clear()
+
+    def _sent(self) -> str | None:
+        problem = None
+        for message in self.history.unmailed:
+            spans = self.account.sends.setdefault(message["to"], Spans())
+            if not spans.add(message["n"]):
+                problem = f"sends message {message['n']} to {message['to']} after {spans.last}"
+        self.history.unmailed.clear()
+        return problem
+
+
+class _Life:
+    """One life under examination."""
+
+    def __init__(
+        self, scene: Scene, agent: str, number: int, birth: Birth | None, standing: Standing
+    ) -> None:
+        self._scene, self._agent, self._number = scene, agent, number
+        self._birth, self._standing = birth, standing
+        self._paths = scene.tree.agent(agent).attempt(number)
+        self._scan = Scan(scene, self._paths.journal)
+        self._void_lines = 0
+        self._bad_lines = 0
+
+    def check(self, fold: _Fold, slots: Slots, ending: Ending) -> None:
+        """Check this life, folding what counts of it."""
+        last_seq = self._last_seq(ending)
+        self._scan_lines(fold, last_seq)
+        is_void = self._birth is not None and last_seq is not None and self._scan.position.seq >= last_seq
+        bounds = Bounds(floor=max(self._durable_seq(ending), slots.seq), is_void=is_void)
+        is_whole = judge(self._scene, self._scan, bounds, is_written=partial(self._scene.lives, self._agent))
+        if self._birth is None or not self._standing.is_void:
+            floor = self._durable_seq(ending)
+            is_whole = judge_end(self._scene, self._scan, floor=floor, why=self._why()) and is_whole
+            judge_checkpoints(self._scene, slots, self._scan, last_seq=last_seq)
+            fold.account.is_whole = fold.account.is_whole and is_whole and not self._bad_lines
+            fold.account.mailed |= slots.mailed
+        self._report_void(ending)
+
+    def _durable_seq(self, ending: Ending) -> int:
+        """Up to here this journal was durable, say its successor and `exit.json`."""
+        if self._birth is None and ending.reason == ExitReason.POISONED:
+            return 0  # what was durable then is in the life before
+        return max(self._standing.end.seq if self._standing.end else 0, ending.synced_seq)
+
+    def _last_seq(self, ending: Ending) -> int | None:
+        """Lines above are void; None: there is no bound."""
+        if self._standing.is_void or self._birth is None:
+            return 0
+        if self._standing.end is not None:
+            return self._standing.end.seq
+        return ending.synced_seq if ending.reason == ExitReason.POISONED else None
+
+    def _scan_lines(self, fold: _Fold, last_seq: int | None) -> None:
+        bound = 1 << 63 if last_seq is None else last_seq
+        expected = self._birth.seq if self._birth is not None else None
+        end = self._standing.end
+        for line in self._scan:
+            seq = line.end.seq
+            if seq != expected and expected is not None:
+                self._report_bad(f"has seq {seq} where {expected} follows")
+            expected = seq + 1
+            if seq > bound:
+                self._void_lines += 1
+            else:
+                problem = fold.take(line)
+                if problem is not None:
+                    self._report_bad(problem)
+                if end is not None and seq == end.seq and line.end.h != end.h:
+                    self._report_pin(seq)
+
+    def _report_bad(self, what: str) -> None:
+        self._bad_lines += 1
+        if self._bad_lines == 1:
+            self._scene.report(Finding.BAD_RECORD, self._scan.path, line=self._scan.line, what=what)
+
+    def _report_pin(self, seq: int) -> None:
+        self._bad_lines += 1
+        what = f"seq {seq} is not the line that attempt {self._standing.successor} continues from"
+        self._scene.report(Finding.PIN_BROKEN, self._scan.path, line=self._scan.line, what=what)
+
+    def _report_void(self, ending: Ending) -> None:
+        if not self._void_lines or ending.reason == ExitReason.POISONED:
+            return
+        what = f"{self._void_lines} lines count for nothing: a later life does not continue from them"
+        self._scene.report(Finding.VOID, self._scan.path, line=self._scan.line, what=what)
+
+    def _why(self) -> str:
+        if self._standing.successor is not None:
+            return f"attempt {self._standing.successor} continued from what was durable"
+        return "exit.json says it was durable"

@@ -1,0 +1,186 @@
+"""Mail against journals: every message journaled and delivered, every mark at the end of a line.
+
+The mail files are read before the journals, since a message is journaled before it is delivered: in a tree
+that lives nothing seems delivered that was not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from state_layout.boxes import ALL, OPERATOR
+from state_layout.chain import Line, Position
+from state_layout.check.lives_of_agents import Account
+from state_layout.check.problem import CATALOGUE, Finding, as_note
+from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scene import Scene
+from state_layout.check.spans import Spans, shown
+from state_layout.history import Mark
+from state_layout.journal import Reader
+from state_layout.operator_mail import read_operator_file
+from state_layout.records import MESSAGE_TYPES
+
+_SUFFIX = ".jsonl"
+_START: Mark = (0, 0, "")
+_RESTORED = "as in a copy of a living tree: resume keeps the numbers apart, nothing needs to be done"
+
+
+@dataclass(slots=True, kw_only=True)
+class MailFile:
+    """A mail file of an agent, read to its end."""
+
+    to: str
+    sender: str
+    scan: Scan
+    seqs: Spans = field(default_factory=Spans)
+    is_reported: bool = False
+
+    def read_on(self, scene: Scene) -> None:
+        """Take in what is new; the first line that is not as FORMAT.md says is reported."""
+        for line in self.scan:
+            self.seqs.add(line.seq)
+            wrong = _wrong(line, self.to, self.sender)
+            if wrong is not None and not self.is_reported:
+                self.is_reported = True
+                scene.report(Finding.BAD_RECORD, self.scan.path, line=self.scan.line, what=wrong)
+
+
+def read_mail(scene: Scene) -> dict[tuple[str, str], MailFile]:
+    """Read all mail between agents, by sender and recipient."""
+    files = {}
+    for to, sender, path in mail_paths(scene):
+        if sender == OPERATOR:
+            check_operator_mail(scene, to, path)
+        else:
+            file = MailFile(to=to, sender=sender, scan=Scan(scene, path))
+            file.read_on(scene)
+            files[sender, to] = file
+    return files
+
+
+def mail_paths(scene: Scene) -> Iterator[tuple[str, str, Path]]:
+    """Yield recipient, sender and path of every mail file; boxes and senders nobody knows are reported."""
+    for to in scene.names(scene.tree.mail):
+        box = scene.tree.mail_box(to)
+        if not scene.is_folder(box):
+            continue
+        if to != ALL and to not in scene.agents:
+            what = f"is the box of {to!r}, who is no agent of this tree"
+            scene.report(Finding.UNKNOWN_AGENT, box, what=what)
+            continue
+        for name in scene.names(box):
+            sender, path = name.removesuffix(_SUFFIX), box / name
+            if not name.endswith(_SUFFIX) or name.startswith(".") or not scene.is_file(path):
+                continue
+            if sender != OPERATOR and sender not in scene.agents:
+                what = f"is from {sender!r}, who is no agent of this tree"
+                scene.report(Finding.UNKNOWN_AGENT, path, what=what)
+            yield to, sender, path
+
+
+def check_mail(
+    scene: Scene, files: Mapping[tuple[str, str], MailFile], accounts: Mapping[str, Account]
+) -> None:
+    """Compare the mail that was read with what the journals of all agents say."""
+    corrupt = {pair for pair, file in files.items() if not _judge(scene, file, accounts)}
+    for agent, account in accounts.items():
+        recipients = {*account.sends, *(to for sender, to in files if sender == agent)}
+        for to in sorted(recipients):
+            if account.is_whole and (agent, to) not in corrupt:
+                file = files.get((agent, to)) or _missing_file(scene, agent, to)
+                _compare(scene, file, account.sends.get(to, Spans()))
+        for key, mark in account.marks.items():
+            box, _, sender = key.partition("/")
+            if sender == OPERATOR:
+                _check_place(scene, agent, scene.tree.mail_file(box, sender), mark)
+            elif (sender, box) not in corrupt:
+                sends = accounts[sender].sends.get(box) if sender in accounts else None
+                _check_mark(scene, agent, scene.tree.mail_file(box, sender), mark, sends or Spans())
+
+
+def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
+    """Report the lines of people that nobody can read."""
+    for entry in read_operator_file(path, _START, to=to).entries:
+        if entry.problem is not None:
+            line, _, what = entry.problem.removesuffix("; skipped").partition(": ")
+            scene.report(Finding.BAD_LINE, path, line=int(line), what=f"is {what}")
+
+
+def _judge(scene: Scene, file: MailFile, accounts: Mapping[str, Account]) -> bool:
+    """Whether the file is as durable as the checkpoints of its sender rely on."""
+    account = accounts.get(file.sender, Account())
+    floor = account.mailed.get(file.to, _START)[0]
+    bounds = Bounds(floor=floor, is_continued=True)
+    return judge(scene, file.scan, bounds, is_written=partial(scene.lives, file.sender))
+
+
+def _missing_file(scene: Scene, sender: str, to: str) -> MailFile:
+    return MailFile(to=to, sender=sender, scan=Scan(scene, scene.tree.mail_file(to, sender)))
+
+
+def _compare(scene: Scene, file: MailFile, sends: Spans) -> None:
+    """Journaled and delivered must be the same, but for what a sender that ended had still to deliver."""
+    if [*sends.without(file.seqs)] and not scene.lives(file.sender):
+        file.read_on(scene)  # it may have delivered since, and ended
+        _report_undelivered(scene, file, [*sends.without(file.seqs)])
+    unjournaled = [*file.seqs.without(sends)]
+    if unjournaled:
+        what = f"holds messages that {file.sender} never journaled: {shown(unjournaled)}"
+        is_excused = scene.excuses(file.sender, file.to, unjournaled[-1][1])
+        said = as_note(Finding.UNJOURNALED, _RESTORED) if is_excused else None
+        scene.report(Finding.UNJOURNALED, file.scan.path, what=what, said=said)
+
+
+def _report_undelivered(scene: Scene, file: MailFile, missing: list[tuple[int, int]]) -> None:
+    last = file.seqs.last
+    pending = [span for span in missing if span[0] > last]
+    lost = [span for span in missing if span[0] <= last]
+    if pending:
+        what = f"messages that {file.sender} journaled are still to be delivered: {shown(pending)}"
+        scene.report(Finding.PENDING, file.scan.path, what=what)
+    if lost:
+        what = f"messages that {file.sender} journaled are missing between others: {shown(lost)}"
+        scene.report(Finding.MAIL_GAP, file.scan.path, what=what)
+
+
+def _check_mark(scene: Scene, reader: str, path: Path, mark: Mark, sends: Spans) -> None:
+    """A mark is the end of a line with its hash; `sends` is what the sender's journals sent there."""
+    seq, offset, h = mark
+    if offset == 0 or (scene.is_file(path) and Reader(path, Position(seq, offset, h)).stands()):
+        return
+    size = path.stat().st_size if scene.is_file(path) else 0
+    has_read = f"{reader} has read it to message {seq} at byte {offset}"
+    if offset <= size:
+        scene.report(Finding.MARK_ASTRAY, path, what=f"{has_read}, but another line is there")
+        return
+    said = None
+    if scene.excuses(path.stem, path.parent.name, seq):
+        said = as_note(Finding.MARK_AHEAD, _RESTORED)
+    elif sends.last >= seq:
+        said = as_note(Finding.MARK_AHEAD, CATALOGUE[Finding.PENDING].remedy)
+    scene.report(Finding.MARK_AHEAD, path, what=f"{has_read}, but it ends at {size}", said=said)
+
+
+def _check_place(scene: Scene, reader: str, path: Path, mark: Mark) -> None:
+    """Where a reader stopped in people's mail should be there still."""
+    if read_operator_file(path, mark, to=path.parent.name).is_moved:
+        what = f"was edited before byte {mark[1]}, up to where {reader} has read it"
+        scene.report(Finding.MARK_ASTRAY, path, what=what)
+
+
+def _wrong(line: Line, to: str, sender: str) -> str | None:
+    """What is wrong with a message, if anything."""
+    try:
+        told = line.fields()
+    except ValueError:
+        return "is whole but no JSON object"
+    if (told.get("from"), told.get("to")) != (sender, to):
+        return f"is from {told.get('from')!r} to {told.get('to')!r}, not from {sender!r} to {to!r}"
+    if told.get("type") not in MESSAGE_TYPES:
+        return f"'type' is {told.get('type')!r}; FORMAT.md knows {', '.join(MESSAGE_TYPES)}"
+    if not isinstance(told.get("text", ""), str | None):
+        return "'text' is no text"
+    return None

@@ -1,0 +1,141 @@
+"""What `check` can find: every finding with its weight, its remedy and whether `repair` mends it.
+
+A note is a legal state (FORMAT.md, "Legal states after a crash") or something that goes away by itself; a
+problem needs a person. Every problem has a remedy after which it is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Severity(StrEnum):
+    """How much a finding matters; only problems make a tree damaged."""
+
+    PROBLEM = "problem"
+    NOTE = "note"
+
+
+class Finding(StrEnum):
+    """What was found, as one word for programs."""
+
+    # the tree as files
+    BAD_FORMAT = "bad_format"
+    UNLISTED = "unlisted"
+    TEMPORARY = "temporary"
+    READABLE_BY_OTHERS = "readable_by_others"
+    NOT_A_FILE = "not_a_file"
+    UNREADABLE = "unreadable"
+    SPEC = "spec"
+    SPEC_MISSING = "spec_missing"
+    # chained files
+    TORN = "torn"
+    ZEROS = "zeros"
+    EDITED = "edited"
+    INSERTED = "inserted"
+    LINES_MISSING = "lines_missing"
+    LINE_ENDS = "line_ends"
+    CORRUPT = "corrupt"
+    CUT_SHORT = "cut_short"
+    BAD_RECORD = "bad_record"
+    # lives
+    VOID = "void"
+    PIN_BROKEN = "pin_broken"
+    ATTEMPT_MISSING = "attempt_missing"
+    CHECKPOINT_BAD = "checkpoint_bad"
+    CHECKPOINT_AHEAD = "checkpoint_ahead"
+    EXIT_MISSING = "exit_missing"
+    EXIT_BAD = "exit_bad"
+    SNAPSHOT_BAD = "snapshot_bad"
+    RESTORED_BAD = "restored_bad"
+    # mail
+    UNKNOWN_AGENT = "unknown_agent"
+    PENDING = "pending"
+    MAIL_GAP = "mail_gap"
+    UNJOURNALED = "unjournaled"
+    MARK_AHEAD = "mark_ahead"
+    MARK_ASTRAY = "mark_astray"
+    BAD_LINE = "bad_line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding. `path` is relative to the tree, `line` counts from 1."""
+
+    finding: Finding
+    path: str
+    line: int | None
+    what: str
+    remedy: str
+    severity: Severity
+    is_repairable: bool
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.what}; {self.remedy}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Entry(NamedTuple):
+    """What is said of every finding of one sort, unless its finder knows better."""
+
+    severity: Severity
+    remedy: str
+    is_repairable: bool = False
+
+
+_PROBLEM, _NOTE = Severity.PROBLEM, Severity.NOTE
+_FROM_A_COPY = "restore the file from a copy"
+_UNDO = "undo the edit, or " + _FROM_A_COPY
+
+CATALOGUE: dict[Finding, Entry] = {
+    Finding.BAD_FORMAT: Entry(_PROBLEM, "if everything else is there: echo 'maos-sup 1' > FORMAT"),
+    Finding.UNLISTED: Entry(_NOTE, "nothing reads it; remove it if you do not need it"),
+    Finding.TEMPORARY: Entry(_NOTE, "nothing reads it; --repair removes it", True),
+    Finding.READABLE_BY_OTHERS: Entry(_NOTE, "chmod -R go= on the tree, or --repair", True),
+    Finding.NOT_A_FILE: Entry(_PROBLEM, "put the file or folder itself there"),
+    Finding.UNREADABLE: Entry(_PROBLEM, "change its owner or mode, or restore it from a copy"),
+    Finding.SPEC: Entry(_PROBLEM, "edit it; until then the last good version stays in force"),
+    Finding.SPEC_MISSING: Entry(
+        _PROBLEM, "write it again, or --repair puts the last good version back; to end it edit 'want'", True
+    ),
+    Finding.TORN: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
+    Finding.ZEROS: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
+    Finding.EDITED: Entry(_PROBLEM, _UNDO),
+    Finding.INSERTED: Entry(_PROBLEM, "remove that line, all others are as they were written"),
+    Finding.LINES_MISSING: Entry(_PROBLEM, "put them back, or " + _FROM_A_COPY),
+    Finding.LINE_ENDS: Entry(_PROBLEM, "turn CR LF back into LF (sed -i 's/\\r$//'), nothing else changed"),
+    Finding.CORRUPT: Entry(_PROBLEM, _FROM_A_COPY),
+    Finding.CUT_SHORT: Entry(_PROBLEM, _FROM_A_COPY + "; otherwise what came after is done again"),
+    Finding.BAD_RECORD: Entry(_PROBLEM, "whatever wrote it does not keep to FORMAT.md; " + _FROM_A_COPY),
+    Finding.VOID: Entry(_NOTE, "nobody reads them"),
+    Finding.PIN_BROKEN: Entry(_PROBLEM, "restore both files from one copy"),
+    Finding.ATTEMPT_MISSING: Entry(_PROBLEM, "restore its folder from a copy"),
+    Finding.CHECKPOINT_BAD: Entry(_NOTE, "it is ignored, the other slot or the journals serve", True),
+    Finding.CHECKPOINT_AHEAD: Entry(
+        _PROBLEM, "restore the journal from a copy; otherwise it is ignored and work is done again", True
+    ),
+    Finding.EXIT_MISSING: Entry(_NOTE, "it died without a word; who comes next seals it as lost", True),
+    Finding.EXIT_BAD: Entry(_PROBLEM, "it counts as lost; --repair sets it aside and seals it so", True),
+    Finding.SNAPSHOT_BAD: Entry(_NOTE, "its writer makes it anew; --repair sets it aside", True),
+    Finding.RESTORED_BAD: Entry(_PROBLEM, "remove it and run/host.json: the next resume makes it anew"),
+    Finding.UNKNOWN_AGENT: Entry(_PROBLEM, "correct the name, or remove it"),
+    Finding.PENDING: Entry(_NOTE, "its sender appends them when it starts"),
+    Finding.MAIL_GAP: Entry(_PROBLEM, _FROM_A_COPY + "; the sender's journal still has them"),
+    Finding.UNJOURNALED: Entry(_PROBLEM, "restore the sender's journals and this file from one copy"),
+    Finding.MARK_AHEAD: Entry(
+        _PROBLEM, "restore it from a copy, or remove run/host.json: the next resume keeps numbers apart"
+    ),
+    Finding.MARK_ASTRAY: Entry(_NOTE, "it goes on after what it has read"),
+    Finding.BAD_LINE: Entry(_NOTE, "it is skipped; write it again as {\"text\": \"...\"}"),
+}
+
+
+def as_note(finding: Finding, remedy: str | None = None) -> Entry:
+    """`finding` where it is harmless: nothing needs to be mended."""
+    entry = CATALOGUE[finding]
+    return Entry(Severity.NOTE, remedy or entry.remedy, is_repairable=False)

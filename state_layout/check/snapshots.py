@@ -1,0 +1,76 @@
+"""Snapshots and budgets: files that can be made anew, and chains that stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from state_layout.check.problem import Finding, as_note
+from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scene import Scene
+from state_layout.identity import Handle
+from state_layout.reading import Unreadable
+from state_layout.records import Phase, TaskOutcome
+
+_SUFFIX = ".jsonl"
+
+
+def check_snapshots(scene: Scene) -> None:
+    """Report snapshots that their readers would not understand."""
+    for agent in scene.agents:
+        _check(scene, scene.tree.agent(agent).status, partial(_check_agent_status, agent))
+        _check(scene, scene.tree.handle(agent), Handle.from_json)
+    _check(scene, scene.tree.supervisor_status, _check_supervisor_status)
+    _check(scene, scene.tree.supervisor_handle, Handle.from_json)
+    _check(scene, scene.tree.host, _check_host)
+
+
+def check_budgets(scene: Scene) -> None:
+    """Check the chains of what was reserved and spent."""
+    for name in scene.names(scene.tree.budget):
+        path, agent = scene.tree.budget / name, name.removesuffix(_SUFFIX)
+        if not name.endswith(_SUFFIX) or name.startswith(".") or not scene.is_file(path):
+            continue
+        if agent not in scene.agents:
+            what = f"is the budget of {agent!r}, who is no agent of this tree"
+            scene.report(Finding.UNKNOWN_AGENT, path, what=what)
+        scan = Scan(scene, path)
+        for _ in scan:
+            pass
+        judge(scene, scan, Bounds(is_continued=True), is_written=partial(scene.lives, agent))
+
+
+def _check(scene: Scene, path: Path, look: Callable[[dict[str, Any]], object]) -> None:
+    if not scene.is_file(path):
+        return
+    with scene.reading(path):
+        try:
+            look(scene.object_in(path))
+        except Unreadable:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            what = f"cannot be understood ({cause})"
+            is_host_bound = path.is_relative_to(scene.tree.run)
+            remedy = "it is made anew; run/ may be deleted at any time"
+            said = as_note(Finding.SNAPSHOT_BAD, remedy) if is_host_bound else None
+            scene.report(Finding.SNAPSHOT_BAD, path, what=what, said=said)
+
+
+def _check_agent_status(agent: str, value: dict[str, Any]) -> None:
+    if value["agent"] != agent:
+        raise ValueError(f"it is of {value['agent']!r}")
+    for outcome in value["tasks"].values():
+        TaskOutcome.from_json(outcome)
+
+
+def _check_supervisor_status(value: dict[str, Any]) -> None:
+    Phase(value["phase"])
+    for part in ("agents", "tasks"):
+        for item in value[part].values():
+            item["phase"]
+
+
+def _check_host(value: dict[str, Any]) -> None:
+    int(value["device"]), int(value["inode"]), str(value["boot_id"])

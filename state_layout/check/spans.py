@@ -1,0 +1,52 @@
+"""A set of numbers that mostly grow by one, kept as ranges: all the mail of a pair in a few bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class Spans:
+    """Numbers added in growing order."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []  # first and last, growing, apart
+
+    def __bool__(self) -> bool:
+        return bool(self._ranges)
+
+    @property
+    def last(self) -> int:
+        """The highest number, 0 if there is none."""
+        return self._ranges[-1][1] if self._ranges else 0
+
+    def add(self, number: int) -> bool:
+        """Add `number`; False, and nothing is added, if it is not above all others."""
+        last = self.last
+        if number <= last:
+            return False
+        if number == last + 1 and self._ranges:
+            self._ranges[-1] = (self._ranges[-1][0], number)
+        else:
+            self._ranges.append((number, number))
+        return True
+
+    def without(self, others: Spans) -> Iterator[tuple[int, int]]:
+        """Yield the ranges that are here and not in `others`."""
+        taken = iter(others._ranges)
+        first, last = next(taken, (0, 0))
+        for begin, end in self._ranges:
+            while begin <= end:
+                while last and last < begin:
+                    first, last = next(taken, (0, 0))
+                if not last or first > end:
+                    yield begin, end
+                    break
+                if first > begin:
+                    yield begin, first - 1
+                begin = last + 1
+
+
+def shown(ranges: list[tuple[int, int]]) -> str:
+    """`2, 5 to 9` and how many more."""
+    texts = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:5]]
+    return ", ".join(texts) + (f" and {len(ranges) - 5} more" if len(ranges) > 5 else "")

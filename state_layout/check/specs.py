@@ -1,0 +1,52 @@
+"""The specs: what a person has to edit, in the words of `state_layout.spec`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from state_layout.check.problem import CATALOGUE, Finding
+from state_layout.check.scene import Scene
+from state_layout.errors import BadInput, NotATree
+from state_layout.spec import Kinds, SpecError, read_specs
+
+
+def check_specs(scene: Scene, kinds: Kinds | None) -> None:
+    """Report every mistake in `spec/`, and files that are missing while their last good copy is in force."""
+    try:
+        errors: Iterable[SpecError] = read_specs(scene.tree, kinds=kinds).errors
+    except BadInput as cause:
+        errors = [SpecError(path=_path(text), line=0, key="", text=text) for text in cause.problems]
+    except NotATree as cause:
+        errors = [SpecError(path="spec/orchestration.json", line=0, key="", text=str(cause))]
+    for error in errors:
+        _report(scene, error)
+
+
+def _report(scene: Scene, error: SpecError) -> None:
+    path = scene.tree.root / error.path
+    is_missing = not path.exists() and not path.is_symlink() and scene.is_folder(path.parent)
+    finding = Finding.SPEC_MISSING if is_missing and _has_copy(scene, path) else Finding.SPEC
+    what, _, remedy = _without_place(error).rpartition("; ")
+    said = CATALOGUE[finding]
+    if finding is Finding.SPEC and what:
+        said = said._replace(remedy=remedy)
+    if finding is Finding.SPEC_MISSING or not what:
+        what = "is missing" if finding is Finding.SPEC_MISSING else remedy
+    scene.report(finding, path, line=error.line or None, what=what, said=said)
+
+
+def _has_copy(scene: Scene, path: Path) -> bool:
+    return path.is_relative_to(scene.tree.spec) and scene.is_file(scene.tree.accepted_copy(path))
+
+
+def _without_place(error: SpecError) -> str:
+    """The text of an error without the path and line before it."""
+    for place in (f"{error.path}:{error.line}: ", f"{error.path}: "):
+        if error.text.startswith(place):
+            return error.text.removeprefix(place)
+    return error.text
+
+
+def _path(text: str) -> str:
+    return text.partition(":")[0]

@@ -1,0 +1,76 @@
+"""The lives of supervisors: chains, and each continuing from the end of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from state_layout.chain import Line
+from state_layout.check.problem import Finding, as_note
+from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scene import Scene
+from state_layout.history import Mark
+
+
+@dataclass(slots=True, kw_only=True)
+class _Life:
+    number: int
+    path: Path
+    pin: dict[str, object] | None = None
+    last: Mark = (0, 0, "")
+
+
+def check_supervisor(scene: Scene) -> None:
+    """Check the journals of all lives of the supervisor."""
+    names = [name for name in scene.names(scene.tree.lives) if name.isdecimal() and len(name) >= 4]
+    before: dict[int, _Life] = {}
+    for name in sorted(names, key=int):
+        life = _Life(number=int(name), path=scene.tree.lives / name / "journal.jsonl")
+        is_last = name == max(names, key=int)
+        _scan(scene, life, is_last=is_last)
+        if life.pin is not None:
+            _check_pin(scene, life, before)
+        before[life.number] = life
+
+
+def _scan(scene: Scene, life: _Life, *, is_last: bool) -> None:
+    scan = Scan(scene, life.path)
+    is_reported = False
+    for line in scan:
+        wrong = _begin(life, line) if scan.line == 1 else None
+        if wrong is None and line.seq != scan.line:
+            wrong = f"has seq {line.seq} where {scan.line} follows"
+        if wrong is not None and not is_reported:
+            is_reported = True
+            scene.report(Finding.BAD_RECORD, life.path, line=scan.line, what=wrong)
+    life.last = (scan.position.seq, scan.position.offset, scan.position.h)
+    judge(scene, scan, Bounds(is_void=not is_last), is_written=scene.is_supervised)
+
+
+def _begin(life: _Life, line: Line) -> str | None:
+    """Take in the first line; what is wrong with it, if anything."""
+    try:
+        fields = line.fields()
+        if (fields["type"], fields["life"]) != ("start", life.number):
+            return f"does not begin this life: it is {fields['type']!r} of life {fields['life']!r}"
+        if fields["pin"] is not None:
+            pin = fields["pin"]
+            life.pin = {"life": int(pin["life"]), "seq": int(pin["seq"]), "h": str(pin["h"])}
+    except (ValueError, KeyError, TypeError) as cause:
+        return f"does not begin this life: {cause!r}"
+    return None
+
+
+def _check_pin(scene: Scene, life: _Life, before: dict[int, _Life]) -> None:
+    """It must be the last line of an earlier life."""
+    pin = life.pin or {}
+    earlier = before.get(int(str(pin["life"])))
+    what = f"continues from life {pin['life']} at seq {pin['seq']}"
+    if earlier is None:
+        what += ", which is not there"
+    elif (earlier.last[0], earlier.last[2]) != (pin["seq"], pin["h"]):
+        what += f", which ends at {earlier.last[0]}"
+    else:
+        return
+    remedy = "nothing is lost: it carried on what it knew"
+    scene.report(Finding.PIN_BROKEN, life.path, line=1, what=what, said=as_note(Finding.PIN_BROKEN, remedy))

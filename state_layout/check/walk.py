@@ -1,0 +1,142 @@
+"""Every file and folder of a tree against the table of FORMAT.md: what it is, and for whose eyes.
+
+Folders that belong to programs and people (`workspace`, `spec/files`, ...) are not entered.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from state_layout.atomic import is_temporary
+from state_layout.check.problem import Finding
+from state_layout.check.scene import Scene
+
+_NAME, _NUMBER = "[a-z0-9][a-z0-9_-]{0,63}", r"\d{4,}"
+_FOLDERS = (
+    "spec|spec/agents|spec/tasks|spec/approvals",
+    f"supervisor|supervisor/lives|supervisor/lives/{_NUMBER}|supervisor/accepted(/agents|/tasks)?",
+    f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
+    f"mail|mail/{_NAME}|budget|run|run/agents|run/holds",
+)
+_FREE = ("spec/files|state|checkpoints", f"agents/{_NAME}/(session|workspace|artifacts)")
+_FILES = (
+    r"FORMAT|README\.txt",
+    rf"spec/\.lock|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
+    rf"spec/approvals/{_NAME}\.(yes|no)",
+    rf"supervisor/(lock|status\.json|restored\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
+    rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
+    rf"agents/{_NAME}/(lock|status\.json)",
+    rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
+    rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|stdout\.log|stderr\.log)",
+    rf"mail/{_NAME}/{_NAME}\.jsonl|budget/({_NAME}\.jsonl|lock)",
+    r"run/(host\.json|supervisor\.handle\.json|supervisor\.log|ballast|traceback-\d+\.txt)",
+    rf"run/agents/{_NAME}\.(handle\.json|beat)|run/holds/{_NAME}\.json",
+)
+_SET_ASIDE = re.compile(r"\.torn-\d+$")
+_OLD_S = 60.0  # a temporary this old belongs to no replace under way
+
+
+def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+_FOLDER, _FREE_FOLDER, _FILE = _either(_FOLDERS), _either(_FREE), _either(_FILES)
+
+
+class Found(NamedTuple):
+    """Something in a tree that FORMAT.md knows of, by its path relative to the tree."""
+
+    path: Path
+    mode: int
+
+
+def check_walk(scene: Scene) -> None:
+    """Report what does not belong into the tree, is no file where one belongs, or is open to others."""
+    wide = 0
+    first: Found | None = None
+    for found in walk(scene):
+        if found.mode & 0o077:
+            wide += 1
+            first = first or found
+    if first is not None:
+        others = f", and {wide - 1} more" if wide > 1 else ""
+        what = f"may be used by other users (mode {stat.S_IMODE(first.mode):04o}{others})"
+        scene.report(Finding.READABLE_BY_OTHERS, first.path, what=what)
+
+
+def walk(scene: Scene) -> Iterator[Found]:
+    """Yield the tree itself and every listed file and folder in it; report everything else on the way."""
+    root = scene.tree.root
+    yield Found(root, root.stat().st_mode)
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        for entry, mode in _entries(scene, root / folder):
+            rel = f"{folder}/{entry.name}" if folder else entry.name
+            if _FREE_FOLDER.fullmatch(rel):
+                continue
+            if _is_listed(scene, entry, rel, mode):
+                yield Found(root / rel, mode)
+                if stat.S_ISDIR(mode):
+                    stack.append(rel)
+
+
+def _entries(scene: Scene, folder: Path) -> list[tuple[os.DirEntry[str], int]]:
+    found = []
+    with scene.reading(folder), os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                found.append((entry, entry.stat(follow_symlinks=False).st_mode))
+            except FileNotFoundError:
+                continue  # it has gone meanwhile
+    return sorted(found, key=lambda pair: pair[0].name)
+
+
+def _is_listed(scene: Scene, entry: os.DirEntry[str], rel: str, mode: int) -> bool:
+    """Whether FORMAT.md lists this; reports it otherwise."""
+    path = scene.tree.root / rel
+    is_file = _FILE.fullmatch(_SET_ASIDE.sub("", rel)) is not None
+    wanted = "folder" if _FOLDER.fullmatch(rel) else "file" if is_file else None
+    if wanted is None:
+        _report_unlisted(scene, entry, path, mode)
+        return False
+    if not (stat.S_ISDIR(mode) if wanted == "folder" else stat.S_ISREG(mode)):
+        scene.report(Finding.NOT_A_FILE, path, what=f"is {_sort(mode)} where a {wanted} belongs")
+        return False
+    return True
+
+
+def _report_unlisted(scene: Scene, entry: os.DirEntry[str], path: Path, mode: int) -> None:
+    if is_temporary(entry.name) and stat.S_ISREG(mode):
+        if not _is_under_way(scene, path):
+            scene.report(Finding.TEMPORARY, path, what="was left by a replace that did not happen")
+    elif path.parent not in (scene.tree.agent_specs, scene.tree.task_specs) or path.suffix != ".json":
+        scene.report(Finding.UNLISTED, path, what=f"is {_sort(mode)} that FORMAT.md does not know")
+
+
+def _is_under_way(scene: Scene, path: Path) -> bool:
+    """Whether a living process may be about to rename this temporary."""
+    try:
+        age_s = time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return True
+    return age_s < _OLD_S and scene.anyone_lives()
+
+
+def _sort(mode: int) -> str:
+    for test, word in (
+        (stat.S_ISREG, "a file"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    ):
+        if test(mode):
+            return word
+    return "a device"
