@@ -39,10 +39,14 @@ class Ledger:
         """The highest `seq` known to be durable."""
         return self._journal.synced_seq
 
-    def catch_up(self) -> int:
-        """Append the mail that earlier lives did not deliver; how much. Raises Damaged, StorageError."""
+    def catch_up(self) -> list[str]:
+        """Append the mail that earlier lives did not deliver; notes on what may be missing.
+
+        Raises Damaged, StorageError.
+        """
         with self._lock:
-            return self._outbox.catch_up(self._history)
+            self._outbox.catch_up(self._history)
+            return self._outbox.notes
 
     def commit(
         self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()
@@ -69,6 +73,15 @@ class Ledger:
         """Make what is recorded (up to `seq`) durable. Raises StorageError."""
         with self._lock:
             self._make_durable(seq)
+
+    def sync_mail(self) -> None:
+        """Make everything sent durable where its readers read it: nobody may come back to send it again.
+
+        Raises StorageError.
+        """
+        with self._lock:
+            self._outbox.deliver()
+            self._outbox.sync()
 
     def look(self, question: Callable[[History], Answer]) -> Answer:
         """Answer a question about what is recorded; it must not keep what it is shown."""

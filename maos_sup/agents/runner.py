@@ -131,8 +131,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
 
 def _work(life: Life, known: Recall) -> End:
     set_subreaper(is_one=True)
-    life.ledger.catch_up()
-    for note in known.notes:
+    for note in [*known.notes, *life.ledger.catch_up()]:
         life.warn(note)
     spec = life.specs.agent
     keywords = spec.keywords if spec is not None else ()

@@ -247,6 +247,8 @@ class TaskLoop:
             "phase": phase,
             "elapsed_s": round(spent_s, 3),
         }
+        if phase in SETTLED:
+            life.ledger.sync_mail()  # this agent may never run again
         life.ledger.commit("task", fields | {key: value for key, value in told.items() if value is not None})
         self._task = None
         life.publisher.task = None

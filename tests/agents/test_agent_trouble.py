@@ -115,6 +115,18 @@ def test_settled_task_whose_line_was_not_synced_is_not_shown_as_done(stage: Make
     assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
 
 
+def test_task_settles_only_when_its_mail_is_durable(stage: Make) -> None:
+    """An agent whose tasks are done is not started again to append what a loss of power took."""
+    one = stage({"ann": shell("echo found: it")})
+    life = one.live("ann", tap=failing("fdatasync", "ann.jsonl", errno.EIO, times=1))
+    assert life.wait() == 1
+    assert "ann.jsonl: cannot sync" in one.exit("ann")["detail"]
+    assert one.history("ann").tasks["ann"].phase is not TaskPhase.DONE
+    assert one.run("ann") == 0
+    assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert [mail["text"] for mail in one.mail("all", "ann")] == ["it"] * 2  # the program ran twice
+
+
 def test_failed_sync_of_the_output_ends_the_life(stage: Make) -> None:
     one = stage({"ann": shell("echo hi; sleep 1061")})
     life = one.live("ann", tap=failing("fdatasync", "stdout.log", errno.EIO))
