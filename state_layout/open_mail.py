@@ -59,6 +59,10 @@ class OpenMail:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def __del__(self) -> None:
+        """Whoever forgets to close it must not run out of descriptors."""
+        self.close()
+
     @contextmanager
     def reading(self) -> Iterator[int]:
         """A descriptor to read it by. Raises StorageError."""

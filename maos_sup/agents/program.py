@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
     At least once: a program that dies between the two gets them again.
     """
     program = Program.of(environment)
-    box = Inbox(program.tree, program.agent, marks=_marks(program))
-    messages, marks = box.fetch(limit)
+    with closing(Inbox(program.tree, program.agent, marks=_marks(program))) as box:
+        messages, marks = box.fetch(limit)
     if is_ack and marks:
         _write(program, {"ack": {key: mark[0] for key, mark in marks.items()}})
     return messages
@@ -204,9 +205,9 @@ def _marks(program: Program) -> dict[str, Mark]:
     """How far mail was acknowledged: what the agent recorded, and control lines it has not seen yet."""
     told = _status(program).get("mail_marks") or {}
     marks = {key: as_mark(mark) for key, mark in told.items()}
-    box = Inbox(program.tree, program.agent, marks=marks)
-    for key, seq in _acks(program.control).items():
-        marks[key] = box.mark_at(key, seq)
+    with closing(Inbox(program.tree, program.agent, marks=marks)) as box:
+        for key, seq in _acks(program.control).items():
+            marks[key] = box.mark_at(key, seq)
     return marks
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,8 +168,8 @@ class Translator:
         self._commit("artifact", {"path": path}, source=self.control, offset=offset)
 
     def _ack(self, request: Request, offset: int) -> None:
-        inbox = Inbox(self._tree, self._agent, marks=self._ledger.marks())
-        marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
+        with closing(Inbox(self._tree, self._agent, marks=self._ledger.marks())) as inbox:
+            marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
         self._commit("received", {"received": marks}, source=self.control, offset=offset)
 
     def _ask(self, request: Request, offset: int) -> None:

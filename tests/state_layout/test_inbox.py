@@ -281,3 +281,11 @@ def test_mark_never_goes_down(tree: Tree, alice: Life) -> None:
     inbox = inbox_of(tree)
     marks = inbox.fetch()[1]
     assert inbox.mark_at("bob/alice", 1) == marks["bob/alice"]
+
+
+def test_an_inbox_that_nobody_closed_leaves_no_descriptor(tree: Tree, alice: Life) -> None:
+    alice.step("a", ("bob", "one"), ("all", "two"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        assert len(inbox_of(tree).fetch()[0]) == 2
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
