@@ -1,7 +1,7 @@
 """The journals of agents, life by life: chains, pins, what counts and what it says about mail.
 
 Every line is checked; those that count are folded by the same code that an agent starts with, so what would
-stop it is found here. What a fold keeps for its agent is dropped at once: memory does not grow with a file.
+stop it is found here. What a fold keeps for its agent is dropped: memory does not grow with a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from state_layout.check.spans import Spans
 from state_layout.history import History, Mark
 from state_layout.records import ExitReason
 
-_NOT_NEEDED = ("steps", "calls", "raised", "saves", "results", "state")  # what may grow without bound
+_NOT_NEEDED = ("steps", "calls", "raised", "saves", "results", "state")
+_MOST_KEPT_BYTES = 1 << 24
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,21 +57,26 @@ class _Fold:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.history = History()
+        self._kept_bytes = 0
 
     def take(self, line: Line) -> str | None:
         """Fold `line`; what is wrong with it, if anything."""
         history = self.history
         try:
             history.take(line)
-            return self._sent() if history.unmailed else None
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             history.unmailed.clear()
             return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
-        finally:
-            for name in _NOT_NEEDED:
-                part = getattr(history, name)
-                if part:
-                    part.clear()
+        self._kept_bytes += len(line.raw)
+        if self._kept_bytes > _MOST_KEPT_BYTES:
+            self._forget()
+        return self._sent() if history.unmailed else None
+
+    def _forget(self) -> None:
+        """Drop what only the agent needs and what may grow without bound."""
+        for name in _NOT_NEEDED:
+            getattr(self.history, name).clear()
+        self._kept_bytes = 0
 
     def _sent(self) -> str | None:
         problem = None
