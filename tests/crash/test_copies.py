@@ -34,16 +34,18 @@ def copy_of(original: Troupe, name: str) -> Iterator[Troupe]:
         shutil.rmtree(copy.root, ignore_errors=True)
 
 
-def go_on_to_the_end(copy: Troupe) -> None:
-    """Resume the copy, let it work, let it end; nothing may be lost."""
+def go_on_to_the_end(copy: Troupe) -> str:
+    """Resume the copy, let it work, let it end; nothing may be lost. What `status` noted on the way."""
     copy.resume()
     copy.wait_progress()
+    notes = "\n".join(copy.status()["notes"])
     copy.finish()
     copy.wait_rest("done", deadline_s=60)
     assert problems_of_copy(copy) == []
     copy.assert_nothing_left()
     copy.cli("check", str(copy.root), "--repair")  # checkpoints that are ahead of their copied journal
     copy.assert_sound()
+    return notes
 
 
 def processes_of(troupe: Troupe) -> dict[str, tuple[int | None, int | None]]:
@@ -97,17 +99,22 @@ def test_a_copy_whose_parts_are_of_different_times_goes_on(troupe: Troupe, first
         early = copy.folder / "early"
         for pattern in FIRST[first]:
             copy_parts(troupe.root, early, pattern)
-        for _ in range(3):
-            troupe.wait_progress()
+        early_checkpoints = checkpoints_of(troupe)
+        troupe.wait_progress()
+        troupe.wait(lambda: not early_checkpoints & checkpoints_of(troupe), "all checkpoints are new")
         copy_with_cp(troupe.root, copy.root)
         shutil.copytree(early, copy.root, dirs_exist_ok=True)
-        go_on_to_the_end(copy)
-        notes = " ".join(copy.status()["notes"])
+        notes = go_on_to_the_end(copy)
         if first == "mail before journals":
             assert "beyond its end; clamped" in notes
         if first == "checkpoints last":
             assert "checkpoint" in notes
     assert set(troupe.attempts().values()) == {1}
+
+
+def checkpoints_of(troupe: Troupe) -> set[bytes]:
+    """What the checkpoints of all agents hold."""
+    return {path.read_bytes() for path in troupe.tree.agents.glob("*/attempts/*/checkpoint.*.json")}
 
 
 def copy_parts(tree: Path, target: Path, pattern: str) -> None:
