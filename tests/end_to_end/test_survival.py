@@ -6,7 +6,7 @@ import json
 import signal
 from collections import Counter
 
-from orchestra import Orchestra
+from orchestra import Orchestra, wait_for
 from processes import children_of, command_line, is_running, kill, state_of
 
 GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
@@ -343,3 +343,20 @@ def test_a_program_that_is_killed_is_a_failed_attempt_and_the_agent_tries_again(
     orchestra.say("go")
     orchestra.wait_rest("done")
     assert any("SIGKILL" in event["reason"] for event in orchestra.events("restart"))
+
+
+def test_a_tree_that_is_moved_while_it_runs_goes_on_in_its_new_place(orchestra: Orchestra) -> None:
+    orchestra.start({"ann": GATED, "bob": GATED})
+    orchestra.wait_alive()
+    orchestra.wait(
+        lambda: "begin" in orchestra.output("ann") and "begin" in orchestra.output("bob"), "at work"
+    )
+    moved = Orchestra(orchestra.folder, root=orchestra.folder / "moved", id=orchestra.id)
+    orchestra.root.rename(moved.root)
+    wait_for(lambda: not orchestra.leftovers(), "all ends where the tree is gone", told=moved.told)
+    orchestra.say("go")
+    moved.resume()
+    moved.wait_rest("done")
+    assert moved.output("ann").splitlines() == ["begin 1", "begin 2", "end"]
+    moved.assert_nothing_left()
+    moved.assert_sound()
