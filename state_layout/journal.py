@@ -11,8 +11,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NamedTuple
 
 from state_layout import atomic, disk
 from state_layout.chain import (
@@ -98,30 +99,24 @@ class Reader:
         return os.pread(descriptor, TAIL_BYTES, max(0, offset - TAIL_BYTES)) == anchor(self.position.h)
 
     def _lines(self, descriptor: int) -> Iterator[Line]:
-        rest, size = b"", FIRST_CHUNK_BYTES
-        while chunk := os.pread(descriptor, size, self.position.offset + len(rest)):
-            size = CHUNK_BYTES
-            *whole, rest = (rest + chunk).split(b"\n")
-            for index, raw in enumerate(whole):
+        batch = _Batch([], False)
+        for batch in _batches(descriptor, self.position.offset):
+            for raw in batch.lines:
                 line = verified(self.position, raw)
                 if line is None:
-                    self.damage = self._judge(descriptor, [*whole[index:], rest])
+                    self.damage = self._judge(descriptor)
                     return
                 self.position = line.end
                 self._lines_read += 1
                 yield line
-        if rest:
+        if batch.is_open:
             self.damage = self._found(is_tail=True, is_partial=True)
 
-    def _judge(self, descriptor: int, suspects: list[bytes]) -> Damage:
+    def _judge(self, descriptor: int) -> Damage:
         """Tail, unless a later line says that this one had been synced."""
-        offset = self.position.offset + sum(map(len, suspects)) + len(suspects) - 1
-        claim = max(map(synced_claim, suspects[1:]), default=0)
-        rest = suspects[-1]
-        while chunk := os.pread(descriptor, CHUNK_BYTES, offset):
-            offset += len(chunk)
-            *whole, rest = (rest + chunk).split(b"\n")
-            claim = max(claim, *map(synced_claim, whole), 0)
+        batches = _batches(descriptor, self.position.offset)
+        lines = chain.from_iterable(batch.lines for batch in batches)
+        claim = max(map(synced_claim, islice(lines, 1, None)), default=0)
         return self._found(is_tail=claim <= self.position.seq, is_partial=False)
 
     def _found(self, *, is_tail: bool, is_partial: bool) -> Damage:
@@ -129,6 +124,30 @@ class Reader:
         return Damage(
             path=self.path, line=number, position=self.position, is_tail=is_tail, is_partial=is_partial
         )
+
+
+class _Batch(NamedTuple):
+    lines: list[bytes]
+    is_open: bool  # a line without its end follows
+
+
+def _batches(descriptor: int, offset: int) -> Iterator[_Batch]:
+    """Yield the whole lines from `offset` on, a chunk at a time.
+
+    A stretch of zeros (a hole, or a file that was made longer) is no line and is not kept in memory.
+    """
+    rest, size = list[bytes](), FIRST_CHUNK_BYTES
+    while chunk := os.pread(descriptor, size, offset):
+        offset, size = offset + len(chunk), CHUNK_BYTES
+        *whole, begun = chunk.split(b"\n")
+        if whole:
+            whole[0] = b"".join([*rest, whole[0]])
+            rest = []
+        if b"\0" in begun:
+            rest = [b"\0"]
+        elif begun:
+            rest.append(begun)
+        yield _Batch(whole, bool(rest))
 
 
 def last_position(path: Path, *, floor: int = 0, known: Position = ORIGIN) -> Position:
@@ -159,6 +178,14 @@ def refuse_corruption(damage: Damage, floor: int = 0) -> None:
     )
 
 
+class Prepared(NamedTuple):
+    """A line made but not written: it fits only after `after`, and tells that `synced` was durable."""
+
+    after: Position
+    line: Line
+    synced: int
+
+
 class Journal:
     """The writer of one chained file. Safe to use from several threads of its process.
 
@@ -174,7 +201,7 @@ class Journal:
         opened = os.fstat(descriptor)
         self._name, self._file = os.fspath(path), (opened.st_dev, opened.st_ino)
         self._descriptor, self._position, self._now = descriptor, position, now
-        self._synced_seq = position.seq
+        self._synced_seq, self._synced_offset = position.seq, position.offset
         self._told_synced = -1
         self._poison: StorageError | None = None
         self._appending, self._syncing = threading.Lock(), threading.Lock()
@@ -242,22 +269,45 @@ class Journal:
         JSON has no form for, ValueError for a `seq` that is not higher or a key that every line has.
         """
         with self._appending:
+            prepared = self.prepare(type_, fields, seq=seq)
+            self._put(prepared)
+            return prepared.line
+
+    def prepare(
+        self, type_: str, fields: dict[str, Any], *, seq: int | None = None, after: Prepared | None = None
+    ) -> Prepared:
+        """Make the line that `record` would write next, or next after `after`, for `put`. Writes nothing.
+
+        Raises as `record` does.
+        """
+        self._refuse_poisoned()
+        position, told = (after.line.end, after.synced) if after else (self._position, self._told_synced)
+        if seq is not None and seq <= position.seq:
+            raise ValueError(f"{self.path}: seq {seq} cannot follow {position.seq}")
+        synced = self._synced_seq
+        entry: dict[str, Any] = {"seq": seq or position.seq + 1, "at": self._now(), **self.stamp}
+        if told != synced:
+            entry["synced"] = synced
+        entry["type"] = type_
+        keys = len(entry) + len(fields)
+        entry.update(fields)
+        if len(entry) < keys or "h" in fields:
+            raise ValueError(f"{self.path}: seq, at, synced, type and h are not for fields")
+        return Prepared(position, chained(position, entry), synced)
+
+    def put(self, prepared: Prepared) -> bool:
+        """Write a prepared line, not yet durable; false if other lines came between. Raises StorageError."""
+        with self._appending:
             self._refuse_poisoned()
-            last, synced = self._position.seq, self._synced_seq
-            if seq is not None and seq <= last:
-                raise ValueError(f"{self.path}: seq {seq} cannot follow {last}")
-            entry: dict[str, Any] = {"seq": seq or last + 1, "at": self._now(), **self.stamp}
-            if self._told_synced != synced:
-                entry["synced"] = synced
-            entry["type"] = type_
-            keys = len(entry) + len(fields)
-            entry.update(fields)
-            if len(entry) < keys or "h" in fields:
-                raise ValueError(f"{self.path}: seq, at, synced, type and h are not for fields")
-            line = chained(self._position, entry)
-            self._write(line)
-            self._told_synced, self._position = synced, line.end
-            return line
+            if prepared.after != self._position:
+                return False
+            self._put(prepared)
+            return True
+
+    def begin_sync(self) -> None:
+        """Let the disk begin on what was recorded, so that a `sync` soon after waits less."""
+        synced = self._synced_offset
+        disk.begin_write(self._descriptor, synced, self._position.offset - synced)
 
     def sync(self, seq: int | None = None) -> None:
         """Make everything up to `seq` (all, by default) durable; several threads share one sync."""
@@ -268,13 +318,13 @@ class Journal:
             if self._synced_seq >= wanted:
                 return
             self._refuse_poisoned()
-            covered = self._position.seq
+            covered = self._position
             try:
                 disk.fdatasync(self._descriptor)
             except OSError as cause:
                 self._poison = storage_error("sync", self.path, cause)
                 raise self._poison from cause
-            self._synced_seq = covered
+            self._synced_seq, self._synced_offset = covered.seq, covered.offset
 
     def commit(self, type_: str, fields: dict[str, Any]) -> Position:
         """Append one line and make it durable."""
@@ -297,6 +347,10 @@ class Journal:
     def _refuse_poisoned(self) -> None:
         if self._poison is not None:
             raise StorageError(str(self._poison)) from self._poison
+
+    def _put(self, prepared: Prepared) -> None:
+        self._write(prepared.line)
+        self._told_synced, self._position = prepared.synced, prepared.line.end
 
     def _write(self, line: Line) -> None:
         data = line.raw + b"\n"

@@ -18,7 +18,7 @@ from state_layout.boxes import check_recipient
 from state_layout.chain import ORIGIN, Position, utc_now
 from state_layout.errors import Damaged, storage_error
 from state_layout.history import History, Mark, as_mark
-from state_layout.journal import Journal
+from state_layout.journal import Journal, Prepared
 from state_layout.paths import Tree
 
 _Messages = dict[str, deque[dict[str, Any]]]  # by recipient
@@ -31,8 +31,10 @@ class Outbox:
         self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
         self._journals: dict[str, Journal] = {}
         self._waiting: _Messages = {}  # journaled, not yet in the mail file
+        self._prepared: dict[str, deque[Prepared]] = {}  # by recipient: lines to be put next
         self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
         self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
+        self._lost: dict[str, int] = {}  # by recipient: up to here, what is missing is in no journal
         self.notes: list[str] = []  # what may be missing, for people
 
     @property
@@ -55,6 +57,7 @@ class Outbox:
         recent = [message for message in history.unmailed if message["to"] not in shorter]
         missing = [message for message in [*old, *recent] if message["n"] > ends[message["to"]]]
         self.deliver(missing)
+        self._lost = {to: n for to, n in history.sent.items() if self._end(to).seq < n}
         return len(missing)
 
     def plan(self, to: str, message: dict[str, Any]) -> int:
@@ -70,6 +73,20 @@ class Outbox:
         message.update(to=to, n=self._planned[to])
         return self._planned[to]
 
+    def prepare(self, messages: Collection[dict[str, Any]]) -> None:
+        """Make the lines of `messages`, journaled but not synced, so that `deliver` has only to write them.
+
+        Optional: for the time that the disk needs for the journal. Raises Damaged, StorageError.
+        """
+        self._prepared.clear()
+        for message in messages:
+            to = message["to"]
+            lines = self._prepared.setdefault(to, deque())
+            journal = self._journals[to] if lines else self._in_place(to)
+            if to not in self._waiting and message["n"] > journal.position.seq:
+                after = lines[-1] if lines else None
+                lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
+
     def deliver(self, messages: Collection[dict[str, Any]] = ()) -> None:
         """Append `messages`, whose journal line is synced, after those still waiting. Not synced.
 
@@ -80,10 +97,11 @@ class Outbox:
         for to in [*self._waiting]:
             self._append(to, self._waiting[to])
             del self._waiting[to]
+        self._prepared.clear()
 
     def covers(self, history: History) -> bool:
-        """Whether every message that `history` sent is in its mail file."""
-        return all(self._end(to).seq >= n for to, n in history.sent.items())
+        """Whether every message that `history` sent is in its mail file, or could not be brought back."""
+        return all(max(self._end(to).seq, self._lost.get(to, 0)) >= n for to, n in history.sent.items())
 
     def sync(self) -> dict[str, Mark]:
         """Make what was appended durable; the ends of all mail files by recipient. Raises StorageError."""
@@ -100,16 +118,23 @@ class Outbox:
         self._journals.clear()
 
     def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
-        journal = self._in_place(to)
+        prepared = self._prepared.pop(to, None)
+        journal = self._journals[to] if prepared else self._in_place(to)
         while waiting:
             message = waiting[0]
-            if message["n"] > journal.position.seq:
-                fields = {"from": self._sender, "to": to}
-                for key in _CONTENT:
-                    if key in message:
-                        fields[key] = message[key]
-                journal.append(message.get("type", "info"), fields, seq=message["n"])
+            line = prepared.popleft() if prepared else None
+            is_put = line is not None and line.line.seq == message["n"] and journal.put(line)
+            if not is_put and message["n"] > journal.position.seq:
+                journal.append(*self._content(message), seq=message["n"])
             waiting.popleft()
+
+    def _content(self, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The type and the fields of the mail line of `message`."""
+        fields = {"from": self._sender, "to": message["to"]}
+        for key in _CONTENT:
+            if key in message:
+                fields[key] = message[key]
+        return message.get("type", "info"), fields
 
     def _end(self, to: str) -> Position:
         journal = self._journals.get(to)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from state_layout.attempts import Attempt
+from state_layout.chain import Line
 from state_layout.checkpoints import Checkpointer
 from state_layout.errors import StorageError
 from state_layout.history import History, Mark
@@ -57,17 +58,22 @@ class Ledger:
         then), StorageError.
         """
         with self._lock:
-            seq = self._record(type_, fields, messages)
-            self._make_durable(seq)
+            line = self._record(type_, fields, messages)
+            self._journal.begin_sync()  # what follows is done while the disk is busy
+            self._history.take(line)
+            self._outbox.prepare(messages)
+            self._make_durable(line.seq)
             self._outbox.deliver(messages)
         for to in {message["to"] for message in messages}:
             self._wake(to)
-        return seq
+        return line.seq
 
     def note(self, type_: str, fields: Mapping[str, Any]) -> int:
         """Record one line that nothing depends on yet: it becomes durable with the next one; its `seq`."""
         with self._lock:
-            return self._record(type_, fields, ())
+            line = self._record(type_, fields, ())
+            self._history.take(line)
+            return line.seq
 
     def sync(self, seq: int | None = None) -> None:
         """Make what is recorded (up to `seq`) durable. Raises StorageError."""
@@ -103,18 +109,14 @@ class Ledger:
             self._outbox.close()
             self._journal.close()
 
-    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> int:
+    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> Line:
         for message in messages:
             self._outbox.plan(message["to"], message)
         effects: Effects = {"sent": list(messages)} if messages else {}
         try:
-            line = self._journal.record(type_, {**fields, **effects})
-        except StorageError:
+            return self._journal.record(type_, {**fields, **effects})
+        finally:
             self.changes += 1
-            raise
-        self._history.take(line)
-        self.changes += 1
-        return line.seq
 
     def _make_durable(self, seq: int | None) -> None:
         try:

@@ -279,6 +279,93 @@ def test_nothing_is_in_a_mail_file_before_the_journal_is_synced(tree: Tree) -> N
     assert texts(all_mail(tree, "bob")) == ["one"]
 
 
+# -- lines made while the disk writes the journal
+
+
+def test_prepared_lines_are_the_same_as_others(tree: Tree) -> None:
+    files = []
+    for prepares in (False, True):
+        life = Life(make_tree(tree.root / str(prepares), "alice", "bob", "carol"), "alice")
+        for number in range(3):
+            messages = [{"text": f"{number}-{to}"} for to in ("bob", "bob", "carol")]
+            for to, message in zip(("bob", "bob", "carol"), messages, strict=True):
+                life.outbox.plan(to, message)
+            if prepares:
+                life.outbox.prepare(messages)
+            life.outbox.deliver(messages)
+        files.append(
+            [life.tree.mail_file(to, "alice").read_bytes().replace(b"2026", b"") for to in ("bob", "carol")]
+        )
+        lines = [*Reader(life.tree.mail_file("bob", "alice"))]
+        assert [line.fields()["text"] for line in lines] == [f"{n}-bob" for n in (0, 0, 1, 1, 2, 2)]
+    assert [file.count(b"\n") for file in files[0]] == [file.count(b"\n") for file in files[1]]
+
+
+def planned(life: Life, *texts: str) -> list[dict[str, object]]:
+    messages: list[dict[str, object]] = [{"text": text} for text in texts]
+    for message in messages:
+        life.outbox.plan("bob", message)
+    return messages
+
+
+def test_prepared_lines_that_no_longer_fit_are_made_again(tree: Tree) -> None:
+    life = Life(tree, "alice")
+    first, second = planned(life, "one", "two"), planned(life, "three")
+    life.outbox.prepare(second)
+    life.outbox.deliver(first)
+    life.outbox.deliver(second)
+    assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
+    third = planned(life, "four")
+    life.outbox.prepare(third)
+    life.outbox.sync()
+    life.outbox.deliver(third)
+    assert texts(all_mail(tree, "bob"))[3:] == ["four"]
+
+
+def test_prepared_line_that_is_never_delivered_is_forgotten(tree: Tree) -> None:
+    life = Life(tree, "alice")
+    life.outbox.prepare(planned(life, "never journaled"))
+    life.outbox.deliver()
+    life.step("a", ("bob", "one"))
+    assert texts(all_mail(tree, "bob")) == ["one"]
+
+
+def test_prepared_lines_wait_behind_those_that_could_not_be_appended(tree: Tree) -> None:
+    life = Life(tree, "alice")
+    life.step("a", ("bob", "one"))
+    fail("write", errno.ENOSPC, file="alice.jsonl")
+    for text in ("two", "three"):
+        messages = planned(life, text)
+        life.outbox.prepare(messages)
+        with pytest.raises(StorageFull):
+            life.outbox.deliver(messages)
+    disk.tap(None)
+    last = planned(life, "four")
+    life.outbox.prepare(last)
+    life.outbox.deliver(last)
+    assert texts(all_mail(tree, "bob")) == ["one", "two", "three", "four"]
+
+
+def test_lost_mail_does_not_keep_checkpoints_away_for_ever(tree: Tree) -> None:
+    """In a copy the journal that sent it is short, the checkpoint knows of it, the mail file does not."""
+    life = Life(tree, "alice")
+    for text in ("one", "two", "three"):
+        life.step(text, ("bob", text))
+    life.die()
+    again = Life(tree, "alice")
+    again.checkpoint()
+    again.die()
+    for path, keep in ((life.attempt.paths.journal, 2), (tree.mail_file("bob", "alice"), 0)):
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep]))
+    third = Life(tree, "alice")
+    assert third.outbox.notes
+    assert "mail/bob/alice.jsonl: messages may be missing" in third.outbox.notes[0]
+    assert texts(all_mail(tree, "bob")) == ["one"]
+    assert third.checkpoint()
+    third.step("new", ("bob", "four"))
+    assert texts(all_mail(tree, "bob")) == ["one", "four"]
+
+
 def test_agent_may_write_to_itself(tree: Tree) -> None:
     life = Life(tree, "alice")
     life.step("a", ("alice", "note to myself"))
