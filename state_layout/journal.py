@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, NamedTuple
+from typing import Any, NamedTuple
 
 from state_layout import atomic, disk
 from state_layout.chain import (
