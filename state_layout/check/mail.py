@@ -103,7 +103,12 @@ def check_mail(
 
 def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
     """Report the lines of people that nobody can read."""
-    for entry in read_operator_file(path, _START, to=to).entries:
+    news = read_operator_file(path, _START, to=to)
+    if news.problem is not None:
+        what, _, remedy = news.problem.rpartition("; ")
+        said = CATALOGUE[Finding.UNREADABLE]._replace(remedy=remedy)
+        scene.report(Finding.UNREADABLE, path, what=what or remedy, said=said)
+    for entry in news.entries:
         if entry.problem is not None:
             line, _, what = entry.problem.removesuffix("; skipped").partition(": ")
             scene.report(Finding.BAD_LINE, path, line=int(line), what=f"is {what}")

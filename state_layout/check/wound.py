@@ -91,6 +91,8 @@ def _line(descriptor: int, offset: int) -> tuple[bytes, int | None]:
         length += len(head)
         if feed:
             return b"".join(parts), offset + length + 1
+        if b"\0" in head:
+            break
     return b"".join(parts), None
 
 
