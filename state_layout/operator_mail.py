@@ -119,6 +119,7 @@ def _append(descriptor: int, line: bytes) -> None:
 
 def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Entry]:
     """The entries from byte `start` on; `count` were read before. An unfinished last line is not one yet."""
+    number = data.count(b"\n", 0, start) + 1
     while start < len(data):
         feed = data.find(b"\n", start)
         end = feed if feed >= 0 else len(data)
@@ -129,9 +130,8 @@ def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Entry]
             start += length
             count += 1
             mark = (count, start, _hash_at(data, start))
-            number = data.count(b"\n", 0, start) + 1
             yield _entry(value, mark, number, to=to)
-        start = end + 1
+        start, number = end + 1, number + 1
 
 
 def _objects(line: bytes) -> list[tuple[dict[str, Any], int]] | None:
