@@ -16,8 +16,9 @@ from verdict import problems
 def finished(troupe: Troupe) -> Troupe:
     """A troupe that came to its end unharmed."""
     troupe.begin()
-    for _ in range(3):
-        troupe.wait_progress()
+    troupe.wait_progress()
+    taken = '"took will"'
+    troupe.wait(lambda: (troupe.home / "wanda.jsonl").read_text().count(taken) > 2, "messages are taken")
     troupe.finish()
     troupe.wait_rest("done")
     assert problems(troupe) == []
