@@ -269,9 +269,9 @@ class Journal:
         JSON has no form for, ValueError for a `seq` that is not higher or a key that every line has.
         """
         with self._appending:
-            prepared = self.prepare(type_, fields, seq=seq)
-            self._put(prepared)
-            return prepared.line
+            line, synced = self._made(type_, fields, seq, self._position, self._told_synced)
+            self._put(line, synced)
+            return line
 
     def prepare(
         self, type_: str, fields: dict[str, Any], *, seq: int | None = None, after: Prepared | None = None
@@ -280,20 +280,8 @@ class Journal:
 
         Raises as `record` does.
         """
-        self._refuse_poisoned()
         position, told = (after.line.end, after.synced) if after else (self._position, self._told_synced)
-        if seq is not None and seq <= position.seq:
-            raise ValueError(f"{self.path}: seq {seq} cannot follow {position.seq}")
-        synced = self._synced_seq
-        entry: dict[str, Any] = {"seq": seq or position.seq + 1, "at": self._now(), **self.stamp}
-        if told != synced:
-            entry["synced"] = synced
-        entry["type"] = type_
-        keys = len(entry) + len(fields)
-        entry.update(fields)
-        if len(entry) < keys or "h" in fields:
-            raise ValueError(f"{self.path}: seq, at, synced, type and h are not for fields")
-        return Prepared(position, chained(position, entry), synced)
+        return Prepared(position, *self._made(type_, fields, seq, position, told))
 
     def put(self, prepared: Prepared) -> bool:
         """Write a prepared line, not yet durable; false if other lines came between. Raises StorageError."""
@@ -301,7 +289,7 @@ class Journal:
             self._refuse_poisoned()
             if prepared.after != self._position:
                 return False
-            self._put(prepared)
+            self._put(prepared.line, prepared.synced)
             return True
 
     def begin_sync(self) -> None:
@@ -340,6 +328,10 @@ class Journal:
             return False
         return (found.st_dev, found.st_ino) == self._file
 
+    def is_linked(self) -> bool:
+        """Whether some path leads to the file: a third of the cost of `is_in_place`, blind to a move."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
     def close(self) -> None:
         """Close without syncing."""
         os.close(self._descriptor)
@@ -348,11 +340,26 @@ class Journal:
         if self._poison is not None:
             raise StorageError(str(self._poison)) from self._poison
 
-    def _put(self, prepared: Prepared) -> None:
-        self._write(prepared.line)
-        self._told_synced, self._position = prepared.synced, prepared.line.end
+    def _made(
+        self, type_: str, fields: dict[str, Any], seq: int | None, after: Position, told: int
+    ) -> tuple[Line, int]:
+        """The line that follows `after`, and what it says was durable unless that is what was `told`."""
+        if self._poison is not None:
+            self._refuse_poisoned()
+        if seq is not None and seq <= after.seq:
+            raise ValueError(f"{self.path}: seq {seq} cannot follow {after.seq}")
+        synced = self._synced_seq
+        entry: dict[str, Any] = {"seq": seq or after.seq + 1, "at": self._now(), **self.stamp}
+        if told != synced:
+            entry["synced"] = synced
+        entry["type"] = type_
+        keys = len(entry) + len(fields)
+        entry.update(fields)
+        if len(entry) < keys or "h" in fields:
+            raise ValueError(f"{self.path}: seq, at, synced, type and h are not for fields")
+        return chained(after, entry), synced
 
-    def _write(self, line: Line) -> None:
+    def _put(self, line: Line, synced: int) -> None:
         data = line.raw + b"\n"
         try:
             written = disk.write(self._descriptor, data)
@@ -367,6 +374,7 @@ class Journal:
             except OSError:
                 self._poison = error
             raise error from cause
+        self._told_synced, self._position = synced, line.end
 
 
 def _set_tail_aside(path: Path, descriptor: int, length: int) -> None:

@@ -82,7 +82,7 @@ class Outbox:
         for message in messages:
             to = message["to"]
             lines = self._prepared.setdefault(to, deque())
-            journal = self._journals[to] if lines else self._in_place(to)
+            journal = self._journals[to] if lines else self._linked(to)
             if to not in self._waiting and message["n"] > journal.position.seq:
                 after = lines[-1] if lines else None
                 lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
@@ -105,7 +105,8 @@ class Outbox:
 
     def sync(self) -> dict[str, Mark]:
         """Make what was appended durable; the ends of all mail files by recipient. Raises StorageError."""
-        for to, journal in self._journals.items():
+        for to in [*self._journals]:
+            journal = self._in_place(to)
             end = journal.position
             journal.sync(end.seq)
             self._known[to] = as_mark(end)
@@ -119,7 +120,7 @@ class Outbox:
 
     def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
         prepared = self._prepared.pop(to, None)
-        journal = self._journals[to] if prepared else self._in_place(to)
+        journal = self._journals[to] if prepared else self._linked(to)
         while waiting:
             message = waiting[0]
             line = prepared.popleft() if prepared else None
@@ -152,10 +153,16 @@ class Outbox:
         return journal
 
     def _in_place(self, to: str) -> Journal:
-        """The mail file, opened again and brought up to date if somebody replaced or removed it."""
+        """The mail file where it belongs, brought up to date if somebody replaced, moved or removed it."""
         journal = self._opened(to)
-        if journal.is_in_place():
-            return journal
+        return journal if journal.is_in_place() else self._opened_again(to, journal)
+
+    def _linked(self, to: str) -> Journal:
+        """The same for each message, cheaply: that somebody moved it shows at the next `sync`."""
+        journal = self._opened(to)
+        return journal if journal.is_linked() else self._opened_again(to, journal)
+
+    def _opened_again(self, to: str, journal: Journal) -> Journal:
         last = journal.position.seq
         self._journals.pop(to).close()
         self._known.pop(to, None)

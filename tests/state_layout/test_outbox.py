@@ -220,6 +220,17 @@ def test_mail_file_replaced_under_its_writer_is_continued(tree: Tree) -> None:
     assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
 
 
+def test_mail_file_moved_away_under_its_writer_comes_back_before_a_checkpoint(tree: Tree) -> None:
+    life = Life(tree, "alice")
+    life.step("a", ("bob", "one"))
+    tree.mail_file("bob", "alice").rename(tree.root / "elsewhere")
+    life.step("b", ("bob", "two"))
+    assert life.checkpoint()
+    assert texts(all_mail(tree, "bob")) == ["one", "two"]
+    life.step("c", ("bob", "three"))
+    assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
+
+
 def test_numbers_start_above_what_was_used_before_a_copy(tree: Tree) -> None:
     restored(tree, alice={"bob": 7, "all": 3})
     life = Life(tree, "alice")
