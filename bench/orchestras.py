@@ -1,0 +1,96 @@
+"""Real trees under a real supervisor, for measurements of processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from state_layout import codec
+from state_layout.identity import Handle, read_handle
+from state_layout.paths import Tree
+from state_layout.tree import create_tree
+
+POLL_S = 0.0005
+
+
+def make(root: Path, agents: dict[str, dict[str, Any]], files: dict[str, Path] | None = None) -> Tree:
+    """A tree in which each agent has one task of its name."""
+    return create_tree(
+        root,
+        orchestration={
+            "id": "20261121-0142-bench-0000",
+            "request": "bench",
+            "limits": {"max_agents": len(agents), "timeout_s": 100_000},
+        },
+        agents=agents,
+        tasks={name: {"agent": name} for name in agents},
+        files=files or {},
+    )
+
+
+@contextmanager
+def supervised(tree: Tree) -> Iterator[subprocess.Popen[bytes]]:
+    """A supervisor of `tree` in the foreground; it and its agents are ended at the end."""
+    tree.run.mkdir(exist_ok=True)
+    with tree.supervisor_log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "maos_sup", "supervise", str(tree.root)], stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def until(condition: Callable[[], bool], deadline_s: float = 60.0) -> float:
+    """Poll until `condition`; the moment it held (perf_counter, seconds)."""
+    end_s = time.perf_counter() + deadline_s
+    while not condition():
+        if time.perf_counter() > end_s:
+            raise TimeoutError("the measurement did not get there")
+        time.sleep(POLL_S)
+    return time.perf_counter()
+
+
+def handle(tree: Tree, agent: str) -> Handle | None:
+    """Who runs as `agent` now."""
+    return read_handle(tree.handle(agent))
+
+
+def pss_mb(pid: int) -> float:
+    """Proportional memory of a process, MB."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` started."""
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def status(tree: Tree, agent: str) -> dict[str, Any]:
+    """An agent's snapshot."""
+    try:
+        return codec.decode_object(tree.agent(agent).status.read_bytes())
+    except (OSError, codec.NotJson):
+        return {}

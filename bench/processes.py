@@ -1,0 +1,205 @@
+"""Starting 100 agents, restarting a killed one, the cost of idling, adopting, the latency of a message."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import time
+from pathlib import Path
+
+from bench.figures import ROUNDS, Row, Section, percentile, scratch, spread
+from bench.orchestras import children, cpu_s, handle, make, pss_mb, supervised, until
+from maos_sup.cli.launch import start_supervisor
+from state_layout.attempts import read_exit
+from state_layout.codec import decode
+from state_layout.paths import Tree
+
+AGENTS = 100
+IDLE_S = 30.0
+KILLS = 40
+PINGS = 500
+IDLER = {"kind": "command", "command": ["sleep", "100000"]}
+PLAYERS = """
+import time
+
+def ping(ctx):
+    times = []
+    for number in range(COUNT):
+        began = time.perf_counter()
+        ctx.send("pong", text=str(began))
+        while not (found := ctx.receive(10)):
+            pass
+        times.append(time.perf_counter() - began)
+    return {"rtt_s": times}
+
+def pong(ctx):
+    left = COUNT
+    while left:
+        for message in ctx.receive(10):
+            ctx.send("ping", text=message.text)
+            left -= 1
+"""
+
+
+def measure() -> list[Section]:
+    """All tables of this file."""
+    return [_hundred_agents(), _latency()]
+
+
+def _names(count: int) -> list[str]:
+    return [f"a{number}" for number in range(count)]
+
+
+def _hundred_agents() -> Section:
+    starts_ms: list[float] = []
+    for _ in range(ROUNDS - 1):
+        with scratch() as folder:
+            tree = make(folder / "tree", dict.fromkeys(_names(AGENTS), IDLER))
+            with supervised(tree):
+                starts_ms.append(_start_ms(tree))
+    with scratch() as folder:
+        tree = make(folder / "tree", dict.fromkeys(_names(AGENTS), IDLER))
+        with supervised(tree) as supervisor:
+            starts_ms.append(_start_ms(tree))
+            time.sleep(2)
+            idle = _idle(supervisor.pid)
+            restarts_ms = [_restart_ms(tree, name) for name in _names(KILLS)]
+            adoption_ms = _adoption_ms(tree, supervisor.pid)
+    p95 = percentile(restarts_ms, 0.95)
+    start = statistics.median(starts_ms)
+    return Section(
+        title=f"{AGENTS} agents, each a process that runs a program",
+        note="Started: every agent holds its lock, has begun an attempt durably and started its program.",
+        rows=[
+            Row(
+                name="supervisor up until all run",
+                value=spread(starts_ms, "ms"),
+                target="<= 150 ms",
+                met=start <= 150,
+            ),
+            Row(
+                name="kill -9 of an agent until its successor has begun",
+                value=f"{statistics.median(restarts_ms):.1f} ms, p95 {p95:.1f} ms",
+                target="p95 <= 5 ms",
+                met=p95 <= 5,
+            ),
+            Row(
+                name=f"CPU of supervisor and zygote, {IDLE_S:.0f} s idle",
+                value=f"{idle[0]:.2f} %",
+                target="0.0x %",
+                met=idle[0] < 0.1,
+            ),
+            Row(
+                name="memory (PSS) of the supervisor",
+                value=f"{idle[1]:.1f} MB",
+                target="<= 15 MB",
+                met=idle[1] <= 15,
+            ),
+            Row(name="memory (PSS) of the zygote", value=f"{idle[2]:.1f} MB"),
+            Row(name="memory (PSS) of an agent process", value=f"{idle[3]:.1f} MB"),
+            Row(
+                name=f"supervisor kill -9, new one started, {AGENTS} adopted",
+                value=f"{adoption_ms:.0f} ms (with its start)",
+                target="<= 1 s, none restarted",
+                met=adoption_ms <= 1000,
+            ),
+        ],
+    )
+
+
+def _start_ms(tree: Tree) -> float:
+    up_s = until(tree.supervisor_handle.exists)
+    running = lambda: all(_runs_program(tree, name) for name in _names(AGENTS))  # noqa: E731
+    return (until(running) - up_s) * 1000
+
+
+def _runs_program(tree: Tree, agent: str) -> bool:
+    found = handle(tree, agent)
+    return found is not None and found.program_pid is not None
+
+
+def _restart_ms(tree: Tree, agent: str) -> float:
+    before = handle(tree, agent)
+    assert before is not None
+    began_s = time.perf_counter()
+    os.kill(before.pid, signal.SIGKILL)
+
+    def is_replaced() -> bool:
+        now = handle(tree, agent)
+        return now is not None and now.pid != before.pid
+
+    return (until(is_replaced) - began_s) * 1000
+
+
+def _idle(supervisor: int) -> tuple[float, float, float, float]:
+    zygote = children(supervisor)[0]
+    before = cpu_s(supervisor) + cpu_s(zygote)
+    time.sleep(IDLE_S)
+    used = cpu_s(supervisor) + cpu_s(zygote) - before
+    agents = [pss_mb(pid) for pid in children(zygote)]
+    return 100 * used / IDLE_S, pss_mb(supervisor), pss_mb(zygote), statistics.median(agents)
+
+
+def _adoption_ms(tree: Tree, supervisor: int) -> float:
+    pids = {name: found.pid for name in _names(AGENTS) if (found := handle(tree, name))}
+    os.kill(supervisor, signal.SIGKILL)
+    os.waitpid(supervisor, 0)
+    began_s = time.perf_counter()
+    started = start_supervisor(tree)
+
+    def is_adopted() -> bool:
+        try:
+            status = decode(tree.supervisor_status.read_bytes())
+        except (OSError, ValueError):
+            return False
+        running = [agent["phase"] == "running" for agent in status["agents"].values()]
+        return bool(status["life"] == 2 and all(running))
+
+    took_ms = (until(is_adopted) - began_s) * 1000
+    now = {name: found.pid for name in _names(AGENTS) if (found := handle(tree, name))}
+    assert now == pids, "an agent was restarted"
+    assert all(read_exit(tree, name, 1) is None for name in _names(AGENTS)[KILLS:])
+    held = handle_of_supervisor(tree)
+    started.let_go()
+    os.kill(held, signal.SIGTERM)
+    until(lambda: not tree.supervisor_handle.exists())
+    return took_ms
+
+
+def handle_of_supervisor(tree: Tree) -> int:
+    """The pid of the living supervisor."""
+    from state_layout.identity import read_handle
+
+    found = read_handle(tree.supervisor_handle)
+    assert found is not None
+    return found.pid
+
+
+def _latency() -> Section:
+    with scratch() as folder:
+        module = folder / "players.py"
+        module.write_text(PLAYERS.replace("COUNT", str(PINGS)))
+        agents = {name: {"kind": "python", "callable": f"players:{name}"} for name in ("ping", "pong")}
+        tree = make(folder / "tree", agents, {"players.py": module})
+        with supervised(tree) as supervisor:
+            supervisor.wait(120)
+        result = _result(tree.root)
+    one_way_ms = [1000 * rtt / 2 for rtt in result]
+    p50 = statistics.median(one_way_ms)
+    row = Row(
+        name="send to receipt, durable, between two agents",
+        value=f"p50 {p50:.2f} ms, p95 {percentile(one_way_ms, 0.95):.2f} ms",
+        target="p50 <= 2 ms",
+        met=p50 <= 2,
+    )
+    note = (
+        f"Half of {PINGS} round trips; each message is durable before it leaves; nobody polls in a busy loop."
+    )
+    return Section(title="Latency of a message", note=note, rows=[row])
+
+
+def _result(root: Path) -> list[float]:
+    value = decode((root / "agents/ping/status.json").read_bytes())["tasks"]["ping"]["result"]
+    times: list[float] = value["rtt_s"]
+    return times
