@@ -21,6 +21,7 @@ from state_layout.history import History, Mark, as_mark
 from state_layout.journal import Journal, Prepared
 from state_layout.paths import Tree
 
+MOST_OPEN = 128  # mail files at once
 _Messages = dict[str, deque[dict[str, Any]]]  # by recipient
 
 
@@ -82,7 +83,7 @@ class Outbox:
         for message in messages:
             to = message["to"]
             lines = self._prepared.setdefault(to, deque())
-            journal = self._journals[to] if lines else self._linked(to)
+            journal = self._opened(to) if lines else self._linked(to)
             if to not in self._waiting and message["n"] > journal.position.seq:
                 after = lines[-1] if lines else None
                 lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
@@ -120,7 +121,8 @@ class Outbox:
 
     def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
         prepared = self._prepared.pop(to, None)
-        journal = self._journals[to] if prepared else self._linked(to)
+        journal = self._journals.get(to) if prepared else None
+        journal = journal or self._linked(to)
         while waiting:
             message = waiting[0]
             line = prepared.popleft() if prepared else None
@@ -144,6 +146,7 @@ class Outbox:
     def _opened(self, to: str) -> Journal:
         journal = self._journals.get(to)
         if journal is None:
+            self._make_room()
             known = Position(*self._known.get(to, _NONE))
             path = self._tree.mail_file(to, self._sender)
             journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
@@ -151,6 +154,16 @@ class Outbox:
             self._journals[to] = journal
             self._planned[to] = max(journal.position.seq, self._planned.get(to, 0))
         return journal
+
+    def _make_room(self) -> None:
+        """Close the file opened first if too many are open; opened again it is not read again."""
+        if len(self._journals) < MOST_OPEN:
+            return
+        to = next(iter(self._journals))
+        journal = self._journals[to]
+        journal.sync()
+        self._known[to] = as_mark(journal.position)
+        self._journals.pop(to).close()
 
     def _in_place(self, to: str) -> Journal:
         """The mail file where it belongs, brought up to date if somebody replaced, moved or removed it."""

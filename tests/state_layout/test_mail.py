@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -77,6 +78,18 @@ class Post(RuleBasedStateMachine):
         life.journal.record("sent", {"sent": [message]})
         self.sent[f"bob/{name}"].append(text)
         self.restart_sender(name)
+
+    @rule(name=WHO)
+    def lose_power_before_the_journal_is_synced(self, name: str) -> None:
+        """Never acknowledged, never delivered: it never was."""
+        life = self.senders[name]
+        path, length = life.attempt.paths.journal, life.journal.position.offset
+        message = {"text": "never"}
+        life.outbox.plan("bob", message)
+        life.journal.record("sent", {"sent": [message]})
+        life.die()
+        os.truncate(path, length)
+        self.senders[name] = Life(self.tree, name)
 
     @rule(name=WHO)
     def checkpoint(self, name: str) -> None:
