@@ -27,7 +27,7 @@ class History:
     tasks: dict[str, TaskOutcome] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: key -> result
     calls: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, no result yet
-    raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, it will be tried again
+    raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, to be tried again
     saves: dict[str, Any] = field(default_factory=dict)  # by run: the program's own checkpoint
     results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at

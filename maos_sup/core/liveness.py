@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 PATIENCE_S = 60.0  # without progress, where an agent announced nothing
 
 
