@@ -23,7 +23,7 @@ from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcom
 from state_layout.spec_read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
-_ID_TIME = re.compile(r"(\d{8}-\d{4})-")
+_ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
 
@@ -262,8 +262,19 @@ def _created_at(tree: Tree, id_: str) -> str | None:
         written_s = tree.format.stat().st_mtime
     except OSError:
         written_s = 0.0
+    named_s = _time_in(id_)
+    if named_s is None:
+        return moment(written_s) if written_s else None
+    return moment(written_s if named_s <= written_s < named_s + 120 else named_s)
+
+
+def _time_in(id_: str) -> float | None:
+    """The time that an id begins with, as seconds since the epoch. (`strptime` costs 4 ms to import.)"""
     found = _ID_TIME.match(id_)
     if found is None:
-        return moment(written_s) if written_s else None
-    named_s = datetime.strptime(found[1], "%Y%m%d-%H%M").replace(tzinfo=UTC).timestamp()
-    return moment(written_s if named_s <= written_s < named_s + 120 else named_s)
+        return None
+    year, month, day, hour, minute = map(int, found.groups())
+    try:
+        return datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

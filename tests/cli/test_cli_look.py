@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from cli_trees import new_tree
+from living import MAOS_SUP, least_cpu_s
 
 from maos_sup.cli.messages import moment_of
 from state_layout.errors import BadInput
@@ -159,13 +159,7 @@ def test_status_of_a_hundred_agents_is_quick(home: Path) -> None:
         agents={f"a{n}": {"kind": "command", "command": ["true"]} for n in range(100)},
         tasks={f"t{n}": {"agent": f"a{n}"} for n in range(100)},
     )
-    found = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        argv = [sys.executable, "-m", "maos_sup", "status", str(tree.root), "--json"]
-        subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=30, check=True)
-        found.append(time.perf_counter() - begun)
-    assert min(found) < 0.4  # target 0.2, doubled for busy machines
+    assert least_cpu_s([*MAOS_SUP, "status", str(tree.root), "--json"]) < 0.3  # 0.2 where others do not press
 
 
 def test_terminal_that_cannot_show_a_character_gets_a_question_mark(home: Path) -> None:
