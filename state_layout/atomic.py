@@ -9,7 +9,6 @@ after a power cut, rename without a file fsync an empty one: hence the order in 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,7 +115,7 @@ def is_temporary(name: str) -> bool:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
+    return path.with_name(f".{path.name}.tmp-{os.urandom(4).hex()}")
 
 
 def _write_file(path: Path, data: bytes) -> None:
