@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from state_layout import codec
+from state_layout.attempts import recall
 from state_layout.identity import Handle, read_handle
 from state_layout.paths import Tree
 from state_layout.tree import create_tree
@@ -94,3 +95,12 @@ def status(tree: Tree, agent: str) -> dict[str, Any]:
         return codec.decode_object(tree.agent(agent).status.read_bytes())
     except (OSError, codec.NotJson):
         return {}
+
+
+def result_of(tree: Tree, task: str) -> Any:
+    """What the task of the agent of its name returned. Raises LookupError if it has no result."""
+    results = recall(tree, task).history.results
+    for key, value in results.items():
+        if key.partition("#")[0] == task:
+            return value
+    raise LookupError(f"{task}: no result; {status(tree, task)}")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench.figures import ROUNDS, Row, Section, percentile, scratch, spread
-from bench.orchestras import children, cpu_s, handle, make, pss_mb, supervised, until
+from bench.orchestras import children, cpu_s, handle, make, pss_mb, result_of, supervised, until
 from maos_sup.cli.launch import start_supervisor
 from state_layout.attempts import read_exit
 from state_layout.codec import decode
@@ -28,7 +28,7 @@ def ping(ctx):
     for number in range(COUNT):
         began = time.perf_counter()
         ctx.send("pong", text=str(began))
-        while not (found := ctx.receive(10)):
+        while ctx.receive(10) is None:
             pass
         times.append(time.perf_counter() - began)
     return {"rtt_s": times}
@@ -36,7 +36,8 @@ def ping(ctx):
 def pong(ctx):
     left = COUNT
     while left:
-        for message in ctx.receive(10):
+        message = ctx.receive(10)
+        if message is not None:
             ctx.send("ping", text=message.text)
             left -= 1
 """
@@ -184,8 +185,7 @@ def _latency() -> Section:
         tree = make(folder / "tree", agents, {"players.py": module})
         with supervised(tree) as supervisor:
             supervisor.wait(120)
-        result = _result(tree.root)
-    one_way_ms = [1000 * rtt / 2 for rtt in result]
+        one_way_ms = [1000 * rtt_s / 2 for rtt_s in result_of(tree, "ping")["rtt_s"]]
     p50 = statistics.median(one_way_ms)
     row = Row(
         name="send to receipt, durable, between two agents",
@@ -197,9 +197,3 @@ def _latency() -> Section:
         f"Half of {PINGS} round trips; each message is durable before it leaves; nobody polls in a busy loop."
     )
     return Section(title="Latency of a message", note=note, rows=[row])
-
-
-def _result(root: Path) -> list[float]:
-    value = decode((root / "agents/ping/status.json").read_bytes())["tasks"]["ping"]["result"]
-    times: list[float] = value["rtt_s"]
-    return times
