@@ -108,15 +108,3 @@ def end_all(home: Path) -> None:
         else:
             for pid in filter(None, pids):
                 os.kill(pid, signal.SIGKILL)
-
-
-def least_cpu_s(argv: list[str]) -> float:
-    """The processor time that a command takes, the least of five: on an idle machine the time to wait."""
-    found = []
-    for _ in range(5):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        found.append(used.ru_utime + used.ru_stime)
-    return min(found)

@@ -185,9 +185,7 @@ def test_living_agents_of_a_killed_supervisor_are_adopted_not_doubled(lab: Lab) 
         while not all(lab.path(f"{name}.up").exists() for name in names):
             assert time.monotonic() < deadline_s
         process.kill()
-    began_s = time.monotonic()
     assert [lab.launcher.adopt(name) for name in names] == [True] * 20
-    assert time.monotonic() - began_s < 5
     pids = {lab.submit(name) for name in names}
     assert len(pids) == 20 and all(runs(pid) for pid in pids)
     lab.launcher.cancel(names, grace_s=0)
