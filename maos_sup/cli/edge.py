@@ -41,6 +41,9 @@ def run_command(arguments: list[str]) -> int:
         except click.exceptions.Exit as end:
             return end.exit_code
         except click.ClickException as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # from click 8.2 on; its message is the help
+                _say(error.format_message())
+                return error.exit_code
             where = (
                 f" (see {error.ctx.command_path} --help)"
                 if isinstance(error, click.UsageError) and error.ctx

@@ -101,8 +101,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in self.entries and not name.startswith("-"):
             close = get_close_matches(name, self.entries, n=2)
-            remedy = f"did you mean {' or '.join(close)}?" if close else f"see {ctx.command_path} --help"
-            raise click.UsageError(f"no command {name!r}; {remedy}", ctx)
+            remedy = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise click.UsageError(f"no command {name!r}{remedy}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
