@@ -17,7 +17,8 @@ from maos_sup.views.files import printable
 from maos_sup.views.output import STREAMS, Output, OutputLine
 from maos_sup.views.status import Watcher, status_of
 from state_layout import codec
-from state_layout.errors import NotATree
+from state_layout.attempts import list_attempts
+from state_layout.errors import BadInput, NotATree
 from state_layout.paths import Tree
 
 _LOOK_S = 0.15
@@ -43,6 +44,8 @@ def command(
 ) -> None:
     """Print what the programs of agents wrote, all their attempts, the oldest first."""
     tree, names = _meant(directory, agents)
+    if attempt is not None and not follow:
+        _refuse_unknown_attempt(tree, names, attempt)
     streams = STREAMS if stream is None else (stream,)
     output = Output(tree, names, attempt=attempt, streams=streams)
     printer = _Printer(many=len(names) > 1, as_json=as_json and follow)
@@ -68,6 +71,14 @@ def _meant(directory: str | None, agents: tuple[str, ...]) -> tuple[Tree, list[s
     if agents:
         return tree, [known_agent(tree, agent) for agent in agents]
     return tree, [agent["name"] for agent in status_of(tree)["agents"]]
+
+
+def _refuse_unknown_attempt(tree: Tree, names: list[str], attempt: int) -> None:
+    """Raise BadInput if none of the agents has that attempt."""
+    there = {number for name in names for number in list_attempts(tree.agent(name))}
+    if attempt not in there:
+        known = f"use 1 to {max(there)}" if there else "there is none yet"
+        raise BadInput(f"no attempt {attempt}; {known}")
 
 
 def _is_agent_of_default(name: str) -> bool:

@@ -57,7 +57,7 @@ def resumption_lines(resumption: Resumption) -> list[str]:
     at_work = [agent for agent in resumption["agents"] if agent["left"] or agent["pid"] is not None]
     lines += [f"  {agent['name']}: {_from(agent)}" for agent in at_work]
     if finished := len(resumption["agents"]) - len(at_work):
-        lines.append(f"  {finished} agents have nothing left to do")
+        lines.append(f"  {'1 agent has' if finished == 1 else f'{finished} agents have'} nothing left to do")
     lines += [f"  spec error: {error['text']}" for error in resumption["spec_errors"]]
     return lines + [f"  note: {note}" for note in resumption["notes"]]
 
