@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +120,20 @@ def test_cleanup_keeps_what_lives(tree: Tree) -> None:
     out = run("cleanup", "--older-than", "0", "--force").stdout
     assert "kept: somebody works on it" in out
     assert tree.format.exists()
+
+
+def test_line_appended_by_hand_is_a_message(tree: Tree) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", """echo '{"text":"focus on auth"}' >> mail/bob/operator.jsonl"""],
+        cwd=tree.root,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "operator -> bob info: focus on auth" in run("messages", tree.root.name).stdout
+
+
+def test_agent_dropped_in_later_gets_a_mail_box(tree: Tree) -> None:
+    tree.agent_spec("carol").write_text('{"kind": "command", "shell": "echo new", "cwd": "workspace"}')
+    tree.task_spec("extra").write_text('{"agent": "carol"}')
+    wait_for(lambda: status_of(tree)["counts"]["tasks"] == 3 and task_phase(tree, "extra") == "done")
+    assert tree.mail_box("carol").is_dir()

@@ -170,7 +170,9 @@ def test_status_of_a_hundred_agents_is_whole(home: Path) -> None:
         agents={f"a{n}": {"kind": "command", "command": ["true"]} for n in range(100)},
         tasks={f"t{n}": {"agent": f"a{n}"} for n in range(100)},
     )
-    done = subprocess.run([*MAOS_SUP, "status", str(tree.root), "--json"], check=True, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [*MAOS_SUP, "status", str(tree.root), "--json"], check=True, capture_output=True, timeout=60
+    )
     assert len(json.loads(done.stdout)["agents"]) == 100
 
 
