@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import models, processes, reading, sends, steps, storage
-from bench.figures import Section
+from bench.figures import ROUNDS, Section
 
 MEASUREMENTS: dict[str, Callable[[], list[Section]]] = {
     "sends": sends.measure,
@@ -33,8 +33,8 @@ def main(names: list[str]) -> int:
         for section in MEASUREMENTS[name]():
             print(text := as_markdown(section), flush=True)
             sections.append(text)
-    if not names:
-        Path("bench/RESULTS.md").write_text("\n".join([_head(), *sections]))
+            if not names:
+                Path("bench/RESULTS.md").write_text("\n".join([_head(), *sections]))
     return 0
 
 
@@ -50,7 +50,7 @@ def as_markdown(section: Section) -> str:
 def _head() -> str:
     return (
         "# Figures\n\n"
-        "Written by `make bench`. Interleaved rounds, medians; trust the ratios, machines are noisy.\n\n"
+        f"Written by `make bench`. Interleaved rounds ({ROUNDS}), medians; trust the ratios, machines are noisy.\n\n"
         f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}.\n"
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from state_layout import codec
-from state_layout.attempts import recall
 from state_layout.identity import Handle, read_handle
 from state_layout.paths import Tree
 from state_layout.tree import create_tree
@@ -99,8 +98,7 @@ def status(tree: Tree, agent: str) -> dict[str, Any]:
 
 def result_of(tree: Tree, task: str) -> Any:
     """What the task of the agent of its name returned. Raises LookupError if it has no result."""
-    results = recall(tree, task).history.results
-    for key, value in results.items():
-        if key.partition("#")[0] == task:
-            return value
-    raise LookupError(f"{task}: no result; {status(tree, task)}")
+    try:
+        return status(tree, task)["tasks"][task]["result"]
+    except KeyError:
+        raise LookupError(f"{task}: has no result") from None

@@ -6,7 +6,6 @@ import os
 import signal
 import statistics
 import time
-from pathlib import Path
 
 from bench.figures import ROUNDS, Row, Section, percentile, scratch, spread
 from bench.orchestras import children, cpu_s, handle, make, pss_mb, result_of, supervised, until
@@ -16,7 +15,7 @@ from state_layout.codec import decode
 from state_layout.paths import Tree
 
 AGENTS = 100
-IDLE_S = 30.0
+IDLE_S = float(os.environ.get("BENCH_IDLE_S", "30"))
 KILLS = 40
 PINGS = 500
 IDLER = {"kind": "command", "command": ["sleep", "100000"]}

@@ -18,6 +18,7 @@ from state_layout.paths import Tree
 LINES = 100_000
 SENDERS, UNDELIVERED, FETCHES = 64, 10, 40
 AGENTS = 100
+IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 MOST_SCAN_S, MOST_FETCH_US, MOST_STATUS_S = 0.5, 400.0, 0.2
 
 
@@ -92,7 +93,7 @@ def _put(journal: Journal) -> None:
 def _commands() -> list[Row]:
     names = [f"a{number}" for number in range(AGENTS)]
     with scratch() as folder:
-        tree = make(folder / "tree", dict.fromkeys(names, {"kind": "command", "command": ["sleep", "100000"]}))
+        tree = make(folder / "tree", dict.fromkeys(names, IDLER))
         with supervised(tree):
             until(lambda: all(_runs(tree, name) for name in names))
             times_s = [_command_s("status", str(tree.root)) for _ in range(ROUNDS * 2)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 
+from bench import figures
 from bench.figures import Row, Section, scratch, spread
 from bench.orchestras import make, result_of, supervised
 
-ROUNDS = 3
+ROUNDS = min(figures.ROUNDS, 3)
 AROUND = 10  # steps to either side whose median counts as "at" a turn
 TURNS = (10, 1000, 10_000)
 MOST_GROWTH = 1.2
