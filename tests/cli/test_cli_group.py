@@ -37,18 +37,6 @@ def test_importing_the_command_line_imports_no_click() -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 0
 
 
-def test_help_imports_no_command_and_nothing_heavy() -> None:
-    code = """
-import atexit, os, sys
-from maos_sup.cli import main
-heavy = {"rich", "psutil", "watchdog", "anthropic", "asyncio", "maos_sup.cli.run"}
-atexit.register(lambda: os._exit(42 if heavy & set(sys.modules) else 43))
-main(["--help"])
-"""
-    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, stdout=subprocess.DEVNULL)
-    assert done.returncode == 43
-
-
 @pytest.mark.parametrize("name", [*ENTRIES, *HIDDEN])
 def test_every_name_in_the_table_is_a_command_with_help(name: str) -> None:
     context = click.Context(commands)
