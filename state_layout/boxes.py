@@ -1,7 +1,8 @@
 """Mail boxes: who may be written to, and which files a box holds.
 
-`mail/<to>/<from>.jsonl`: a file has one writer, so writers never wait for each other. A box is made by the
-first message to it. Nothing else belongs there: other names and other things than files are passed over.
+`mail/<to>/<from>.jsonl`: a file has one writer, so writers never wait for each other. Boxes are made with
+the tree, so that people can append at once; that of an agent added later when it first lives, or by the first
+message to it. Nothing else belongs there: other names and other things than files are passed over.
 """
 
 from __future__ import annotations

@@ -156,6 +156,8 @@ def _fill(tree: Tree, contents: Mapping[Path, bytes], sources: Mapping[Path, Pat
     folders = {tree.agent_specs, tree.task_specs, tree.approvals, tree.files}
     folders |= {tree.supervisor, tree.agents, tree.mail, tree.budget, tree.run}
     folders |= {path.parent for path in sources}
+    agents = [path.stem for path in contents if path.parent == tree.agent_specs]
+    folders |= {tree.mail_box(name) for name in ("all", *agents)}  # so that people can append at once
     made = _make_folders(tree, folders)
     for path, data in contents.items():
         _write(path, data, atomic.FILE_MODE)

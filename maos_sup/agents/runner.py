@@ -86,6 +86,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
         _refuse(tree, agent, number, error)
         raise
     settings = _settings(spec, specs)
+    atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
     attempt = begin_attempt(tree, agent, recall=known, settings=settings)
     known.history.take(attempt.start)
     ledger = Ledger(tree, agent, attempt=attempt, history=known.history)

@@ -66,6 +66,13 @@ def test_tree_is_whole_private_and_explains_itself(tmp_path: Path, source: Path)
     assert [path.name for path in tree.root.rglob(".*")] == []
 
 
+def test_people_can_append_to_every_box_at_once(tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree")
+    agents = {path.stem for path in tree.agent_specs.iterdir()}
+    assert agents
+    assert {path.name for path in tree.mail.iterdir()} == {"all", *agents}
+
+
 def test_empty_folder_may_become_a_tree(tmp_path: Path) -> None:
     assert make(tmp_path).root == tmp_path
 
