@@ -50,7 +50,8 @@ def as_markdown(section: Section) -> str:
 def _head() -> str:
     return (
         "# Figures\n\n"
-        f"Written by `make bench`. Interleaved rounds ({ROUNDS}), medians; trust the ratios, machines are noisy.\n\n"
+        f"Written by `make bench`. Interleaved rounds ({ROUNDS}), medians; "
+        "trust the ratios, machines are noisy.\n\n"
         f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}.\n"
     )
