@@ -17,7 +17,7 @@ from maos_sup.views.files import last_number, read_object
 from state_layout.errors import LayoutError
 from state_layout.identity import is_alive, read_handle
 from state_layout.journal import Reader
-from state_layout.marks import tree_place
+from state_layout.marks import mark_prefix, read_mark, tree_place
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
@@ -58,13 +58,25 @@ class SupervisorSight:
 
 
 def is_here(tree: Tree) -> bool:
-    """Whether `run/` is of this tree: the handles of a copied one name processes of the original."""
-    host = read_object(tree.host) or {}
+    """Whether `run/` is of this tree: the handles of a copied one name processes of the original.
+
+    Where `run/` was deleted while agents lived, they wrote their handles again: their marks tell.
+    """
+    host = read_object(tree.host)
     try:
+        if host is None:
+            return _has_marked_process(tree)
         place = tree_place(tree)
     except OSError:
         return False
     return all(host.get(key) == value for key, value in place.items())
+
+
+def _has_marked_process(tree: Tree) -> bool:
+    """Whether a living process that `run/` names wears a mark of this very tree."""
+    handles = filter(None, map(read_handle, tree.run_agents.glob("*.handle.json")))
+    prefix = mark_prefix(tree)
+    return any(is_alive(handle) and (read_mark(handle.pid) or "").startswith(prefix) for handle in handles)
 
 
 def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:

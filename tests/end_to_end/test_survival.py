@@ -273,6 +273,7 @@ def test_run_is_made_again_when_it_is_deleted(orchestra: Orchestra) -> None:
     )
     kill(first or 0)
     orchestra.delete_run()
+    orchestra.wait(lambda: orchestra.pids() == before, "the agents are seen without a supervisor")
     orchestra.resume()
     orchestra.wait(lambda: orchestra.pids() == before, "both are adopted")
     orchestra.say("go")
