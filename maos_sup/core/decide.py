@@ -72,13 +72,13 @@ def final_phase(seen: Observation, memory: Memory) -> Phase | None:
     if seen.leaving:
         return Phase.INTERRUPTED
     phases = task_phases(seen.specs, all_outcomes(seen, memory))
+    left = [task for task, phase in phases.items() if phase in UNFINISHED]
+    if not left:
+        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
     if seen.specs.orchestration.want is Want.STOP:
         return Phase.STOPPED
     if _is_stopping(seen, phases):
         return Phase.FAILED
-    left = [task for task, phase in phases.items() if phase in UNFINISHED]
-    if not left:
-        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
     wants = [agent.want for task in left if (agent := seen.specs.agents.get(seen.specs.tasks[task].agent))]
     return Phase.STOPPED if wants and all(want is Want.STOP for want in wants) else None
 

@@ -181,6 +181,12 @@ def test_all_settled_finishes_as_done() -> None:
     ]
 
 
+def test_what_is_all_done_is_done_whatever_is_wanted() -> None:
+    done = seen(last_attempt=1, exit=ExitReason.PARKED, outcomes=outcome(TaskPhase.DONE))
+    stopped = observation({"a": done}, want=Want.STOP)
+    assert decide(stopped, Memory(agents={"a": AgentMemory(handled=1)})) == [Finish(phase=Phase.DONE)]
+
+
 def test_leaving_takes_the_agents_along_and_ends_interrupted() -> None:
     leaving = replace(observation({"a": seen(ALIVE)}), leaving=True)
     assert isinstance(decide(leaving, Memory())[0], End)
