@@ -39,18 +39,20 @@ class Repair:
         return f"{self.path}: {self.done}"
 
 
-def repair(tree: Tree, problems: Iterable[Problem], *, kinds: Kinds | None = None) -> list[Repair]:
+def repair(
+    tree: Tree, problems: Iterable[Problem], *, kinds: Kinds | None = None, patience_s: float = 10.0
+) -> list[Repair]:
     """Mend those of `problems` that are repairable and still there; what was done.
 
-    Raises Locked while a supervisor or an agent lives, or somebody edits the specs; StorageError. Can be
-    repeated.
+    Raises Locked while a supervisor or an agent lives, or somebody edits the specs for longer than
+    `patience_s`; StorageError. Can be repeated.
     """
     wanted = {(problem.finding, problem.path) for problem in problems if problem.is_repairable}
     if not wanted:
         return []
-    with held_still(tree), editing(tree.spec_lock):
+    with held_still(tree), editing(tree.spec_lock, patience_s=patience_s):
         done = []
-        for problem in check(tree, kinds=kinds):
+        for problem in check(tree, kinds=kinds, is_held_still=True):
             if problem.is_repairable and (problem.finding, problem.path) in wanted:
                 done += [Repair(path=problem.path, done=text) for text in _mend(tree, problem)]
         return done

@@ -28,12 +28,13 @@ from state_layout.spec import Kinds
 __all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "check"]
 
 
-def check(tree: Tree, *, kinds: Kinds | None = None) -> list[Problem]:
+def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False) -> list[Problem]:
     """Everything found in `tree`, problems before notes; `kinds` has the settings of the agents' kinds.
 
-    A tree of another format is not looked into. Raises OSError if the folder of the tree is not there.
+    `is_held_still`: the caller holds all locks (`state_layout.stillness`), so nobody else lives. A tree of
+    another format is not looked into. Raises OSError if the folder of the tree is not there.
     """
-    scene = Scene(tree)
+    scene = Scene(tree, is_held_still=is_held_still)
     if _is_this_format(scene):
         check_walk(scene)
         check_specs(scene, kinds)

@@ -38,10 +38,11 @@ def check_agent(scene: Scene, agent: str) -> Account:
     """Check all lives of `agent`; what they say about mail."""
     numbers = attempt_numbers(scene, agent)
     slots = {number: read_slots(scene, agent, number) for number in numbers}  # before what they rely on
-    births = {number: birth for number in numbers if (birth := read_birth(scene, agent, number))}
     known = len(scene.problems)
+    births = {number: birth for number in numbers if (birth := read_birth(scene, agent, number))}
     standing = standings(scene, agent, births)
-    account = Account(is_whole=len(scene.problems) == known)
+    attempts = scene.tree.agent(agent).attempts
+    account = Account(is_whole=len(scene.problems) == known and not scene.is_hidden(attempts / "any"))
     fold = _Fold(account)
     for number in numbers:
         ending = check_exit(scene, agent, number, is_last=number == numbers[-1])
@@ -103,6 +104,9 @@ class _Life:
 
     def check(self, fold: _Fold, slots: Slots, ending: Ending) -> None:
         """Check this life, folding what counts of it."""
+        if self._scene.is_hidden(self._paths.journal):
+            fold.account.is_whole = False
+            return
         last_seq = self._last_seq(ending)
         self._scan_lines(fold, last_seq)
         is_void = self._birth is not None and last_seq is not None and self._scan.position.seq >= last_seq
@@ -110,8 +114,9 @@ class _Life:
         is_whole = judge(self._scene, self._scan, bounds, is_written=partial(self._scene.lives, self._agent))
         if self._birth is None or not self._standing.is_void:
             floor = self._durable_seq(ending)
-            is_whole = judge_end(self._scene, self._scan, floor=floor, why=self._why()) and is_whole
-            judge_checkpoints(self._scene, slots, self._scan, last_seq=last_seq)
+            is_whole = is_whole and judge_end(self._scene, self._scan, floor=floor, why=self._why())
+            if is_whole:
+                judge_checkpoints(self._scene, slots, self._scan, last_seq=last_seq)
             fold.account.is_whole = fold.account.is_whole and is_whole and not self._bad_lines
             fold.account.mailed |= slots.mailed
         self._report_void(ending)
@@ -159,7 +164,7 @@ class _Life:
         self._scene.report(Finding.PIN_BROKEN, self._scan.path, line=self._scan.line, what=what)
 
     def _report_void(self, ending: Ending) -> None:
-        if not self._void_lines or ending.reason == ExitReason.POISONED:
+        if not self._void_lines or self._birth is None or ending.reason == ExitReason.POISONED:
             return
         what = f"{self._void_lines} lines count for nothing: a later life does not continue from them"
         self._scene.report(Finding.VOID, self._scan.path, line=self._scan.line, what=what)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from state_layout.boxes import ALL, OPERATOR
+from state_layout.boxes import ALL, OPERATOR, is_sender
 from state_layout.chain import Line, Position
 from state_layout.check.lives_of_agents import Account
 from state_layout.check.problem import CATALOGUE, Finding, as_note
@@ -21,6 +21,7 @@ from state_layout.check.spans import Spans, shown
 from state_layout.history import Mark
 from state_layout.journal import Reader
 from state_layout.operator_mail import read_operator_file
+from state_layout.paths import is_name
 from state_layout.records import MESSAGE_TYPES
 
 _SUFFIX = ".jsonl"
@@ -65,15 +66,15 @@ def mail_paths(scene: Scene) -> Iterator[tuple[str, str, Path]]:
     """Yield recipient, sender and path of every mail file; boxes and senders nobody knows are reported."""
     for to in scene.names(scene.tree.mail):
         box = scene.tree.mail_box(to)
-        if not scene.is_folder(box):
-            continue
+        if not scene.is_folder(box) or not (is_name(to) or to == ALL):
+            continue  # said by `check.walk`
         if to != ALL and to not in scene.agents:
             what = f"is the box of {to!r}, who is no agent of this tree"
             scene.report(Finding.UNKNOWN_AGENT, box, what=what)
             continue
         for name in scene.names(box):
             sender, path = name.removesuffix(_SUFFIX), box / name
-            if not name.endswith(_SUFFIX) or name.startswith(".") or not scene.is_file(path):
+            if not name.endswith(_SUFFIX) or not is_sender(sender) or not scene.is_file(path):
                 continue
             if sender != OPERATOR and sender not in scene.agents:
                 what = f"is from {sender!r}, who is no agent of this tree"
@@ -128,6 +129,8 @@ def _missing_file(scene: Scene, sender: str, to: str) -> MailFile:
 
 def _compare(scene: Scene, file: MailFile, sends: Spans) -> None:
     """Journaled and delivered must be the same, but for what a sender that ended had still to deliver."""
+    if scene.is_hidden(file.scan.path):
+        return
     if [*sends.without(file.seqs)] and not scene.lives(file.sender):
         file.read_on(scene)  # it may have delivered since, and ended
         _report_undelivered(scene, file, [*sends.without(file.seqs)])
@@ -155,6 +158,8 @@ def _check_mark(scene: Scene, reader: str, path: Path, mark: Mark, sends: Spans)
     """A mark is the end of a line with its hash; `sends` is what the sender's journals sent there."""
     seq, offset, h = mark
     if offset == 0 or (scene.is_file(path) and Reader(path, Position(seq, offset, h)).stands()):
+        return
+    if scene.is_hidden(path):
         return
     size = path.stat().st_size if scene.is_file(path) else 0
     has_read = f"{reader} has read it to message {seq} at byte {offset}"

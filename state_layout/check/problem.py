@@ -131,7 +131,7 @@ CATALOGUE: dict[Finding, Entry] = {
         _PROBLEM, "restore it from a copy, or remove run/host.json: the next resume keeps numbers apart"
     ),
     Finding.MARK_ASTRAY: Entry(_NOTE, "it goes on after what it has read"),
-    Finding.BAD_LINE: Entry(_NOTE, "it is skipped; write it again as {\"text\": \"...\"}"),
+    Finding.BAD_LINE: Entry(_NOTE, 'it is skipped; write it again as {"text": "..."}'),
 }
 
 

@@ -26,8 +26,8 @@ LARGEST_SNAPSHOT_BYTES = 1 << 28
 class Scene:
     """One examination of one tree."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, *, is_held_still: bool = False) -> None:
+        self.tree, self._is_held_still = tree, is_held_still
         self.problems: list[Problem] = []
         self.is_copy, self.is_restored_next = self._is_elsewhere()
         self.agents = self._agents()
@@ -60,6 +60,13 @@ class Scene:
         if path == self.tree.root:
             return True
         return _has_mode(path, stat.S_ISDIR) and self.is_folder(path.parent)
+
+    def is_hidden(self, path: Path) -> bool:
+        """Whether something else is in the place of file `path` or of a folder around it; `walk` names it."""
+        if _has_mode(path, lambda mode: not stat.S_ISREG(mode)):
+            return True
+        folders = [folder for folder in path.parents if folder.is_relative_to(self.tree.root)]
+        return any(_has_mode(folder, lambda mode: not stat.S_ISDIR(mode)) for folder in folders[:-1])
 
     def names(self, folder: Path) -> list[str]:
         """The names in `folder`, sorted; none if it is missing or may not be read."""
@@ -107,6 +114,8 @@ class Scene:
         return self.is_restored_next or seq < self.next_seq.get((sender, box), 0)
 
     def _lives(self, handle_path: Path, lock: Path) -> bool:
+        if self._is_held_still:
+            return False
         if not self.is_copy and self.is_file(handle_path):  # a copy's handles name the original's processes
             handle = read_handle(handle_path)
             if handle is not None and is_alive(handle):

@@ -25,6 +25,8 @@ def check_specs(scene: Scene, kinds: Kinds | None) -> None:
 
 def _report(scene: Scene, error: SpecError) -> None:
     path = scene.tree.root / error.path
+    if scene.is_hidden(path):
+        return  # said by `check.walk`
     is_missing = not path.exists() and not path.is_symlink() and scene.is_folder(path.parent)
     finding = Finding.SPEC_MISSING if is_missing and _has_copy(scene, path) else Finding.SPEC
     what, _, remedy = _without_place(error).rpartition("; ")

@@ -51,7 +51,10 @@ def diagnose(previous: Position, bad: bytes, following: bytes | None) -> Wound:
     if bad.endswith(b"}\r"):
         what = "ends in CR LF: an editor or a transfer changed the line ends"
         return Wound(finding=Finding.LINE_ENDS, what=what)
-    if verified(previous, following) is not None or not (bad.strip() or following):
+    is_followed = verified(previous, following) is not None
+    if is_followed and _goes_on(following, bad):
+        return Wound(finding=Finding.EDITED, what="was moved here from behind the next line")
+    if is_followed or not (bad.strip() or following):
         return Wound(finding=Finding.INSERTED, what=f"was inserted: {_shown(bad)}")
     fields = _fields(bad)
     if fields is None:

@@ -1,0 +1,67 @@
+"""`check` names every damage exactly, and is silent where nothing is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from check_cases import CASES, Case
+from check_trees import copy_in_place, make_specs, make_tree
+
+from state_layout.check import CATALOGUE, Finding, Problem, Severity, check
+from state_layout.paths import Tree
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return make_tree(tmp_path_factory.mktemp("template") / "tree")
+
+
+@pytest.fixture
+def tree(template: Tree, tmp_path: Path) -> Tree:
+    return copy_in_place(template, tmp_path / "tree")
+
+
+def said(problems: list[Problem]) -> list[str]:
+    """Findings as the cases write them."""
+    return [
+        f"{found.severity} {found.finding} {found.path}" + (f":{found.line}" if found.line else "")
+        for found in problems
+    ]
+
+
+def test_whole_tree_has_no_findings(template: Tree, tree: Tree) -> None:
+    assert check(template) == []
+    assert check(tree) == []
+
+
+def test_copy_of_a_whole_tree_has_no_findings(template: Tree, tmp_path: Path) -> None:
+    shutil.copytree(template.root, tmp_path / "copy", symlinks=True)
+    assert check(Tree(tmp_path / "copy")) == []
+
+
+def test_new_tree_has_no_findings(tmp_path: Path) -> None:
+    assert check(make_specs(tmp_path / "tree")) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_damage_is_named(case: Case, tree: Tree) -> None:
+    case.damage(tree.root)
+    found = check(tree)
+    assert said(found) == list(case.found), "\n".join(map(str, found))
+
+
+def test_at_least_40_kinds_of_damage_are_told_apart() -> None:
+    assert len({(case.found, case.name) for case in CASES}) >= 40
+
+
+def test_every_finding_is_found_by_a_case() -> None:
+    shown = {text.split()[1] for case in CASES for text in case.found}
+    assert {str(finding) for finding in Finding} - shown == {"unreadable"}
+    assert CATALOGUE.keys() == set(Finding)
+
+
+def test_a_problem_is_repairable_or_says_what_a_person_can_do() -> None:
+    assert all(entry.remedy for entry in CATALOGUE.values())
+    assert Severity.PROBLEM in {entry.severity for entry in CATALOGUE.values()}
