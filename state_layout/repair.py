@@ -16,7 +16,7 @@ from state_layout.attempts import seal_exit
 from state_layout.check import Finding, Problem, check
 from state_layout.check.scene import Scene
 from state_layout.check.walk import walk
-from state_layout.errors import storage_error
+from state_layout.errors import Locked, storage_error
 from state_layout.journal import Journal
 from state_layout.locks import editing
 from state_layout.paths import Tree
@@ -50,12 +50,17 @@ def repair(
     wanted = {(problem.finding, problem.path) for problem in problems if problem.is_repairable}
     if not wanted:
         return []
-    with held_still(tree), editing(tree.spec_lock, patience_s=patience_s):
-        done = []
-        for problem in check(tree, kinds=kinds, is_held_still=True):
-            if problem.is_repairable and (problem.finding, problem.path) in wanted:
-                done += [Repair(path=problem.path, done=text) for text in _mend(tree, problem)]
-        return done
+    try:
+        with held_still(tree), editing(tree.spec_lock, patience_s=patience_s):
+            found = check(tree, kinds=kinds, is_held_still=True)
+            return [
+                Repair(path=problem.path, done=text)
+                for problem in found
+                if problem.is_repairable and (problem.finding, problem.path) in wanted
+                for text in _mend(tree, problem)
+            ]
+    except Locked as cause:
+        raise Locked(f"{cause}; nothing is repaired while somebody works here: stop it first") from cause
 
 
 def _mend(tree: Tree, problem: Problem) -> list[str]:

@@ -74,10 +74,15 @@ class Problem:
 
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{where}: {self.what}; {self.remedy}"
+        text = f"{where}: {self.what}; {self.remedy}"
+        return text if text.isprintable() else "".join(map(_printable, text))  # names may hold anything
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 class Entry(NamedTuple):

@@ -40,7 +40,7 @@ class Scene:
         entry = said or CATALOGUE[finding]
         problem = Problem(
             finding=finding,
-            path=self.tree.shown(path),
+            path=self.tree.shown(path).encode("utf-8", "backslashreplace").decode(),
             line=line,
             what=what,
             remedy=entry.remedy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -65,3 +66,10 @@ def test_every_finding_is_found_by_a_case() -> None:
 def test_a_problem_is_repairable_or_says_what_a_person_can_do() -> None:
     assert all(entry.remedy for entry in CATALOGUE.values())
     assert Severity.PROBLEM in {entry.severity for entry in CATALOGUE.values()}
+
+
+def test_names_that_are_no_text_are_shown_so_that_they_can_be_printed(tree: Tree) -> None:
+    (tree.mail / os.fsdecode(b"b\xffb\n\x1b[31m")).mkdir(0o700)
+    (found,) = check(tree)
+    assert str(found).startswith(r"mail/b\udcffb\n\x1b[31m: is a folder")
+    assert str(found).isprintable() and found.path.encode()
