@@ -133,8 +133,12 @@ class Lookout:
         seen.status = _read_object(path)
         if is_lost:
             seen.recalled, seen.status = seen.last_attempt, _from_journals(self._tree, agent)
-        tasks = seen.status.get("tasks") or {}
-        seen.outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in tasks.items()}
+        try:
+            tasks = seen.status.get("tasks") or {}
+            seen.outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in tasks.items()}
+            answered_tasks(self._tree, seen.status)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            seen.status, seen.outcomes = {}, {}  # edited by hand: the agent makes it anew from its journal
 
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
         beat = read_beat(self._tree.beat(spec.name))

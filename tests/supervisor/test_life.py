@@ -88,6 +88,17 @@ def test_a_seal_ends_leftovers_first_and_may_be_repeated(tmp_path: Path) -> None
     assert isinstance(first.turn()[0], Delay)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '{"tasks": []}', '{"tasks": {"a": {}}}', '{"tasks": {"a": {"phase": "x"}}}', '{"questions": [1]}'],
+)
+def test_a_snapshot_edited_by_hand_stops_nothing(tmp_path: Path, text: str) -> None:
+    supervised = Supervised(make_tree(tmp_path / "t", "a"))
+    supervised.tree.agent("a").root.mkdir(exist_ok=True)
+    supervised.tree.agent("a").status.write_text(text)
+    assert supervised.turn() == [Submit(agent="a", attempt=1)]
+
+
 def test_a_chain_of_deaths_ends_in_a_failed_task(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
     supervised = Supervised(tree)
