@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec
-from state_layout.identity import Handle, read_handle
+from state_layout.files import codec
+from state_layout.host.identity import Handle, read_handle
 from state_layout.paths import Tree
 from state_layout.tree import create_tree
 

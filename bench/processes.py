@@ -10,8 +10,8 @@ import time
 from bench.figures import ROUNDS, Row, Section, percentile, scratch, spread
 from bench.orchestras import children, cpu_s, handle, make, pss_mb, result_of, supervised, until
 from maos_sup.cli.launch import start_supervisor
-from state_layout.attempts import read_exit
-from state_layout.codec import decode
+from state_layout.files.codec import decode
+from state_layout.lives.attempts import read_exit
 from state_layout.paths import Tree
 
 AGENTS = 100
@@ -169,7 +169,7 @@ def _adoption_ms(tree: Tree, supervisor: int) -> float:
 
 def handle_of_supervisor(tree: Tree) -> int:
     """The pid of the living supervisor."""
-    from state_layout.identity import read_handle
+    from state_layout.host.identity import read_handle
 
     found = read_handle(tree.supervisor_handle)
     assert found is not None

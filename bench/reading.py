@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.figures import ROUNDS, Row, Section, scratch, spread
 from bench.orchestras import handle, make, supervised, until
-from state_layout import atomic
-from state_layout.inbox import Inbox
-from state_layout.journal import Journal, Reader
+from state_layout.files import atomic
+from state_layout.files.journal import Journal, Reader
+from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree
 
 LINES = 100_000

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import Row, Section, interleaved, ratio, spread
-from state_layout import atomic
-from state_layout.history import History
-from state_layout.journal import Journal
-from state_layout.outbox import Outbox
+from state_layout.files import atomic
+from state_layout.files.journal import Journal
+from state_layout.lives.history import History
+from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
 
 TEXT = "x" * 1000

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import Row, Section, interleaved, ratio, scratch, spread
-from state_layout import atomic
-from state_layout.chain import utc_now
-from state_layout.checkpoints import SLOTS, encoded, write_checkpoint
-from state_layout.history import History
-from state_layout.journal import Journal
+from state_layout.files import atomic
+from state_layout.files.chain import utc_now
+from state_layout.files.journal import Journal
+from state_layout.lives.checkpoints import SLOTS, encoded, write_checkpoint
+from state_layout.lives.history import History
 from state_layout.paths import Tree
 
 CHECKPOINT_BYTES = 50_000

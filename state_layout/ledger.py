@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from state_layout import atomic
 from state_layout.errors import Locked, storage_error
-from state_layout.journal import Journal, Reader
+from state_layout.files import atomic
+from state_layout.files.journal import Journal, Reader
 from state_layout.paths import Tree
 from state_layout.records import Budget
 

@@ -1,7 +1,7 @@
 """What is persisted, as types: the specs, the snapshots, messages. Shapes and units are those of FORMAT.md.
 
 Pure: no file is touched here. Each record has `from_json` where it is read; readers of spec files validate
-first (`state_layout.spec`), so these trust what they get. Free settings of users stay dictionaries.
+first (`state_layout.specs`), so these trust what they get. Free settings of users stay dictionaries.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 from processes import command_line, is_running, kill, with_mark, with_variable
 
 from maos_sup.views.status import status_of
-from state_layout.identity import read_handle
-from state_layout.marks import mark_prefix
+from state_layout.host.identity import read_handle
+from state_layout.host.marks import mark_prefix
 from state_layout.paths import Tree
 
 REPOSITORY = Path(__file__).resolve().parents[1]

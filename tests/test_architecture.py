@@ -28,8 +28,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "planner": frozenset({"planner", "core", "state_layout"}),
     "supervisor": frozenset({"supervisor", "core", "launchers", "state_layout"}),
     "cli": frozenset({*LAYERS, "state_layout"}),
+    "integrations": frozenset(
+        {"integrations", "core", "state_layout"}
+    ),  # other people's interfaces on the tree
     "loopback": frozenset({"loopback", "state_layout"}),  # a leaf, and nobody needs it
-    "maos_sup": frozenset(),              # maos_sup/__init__.py: importing it costs nothing
+    "maos_sup": frozenset(),  # maos_sup/__init__.py: importing it costs nothing
     "__main__": frozenset({"cli"}),
 }
 DOORS: dict[str, tuple[str, ...]] = {
@@ -39,9 +42,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psutil": ("maos_sup.launchers",),
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),
-    "filelock": ("state_layout.locks",),
-    "orjson": ("state_layout.codec",),
+    "filelock": ("state_layout.files.locks",),
+    "orjson": ("state_layout.files.codec",),
 }
+ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger")
+ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "check")  # each may import what stands before it
+ROOM_CYCLES = frozenset(
+    {("migrations", "tree")}
+)  # a migration writes through the tree, opening one migrates it
 IMPURE = frozenset(
     {"asyncio", "io", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "signal"}
     | {"socket", "subprocess", "tempfile", "threading", "time", "uuid"}
@@ -66,7 +74,7 @@ def imports(module: str, source: str, *, is_package: bool = False) -> Iterator[t
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = import_base(module, node, is_package=is_package)
-            if base == "maos_sup":        # from maos_sup import core: the names are the modules
+            if base == "maos_sup":  # from maos_sup import core: the names are the modules
                 yield from ((node.lineno, f"maos_sup.{alias.name}") for alias in node.names)
             else:
                 yield node.lineno, base
@@ -103,6 +111,22 @@ def layer_problems(module: str, source: str, *, is_package: bool = False) -> lis
         target = layer_of(name)
         if target not in MAY_IMPORT[layer]:
             problems.append(f"{module}:{line}: {layer} must not import {target} ({name})")
+    return problems
+
+
+def room_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Imports inside `state_layout` that go up: each room knows only those that stand before it."""
+    parts = module.split(".")
+    if parts[0] != "state_layout" or len(parts) < 2:
+        return []
+    order = (*ROOMS, *ROOMS_ABOVE)
+    if parts[1] not in order:
+        return [f"{module}: {parts[1]!r} is no room; give it its place in ROOMS"]
+    problems = []
+    for line, name in imports(module, source, is_package=is_package):
+        room = name.split(".")[1] if name.startswith("state_layout.") else parts[1]
+        if room not in order[: order.index(parts[1]) + 1] and (parts[1], room) not in ROOM_CYCLES:
+            problems.append(f"{module}:{line}: {parts[1]} must not import {room}, which stands above it")
     return problems
 
 
@@ -172,6 +196,7 @@ CHECKERS: tuple[Checker, ...] = (
     purity_problems,
     print_problems,
     docstring_problems,
+    room_problems,
 )
 
 
@@ -232,6 +257,9 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.agents.runner import main"),
     (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.cli import main"),
     (layer_problems, "maos_sup.views.tail", "if TYPE_CHECKING:\n    from maos_sup.cli import x"),
+    (room_problems, "state_layout.files.atomic", "from state_layout.lives.history import History"),
+    (room_problems, "state_layout.records", "from state_layout import mail\nimport state_layout.tree"),
+    (room_problems, "state_layout.misc", "import json"),
     (layer_problems, "maos_sup.helpers.misc", "import json"),
     (layer_problems, "maos_sup.__main__", "from maos_sup.core import model"),
     (layer_problems, "maos_sup", "from maos_sup.core import model"),
@@ -243,7 +271,7 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (door_problems, "maos_sup.agents.runner", "import anthropic"),
     (door_problems, "maos_sup.agents.runner", "def late():\n    import anthropic"),
     (door_problems, "state_layout.mail", "from filelock import FileLock"),
-    (door_problems, "state_layout.journal", "import orjson"),
+    (door_problems, "state_layout.files.journal", "import orjson"),
     (door_problems, "maos_sup.cli.run", "import requests"),
     (purity_problems, "maos_sup.core.decide", "import time"),
     (purity_problems, "maos_sup.core.decide", "from os import getpid"),
@@ -275,7 +303,7 @@ LEGAL: tuple[tuple[Checker, str, str], ...] = (
     (door_problems, "maos_sup.supervisor.wake", "from watchdog.events import FileSystemEventHandler"),
     (door_problems, "maos_sup.launchers.local", "import psutil"),
     (door_problems, "maos_sup.agents.kinds.anthropic", "import anthropic"),
-    (door_problems, "state_layout.locks", "import filelock, os"),
+    (door_problems, "state_layout.files.locks", "import filelock, os"),
     (purity_problems, "maos_sup.core.decide", "import math\nfrom datetime import timedelta"),
     (purity_problems, "maos_sup.supervisor.loop", "import time\nopen('x')"),
     (print_problems, "maos_sup.cli.run", "print('hello')"),

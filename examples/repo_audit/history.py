@@ -60,7 +60,7 @@ def read_history(total: int, max_commits: int, pace_s: float) -> dict[str, objec
         elif line.count("\t") >= 2:
             plus, minus, path = line.split("\t", 2)
             changes[path] += 1
-            added[author] += int(plus) if plus.isdigit() else 0      # "-" for binary files
+            added[author] += int(plus) if plus.isdigit() else 0  # "-" for binary files
             removed[author] += int(minus) if minus.isdigit() else 0
     return {
         "commits": len(days),

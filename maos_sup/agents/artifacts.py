@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from state_layout import atomic, disk
 from state_layout.errors import BadInput, storage_error
+from state_layout.files import atomic, disk
 
 _CHUNK_BYTES = 1 << 23
 

@@ -32,12 +32,12 @@ from maos_sup.agents.state import State
 from maos_sup.agents.steps import Effects, Steps
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work, doubt_about
-from state_layout.approvals import Answer
-from state_layout.boxes import check_recipient
 from state_layout.errors import BadInput, LayoutError
-from state_layout.inbox import Inbox
+from state_layout.mail.boxes import check_recipient
+from state_layout.mail.inbox import Inbox
 from state_layout.paths import is_name
 from state_layout.records import Message, TaskSpec
+from state_layout.specs.approvals import Answer
 
 Result = TypeVar("Result")
 

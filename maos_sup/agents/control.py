@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES
 
 LONGEST_SHOWN = 120

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from state_layout.errors import BadInput
-from state_layout.shape import Shape
+from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work

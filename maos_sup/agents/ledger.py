@@ -10,14 +10,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from state_layout.attempts import Attempt
-from state_layout.chain import Line
-from state_layout.checkpoints import Checkpointer
 from state_layout.errors import StorageError
-from state_layout.history import History, Mark
-from state_layout.outbox import Outbox
+from state_layout.files.chain import Line
+from state_layout.host.triggers import pull
+from state_layout.lives.attempts import Attempt
+from state_layout.lives.checkpoints import Checkpointer
+from state_layout.lives.history import History, Mark
+from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
-from state_layout.triggers import pull
 
 Answer = TypeVar("Answer")
 Effects = dict[str, Any]

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from state_layout.identity import ProcessStat, read_stat
-from state_layout.marks import read_mark
+from state_layout.host.identity import ProcessStat, read_stat
+from state_layout.host.marks import read_mark
 
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.005

@@ -13,11 +13,11 @@ from maos_sup.agents.bell import Bell
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.specs import WantedSpecs
-from state_layout import atomic, codec, disk
-from state_layout.beats import BeatWriter
 from state_layout.errors import StorageError, StorageFull, storage_error
-from state_layout.identity import own_handle
-from state_layout.marks import read_raw
+from state_layout.files import atomic, codec, disk
+from state_layout.host.beats import BeatWriter
+from state_layout.host.identity import own_handle
+from state_layout.host.marks import read_raw
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
 
 CONTROL_FD = 3

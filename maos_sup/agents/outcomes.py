@@ -12,10 +12,10 @@ from typing import Any
 from maos_sup.core.memory import from_record, memory_from_json, remember
 from maos_sup.core.model import Memory
 from maos_sup.core.tasks import merged
-from state_layout import codec
-from state_layout.attempts import recall
 from state_layout.errors import LayoutError
-from state_layout.journal import Reader
+from state_layout.files import codec
+from state_layout.files.journal import Reader
+from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from maos_sup.agents.kind import find_kind
-from state_layout import codec
 from state_layout.errors import LayoutError
+from state_layout.files import codec
 from state_layout.paths import Tree
 
 

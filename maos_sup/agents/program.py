@@ -16,14 +16,14 @@ from typing import Any
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, message_of, parse
-from state_layout import atomic, codec, disk
-from state_layout.approvals import Answer, answer_to, question_id
-from state_layout.boxes import check_recipient
 from state_layout.errors import BadInput, storage_error
-from state_layout.history import Mark, as_mark
-from state_layout.inbox import Inbox
+from state_layout.files import atomic, codec, disk
+from state_layout.lives.history import Mark, as_mark
+from state_layout.mail.boxes import check_recipient
+from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree, checked_name
 from state_layout.records import Message
+from state_layout.specs.approvals import Answer, answer_to, question_id
 from state_layout.tree import open_tree
 
 _LOOK_S = 0.2

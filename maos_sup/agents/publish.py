@@ -11,10 +11,10 @@ from typing import Any
 
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.outcomes import ELIDED
-from state_layout import atomic, codec
-from state_layout.chain import utc_now
 from state_layout.errors import StorageError
-from state_layout.history import History
+from state_layout.files import atomic, codec
+from state_layout.files.chain import utc_now
+from state_layout.lives.history import History
 from state_layout.paths import Tree
 from state_layout.records import SETTLED
 

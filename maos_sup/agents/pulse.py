@@ -17,10 +17,10 @@ from maos_sup.agents.kind import SOFT, Ending
 from maos_sup.agents.leftovers import reap
 from maos_sup.agents.life import Life, write_handle
 from maos_sup.agents.translate import Translator
-from state_layout.approvals import answer_to
 from state_layout.errors import StorageError
+from state_layout.host.triggers import TriggerReader
 from state_layout.records import TaskSpec
-from state_layout.triggers import TriggerReader
+from state_layout.specs.approvals import answer_to
 
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.25
 _MARGIN_S = 1.0  # for the working thread to hear of it

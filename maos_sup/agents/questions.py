@@ -6,7 +6,7 @@ A question is known by exactly what it asks, in which run of which task; asked a
 from __future__ import annotations
 
 from maos_sup.agents.work import Work
-from state_layout.approvals import Answer, answer_to, question_id
+from state_layout.specs.approvals import Answer, answer_to, question_id
 
 
 def ask(work: Work, text: str) -> Answer | None:

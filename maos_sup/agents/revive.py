@@ -13,8 +13,8 @@ from contextlib import suppress
 
 from maos_sup.agents.leftovers import set_subreaper
 from maos_sup.agents.work import outside_environment
-from state_layout import atomic, codec
-from state_layout.identity import is_alive, read_handle, tree_place
+from state_layout.files import atomic, codec
+from state_layout.host.identity import is_alive, read_handle, tree_place
 from state_layout.paths import Tree
 
 _FORK = '"$@" </dev/null & :'

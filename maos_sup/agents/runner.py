@@ -33,15 +33,15 @@ from maos_sup.agents.publish import Publisher
 from maos_sup.agents.specs import WantedSpecs
 from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
 from maos_sup.agents.translate import pattern_of, translate_leftovers
-from state_layout import atomic
-from state_layout.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
-from state_layout.beats import BeatWriter
 from state_layout.errors import BadInput, Damaged, LayoutError
-from state_layout.locks import take_life_lock
-from state_layout.marks import mark_of, wear
+from state_layout.files import atomic
+from state_layout.files.locks import take_life_lock
+from state_layout.host.beats import BeatWriter
+from state_layout.host.marks import mark_of, wear
+from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.paths import Tree, checked_name
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
-from state_layout.spec_files import checked
+from state_layout.specs.files import checked
 from state_layout.tree import open_tree
 
 # What every agent needs sooner or later; the zygote imports it once for all. No SDK of a model is among it.

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from state_layout import atomic, disk
 from state_layout.errors import storage_error
+from state_layout.files import atomic, disk
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 1 << 24  # what is longer is no line of ours

@@ -9,7 +9,7 @@ from maos_sup.core.tasks import agent_want
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, Limits, Specs, TaskSpec, Want
-from state_layout.spec_agent import AgentSpecs
+from state_layout.specs.of_agent import AgentSpecs
 
 _AGENT_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.STOP: Ending.STOP}
 _TASK_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.CANCEL: Ending.CANCEL, Want.SKIP: Ending.CANCEL}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maos_sup.agents.ledger import Ledger
-from state_layout import codec
-from state_layout.history import History, Mark, run_key
+from state_layout.files import codec
+from state_layout.lives.history import History, Mark, run_key
 from state_layout.records import TaskSpec
 
 Received = dict[str, Mark]

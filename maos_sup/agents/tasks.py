@@ -23,11 +23,11 @@ from maos_sup.agents.revive import revive
 from maos_sup.agents.translate import Translator
 from maos_sup.agents.work import Work, doubt_about
 from maos_sup.core.tasks import ready_tasks, task_phases
-from state_layout.approvals import answer_to
-from state_layout.attempts import seal_exit
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
+from state_layout.host.triggers import pull
+from state_layout.lives.attempts import seal_exit
 from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
-from state_layout.triggers import pull
+from state_layout.specs.approvals import answer_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,14 +20,14 @@ from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.sources import Source
-from state_layout import atomic
-from state_layout.approvals import question_id
-from state_layout.attempts import list_attempts
 from state_layout.errors import BadInput
-from state_layout.history import History
-from state_layout.inbox import Inbox
+from state_layout.files import atomic
+from state_layout.lives.attempts import list_attempts
+from state_layout.lives.history import History
+from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree
 from state_layout.records import SETTLED
+from state_layout.specs.approvals import question_id
 
 LONGEST_DISCOVERY = 8192  # characters; the log has all of it
 _FAR_BYTES = 1 << 20

@@ -15,10 +15,10 @@ from maos_sup.agents.kind import Ending
 from maos_sup.agents.life import Life
 from maos_sup.agents.outcomes import result_of
 from maos_sup.agents.pulse import Pulse
-from state_layout import atomic, codec, disk
 from state_layout.errors import BadInput
-from state_layout.history import run_key
-from state_layout.marks import MARK_VARIABLE, mark_of
+from state_layout.files import atomic, codec, disk
+from state_layout.host.marks import MARK_VARIABLE, mark_of
+from state_layout.lives.history import run_key
 from state_layout.records import AgentSpec, Limits, TaskSpec
 
 _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 KiB; stdin has all of it

@@ -12,8 +12,8 @@ import click
 from maos_sup.agents import program
 from maos_sup.cli import options
 from maos_sup.cli.says import say, say_json
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES, Message
 
 _LOOK_S = 0.1

@@ -9,10 +9,10 @@ from maos_sup.cli.places import tree_at
 from maos_sup.cli.says import say
 from maos_sup.cli.wanted import prompt
 from maos_sup.views.status import status_of
-from state_layout import atomic
 from state_layout.errors import BadInput
+from state_layout.files import atomic
 from state_layout.paths import Tree
-from state_layout.wording import listed
+from state_layout.shapes.wording import listed
 
 
 @click.command("answer")

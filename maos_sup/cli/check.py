@@ -9,7 +9,7 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_json
 from state_layout.check import Problem, Severity, check
-from state_layout.repair import repair
+from state_layout.check.repair import repair
 
 
 @click.command("check")

@@ -20,8 +20,8 @@ from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import Phase
-from state_layout.removal import remove_tree
 from state_layout.tree import list_trees
+from state_layout.tree.removal import remove_tree
 
 _FINISHED = (Phase.DONE, Phase.FAILED)
 _GIT_PATIENCE_S = 20

@@ -98,7 +98,7 @@ def _kept(text: str) -> str:
     """Write a traceback where it will be found; the path. Never raises: it reports another error."""
     import tempfile
 
-    from state_layout.atomic import create_once
+    from state_layout.files.atomic import create_once
 
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):
         if folder is None or not folder.is_dir():

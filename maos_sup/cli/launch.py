@@ -13,8 +13,8 @@ from pathlib import Path
 
 from maos_sup.cli.edge import LOCKED
 from maos_sup.views.sight import see_supervisor
-from state_layout import atomic
 from state_layout.errors import LayoutError
+from state_layout.files import atomic
 from state_layout.paths import Tree
 
 PATIENCE_S = 15.0

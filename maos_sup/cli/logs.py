@@ -16,9 +16,9 @@ from maos_sup.cli.wanted import known_agent
 from maos_sup.views.files import printable
 from maos_sup.views.output import STREAMS, Output, OutputLine
 from maos_sup.views.status import Watcher, status_of
-from state_layout import codec
-from state_layout.attempts import list_attempts
 from state_layout.errors import BadInput, NotATree
+from state_layout.files import codec
+from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
 _LOOK_S = 0.15

@@ -17,8 +17,8 @@ from maos_sup.cli.wanted import known_agent
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.render import message_lines
 from maos_sup.views.status import Watcher
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES
 

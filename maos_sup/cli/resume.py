@@ -19,9 +19,9 @@ from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import Want
-from state_layout.spec import add_spec, edit_spec, read_specs
+from state_layout.shapes.wording import listed
+from state_layout.specs import add_spec, edit_spec, read_specs
 from state_layout.tree import relative_project
-from state_layout.wording import listed
 
 _SLUG_CHARACTERS = 32
 

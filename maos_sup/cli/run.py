@@ -16,8 +16,8 @@ from maos_sup.cli.places import home, name_of, open_made
 from maos_sup.cli.says import say, say_json
 from maos_sup.planner.plan import build_tree, load_plan
 from maos_sup.views.status import status_of
-from state_layout import atomic
 from state_layout.errors import BadInput
+from state_layout.files import atomic
 from state_layout.paths import Tree
 from state_layout.tree import new_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from state_layout import codec
+from state_layout.files import codec
 
 
 def say(text: str) -> None:

@@ -9,9 +9,9 @@ from maos_sup.cli.places import tree_at
 from maos_sup.cli.says import say
 from maos_sup.cli.wanted import known_agent, prompt
 from maos_sup.views.sight import is_here, see_agent
-from state_layout import codec
 from state_layout.errors import BadInput
-from state_layout.operator_mail import append_operator_message
+from state_layout.files import codec
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES
 

@@ -12,10 +12,10 @@ from maos_sup.cli import options
 from maos_sup.cli.places import tree_at
 from maos_sup.cli.says import say
 from maos_sup.cli.wanted import known_agent, known_task, prompt
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.paths import Tree
-from state_layout.spec import edit_spec
+from state_layout.specs import edit_spec
 
 _ABSENT = object()
 

@@ -10,11 +10,11 @@ from typing import Any
 from maos_sup.core.tasks import UNFINISHED
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
+from state_layout.host.triggers import pull
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want
-from state_layout.spec import edit_spec
-from state_layout.triggers import pull
-from state_layout.wording import closest, listed
+from state_layout.shapes.wording import closest, listed
+from state_layout.specs import edit_spec
 
 _OVER = (TaskPhase.FAILED, TaskPhase.CANCELLED)
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.identity import Handle, handle_of, open_process, read_handle
-from state_layout.marks import NO_ONES, mark_prefix, read_mark, read_raw
+from state_layout.host.identity import Handle, handle_of, open_process, read_handle
+from state_layout.host.marks import NO_ONES, mark_prefix, read_mark, read_raw
 from state_layout.paths import Tree
 
 

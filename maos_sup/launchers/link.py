@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.launchers.zygote import MESSAGE_BYTES, MOST_DESCRIPTORS
-from state_layout import codec
-from state_layout.marks import MARK_VARIABLE, blank_mark
+from state_layout.files import codec
+from state_layout.host.marks import MARK_VARIABLE, blank_mark
 
 SOURCE = Path(__file__).resolve().parents[2]
 # -P: the current folder must not shadow modules. SOURCE serves a checkout that is not installed.

@@ -24,9 +24,9 @@ from maos_sup.launchers.ending import Sighting, end_all, send
 from maos_sup.launchers.link import Heard, Link, environment, python
 from maos_sup.launchers.linux import Exit, Timer, become_subreaper, raise_open_limit, set_open_limit
 from maos_sup.launchers.lives import Life, Lives
-from state_layout import atomic, disk
 from state_layout.errors import StorageError
-from state_layout.marks import mark_prefix, wear_none
+from state_layout.files import atomic, disk
+from state_layout.host.marks import mark_prefix, wear_none
 from state_layout.paths import Tree
 
 MOST_FALSE_STARTS = 3  # of zygotes that never spoke, before agents are executed instead

@@ -25,8 +25,8 @@ from maos_sup.launchers.table import (
     read_descendants,
     read_table,
 )
-from state_layout.identity import read_stat
-from state_layout.marks import read_mark
+from state_layout.host.identity import read_stat
+from state_layout.host.marks import read_mark
 
 MOST_NEAR_GLANCES = 10_000  # where only what agents started comes and goes
 Orphan = tuple[int, int]  # pid, pidfd

@@ -8,8 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 
-from state_layout.identity import read_stat
-from state_layout.marks import read_mark, read_raw
+from state_layout.host.identity import read_stat
+from state_layout.host.marks import read_mark, read_raw
 
 KTHREADD = 2
 
@@ -93,9 +93,7 @@ def read_row(pid: int) -> Row | None:
     mark = read_mark(pid)
     if mark is None and ((stat := read_stat(pid)) is None or stat.is_gone):
         return None  # it ended while it was looked at
-    return Row(
-        pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark or ""
-    )
+    return Row(pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark or "")
 
 
 def read_children(pid: int) -> list[int]:

@@ -30,10 +30,10 @@ from typing import Any, NoReturn
 
 from maos_sup.launchers import linux
 from maos_sup.launchers.table import read_children
-from state_layout import codec
-from state_layout.complaints import forgive_stderr
-from state_layout.identity import read_stat
-from state_layout.marks import MARK_VARIABLE
+from state_layout.files import codec
+from state_layout.files.complaints import forgive_stderr
+from state_layout.host.identity import read_stat
+from state_layout.host.marks import MARK_VARIABLE
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked

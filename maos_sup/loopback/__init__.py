@@ -6,5 +6,5 @@ For tests, for examples that run offline, for trying out plans without a key:
 
 It holds no state that a conversation depends on: which reply comes next is read from the conversation in the
 request, as with the real API. So it may be restarted at any time, and a request made twice is answered alike.
-Never a proxy: it opens no connection to anywhere. A leaf: imports nothing of ours but `state_layout.codec`.
+Never a proxy: it opens no connection to anywhere. A leaf: imports nothing of ours but the codec.
 """

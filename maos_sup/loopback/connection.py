@@ -18,7 +18,7 @@ from maos_sup.loopback.meter import input_tokens
 from maos_sup.loopback.refuse import refusal
 from maos_sup.loopback.reply import Fault, FaultKind, Reply
 from maos_sup.loopback.request import Request
-from state_layout import codec
+from state_layout.files import codec
 
 if TYPE_CHECKING:
     from maos_sup.loopback.server import LoopbackServer

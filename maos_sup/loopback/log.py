@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from maos_sup.loopback.request import Request
-from state_layout import codec
+from state_layout.files import codec
 
 
 class Log:

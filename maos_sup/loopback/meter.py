@@ -11,7 +11,7 @@ from typing import Any
 
 from maos_sup.loopback.reply import Reply
 from maos_sup.loopback.request import Request, blocks_of, without_cache_marks
-from state_layout import codec
+from state_layout.files import codec
 
 CHARS_A_TOKEN = 4
 

@@ -23,7 +23,7 @@ def refusal(body: Any) -> str | None:
 
 def _bad_messages(messages: list[Any]) -> str | None:
     if messages[0].get("role") != "user":
-        return "messages: first message must use the \"user\" role"
+        return 'messages: first message must use the "user" role'
     open_calls: list[str] = []
     for index, message in enumerate(messages):
         where = f"messages.{index}"

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from state_layout import codec
+from state_layout.files import codec
 
 Block = dict[str, Any]
 

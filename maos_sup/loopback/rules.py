@@ -29,7 +29,7 @@ from typing import Any
 
 from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, fail
 from maos_sup.loopback.request import Request
-from state_layout import codec
+from state_layout.files import codec
 
 PATTERNS = ("model", "system", "first_user", "last_user", "all_text")
 RULE_KEYS = {"name", "match", "reply", "repeat_last", "advance", "pace"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.loopback.reply import Reply
-from state_layout import codec
+from state_layout.files import codec
 
 Event = dict[str, Any]
 _DELTAS = {

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from maos_sup.core.argv import file_argument, plain_relative, script_places
-from state_layout.reading import is_file, is_folder, is_there
-from state_layout.shape import Argv, At, CallableName, Fault, Shape
-from state_layout.wording import closest, key_text
+from state_layout.files.reading import is_file, is_folder, is_there
+from state_layout.shapes.shape import Argv, At, CallableName, Fault, Shape
+from state_layout.shapes.wording import closest, key_text
 
 MOST_FILES, MOST_BYTES = 1000, 64 << 20
 _SCRIPT_SUFFIXES = frozenset(

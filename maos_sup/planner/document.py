@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.planner.toml_lines import toml_lines
-from state_layout import codec, places
 from state_layout.errors import BadInput
-from state_layout.reading import Unreadable, is_file, read_regular
-from state_layout.shape import At, Fault
-from state_layout.spec_files import not_json_text, repeated_keys
+from state_layout.files import codec
+from state_layout.files.reading import Unreadable, is_file, read_regular
+from state_layout.shapes import places
+from state_layout.shapes.shape import At, Fault
+from state_layout.specs.files import not_json_text, repeated_keys
 
 LARGEST_PLAN_BYTES = 4 << 20
 _TOML_PLACE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)")

@@ -14,13 +14,13 @@ from maos_sup.planner.collect import Collection
 from maos_sup.planner.document import Document, read_document
 from maos_sup.planner.schema import Kinds, plan_schema, plan_shape
 from state_layout.errors import BadInput
-from state_layout.links import Link, circle_faults, circles, link_faults
+from state_layout.files.reading import is_folder, is_there, real
 from state_layout.paths import Tree
-from state_layout.reading import is_folder, is_there, real
 from state_layout.records import Budget, Intervals, Limits
-from state_layout.shape import At, Fault
+from state_layout.shapes.shape import At, Fault
+from state_layout.shapes.wording import shown
+from state_layout.specs.links import Link, circle_faults, circles, link_faults
 from state_layout.tree import create_tree, relative_project
-from state_layout.wording import shown
 
 __all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from state_layout.shape import At, Fault, Field, ListOf, MapOf, Shape, Text, Unknown, wrong
-from state_layout.spec_shapes import (
+from state_layout.shapes.shape import At, Fault, Field, ListOf, MapOf, Shape, Text, Unknown, wrong
+from state_layout.shapes.wording import closest, key_text, listed
+from state_layout.specs.tables import (
     AGENT,
     BUDGET,
     INTERVALS,
@@ -18,7 +19,6 @@ from state_layout.spec_shapes import (
     name,
     orchestration_want,
 )
-from state_layout.wording import closest, key_text, listed
 
 Kinds = Mapping[str, Shape]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from state_layout import atomic, codec, disk
 from state_layout.errors import Locked
-from state_layout.identity import own_handle, read_handle, tree_place
-from state_layout.locks import LifeLock, is_free, take_life_lock
+from state_layout.files import atomic, codec, disk
+from state_layout.files.locks import LifeLock, is_free, take_life_lock
+from state_layout.host.identity import own_handle, read_handle, tree_place
 from state_layout.paths import Tree
-from state_layout.restore import restore_copy
+from state_layout.tree.restore import restore_copy
 
 BALLAST_BYTES = 1 << 18
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from maos_sup.core.model import Action, End, Finish, Seal, Submit
 from maos_sup.launchers.base import Launcher, Submission
-from state_layout.attempts import seal_exit
-from state_layout.identity import mark_of
+from state_layout.host.identity import mark_of
+from state_layout.lives.attempts import seal_exit
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, Phase
 

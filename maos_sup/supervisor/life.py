@@ -21,9 +21,9 @@ from maos_sup.core.memory import (
     to_record,
 )
 from maos_sup.core.model import Action, Memory
-from state_layout import atomic, disk
 from state_layout.errors import StorageError
-from state_layout.journal import Journal, Reader
+from state_layout.files import atomic, disk
+from state_layout.files.journal import Journal, Reader
 from state_layout.paths import Tree, number_name
 
 

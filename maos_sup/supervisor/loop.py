@@ -24,13 +24,13 @@ from maos_sup.supervisor.observe import ROOM_BYTES, Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
-from state_layout import disk
-from state_layout.complaints import forgiving_stderr
 from state_layout.errors import StorageError, StorageFull
+from state_layout.files import disk
+from state_layout.files.complaints import forgiving_stderr
+from state_layout.host.triggers import TriggerReader
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
-from state_layout.triggers import TriggerReader
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
 NO_ROOM = f"no space left: less than {ROOM_BYTES >> 10} KiB are free; nothing is started until there is more"

@@ -16,14 +16,14 @@ from typing import Any
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher
-from state_layout import codec
-from state_layout.approvals import answered_tasks
-from state_layout.attempts import list_attempts, read_exit, recall
-from state_layout.beats import read_beat
 from state_layout.errors import LayoutError
-from state_layout.locks import is_free
+from state_layout.files import codec
+from state_layout.files.locks import is_free
+from state_layout.host.beats import read_beat
+from state_layout.lives.attempts import list_attempts, read_exit, recall
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
+from state_layout.specs.approvals import answered_tasks
 
 ROOM_BYTES = 1 << 19  # less than this free: nothing is started
 _Stamp = tuple[int, int, int]

@@ -9,8 +9,8 @@ from maos_sup.core.decide import all_outcomes
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import task_phases
-from state_layout import atomic, codec
-from state_layout.chain import utc_now
+from state_layout.files import atomic, codec
+from state_layout.files.chain import utc_now
 from state_layout.paths import Tree
 from state_layout.records import Phase, TaskPhase
 

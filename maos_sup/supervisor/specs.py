@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from maos_sup.supervisor.life import Life
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.paths import Tree
 from state_layout.records import Specs
-from state_layout.spec import SpecCache, SpecError, accept, digest_of
+from state_layout.specs import SpecCache, SpecError, accept, digest_of
 
 JUDGE_AFTER_S = 0.3
 

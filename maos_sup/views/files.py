@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec
+from state_layout.files import codec
 
 _ESCAPES = {code: None for code in (*range(32), 127, *range(0x80, 0xA0)) if code != 9}
 

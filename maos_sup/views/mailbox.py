@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec
-from state_layout.boxes import OPERATOR, MailFile, boxes, files_of
-from state_layout.history import Mark
-from state_layout.journal import Reader
-from state_layout.operator_mail import read_operator_file
+from state_layout.files import codec
+from state_layout.files.journal import Reader
+from state_layout.lives.history import Mark
+from state_layout.mail.boxes import OPERATOR, MailFile, boxes, files_of
+from state_layout.mail.operator_mail import read_operator_file
 from state_layout.paths import Tree
 from state_layout.records import Message as MessageRecord
 

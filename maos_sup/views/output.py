@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from state_layout.attempts import list_attempts
+from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
 CHUNK_BYTES = 1 << 20

@@ -6,10 +6,10 @@ from typing import Any
 
 from maos_sup.views.render import age_text, one_line, percent
 from maos_sup.views.status import status_of
-from state_layout.attempts import recall
-from state_layout.checkpoints import read_checkpoints
 from state_layout.errors import LayoutError
-from state_layout.history import History
+from state_layout.lives.attempts import recall
+from state_layout.lives.checkpoints import read_checkpoints
+from state_layout.lives.history import History
 from state_layout.mail import count_undelivered, read_messages
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want

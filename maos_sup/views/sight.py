@@ -15,9 +15,9 @@ from maos_sup.core.memory import from_record, memory_from_json, remember
 from maos_sup.core.model import AgentObserved, Memory, Process
 from maos_sup.views.files import last_number, read_object
 from state_layout.errors import LayoutError
-from state_layout.identity import is_alive, read_handle
-from state_layout.journal import Reader
-from state_layout.marks import mark_prefix, read_mark, tree_place
+from state_layout.files.journal import Reader
+from state_layout.host.identity import is_alive, read_handle
+from state_layout.host.marks import mark_prefix, read_mark, tree_place
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
@@ -123,7 +123,9 @@ def _status_from_journals(
     tree: Tree, name: str, status: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Make the snapshot anew from the agent's journals."""
-    from state_layout.attempts import recall  # here: most looks need no journal, and it costs 10 ms to import
+    from state_layout.lives.attempts import (
+        recall,  # here: most looks need no journal, and it costs 10 ms to import
+    )
 
     try:
         found = recall(tree, name)

@@ -20,7 +20,7 @@ from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
-from state_layout.spec_read import SpecCache, SpecsRead
+from state_layout.specs.read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
 _ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")

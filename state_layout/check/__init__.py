@@ -1,7 +1,7 @@
 """`check`: what is wrong with a tree and what to do about it, each finding with its path and line.
 
 Changes nothing. Works on a tree that lives, on a copy and on half of one; never waits, never fails for what
-it finds. After fsck and restic's `check`; `state_layout.repair` mends what is safe. One module per concern:
+it finds. After fsck and restic's `check`; `repair` mends what is safe. One module per concern:
 
     walk          the files and folders themselves        specs        what people edit
     scan, wound   one chained file, and its first bad line
@@ -23,7 +23,7 @@ from state_layout.check.walk import check_walk
 from state_layout.errors import NotATree
 from state_layout.migrations import check_version
 from state_layout.paths import FORMAT_VERSION, Tree
-from state_layout.spec import Kinds
+from state_layout.specs import Kinds
 
 __all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "check"]
 
@@ -31,7 +31,7 @@ __all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "check"]
 def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False) -> list[Problem]:
     """Everything found in `tree`, problems before notes; `kinds` has the settings of the agents' kinds.
 
-    `is_held_still`: the caller holds all locks (`state_layout.stillness`), so nobody else lives. A tree of
+    `is_held_still`: the caller holds all locks (`tree.stillness`), so nobody else lives. A tree of
     another format is not looked into. Raises OSError if the folder of the tree is not there.
     """
     scene = Scene(tree, is_held_still=is_held_still)

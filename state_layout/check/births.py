@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from state_layout.attempts import list_attempts
-from state_layout.chain import Line
 from state_layout.check.problem import Finding, as_note
 from state_layout.check.scan import AS_IN_A_COPY, Scan
 from state_layout.check.scene import Scene
+from state_layout.files.chain import Line
+from state_layout.lives.attempts import list_attempts
 from state_layout.paths import number_name
 
 

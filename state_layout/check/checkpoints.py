@@ -8,10 +8,10 @@ from pathlib import Path
 from state_layout.check.problem import Finding, as_note
 from state_layout.check.scan import Scan
 from state_layout.check.scene import LARGEST_SNAPSHOT_BYTES, Scene
-from state_layout.checkpoints import SLOTS, Checkpoint, decoded
-from state_layout.history import Mark
-from state_layout.journal import Reader
-from state_layout.reading import read_regular
+from state_layout.files.journal import Reader
+from state_layout.files.reading import read_regular
+from state_layout.lives.checkpoints import SLOTS, Checkpoint, decoded
+from state_layout.lives.history import Mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

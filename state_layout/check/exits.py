@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from state_layout.attempts import list_attempts
 from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
+from state_layout.files.reading import Unreadable
+from state_layout.lives.attempts import list_attempts
 from state_layout.paths import AgentPaths
-from state_layout.reading import Unreadable
 from state_layout.records import ExitReason
 
 LOST_AGAIN = "the supervisor seals it as lost when it starts"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from state_layout.chain import Line
 from state_layout.check.births import Birth, Standing, attempt_numbers, read_birth, standings
 from state_layout.check.checkpoints import Slots, judge_checkpoints, read_slots
 from state_layout.check.exits import Ending, check_exit
@@ -17,7 +16,8 @@ from state_layout.check.problem import Finding
 from state_layout.check.scan import Bounds, Scan, judge, judge_end
 from state_layout.check.scene import Scene
 from state_layout.check.spans import Spans
-from state_layout.history import History, Mark
+from state_layout.files.chain import Line
+from state_layout.lives.history import History, Mark
 from state_layout.records import ExitReason
 
 _NOT_NEEDED = ("steps", "calls", "raised", "saves", "results", "state")

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from state_layout.boxes import ALL, OPERATOR, is_sender
-from state_layout.chain import Line, Position
 from state_layout.check.lives_of_agents import Account
 from state_layout.check.problem import CATALOGUE, Finding, as_note
 from state_layout.check.scan import Bounds, Scan, judge
 from state_layout.check.scene import Scene
 from state_layout.check.spans import Spans, shown
-from state_layout.history import Mark
-from state_layout.journal import Reader
-from state_layout.operator_mail import read_operator_file
+from state_layout.files.chain import Line, Position
+from state_layout.files.journal import Reader
+from state_layout.lives.history import Mark
+from state_layout.mail.boxes import ALL, OPERATOR, is_sender
+from state_layout.mail.operator_mail import read_operator_file
 from state_layout.paths import is_name
 from state_layout.records import MESSAGE_TYPES
 

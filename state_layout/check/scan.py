@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.chain import Line, Position
 from state_layout.check.problem import CATALOGUE, Entry, Finding, Severity, as_note
 from state_layout.check.scene import Scene
 from state_layout.check.wound import Wound, examine
-from state_layout.journal import Damage, Reader
+from state_layout.files.chain import Line, Position
+from state_layout.files.journal import Damage, Reader
 
 AS_IN_A_COPY = "as in a copy of a living tree: resume goes on from there, what came after may be done again"
 _CORRUPT_REMEDY = "restore the file from a copy; its agent does not start like this"

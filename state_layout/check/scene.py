@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec, locks
 from state_layout.check.problem import CATALOGUE, Entry, Finding, Problem
 from state_layout.errors import StorageError
-from state_layout.identity import is_alive, read_handle, tree_place
+from state_layout.files import codec, locks
+from state_layout.files.reading import Unreadable, read_regular
+from state_layout.host.identity import is_alive, read_handle, tree_place
 from state_layout.paths import Tree, is_name
-from state_layout.reading import Unreadable, read_regular
 
 LARGEST_SNAPSHOT_BYTES = 1 << 28
 

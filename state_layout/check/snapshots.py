@@ -10,8 +10,8 @@ from typing import Any
 from state_layout.check.problem import Finding, as_note
 from state_layout.check.scan import Bounds, Scan, judge
 from state_layout.check.scene import Scene
-from state_layout.identity import Handle
-from state_layout.reading import Unreadable
+from state_layout.files.reading import Unreadable
+from state_layout.host.identity import Handle
 from state_layout.records import Phase, TaskOutcome
 
 _SUFFIX = ".jsonl"

@@ -1,4 +1,4 @@
-"""The specs: what a person has to edit, in the words of `state_layout.spec`."""
+"""The specs: what a person has to edit, in the words of `state_layout.specs`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
 from state_layout.errors import BadInput, NotATree
-from state_layout.spec import Kinds, SpecError, read_specs
+from state_layout.specs import Kinds, SpecError, read_specs
 
 
 def check_specs(scene: Scene, kinds: Kinds | None) -> None:

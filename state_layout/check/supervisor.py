@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.chain import Line
 from state_layout.check.problem import Finding, as_note
 from state_layout.check.scan import Bounds, Scan, judge
 from state_layout.check.scene import Scene
-from state_layout.history import Mark
+from state_layout.files.chain import Line
+from state_layout.lives.history import Mark
 
 
 @dataclass(slots=True, kw_only=True)

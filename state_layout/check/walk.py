@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from state_layout.atomic import is_temporary
 from state_layout.check.problem import Finding
 from state_layout.check.scene import Scene
+from state_layout.files.atomic import is_temporary
 
 _NAME, _NUMBER = "[a-z0-9][a-z0-9_-]{0,63}", r"\d{4,}"
 _FOLDERS = (

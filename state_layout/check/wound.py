@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec
-from state_layout.chain import TAIL_BYTES, Position, link, verified
 from state_layout.check.problem import Finding
+from state_layout.files import codec
+from state_layout.files.chain import TAIL_BYTES, Position, link, verified
 
 LONGEST_LINE_BYTES = 1 << 26
 _CHUNK_BYTES = 1 << 16

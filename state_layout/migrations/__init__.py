@@ -2,7 +2,7 @@
 
 `MIGRATIONS[n]` turns a tree of format `n` into one of `n + 1`. `FORMAT` is replaced after each step, so one
 that was cut off is done again: each must be idempotent, keep what it replaces (`<file>.torn-<n>` or the file
-itself) and write through `state_layout.atomic`. A frozen tree of every format lies in `tests/trees/`: it must
+itself) and write through `files.atomic`. A frozen tree of every format lies in `tests/trees/`: it must
 load for ever. Nothing is migrated while a supervisor or an agent lives.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from state_layout import atomic
 from state_layout.errors import NotATree
+from state_layout.files import atomic
+from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
-from state_layout.reading import Unreadable, read_regular
-from state_layout.stillness import held_still
-from state_layout.wording import shown
+from state_layout.shapes.wording import shown
+from state_layout.tree.stillness import held_still
 
 Migration = Callable[[Tree], None]
 

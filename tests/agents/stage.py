@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from maos_sup.agents.runner import main
-from state_layout import codec, disk
-from state_layout.attempts import read_exit, recall
 from state_layout.check import check
-from state_layout.history import History
-from state_layout.identity import own_handle, tree_place
-from state_layout.journal import Reader
-from state_layout.spec_edit import edit_spec
-from state_layout.tree_making import create_tree
+from state_layout.files import codec, disk
+from state_layout.files.journal import Reader
+from state_layout.host.identity import own_handle, tree_place
+from state_layout.lives.attempts import read_exit, recall
+from state_layout.lives.history import History
+from state_layout.specs.edit import edit_spec
+from state_layout.tree.making import create_tree
 
 Value = TypeVar("Value")
 QUICK = {"save_s": 0.05, "checkpoint_s": 120, "beat_s": 0.1, "tick_s": 0.2}

@@ -14,7 +14,7 @@ from stage import Stage, python, shell, wait_for
 from maos_sup.agents import program
 from maos_sup.agents.control import BadLine, parse
 from state_layout.errors import BadInput
-from state_layout.operator_mail import append_operator_message
+from state_layout.mail.operator_mail import append_operator_message
 
 Make = Callable[..., Stage]
 

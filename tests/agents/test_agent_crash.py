@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 from stage import Stage, operations, python, shell, wait_for
 
-from state_layout.attempts import recall
-from state_layout.journal import Reader
-from state_layout.operator_mail import append_operator_message
+from state_layout.files.journal import Reader
+from state_layout.lives.attempts import recall
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Stage]

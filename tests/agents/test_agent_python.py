@@ -6,7 +6,7 @@ import pytest
 from callables import HEAD, Make, result, staged
 from stage import python, wait_for
 
-from state_layout.operator_mail import append_operator_message
+from state_layout.mail.operator_mail import append_operator_message
 
 
 def test_step_is_not_called_again_by_the_next_attempt(stage: Make) -> None:

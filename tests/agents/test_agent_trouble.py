@@ -16,11 +16,11 @@ from stage import Stage, python, shell, wait_for
 
 from maos_sup.agents.kind import find_kind, kind_names, kind_shapes
 from maos_sup.agents.revive import is_supervised
-from state_layout import codec, disk
 from state_layout.errors import BadInput
-from state_layout.identity import own_handle
+from state_layout.files import codec, disk
+from state_layout.host.identity import own_handle
 from state_layout.records import TaskPhase
-from state_layout.shape import Unknown
+from state_layout.shapes.shape import Unknown
 
 Make = Callable[..., Stage]
 UNTIL_GO = 'while [ ! -e "$OUT/go" ]; do sleep 0.02; done'
@@ -211,7 +211,7 @@ def test_deleted_run_folder_is_made_again(stage: Make) -> None:
 
 
 def test_handle_names_the_program_and_the_beat_moves(stage: Make) -> None:
-    from state_layout.beats import read_beat
+    from state_layout.host.beats import read_beat
 
     one = stage({"ann": shell('echo $$ > "$OUT/pid"; sleep 1062')})
     life = one.live("ann")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from cli_trees import Answer
 
-from state_layout.journal import Journal
-from state_layout.locks import take_life_lock
+from state_layout.files.journal import Journal
+from state_layout.files.locks import take_life_lock
 from state_layout.paths import Tree
 
 Call = Callable[..., Answer]

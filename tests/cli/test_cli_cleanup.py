@@ -14,11 +14,11 @@ import pytest
 from cli_trees import finish, new_tree
 
 from state_layout.errors import Locked
-from state_layout.identity import own_handle
-from state_layout.locks import take_life_lock
-from state_layout.marks import tree_place
+from state_layout.files.locks import take_life_lock
+from state_layout.host.identity import own_handle
+from state_layout.host.marks import tree_place
 from state_layout.paths import Tree
-from state_layout.removal import remove_tree
+from state_layout.tree.removal import remove_tree
 
 Call = Callable[..., Any]
 OLD = ("cleanup", "--older-than", "30")

@@ -13,7 +13,7 @@ from cli_trees import new_tree
 from maos_sup.cli.resume import add_task, point_at_project
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
-from state_layout.spec import read_specs
+from state_layout.specs import read_specs
 
 Call = Callable[..., Any]
 GOOD = '[agents.a]\nkind = "command"\ncommand = ["true"]\ntask = "do"\n'

@@ -12,7 +12,7 @@ from typing import Any
 from programs.outside import entries
 from troupe import TALKERS, THINKERS, WORKERS, Troupe
 
-from state_layout.attempts import all_lines
+from state_layout.lives.attempts import all_lines
 
 Numbers = Sequence[int]
 

@@ -18,8 +18,8 @@ from maos_sup.loopback.reply import Pace, Reply
 from maos_sup.loopback.request import Request
 from maos_sup.loopback.rules import load_rules
 from maos_sup.loopback.server import LoopbackServer
-from state_layout.attempts import all_lines
 from state_layout.ledger import spent_by
+from state_layout.lives.attempts import all_lines
 
 EXAMPLE = REPOSITORY / "examples" / "model_team"
 AGENTS = ("developer", "tester", "writer", "reviewer")

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maos_sup.launchers.base import Launcher, Observed, Submission
-from state_layout.identity import read_stat
-from state_layout.marks import mark_of
+from state_layout.host.identity import read_stat
+from state_layout.host.marks import mark_of
 from state_layout.paths import Tree
 
 DEADLINE_S = 20.0
 IDLE = "import signal\n(root / f'{agent}.up').touch()\nwhile True: signal.pause()\n"
 WORN = (
-    "from state_layout.marks import mark_of, wear\n"
+    "from state_layout.host.marks import mark_of, wear\n"
     "from state_layout.paths import Tree\n"
     "wear(mark_of(Tree(root), agent, 1))\n"
 )
@@ -58,9 +58,7 @@ class Lab:
         """Submit `agent`, with a new script if one is given."""
         if script is not None:
             self.write(agent, script)
-        return self.launcher.submit(
-            Submission(agent=agent, attempt=1, tree_root=str(self.tree.root))
-        )
+        return self.launcher.submit(Submission(agent=agent, attempt=1, tree_root=str(self.tree.root)))
 
     def start(self, agent: str, script: str = IDLE) -> int:
         """Submit `agent` and wait until its script said that it is up; its pid."""

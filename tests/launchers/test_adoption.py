@@ -15,15 +15,15 @@ import pytest
 from lab import DEADLINE_S, SUPERVISOR, Lab, open_descriptors, runs
 
 from maos_sup.launchers.adoption import lock_holder
-from state_layout import atomic, codec
-from state_layout.identity import Handle, handle_of
-from state_layout.marks import mark_of
+from state_layout.files import atomic, codec
+from state_layout.host.identity import Handle, handle_of
+from state_layout.host.marks import mark_of
 from state_layout.paths import Tree
 
 AGENT = """
 import signal, sys
 from pathlib import Path
-from state_layout.locks import take_life_lock
+from state_layout.files.locks import take_life_lock
 from state_layout.paths import Tree
 tree = Tree(Path(sys.argv[1]))
 lock = take_life_lock(tree.agent(sys.argv[2]).lock)
@@ -171,9 +171,9 @@ def test_exit_of_an_adopted_agent_is_known_where_the_kernel_keeps_it(
 def test_living_agents_of_a_killed_supervisor_are_adopted_not_doubled(lab: Lab) -> None:
     names = [f"a{number}" for number in range(20)]
     script = (
-        "import signal\nfrom state_layout import atomic, codec\n"
-        "from state_layout.identity import own_handle\n"
-        "from state_layout.locks import take_life_lock\nfrom state_layout.paths import Tree\n"
+        "import signal\nfrom state_layout.files import atomic, codec\n"
+        "from state_layout.host.identity import own_handle\n"
+        "from state_layout.files.locks import take_life_lock\nfrom state_layout.paths import Tree\n"
         "tree = Tree(root)\nlock = take_life_lock(tree.agent(agent).lock)\n"
         "atomic.refresh(tree.handle(agent), codec.encode(own_handle(1).to_json()))\n"
         "(root / f'{agent}.up').touch()\nwhile True: signal.pause()\n"

@@ -112,7 +112,7 @@ def test_deaf_agent_that_is_still_being_started_is_killed(lab: Lab) -> None:
 
 def test_supervisor_that_an_agent_started_is_left_alone(lab: Lab) -> None:
     lab.path("nested.py").write_text(
-        "import sys, time\nfrom pathlib import Path\nfrom state_layout.marks import wear_none\n"
+        "import sys, time\nfrom pathlib import Path\nfrom state_layout.host.marks import wear_none\n"
         "wear_none()\nPath(sys.argv[1]).touch()\ntime.sleep(1000)\n"
     )
     nested = "import sys\n" + started(

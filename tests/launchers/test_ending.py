@@ -86,6 +86,7 @@ def test_processes_that_keep_forking_are_ended(spawn: Spawn) -> None:
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
+
     def is_ended(process: subprocess.Popen[bytes]) -> bool:
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
@@ -99,9 +100,7 @@ def test_processes_that_keep_forking_are_ended(spawn: Spawn) -> None:
     raise AssertionError("processes that keep forking outlived every sweep")
 
 
-@pytest.mark.parametrize(
-    "change", [{"start_time": 1}, {"mark": ""}, {"session": 1}, {"parent": 1}], ids=str
-)
+@pytest.mark.parametrize("change", [{"start_time": 1}, {"mark": ""}, {"session": 1}, {"parent": 1}], ids=str)
 def test_process_that_changed_is_not_opened(spawn: Spawn, change: dict[str, object]) -> None:
     row = row_of(spawn())
     assert open_row(replace(row, **change)) is None  # type: ignore[arg-type]  # one field of the record

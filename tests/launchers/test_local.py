@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from lab import IDLE, Lab, open_descriptors, runs
 
-from state_layout.identity import read_stat
-from state_layout.marks import read_mark
+from state_layout.host.identity import read_stat
+from state_layout.host.marks import read_mark
 
 
 def test_agent_runs_until_it_is_done(any_lab: Lab) -> None:
@@ -122,7 +122,9 @@ def test_agent_is_named_in_the_process_list(any_lab: Lab) -> None:
 
 
 def test_agent_can_wear_its_mark(any_lab: Lab) -> None:
-    pid = any_lab.start("bob", f"from state_layout.marks import wear\nwear('{any_lab.mark('bob')}')\n{IDLE}")
+    pid = any_lab.start(
+        "bob", f"from state_layout.host.marks import wear\nwear('{any_lab.mark('bob')}')\n{IDLE}"
+    )
     assert read_mark(pid) == any_lab.mark("bob")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lab import IDLE, WORN, Lab, runs, started
 
-from state_layout.marks import mark_of
+from state_layout.host.marks import mark_of
 from state_layout.paths import Tree
 
 MARKED = "{**os.environ, 'MAOS_MARK': '%s'}"

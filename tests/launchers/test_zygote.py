@@ -15,7 +15,7 @@ from lab import IDLE, SUPERVISOR, Lab, runs, started
 from maos_sup.launchers.linux import exit_of
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.launchers.table import read_children
-from state_layout.identity import read_stat
+from state_layout.host.identity import read_stat
 
 
 def zygote_of(lab: Lab) -> int:
@@ -81,8 +81,12 @@ def test_each_request_is_carried_out_once_however_often_zygotes_die(lab: Lab) ->
         lab.submit(name, script)
     for _ in range(5):
         before = sum(lab.path(f"{name}.ran").exists() for name in names)
-        lab.wait(lambda before=before: sum(lab.path(f"{n}.ran").exists() for n in names) > before  # type: ignore[misc]
-                 or all(lab.path(f"{n}.ran").exists() for n in names))
+        lab.wait(
+            lambda before=before: (
+                sum(lab.path(f"{n}.ran").exists() for n in names) > before  # type: ignore[misc]
+                or all(lab.path(f"{n}.ran").exists() for n in names)
+            )
+        )
         if zygote := zygote_of(lab):
             os.kill(zygote, signal.SIGKILL)
     lab.wait(lambda: all(seen.pid or not seen.alive for seen in map(lab.observed, names)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maos_sup.planner.plan import Plan, load_plan
-from state_layout.shape import Argv, CallableName, Field, Shape, Text
+from state_layout.shapes.shape import Argv, CallableName, Field, Shape, Text
 
 KINDS = {
     "command": Shape(

@@ -12,7 +12,7 @@ import pytest
 from maos_sup.planner.document import LARGEST_PLAN_BYTES, read_document
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
-from state_layout.shape import Shape
+from state_layout.shapes.shape import Shape
 
 Load = Callable[..., Plan]
 

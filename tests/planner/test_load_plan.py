@@ -12,8 +12,8 @@ import pytest
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from state_layout.errors import BadInput
 from state_layout.records import Limits
-from state_layout.shape import Shape
-from state_layout.spec import read_specs
+from state_layout.shapes.shape import Shape
+from state_layout.specs import read_specs
 from state_layout.tree import open_tree
 
 Load = Callable[..., Plan]

@@ -7,7 +7,7 @@ from typing import Any
 
 from maos_sup.planner.plan import plan_schema
 from maos_sup.planner.schema import plan_shape
-from state_layout.shape import Shape
+from state_layout.shapes.shape import Shape
 
 
 def test_schema_is_json_and_names_every_key(kinds: dict[str, Shape]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from state_layout import codec
-from state_layout.chain import ORIGIN, chained, link
+from state_layout.files import codec
+from state_layout.files.chain import ORIGIN, chained, link
 
 Fields = list[dict[str, Any]]
 

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from state_layout import atomic, codec
-from state_layout.attempts import Attempt, begin_attempt, recall, seal_exit
-from state_layout.chain import Line
-from state_layout.checkpoints import Checkpointer
-from state_layout.history import History
-from state_layout.identity import own_handle, tree_place
-from state_layout.inbox import Inbox
-from state_layout.journal import Journal
-from state_layout.operator_mail import append_operator_message
-from state_layout.outbox import Outbox
+from state_layout.files import atomic, codec
+from state_layout.files.chain import Line
+from state_layout.files.journal import Journal
+from state_layout.host.identity import own_handle, tree_place
+from state_layout.lives.attempts import Attempt, begin_attempt, recall, seal_exit
+from state_layout.lives.checkpoints import Checkpointer
+from state_layout.lives.history import History
+from state_layout.mail.inbox import Inbox
+from state_layout.mail.operator_mail import append_operator_message
+from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
-from state_layout.spec import accept, read_specs
+from state_layout.specs import accept, read_specs
 from state_layout.tree import create_tree
 
 ORCHESTRATION = {"id": "20261121-0142-count-files-7f3k", "request": "Count the files", "want": "run"}

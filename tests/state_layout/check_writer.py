@@ -10,9 +10,9 @@ from pathlib import Path
 
 from check_trees import Author
 
-from state_layout.attempts import list_attempts, read_exit, seal_exit
-from state_layout.chain import utc_now
-from state_layout.locks import take_life_lock
+from state_layout.files.chain import utc_now
+from state_layout.files.locks import take_life_lock
+from state_layout.lives.attempts import list_attempts, read_exit, seal_exit
 from state_layout.paths import Tree
 from state_layout.records import ExitReason
 

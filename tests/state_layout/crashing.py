@@ -1,8 +1,8 @@
 """Stop a process at each of its disk operations, and cut the power there.
 
 `crash(act, at=k)` runs `act` in a forked child that ends, without a word, just before its k-th operation that
-changes the disk (seen through `state_layout.disk.tap`). What it wrote stays: that is a kill. The `Disk` that
-comes back knows what was not synced by then, and can take it away in the ways power losses do.
+changes the disk (seen through `state_layout.files.disk.tap`). What it wrote stays: that is a kill. The `Disk`
+that comes back knows what was not synced by then, and can take it away in the ways power losses do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from state_layout import disk
+from state_layout.files import disk
 
 CRASHED, FINISHED, FAILED = 7, 8, 9
 

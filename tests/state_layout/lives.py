@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from state_layout.attempts import begin_attempt, recall
-from state_layout.chain import Line
-from state_layout.checkpoints import Checkpointer
-from state_layout.history import Mark
-from state_layout.inbox import Inbox
-from state_layout.outbox import Outbox
+from state_layout.files.chain import Line
+from state_layout.lives.attempts import begin_attempt, recall
+from state_layout.lives.checkpoints import Checkpointer
+from state_layout.lives.history import Mark
+from state_layout.mail.inbox import Inbox
+from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
 from state_layout.records import Message
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from state_layout.approvals import answer_to, question_id
 from state_layout.paths import Tree
+from state_layout.specs.approvals import answer_to, question_id
 
 AT = "2026-11-21T01:42:00.500000Z"
 AT_NS = int(datetime(2026, 11, 21, 1, 42, 0, tzinfo=UTC).timestamp()) * 10**9 + 500_000_000

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from crashing import POWER_LOSSES, Loss, at_each_crash, lose
 
-from state_layout import atomic, disk
 from state_layout.errors import StorageError, StorageFull
+from state_layout.files import atomic, disk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
 OLD, NEW = b"old" * 1000, b"new" * 2000

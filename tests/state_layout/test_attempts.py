@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from lives import Life, make_tree
 
-from state_layout import disk
-from state_layout.attempts import all_lines, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.errors import StorageError, StorageFull
-from state_layout.journal import Reader
+from state_layout.files import disk
+from state_layout.files.journal import Reader
+from state_layout.lives.attempts import all_lines, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.paths import Tree
 
 

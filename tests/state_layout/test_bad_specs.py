@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_layout import codec
-from state_layout.spec import validate_spec_bytes
+from state_layout.files import codec
+from state_layout.specs import validate_spec_bytes
 
 CASES = Path(__file__).with_name("bad_specs.txt").read_text().split("====\n")[1:]
 

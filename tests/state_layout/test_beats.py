@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from state_layout import disk
-from state_layout.beats import Beat, BeatWriter, read_beat
+from state_layout.files import disk
+from state_layout.host.beats import Beat, BeatWriter, read_beat
 
 
 def counters(path: Path) -> Beat:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_layout.chain import (
+from state_layout.files.chain import (
     ORIGIN,
     TAIL_BYTES,
     Position,
@@ -20,7 +20,7 @@ from state_layout.chain import (
     utc_now,
     verified,
 )
-from state_layout.codec import NotJson
+from state_layout.files.codec import NotJson
 
 AT = "2026-11-21T01:42:00.123456Z"
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=50)

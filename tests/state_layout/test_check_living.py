@@ -21,13 +21,13 @@ from check_cases import TORN
 from check_trees import Author, clock, copy_in_place, make_specs, make_tree, write
 from test_check import said
 
-from state_layout import codec
-from state_layout.chain import chained
 from state_layout.check import Severity, check
-from state_layout.identity import own_handle
-from state_layout.locks import take_life_lock
+from state_layout.check.repair import repair
+from state_layout.files import codec
+from state_layout.files.chain import chained
+from state_layout.files.locks import take_life_lock
+from state_layout.host.identity import own_handle
 from state_layout.paths import Tree
-from state_layout.repair import repair
 
 WRITER = Path(__file__).with_name("check_writer.py")
 

@@ -11,11 +11,11 @@ import pytest
 from crashing import POWER_LOSSES, Loss, at_each_crash
 from lives import Life, make_tree
 
-from state_layout import atomic, codec, disk
-from state_layout.attempts import recall
-from state_layout.checkpoints import decoded, encoded, read_checkpoints, write_checkpoint
 from state_layout.errors import StorageError
-from state_layout.history import History
+from state_layout.files import atomic, codec, disk
+from state_layout.lives.attempts import recall
+from state_layout.lives.checkpoints import decoded, encoded, read_checkpoints, write_checkpoint
+from state_layout.lives.history import History
 from state_layout.paths import AttemptPaths
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours

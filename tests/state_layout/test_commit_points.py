@@ -17,8 +17,8 @@ import pytest
 from crashing import POWER_LOSSES, Loss, at_each_crash, crash, memory_folder
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout.attempts import all_lines, list_attempts, read_exit, recall, seal_exit
-from state_layout.operator_mail import append_operator_message
+from state_layout.lives.attempts import all_lines, list_attempts, read_exit, recall, seal_exit
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours

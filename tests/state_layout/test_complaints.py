@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from state_layout.complaints import forgiving_stderr
+from state_layout.files.complaints import forgiving_stderr
 
 SAYS = """
 import sys, traceback
-from state_layout.complaints import forgive_stderr
+from state_layout.files.complaints import forgive_stderr
 forgive_stderr()
 sys.stderr.write("a word\\n")
 print("another", file=sys.stderr, flush=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from state_layout.chain import ORIGIN, Position, chained
 from state_layout.errors import Damaged
-from state_layout.journal import Journal, Reader, last_position
+from state_layout.files.chain import ORIGIN, Position, chained
+from state_layout.files.journal import Journal, Reader, last_position
 
 
 def journal_of(path: Path, count: int) -> Journal:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_layout import codec
-from state_layout.chain import ORIGIN, Position, chained
-from state_layout.history import History
+from state_layout.files import codec
+from state_layout.files.chain import ORIGIN, Position, chained
+from state_layout.lives.history import History
 from state_layout.records import TaskOutcome, TaskPhase
 
 AT = "2026-11-21T01:42:00.000001Z"

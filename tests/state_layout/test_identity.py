@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from state_layout import atomic, codec
-from state_layout.identity import (
+from state_layout.files import atomic, codec
+from state_layout.host.identity import (
     Handle,
     handle_of,
     is_alive,
@@ -97,7 +97,8 @@ def test_looking_leaves_no_descriptor_open() -> None:
 
 def test_without_a_free_descriptor_nothing_is_known_of_a_process() -> None:
     code = (
-        "import os, resource\nfrom state_layout.identity import own_handle, is_alive\nmine = own_handle(1)\n"
+        "import os, resource\nfrom state_layout.host.identity import own_handle, is_alive\n"
+        "mine = own_handle(1)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\nassert is_alive(mine) is None"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout import disk, open_mail
-from state_layout.history import Mark
-from state_layout.inbox import Inbox
-from state_layout.operator_mail import append_operator_message
+from state_layout.files import disk
+from state_layout.lives.history import Mark
+from state_layout.mail import open_mail
+from state_layout.mail.inbox import Inbox
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from state_layout import disk
-from state_layout.chain import Position
 from state_layout.errors import StorageError, StorageFull
-from state_layout.journal import Journal, Reader
+from state_layout.files import disk
+from state_layout.files.chain import Position
+from state_layout.files.journal import Journal, Reader
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_layout.links import Link, circle_faults, circles, link_faults
+from state_layout.specs.links import Link, circle_faults, circles, link_faults
 
 Needs = dict[str, list[str]]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from state_layout.errors import Locked, StorageError
-from state_layout.locks import editing, is_free, take_life_lock
+from state_layout.files.locks import editing, is_free, take_life_lock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
 HOLDER = """
 import sys
 from pathlib import Path
-from state_layout.locks import take_life_lock
+from state_layout.files.locks import take_life_lock
 lock = take_life_lock(Path(sys.argv[1]))
 sys.stdout.write("held\\n"); sys.stdout.flush()
 sys.stdin.read()
@@ -136,7 +136,7 @@ def test_folder_in_the_way_is_told(tmp_path: Path) -> None:
 def test_editors_of_spec_wait_for_each_other(tmp_path: Path) -> None:
     with editing(tmp_path / ".lock"):
         code = (
-            "import sys; from pathlib import Path; from state_layout.locks import editing\n"
+            "import sys; from pathlib import Path; from state_layout.files.locks import editing\n"
             "with editing(Path(sys.argv[1]), patience_s=0.05): pass"
         )
         other = subprocess.run(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout.attempts import recall
+from state_layout.lives.attempts import recall
 from state_layout.mail import append_operator_message, count_undelivered, read_messages
-from state_layout.operator_mail import read_operator_file
+from state_layout.mail.operator_mail import read_operator_file
 from state_layout.paths import Tree
 
 SENDERS = ("alice", "carol")

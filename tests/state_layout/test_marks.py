@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from state_layout.marks import (
+from state_layout.host.marks import (
     MARK_BYTES,
     MARK_VARIABLE,
     blank_mark,
@@ -22,7 +22,7 @@ from state_layout.paths import Tree
 
 WEARER = """
 import os, sys
-from state_layout.marks import read_mark, wear, wear_none
+from state_layout.host.marks import read_mark, wear, wear_none
 print(read_mark(os.getpid()))
 print(wear(sys.argv[1]), read_mark(os.getpid()), os.environ["MAOS_MARK"])
 child = os.fork()

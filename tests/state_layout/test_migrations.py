@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from check_trees import TASKS, make_specs
 
-from state_layout import atomic, codec, disk
-from state_layout.attempts import begin_attempt, list_attempts, read_exit, recall
 from state_layout.check import check
 from state_layout.errors import Locked, NotATree, StorageFull
-from state_layout.inbox import Inbox
-from state_layout.journal import Reader
-from state_layout.locks import take_life_lock
+from state_layout.files import atomic, codec, disk
+from state_layout.files.journal import Reader
+from state_layout.files.locks import take_life_lock
+from state_layout.lives.attempts import begin_attempt, list_attempts, read_exit, recall
+from state_layout.mail.inbox import Inbox
 from state_layout.migrations import MIGRATIONS, check_version, migrate, version_of
 from state_layout.paths import FORMAT_VERSION, Tree
-from state_layout.spec import read_specs
+from state_layout.specs import read_specs
 from state_layout.tree import open_tree
 
 FROZEN = Path(__file__).resolve().parents[1] / "trees"

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lives import make_tree
 
-from state_layout import disk, operator_mail
 from state_layout.errors import BadInput, StorageError, StorageFull
-from state_layout.history import Mark
-from state_layout.inbox import Inbox
-from state_layout.operator_mail import append_operator_message, read_operator_file
+from state_layout.files import disk
+from state_layout.lives.history import Mark
+from state_layout.mail import operator_mail
+from state_layout.mail.inbox import Inbox
+from state_layout.mail.operator_mail import append_operator_message, read_operator_file
 from state_layout.paths import Tree
 
 START: Mark = (0, 0, "")
@@ -177,7 +178,7 @@ def test_edit_is_told_once_and_numbers_go_on(tree: Tree, path: Path) -> None:
 def test_growing_file_gives_each_message_once(texts: list[str], ends: list[str], cuts: list[int]) -> None:
     from tempfile import TemporaryDirectory
 
-    from state_layout import codec
+    from state_layout.files import codec
 
     parts = [codec.encode({"text": text}) + end.encode() for text, end in zip(texts, ends, strict=False)]
     whole = b"".join(parts)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout import atomic, codec, disk
 from state_layout.errors import BadInput, Damaged, StorageError, StorageFull
-from state_layout.journal import Reader
+from state_layout.files import atomic, codec, disk
+from state_layout.files.journal import Reader
 from state_layout.paths import Tree
 
 

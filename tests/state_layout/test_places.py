@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state_layout.places import json_places, line_of, repeats_a_key
+from state_layout.shapes.places import json_places, line_of, repeats_a_key
 
 VALUES = st.recursive(
     st.none()

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout import disk, outbox
 from state_layout.errors import StorageFull
-from state_layout.journal import Reader
+from state_layout.files import disk
+from state_layout.files.journal import Reader
+from state_layout.mail import outbox
 from state_layout.paths import Tree
 
 

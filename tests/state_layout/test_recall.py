@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from lives import Life, make_tree
 
-from state_layout import codec
-from state_layout.attempts import all_lines, recall, seal_exit
-from state_layout.chain import ORIGIN, chained
 from state_layout.errors import Damaged
-from state_layout.journal import Reader
+from state_layout.files import codec
+from state_layout.files.chain import ORIGIN, chained
+from state_layout.files.journal import Reader
+from state_layout.lives.attempts import all_lines, recall, seal_exit
 from state_layout.paths import Tree
 
 

@@ -11,14 +11,14 @@ from check_hands import append
 from check_trees import copy_in_place, make_tree, write
 from test_check import said
 
-from state_layout import atomic, disk
-from state_layout.attempts import read_exit, recall
 from state_layout.check import check
+from state_layout.check.repair import Repair, repair
 from state_layout.errors import Locked, StorageFull
-from state_layout.locks import editing, take_life_lock
+from state_layout.files import atomic, disk
+from state_layout.files.locks import editing, take_life_lock
+from state_layout.lives.attempts import read_exit, recall
 from state_layout.paths import Tree
 from state_layout.records import ExitReason
-from state_layout.repair import Repair, repair
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from lives import Life, all_mail, make_tree, texts
 
-from state_layout import atomic, codec, disk
-from state_layout.attempts import all_lines
 from state_layout.errors import StorageError
-from state_layout.operator_mail import append_operator_message
+from state_layout.files import atomic, codec, disk
+from state_layout.lives.attempts import all_lines
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
-from state_layout.restore import restore_copy
+from state_layout.tree.restore import restore_copy
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from state_layout.shape import (
+from state_layout.shapes.shape import (
     Argv,
     CallableName,
     Choice,

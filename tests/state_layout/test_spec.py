@@ -15,8 +15,8 @@ import pytest
 from state_layout.errors import BadInput, NotATree
 from state_layout.paths import Tree
 from state_layout.records import Want
-from state_layout.shape import Argv, Field, Shape
-from state_layout.spec import SpecCache, SpecsRead, accept, digest_of, read_specs, validate_spec_bytes
+from state_layout.shapes.shape import Argv, Field, Shape
+from state_layout.specs import SpecCache, SpecsRead, accept, digest_of, read_specs, validate_spec_bytes
 from state_layout.tree import create_tree
 
 ORCHESTRATION = {"id": "x", "request": "r"}

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from crashing import POWER_LOSSES, Disk, crash
 
-from state_layout import disk
 from state_layout.errors import BadInput, Locked, StorageError, StorageFull
-from state_layout.locks import editing
+from state_layout.files import disk
+from state_layout.files.locks import editing
 from state_layout.paths import Tree
-from state_layout.shape import Argv, Field, Shape
-from state_layout.spec import add_spec, edit_spec, read_specs
+from state_layout.shapes.shape import Argv, Field, Shape
+from state_layout.specs import add_spec, edit_spec, read_specs
 from state_layout.tree import create_tree
 
 BOB = {"kind": "command", "newer": {"b": 1, "a": [2]}, "want": "run", "command": ["true"]}

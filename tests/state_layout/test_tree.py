@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from crashing import POWER_LOSSES, Disk, crash
 
-from state_layout import disk
 from state_layout.errors import BadInput, Locked, NotATree, StorageError, StorageFull
-from state_layout.locks import take_life_lock
+from state_layout.files import disk
+from state_layout.files.locks import take_life_lock
 from state_layout.paths import Tree
-from state_layout.spec import read_specs
+from state_layout.specs import read_specs
 from state_layout.tree import (
     create_tree,
     identity,
     list_trees,
     open_tree,
 )
-from state_layout.tree_making import UNFINISHED
+from state_layout.tree.making import UNFINISHED
 
 NOW = datetime(2026, 11, 21, 1, 42, 30, tzinfo=UTC)
 SPECS: dict[str, Any] = {

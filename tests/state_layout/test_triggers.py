@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from state_layout.errors import StorageError
+from state_layout.host.triggers import TriggerReader, pull, remove_triggers, trigger_folder, trigger_path
 from state_layout.paths import Tree
-from state_layout.triggers import TriggerReader, pull, remove_triggers, trigger_folder, trigger_path
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.specs import SpecsInForce
-from state_layout import disk
-from state_layout.attempts import begin_attempt, recall, seal_exit
+from state_layout.files import disk
+from state_layout.lives.attempts import begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
 from state_layout.tree import create_tree
 

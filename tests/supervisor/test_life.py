@@ -11,10 +11,10 @@ from supervised import Supervised, begin_agent, dies_at, make_tree
 
 from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
 from maos_sup.supervisor.life import begin_life
-from state_layout import disk
-from state_layout.attempts import read_exit
 from state_layout.errors import StorageError
-from state_layout.journal import Reader
+from state_layout.files import disk
+from state_layout.files.journal import Reader
+from state_layout.lives.attempts import read_exit
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase
 

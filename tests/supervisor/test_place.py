@@ -13,9 +13,9 @@ from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.adopt import settle_in, take_tree
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.specs import SpecsInForce
-from state_layout.attempts import begin_attempt, recall, seal_exit
 from state_layout.errors import Locked
-from state_layout.locks import take_life_lock
+from state_layout.files.locks import take_life_lock
+from state_layout.lives.attempts import begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, Phase
 

@@ -9,7 +9,7 @@ from supervised import make_tree
 
 from maos_sup.supervisor.life import begin_life
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
-from state_layout.journal import Reader
+from state_layout.files.journal import Reader
 from state_layout.paths import Tree
 
 

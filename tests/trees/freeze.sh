@@ -24,7 +24,7 @@ ended "2 done"
 printf '{"seq":9' > "$tree/mail/bob/alice.jsonl.torn-1"
 python3 - "$tree" << 'END'
 import pathlib, sys
-from state_layout.journal import Journal
+from state_layout.files.journal import Journal
 journal = Journal.open(pathlib.Path(sys.argv[1]) / "budget" / "alice.jsonl")
 journal.commit("reserve", {"key": "k1", "cost_usd": 0.5, "tokens": 100})
 journal.commit("settle", {"key": "k1", "cost_usd": 0.4, "tokens": 90})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from view_trees import MakeTree
 
 from maos_sup.views.mailbox import Mailbox
-from state_layout.journal import Journal
+from state_layout.files.journal import Journal
 from state_layout.mail import append_operator_message
 from state_layout.paths import Tree
 

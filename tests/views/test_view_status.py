@@ -13,7 +13,7 @@ from maos_sup.core.memory import to_record
 from maos_sup.core.model import GiveUp
 from maos_sup.views.status import is_settled, status_of
 from state_layout.errors import LayoutError
-from state_layout.journal import Journal
+from state_layout.files.journal import Journal
 from state_layout.paths import Tree
 
 RUNNING = ("task", {"task": "t0", "run": 1, "phase": "running"})

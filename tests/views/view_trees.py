@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from state_layout import atomic, codec
-from state_layout.attempts import Attempt, begin_attempt, recall, seal_exit
-from state_layout.identity import own_handle
-from state_layout.marks import tree_place
+from state_layout.files import atomic, codec
+from state_layout.host.identity import own_handle
+from state_layout.host.marks import tree_place
+from state_layout.lives.attempts import Attempt, begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
 
 MakeTree = Callable[..., Tree]

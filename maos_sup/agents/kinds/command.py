@@ -17,7 +17,7 @@ from maos_sup.agents.kinds.programs import Program, start_error
 from maos_sup.agents.leftovers import descendants, end_all
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work
-from state_layout.shape import Argv, Choice, Field, Shape, Text
+from state_layout.shapes.shape import Argv, Choice, Field, Shape, Text
 
 _POLL_S = 0.05  # where there is no pidfd
 

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 from maos_sup.agents.context import Context
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.work import Work
-from state_layout import codec
 from state_layout.errors import BadInput, StorageFull
-from state_layout.shape import CallableName, Field, Shape
+from state_layout.files import codec
+from state_layout.shapes.shape import CallableName, Field, Shape
 
 _LEAST_ROOM_BYTES = 1 << 19
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from secrets import token_hex
 
-from state_layout import disk
 from state_layout.errors import BadInput
+from state_layout.files import disk
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE, _FOLDER_MODE = 0o666, 0o777  # as the umask has it: these are the user's files

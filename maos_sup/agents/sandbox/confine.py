@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maos_sup.agents.sandbox import landlock
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 
 LANDLOCK, BUBBLEWRAP, NONE = "landlock", "bubblewrap", "none"
 _SYSTEM = (  # the first seven hold programs

@@ -12,7 +12,7 @@ from stage import Stage
 from maos_sup.loopback.reply import Script
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
-from state_layout.attempts import all_lines
+from state_layout.lives.attempts import all_lines
 
 PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens
 

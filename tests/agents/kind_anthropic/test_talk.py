@@ -13,7 +13,7 @@ from talking import Talk, finish, steps, use
 
 from maos_sup.agents.sandbox import landlock
 from maos_sup.loopback.request import Request
-from state_layout.operator_mail import append_operator_message
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Talk]
@@ -46,9 +46,9 @@ def test_folder_and_variables_last_from_one_command_to_the_next(talk: Make) -> N
     one = talk(
         steps(
             use("bash", command="mkdir -p in/side && cd in/side && export COLOUR='dark\nblue'"),
-            use("bash", command="basename $PWD; echo \"$COLOUR\""),
+            use("bash", command='basename $PWD; echo "$COLOUR"'),
             use("bash", restart=True),
-            use("bash", command="basename $PWD; echo \"[$COLOUR]\""),
+            use("bash", command='basename $PWD; echo "[$COLOUR]"'),
             finish(),
         )
     )
@@ -274,7 +274,7 @@ def test_each_task_and_each_run_of_it_is_a_conversation_of_its_own(talk: Make) -
     one.stage.edit("tasks/t.json", run=2)
     assert one.stage.run("ann") == 0, one.stage.log()
     assert [entry["turn"] for entry in one.server.log.requests()] == [0, 1] * 3
-    assert "<result task=\"t\"" in str(one.server.log.requests()[2]["body"]["messages"])
+    assert '<result task="t"' in str(one.server.log.requests()[2]["body"]["messages"])
 
 
 def test_ids_of_calls_may_repeat_from_turn_to_turn(talk: Make) -> None:

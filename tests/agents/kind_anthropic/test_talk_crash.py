@@ -17,9 +17,9 @@ from stage import Stage, wait_for
 from talking import Talk, finish, steps, use
 
 from maos_sup.loopback.request import Request
-from state_layout.chain import Line
-from state_layout.journal import Reader
-from state_layout.operator_mail import append_operator_message
+from state_layout.files.chain import Line
+from state_layout.files.journal import Reader
+from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Talk]

@@ -209,4 +209,3 @@ def test_secrets_reach_no_file_of_the_tree(talk: Make, monkeypatch: pytest.Monke
     ]
     assert found == []
     assert "[redacted]" in one.stage.stdout("ann")
-

@@ -23,7 +23,7 @@ from maos_sup.agents.kinds.anthropic.holds import Hold, hold_on, write_hold
 from maos_sup.agents.kinds.anthropic.model import Ended, Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
 from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
 
 _LOOK_S = 0.5  # how often a wait looks whether it is over
@@ -189,5 +189,3 @@ def _effects(amount: Amount) -> Entry:
     """What of a journal line adds to the agent's totals; an unknown cost adds nothing to them."""
     told: Entry = {"tokens": amount.tokens}
     return told if amount.cost_usd is None else told | {"cost_usd": amount.cost_usd}
-
-

@@ -13,7 +13,7 @@ from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.redaction import Redactor, is_secret_name
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
 from maos_sup.agents.work import Work
-from state_layout import atomic
+from state_layout.files import atomic
 from state_layout.mail import Inbox
 from state_layout.records import Message
 

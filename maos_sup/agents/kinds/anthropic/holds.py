@@ -10,10 +10,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from state_layout import atomic, codec
-from state_layout.chain import utc_now
 from state_layout.errors import StorageError
-from state_layout.marks import boot_id
+from state_layout.files import atomic, codec
+from state_layout.files.chain import utc_now
+from state_layout.host.marks import boot_id
 from state_layout.paths import Tree
 
 

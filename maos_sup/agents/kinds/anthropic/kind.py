@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from maos_sup.agents.kind import Outcome
 from maos_sup.agents.kinds.anthropic.settings import SETTINGS
-from state_layout.shape import Shape
+from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work

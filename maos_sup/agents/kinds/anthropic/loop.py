@@ -192,5 +192,3 @@ class TalkLoop:
         if work.life.project is not None and work.spec.cwd != "workspace":
             return f"the project's folder {work.life.project.name!r}, which all agents share"
         return "a folder of your own"
-
-

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.kinds.anthropic.troubles import Broken, Cause, Trouble, of_status
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"

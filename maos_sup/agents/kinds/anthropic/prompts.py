@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.records import AgentSpec, Message, Specs, TaskSpec
 
 _RULES = """\

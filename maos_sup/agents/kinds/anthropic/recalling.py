@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maos_sup.agents.kinds.anthropic.conversation import TYPES, Conversation, Entry
-from state_layout.attempts import all_lines
+from state_layout.lives.attempts import all_lines
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 

@@ -8,7 +8,7 @@ from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
 from maos_sup.agents.kinds.anthropic.prices import cost_usd, tokens_of
 from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.work import Work
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
 from state_layout.records import Budget
 

@@ -17,8 +17,8 @@ from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, Tool
 from maos_sup.agents.kinds.anthropic.tools.offered import offered
 from maos_sup.agents.kinds.anthropic.tools.people import refusal
-from state_layout import codec
 from state_layout.errors import BadInput
+from state_layout.files import codec
 
 _MOST_SHOWN = 200  # characters of an input, in the output
 

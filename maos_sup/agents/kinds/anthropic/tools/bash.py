@@ -199,6 +199,3 @@ def shown_output(output: IO[bytes], most_chars: int) -> str:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\0", "\N{SYMBOL FOR NULL}").rstrip("\n")
-
-
-

@@ -7,7 +7,7 @@ from typing import Any
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, Waits, schema, text_property
 from maos_sup.agents.questions import ask
-from state_layout import codec
+from state_layout.files import codec
 
 
 class AskHuman:

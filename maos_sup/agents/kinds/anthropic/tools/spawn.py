@@ -11,9 +11,9 @@ from typing import Any
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
 from state_layout.errors import BadInput
+from state_layout.host.triggers import pull
 from state_layout.paths import Tree, checked_name
-from state_layout.spec import add_spec, read_specs
-from state_layout.triggers import pull
+from state_layout.specs import add_spec, read_specs
 
 _INHERITED = ("kind", "model", "base_url", "price", "sandbox", "max_tokens", "max_turns", "limits", "cwd")
 SPAWNED_BY = "spawned_by"

@@ -10,7 +10,7 @@ from maos_sup.agents.kind import SOFT
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.prompts import told_messages
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
-from state_layout import codec
+from state_layout.files import codec
 from state_layout.mail import check_recipient
 from state_layout.records import MESSAGE_TYPES
 

@@ -1,0 +1,104 @@
+"""One line of a chained file: how it is made and how it is told from a torn one.
+
+The last key `h` hashes the previous `h` and this line's bytes before it (FORMAT.md, "Chained lines"). So a
+whole line, a torn one, a hole and a hand edit are told apart without decoding, and a file is scanned at the
+speed of SHA-256.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from state_layout.files import codec
+
+_OPENING, _CLOSING = b',"h":"', b'"}'
+TAIL_BYTES = 21  # ,"h":"xxxxxxxxxxxx"} and the line feed
+LONGEST_SEQ_DIGITS = 19
+
+
+class Position(NamedTuple):
+    """A place between two lines: what was read or written up to here."""
+
+    seq: int = 0
+    offset: int = 0  # bytes
+    h: str = ""
+
+
+ORIGIN = Position()
+
+
+class Line(NamedTuple):
+    """A whole line. `raw` is without its line feed; `end` is the position after it."""
+
+    raw: bytes
+    end: Position
+
+    @property
+    def seq(self) -> int:
+        return self.end.seq
+
+    def fields(self) -> dict[str, Any]:
+        """Decode the line. Raises NotJson."""
+        return codec.decode_object(self.raw)
+
+
+_last_second = (-1, "")
+
+
+def utc_now() -> str:
+    """Now, as `at` is written. For people only: nothing decides by it."""
+    global _last_second
+    second, rest = divmod(time.time_ns(), 1_000_000_000)
+    known, text = _last_second
+    if second != known:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _last_second = (second, text)
+    return f"{text}.{rest // 1000:06d}Z"
+
+
+def link(previous: str, body: bytes) -> str:
+    """The hash that follows `previous` over `body`, the line's bytes before `,"h":`."""
+    return sha256(previous.encode() + body).hexdigest()[:12]
+
+
+def chained(previous: Position, fields: dict[str, Any]) -> Line:
+    """The line with `fields` (its `seq` among them, first) that follows `previous`."""
+    body = codec.encode(fields)[:-1]
+    h = link(previous.h, body)
+    raw = b"".join((body, _OPENING, h.encode(), _CLOSING))
+    return Line(raw, Position(fields["seq"], previous.offset + len(raw) + 1, h))
+
+
+def verified(previous: Position, raw: bytes) -> Line | None:
+    """`raw` as the line that follows `previous`, or None if it is not. `seq` must be higher."""
+    h = sha256(previous.h.encode() + raw[: 1 - TAIL_BYTES]).hexdigest()[:12]
+    if not raw.endswith(b',"h":"%b"}' % h.encode()):
+        return None
+    seq = _seq_of(raw)
+    if seq is None or seq <= previous.seq:
+        return None
+    return Line(raw, Position(seq, previous.offset + len(raw) + 1, h))
+
+
+def synced_claim(raw: bytes) -> int:
+    """The highest `seq` that a line of an uncertain file says was durable; 0 if it says nothing."""
+    try:
+        claim = codec.decode_object(raw).get("synced", 0)
+    except codec.NotJson:
+        return 0
+    return claim if isinstance(claim, int) else 0
+
+
+def anchor(h: str) -> bytes:
+    """The last bytes of the line whose hash is `h`, line feed included."""
+    return b',"h":"%b"}\n' % h.encode()
+
+
+def _seq_of(raw: bytes) -> int | None:
+    if not raw.startswith(b'{"seq":'):
+        return None
+    digits = raw[7 : raw.find(b",", 7)]
+    return int(digits) if digits.isdigit() and len(digits) <= LONGEST_SEQ_DIGITS else None

@@ -1,0 +1,101 @@
+"""Locks for life (flock) and the short lock on `spec/` (filelock, the only place that imports it).
+
+A life lock says "this process lives": held from start to exit, closed on exec and in forked children (or it
+would outlive its owner), never deleted, so no stale lock exists. flock and not fcntl: a POSIX lock is lost
+when any descriptor of the file is closed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from state_layout.errors import Locked, StorageError, storage_error
+from state_layout.files import atomic, disk
+
+
+class LifeLock:
+    """A held lock; `release` or the end of the process frees it."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._descriptor = path, descriptor
+        os.register_at_fork(after_in_child=self._close_in_child)
+
+    def release(self) -> None:
+        """Free the lock. No error if it is free."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    _close_in_child = release
+
+
+def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
+    """Take the lock at `path`, trying for `patience_s` (a probe may hold it for a moment). Raises Locked."""
+    atomic.make_folder(path.parent)
+    deadline = time.monotonic() + patience_s
+    while (lock := _taken(path)) is None:
+        if time.monotonic() > deadline:
+            raise Locked(f"{path}: held by another process")
+        time.sleep(0.005)
+    return lock
+
+
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the life lock at `path`. Takes it for a moment: for the supervisor only."""
+    try:
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            return _try_lock(descriptor)
+    except FileNotFoundError:
+        return True
+
+
+@contextmanager
+def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
+    """Hold the lock that the command line takes to edit `spec/`. Raises Locked."""
+    import filelock  # here: it costs 10 to 60 ms to import, and viewers never edit
+
+    try:
+        with filelock.FileLock(path, timeout=patience_s, mode=atomic.FILE_MODE, fallback_to_soft=False):
+            yield
+    except filelock.Timeout as cause:
+        raise Locked(f"{path}: another command has been editing for {patience_s:g} s; try again") from cause
+    except OSError as cause:
+        raise storage_error("lock", path, cause) from cause
+
+
+def _taken(path: Path) -> LifeLock | None:
+    """The lock at `path`, or None if another process has it, or somebody removed or replaced it just now."""
+    try:
+        descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
+    except OSError as cause:
+        raise storage_error("open lock", path, cause) from cause
+    is_ours = False
+    try:
+        is_ours = _try_lock(descriptor) and _is_at(path, descriptor)
+    finally:
+        if not is_ours:
+            os.close(descriptor)
+    return LifeLock(path, descriptor) if is_ours else None
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether `path` still leads to the open file: a lock on a removed one would keep nobody out."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as cause:
+        raise StorageError(f"this file system cannot lock files ({cause.strerror}); use another") from cause
+    return True

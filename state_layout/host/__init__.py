@@ -1,0 +1,1 @@
+"""What belongs to one host (`run/`): who a process is, signs of life, marks, triggers. All disposable."""

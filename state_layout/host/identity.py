@@ -1,0 +1,199 @@
+"""Which process is which: handles, read back from /proc and checked before anything is believed.
+
+A pid alone says nothing, it is used again; so a process is the same only if boot, pid, start time and the
+inode of its pidfd are. This module looks and never signals; it works on Linux, elsewhere it says "unknown".
+Marks, by which the leftovers of a dead process are known, are in `state_layout.host.marks`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from state_layout.files import codec
+from state_layout.host.marks import boot_id, mark_of, read_raw, tree_place
+
+__all__ = [
+    "Handle",
+    "ProcessStat",
+    "boot_id",
+    "handle_of",
+    "is_alive",
+    "mark_of",
+    "open_process",
+    "own_handle",
+    "read_handle",
+    "read_stat",
+    "tree_place",
+]
+
+GONE_STATES = frozenset("ZXx")  # a zombie runs no more: its files are closed, its locks are free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """The identity of a process, as in `run/**.handle.json`; `start_time` is in ticks since the boot."""
+
+    boot_id: str
+    pid: int
+    start_time: int
+    pidfd_inode: int  # 0: this system has no pidfd
+    attempt: int
+    program_pid: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    def with_program(self, pid: int | None) -> Handle:
+        """The same handle naming the program that the agent runs now."""
+        return replace(self, program_pid=pid)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Handle:
+        """Raises ValueError for anything that is no handle."""
+        known: dict[str, Any] = {key: value.get(key) for key in cls.__dataclass_fields__}
+        numbers = ("pid", "start_time", "pidfd_inode", "attempt")
+        if not isinstance(known["boot_id"], str) or any(type(known[key]) is not int for key in numbers):
+            raise ValueError("no handle: boot_id, pid, start_time, pidfd_inode or attempt is missing")
+        if known["pid"] <= 0 or not isinstance(known["program_pid"], int | None):
+            raise ValueError("no handle: pids are whole numbers above 0")
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStat:
+    """What /proc/<pid>/stat says of a process; `start_time` is in ticks since the boot."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+    start_time: int
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended and only waits to be reaped."""
+        return self.state in GONE_STATES
+
+
+def own_handle(attempt: int) -> Handle:
+    """The handle of this process."""
+    handle = handle_of(os.getpid(), attempt=attempt)
+    if handle is None:  # no /proc: nothing can be checked later, so nothing is claimed
+        return Handle(boot_id=boot_id(), pid=os.getpid(), start_time=0, pidfd_inode=0, attempt=attempt)
+    return handle
+
+
+def handle_of(pid: int, *, attempt: int) -> Handle | None:
+    """The handle of the process that has `pid` now, None if there is none."""
+    stat = read_stat(pid)
+    if stat is None:
+        return None
+    return Handle(
+        boot_id=boot_id(),
+        pid=pid,
+        start_time=stat.start_time,
+        pidfd_inode=_inode_of(pid),
+        attempt=attempt,
+    )
+
+
+def read_handle(path: Path) -> Handle | None:
+    """The handle in `path`; None if it is missing or no handle (which is *unknown*, never dead)."""
+    try:
+        return Handle.from_json(codec.decode_object(path.read_bytes()))
+    except (OSError, ValueError):
+        return None
+
+
+def is_alive(handle: Handle) -> bool | None:
+    """Whether that very process runs: False if it ended or another has its pid now, None if unknown.
+
+    A handle of an earlier boot (or of another host) is not alive here. The handle of a copied tree may
+    name a living process of the original: compare `run/host.json` first.
+    """
+    if handle.boot_id != boot_id():
+        return False
+    if not _can_look():
+        return None
+    try:
+        descriptor = open_process(handle)
+    except OSError:
+        return None
+    if descriptor is None:
+        return False
+    if descriptor >= 0:
+        os.close(descriptor)
+    return True
+
+
+def open_process(handle: Handle) -> int | None:
+    """A pidfd of that very, living process, checked after it was opened; None if it is not there any more.
+
+    Returns -1 for a living process on a system without pidfd. The caller closes it. Raises OSError if it
+    cannot be told (no descriptor left).
+    """
+    if handle.boot_id != boot_id():
+        return None
+    try:
+        descriptor = _open_pidfd(handle.pid)
+    except ProcessLookupError:
+        return None
+    stat = read_stat(handle.pid)
+    is_same = stat is not None and stat.start_time == handle.start_time and not stat.is_gone
+    if descriptor >= 0:
+        is_same = is_same and os.fstat(descriptor).st_ino == handle.pidfd_inode
+        if not is_same:
+            os.close(descriptor)
+    return descriptor if is_same else None
+
+
+def read_stat(pid: int) -> ProcessStat | None:
+    """What the kernel says of `pid` now; None if there is no such process (or no /proc)."""
+    try:
+        text = read_raw(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()  # the name before may hold blanks and parentheses
+    return ProcessStat(
+        pid=pid,
+        state=chr(fields[0][0]),
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        start_time=int(fields[19]),
+    )
+
+
+def _inode_of(pid: int) -> int:
+    with suppress(OSError):
+        descriptor = _open_pidfd(pid)
+        if descriptor >= 0:
+            try:
+                return os.fstat(descriptor).st_ino
+            finally:
+                os.close(descriptor)
+    return 0
+
+
+def _open_pidfd(pid: int) -> int:
+    """A pidfd, -1 where the system has none. Raises OSError: no such process, no descriptor left."""
+    if not hasattr(os, "pidfd_open"):
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError as cause:
+        if cause.errno == errno.ENOSYS:
+            return -1
+        raise
+
+
+@cache
+def _can_look() -> bool:
+    return read_stat(os.getpid()) is not None

@@ -1,0 +1,262 @@
+"""What an agent knows after its journals: the fold of all their lines, and what a checkpoint holds of it.
+
+Pure. A life starts from the fold of the lives before it and goes on folding each line it writes, through the
+same `take`, so that what lives in memory and what a successor would read never differ. A task is known by its
+"<task>#<run>"; what belongs to a run (steps, calls, questions, saved values) is dropped when the run settles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from state_layout.files.chain import ORIGIN, Line, Position
+from state_layout.records import SETTLED, TaskOutcome, TaskPhase
+
+Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, offset in bytes, h
+
+
+@dataclass(slots=True, kw_only=True)
+class History:
+    """The fold up to and including `position`, the end of a line in the journal of `attempt`."""
+
+    position: Position = ORIGIN
+    attempt: int = 0
+    run: str | None = None  # the current "<task>#<run>"
+    tasks: dict[str, TaskOutcome] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: key -> result
+    calls: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, no result yet
+    raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, to be tried again
+    saves: dict[str, Any] = field(default_factory=dict)  # by run: the program's own checkpoint
+    results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
+    questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # of runs not settled: and answer, reply
+    sent: dict[str, int] = field(default_factory=dict)  # by recipient: the last n
+    unmailed: list[dict[str, Any]] = field(default_factory=list)  # messages since the checkpoint
+    mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: the mail file's end, synced
+    marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
+    offsets: dict[str, int] = field(default_factory=dict)  # by "<attempt>/<file>": translated up to here
+    state: dict[str, Any] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
+    progress: float | None = None
+    note: str | None = None
+    discoveries: int = 0
+    last_discovery: str | None = None
+    received: int = 0
+    sent_count: int = 0
+    cost_usd: float = 0.0
+    tokens: int = 0
+
+    @property
+    def seq(self) -> int:
+        """The number of the last line taken."""
+        return self.position.seq
+
+    @property
+    def h(self) -> str:
+        """The hash of the last line taken."""
+        return self.position.h
+
+    @property
+    def saved(self) -> Any:
+        """What the program of the current run saved last."""
+        return self.saves.get(self.run or "")
+
+    def take(self, line: Line) -> None:
+        """Fold the next line. Raises ValueError, KeyError or TypeError for one that is not in form."""
+        entry = line.fields()
+        folds = _FOLDS.get(entry["type"])
+        if folds is not None:
+            folds(self, entry)
+        for key in _EFFECTS.keys() & entry.keys():
+            _EFFECTS[key](self, entry[key])
+        self.position = line.end
+
+    def to_json(self) -> dict[str, Any]:
+        """All but `unmailed`: the mail of a checkpoint is in the mail files."""
+        value = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "unmailed"}
+        tasks = {task: asdict(outcome) for task, outcome in self.tasks.items()}
+        return value | {"position": list(self.position), "tasks": tasks}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> History:
+        """What `to_json` gave; unknown keys are dropped. Raises ValueError, KeyError or TypeError."""
+        known = {item.name for item in fields(cls)} - {"unmailed"}
+        read = {key: item for key, item in value.items() if key in known}
+        read["position"] = Position(*value["position"])
+        read["tasks"] = {task: TaskOutcome.from_json(item) for task, item in value["tasks"].items()}
+        for name in ("marks", "mailed"):
+            read[name] = {key: as_mark(item) for key, item in value[name].items()}
+        return cls(**read)
+
+
+def run_key(task: str, run: int) -> str:
+    """How a run of a task is named in a history."""
+    return f"{task}#{run}"
+
+
+def as_mark(value: Any) -> Mark:
+    """A mark as read from JSON. Raises ValueError or TypeError."""
+    seq, offset, h = value
+    return int(seq), int(offset), str(h)
+
+
+def _run_of(history: History, entry: dict[str, Any]) -> str:
+    """The run an entry speaks of: the current one unless it names another."""
+    return run_key(entry["task"], entry.get("run", 1)) if "task" in entry else history.run or ""
+
+
+def _start(history: History, entry: dict[str, Any]) -> None:
+    history.attempt = entry["attempt"]
+
+
+def _task(history: History, entry: dict[str, Any]) -> None:
+    task, run, phase = entry["task"], entry.get("run", 1), TaskPhase(entry["phase"])
+    before = history.tasks.get(task)
+    outcome = before if before and before.run == run else TaskOutcome(phase=phase, run=run)
+    if phase is TaskPhase.RUNNING:
+        _begin(history, task, run)
+        outcome = replace(outcome, attempts=outcome.attempts + 1, error=None, exit_code=None, signal=None)
+    told = {key: entry[key] for key in _TOLD & entry.keys()}
+    if phase in SETTLED:
+        told.setdefault("result", history.results.get(run_key(task, run)))
+        _forget(history, run_key(task, run))
+    history.tasks[task] = replace(outcome, phase=phase, **told)
+
+
+def _begin(history: History, task: str, run: int) -> None:
+    key = run_key(task, run)
+    if history.run != key:
+        history.run, history.progress, history.note = key, None, None
+    for older in [known for known in _runs(history) if known.startswith(f"{task}#") and known != key]:
+        _forget(history, older)
+
+
+def _runs(history: History) -> set[str]:
+    asked = [*history.questions.values(), *history.answers.values()]
+    of_asked = {run_key(item["task"], item["run"]) for item in asked}
+    return {*history.steps, *history.calls, *history.raised, *history.saves, *history.results, *of_asked}
+
+
+def _forget(history: History, run: str) -> None:
+    """Drop what only an unsettled run needs."""
+    for part in (history.steps, history.calls, history.raised, history.saves, history.results):
+        part.pop(run, None)
+    for asked in (history.questions, history.answers):
+        for question in [id_ for id_, item in asked.items() if run_key(item["task"], item["run"]) == run]:
+            del asked[question]
+
+
+def _call(history: History, entry: dict[str, Any]) -> None:
+    run = _run_of(history, entry)
+    history.calls.setdefault(run, {})[entry["key"]] = entry.get("token", "")
+    history.raised.get(run, {}).pop(entry["key"], None)
+
+
+def _step(history: History, entry: dict[str, Any]) -> None:
+    run = _run_of(history, entry)
+    history.steps.setdefault(run, {})[entry["key"]] = entry.get("result")
+    history.calls.get(run, {}).pop(entry["key"], None)
+
+
+def _raised(history: History, entry: dict[str, Any]) -> None:
+    run = _run_of(history, entry)
+    history.calls.get(run, {}).pop(entry["key"], None)
+    history.raised.setdefault(run, {})[entry["key"]] = entry.get("token", "")
+
+
+def _progress(history: History, entry: dict[str, Any]) -> None:
+    history.progress, history.note = entry.get("value"), entry.get("note", history.note)
+    task = (history.run or "").rpartition("#")[0]
+    if task in history.tasks:
+        history.tasks[task] = replace(history.tasks[task], progress=history.progress)
+
+
+def _saved(history: History, entry: dict[str, Any]) -> None:
+    history.saves[_run_of(history, entry)] = entry["value"]
+
+
+def _result(history: History, entry: dict[str, Any]) -> None:
+    history.results[_run_of(history, entry)] = entry["value"]
+
+
+def _artifact(history: History, entry: dict[str, Any]) -> None:
+    if entry["path"] not in history.artifacts:
+        history.artifacts.append(entry["path"])
+
+
+def _asked(history: History, entry: dict[str, Any]) -> None:
+    task, _, run = _run_of(history, entry).rpartition("#")
+    told = {"task": task, "run": int(run or 1), "text": entry.get("text"), "at": entry["at"]}
+    history.questions[entry["question"]] = {"id": entry["question"], **told}
+
+
+def _answered(history: History, entry: dict[str, Any]) -> None:
+    question = history.questions.pop(entry["question"], None)
+    if question is not None:
+        said = {"answer": entry.get("answer"), "reply": entry.get("text")}
+        history.answers[entry["question"]] = question | said
+
+
+def _sent(history: History, messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        history.sent[message["to"]] = max(message["n"], history.sent.get(message["to"], 0))
+        history.sent_count += 1
+        if message.get("type") == "discovery":
+            history.discoveries += 1
+            history.last_discovery = message.get("text")
+    history.unmailed += messages
+
+
+def _received(history: History, marks: dict[str, Any]) -> None:
+    """Marks never go down in `seq`; their place in the file may change (a copy, an edited file)."""
+    for key, value in marks.items():
+        mark = as_mark(value)
+        before = history.marks.get(key, (0, 0, ""))[0]
+        if mark[0] >= before:
+            history.marks[key] = mark
+            history.received += mark[0] - before
+
+
+def _source(history: History, source: dict[str, Any]) -> None:
+    key = f"{source['attempt']}/{source['file']}"
+    history.offsets[key] = int(source["offset"])  # may go down: a program can empty its own output
+
+
+def _state(history: History, change: dict[str, Any]) -> None:
+    for key in change.get("deleted", ()):
+        history.state.pop(key, None)
+    history.state.update(change.get("set", {}))
+
+
+def _cost_usd(history: History, amount: float) -> None:
+    history.cost_usd += amount
+
+
+def _tokens(history: History, amount: int) -> None:
+    history.tokens += amount
+
+
+_TOLD = frozenset({"progress", "result", "error", "exit_code", "signal", "elapsed_s"})
+_FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
+    "start": _start,
+    "task": _task,
+    "call": _call,
+    "step": _step,
+    "raised": _raised,
+    "progress": _progress,
+    "saved": _saved,
+    "result": _result,
+    "artifact": _artifact,
+    "asked": _asked,
+    "answered": _answered,
+}
+_EFFECTS: dict[str, Callable[[History, Any], None]] = {
+    "sent": _sent,
+    "received": _received,
+    "source": _source,
+    "state": _state,
+    "cost_usd": _cost_usd,
+    "tokens": _tokens,
+}

@@ -1,0 +1,205 @@
+"""People's mail: `operator.jsonl`, appended by hand (`echo '{"text":"..."}' >>`) or by `maos-sup send`.
+
+Not chained, since people write it. A reader tolerates blank lines, a missing last line feed, several objects
+on one line (what that leads to) and edits of what it has read; a bad line is reported and skipped, never
+fatal. Its mark counts what was read and holds the hash of the last line read, by which the place is found
+again in a file that was edited.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from state_layout.errors import BadInput, storage_error
+from state_layout.files import atomic, codec, disk
+from state_layout.files.chain import utc_now
+from state_layout.files.reading import Unreadable, read_regular
+from state_layout.lives.history import Mark
+from state_layout.mail.boxes import OPERATOR, check_recipient
+from state_layout.paths import Tree
+from state_layout.records import MESSAGE_TYPES, Message
+
+LARGEST_BYTES = 1 << 26
+_SEAM = re.compile(rb"\}\s*\{")
+_LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of the file: a message, or what is wrong with it. `mark` is the place after it."""
+
+    message: Message | None
+    problem: str | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What follows a mark. `mark` is the end of all that could be read; `is_moved`: the file was edited."""
+
+    entries: list[Entry]
+    mark: Mark
+    is_moved: bool = False
+    problem: str | None = None
+
+
+def read_operator_file(path: Path, mark: Mark, *, to: str) -> News:
+    """Read what people wrote to `to` after `mark`. Never raises for what is in the file."""
+    try:
+        data, _ = read_regular(path, most_bytes=LARGEST_BYTES)
+    except FileNotFoundError:
+        return News(entries=[], mark=mark)
+    except Unreadable as reason:
+        return News(entries=[], mark=mark, problem=str(reason))
+    is_place = mark[1] > 0 or mark[0] == 0
+    stands = is_place and mark[1] <= len(data) and _hash_at(data, mark[1]) == mark[2]
+    start = mark[1] if stands else _found_again(data, mark)
+    entries = [*_entries(data, start, mark[0], to=to)]
+    end = entries[-1].mark if entries else (mark[0], start, _hash_at(data, start))
+    if not data[end[1] :].strip():
+        end = (end[0], len(data), end[2])
+    return News(entries=entries, mark=end, is_moved=not stands and mark[1] > 0)
+
+
+def append_operator_message(
+    tree: Tree,
+    to: str,
+    *,
+    text: str | None = None,
+    body: Any = None,
+    type: str = "info",
+    reply_to: str | None = None,
+    now: Callable[[], str] = utc_now,
+) -> None:
+    """Append a message of a person to agent `to`, or to `all`; durable when this returns.
+
+    Raises BadInput for an unknown agent or type or an empty message, StorageError.
+    """
+    check_recipient(tree, to)
+    if type not in MESSAGE_TYPES:
+        raise BadInput(f"'type' is {type!r}; use one of {', '.join(MESSAGE_TYPES)}")
+    if text is None and body is None:
+        raise BadInput("a message needs a text or a body")
+    told = {"text": text, "body": body, "reply_to": reply_to}
+    entry = {"at": now(), "type": type} | {key: item for key, item in told.items() if item is not None}
+    path = tree.mail_file(to, OPERATOR)
+    atomic.make_folder(path.parent)
+    is_new = not path.exists()
+    try:
+        with atomic.opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
+            _append(descriptor, codec.encode(entry) + b"\n")
+            disk.fdatasync(descriptor)
+    except OSError as cause:
+        raise storage_error("append", path, cause) from cause
+    if is_new:
+        atomic.fsync_folder(path.parent)
+        atomic.fsync_folder(tree.mail)
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Append `line` on a line of its own; cut back what was written of it if it cannot be finished."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line
+    written = 0
+    try:
+        while written < len(line):
+            written += disk.write(descriptor, line[written:])
+    except OSError:
+        if os.fstat(descriptor).st_size == size + written:  # nobody wrote after it
+            disk.truncate(descriptor, size)
+        raise
+
+
+def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Entry]:
+    """The entries from byte `start` on; `count` were read before. An unfinished last line is not one yet."""
+    number = data.count(b"\n", 0, start) + 1
+    while start < len(data):
+        feed = data.find(b"\n", start)
+        end = feed if feed >= 0 else len(data)
+        values = _objects(data[start:end])
+        if values is None and feed < 0:
+            return
+        for value, length in [(None, end - start)] if values is None else values:
+            start += length
+            count += 1
+            mark = (count, start, _hash_at(data, start))
+            yield _entry(value, mark, number, to=to)
+        start, number = end + 1, number + 1
+
+
+def _objects(line: bytes) -> list[tuple[dict[str, Any], int]] | None:
+    """The JSON objects on a line with the bytes each takes, or None if something else is there."""
+    if not line.strip():
+        return []
+    found: list[tuple[dict[str, Any], int]] = []
+    begin = 0
+    seams = [seam.start() + 1 for seam in _SEAM.finditer(line)] if len(line) < _LONGEST_SEAMED_BYTES else []
+    for end in [*seams[:_MOST_SEAMS], len(line)]:
+        try:
+            found.append((codec.decode_object(line[begin:end]), end - begin))
+            begin = end
+        except codec.NotJson:
+            continue  # a seam within a text
+    return found if begin == len(line) else None
+
+
+def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) -> Entry:
+    problem = _problem(value)
+    if value is None or problem is not None:
+        return Entry(message=None, problem=f"{number}: {problem}; skipped", mark=mark)
+    message = Message(
+        sender=OPERATOR,
+        to=to,
+        seq=mark[0],
+        type=value.get("type") or "info",
+        text=value.get("text"),
+        body=value.get("body"),
+        reply_to=value.get("reply_to"),
+        at=value.get("at") or "",
+    )
+    return Entry(message=message, problem=None, mark=mark)
+
+
+def _problem(value: dict[str, Any] | None) -> str | None:
+    if value is None:
+        return 'not a JSON object; write {"text": "..."}'
+    for key in ("text", "type", "reply_to", "at"):
+        if not isinstance(value.get(key, ""), str | None):
+            return f"'{key}' is no text"
+    if (value.get("type") or "info") not in MESSAGE_TYPES:
+        return f"'type' is {value['type']!r}; use one of {', '.join(MESSAGE_TYPES)}"
+    if value.get("text") is None and value.get("body") is None:
+        return "has no 'text' and no 'body'"
+    return None
+
+
+def _hash_at(data: bytes, offset: int) -> str:
+    """The hash of the last line that is not blank before `offset`, as far as it goes before it."""
+    end = offset
+    while end and data[end - 1] in b" \t\r\n":
+        end -= 1
+    line = data[data.rfind(b"\n", 0, end) + 1 : end].strip()
+    return sha256(line).hexdigest()[:12] if line else ""
+
+
+def _found_again(data: bytes, mark: Mark) -> int:
+    """Where to go on in a file that was edited: after the last line read, else after as many lines."""
+    offset, count, after_count = 0, 0, 0
+    found = -1
+    for line in data.split(b"\n"):
+        offset = min(offset + len(line) + 1, len(data))
+        if not line.strip():
+            continue
+        count += 1
+        if sha256(line.strip()).hexdigest()[:12] == mark[2]:
+            found = offset
+        if count <= mark[0]:
+            after_count = offset
+    return found if found >= 0 else after_count

@@ -1,0 +1,221 @@
+"""What an agent sends: from its journal into the mail files of the recipients.
+
+A message is planned (it gets its number `n`), journaled with the step that sends it, synced there, and only
+then delivered here, so a mail file holds nothing that its sender could forget. Delivery needs no sync of its
+own: the next life appends whatever is missing (`catch_up`), and a checkpoint, which lets a life forget what
+it sent, waits for `sync`. One thread at a time plans, journals and delivers: numbers reach the file in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any
+
+from state_layout.errors import Damaged, storage_error
+from state_layout.files import codec
+from state_layout.files.chain import ORIGIN, Position, utc_now
+from state_layout.files.journal import Journal, Prepared
+from state_layout.lives.attempts import all_lines
+from state_layout.lives.history import History, Mark, as_mark
+from state_layout.mail.boxes import check_recipient
+from state_layout.paths import Tree
+
+MOST_OPEN = 128  # mail files at once
+_Messages = dict[str, deque[dict[str, Any]]]  # by recipient
+
+
+class Outbox:
+    """The outgoing mail of one life of `sender`. Call `catch_up` first."""
+
+    def __init__(self, tree: Tree, sender: str, *, attempt: int, now: Callable[[], str] = utc_now) -> None:
+        self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
+        self._journals: dict[str, Journal] = {}
+        self._waiting: _Messages = {}  # journaled, not yet in the mail file
+        self._prepared: dict[str, deque[Prepared]] = {}  # by recipient: lines to be put next
+        self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
+        self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
+        self._lost: dict[str, int] = {}  # by recipient: up to here, what is missing is in no journal
+        self.notes: list[str] = []  # what may be missing, for people
+
+    @property
+    def waiting(self) -> int:
+        """How many journaled messages are not in their mail file, because an append failed."""
+        return sum(map(len, self._waiting.values()))
+
+    def catch_up(self, history: History) -> int:
+        """Append every journaled send that is missing, however old; how many were.
+
+        Raises Damaged for a mail file that is corrupt where it was durable, StorageError.
+        """
+        self._known = dict(history.mailed)
+        self._planned = _floors(self._tree, self._sender)
+        for to, n in history.sent.items():
+            self._planned[to] = max(n, self._planned.get(to, 0))
+        ends = {to: self._opened(to).position.seq for to in history.sent}
+        shorter = {to for to, end in ends.items() if end < history.mailed.get(to, _NONE)[0]}
+        old = self._journaled(shorter) if shorter else []
+        recent = [message for message in history.unmailed if message["to"] not in shorter]
+        missing = [message for message in [*old, *recent] if message["n"] > ends[message["to"]]]
+        self.deliver(missing)
+        self._lost = {to: n for to, n in history.sent.items() if self._end(to).seq < n}
+        return len(missing)
+
+    def plan(self, to: str, message: dict[str, Any]) -> int:
+        """Give `message` its recipient and its number, in place; the number. It is not sent yet.
+
+        A number that is never journaled leaves a gap, which is legal. Raises BadInput for an unknown agent.
+        """
+        if to not in self._journals:
+            check_recipient(self._tree, to)
+            self._opened(to)
+        self._planned[to] += 1
+        message.setdefault("type", "info")
+        message.update(to=to, n=self._planned[to])
+        return self._planned[to]
+
+    def prepare(self, messages: Collection[dict[str, Any]]) -> None:
+        """Make the lines of `messages`, journaled but not synced, so that `deliver` has only to write them.
+
+        Optional: for the time that the disk needs for the journal. Raises Damaged, StorageError.
+        """
+        self._prepared.clear()
+        for message in messages:
+            to = message["to"]
+            lines = self._prepared.setdefault(to, deque())
+            journal = self._opened(to) if lines else self._linked(to)
+            if to not in self._waiting and message["n"] > journal.position.seq:
+                after = lines[-1] if lines else None
+                lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
+
+    def deliver(self, messages: Collection[dict[str, Any]] = ()) -> None:
+        """Append `messages`, whose journal line is synced, after those still waiting. Not synced.
+
+        Raises StorageFull, after which they wait for the next call, or StorageError.
+        """
+        for message in messages:
+            self._waiting.setdefault(message["to"], deque()).append(message)
+        for to in [*self._waiting]:
+            self._append(to, self._waiting[to])
+            del self._waiting[to]
+        self._prepared.clear()
+
+    def covers(self, history: History) -> bool:
+        """Whether every message that `history` sent is in its mail file, or could not be brought back."""
+        return all(max(self._end(to).seq, self._lost.get(to, 0)) >= n for to, n in history.sent.items())
+
+    def sync(self) -> dict[str, Mark]:
+        """Make what was appended durable; the ends of all mail files by recipient. Raises StorageError."""
+        for to in [*self._journals]:
+            journal = self._in_place(to)
+            end = journal.position
+            journal.sync(end.seq)
+            self._known[to] = as_mark(end)
+        return dict(self._known)
+
+    def close(self) -> None:
+        """Close the files, without syncing."""
+        for journal in self._journals.values():
+            journal.close()
+        self._journals.clear()
+
+    def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
+        prepared = self._prepared.pop(to, None)
+        journal = self._journals.get(to) if prepared else None
+        journal = journal or self._linked(to)
+        while waiting:
+            message = waiting[0]
+            line = prepared.popleft() if prepared else None
+            is_put = line is not None and line.line.seq == message["n"] and journal.put(line)
+            if not is_put and message["n"] > journal.position.seq:
+                journal.append(*self._content(message), seq=message["n"])
+            waiting.popleft()
+
+    def _content(self, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The type and the fields of the mail line of `message`."""
+        fields = {"from": self._sender, "to": message["to"]}
+        for key in _CONTENT:
+            if key in message:
+                fields[key] = message[key]
+        return message.get("type", "info"), fields
+
+    def _end(self, to: str) -> Position:
+        journal = self._journals.get(to)
+        return journal.position if journal else Position(*self._known.get(to, _NONE))
+
+    def _opened(self, to: str) -> Journal:
+        journal = self._journals.get(to)
+        if journal is None:
+            self._make_room()
+            known = Position(*self._known.get(to, _NONE))
+            path = self._tree.mail_file(to, self._sender)
+            journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
+            journal.stamp = {"attempt": self._attempt}
+            self._journals[to] = journal
+            self._planned[to] = max(journal.position.seq, self._planned.get(to, 0))
+        return journal
+
+    def _make_room(self) -> None:
+        """Close the file opened first if too many are open; opened again it is not read again."""
+        if len(self._journals) < MOST_OPEN:
+            return
+        to = next(iter(self._journals))
+        journal = self._journals[to]
+        journal.sync()
+        self._known[to] = as_mark(journal.position)
+        self._journals.pop(to).close()
+
+    def _in_place(self, to: str) -> Journal:
+        """The mail file where it belongs, brought up to date if somebody replaced, moved or removed it."""
+        journal = self._opened(to)
+        return journal if journal.is_in_place() else self._opened_again(to, journal)
+
+    def _linked(self, to: str) -> Journal:
+        """The same for each message, cheaply: that somebody moved it shows at the next `sync`."""
+        journal = self._opened(to)
+        return journal if journal.is_linked() else self._opened_again(to, journal)
+
+    def _opened_again(self, to: str, journal: Journal) -> Journal:
+        last = journal.position.seq
+        self._journals.pop(to).close()
+        self._known.pop(to, None)
+        journal = self._opened(to)
+        lost = [message for message in self._journaled({to}) if message["n"] <= last]
+        self._append(to, deque(lost))
+        return journal
+
+    def _journaled(self, recipients: Collection[str]) -> list[dict[str, Any]]:
+        """Every message that the journals send to one of `recipients`, in order."""
+        notes: list[str] = []
+        found = [
+            message
+            for line in all_lines(self._tree, self._sender, notes=notes)
+            if b'"sent":[' in line.raw
+            for message in line.fields().get("sent", ())
+            if message["to"] in recipients
+        ]
+        shown = ", ".join(
+            self._tree.shown(self._tree.mail_file(to, self._sender)) for to in sorted(recipients)
+        )
+        self.notes += [f"{shown}: messages may be missing: {note}" for note in notes]
+        return found
+
+
+_CONTENT = ("text", "body", "reply_to")
+_NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
+
+
+def _floors(tree: Tree, sender: str) -> dict[str, int]:
+    """By recipient: the highest number that may have been used before the tree was copied."""
+    try:
+        restored = codec.decode_object(tree.restored.read_bytes())
+        return {to: int(n) - 1 for to, n in restored["next_seq"].get(sender, {}).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise Damaged(
+            f"{tree.shown(tree.restored)}: not as FORMAT.md says; remove run/host.json and resume: "
+            "that makes it anew"
+        ) from cause
+    except OSError as cause:
+        raise storage_error("read", tree.restored, cause) from cause

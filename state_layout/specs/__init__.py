@@ -1,0 +1,34 @@
+"""The spec files: read what is in force, accept, edit, add, check. The one module of them to import.
+
+`spec_files` knows one file, `spec_read` all of them together, `spec_edit` changes them, `spec_shapes` has
+the tables of keys.
+"""
+
+from __future__ import annotations
+
+from state_layout.files import atomic
+from state_layout.paths import Tree
+from state_layout.specs.edit import Edit, add_spec, edit_spec, validate_spec_bytes
+from state_layout.specs.files import Kinds, SpecError, digest_of
+from state_layout.specs.read import SpecCache, SpecsRead, read_specs
+
+__all__ = [
+    "Edit",
+    "Kinds",
+    "SpecCache",
+    "SpecError",
+    "SpecsRead",
+    "accept",
+    "add_spec",
+    "digest_of",
+    "edit_spec",
+    "read_specs",
+    "validate_spec_bytes",
+]
+
+
+def accept(tree: Tree, rel: str, data: bytes) -> None:
+    """Keep `data` as the last good version of `rel` (`agents/bob.json`), durably. For the supervisor only."""
+    target = tree.accepted / rel
+    atomic.make_folder(target.parent)
+    atomic.replace(target, data)

@@ -1,0 +1,139 @@
+"""Change spec files for a person: under `spec/.lock`, checked before they are in place, unknown keys kept.
+
+People edit the same files by hand without that lock, so the bytes that were read are compared again at the
+last moment before the rename; if they changed, the change is made anew on top of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from state_layout.errors import BadInput
+from state_layout.files import atomic, codec, locks
+from state_layout.files.reading import Unreadable, read_regular
+from state_layout.paths import Tree
+from state_layout.records import TaskSpec
+from state_layout.shapes.shape import Fault
+from state_layout.shapes.wording import closest, listed
+from state_layout.specs.files import Kinds, SpecError, checked, is_spec_path, spec_faults, spec_record
+from state_layout.specs.links import LinkFault, circle_faults, circles, link_faults, links_of
+from state_layout.specs.read import read_specs
+
+_ROUNDS = 20  # of somebody writing in between, before it is given up
+_NO_SPEC_FILE = "is no spec file; use spec/orchestration.json, spec/agents/NAME.json or spec/tasks/NAME.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What an edit did; `before` is None for a new file, and equal to `after` if nothing had to change."""
+
+    path: Path
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+def edit_spec(
+    tree: Tree, path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], *, kinds: Kinds | None = None
+) -> Edit:
+    """Replace the spec file `path` by what `change` makes of it, durably.
+
+    `change` gets a copy of the object and may be called again if a hand edit comes in between. Raises
+    BadInput if the file is missing, bad before or bad after; then it stays as it is. Raises Locked.
+    """
+    rel = _rel(tree, path)
+    with locks.editing(tree.spec_lock):
+        for _ in range(_ROUNDS):
+            data = _current(tree, path)
+            before = _good_object(rel, data, kinds or {})
+            after = change(codec.decode_object(data))
+            if after == before:
+                return Edit(path=path, before=before, after=after)
+            new = _encoded(tree, rel, after, kinds or {}, before=before)
+            if atomic.replace_if(path, new, partial(_is_still, path, data)):
+                return Edit(path=path, before=before, after=after)
+    raise BadInput(f"{tree.shown(path)}: somebody keeps writing it; nothing was changed: try again")
+
+
+def add_spec(tree: Tree, path: Path, value: dict[str, Any], *, kinds: Kinds | None = None) -> Edit:
+    """Create the spec file `path` with `value`, durably. Raises BadInput if it exists or is bad, Locked."""
+    rel = _rel(tree, path)
+    with locks.editing(tree.spec_lock):
+        data = _encoded(tree, rel, value, kinds or {})
+        atomic.make_folder(path.parent)
+        if not atomic.create_once(path, data):
+            raise BadInput(f"{tree.shown(path)}: is there already; choose another name or edit it")
+    return Edit(path=path, before=None, after=value)
+
+
+def validate_spec_bytes(path: str, data: bytes, *, kinds: Kinds | None = None) -> list[SpecError]:
+    """Every mistake in `data` as the spec file `path` (relative to the tree), links to other files aside."""
+    rel = path.removeprefix("spec/")
+    if not is_spec_path(rel):
+        return [SpecError(path=path, line=0, key="", text=f"{path}: {_NO_SPEC_FILE}")]
+    return list(checked(rel, data, path=f"spec/{rel}", kinds=kinds or {}).errors)
+
+
+def _rel(tree: Tree, path: Path) -> str:
+    rel = str(path.relative_to(tree.spec)) if path.is_relative_to(tree.spec) else ""
+    if not is_spec_path(rel):
+        raise BadInput(f"{tree.shown(path)}: {_NO_SPEC_FILE}")
+    return rel
+
+
+def _current(tree: Tree, path: Path) -> bytes:
+    shown = tree.shown(path)
+    try:
+        return read_regular(path)[0]
+    except FileNotFoundError as cause:
+        names = sorted(file.stem for file in path.parent.glob("*.json"))
+        known = f"use {listed(names[:8], last='or')}" if names else "add it first"
+        remedy = closest(path.stem, names) or known
+        raise BadInput(f"{shown}: is not there; {remedy}") from cause
+    except Unreadable as cause:
+        raise BadInput(f"{shown}: {cause}") from cause
+
+
+def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, Any]:
+    errors = checked(rel, data, path=f"spec/{rel}", kinds=kinds).errors
+    if errors:
+        raise BadInput(*[f"{error.text} (nothing was changed)" for error in errors])
+    return codec.decode_object(data)
+
+
+def _encoded(
+    tree: Tree, rel: str, value: dict[str, Any], kinds: Kinds, *, before: Mapping[str, Any] | None = None
+) -> bytes:
+    """The bytes of `value` as `rel`. Raises BadInput with every mistake."""
+    faults: list[Fault | LinkFault] = [*spec_faults(rel, value, kinds=kinds)]
+    is_linked_anew = before is None or any(before.get(key) != value.get(key) for key in ("agent", "needs"))
+    if not faults and is_linked_anew and rel.startswith("tasks/"):
+        faults += _task_link_faults(tree, rel, value)
+    if faults:
+        raise BadInput(*[f"spec/{rel}: {fault.text} (nothing was changed)" for fault in faults])
+    try:
+        return codec.encode_pretty(value)
+    except TypeError as cause:
+        raise BadInput(f"spec/{rel}: has no JSON form: {cause} (nothing was changed)") from cause
+
+
+def _task_link_faults(tree: Tree, rel: str, value: dict[str, Any]) -> list[LinkFault]:
+    """What would be wrong between this task and the others; what is wrong among the others is not asked."""
+    specs = read_specs(tree).specs
+    task = spec_record(rel, value)
+    if not isinstance(task, TaskSpec):
+        return []
+    links = {**links_of(specs.tasks.values()), **links_of([task])}
+    faults = [*link_faults(specs.agents.keys(), links)]
+    faults += [fault for circle in circles(links) for fault in circle_faults(circle, links)]
+    return [fault for fault in faults if fault.task == task.id]
+
+
+def _is_still(path: Path, data: bytes) -> bool:
+    try:
+        return read_regular(path)[0] == data
+    except (FileNotFoundError, Unreadable):
+        return False

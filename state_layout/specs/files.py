@@ -1,0 +1,181 @@
+"""One spec file: read it, check it, say where it is wrong. What files say about each other is in `spec`.
+
+`rel` is a path relative to `spec/` everywhere here, like `agents/bob.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from state_layout.files import codec
+from state_layout.files.reading import Unreadable, Version, read_regular
+from state_layout.paths import is_name
+from state_layout.records import AgentSpec, OrchestrationSpec, TaskSpec
+from state_layout.shapes import places
+from state_layout.shapes.shape import At, Fault, Shape, Unknown
+from state_layout.shapes.wording import key_text
+from state_layout.specs.tables import AGENT, ORCHESTRATION, TASK
+
+ORCHESTRATION_REL = "orchestration.json"
+Record = OrchestrationSpec | AgentSpec | TaskSpec
+Kinds = Mapping[str, Shape]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecError:
+    """One mistake in a spec file, as `status.json` shows it.
+
+    `line` 0 and `key` "" mean the file as a whole; `digest` is the SHA-256 of the bytes judged, None where
+    there are none (a missing file, a pipe in its place).
+    """
+
+    path: str  # relative to the tree
+    line: int
+    key: str
+    text: str
+    digest: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecFile:
+    """A spec file as read: its `record` if it is good by itself, `errors` otherwise."""
+
+    path: str  # relative to the tree
+    version: Version | None = None
+    data: bytes = b""
+    digest: str | None = None
+    record: Record | None = None
+    errors: tuple[SpecError, ...] = ()
+
+    def error(self, at: At, text: str) -> SpecError:
+        """The error `text` about the key at `at` of this file."""
+        line = places.line_of(json_lines(self.data), at)
+        return located(self.path, Fault(at=at, text=text), line=line, digest=self.digest)
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-256 of a spec file's bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_spec_path(rel: str) -> bool:
+    """Whether `rel` may be a spec file."""
+    folder, _, name = rel.rpartition("/")
+    return rel == ORCHESTRATION_REL or (
+        folder in ("agents", "tasks") and name.endswith(".json") and is_name(name.removesuffix(".json"))
+    )
+
+
+def read_spec_file(
+    path: str, *, rel: str, shown: str, kinds: Kinds, like: SpecFile | None = None
+) -> SpecFile | None:
+    """Read and check the file `path`, which stands for `rel`; None if it is not there. Never waits.
+
+    `shown` names it in errors. Bytes equal to those of `like`, a good file, are not checked again.
+    """
+    try:
+        data, version = read_regular(path)
+    except FileNotFoundError:
+        return None
+    except Unreadable as cause:
+        return SpecFile(path=shown, errors=(whole_file(shown, str(cause)),))
+    if like is not None and like.record is not None and like.data == data:
+        return replace(like, path=shown, version=version)
+    return checked(rel, data, path=shown, version=version, kinds=kinds)
+
+
+def checked(rel: str, data: bytes, *, path: str, kinds: Kinds, version: Version | None = None) -> SpecFile:
+    """Check the bytes of `rel`; `path` is named in errors."""
+    digest = digest_of(data)
+    value, errors = _decoded(path, data, digest)
+    if value is None:
+        return SpecFile(path=path, version=version, data=data, digest=digest, errors=errors)
+    faults = spec_faults(rel, value, kinds=kinds)
+    if errors or faults:
+        lines = json_lines(data) if faults else {}
+        errors += tuple(
+            located(path, fault, line=places.line_of(lines, fault.at), digest=digest) for fault in faults
+        )
+        return SpecFile(path=path, version=version, data=data, digest=digest, errors=errors)
+    return SpecFile(path=path, version=version, data=data, digest=digest, record=spec_record(rel, value))
+
+
+def spec_faults(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault]:
+    """Every mistake in `value` as the content of `rel`, links to other files aside."""
+    return list(_shape(rel, value, kinds).faults(value, (), unknown=Unknown.KEPT))
+
+
+def spec_record(rel: str, value: dict[str, Any]) -> Record:
+    """The record of a good `value`."""
+    name = Path(rel).stem
+    if rel == ORCHESTRATION_REL:
+        return OrchestrationSpec.from_json(value)
+    return AgentSpec.from_json(name, value) if rel.startswith("agents/") else TaskSpec.from_json(name, value)
+
+
+def located(path: str, fault: Fault, *, line: int, digest: str | None = None) -> SpecError:
+    """`fault` with its file and line."""
+    key = key_text(fault.at).strip("'") if fault.at else ""
+    return SpecError(path=path, line=line, key=key, text=f"{path}:{line}: {fault.text}", digest=digest)
+
+
+def whole_file(path: str, text: str) -> SpecError:
+    """An error about all of the file at `path`."""
+    return SpecError(path=path, line=0, key="", text=f"{path}: {text}")
+
+
+def repeated_keys(found: places.Places) -> Iterable[tuple[Fault, int]]:
+    """A fault and its line for each key that is there twice."""
+    for at, first, line in found.repeated:
+        yield Fault(at=at, text=f"{key_text(at)} is there twice, first on line {first}; remove one"), line
+
+
+def json_lines(data: bytes) -> dict[At, int]:
+    """The line of each key of valid JSON."""
+    return places.json_places(data.decode()).lines
+
+
+def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, Any] | None, tuple[SpecError, ...]]:
+    """The object in `data`, or None and what is wrong; keys that repeat are errors beside the object."""
+    try:
+        value = codec.decode_object(data)
+        repeats = places.repeats_a_key(data)
+    except codec.NotJson as cause:
+        text = not_json_text(data, cause)
+        error = SpecError(
+            path=path, line=cause.line, key="", text=f"{path}:{cause.line}: {text}", digest=digest
+        )
+        return None, (error,)
+    except RecursionError:
+        return None, (whole_file(path, "is nested too deeply; make it flatter"),)
+    if not repeats:
+        return value, ()
+    faults = repeated_keys(places.json_places(data.decode()))
+    return value, tuple(located(path, fault, line=line, digest=digest) for fault, line in faults)
+
+
+def not_json_text(data: bytes, cause: codec.NotJson) -> str:
+    """What a person is told about bytes that are no JSON object."""
+    if not data.strip():
+        return "is empty; write a JSON object {...}"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16; save it as UTF-8"
+    if data.startswith(b"\xef\xbb\xbf"):
+        return "begins with a byte order mark; save it as UTF-8 without one"
+    return f"is no valid JSON object: {cause} (column {cause.column}); mend that line"
+
+
+def _shape(rel: str, value: Mapping[str, Any], kinds: Kinds) -> Shape:
+    if rel == ORCHESTRATION_REL:
+        return ORCHESTRATION
+    if rel.startswith("tasks/"):
+        return TASK
+    kind = value.get("kind")
+    return AGENT.extended(kinds[kind]) if isinstance(kind, str) and kind in kinds else AGENT

@@ -1,0 +1,112 @@
+"""The spec files below one folder, each opened again only when it changed.
+
+For `spec/` and for `supervisor/accepted/`, which look alike. `rel` is a path relative to that folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from state_layout.errors import BadInput
+from state_layout.files.reading import Version
+from state_layout.paths import checked_name
+from state_layout.specs.files import ORCHESTRATION_REL, Kinds, SpecError, SpecFile, read_spec_file, whole_file
+
+_FRESH_NS = 100_000_000  # a file written to so short a time ago may change again within its time stamp
+
+
+class SpecFolder:
+    """Reads a folder of spec files again and again. `shown` is the folder as errors name it.
+
+    `errors` are those of the last `read` that belong to no spec file: folders that cannot be listed, names
+    that will not do.
+    """
+
+    def __init__(self, root: Path, *, shown: str, kinds: Kinds, clock_ns: Callable[[], int]) -> None:
+        self._root, self._shown, self._kinds, self._clock_ns = root, shown, kinds, clock_ns
+        self._files: dict[str, SpecFile] = {}
+        self._unsettled: set[str] = set()
+        self._was_read = False
+        self.errors: list[SpecError] = []
+
+    def read(self, *, like: Mapping[str, SpecFile] | None = None) -> dict[str, SpecFile]:
+        """The files that are there, by rel. One with the bytes of that in `like` is not checked again."""
+        self.errors = []
+        found = dict[str, SpecFile]()
+        for rel, version in self._listing():
+            file = self._file(rel, version, (like or {}).get(rel))
+            if file is not None:
+                found[rel] = file
+        self._files, self._was_read = found, True
+        self._unsettled &= found.keys()
+        return dict(found)
+
+    def is_current(self, rel: str) -> bool:
+        """Whether `rel` is as it was at the last `read`."""
+        if not self._was_read:
+            return False
+        version, known = self._version(rel), self._files.get(rel)
+        if version is None or known is None:
+            return version is None and known is None
+        return rel not in self._unsettled and known.version == version
+
+    def _version(self, rel: str) -> Version | None:
+        try:
+            return Version.of((self._root / rel).stat(follow_symlinks=False))
+        except OSError:
+            return None
+
+    def _listing(self) -> Iterator[tuple[str, Version]]:
+        version = self._version(ORCHESTRATION_REL)
+        if version is not None:
+            yield ORCHESTRATION_REL, version
+        for folder in ("agents", "tasks"):
+            for name, found in sorted(self._entries(folder).items()):
+                rel = f"{folder}/{name}"
+                if rel in self._files or self._is_good_name(rel, name):
+                    yield rel, found
+
+    def _entries(self, folder: str) -> dict[str, Version]:
+        """The versions of what may be spec files in `folder`, by name; editors' leftovers are none."""
+        versions = dict[str, Version]()
+        try:
+            with os.scandir(self._root / folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".json") and not entry.name.startswith((".", "#")):
+                        versions[entry.name] = Version.of(entry.stat(follow_symlinks=False))
+        except FileNotFoundError as cause:
+            if Path(cause.filename or "").name != folder:  # an entry went between listing and look
+                return self._entries(folder)
+            self._refuse_folder(folder, cause)
+        except OSError as cause:
+            self._refuse_folder(folder, cause)
+        return versions
+
+    def _refuse_folder(self, folder: str, cause: OSError) -> None:
+        text = f"cannot be listed: {cause.strerror}; make it a folder that this user may read"
+        self.errors.append(whole_file(f"{self._shown}/{folder}", text))
+
+    def _is_good_name(self, rel: str, name: str) -> bool:
+        try:
+            checked_name(name.removesuffix(".json"), "file name")
+        except BadInput as cause:
+            self.errors.append(whole_file(f"{self._shown}/{rel}", f"is ignored: {cause}"))
+            return False
+        return True
+
+    def _file(self, rel: str, version: Version, like: SpecFile | None) -> SpecFile | None:
+        known = self._files.get(rel)
+        if known is not None and known.version == version and rel not in self._unsettled:
+            return known
+        file = read_spec_file(
+            f"{self._root}/{rel}", rel=rel, shown=f"{self._shown}/{rel}", kinds=self._kinds, like=like
+        )
+        if file is None:
+            return None
+        if file.version is None or self._clock_ns() - max(version.mtime_ns, version.ctime_ns) < _FRESH_NS:
+            self._unsettled.add(rel)
+        else:
+            self._unsettled.discard(rel)
+        return known if known == file else file

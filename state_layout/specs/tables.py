@@ -1,0 +1,135 @@
+"""The keys of the spec files, as tables: what FORMAT.md says under `spec/`, for checks and schema.
+
+Plans use the same tables (`maos_sup.planner`), so that both speak of the same keys.
+"""
+
+from __future__ import annotations
+
+from state_layout.records import Budget, Intervals, Limits, Restart
+from state_layout.shapes.shape import Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
+
+NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
+NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
+KEYWORDS = ("discovery", "found", "result", "error")
+MOST_SECONDS = 1e9
+
+name = Text(pattern=NAME, wish=NAME_WISH)
+positive_s = Number(above=0, most=MOST_SECONDS)
+seconds = Number(least=0, most=MOST_SECONDS)
+count = Number(least=0, whole=True)
+keyword = Text(pattern=r"\w[\w -]{0,31}", wish="a word without colon, like found")
+
+orchestration_want = agent_want = Choice(("run", "pause", "stop"))
+task_want = Choice(("run", "pause", "cancel", "skip"))
+
+_own_limits = {
+    "timeout_s": Field(positive_s, "longest time of a task's attempt", default=Limits().timeout_s),
+    "hang_s": Field(positive_s, "no beat for so long: hung", default=Limits().hang_s),
+    "stop_grace_s": Field(seconds, "between TERM and KILL", default=Limits().stop_grace_s),
+}
+_instead_of_limits = {
+    "timeout": "use 'timeout_s', in seconds",
+    "parallel": "use 'max_agents'",
+    "concurrency": "use 'max_agents'",
+    "retries": "give the agents 'restart = { max = ... }'",
+}
+AGENT_LIMITS = Shape(fields=_own_limits, instead=_instead_of_limits)
+LIMITS = Shape(
+    fields={
+        **_own_limits,
+        "max_agents": Field(
+            Number(least=1, most=10_000, whole=True), "processes at once", default=Limits().max_agents
+        ),
+        "on_failure": Field(
+            Choice(("continue", "stop")), "what a failed task means for the others", default="continue"
+        ),
+    },
+    instead=_instead_of_limits,
+)
+INTERVALS = Shape(
+    fields={
+        "save_s": Field(
+            positive_s, "longest time that raw output stays unsynced", default=Intervals().save_s
+        ),
+        "checkpoint_s": Field(
+            positive_s, "between compactions of an agent's journals", default=Intervals().checkpoint_s
+        ),
+        "beat_s": Field(positive_s, "between signs of life", default=Intervals().beat_s),
+        "tick_s": Field(positive_s, "between looks of the supervisor", default=Intervals().tick_s),
+    }
+)
+BUDGET = Shape(
+    fields={
+        "max_cost_usd": Field(Nullable(Number(least=0)), "cap on cost", default=Budget().max_cost_usd),
+        "max_tokens": Field(Nullable(count), "cap on tokens", default=Budget().max_tokens),
+    }
+)
+RESTART = Shape(
+    fields={
+        "max": Field(count, "restarts within the window before giving up", default=Restart().max),
+        "window_s": Field(positive_s, "the window", default=Restart().window_s),
+        "backoff_s": Field(seconds, "first delay; it doubles each time", default=Restart().backoff_s),
+        "backoff_max_s": Field(seconds, "longest delay", default=Restart().backoff_max_s),
+    },
+    instead={"retries": "use 'max'", "attempts": "use 'max'"},
+)
+ENV = MapOf(
+    value=Text(secret=True, wish="text in quotes"),
+    key=r"(?!MAOS_(?!SUP_))[^=\0]+",
+    key_wish="one without '=' that does not begin with MAOS_",
+)
+ORCHESTRATION = Shape(
+    fields={
+        "id": Field(Text(least=1, wish="the id that the orchestration was made with"), required=True),
+        "request": Field(
+            Text(least=1, wish="text that says what is wanted"), "what is wanted, in words", required=True
+        ),
+        "want": Field(orchestration_want, "run, pause or stop all of it", default="run"),
+        "project": Field(
+            Nullable(
+                Text(least=1, pattern="[^/].*", wish="a path relative to the tree, like ../../src/repo")
+            ),
+            "what the agents work on",
+        ),
+        "project_name": Field(Nullable(Text()), "last component of project, checked after a copy"),
+        "limits": Field(LIMITS),
+        "intervals": Field(INTERVALS),
+        "budget": Field(BUDGET),
+    },
+    less=((("intervals", "beat_s"), ("limits", "hang_s")),),
+)
+AGENT = Shape(
+    fields={
+        "kind": Field(name, "how the agent works", required=True),
+        "role": Field(Text(), "what it is for, in words", default=""),
+        "want": Field(agent_want, "run, pause or stop it", default="run"),
+        "cwd": Field(
+            Nullable(Choice(("project", "workspace"))), "where it works; project where there is one"
+        ),
+        "env": Field(ENV, "added to the environment; kept in the tree, so no place for secrets"),
+        "restart": Field(RESTART, "when its process fails"),
+        "limits": Field(AGENT_LIMITS, "in place of the orchestration's"),
+        "keywords": Field(
+            ListOf(item=keyword, unique=True),
+            "output lines that begin so, with a colon, become discoveries",
+            default=list(KEYWORDS),
+        ),
+        "on_uncertain": Field(
+            Choice(("retry", "raise", "ask")), "when it died inside a step", default="retry"
+        ),
+    }
+)
+TASK = Shape(
+    fields={
+        "agent": Field(name, "who does it", required=True),
+        "description": Field(Text(), "what to do; the program's standard input", default=""),
+        "needs": Field(
+            ListOf(item=name, unique=True, wish='a list of task ids like ["count"]'),
+            "tasks that must be done first",
+            default=[],
+        ),
+        "want": Field(task_want, "run, pause, cancel or skip it", default="run"),
+        "run": Field(Number(least=1, whole=True), "raised to have it done again", default=1),
+        "timeout_s": Field(Nullable(positive_s), "in place of the agent's limit"),
+    }
+)
