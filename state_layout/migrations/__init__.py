@@ -15,7 +15,6 @@ from state_layout.files import atomic
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
 from state_layout.shapes.wording import shown
-from state_layout.tree.stillness import held_still
 
 Migration = Callable[[Tree], None]
 
@@ -63,6 +62,8 @@ def migrate(
     version = check_version(tree, migrations=migrations, target=target)
     if version == target:
         return []
+    from state_layout.tree.stillness import held_still  # here: opening a tree imports this module
+
     with held_still(tree):
         steps = list(range(version_of(tree), target))  # somebody else may have been quicker
         for step in steps:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -251,3 +253,11 @@ def test_next_life_goes_on_from_the_frozen_one(frozen: Tree) -> None:
     attempt.journal.close()
     assert (attempt.number, attempt.start.seq) == (5, 42)
     assert recall(frozen, "alice").history.seq == 42
+
+
+@pytest.mark.parametrize("module", ["check", "migrations", "mail", "specs", "tree"])
+def test_each_room_can_be_imported_first(module: str) -> None:
+    """Importing `state_layout.check` before anything else failed: migrations and tree imported each other."""
+    code = f"import state_layout.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
