@@ -3,7 +3,7 @@
     kind      what the runner calls           conversation  the fold of the journal: what comes next (pure)
     loop      one move after the other        answer        a stream, journaled as it comes
     model     the only door to the SDK        troubles      what went wrong, how long to wait (pure)
-    spending  estimates, caps, prices         holds         waits that all agents of a provider share
+    spending  estimates, caps, prices         models/      holds and waits, shared with other kinds
     working   one task, from laying out to clearing up; warm: for who forks agents
     asking    asks until there is an answer   prompts       what the model is told
     tools/    what it can do

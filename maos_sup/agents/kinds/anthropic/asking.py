@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -19,15 +16,13 @@ from maos_sup.agents.kind import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
 from maos_sup.agents.kinds.anthropic.conversation import Entry
 from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.holds import Hold, hold_on, write_hold
 from maos_sup.agents.kinds.anthropic.model import Ended, Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
 from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.models.holds import Hold, hold_on, write_hold
+from maos_sup.agents.kinds.models.waiting import Waiting
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
-
-_LOOK_S = 0.5  # how often a wait looks whether it is over
-_SHOWN_FROM_S = 1.0  # shorter waits are nobody's business
 
 
 class Asking:
@@ -36,6 +31,7 @@ class Asking:
     def __init__(self, desk: Desk, model: Model, spending: Spending) -> None:
         self._desk, self._model, self._spending = desk, model, spending
         self._talk, self._life = desk.talk, desk.work.life
+        self._waiting = Waiting(desk.work)
 
     def ask(self, question: dict[str, Any], *, purpose: str) -> Entry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
@@ -48,7 +44,7 @@ class Asking:
         while True:
             estimate = self._spending.estimate(self._talk, question)
             self._wait_for_budget(key, estimate)
-            self._wait_for_provider()
+            self._waiting.for_provider(self._model.provider)
             self._record("request", {"purpose": purpose, "key": key, "estimate": estimate.to_json()})
             if hold_on(self._life.tree, self._model.provider) is not None:
                 self._break_off("the provider is to be left alone", was_asked=False)
@@ -63,7 +59,7 @@ class Asking:
                 if trouble.cause in PERMANENT:
                     self._give_up()
                     raise
-                self._wait_until(until_s, trouble.text)
+                self._waiting.until(until_s, trouble.text)
             except WorkEnded as told:
                 self._break_off(f"told to end: {told.ending.name.lower()}")
                 raise
@@ -119,10 +115,6 @@ class Asking:
 
     # -- waits
 
-    def _wait_for_provider(self) -> None:
-        while (hold := hold_on(self._life.tree, self._model.provider)) is not None:
-            self._wait_until(hold.until_s, hold.reason)
-
     def _held_until(self, trouble: Trouble, count: int) -> float:
         """Until when to wait, monotonic; a limit is told to everybody at once."""
         until_s = time.monotonic() + delay_s(trouble, count, chance=random.random())
@@ -139,45 +131,10 @@ class Asking:
         if refusal is None:
             return
         self._life.warn(str(refusal))
-        with self._paused(str(refusal)):
+        with self._waiting.shown(str(refusal)):
             while refusal is not None:
-                self._look_up(_LOOK_S)
+                self._waiting.look_up()
                 refusal = self._spending.reserve(key, waste=waste, estimate=estimate)
-
-    def _wait_until(self, until_s: float, reason: str) -> None:
-        left_s = until_s - time.monotonic()
-        if left_s < _SHOWN_FROM_S:
-            while (left_s := until_s - time.monotonic()) > 0:
-                self._look_up(left_s)
-            return
-        goes_on = datetime.now(UTC) + timedelta(seconds=left_s)
-        shown = f"{reason}; goes on at {goes_on.isoformat(timespec='seconds').replace('+00:00', 'Z')}"
-        with self._paused(shown):
-            while (left_s := until_s - time.monotonic()) > 0:
-                self._look_up(min(_LOOK_S, left_s))
-
-    def _look_up(self, wait_s: float) -> None:
-        """Wait a moment. Raises kind.Ended if the work is to end or pause."""
-        work = self._desk.work
-        work.life.beats.progress(wait_s + 60.0)
-        work.wait([], wait_s)
-        ending = work.act()
-        if ending is not None:
-            raise WorkEnded(ending)
-
-    @contextmanager
-    def _paused(self, reason: str) -> Iterator[None]:
-        """Show as paused and stop the clock."""
-        work, publisher = self._desk.work, self._life.publisher
-        left_s = work.hold_clock()
-        publisher.reason = reason
-        work.show("paused")
-        try:
-            yield
-        finally:
-            publisher.reason = None
-            work.show("running")
-            work.release_clock(left_s)
 
 
 def _header(key: str, question: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
+from state_layout.files.reading import read_record
 from state_layout.host.marks import boot_id
 from state_layout.paths import Tree
 
@@ -50,7 +51,7 @@ def _holds(tree: Tree) -> list[Hold]:
     holds = []
     for path in tree.run_holds.glob("*.json"):
         with suppress(OSError, codec.NotJson, KeyError, TypeError, ValueError):
-            value = codec.decode_object(path.read_bytes())
+            value = codec.decode_object(read_record(path))
             if value["boot_id"] == boot_id():
                 until_s, reason = float(value["until_s"]), str(value["reason"])
                 holds.append(Hold(provider=str(value["provider"]), until_s=until_s, reason=reason))
