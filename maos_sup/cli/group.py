@@ -22,10 +22,11 @@ Section = dict[str, Entry]
 
 SECTIONS: dict[str, Section] = {
     "Run": {
-        "run": Entry("run:command", "Start what a plan file describes and watch it."),
+        "run": Entry("run:command", "Start what a plan file or a request in words describes; watch it."),
         "resume": Entry("resume:command", "Go on with an orchestration, from whatever state it was left in."),
         "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),
-        "plan": Entry("plan:command", "Check a plan without running it; --schema prints its JSON Schema."),
+        "plan": Entry("plan:command", "Check a plan, or have one made of words, without running it."),
+        "roles": Entry("roles:command", "List the role templates that planned agents begin with."),
     },
     "Look": {
         "list": Entry("list_:command", "List orchestrations, the newest first."),

@@ -19,3 +19,15 @@ directory_or_default: Decorator = click.argument(
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 agent: Decorator = click.option("--agent", metavar="A", help="Only this agent.")
 task: Decorator = click.option("--task", metavar="T", help="Only this task.")
+
+
+def planning(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a request in words is planned."""
+    for option in (
+        click.option(
+            "--agents", metavar="N", type=click.IntRange(1, 50), help="At most so many agents for a REQUEST."
+        ),
+        click.option("--model", metavar="M", help="The model that plans a REQUEST and works on it."),
+    ):
+        command = option(command)
+    return command

@@ -1,4 +1,4 @@
-"""`plan`: check a plan, or print what a plan may hold."""
+"""`plan PLAN|REQUEST`: check a plan, have one made of words, or print what a plan may hold."""
 
 from __future__ import annotations
 
@@ -8,44 +8,94 @@ import click
 
 from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import options
+from maos_sup.cli.approval import show
+from maos_sup.cli.planning import Wanted, bought, is_request, planned, shelf_of, wanted
 from maos_sup.cli.says import say, say_json
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
+from state_layout.files.reading import real
 
 
 @click.command("plan")
-@click.argument("plan", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
+@click.argument("plan", metavar="[PLAN|REQUEST]", required=False)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the plan of a REQUEST here.",
+)
+@click.option(
+    "--project", metavar="P", type=click.Path(path_type=Path), help="The folder that a REQUEST is about."
+)
+@options.planning
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of plans.")
 @options.as_json
-def command(plan: Path | None, *, schema: bool, as_json: bool) -> None:
-    """Check the plan file PLAN and show what it would run; every mistake is named, nothing is started."""
+def command(
+    plan: str | None,
+    *,
+    output: Path | None,
+    project: Path | None,
+    model: str | None,
+    agents: int | None,
+    schema: bool,
+    as_json: bool,
+) -> None:
+    """Check the plan file PLAN and show what it would run; every mistake is named, nothing is started.
+
+    For a REQUEST in words a model makes the plan first; it is written to FILE, else printed.
+    """
     if schema:
         from maos_sup.planner.schema import plan_schema
 
         say_json(plan_schema(kind_shapes()))
         return
     if plan is None:
-        raise BadInput("give a plan file, or --schema")
-    loaded = load_plan(plan, kinds=kind_shapes())
+        raise BadInput("give a plan file, a request in words, or --schema")
+    if is_request(plan):
+        wish = wanted(plan, project=project, model=model, most_agents=agents)
+        loaded = planned(wish, shelf_of(wish)) if output is None else _written(wish, output)
+        show(loaded)
+        if not as_json:
+            say(str(loaded.path) if output else loaded.path.read_text(encoding="utf-8").rstrip())
+            return
+    elif output is not None:
+        raise BadInput("-o is for the plan of a request in words; this is the name of a plan")
+    else:
+        loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
     if as_json:
-        files = sorted(loaded.files)
-        say_json(
-            {
-                "orchestration": loaded.orchestration,
-                "agents": loaded.agents,
-                "tasks": loaded.tasks,
-                "files": files,
-            }
-        )
+        say_json(_told(loaded))
     else:
         say("\n".join(plan_lines(loaded)))
+
+
+def _written(wish: Wanted, output: Path) -> Plan:
+    """The plan of `wish`, written to `output`. Raises BadInput, before it is bought, if that is there."""
+    if output.exists():
+        raise BadInput(f"{output}: is there already; name another file, or remove it")
+    if not output.parent.is_dir():
+        raise BadInput(f"{output.parent}: is no folder; name a file in one that is there")
+    shelf, target = shelf_of(wish), real(output)
+    project = "." if target.parent == wish.project else str(wish.project)
+    plan = bought(wish, shelf, target, project=project).plan
+    shelf.forget()
+    return plan
+
+
+def _told(plan: Plan) -> dict[str, object]:
+    return {
+        "orchestration": plan.orchestration,
+        "agents": plan.agents,
+        "tasks": plan.tasks,
+        "files": sorted(plan.files),
+    }
 
 
 def plan_lines(plan: Plan) -> list[str]:
     """What a plan would run, a line for each agent and task."""
     lines = [f"{plan.orchestration['request']}"]
     lines += [
-        f"  agent {name} ({agent['kind']}) {agent.get('role', '')}".rstrip()
+        f"  agent {name} ({agent['kind']}) {str(agent.get('role', '')).partition(chr(10))[0]}".rstrip()
         for name, agent in plan.agents.items()
     ]
     for name, task in plan.tasks.items():

@@ -1,4 +1,4 @@
-"""`run PLAN`: make a tree of a plan, start its supervisor, watch it."""
+"""`run PLAN|REQUEST`: make a tree of a plan (or of what a model plans for a request), start it, watch it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import click
 
 from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import edge, options
+from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import home, name_of, open_made
-from maos_sup.cli.says import say, say_json
-from maos_sup.planner.plan import build_tree, load_plan
+from maos_sup.cli.planning import Wanted, is_request, planned, shelf_of, wanted
+from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.paths import Tree
 from state_layout.tree import new_id
 
-_PLAN_ENDINGS = (".toml", ".json")
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -30,17 +31,35 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--dir", "directory", metavar="D", type=_FOLDER, help="Make the tree here.")
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
-@click.option("--yes", is_flag=True, help="Do not ask before running what a planner proposed.")
+@options.planning
+@click.option("--yes", is_flag=True, help="Do not ask before running what a model planned.")
+@click.option("--allow-commands", is_flag=True, help="With --yes: approve programs in the plan as well.")
 @options.as_json
 def command(
-    plan: str, *, directory: Path | None, project: Path | None, detach: bool, yes: bool, as_json: bool
+    plan: str,
+    *,
+    directory: Path | None,
+    project: Path | None,
+    detach: bool,
+    model: str | None,
+    agents: int | None,
+    yes: bool,
+    allow_commands: bool,
+    as_json: bool,
 ) -> int:
     """Start what the file PLAN (TOML or JSON) describes, and watch it until it is done.
 
+    A REQUEST in words is planned by a model first: you are shown the plan and say yes, edit it, or say no.
     Ctrl+C pauses: agents stop at a safe point and everything is saved; a second one stops them at once.
     Exit code 0, or 3 if some task failed.
     """
-    tree = _made(plan, directory, project)
+    if is_request(plan):
+        wish = wanted(plan, project=project, model=model, most_agents=agents)
+        tree = _from_words(wish, directory, yes=yes, allows_commands=allow_commands)
+        if tree is None:
+            return edge.INTERRUPTED
+    else:
+        tree = _built(load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project), directory)
     if detach:
         start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
@@ -52,15 +71,25 @@ def command(
     return code
 
 
-def _made(text: str, directory: Path | None, project: Path | None) -> Tree:
-    """The tree of the plan at `text`, just made. Raises BadInput with everything that is wrong."""
-    path = Path(text).expanduser()
-    if not path.exists() and not text.endswith(_PLAN_ENDINGS):
-        raise BadInput(
-            f"{text[:60]!r} is no plan file, and a request in words needs a planner, which is not here yet; "
-            "write a plan (maos-sup plan --schema) and name its file"
-        )
-    plan = load_plan(path, kinds=kind_shapes(), project=project)
+def _from_words(wish: Wanted, directory: Path | None, *, yes: bool, allows_commands: bool) -> Tree | None:
+    """The tree of what a model planned and somebody approved; None if it was refused."""
+    if directory is not None and (directory / "FORMAT").exists():
+        raise BadInput(f"{directory}: holds an orchestration already; use resume, or another folder")
+    shelf = shelf_of(wish)
+    plan = planned(wish, shelf)
+    try:
+        plan = approved(plan, yes=yes, allows_commands=allows_commands)
+    except Refused:
+        shelf.forget()
+        say_aside("refused; nothing was started")
+        return None
+    tree = _built(plan, directory)
+    shelf.used(status_of(tree)["id"])
+    return tree
+
+
+def _built(plan: Plan, directory: Path | None) -> Tree:
+    """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
     now = datetime.now(UTC)
     id_ = new_id(str(plan.orchestration["request"]), now, SystemRandom())
     if directory is None:

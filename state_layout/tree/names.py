@@ -17,11 +17,11 @@ _FILLERS = frozenset(
 
 def new_id(request: str, now: datetime, random: Random) -> str:
     """A name for an orchestration of `request`: time (UTC), a few words of it, four random characters."""
-    words = [now.astimezone(UTC).strftime("%Y%m%d-%H%M"), *_words(request)]
+    words = [now.astimezone(UTC).strftime("%Y%m%d-%H%M"), *telling_words(request)]
     return "-".join([*words, "".join(random.choices(_SUFFIX, k=4))])
 
 
-def _words(request: str) -> list[str]:
+def telling_words(request: str) -> list[str]:
     """The first telling words of `request` in plain letters, up to 24 characters in all."""
     plain = unicodedata.normalize("NFKD", request).encode("ascii", "ignore").decode().lower()
     words = [word for word in re.findall(r"[a-z0-9]+", plain.replace("'", "")) if word not in _FILLERS]

@@ -22,7 +22,7 @@ GOOD = '[agents.a]\nkind = "command"\ncommand = ["true"]\ntask = "do"\n'
 @pytest.mark.parametrize(
     ("plan", "part"),
     [
-        ("Audit this repository", "needs a planner"),
+        ("audit", "audit: is not there"),
         ("nowhere.toml", "nowhere.toml"),
         ("nowhere/plan.json", "nowhere"),
     ],

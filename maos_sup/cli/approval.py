@@ -1,0 +1,102 @@
+"""A plan that a model made is shown, and runs only when somebody says yes: here, or before, by `--yes`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from maos_sup.agents.kind import kind_shapes
+from maos_sup.cli.says import say_aside
+from maos_sup.planner.plan import Plan, load_plan
+from maos_sup.views.planned import command_agents, planned_lines
+from state_layout.errors import BadInput
+
+_QUESTION = "run it? [y]es, [e]dit, [n]o: "
+_AGAIN = "[e]dit again, [n]o: "
+
+
+class Refused(Exception):
+    """Somebody said no."""
+
+
+def approved(plan: Plan, *, yes: bool, allows_commands: bool) -> Plan:
+    """`plan`, or what was made of it in an editor, once it is approved.
+
+    Raises Refused, and BadInput where nobody can be asked; the plan then stays where it is.
+    """
+    show(plan)
+    if yes:
+        _refuse_commands(plan, allows_commands=allows_commands)
+        return plan
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise BadInput(
+            f"this is no terminal, so nobody can approve the plan; it is saved: read {plan.path}, "
+            "then give the same command with --yes"
+        )
+    return _asked(plan)
+
+
+def show(plan: Plan) -> None:
+    """Show `plan` on stderr."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    is_plain = not sys.stderr.isatty() or bool(os.environ.get("NO_COLOR"))
+    for line in planned_lines(plan.agents, plan.tasks, width=max(60, width)):
+        code = {"heading": "1", "warning": "1;31"}.get(line.style)
+        say_aside(line.text if is_plain or not code else f"\x1b[{code}m{line.text}\x1b[0m")
+
+
+def _refuse_commands(plan: Plan, *, allows_commands: bool) -> None:
+    commands = command_agents(plan.agents)
+    if commands and not allows_commands:
+        raise BadInput(
+            f"the plan has programs to run ({', '.join(commands)}), which --yes alone does not approve: read "
+            f"{plan.path}, then add --allow-commands"
+        )
+
+
+def _asked(plan: Plan) -> Plan:
+    good: Plan | None = plan
+    while True:
+        answer = _answer(_QUESTION if good is not None else _AGAIN)
+        if answer in ("n", "no"):
+            raise Refused
+        if answer in ("y", "yes") and good is not None:
+            return good
+        if answer in ("e", "edit"):
+            good = _edited(plan.path)
+
+
+def _edited(path: Path) -> Plan | None:
+    """The plan after it was edited; None if it is no good as it is now, which is said."""
+    _edit(path)
+    try:
+        plan = load_plan(path, kinds=kind_shapes())
+    except BadInput as refused:
+        for problem in refused.problems:
+            say_aside(problem)
+        return None
+    show(plan)
+    return plan
+
+
+def _edit(path: Path) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        code = subprocess.call([*shlex.split(editor), str(path)])
+    except (OSError, ValueError) as cause:
+        say_aside(f"the editor {editor!r} cannot be started: {cause}; set EDITOR, or edit {path} yourself")
+        return
+    if code:
+        say_aside(f"the editor {editor!r} ended with exit code {code}")
+
+
+def _answer(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:  # the terminal is gone: no answer is no yes, and no refusal either
+        raise KeyboardInterrupt
+    return line.strip().lower()

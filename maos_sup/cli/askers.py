@@ -1,0 +1,44 @@
+"""Which model is asked when a request in words is planned, and which kind of agents then does the work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maos_sup.agents.kind import kind_names
+from maos_sup.core.questions import Ask
+from state_layout.errors import BadInput
+
+_NOBODY = (
+    "no model to plan with; use one of three: set ANTHROPIC_API_KEY; or set ANTHROPIC_BASE_URL to a server "
+    "that speaks the Messages API (llama.cpp, Ollama, LM Studio); or install the Claude Code CLI ('claude'). "
+    "A plan file needs none: write one (maos-sup plan --schema) and name it"
+)
+_MESSAGES_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """Who is asked. `kind` is what agents are by default, `model` what is written into the plan for them."""
+
+    kind: str
+    model: str | None
+    ask: Ask
+
+
+def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider:
+    """The provider that the environment names. Raises BadInput with all ways to get one."""
+    model = model or os.environ.get("ANTHROPIC_MODEL") or None
+    if any(os.environ.get(name) for name in _MESSAGES_VARIABLES):
+        from maos_sup.agents.kinds.anthropic.settings import MODEL
+        from maos_sup.agents.once.messages import MessagesAsker
+
+        name = model or MODEL
+        return Provider(kind="anthropic", model=name, ask=MessagesAsker(os.environ, model=name, tell=tell))
+    if shutil.which("claude") and "claude" in kind_names():
+        from maos_sup.agents.once.claude_code import ClaudeCodeAsker
+
+        return Provider(kind="claude", model=model, ask=ClaudeCodeAsker(os.environ, model=model, tell=tell))
+    raise BadInput(_NOBODY)

@@ -1,0 +1,115 @@
+"""From words on a command line to a plan that somebody approved: asks a model, shows, lets edit, takes a no.
+
+A plan that was bought is kept in the home until it is run or refused, so nothing that ends this process in
+between has it bought again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from maos_sup.agents.kind import kind_shapes
+from maos_sup.cli.askers import Provider, find_provider
+from maos_sup.cli.places import home
+from maos_sup.cli.says import say_aside
+from maos_sup.core.questions import Answer
+from maos_sup.planner.plan import Plan, load_plan
+from maos_sup.planner.proposal import COMMAND, Offer
+from maos_sup.planner.roles import read_roles, role_folders
+from maos_sup.planner.saved import Shelf
+from maos_sup.planner.survey import survey
+from maos_sup.planner.words import Planned, Wish, plan_from_words
+from state_layout.errors import BadInput
+from state_layout.files import atomic
+from state_layout.files.reading import real
+
+MOST_AGENTS, TASKS_AN_AGENT = 8, 4
+_PLAN_ENDINGS = (".toml", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A request in words and how it is to be planned."""
+
+    request: str
+    project: Path  # absolute
+    model: str | None = None
+    most_agents: int = MOST_AGENTS
+
+
+def is_request(text: str) -> bool:
+    """Whether `text` is a request in words rather than the path of a plan."""
+    path = Path(text).expanduser()
+    if len(text.split()) < 2 or path.exists():
+        return False
+    return not (text.endswith(_PLAN_ENDINGS) and "/" in text and path.parent.is_dir())
+
+
+def wanted(request: str, *, project: Path | None, model: str | None, most_agents: int | None) -> Wanted:
+    """The wish for `request` about `project`, by default the current folder. Raises BadInput."""
+    folder = real(project or Path.cwd())
+    if not folder.is_dir():
+        raise BadInput(f"--project is {str(project)!r}, which is no folder; name one that is there")
+    if project is None and folder in (Path.home().resolve(), Path("/")):
+        raise BadInput(f"{folder}: is no project; change to the folder of one, or name it with --project")
+    return Wanted(
+        request=request.strip(), project=folder, model=model, most_agents=most_agents or MOST_AGENTS
+    )
+
+
+def shelf_of(wish: Wanted) -> Shelf:
+    """Where the plan of `wish` lies until it is run or refused."""
+    return Shelf.of(home(), wish.request, about=wish.project)
+
+
+def planned(wish: Wanted, shelf: Shelf) -> Plan:
+    """The plan that waits on the shelf, or a new one, which waits there then. Raises LayoutError."""
+    if shelf.path.exists():
+        say_aside(f"this was planned before; delete {shelf.path} to have it planned anew")
+        return load_plan(shelf.path, kinds=kind_shapes())
+    found = bought(wish, shelf, shelf.path, project=str(wish.project))
+    return found.plan
+
+
+def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str) -> Planned:
+    """A new plan, written to `path`; says what it cost. Raises LayoutError."""
+    provider = find_provider(model=wish.model, tell=say_aside)
+    atomic.make_folder(shelf.path.parent)
+    roles = read_roles(role_folders(project=wish.project, user=user_roles()))
+    offer = Offer(
+        kinds=(provider.kind, COMMAND),
+        roles=roles,
+        model=provider.model,
+        most_agents=wish.most_agents,
+        most_tasks=wish.most_agents * TASKS_AN_AGENT,
+    )
+    asked = Wish(request=wish.request, project=project, survey=survey(wish.project), offer=offer)
+    say_aside(f"planning with {_named(provider)} ...")
+    try:
+        found = plan_from_words(asked, path, ask=shelf.recorded(provider.ask), kinds=kind_shapes())
+    except KeyboardInterrupt:
+        say_aside("planning was interrupted; nothing was started")
+        raise
+    say_aside(f"planned by {_named(provider)}: {cost_text(found.answers)}")
+    return found
+
+
+def user_roles() -> Path:
+    """The folder of the user's own role templates."""
+    given = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(given) if given else Path.home() / ".config") / "maos-sup" / "roles"
+
+
+def cost_text(answers: tuple[Answer, ...]) -> str:
+    """What some answers cost, in words."""
+    tokens = sum(answer.tokens for answer in answers)
+    costs = [answer.cost_usd for answer in answers]
+    known = [cost for cost in costs if cost is not None]
+    cost = f"{sum(known):.4f} USD" if len(known) == len(costs) else "cost unknown"
+    return f"{tokens} tokens, {cost}"
+
+
+def _named(provider: Provider) -> str:
+    return provider.model or f"the {provider.kind} CLI"

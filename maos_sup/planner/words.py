@@ -1,0 +1,110 @@
+"""From a request in words to a plan: ask, check, ask once more with the mistakes, save.
+
+Who is asked is the caller's business (`Ask`). Nothing is started here, and nothing but the plan is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.core.questions import Answer, Ask, Question
+from maos_sup.planner.plan import Plan, load_plan
+from maos_sup.planner.prompts import first_prompt, repair_prompt, system_prompt
+from maos_sup.planner.proposal import NAME, Offer, plan_of, proposal_faults, proposal_shape, simplified
+from maos_sup.planner.schema import Kinds
+from maos_sup.planner.toml_text import plan_text
+from state_layout.errors import BadInput
+from state_layout.files import atomic
+
+ROUNDS = 2
+_PLACE = re.compile(r"^.*?\.toml(?::\d+)?: ")
+_MOST_ERRORS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is wanted. `project` as the plan is to name it; `survey` says what is in it."""
+
+    request: str
+    project: str | None
+    survey: str
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A good plan, written at `plan.path`, and what it cost to get."""
+
+    plan: Plan
+    summary: str
+    answers: tuple[Answer, ...]
+
+
+def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planned:
+    """Have `wish` planned and write the plan to `path`, durably.
+
+    Raises BadInput with the last mistakes if the model gets it wrong twice; its last plan then stands
+    beside `path`, for a person to mend. Raises what `ask` raises.
+    """
+    prompt = first_prompt(wish.request, survey=wish.survey)
+    question = Question(
+        system=system_prompt(wish.offer, form=NAME),
+        prompt=prompt,
+        name=NAME,
+        schema=simplified(proposal_shape(wish.offer).schema()),
+    )
+    answers = list[Answer]()
+    problems: tuple[str, ...] = ()
+    draft = path.with_name(f"{path.stem}.draft.toml")
+    for _ in range(ROUNDS):
+        answer = ask(question)
+        answers.append(answer)
+        try:
+            _write_draft(answer, wish, draft)
+            load_plan(draft, kinds=kinds)
+        except BadInput as refused:
+            problems = tuple(_PLACE.sub("", problem) for problem in refused.problems[:_MOST_ERRORS])
+            told = answer.value if answer.value is not None else answer.text
+            again = repair_prompt(prompt, proposal=told, errors=problems)
+            question = Question(system=question.system, prompt=again, name=NAME, schema=question.schema)
+            continue
+        draft.replace(path)
+        atomic.fsync_folder(path.parent)
+        plan = load_plan(path, kinds=kinds)
+        return Planned(plan=plan, summary=_summary(answer), answers=tuple(answers))
+    raise BadInput(*_given_up(problems, draft))
+
+
+def _write_draft(answer: Answer, wish: Wish, draft: Path) -> None:
+    """Write the plan that `answer` proposes. Raises BadInput with everything that is wrong with it."""
+    value = answer.value
+    if value is None:
+        said = answer.text.strip()[:200]
+        raise BadInput(f"the answer is no JSON object of the form {NAME}" + (f": {said!r}" if said else ""))
+    faults = proposal_faults(value, wish.offer)
+    if faults:
+        raise BadInput(*[fault.text for fault in faults])
+    plan = plan_of(value, wish.offer, request=wish.request, project=wish.project)
+    atomic.replace(draft, plan_text(plan, head=_head(answer)).encode())
+
+
+def _head(answer: Answer) -> str:
+    by = f"Planned by {answer.model}" if answer.model else "Planned from a request in words"
+    summary = _summary(answer)
+    return f"{by}; change what you like.\n{summary}" if summary else f"{by}; change what you like."
+
+
+def _summary(answer: Answer) -> str:
+    value: Mapping[str, Any] = answer.value or {}
+    return str(value.get("summary", "")).strip()
+
+
+def _given_up(problems: tuple[str, ...], draft: Path) -> list[str]:
+    told = [f"the model's plan is no good, after a second try too: {problem}" for problem in problems]
+    if draft.exists():
+        return [*told, f"its last plan is in {draft}: mend it and run it, or say the request otherwise"]
+    return [*told, "say the request otherwise, or write a plan (maos-sup plan --schema)"]

@@ -1,0 +1,232 @@
+"""`run` and `plan` with a request in words, against a server on loopback: what is bought and kept."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living import end_all, the_tree
+
+from maos_sup.loopback.reply import Fault, FaultKind, Reply, fail, say
+from maos_sup.loopback.reply import call as tool_call
+from maos_sup.loopback.request import Request
+from maos_sup.loopback.server import LoopbackServer
+from maos_sup.views.status import status_of
+from state_layout.files import codec
+
+Call = Callable[..., Any]
+REQUEST = "Refactor the payment module"
+PROPOSAL: dict[str, Any] = {
+    "summary": "One does it, one looks at it.",
+    "agents": [{"name": "dev", "role": "developer"}, {"name": "rev", "role": "reviewer"}],
+    "tasks": [
+        {"id": "do", "agent": "dev", "description": "Do it"},
+        {"id": "look", "agent": "rev", "description": "Look at it", "needs": ["do"]},
+    ],
+}
+COMMANDS = {
+    "agents": [{"name": "lint", "kind": "command", "command": ["true"]}],
+    "tasks": [{"id": "lint", "agent": "lint", "description": "Lint"}],
+}
+
+
+class Model:
+    """What the server says: `plans` one after the other, then the agents' answers."""
+
+    def __init__(self) -> None:
+        self.plans: list[Reply] = []
+        self.asked = 0
+
+    def __call__(self, request: Request) -> Reply:
+        if "propose_plan" not in request.tool_names:
+            return tool_call("finish", {"result": "ok"})
+        self.asked += 1
+        return self.plans.pop(0) if self.plans else tool_call("propose_plan", PROPOSAL)
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the command is called in; no provider yet."""
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def server(model: Model, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
+    with LoopbackServer(model, api_key="sk-right", with_bodies=True) as made:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", made.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-right")
+        yield made
+        end_all(home)
+
+
+def saved(home: Path) -> list[str]:
+    return sorted(path.name for path in (home / "plans").iterdir()) if (home / "plans").exists() else []
+
+
+def test_without_provider_one_error_lists_three_ways_and_the_plan_file(
+    call: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    answer = call("run", REQUEST)
+    assert (answer.code, answer.out) == (2, "")
+    for part in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "Claude Code", "plan file needs none"):
+        assert part in answer.err
+    assert answer.err.count("\n") == 1
+    assert list(home.iterdir()) == []
+
+
+def test_words_are_planned_approved_and_run(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    answer = call("run", REQUEST, "--yes")
+    assert answer.code == 0, answer.err
+    status = status_of(the_tree(home))
+    assert (status["phase"], status["request"]) == ("done", REQUEST)
+    assert [task["id"] for task in status["tasks"]] == ["do", "look"]
+    assert saved(home) == [f"{status['id']}.toml"]
+    assert "planned by claude-sonnet-4-6" in answer.err
+    assert "USD" in answer.err
+    assert model.asked == 1
+
+
+def test_without_terminal_or_yes_the_plan_is_kept_and_not_bought_again(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    answer = call("run", REQUEST)
+    assert (answer.code, answer.out) == (2, "")
+    assert "--yes" in answer.err
+    (name,) = [name for name in saved(home) if not name.endswith(".answers.jsonl")]
+    path = home / "plans" / name
+    assert str(path) in answer.err
+    path.write_text(path.read_text().replace("Do it", "Do it well"))
+    assert call("run", REQUEST, "--yes").code == 0
+    assert model.asked == 1
+    assert status_of(the_tree(home))["tasks"][0]["description"] == "Do it well"
+    assert call("plan", REQUEST).code == 0
+    assert model.asked == 2
+
+
+def test_answer_is_recorded_before_it_is_used(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    call("plan", REQUEST)
+    (plan,) = (home / "plans").glob("*.toml")
+    plan.unlink()  # as if the process had died before it wrote the plan
+    assert call("plan", REQUEST).code == 0
+    assert model.asked == 1
+    assert plan.exists()
+
+
+def test_plan_writes_to_a_file_and_starts_nothing(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    answer = call("plan", REQUEST, "-o", "plan.toml")
+    assert (answer.code, answer.out) == (0, f"{project}/plan.toml\n")
+    assert tomllib.loads((project / "plan.toml").read_text())["project"] == "."
+    assert saved(home) == []
+    assert call("plan", "plan.toml").code == 0
+    again = call("plan", REQUEST, "-o", "plan.toml")
+    assert (again.code, model.asked) == (2, 1)
+    assert "is there already" in again.err
+
+
+def test_programs_in_a_plan_need_more_than_yes(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    model.plans = [tool_call("propose_plan", COMMANDS)]
+    answer = call("run", REQUEST, "--yes")
+    assert answer.code == 2
+    assert "would run as you, unconfined" in answer.err
+    assert "--allow-commands" in answer.err
+    assert call("run", REQUEST, "--yes", "--allow-commands").code == 0
+    assert model.asked == 1
+
+
+def test_malformed_answers_are_mended_or_named(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    cut_off = Reply(
+        content=({"type": "tool_use", "name": "propose_plan", "input": {}},), stop_reason="max_tokens"
+    )
+    model.plans = [say("Let us talk"), say('```json\n{"agents": [}\n```')]
+    answer = call("plan", REQUEST)
+    assert (answer.code, model.asked) == (2, 2)
+    assert "no JSON object" in answer.err
+    model.plans = [cut_off]
+    assert call("plan", REQUEST + " today").code == 0
+    assert model.asked == 4
+
+
+def test_json_in_prose_is_understood(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    model.plans = [say(f"Here it is:\n```json\n{codec.encode(PROPOSAL).decode()}\n```\nGood luck!")]
+    assert call("plan", REQUEST).code == 0
+    assert model.asked == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.ERROR, status=429, retry_after_s=0.05),
+        Fault(kind=FaultKind.ERROR, status=529),
+        Fault(kind=FaultKind.ERROR, status=500),
+        Fault(kind=FaultKind.DROP),
+        Fault(kind=FaultKind.DROP, after_chunks=2),
+        Fault(kind=FaultKind.TRUNCATE, after_chunks=2),
+        Fault(kind=FaultKind.STREAM_ERROR, after_chunks=1, error_type="overloaded_error"),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.status}-{fault.after_chunks}",
+)
+def test_troubles_that_pass_are_waited_out_in_the_open(
+    call: Call, server: LoopbackServer, model: Model, fault: Fault
+) -> None:
+    good: Reply = tool_call("propose_plan", PROPOSAL)
+    model.plans = [Reply(content=good.content, fault=fault)]
+    answer = call("plan", REQUEST)
+    assert (answer.code, model.asked) == (0, 2)
+    assert "asking again in" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("reply", "parts"),
+    [
+        (fail(400, message="max_tokens: too many"), ("400", "--model")),
+        (fail(404, message="model: nope"), ("404", "--model")),
+        (fail(429, retry_after_s=4000), ("429", "try again in 4000 s")),
+    ],
+)
+def test_troubles_that_stay_are_one_error(
+    call: Call, server: LoopbackServer, model: Model, reply: Reply, parts: Any
+) -> None:
+    model.plans = [reply]
+    answer = call("plan", REQUEST)
+    assert (answer.code, answer.out, model.asked) == (1, "", 1)
+    for part in (*parts, "claude-sonnet-4-6"):
+        assert part in answer.err
+    assert "bug" not in answer.err
+
+
+def test_wrong_key_is_one_error(
+    call: Call, server: LoopbackServer, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-wrong")
+    answer = call("plan", REQUEST)
+    assert (answer.code, model.asked) == (1, 0)
+    assert "see that ANTHROPIC_API_KEY is right" in answer.err
+    assert "sk-wrong" not in answer.err
