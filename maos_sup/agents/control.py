@@ -12,7 +12,7 @@ from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES
 
 LONGEST_SHOWN = 120
-VERBS = ("send", "discovery", "progress", "checkpoint", "result", "artifact", "ack", "ask")
+VERBS = ("send", "discovery", "progress", "checkpoint", "result", "artifact", "ack", "ask", "call")
 
 
 class BadLine(ValueError):
@@ -102,6 +102,16 @@ def _ack(request: Request) -> Request:
     return request
 
 
+def _call(request: Request) -> Request:
+    call = request.value
+    is_call = isinstance(call, dict) and all(isinstance(call.get(key), str) for key in ("id", "name"))
+    if not is_call or not isinstance(call.get("input", {}), dict):
+        raise BadLine("'call' needs an object with the texts 'id' and 'name' and an object 'input'")
+    if not isinstance(call.get("after", ""), str):
+        raise BadLine("'after' is no text")
+    return request
+
+
 _CHECKS: dict[str, Callable[[Request], Request]] = {
     "send": _send,
     "discovery": _text,
@@ -109,4 +119,5 @@ _CHECKS: dict[str, Callable[[Request], Request]] = {
     "artifact": _text,
     "ask": _text,
     "ack": _ack,
+    "call": _call,
 }

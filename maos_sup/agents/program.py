@@ -6,7 +6,6 @@ out once, whoever dies. Reading is done from the tree's files alone. Nothing her
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -16,8 +15,9 @@ from typing import Any
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, message_of, parse
-from state_layout.errors import BadInput, storage_error
-from state_layout.files import atomic, codec, disk
+from maos_sup.agents.control_file import append_control
+from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.lives.history import Mark, as_mark
 from state_layout.mail.boxes import check_recipient
 from state_layout.mail.inbox import Inbox
@@ -80,22 +80,23 @@ def send(
     except BadLine as cause:
         raise BadInput(str(cause)) from cause
     check_recipient(program.tree, to)
-    _write(program, {"send": message})
+    append_control(program.control, {"send": message})
 
 
 def discover(environment: Environment, text: str) -> None:
     """Tell a discovery to all agents. Raises BadInput, StorageError."""
-    _write(Program.of(environment), {"discovery": text})
+    append_control(Program.of(environment).control, {"discovery": text})
 
 
 def progress(environment: Environment, value: float, *, note: str | None = None) -> None:
     """Say how far it is, 1 for all done. Raises BadInput, StorageError."""
-    _write(Program.of(environment), {"progress": value} | ({} if note is None else {"note": note}))
+    told = {"progress": value} | ({} if note is None else {"note": note})
+    append_control(Program.of(environment).control, told)
 
 
 def checkpoint(environment: Environment, value: Any) -> None:
     """Keep `value` for the next attempt, which finds it in the file MAOS_CHECKPOINT. Raises StorageError."""
-    _write(Program.of(environment), {"checkpoint": value})
+    append_control(Program.of(environment).control, {"checkpoint": value})
 
 
 def saved(environment: Environment) -> Any:
@@ -110,7 +111,7 @@ def saved(environment: Environment) -> Any:
 
 def result(environment: Environment, value: Any) -> None:
     """Say what the task came to; it counts when the program ends with exit code 0. Raises StorageError."""
-    _write(Program.of(environment), {"result": value})
+    append_control(Program.of(environment).control, {"result": value})
 
 
 def artifact(environment: Environment, path: str) -> Path:
@@ -118,7 +119,7 @@ def artifact(environment: Environment, path: str) -> Path:
     program = Program.of(environment)
     artifacts = program.tree.agent(program.agent).artifacts
     name = hand_over(path, artifacts=artifacts, near=Path.cwd())
-    _write(program, {"artifact": name})
+    append_control(program.control, {"artifact": name})
     return artifacts / name
 
 
@@ -131,7 +132,7 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
     with closing(Inbox(program.tree, program.agent, marks=_marks(program))) as box:
         messages, marks = box.fetch(limit)
     if is_ack and marks:
-        _write(program, {"ack": {key: mark[0] for key, mark in marks.items()}})
+        append_control(program.control, {"ack": {key: mark[0] for key, mark in marks.items()}})
     return messages
 
 
@@ -145,7 +146,7 @@ def ack(environment: Environment, message_ids: list[str]) -> None:
             raise BadInput(f"message id {id_!r}: use one as 'inbox' shows it, like alice/bob/3")
         acks[f"{to}/{sender}"] = max(int(seq), acks.get(f"{to}/{sender}", 0))
     if acks:
-        _write(Program.of(environment), {"ack": acks})
+        append_control(Program.of(environment).control, {"ack": acks})
 
 
 def ask(environment: Environment, question: str, *, timeout_s: float | None = None) -> Answer | None:
@@ -164,41 +165,13 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
                 return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
         asked = next((known for known in status.get("questions") or () if known["id"] == id_), None)
         if asked is None and not is_asked:
-            _write(program, {"ask": question})
+            append_control(program.control, {"ask": question})
             is_asked = True
         elif asked is not None and (answer := answer_to(program.tree, id_, asked_at=asked["at"])) is not None:
             return answer
         if until_s is not None and time.monotonic() >= until_s:
             return None
         time.sleep(_LOOK_S)
-
-
-def _write(program: Program, value: dict[str, Any]) -> None:
-    """Append one control line, in one write, durably; refused here if the agent would refuse it."""
-    try:
-        line = codec.encode(value) + b"\n"
-        parse(line)
-    except (BadLine, TypeError) as cause:
-        raise BadInput(str(cause)) from cause
-    try:
-        with atomic.opened(program.control, os.O_WRONLY | os.O_APPEND) as descriptor:
-            if _is_torn(program.control):
-                line = b"\n" + line
-            atomic.write_all(descriptor, line)
-            disk.fdatasync(descriptor)
-    except FileNotFoundError as cause:
-        raise BadInput(f"{program.control}: is not there; run this from an agent's program") from cause
-    except OSError as cause:
-        raise storage_error("append", program.control, cause) from cause
-
-
-def _is_torn(path: Path) -> bool:
-    """Whether the last line of `path` was left without its line feed."""
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
 
 
 def _marks(program: Program) -> dict[str, Mark]:

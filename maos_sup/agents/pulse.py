@@ -44,6 +44,7 @@ class Pulse:
             "save": now_s + intervals.save_s,
             "checkpoint": now_s + intervals.checkpoint_s,
         }
+        self._looked_s = now_s
         self._program_told: int | None = None
         self._has_gone_off = False
         self.task: TaskSpec | None = None
@@ -104,6 +105,7 @@ class Pulse:
         if self.program != self._program_told:
             self._tell_handle()
         self._look_at_wants()
+        self._spare_who_waits(now_s)
         self._look_at_clock(now_s)
         self._do_what_is_due(now_s, trigger)
         self._life.publisher.refresh()
@@ -118,6 +120,16 @@ class Pulse:
             self._bell.relent()
         else:
             self._bell.end(ending)
+
+    def _spare_who_waits(self, now_s: float) -> None:
+        """A program that waits for a person is neither hung nor late."""
+        since_s, self._looked_s = now_s - self._looked_s, now_s
+        calls = self._translator.calls
+        if calls is None or not calls.is_waiting_for_people or self.task is None:
+            return
+        if self.charged_from_s is not None:
+            self.charged_from_s += since_s
+        self._life.beats.progress(self._life.specs.timeout_s(self.task))
 
     def _look_at_clock(self, now_s: float) -> None:
         task, since_s = self.task, self.charged_from_s

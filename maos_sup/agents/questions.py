@@ -5,24 +5,39 @@ A question is known by exactly what it asks, in which run of which task; asked a
 
 from __future__ import annotations
 
-from maos_sup.agents.work import Work
+from typing import TYPE_CHECKING
+
+from maos_sup.agents.ledger import Ledger
+from state_layout.paths import Tree
+from state_layout.records import TaskSpec
 from state_layout.specs.approvals import Answer, answer_to, question_id
+
+if TYPE_CHECKING:
+    from maos_sup.agents.work import Work
 
 
 def ask(work: Work, text: str) -> Answer | None:
     """The answer to `text`, or None while there is none; it is on record then. Raises StorageError."""
-    life, task = work.life, work.task
-    id_ = question_id(life.agent, task.id, task.run, text)
-    known = life.ledger.look(lambda history: history.answers.get(id_))
+    life = work.life
+    before = life.ledger.changes
+    answer = answer_or_ask(life.tree, life.agent, work.task, ledger=life.ledger, text=text)
+    if answer is None and life.ledger.changes != before:
+        life.publisher.publish()
+    return answer
+
+
+def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Ledger, text: str) -> Answer | None:
+    """The same, for who has no work at hand; whoever shows the status looks by himself."""
+    id_ = question_id(agent, task.id, task.run, text)
+    known = ledger.look(lambda history: history.answers.get(id_))
     if known is not None:
         return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
-    asked = life.ledger.look(lambda history: history.questions.get(id_))
+    asked = ledger.look(lambda history: history.questions.get(id_))
     if asked is None:
-        life.ledger.commit("asked", {"task": task.id, "run": task.run, "question": id_, "text": text})
-        life.publisher.publish()
+        ledger.commit("asked", {"task": task.id, "run": task.run, "question": id_, "text": text})
         return None
-    answer = answer_to(life.tree, id_, asked_at=asked["at"])
+    answer = answer_to(tree, id_, asked_at=asked["at"])
     if answer is not None:
         told = "yes" if answer.is_yes else "no"
-        life.ledger.commit("answered", {"question": id_, "answer": told, "text": answer.text})
+        ledger.commit("answered", {"question": id_, "answer": told, "text": answer.text})
     return answer

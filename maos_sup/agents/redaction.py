@@ -10,6 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from state_layout.files import codec
+from state_layout.paths import Tree
+
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)",
     re.IGNORECASE,
@@ -34,6 +37,16 @@ STAND_IN = "[redacted]"
 def is_secret_name(name: str) -> bool:
     """Whether a variable called `name` holds a secret, as its name says."""
     return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+
+
+def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
+    """The variables that the spec of `agent` sets, as far as it can be read."""
+    try:
+        told = codec.decode_object(tree.agent_spec(agent).read_bytes()).get("env")
+    except (OSError, codec.NotJson):
+        return {}
+    variables = told if isinstance(told, dict) else {}
+    return {key: value for key, value in variables.items() if isinstance(value, str)}
 
 
 class Redactor:

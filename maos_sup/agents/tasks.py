@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.kind import Ended, Ending, Outcome, find_kind
 from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
 from maos_sup.agents.life import Life, release_ballast, without_place
@@ -80,6 +81,7 @@ class TaskLoop:
             keywords=spec.keywords if spec is not None else (),
         )
         self._translator.moved = life.beats.progress
+        self._calls = self._translator.calls = Calls(life)
         self._pulse = Pulse(life, self._translator, force=self._force)
         self._task: TaskSpec | None = None
         self._began_s = 0.0
@@ -157,6 +159,7 @@ class TaskLoop:
         if has_children():
             end_all(descendants, grace_s=work.limits.stop_grace_s)
             reap()
+        self._translator.end_calls()
         self._translator.run(is_final=True)
         self._translator.sync()
         return self._settle(task, outcome)
@@ -179,6 +182,7 @@ class TaskLoop:
         life.ledger.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
         self._task = task
         self._translator.attend(spec.keywords)
+        self._calls.task = task
         life.publisher.task, life.publisher.began_s = (task.id, task.run), self._began_s
         life.publisher.phase, life.publisher.reason = "running", None
         life.publisher.publish()
@@ -247,6 +251,8 @@ class TaskLoop:
             "phase": phase,
             "elapsed_s": round(spent_s, 3),
         }
+        if phase is TaskPhase.DONE and (shown := self._calls.marks_shown()):
+            fields["received"] = shown
         if phase in SETTLED:
             life.ledger.sync_mail()  # this agent may never run again
         life.ledger.commit("task", fields | {key: value for key, value in told.items() if value is not None})

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.artifacts import hand_over
+from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.sources import Source
@@ -50,6 +51,7 @@ class Translator:
         )
         self.stderr = Source(files.stderr, attempt=attempt, offset=0)  # kept, not understood
         self.near: Path = tree.agent(agent).workspace
+        self.calls: Calls | None = None  # who carries out what is called over the bus
         self.moved: Callable[[], None] = lambda: None  # the program got on
         self._lock = threading.RLock()
         self._has_names_synced = False
@@ -72,9 +74,17 @@ class Translator:
                     (self.stdout, self._understand_stdout),
                 )
             ]
+            if self.calls is not None:
+                moved.append(self.calls.look())
         if any(moved):
             self.moved()
         return any(moved)
+
+    def end_calls(self) -> None:
+        """The program is gone: nobody waits for answers any more."""
+        with self._lock:
+            if self.calls is not None:
+                self.calls.end()
 
     def sync(self) -> None:
         """Make the program's output durable. Raises StorageError."""
@@ -182,6 +192,16 @@ class Translator:
         fields = {"question": id_, "text": request.value}
         self._commit("asked", fields, source=self.control, offset=offset)
 
+    def _call(self, request: Request, offset: int) -> None:
+        if self.calls is None or self.calls.task is None:
+            raise BadInput("had no answer when its program ended; it was not carried out")
+        self.calls.take(
+            request.value,
+            lambda type_, fields, messages: self._commit(
+                type_, fields, source=self.control, offset=offset, messages=messages
+            ),
+        )
+
     def _commit(
         self,
         type_: str,
@@ -250,4 +270,5 @@ _VERBS: dict[str, Callable[[Translator, Request, int], None]] = {
     "artifact": Translator._artifact,
     "ack": Translator._ack,
     "ask": Translator._ask,
+    "call": Translator._call,
 }

@@ -15,6 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if len(given) == 2 and given[0] == "supervise" and Path(given[1]).is_dir():
         return be_supervisor(given[1])
+    if len(given) == 4 and given[0] == "mcp" and given[2] == "--agent" and Path(given[1]).is_dir():
+        return be_bus(given[1], given[3])
     from maos_sup.cli import edge
 
     return edge.run_command(given)
@@ -28,6 +30,20 @@ def be_supervisor(directory: str) -> int:
     from maos_sup.cli import edge
 
     return edge.guarded(lambda: _supervise(directory), debug=True)
+
+
+def be_bus(directory: str, agent: str) -> int:
+    """Be the bus of an agent on stdin and stdout. Imports little: a client does not wait."""
+    from maos_sup.cli import edge
+
+    return edge.guarded(lambda: _serve_bus(directory, agent), debug=True)
+
+
+def _serve_bus(directory: str, agent: str) -> int:
+    from maos_sup.agents.bus.server import serve
+    from state_layout.paths import checked_name
+
+    return serve(Path(directory).resolve(), checked_name(agent, "--agent"))
 
 
 def _supervise(directory: str) -> int:

@@ -56,6 +56,7 @@ SECTIONS: dict[str, Section] = {
             "supervise:command", "Be a tree's supervisor in the foreground (systemd, containers)."
         ),
         "agent": Entry("agent:commands", "What an agent's program may call: send, inbox, progress, ..."),
+        "mcp": Entry("mcp:command", "Be an agent's tools over MCP, on stdin and stdout."),
         "version": Entry("version:command", "Print the version."),
         "completion": Entry("completion:command", "Print the completion script for a shell."),
     },

@@ -32,6 +32,8 @@ class History:
     results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # of runs not settled: and answer, reply
+    called: dict[str, dict[str, int]] = field(default_factory=dict)  # by run: id of a call -> attempt
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # id of the call that showed them -> marks
     sent: dict[str, int] = field(default_factory=dict)  # by recipient: the last n
     unmailed: list[dict[str, Any]] = field(default_factory=list)  # messages since the checkpoint
     mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: the mail file's end, synced
@@ -136,13 +138,16 @@ def _begin(history: History, task: str, run: int) -> None:
 def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
-    return {*history.steps, *history.calls, *history.raised, *history.saves, *history.results, *of_asked}
+    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.called)
+    return {*of_asked, *(run for part in parts for run in part)}
 
 
 def _forget(history: History, run: str) -> None:
     """Drop what only an unsettled run needs."""
     for part in (history.steps, history.calls, history.raised, history.saves, history.results):
         part.pop(run, None)
+    if history.called.pop(run, None) is not None:
+        history.shown.clear()
     for asked in (history.questions, history.answers):
         for question in [id_ for id_, item in asked.items() if run_key(item["task"], item["run"]) == run]:
             del asked[question]
@@ -199,6 +204,12 @@ def _answered(history: History, entry: dict[str, Any]) -> None:
         history.answers[entry["question"]] = question | said
 
 
+def _called(history: History, entry: dict[str, Any]) -> None:
+    history.called.setdefault(_run_of(history, entry), {})[entry["id"]] = history.attempt
+    if "shown" in entry:
+        history.shown = {entry["id"]: entry["shown"]}
+
+
 def _sent(history: History, messages: list[dict[str, Any]]) -> None:
     for message in messages:
         history.sent[message["to"]] = max(message["n"], history.sent.get(message["to"], 0))
@@ -251,6 +262,7 @@ _FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
     "artifact": _artifact,
     "asked": _asked,
     "answered": _answered,
+    "called": _called,
 }
 _EFFECTS: dict[str, Callable[[History, Any], None]] = {
     "sent": _sent,

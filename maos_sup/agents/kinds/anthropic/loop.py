@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.kind import Ended, Ending, Outcome
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.asking import Asking
@@ -145,7 +146,7 @@ class TalkLoop:
         """Record the next prompt, with the messages that came: shown and acknowledged in one line."""
         messages, marks = self._desk.news(limit=_MOST_MESSAGES)
         if messages:
-            text = self._desk.redactor.text(prompts.told_messages(messages))
+            text = self._desk.redactor.text(told_messages(messages))
             content = [*content, {"type": "text", "text": text}]
         fields: Entry = {"role": "user", "content": content}
         if nudge:

@@ -6,12 +6,12 @@ it, so that the history only ever grows at its end and the provider's cache hold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from state_layout.files import codec
-from state_layout.records import AgentSpec, Message, Specs, TaskSpec
+from state_layout.records import AgentSpec, Specs, TaskSpec
 
 _RULES = """\
 You are agent {agent!r} of a team of agents that work on one request, each in a process of its own.
@@ -59,24 +59,6 @@ def first_prompt(
         f"<task id={quoteattr(task.id)}>\n{task.description or specs.orchestration.request}\n</task>",
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def told_messages(messages: Sequence[Message]) -> str:
-    """Messages as the model is shown them."""
-    return "\n".join(_message(message) for message in messages)
-
-
-def _message(message: Message) -> str:
-    attributes = {"from": message.sender, "type": message.type, "id": message.id}
-    if message.to == "all":
-        attributes["to"] = "all"
-    if message.reply_to:
-        attributes["reply_to"] = message.reply_to
-    shown = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
-    texts = [escape(message.text)] if message.text else []
-    if message.body is not None:
-        texts.append(escape(codec.encode(message.body).decode()))
-    return f"<message {shown}>\n{chr(10).join(texts)}\n</message>"
 
 
 def _result(need: str, specs: Specs, value: Any) -> str:

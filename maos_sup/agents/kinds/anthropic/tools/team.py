@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.control import BadLine, discovery_of, message_of
 from maos_sup.agents.kind import SOFT
 from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.prompts import told_messages
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
 from state_layout.files import codec
 from state_layout.mail import check_recipient

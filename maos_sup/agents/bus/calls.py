@@ -1,0 +1,201 @@
+"""Carries out, in the agent's process, what its program calls over the bus: once for each id.
+
+Answer and effects are one line of the journal (`called`), so a call was either carried out and answered or
+neither. A call whose answer is not recorded when its life ends is void: nobody waits for it any more; asked
+again under the same id, it is carried out then. A call that is repeated has the answer that is on record.
+
+Messages are read by handing them out first (`shown`) and marking them received with a later call of the same
+bus, which comes only after its client had them, or with the end of a task that is done. Whoever dies in
+between finds them again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from maos_sup.agents.bus.letters import told_messages
+from maos_sup.agents.bus.offers import LONGEST_WAIT_S
+from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
+from maos_sup.agents.bus.verbs import VERBS, BadCall, Call, Result, Scene, Waits
+from maos_sup.agents.life import Life
+from maos_sup.agents.redaction import Redactor
+from state_layout.errors import BadInput
+from state_layout.files.journal import Reader
+from state_layout.lives.history import Mark, as_mark
+from state_layout.mail.inbox import Inbox
+from state_layout.records import TaskSpec
+
+_MOST_MESSAGES = 50
+_VERBS = VERBS | {"spawn_task": spawn_task}
+Commit = Callable[[str, dict[str, Any], list[dict[str, Any]]], None]
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """A call without answer."""
+
+    name: str
+    call: Call
+    after: str | None
+    deadline_s: float
+    is_for_people: bool = False
+
+
+class Calls:
+    """The calls of one life's programs. Used by one thread at a time."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._pending: dict[str, _Pending] = {}
+        self._redactor: Redactor | None = None
+        self.task: TaskSpec | None = None  # whose program calls; None: there is none
+
+    @property
+    def is_waiting_for_people(self) -> bool:
+        """Whether a call waits for an answer that may take long."""
+        return any(pending.is_for_people for pending in self._pending.values())
+
+    def take(self, told: Mapping[str, Any], commit: Commit) -> None:
+        """Carry out a call that the bus wrote, or look to it from now on. Raises StorageError."""
+        id_, name = told["id"], told["name"]
+        if id_ in self._pending or self._is_answered(id_, name):
+            return
+        call = Call(id=id_, token=id_, input=told.get("input") or {})
+        pending = _Pending(name=name, call=call, after=told.get("after"), deadline_s=_deadline_s(call))
+        if not self._carry_out(pending, commit):
+            self._pending[id_] = pending
+
+    def look(self) -> bool:
+        """Try again what waits; whether something was answered. Raises StorageError."""
+        if not self._pending:
+            return False
+        done = [
+            pending.call.id for pending in [*self._pending.values()] if self._carry_out(pending, self._note)
+        ]
+        for id_ in done:
+            del self._pending[id_]
+        return bool(done)
+
+    def marks_shown(self) -> dict[str, Mark]:
+        """The marks of what was shown last."""
+        last = self._life.ledger.look(lambda history: next(iter(history.shown), None))
+        return self._shown(last)
+
+    def end(self) -> None:
+        """The program is gone: nobody waits for an answer."""
+        self._pending.clear()
+        self.task = None
+
+    def _is_answered(self, id_: str, name: str) -> bool:
+        """Whether the call was carried out; an answer of an earlier life is said again in this one."""
+        attempt = self._life.ledger.look(
+            lambda history: history.called.get(history.run or "", {}).get(id_),
+        )
+        if attempt is not None and attempt != self._life.attempt:
+            again = self._answer_of(attempt, id_) or {"content": "done before", "is_error": False}
+            self._life.ledger.commit("called", {**self._of_task(), "id": id_, "name": name, **again})
+        return attempt is not None
+
+    def _answer_of(self, attempt: int, id_: str) -> dict[str, Any] | None:
+        for line in Reader(self._life.paths.attempt(attempt).journal):
+            entry = line.fields()
+            if entry["type"] == "called" and entry.get("id") == id_:
+                return {key: entry[key] for key in ("content", "is_error") if key in entry}
+        return None
+
+    def _carry_out(self, pending: _Pending, commit: Commit) -> bool:
+        """Bring a call to its answer; false if it has to wait. Raises StorageError."""
+        task = self.task
+        if task is None:
+            return False
+        try:
+            result = self._result(pending, task)
+        except Waits:
+            pending.is_for_people = True
+            return False
+        if result is None:
+            return False
+        fields = {**self._of_task(), "id": pending.call.id, "name": pending.name, "content": result.text}
+        if result.is_error:
+            fields["is_error"] = True
+        if marks := self._shown(pending.after):
+            fields["received"] = marks
+        commit("called", fields | dict(result.effects), result.messages)
+        return True
+
+    def _result(self, pending: _Pending, task: TaskSpec) -> Result | None:
+        """What the call came to; None if messages are awaited."""
+        try:
+            scene = self._scene(task)
+            if pending.name == "read_messages":
+                return self._read(pending, scene)
+            verb = _VERBS.get(pending.name)
+            if verb is None:
+                return Result(text=f"there is no tool {pending.name!r}", is_error=True)
+            result = verb(scene, pending.call)
+            return Result(
+                text=scene.redactor.text(result.text),
+                is_error=result.is_error,
+                messages=result.messages,
+                effects=result.effects,
+            )
+        except (BadCall, BadInput) as error:
+            return Result(text=str(error), is_error=True)
+
+    def _read(self, pending: _Pending, scene: Scene) -> Result | None:
+        """The messages after what was received; those shown last are received if `after` says so."""
+        ledger = self._life.ledger
+        pending.call.number("wait_s", default=0.0)
+        with closing(
+            Inbox(scene.tree, scene.agent, marks=ledger.marks() | self._shown(pending.after))
+        ) as inbox:
+            messages, marks = inbox.fetch(_MOST_MESSAGES)
+            notes = [*inbox.notes]
+        if not messages and time.monotonic() < pending.deadline_s:
+            return None
+        for note in notes:
+            self._life.warn(note)
+        if not messages:
+            return Result(text="no new messages")
+        text = scene.redactor.text(told_messages(messages))
+        return Result(text=text, effects={"shown": marks})
+
+    def _shown(self, after: str | None) -> dict[str, Mark]:
+        """The marks of what the call `after` showed, if nothing was shown since."""
+        marks = self._life.ledger.look(lambda history: dict(history.shown.get(after or "", {})))
+        return {key: as_mark(mark) for key, mark in marks.items()}
+
+    def _scene(self, task: TaskSpec) -> Scene:
+        life, spec = self._life, self._life.specs.agent
+        if spec is None:
+            raise BadInput(f"spec/agents/{life.agent}.json: is missing")
+        if self._redactor is None:
+            self._redactor = Redactor({**os.environ, **spec.env})
+        return Scene(
+            tree=life.tree,
+            ledger=life.ledger,
+            spec=spec,
+            task=task,
+            redactor=self._redactor,
+            max_spawned=int(spec.settings.get("max_spawned", MAX_SPAWNED)),
+        )
+
+    def _of_task(self) -> dict[str, Any]:
+        return {} if self.task is None else {"task": self.task.id, "run": self.task.run}
+
+    def _note(self, type_: str, fields: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+        self._life.ledger.commit(type_, fields, messages=messages)
+
+
+def _deadline_s(call: Call) -> float:
+    """Until when messages are awaited."""
+    try:
+        wait_s = call.number("wait_s", default=0.0)
+    except BadCall:
+        wait_s = 0.0
+    return time.monotonic() + min(max(0.0, wait_s), LONGEST_WAIT_S)
