@@ -2,7 +2,7 @@
 #   make demo      several agents audit this repository
 #   make test      the tests
 #   make check     ruff, mypy --strict, the architecture
-#   make bench     measurements, side by side with peers
+#   make bench     measurements, side by side with peers; QUICK=1 ROUNDS=1 PARTS=sends for a look
 #   make torture   the long form of the crash tests
 # The virtual environment in .venv is made when needed and again when pyproject.toml changes.
 
@@ -11,6 +11,9 @@ BIN := .venv/bin
 STAMP := .venv/.made
 PYTEST_ARGS ?=
 TORTURE_ROUNDS ?= 200
+ROUNDS ?= 5
+QUICK ?=
+PARTS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check bench torture clean
@@ -40,7 +43,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 bench: $(STAMP)
-	$(BIN)/python -m bench
+	BENCH_ROUNDS=$(ROUNDS) BENCH_QUICK=$(QUICK) $(BIN)/python -m bench $(PARTS)
 
 torture: $(STAMP)
 	MAOS_SUP_TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/crash

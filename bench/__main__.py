@@ -1,60 +1,76 @@
-"""Runs the measurements named (all by default), prints them and writes `bench/RESULTS.md`."""
+"""`python -m bench [PART...]`: measures the parts named (all by default), prints them, writes the report.
+
+`bench/RESULTS.md` and the chart are written after each part of a whole run; a quick run writes
+`.bench-quick/` instead. Each part runs in its own process, so none can stop the others.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
-import platform
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
 
-from bench import models, processes, reading, sends, steps, storage
-from bench.figures import ROUNDS, Section
+from bench.chart import NAME as CHART
+from bench.chart import chart
+from bench.figures import QUICK, Section
+from bench.machine import load_text
+from bench.parts import answer_part, run_part
+from bench.peers import install
+from bench.report import as_markdown, report
 
-MEASUREMENTS: dict[str, Callable[[], list[Section]]] = {
-    "sends": sends.measure,
-    "steps": steps.measure,
-    "storage": storage.measure,
-    "reading": reading.measure,
-    "processes": processes.measure,
-    "models": models.measure,
+PARTS = {
+    "sends": "bench.sends",
+    "steps": "bench.steps",
+    "storage": "bench.storage",
+    "reading": "bench.reading",
+    "large": "bench.large",
+    "starting": "bench.starting",
+    "processes": "bench.processes",
+    "memory": "bench.memory",
+    "supervision": "bench.peers.supervision",
+    "models": "bench.models",
 }
-_VERDICTS = {True: "met", False: "**missed**", None: ""}
 
 
-def main(names: list[str]) -> int:
-    """Measure; 2 for an unknown name."""
-    unknown = [name for name in names if name not in MEASUREMENTS]
+def main(arguments: list[str]) -> int:
+    """Measure; 2 for an unknown part, 3 if a part could not be measured."""
+    if arguments[:1] == ["--part"]:
+        _, name, answer = arguments
+        return answer_part(name, lambda: _measure(name), Path(answer))
+    unknown = [name for name in arguments if name not in PARTS]
     if unknown:
-        print(f"bench: unknown {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}", file=sys.stderr)
+        print(f"bench: unknown {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    sections = []
-    for name in names or MEASUREMENTS:
-        for section in MEASUREMENTS[name]():
-            print(text := as_markdown(section), flush=True)
-            sections.append(text)
-            if not names:
-                Path("bench/RESULTS.md").write_text("\n".join([_head(), *sections]))
-    return 0
+    load, began_s = load_text(), time.monotonic()
+    os.environ.setdefault("BENCH_IDLE_S", "3" if QUICK else "30")
+    for name, why in install.install_all():
+        print(f"bench: {name} is not installed: {why}", file=sys.stderr)
+    sections: list[Section] = []
+    for name in arguments or PARTS:
+        print(f"bench: {name}", file=sys.stderr, flush=True)
+        new = run_part(name)
+        sections += new
+        print("\n".join(map(as_markdown, new)), flush=True)
+        if not arguments:
+            is_whole = name == list(PARTS)[-1]
+            _write(
+                sections, report(sections, load=load, is_whole=is_whole, took_s=time.monotonic() - began_s)
+            )
+    return 3 if any(section.title.endswith(": failed") for section in sections) else 0
 
 
-def as_markdown(section: Section) -> str:
-    """One table."""
-    lines = [f"## {section.title}", "", section.note, "", "| | median (least to most) | ratio | target | |"]
-    lines.append("|---|---|---|---|---|")
-    for row in section.rows:
-        lines.append(f"| {row.name} | {row.value} | {row.ratio} | {row.target} | {_VERDICTS[row.met]} |")
-    return "\n".join([*lines, ""])
+def _measure(name: str) -> list[Section]:
+    sections: list[Section] = importlib.import_module(PARTS[name]).measure()
+    return sections
 
 
-def _head() -> str:
-    return (
-        "# Figures\n\n"
-        f"Written by `make bench`. Interleaved rounds ({ROUNDS}), medians; "
-        "trust the ratios, machines are noisy.\n\n"
-        f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}.\n"
-    )
+def _write(sections: list[Section], text: str) -> None:
+    folder = Path(".bench-quick") if QUICK else Path("bench")
+    folder.mkdir(exist_ok=True)
+    (folder / "RESULTS.md").write_text(text)
+    (folder / CHART).write_text(chart([group for section in sections for group in section.bars]))
 
 
 if __name__ == "__main__":

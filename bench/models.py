@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Row, Section, scratch, spread
-from bench.orchestras import handle, make, supervised, until
+from bench.orchestras import make, pid_of, supervised, until
 from maos_sup.loopback.reply import Pace, Reply, say
 from maos_sup.loopback.request import Request
 from maos_sup.loopback.server import LoopbackServer
@@ -30,8 +30,8 @@ def measure() -> list[Section]:
             first_s = until(lambda: len(server.log.requests()) >= 1) - began_s
             until(lambda: len(server.log.requests()) >= AGENTS)
             time.sleep(1)
-            weights = [_uss_mb(handle(tree, name).pid) for name in names]
-            starts_ms = [_restart_ms(server, handle(tree, name).pid) for name in names]
+            weights = [_uss_mb(pid_of(tree, name)) for name in names]
+            starts_ms = [_restart_ms(server, pid_of(tree, name)) for name in names]
     return [
         Section(
             title=f"{AGENTS} agents of kind anthropic, each in the middle of an answer",

@@ -69,6 +69,14 @@ def handle(tree: Tree, agent: str) -> Handle | None:
     return read_handle(tree.handle(agent))
 
 
+def pid_of(tree: Tree, agent: str) -> int:
+    """The process that runs as `agent` now. Raises LookupError if none has said so."""
+    found = handle(tree, agent)
+    if found is None:
+        raise LookupError(f"{agent}: has no process")
+    return found.pid
+
+
 def pss_mb(pid: int) -> float:
     """Proportional memory of a process, MB."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

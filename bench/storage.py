@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.figures import Row, Section, interleaved, ratio, scratch, spread
+from bench.figures import Row, Section, interleaved, ratio, scratch, sized, spread
 from state_layout.files import atomic
 from state_layout.files.chain import utc_now
 from state_layout.files.journal import Journal
@@ -17,9 +17,10 @@ from state_layout.lives.history import History
 from state_layout.paths import Tree
 
 CHECKPOINT_BYTES = 50_000
-SAVES = 1200
+SAVES = sized(1200, 160)
 RECORDS, RECORD_BYTES = 1000, 1000
 MOST_OVERHEAD = 1.1
+DATABASE = "checkpoints.db"
 _Saver = Callable[[Path, int, int], None]  # folder, number of the process, how many saves
 
 
@@ -34,13 +35,19 @@ def two_slots(folder: Path, number: int, count: int) -> None:
 
 def sqlite(folder: Path, number: int, count: int) -> None:
     """One database, WAL, synchronous=FULL, the blob of each agent replaced in a transaction."""
-    base = sqlite3.connect(folder / "checkpoints.db", timeout=60, isolation_level=None)
-    base.execute("PRAGMA journal_mode=WAL")
+    base = sqlite3.connect(folder / DATABASE, timeout=60, isolation_level=None)
     base.execute("PRAGMA synchronous=FULL")
-    base.execute("CREATE TABLE IF NOT EXISTS checkpoint (agent INTEGER PRIMARY KEY, data BLOB)")
     data = b"x" * CHECKPOINT_BYTES
     for _ in range(count):
         base.execute("REPLACE INTO checkpoint VALUES (?, ?)", (number, data))
+    base.close()
+
+
+def _prepare(folder: Path) -> None:
+    """The schema of SQLite: made by many at once, it is locked."""
+    with sqlite3.connect(folder / DATABASE) as base:
+        base.execute("PRAGMA journal_mode=WAL")
+        base.execute("CREATE TABLE checkpoint (agent INTEGER PRIMARY KEY, data BLOB)")
     base.close()
 
 
@@ -78,6 +85,7 @@ def _rate(saver: _Saver, processes: int) -> Callable[[Path], float]:
     """A contestant: saves per second of `processes` savers together."""
 
     def run(folder: Path) -> float:
+        _prepare(folder)
         context = multiprocessing.get_context("fork")
         barrier = context.Barrier(processes + 1)
         each = SAVES // processes
