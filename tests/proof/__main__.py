@@ -1,0 +1,82 @@
+"""`python -m proof` in the folder `tests`: the whole proof; exit code 0 if every promise holds, else 1.
+
+--states N    how many states to try (10,000)       --seed N        another choice of them
+--no-bugs     plant none                            --state ID      build one state again and show it
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from functools import partial
+from typing import Any
+
+from . import report
+from .jobs import in_parallel
+from .mutations import BUGS
+from .prove import SCRIPT, Catch, Outcome, catch, prove_one, prove_script
+from .states import State
+
+STATES, STATES_A_SCRIPT = 10_000, 200
+
+
+def main() -> int:
+    wanted = _arguments()
+    if wanted.state:
+        return _one(State.named(wanted.state))
+    began_s = time.monotonic()
+    jobs = [
+        (f"{SCRIPT}-{wanted.seed + number}", partial(prove_script, wanted.seed + number, STATES_A_SCRIPT))
+        for number in range(max(1, wanted.states // STATES_A_SCRIPT))
+    ]
+    if wanted.bugs:
+        jobs += [(f"bug {name}", partial(catch, name, wanted.seed)) for name in BUGS]
+    outcomes: dict[str, Outcome] = {}
+    catches: list[Catch] = []
+    failed: list[str] = []
+    for name, result in in_parallel(jobs, width=os.cpu_count() or 2):
+        _sort(name, result, outcomes, catches, failed)
+    catches.sort(key=lambda catch: [*BUGS].index(catch.bug))
+    seconds = time.monotonic() - began_s
+    for line in [*failed, *report.shown(outcomes, catches, seed=wanted.seed, seconds=seconds)]:
+        sys.stdout.write(line + "\n")
+    is_good = not failed and all(caught.violation for caught in catches)
+    return 0 if is_good and not any(outcome.violations for outcome in outcomes.values()) else 1
+
+
+def _sort(
+    name: str, result: Any, outcomes: dict[str, Outcome], catches: list[Catch], failed: list[str]
+) -> None:
+    if isinstance(result, Outcome):
+        outcomes[name] = result
+    elif isinstance(result, Catch):
+        catches.append(result)
+    else:
+        failed.append(f"FAILED {name}: {result}")
+
+
+def _one(state: State) -> int:
+    for _, outcome in in_parallel([(str(state), partial(prove_one, state))], width=1):
+        if not isinstance(outcome, Outcome):
+            sys.stdout.write(f"{outcome}\n")
+            return 1
+        for violation in outcome.violations:
+            sys.stdout.write(f"{violation}\n")
+        sys.stdout.write(f"{state}: {len(outcome.violations)} violations\n")
+        return 1 if outcome.violations else 0
+    return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="proof", description="Survive power loss, by test.")
+    parser.add_argument("--states", type=int, default=STATES)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--state", default="")
+    parser.add_argument("--no-bugs", dest="bugs", action="store_false")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""What the proof does: records runs, tries the states they may leave, plants bugs and looks who notices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from .history import History, read_history
+from .mutations import BUGS
+from .plant import plant
+from .recorder import read, start
+from .runs import script
+from .states import State, Violation, sampled, try_state
+from .truth import Truth
+
+SCRIPT = "script"
+MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What trying some states gave."""
+
+    states: int = 0
+    cuts: int = 0  # places in the records where the power could have gone
+    violations: list[Violation] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """How a planted bug was found, or that it was not."""
+
+    bug: str
+    states: int
+    violation: Violation | None
+
+
+def prove_script(seed: int, states: int) -> Outcome:
+    """Record the script of `seed` and try `states` of what it may leave."""
+    with memory_folder() as folder:
+        name = f"{SCRIPT}-{seed}"
+        truth = Truth.of(record(folder, name, seed))
+        return try_states(truth, sampled(name, truth.history, states, Random(seed)), folder / "states")
+
+
+def prove_one(state: State) -> Outcome:
+    """Try one state of a script again."""
+    with memory_folder() as folder:
+        truth = Truth.of(record(folder, state.run, int(state.run.rpartition("-")[2])))
+        return try_states(truth, [state], folder / "states")
+
+
+def catch(name: str, seed: int) -> Catch:
+    """Plant the bug, for this process and those it forks; try states until one breaks a promise."""
+    plant(BUGS[name])
+    tried = 0
+    for number in range(seed, seed + MOST_SEEDS_FOR_A_BUG):
+        with memory_folder() as folder:
+            run = f"{SCRIPT}-{number}"
+            truth = Truth.of(record(folder, run, number))
+            states = sampled(run, truth.history, STATES_FOR_A_BUG, Random(number))
+            outcome = try_states(truth, states, folder / "states", stop=True)
+        tried += outcome.states
+        if outcome.violations:
+            return Catch(name, tried, outcome.violations[0])
+    return Catch(name, tried, None)
+
+
+def record(folder: Path, name: str, seed: int) -> History:
+    """Run the script of `seed` in a child that records; its history."""
+    log, root = folder / f"{name}.log", folder / name
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            start(log)
+            script.run(root, seed)
+            code = 0
+        finally:
+            os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        raise RuntimeError(f"{name}: the run itself failed")
+    return read_history(read(log), root)
+
+
+def try_states(
+    truth: Truth, states: Sequence[State] | Iterator[State], folder: Path, *, stop: bool = False
+) -> Outcome:
+    """Try `states` in this process; with `stop` only until one breaks a promise."""
+    outcome = Outcome(cuts=len(truth.history.cuts()))
+    folder.mkdir()
+    for state in states:
+        outcome.states += 1
+        outcome.violations += try_state(state, truth, folder)
+        if stop and outcome.violations:
+            break
+    return outcome
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder that costs no disk; emptied also of what may not be entered."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="maos-sup-proof-", dir=shared if shared.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

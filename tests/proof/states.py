@@ -1,0 +1,142 @@
+"""One state after another: cut, lay out, look, let everybody go on, look again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from state_layout.check import check
+from state_layout.check.repair import repair
+from state_layout.errors import LayoutError
+from state_layout.host.identity import own_handle
+from state_layout.paths import Tree
+from state_layout.tree import open_tree
+
+from .actor import Actor, Overseer
+from .cut import cut, lay_out
+from .history import History
+from .promises import AFTER_RECOVERY, AS_FOUND, Found, broken
+from .truth import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state by its name: which run, cut where, by which seed."""
+
+    run: str
+    at: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.run}:{self.at}:{self.seed}"
+
+    @classmethod
+    def named(cls, text: str) -> State:
+        run, at, seed = text.rsplit(":", 2)
+        return cls(run, int(at), int(seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise broken in a state."""
+
+    state: State
+    promise: str
+    text: str
+    fates: str
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.promise}: {self.text}\n    unsynced there: {self.fates}"
+
+
+def exhaustive(run: str, history: History, seeds: int) -> Iterator[State]:
+    """Every place to cut, several fates each."""
+    for at in history.cuts():
+        for seed in range(seeds):
+            yield State(run, at, seed)
+
+
+def sampled(run: str, history: History, count: int, chance: Random) -> Iterator[State]:
+    """Places and fates by chance."""
+    cuts = history.cuts()
+    for _ in range(count):
+        yield State(run, chance.choice(cuts), chance.randrange(1 << 30))
+
+
+def try_state(state: State, truth: Truth, folder: Path) -> list[Violation]:
+    """Build `state` in a new folder below `folder` and hold every promise against it."""
+    chance = Random(f"{state.at}:{state.seed}")
+    image = cut(truth.history, state.at, chance)
+    root = folder / "tree"
+    lay_out(image, root, boot=own_handle(0).boot_id)
+    try:
+        return [
+            Violation(state, promise, text, image.told)
+            for promise, text in _hold(Tree(root), truth, state.at, chance, image.fates)
+        ]
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str]) -> list[tuple[str, str]]:
+    agents = next(truth.told("made", at), ([],))[0]
+    found = Found(tree, truth, at, list(agents), fates)
+    if not agents:
+        return _hold_half_made(tree)
+    wrong = broken(AS_FOUND, found)
+    if wrong:
+        return wrong
+    try:
+        if chance.random() < 0.3:
+            repair(tree, check(tree))
+        notes = go_on(tree, [*agents], chance)
+    except (LayoutError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        return [("everybody can go on", f"{type(error).__name__}: {error}")]
+    after = Found(tree, truth, at, list(agents), fates, notes=notes, is_recovered=True)
+    return broken(AFTER_RECOVERY, after)
+
+
+def _hold_half_made(tree: Tree) -> list[tuple[str, str]]:
+    """Before the making was said to be done there is a whole tree, or none and it can be made again."""
+    from .runs.script import make_tree
+
+    try:
+        open_tree(tree.root)
+    except (LayoutError, OSError):
+        try:
+            make_tree(tree.root)
+        except LayoutError as error:
+            return [("a half-made tree can be made anew", str(error))]
+    found = Found(tree, Truth.of(History("")), 0, [])
+    return [
+        ("a tree is whole or none", str(error)) for error in check(found.tree) if error.severity == "problem"
+    ]
+
+
+def go_on(tree: Tree, agents: list[str], chance: Random) -> list[str]:
+    """A restart of all: supervisor, agents in any order, everybody writes and takes all mail; their notes."""
+    overseer = Overseer(tree)
+    overseer.accept()
+    notes = [*overseer.place.notes]
+    chance.shuffle(agents)
+    actors = []
+    for agent in agents:
+        actor = Actor(tree, agent)
+        actors.append(actor)
+        notes += actor.notes
+        actor.begin_task(f"{agent}-4")
+        actor.take(f"{agent}-4", f"after-{actor.number}", 3)
+    for actor in actors:
+        peers = [agent for agent in (*agents, "all") if agent != actor.agent]
+        sends = [(to, f"{actor.agent} is back {actor.number}") for to in peers]
+        actor.step(f"{actor.agent}-4", f"back-{actor.number}", None, *sends)
+        if chance.random() < 0.5:
+            actor.checkpoint()
+    for actor in actors:
+        actor.take(f"{actor.agent}-4", f"rest-{actor.number}")
+        actor.die()
+    overseer.die()
+    return notes
