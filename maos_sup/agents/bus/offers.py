@@ -18,7 +18,7 @@ def text_property(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
-DEFINITIONS: dict[str, tuple[str, dict[str, Any]]] = {
+DEFINITIONS: dict[str, tuple[str, Definition]] = {
     "send_message": (
         "Send a message to another agent, or to all of them with to = 'all'.",
         schema(

@@ -16,6 +16,7 @@ from state_layout.specs import add_spec, read_specs
 
 MAX_SPAWNED = 10
 SPAWNED_BY = "spawned_by"
+_WITHOUT_MODEL = ("command", "python")
 _INHERITED = ("kind", "model", "base_url", "price", "sandbox", "max_tokens", "max_turns", "limits", "cwd")
 
 
@@ -53,6 +54,8 @@ def _made_agent(scene: Scene, call: Call, name: str) -> str:
     if not role.strip():
         raise BadCall("give 'agent', or 'role' for a new one")
     tree, own = scene.tree, scene.spec
+    if own.kind in _WITHOUT_MODEL:
+        raise BadCall(f"a role makes no agent of kind {own.kind!r}; give 'agent', one that is there")
     inherited = {key: own.settings[key] for key in _INHERITED if key in own.settings}
     spec: dict[str, Any] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
     spec |= {SPAWNED_BY: own.name} | ({"cwd": own.cwd} if own.cwd else {})

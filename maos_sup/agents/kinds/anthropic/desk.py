@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from maos_sup.agents.bus.verbs import Scene
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.redaction import Redactor, is_secret_name
@@ -32,6 +33,19 @@ class Desk:
         """The agent's mail, from the committed marks on."""
         life = self.work.life
         return Inbox(life.tree, life.agent, marks=life.ledger.marks())
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What the team's verbs look at."""
+        work = self.work
+        return Scene(
+            tree=work.life.tree,
+            ledger=work.life.ledger,
+            spec=work.spec,
+            task=work.task,
+            redactor=self.redactor,
+            max_spawned=self.settings.max_spawned,
+        )
 
     @cached_property
     def folder(self) -> Path:

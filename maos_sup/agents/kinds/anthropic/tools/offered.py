@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.kinds.anthropic.tools import team
 from maos_sup.agents.kinds.anthropic.tools.base import Tool
@@ -11,15 +14,15 @@ from maos_sup.agents.kinds.anthropic.tools.finish import Finish
 from maos_sup.agents.kinds.anthropic.tools.people import AskHuman
 from maos_sup.agents.kinds.anthropic.tools.spawn import SpawnTask
 
-_ALL: dict[str, type[Tool]] = {
+_ALL: dict[str, Callable[[], Tool]] = {
     "bash": BashTool,
     "edit": EditTool,
-    "send_message": team.SendMessage,
+    "send_message": partial(team.TeamTool, "send_message"),
     "read_messages": team.ReadMessages,
-    "report_discovery": team.ReportDiscovery,
-    "save_state": team.SaveState,
-    "load_state": team.LoadState,
-    "report_progress": team.ReportProgress,
+    "report_discovery": partial(team.TeamTool, "report_discovery"),
+    "save_state": partial(team.TeamTool, "save_state"),
+    "load_state": partial(team.TeamTool, "load_state"),
+    "report_progress": partial(team.TeamTool, "report_progress"),
     "ask_human": AskHuman,
     "spawn_task": SpawnTask,
     "finish": Finish,

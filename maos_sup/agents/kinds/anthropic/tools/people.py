@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from maos_sup.agents.bus.verbs import ask_human
 from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, Waits, schema, text_property
+from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, Waits, definition_of
 from maos_sup.agents.questions import ask
 from state_layout.files import codec
 
@@ -16,24 +17,17 @@ class AskHuman:
     name = "ask_human"
 
     def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "description": (
-                "Ask the user a question and wait for the answer, which may take long. Ask only what you "
-                "cannot find out and must not decide yourself."
-            ),
-            "input_schema": schema("question", question=text_property("the question, complete in itself")),
-        }
+        return definition_of(self.name)
 
     def may_repeat(self, call: Call) -> bool:
         return True  # the same question has the same answer
 
     def run(self, desk: Desk, call: Call) -> Result:
-        answer = ask(desk.work, desk.redactor.text(call.text("question")))
-        if answer is None:
-            raise Waits
-        word = "yes" if answer.is_yes else "no"
-        return Result(text=f"{word}: {answer.text}" if answer.text else word)
+        try:
+            return ask_human(desk.scene, call)
+        except Waits:
+            desk.work.life.publisher.publish()
+            raise
 
 
 def refusal(desk: Desk, name: str, call: Call) -> str | None:
