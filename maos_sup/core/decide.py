@@ -59,10 +59,7 @@ def decide(seen: Observation, memory: Memory) -> list[Action]:
 
 def all_outcomes(seen: Observation, memory: Memory) -> dict[str, TaskOutcome]:
     """The newest outcome of every task, whoever recorded it."""
-    outcomes: dict[str, TaskOutcome] = {}
-    for observed in seen.agents.values():
-        outcomes = merged(outcomes, observed.outcomes)
-    return merged(outcomes, memory.outcomes)
+    return merged(*(observed.outcomes for observed in seen.agents.values()), memory.outcomes)
 
 
 def final_phase(seen: Observation, memory: Memory) -> Phase | None:

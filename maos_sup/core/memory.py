@@ -6,6 +6,7 @@ the old one knew. Monotonic times do not survive a process: they are carried as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -50,6 +51,11 @@ def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     return Memory(agents={**memory.agents, action.agent: known}, outcomes=outcomes)
 
 
+def is_remembered_only(action: Action) -> bool:
+    """Whether `action` changes nothing but memory, so that another may be decided on the same observation."""
+    return isinstance(action, Acknowledge | Delay)
+
+
 def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemory:
     match action:
         case Submit():
@@ -90,24 +96,31 @@ def from_record(fields: dict[str, Any]) -> Action | None:
     agent = fields.get("agent", "")
     match fields["type"]:
         case "submit":
-            return Submit(agent=agent, attempt=fields["attempt"])
+            return Submit(agent=agent, attempt=int(fields["attempt"]))
         case "acknowledged":
-            return Acknowledge(agent=agent, attempt=fields["attempt"], reason=ExitReason(fields["reason"]))
+            return Acknowledge(
+                agent=agent, attempt=int(fields["attempt"]), reason=ExitReason(fields["reason"])
+            )
         case "restart":
             return Delay(
                 agent=agent,
-                attempt=fields["attempt"],
-                reason=fields["reason"],
-                delay_s=fields["delay_s"],
-                ages_s=tuple(fields["ages_s"]),
+                attempt=int(fields["attempt"]),
+                reason=str(fields["reason"]),
+                delay_s=float(fields["delay_s"]),
+                ages_s=tuple(map(float, fields["ages_s"])),
             )
         case "gave_up":
             return GiveUp(
-                agent=agent, attempt=fields["attempt"], reason=fields["reason"], tasks=fields["tasks"]
+                agent=agent,
+                attempt=int(fields["attempt"]),
+                reason=str(fields["reason"]),
+                tasks={task: int(run) for task, run in fields["tasks"].items()},
             )
         case "end":
             ending = Ending(fields["ending"])
-            return End(agent=agent, ending=ending, reason=fields["reason"], grace_s=fields["grace_s"])
+            return End(
+                agent=agent, ending=ending, reason=str(fields["reason"]), grace_s=float(fields["grace_s"])
+            )
         case "finished":
             return Finish(phase=Phase(fields["phase"]))
         case _:
@@ -130,16 +143,37 @@ def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
     }
 
 
+def memory_after(records: Iterable[dict[str, Any]], *, now_s: float) -> Memory | None:
+    """What the journal lines of one life add up to; None before its `start`.
+
+    Raises ValueError for a line that is not as FORMAT.md says.
+    """
+    memory: Memory | None = None
+    try:
+        for fields in records:
+            if fields["type"] == "start":
+                memory = memory_from_json(fields.get("memory") or {}, now_s=now_s)
+            elif memory is not None and (action := from_record(fields)) is not None:
+                memory = remember(memory, action, now_s=now_s)
+    except (KeyError, TypeError, AttributeError, ValueError) as cause:
+        raise ValueError(f"not as FORMAT.md says: {cause!r}") from cause
+    return memory
+
+
 def memory_from_json(value: dict[str, Any], *, now_s: float) -> Memory:
     """Read back what `memory_to_json` wrote; a back-off that was running is over."""
     agents = {
         name: AgentMemory(
-            handled=known["handled"],
-            restarted_s=tuple(now_s - age for age in known["ages_s"]),
+            handled=int(known["handled"]),
+            restarted_s=tuple(now_s - float(age) for age in known["ages_s"]),
             ending=Ending(known["ending"]) if known["ending"] else None,
-            reason=known["reason"],
+            reason=_text(known["reason"]),
         )
         for name, known in value.get("agents", {}).items()
     }
     outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in value.get("outcomes", {}).items()}
     return Memory(agents=agents, outcomes=outcomes)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -35,13 +35,19 @@ def task_phases(specs: Specs, outcomes: Mapping[str, TaskOutcome]) -> dict[str, 
 
 
 def ready_tasks(
-    specs: Specs, agent: str, outcomes: Mapping[str, TaskOutcome], *, answered: Collection[str] = ()
+    specs: Specs,
+    agent: str,
+    outcomes: Mapping[str, TaskOutcome],
+    *,
+    answered: Collection[str] = (),
+    phases: Mapping[str, TaskPhase] | None = None,
 ) -> list[TaskSpec]:
     """The tasks `agent` may work on now, those begun already first, then in the order declared.
 
     A task that asks is among them only if it is in `answered` (ids of tasks whose question has an answer).
+    `phases`: those of all tasks with these outcomes, where they are known.
     """
-    phases = task_phases(specs, outcomes)
+    phases = task_phases(specs, outcomes) if phases is None else phases
     mine = [task for task in specs.tasks.values() if task.agent == agent]
     heard = {task.id for task in mine if task.id in answered and phases[task.id] is TaskPhase.ASKING}
     begun = [task for task in mine if phases[task.id] in _BEGUN or task.id in heard]
@@ -53,14 +59,15 @@ def agent_want(orchestration: OrchestrationSpec, agent: AgentSpec) -> Want:
     return max(orchestration.want, agent.want, key=[Want.RUN, Want.PAUSE, Want.STOP].index)
 
 
-def merged(first: Mapping[str, TaskOutcome], second: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
-    """Two sources of outcomes (agents, supervisor) as one: the higher run wins, then the settled one."""
-    both = dict(first)
-    for task, outcome in second.items():
-        known = both.get(task)
-        if known is None or _weight(outcome) > _weight(known):
-            both[task] = outcome
-    return both
+def merged(*sources: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
+    """Several sources of outcomes (agents, supervisor) as one: the higher run wins, then the settled one."""
+    whole: dict[str, TaskOutcome] = {}
+    for source in sources:
+        for task, outcome in source.items():
+            known = whole.get(task)
+            if known is None or _weight(outcome) > _weight(known):
+                whole[task] = outcome
+    return whole
 
 
 def _weight(outcome: TaskOutcome) -> tuple[int, bool]:

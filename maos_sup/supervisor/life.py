@@ -14,8 +14,8 @@ from typing import Any
 
 from maos_sup.core.memory import (
     forget_what_was_asked,
-    from_record,
-    memory_from_json,
+    is_remembered_only,
+    memory_after,
     memory_to_json,
     remember,
     to_record,
@@ -35,16 +35,25 @@ class Life:
         self._journal = journal
 
     def record(self, actions: Sequence[Action]) -> None:
-        """Journal `actions` durably and remember them; only then may they be taken. Raises StorageError."""
+        """Journal `actions` and remember them; only then may they be taken. Raises StorageError.
+
+        Durable when this returns, but for those that are only remembered: they become so with what follows
+        from them, or at the next `sync`.
+        """
         for action in actions:
             self._journal.append(*to_record(action))
-        self._journal.sync()
+        if not all(is_remembered_only(action) for action in actions):
+            self._journal.sync()
         for action in actions:
             self.memory = remember(self.memory, action, now_s=time.monotonic())
 
     def write(self, type_: str, fields: dict[str, Any]) -> None:
         """Journal what nothing follows from: durable with what is journaled next. Raises StorageError."""
         self._journal.append(type_, fields)
+
+    def sync(self) -> None:
+        """Make what was journaled durable. Raises StorageError."""
+        self._journal.sync()
 
     def note(self, type_: str, fields: dict[str, Any]) -> None:
         """Journal something that was seen, durably. Raises StorageError."""

@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.decide import decide
-from maos_sup.core.model import Action, Observation
+from maos_sup.core.memory import is_remembered_only
+from maos_sup.core.model import Action, Observation, Process
 from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
@@ -33,6 +35,8 @@ from state_layout.records import Phase
 from state_layout.tree import open_tree
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
+TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
+MOST_ROUNDS = 20  # in one turn, before it looks up again
 NO_ROOM = f"no space left: less than {ROOM_BYTES >> 10} KiB are free; nothing is started until there is more"
 
 
@@ -77,7 +81,9 @@ class _Supervisor:
         self._is_unsound = False  # the journal: its sync failed
         self._has_room = True
         self._wake = Wake(tree.spec)
-        self._look_at_specs_s = 0.0
+        self._specs_due_s = self._due_s = 0.0  # when to look at them, and at everything, at the latest
+        self._specs_tick_s = 0.0  # when to see whether they changed
+        self._keep_by_s: float | None = None  # there are specs whose accepted copies are not written yet
 
     def run(self) -> Phase:
         trigger = TriggerReader(self._tree, "supervisor")
@@ -85,63 +91,115 @@ class _Supervisor:
         wake.catch_signals()
         wake.listen(trigger.fileno())
         wake.listen(self._launcher.fileno())
+        was_woken = True
         try:
             while True:
                 trigger.drain()
-                finished, pause_s = self._turn(leaving=wake.signalled)
-                if finished is not None:
-                    return finished
-                wake.sleep(pause_s)
+                if was_woken or self._is_due():
+                    finished = self._turn(leaving=wake.signalled)
+                    if finished is not None:
+                        return finished
+                was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
         finally:
             wake.close()
             trigger.close()
 
-    def _turn(self, *, leaving: bool) -> tuple[Phase | None, float]:
-        """One round; the final phase if there is one, and how long to sleep."""
-        tick_s = self._specs.now.orchestration.intervals.tick_s
+    @property
+    def _tick_s(self) -> float:
+        return self._specs.now.orchestration.intervals.tick_s
+
+    def _is_due(self) -> bool:
+        """Whether a tick at which nothing was heard has something to do; a hundred agents cost half a
+        millisecond. Specs are looked at on each tick, for events get lost; all else every few ticks."""
+        return self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home()
+
+    def _turn(self, *, leaving: bool) -> Phase | None:
+        """Look and act until there is nothing to do; the final phase if there is one."""
         try:
             if self._is_unsound:
                 self._begin_again()
-            seen, actions, finished = self._round(leaving=leaving)
+            return self._rounds(leaving=leaving)
         except StorageFull as error:
             disk.unlink(self._tree.ballast)
             self._complain(str(error))
-            return None, tick_s
         except StorageError as error:
             self._is_unsound = True
             self._complain(str(error))
-            return None, tick_s
-        return finished, 0.0 if actions else self._sleep_s(seen, tick_s)
+        self._due_s = time.monotonic() + self._tick_s
+        return None
 
-    def _round(self, *, leaving: bool) -> tuple[Observation, list[Action], Phase | None]:
-        is_due = self._wake.hinted or time.monotonic() >= self._look_at_specs_s
-        if is_due:
+    def _rounds(self, *, leaving: bool) -> Phase | None:
+        if self._must_look_at_specs():
             self._look_at_specs()
-        self._launcher.poll()
+        actions: list[Action] = []
+        for _ in range(MOST_ROUNDS):
+            self._launcher.poll()
+            seen = self._look(leaving=leaving)
+            actions, finished = self._act(seen)
+            if finished is not None or not actions:
+                break
+        self._keep_specs(seen)
+        self._life.sync()  # what is told is durable
+        self._publish(seen, finished)
+        if self._trouble is not None and seen.has_room:
+            self._trouble = None
+        self._due_s = seen.now_s if actions else self._due_after(seen)
+        return finished
+
+    def _look(self, *, leaving: bool) -> Observation:
         seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving)
         self._has_room = seen.has_room
         for agent, attempt in self._lookout.adopted:
             self._life.write("adopted", {"agent": agent, "attempt": attempt})
         self._lookout.adopted.clear()
-        actions = decide(seen, self._life.memory)
-        finished = None
-        if actions:
+        return seen
+
+    def _act(self, seen: Observation) -> tuple[list[Action], Phase | None]:
+        """Decide, journal and do; the last actions decided, and the final phase if there is one.
+
+        What only changes what we remember (a death was judged) needs no second look.
+        """
+        while actions := decide(replace(seen, now_s=time.monotonic()), self._life.memory):
             self._life.record(actions)
-            finished = apply(self._tree, self._launcher, actions)
-        if is_due:
-            self._specs.record(self._life, now_s=seen.now_s)
-            if seen.has_room:
-                stay(self._tree)
-        self._publish(seen, finished)
-        if self._trouble is not None and seen.has_room:
-            self._trouble = None
-        return seen, actions, finished
+            if not all(is_remembered_only(action) for action in actions):
+                return actions, apply(self._tree, self._launcher, actions)
+        return [], None
+
+    def _must_look_at_specs(self) -> bool:
+        now_s = time.monotonic()
+        if self._wake.hinted or now_s >= self._specs_due_s:
+            return True
+        if now_s < self._specs_tick_s:
+            return False
+        self._specs_tick_s = now_s + self._tick_s
+        if self._specs.has_changed():
+            self._specs_due_s = now_s
+        return now_s >= self._specs_due_s
+
+    def _is_at_home(self) -> bool:
+        """Whether `run/` still says who supervises; else it was deleted, and is made anew."""
+        if self._tree.supervisor_handle.exists():
+            return True
+        self._specs_due_s = 0.0
+        return False
 
     def _look_at_specs(self) -> None:
+        self._wake.hinted = False
         now_s = time.monotonic()
         self._specs.refresh(now_s=now_s)
-        tick_s = self._specs.now.orchestration.intervals.tick_s
-        self._look_at_specs_s = now_s + (min(JUDGE_AFTER_S, tick_s) if self._specs.is_unsure else tick_s)
+        tick_s = self._tick_s
+        after_s = min(JUDGE_AFTER_S, tick_s) if self._specs.is_unsure else TICKS_UNTIL_ALL * tick_s
+        self._specs_due_s, self._specs_tick_s = now_s + after_s, now_s + tick_s
+        self._keep_by_s = self._keep_by_s or now_s + tick_s
+
+    def _keep_specs(self, seen: Observation) -> None:
+        """Record what was seen of the specs, but not while agents start: they need the disk more."""
+        if self._keep_by_s is None or (_is_starting(seen, self._life) and seen.now_s < self._keep_by_s):
+            return
+        self._specs.record(self._life, now_s=seen.now_s)
+        if seen.has_room:
+            stay(self._tree)
+        self._keep_by_s = None
 
     def _publish(self, seen: Observation, finished: Phase | None) -> None:
         if finished is not None:
@@ -160,12 +218,17 @@ class _Supervisor:
             now_s=time.monotonic(),
         )
 
-    def _sleep_s(self, seen: Observation, tick_s: float) -> float:
-        """Until the tick, the end of a back-off, or the next chance to publish."""
-        waits = [known.not_before_s - seen.now_s for known in self._life.memory.agents.values()]
-        longest_s = LEAST_INTERVAL_S if self._publisher.is_behind else tick_s
-        longest_s = min(longest_s, self._look_at_specs_s - seen.now_s)
-        return min([longest_s, *(wait for wait in waits if wait > 0)])
+    def _due_after(self, seen: Observation) -> float:
+        """When to look at everything again: at the beats, after a back-off, when news may be published."""
+        dues_s = [self._specs_due_s, self._lookout.due_s]
+        dues_s += [known.not_before_s for known in self._life.memory.agents.values()]
+        if self._publisher.is_behind:
+            dues_s.append(seen.now_s + LEAST_INTERVAL_S)
+        if self._keep_by_s is not None:
+            dues_s.append(self._keep_by_s)
+        if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
+            dues_s.append(seen.now_s + self._tick_s)
+        return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)
 
     def _begin_again(self) -> None:
         """A journal whose sync failed is never written again: go on in a new life. Raises StorageError."""
@@ -181,3 +244,9 @@ class _Supervisor:
         with suppress(StorageError):
             if self._news is not None:
                 self._publish_news(self._news)
+
+
+def _is_starting(seen: Observation, life: Life) -> bool:
+    """Whether an agent was asked for that has not begun its attempt."""
+    memory = life.memory
+    return any(memory.of(name).submitted > each.last_attempt for name, each in seen.agents.items())

@@ -1,7 +1,7 @@
 """Looks at the files and processes and makes an Observation of them. Reads; changes nothing.
 
 Cheap enough to run at every hint: snapshots are read again only when their inode, size or time changed,
-attempts only when their folder did, beats once a tick.
+attempts only when their folder did, beats every few ticks.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher
 from state_layout.errors import LayoutError
-from state_layout.files import codec
 from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
 from state_layout.lives.attempts import list_attempts, read_exit, recall
-from state_layout.paths import Tree
+from state_layout.lives.snapshots import agent_snapshot, read_snapshot
+from state_layout.paths import AgentPaths, Tree
 from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
 from state_layout.specs.approvals import answered_tasks
 
 ROOM_BYTES = 1 << 19  # less than this free: nothing is started
+BEATS_TICKS = 5
 _Stamp = tuple[int, int, int]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Seen:
-    """What was read of one agent, and when it has to be read again."""
+    """What was read of one agent, and when it has to be read again; its paths, made once."""
 
+    paths: AgentPaths
+    lock: Path = field(init=False)
+    attempts_path: str = field(init=False)
+    status_path: str = field(init=False)
     status_stamp: _Stamp | None = None
     recalled: int = 0  # the last attempt when the journals were read instead
     status: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +50,10 @@ class _Seen:
     watch: Watch | None = None
     liveness: Liveness = Liveness.UNKNOWN
 
+    def __post_init__(self) -> None:
+        self.lock = self.paths.lock
+        self.attempts_path, self.status_path = str(self.paths.attempts), str(self.paths.status)
+
 
 class Lookout:
     """Makes observations; remembers only what saves reading a file twice."""
@@ -52,21 +61,22 @@ class Lookout:
     def __init__(self, tree: Tree, launcher: Launcher) -> None:
         self._tree, self._launcher = tree, launcher
         self._seen: dict[str, _Seen] = {}
-        self._beats_due_s = 0.0
+        self._every_s, self._is_tick = 0.0, False
+        self.due_s = 0.0  # when to look at the beats
         self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
     def observe(self, specs: Specs, memory: Memory, *, leaving: bool) -> Observation:
         """What is, now."""
         now_s = time.monotonic()
-        tick_s = specs.orchestration.intervals.tick_s
-        is_tick = now_s >= self._beats_due_s
-        if is_tick:
-            self._beats_due_s = now_s + tick_s
+        if now_s >= self.due_s:
+            self._every_s = between_beats_s(specs)
+            self.due_s, self._is_tick = now_s + self._every_s, True
         living = self._launcher.living()
         agents = {
-            name: self._agent(specs, spec, is_alive=name in living, now_s=now_s, is_tick=is_tick)
+            name: self._agent(specs, spec, is_alive=name in living, now_s=now_s)
             for name, spec in specs.agents.items()
         }
+        self._is_tick = False
         return Observation(
             specs=specs,
             agents=agents,
@@ -80,18 +90,19 @@ class Lookout:
         """The agent's own snapshot as last read."""
         return self._seen[agent].status if agent in self._seen else {}
 
-    def _agent(
-        self, specs: Specs, spec: AgentSpec, *, is_alive: bool, now_s: float, is_tick: bool
-    ) -> AgentObserved:
-        seen = self._seen.setdefault(spec.name, _Seen())
-        process = Process.ALIVE if is_alive else self._process(spec.name)
-        self._read_attempts(spec.name, seen, is_gone=process is Process.GONE)
+    def _agent(self, specs: Specs, spec: AgentSpec, *, is_alive: bool, now_s: float) -> AgentObserved:
+        seen = self._seen.get(spec.name)
+        if seen is None:
+            seen = self._seen[spec.name] = _Seen(paths=self._tree.agent(spec.name))
+        process = Process.ALIVE if is_alive else self._process(spec.name, seen)
+        is_gone = process is Process.GONE
+        self._read_attempts(spec.name, seen, is_gone=is_gone)
         if process is Process.ALIVE and not is_alive:
             self.adopted.append((spec.name, seen.last_attempt))
-        self._read_status(spec.name, seen, is_gone=process is Process.GONE)
-        if process is Process.GONE:
+        self._read_status(spec.name, seen, is_gone=is_gone)
+        if is_gone:
             seen.watch, seen.liveness = None, Liveness.UNKNOWN
-        elif is_tick:
+        elif self._is_tick:
             self._judge(specs, spec, seen, now_s)
         return AgentObserved(
             process=process,
@@ -103,18 +114,17 @@ class Lookout:
             answered=answered_tasks(self._tree, seen.status),
         )
 
-    def _process(self, agent: str) -> Process:
+    def _process(self, agent: str, seen: _Seen) -> Process:
         """Of an agent the launcher does not know to live: dead only if its lock is free."""
-        if is_free(self._tree.agent(agent).lock):
+        if is_free(seen.lock):
             return Process.GONE
         return Process.ALIVE if self._launcher.adopt(agent) else Process.UNKNOWN
 
     def _read_attempts(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
-        folder = self._tree.agent(agent).attempts
-        stamp = _stamp(folder)
+        stamp = _stamp(seen.attempts_path)
         if stamp != seen.attempts_stamp:
             seen.attempts_stamp = stamp
-            seen.last_attempt = max(list_attempts(self._tree.agent(agent)), default=0)
+            seen.last_attempt = max(list_attempts(seen.paths), default=0)
         if seen.exit_of != seen.last_attempt:
             seen.exit, seen.detail = None, None
         if is_gone and seen.last_attempt and seen.exit is None:
@@ -124,13 +134,12 @@ class Lookout:
                 seen.detail = record.get("detail")
 
     def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
-        path = self._tree.agent(agent).status
-        stamp = _stamp(path)
+        stamp = _stamp(seen.status_path)
         is_lost = stamp is None and is_gone and seen.recalled != seen.last_attempt
         if stamp == seen.status_stamp and not is_lost:
             return
         seen.status_stamp = stamp
-        seen.status = _read_object(path)
+        seen.status = _read_object(seen.paths.status)
         if is_lost:
             seen.recalled, seen.status = seen.last_attempt, _from_journals(self._tree, agent)
         try:
@@ -143,10 +152,21 @@ class Lookout:
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
         beat = read_beat(self._tree.beat(spec.name))
         counters = None if beat is None else (beat.beat, beat.progress)
-        tick_s = specs.orchestration.intervals.tick_s
+        tick_s = max(specs.orchestration.intervals.tick_s, self._every_s / 2)
         seen.watch = look(seen.watch, counters, now_s=now_s, tick_s=tick_s)
         hang_s = spec.limits_in_force(specs.orchestration.limits).hang_s
         seen.liveness = liveness(seen.watch, hang_s=hang_s, expect_s=0.0 if beat is None else beat.expect_s)
+
+
+def between_beats_s(specs: Specs) -> float:
+    """How often to look at the beats: often enough to judge by the shortest `hang_s`, else every few ticks.
+
+    At least four looks fall into it, so that one long gap (a suspended machine) is told from a hang.
+    """
+    common = specs.orchestration.limits
+    own = [float(spec.limits["hang_s"]) for spec in specs.agents.values() if spec.limits.get("hang_s")]
+    tick_s = specs.orchestration.intervals.tick_s
+    return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
 
 
 def free_bytes(path: Path) -> int:
@@ -155,9 +175,9 @@ def free_bytes(path: Path) -> int:
     return room.f_bavail * room.f_frsize
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def _stamp(path: str) -> _Stamp | None:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - of each agent at each look: half the cost of Path.stat
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
@@ -175,7 +195,4 @@ def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     """A snapshot, or {} while there is none that is whole (it can be made anew from the journal)."""
-    try:
-        return codec.decode_object(path.read_bytes())
-    except (OSError, codec.NotJson):
-        return {}
+    return agent_snapshot(read_snapshot(path))

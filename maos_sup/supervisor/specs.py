@@ -10,6 +10,7 @@ from typing import Any
 
 from maos_sup.supervisor.life import Life
 from state_layout.files import codec
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.records import Specs
 from state_layout.specs import SpecCache, SpecError, accept, digest_of
@@ -41,6 +42,10 @@ class SpecsInForce:
         """Whether a file failed once and has to be looked at again soon."""
         return len(self._suspected_s) > len(self._reported)
 
+    def has_changed(self) -> bool:
+        """Whether a file of `spec/` is not as it was at the last look: a stat each, nothing is opened."""
+        return self._cache.has_changed()
+
     def refresh(self, *, now_s: float) -> None:
         """Look at the files again."""
         self._read = self._cache.read()
@@ -48,13 +53,8 @@ class SpecsInForce:
 
     def record(self, life: Life, *, now_s: float) -> None:
         """Journal what changed, keep the good versions, report the bad ones. Raises StorageError."""
-        for rel in self._read.unaccepted:
-            data = self._read.raw[rel]
-            changed = _changed_keys(self._accepted(rel), data)
-            life.note("spec", {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed})
-        for rel in self._read.unaccepted:
-            accept(self._tree, rel, self._read.raw[rel])
         if self._read.unaccepted:
+            self._accept({rel: self._read.raw[rel] for rel in self._read.unaccepted}, life)
             self.refresh(now_s=now_s)
         confirmed = [
             error for error, since_s in self._suspected_s.items() if now_s - since_s >= JUDGE_AFTER_S
@@ -68,10 +68,18 @@ class SpecsInForce:
         """The reported errors, as `status` shows them."""
         return [_shown(error) for error in self._reported]
 
+    def _accept(self, contents: dict[str, bytes], life: Life) -> None:
+        """Journal that `contents` are in force, with one sync for all of them, then keep them."""
+        for rel, data in contents.items():
+            changed = _changed_keys(self._accepted(rel), data)
+            life.write("spec", {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed})
+        life.sync()
+        accept(self._tree, contents)
+
     def _accepted(self, rel: str) -> dict[str, Any]:
         """What was in force before; {} if there was nothing."""
         try:
-            return codec.decode_object((self._tree.accepted / rel).read_bytes())
+            return codec.decode_object(read_record(self._tree.accepted / rel))
         except (OSError, codec.NotJson):
             return {}
 

@@ -35,7 +35,7 @@ class Wake:
         self._selector.register(self._read_end, selectors.EVENT_READ)
         self._observer = _watch(spec, self._write_end)
         self.signalled = False
-        self.hinted = True  # something in `spec/` may have changed since the last sleep
+        self.hinted = True  # something in `spec/` may have changed; whoever looks takes it back
 
     def listen(self, descriptor: int) -> None:
         """Wake when `descriptor` is readable. Whoever owns it drains it."""
@@ -47,10 +47,11 @@ class Wake:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
 
-    def sleep(self, longest_s: float) -> None:
-        """Wait for a hint, at most `longest_s`; a burst of hints is taken as one."""
-        self._selector.select(max(0.0, longest_s))
-        self.hinted = self._drain()
+    def sleep(self, longest_s: float) -> bool:
+        """Wait for a hint, at most `longest_s`; whether one came. A burst of hints is taken as one."""
+        was_woken = bool(self._selector.select(max(0.0, longest_s)))
+        self.hinted = self._drain() or self.hinted
+        return was_woken
 
     def close(self) -> None:
         """Stop watching."""

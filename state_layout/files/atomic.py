@@ -9,7 +9,7 @@ after a power cut, rename without a file fsync an empty one: hence the order in 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,26 @@ def replace(path: Path, data: bytes) -> None:
     """Replace `path` by `data`, durably. Raises StorageError; then the old or the new file stands, whole."""
     _swap(path, data, disk.fsync)
     fsync_folder(path.parent)
+
+
+def replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace each path by its data, all durable at the end: one sync of each folder, not one a file.
+
+    Their folders must be there. Raises StorageError; then some files may be new and others old, each whole.
+    """
+    temporaries = {path: _temporary(path) for path in contents}
+    path = None
+    try:
+        for path, data in contents.items():
+            _write_file(temporaries[path], data)
+        for path in contents:
+            disk.rename(temporaries.pop(path), path)
+    except OSError as cause:
+        for temporary in temporaries.values():
+            _remove(temporary)
+        raise storage_error("replace", path or Path(), cause) from cause
+    for folder in {path.parent: None for path in contents}:
+        fsync_folder(folder)
 
 
 def refresh(path: Path, data: bytes) -> None:

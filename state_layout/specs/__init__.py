@@ -6,6 +6,8 @@ the tables of keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from state_layout.files import atomic
 from state_layout.paths import Tree
 from state_layout.specs.edit import Edit, add_spec, edit_spec, validate_spec_bytes
@@ -27,8 +29,12 @@ __all__ = [
 ]
 
 
-def accept(tree: Tree, rel: str, data: bytes) -> None:
-    """Keep `data` as the last good version of `rel` (`agents/bob.json`), durably. For the supervisor only."""
-    target = tree.accepted / rel
-    atomic.make_folder(target.parent)
-    atomic.replace(target, data)
+def accept(tree: Tree, contents: Mapping[str, bytes]) -> None:
+    """Keep `contents` as the last good versions, by rel (`agents/bob.json`), durably.
+
+    For the supervisor only. Raises StorageError; then some may be kept.
+    """
+    targets = {tree.accepted / rel: data for rel, data in contents.items()}
+    for folder in {target.parent: None for target in targets}:
+        atomic.make_folder(folder)
+    atomic.replace_all(targets)

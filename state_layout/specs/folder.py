@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from state_layout.errors import BadInput
@@ -29,11 +30,12 @@ class SpecFolder:
         self._files: dict[str, SpecFile] = {}
         self._unsettled: set[str] = set()
         self._was_read = False
+        self._stamps: list[tuple[str, int, int, int, int]] = []
         self.errors: list[SpecError] = []
 
     def read(self, *, like: Mapping[str, SpecFile] | None = None) -> dict[str, SpecFile]:
         """The files that are there, by rel. One with the bytes of that in `like` is not checked again."""
-        self.errors = []
+        self.errors, stamps = [], self._stamped()
         found = dict[str, SpecFile]()
         for rel, version in self._listing():
             file = self._file(rel, version, (like or {}).get(rel))
@@ -41,7 +43,25 @@ class SpecFolder:
                 found[rel] = file
         self._files, self._was_read = found, True
         self._unsettled &= found.keys()
+        self._stamps = stamps
         return dict(found)
+
+    def has_changed(self) -> bool:
+        """Whether a file that `read` would look at came, went or changed since; quick, for every tick."""
+        return bool(self._unsettled) or self._stamped() != self._stamps
+
+    def _stamped(self) -> list[tuple[str, int, int, int, int]]:
+        """What differs when a file came, went or changed."""
+        stamps = []
+        for folder in ("", "/agents", "/tasks"):
+            with suppress(OSError), os.scandir(f"{self._root}{folder}") as entries:
+                for entry in entries:
+                    if entry.name.endswith(".json"):
+                        found = entry.stat(follow_symlinks=False)
+                        stamps.append(
+                            (entry.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                        )
+        return stamps
 
     def is_current(self, rel: str) -> bool:
         """Whether `rel` is as it was at the last `read`."""

@@ -66,6 +66,10 @@ class SpecCache:
             self._last = (found, self._in_force(*found))
         return self._last[1]
 
+    def has_changed(self) -> bool:
+        """Whether anything in `spec/` may be other than it was read: one stat a file, none is opened."""
+        return self._ours.has_changed()
+
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
         return all(self._ours.is_current(rel) for rel in rels)

@@ -104,7 +104,7 @@ def make_specs(root: Path) -> Tree:
     files = {"count.py": source}
     tree = create_tree(root, orchestration=ORCHESTRATION, agents=AGENTS, tasks=TASKS, files=files)
     for rel, data in read_specs(tree).raw.items():
-        accept(tree, rel, data)
+        accept(tree, {rel: data})
     return tree
 
 

@@ -39,7 +39,7 @@ def accepted(tree: Tree) -> Tree:
 def accept_all(tree: Tree) -> None:
     read = read_specs(tree)
     for rel in read.unaccepted:
-        accept(tree, rel, read.raw[rel])
+        accept(tree, {rel: read.raw[rel]})
 
 
 def write(path: Path, value: object) -> None:

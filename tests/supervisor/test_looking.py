@@ -1,0 +1,107 @@
+"""How often and how far the supervisor looks: what may be left out, and what is noticed all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from supervised import Supervised, begin_agent, make_tree
+
+from maos_sup.core.model import Delay, Seal, Submit
+from maos_sup.supervisor.life import begin_life
+from maos_sup.supervisor.observe import BEATS_TICKS, between_beats_s
+from maos_sup.supervisor.specs import SpecsInForce
+from state_layout.files import disk
+from state_layout.paths import Tree
+
+
+def rewritten(tree: Tree) -> None:
+    tree.agent_spec("a").write_text(json.dumps({"kind": "command", "command": ["true"], "role": "new"}))
+
+
+def replaced(tree: Tree) -> None:
+    rewritten(tree)
+    tree.agent_spec("a").rename(tree.agent_spec("b"))
+    tree.agent_spec("b").rename(tree.agent_spec("a"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rewritten,
+        replaced,
+        lambda tree: tree.task_spec("a").unlink(),
+        lambda tree: tree.agent_spec("c").write_text("{}"),
+        lambda tree: os.utime(tree.orchestration_spec),
+    ],
+)
+def test_a_tick_notices_every_change_without_events(tmp_path: Path, change: object) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    specs = SpecsInForce(tree)
+    _settle(specs)
+    assert callable(change)
+    change(tree)
+    assert specs.has_changed()
+
+
+def test_a_tick_over_specs_that_stand_opens_nothing(tmp_path: Path) -> None:
+    specs = SpecsInForce(make_tree(tmp_path / "t", "a", "b"))
+    _settle(specs)
+    assert not specs.has_changed()
+
+
+def test_specs_of_many_agents_are_accepted_with_one_sync_of_the_journal(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", *(f"a{number}" for number in range(20)))
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    synced: list[str] = []
+    disk.tap(lambda operation, arguments: synced.append(operation))
+    try:
+        specs.record(life, now_s=0.0)
+    finally:
+        disk.tap(None)
+    assert synced.count("fdatasync") == 1
+    assert synced.count("rename") == 41  # of 20 agents, 20 tasks and the orchestration
+    assert all((tree.accepted / rel).read_bytes() == (tree.spec / rel).read_bytes() for rel in specs.digests)
+
+
+def test_a_death_is_judged_and_the_next_start_asked_for_with_one_sync(tmp_path: Path) -> None:
+    supervised = Supervised(make_tree(tmp_path / "t", "a"))
+    supervised.turn()
+    begin_agent(supervised.tree, "a")
+    supervised.die("a")
+    assert supervised.turn() == [Seal(agent="a", attempt=1)]
+    synced: list[str] = []
+    disk.tap(lambda operation, arguments: synced.append(operation))
+    try:
+        [death] = supervised.turn()
+        assert isinstance(death, Delay)
+        assert "fdatasync" not in synced
+        assert supervised.turn() == [Submit(agent="a", attempt=2)]
+        assert synced.count("fdatasync") == 1
+    finally:
+        disk.tap(None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "own", "expected_s"),
+    [
+        ({}, {}, BEATS_TICKS * 1.0),
+        ({"hang_s": 8.0}, {}, 2.0),
+        ({}, {"hang_s": 6.0}, 1.5),
+        ({"hang_s": 2.0}, {}, 1.0),  # never more often than a tick
+    ],
+)
+def test_beats_are_looked_at_four_times_before_an_agent_counts_as_hung(
+    tmp_path: Path, limits: dict[str, float], own: dict[str, float], expected_s: float
+) -> None:
+    tree = make_tree(tmp_path / "t", "a", limits=limits)
+    tree.agent_spec("a").write_text(json.dumps({"kind": "command", "command": ["true"], "limits": own}))
+    assert between_beats_s(SpecsInForce(tree).now) == expected_s
+
+
+def _settle(specs: SpecsInForce) -> None:
+    """Read until no file is so fresh that it might change again within its time stamp."""
+    while specs.has_changed():
+        specs.refresh(now_s=0.0)
