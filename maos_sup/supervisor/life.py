@@ -21,9 +21,10 @@ from maos_sup.core.memory import (
     to_record,
 )
 from maos_sup.core.model import Action, Memory
-from state_layout.errors import StorageError
+from state_layout.errors import Damaged, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Journal, Reader
+from state_layout.lives.numbers import numbers_in
 from state_layout.paths import Tree, number_name
 
 
@@ -66,7 +67,10 @@ def begin_life(tree: Tree) -> Life:
     The caller holds the supervisor's lock. Raises StorageError with nothing left behind.
     """
     atomic.make_folder(tree.lives)
-    numbers = sorted(int(path.name) for path in tree.lives.iterdir() if path.name.isdigit())
+    try:
+        numbers = numbers_in(tree.lives)
+    except OSError as cause:
+        raise storage_error("read", tree.lives, cause) from cause
     number = (numbers[-1] if numbers else 0) + 1
     pin, memory = _last_known(tree, numbers)
     carried = memory_to_json(memory, now_s=time.monotonic())
@@ -91,14 +95,16 @@ def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, 
     """The newest life that got as far as its first line: where it ended and what it knew."""
     for number in reversed(numbers):
         reader = Reader(tree.life_journal(number))
-        lines = reader.read()
-        if not lines:
+        try:
+            memory = memory_after((line.fields() for line in reader), now_s=time.monotonic())
+        except ValueError as cause:
+            raise Damaged(
+                f"{tree.shown(reader.path)}: the line with seq {reader.position.seq} is whole but {cause}; restore "
+                "the file from a copy, or move its folder out of the tree: what agents did stands in their own "
+                "journals, only counts of restarts and tasks given up are forgotten"
+            ) from cause
+        if memory is None:
             continue
-        now_s = time.monotonic()
-        memory = memory_from_json(lines[0].fields()["memory"], now_s=now_s)
-        for line in lines[1:]:
-            action = from_record(line.fields())
-            memory = remember(memory, action, now_s=now_s) if action else memory
         pin = {"life": number, "seq": reader.position.seq, "h": reader.position.h}
         return pin, forget_what_was_asked(memory)
     return None, Memory()
