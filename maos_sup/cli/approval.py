@@ -7,14 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli.says import say_aside
-from maos_sup.planner.plan import Plan, load_plan
+from maos_sup.planner.plan import Plan
 from maos_sup.views.planned import command_agents, planned_lines
 from state_layout.errors import BadInput
 
+Load = Callable[[Path], Plan]  # raises BadInput with every mistake
 _QUESTION = "run it? [y]es, [e]dit, [n]o: "
 _AGAIN = "[e]dit again, [n]o: "
 
@@ -23,8 +24,8 @@ class Refused(Exception):
     """Somebody said no."""
 
 
-def approved(plan: Plan, *, yes: bool, allows_commands: bool) -> Plan:
-    """`plan`, or what was made of it in an editor, once it is approved.
+def approved(plan: Plan, *, load: Load, yes: bool, allows_commands: bool) -> Plan:
+    """`plan`, or what was made of it in an editor and read by `load`, once it is approved.
 
     Raises Refused, and BadInput where nobody can be asked; the plan then stays where it is.
     """
@@ -37,7 +38,7 @@ def approved(plan: Plan, *, yes: bool, allows_commands: bool) -> Plan:
             f"this is no terminal, so nobody can approve the plan; it is saved: read {plan.path}, "
             "then give the same command with --yes"
         )
-    return _asked(plan)
+    return _asked(plan, load)
 
 
 def show(plan: Plan) -> None:
@@ -58,7 +59,7 @@ def _refuse_commands(plan: Plan, *, allows_commands: bool) -> None:
         )
 
 
-def _asked(plan: Plan) -> Plan:
+def _asked(plan: Plan, load: Load) -> Plan:
     good: Plan | None = plan
     while True:
         answer = _answer(_QUESTION if good is not None else _AGAIN)
@@ -67,14 +68,14 @@ def _asked(plan: Plan) -> Plan:
         if answer in ("y", "yes") and good is not None:
             return good
         if answer in ("e", "edit"):
-            good = _edited(plan.path)
+            good = _edited(plan.path, load)
 
 
-def _edited(path: Path) -> Plan | None:
+def _edited(path: Path, load: Load) -> Plan | None:
     """The plan after it was edited; None if it is no good as it is now, which is said."""
     _edit(path)
     try:
-        plan = load_plan(path, kinds=kind_shapes())
+        plan = load(path)
     except BadInput as refused:
         for problem in refused.problems:
             say_aside(problem)

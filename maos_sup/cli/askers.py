@@ -19,6 +19,10 @@ _NOBODY = (
 _MESSAGES_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
 
+class NobodyToAsk(BadInput):
+    """The environment names no model."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """Who is asked. `kind` is what agents are by default, `model` what is written into the plan for them."""
@@ -29,7 +33,7 @@ class Provider:
 
 
 def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider:
-    """The provider that the environment names. Raises BadInput with all ways to get one."""
+    """The provider that the environment names. Raises NobodyToAsk."""
     model = model or os.environ.get("ANTHROPIC_MODEL") or None
     if any(os.environ.get(name) for name in _MESSAGES_VARIABLES):
         from maos_sup.agents.kinds.anthropic.settings import MODEL
@@ -41,4 +45,4 @@ def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider
         from maos_sup.agents.once.claude_code import ClaudeCodeAsker
 
         return Provider(kind="claude", model=model, ask=ClaudeCodeAsker(os.environ, model=model, tell=tell))
-    raise BadInput(_NOBODY)
+    raise NobodyToAsk(_NOBODY)

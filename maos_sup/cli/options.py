@@ -25,9 +25,28 @@ def planning(command: Callable[..., Any]) -> Callable[..., Any]:
     """How a request in words is planned."""
     for option in (
         click.option(
-            "--agents", metavar="N", type=click.IntRange(1, 50), help="At most so many agents for a REQUEST."
+            "--agents",
+            "most_agents",
+            metavar="N",
+            type=click.IntRange(1, 50),
+            help="At most so many agents for a REQUEST.",
         ),
         click.option("--model", metavar="M", help="The model that plans a REQUEST and works on it."),
+    ):
+        command = option(command)
+    return command
+
+
+def approval(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Who approves what a model planned."""
+    for option in (
+        click.option(
+            "--allow-commands",
+            "allows_commands",
+            is_flag=True,
+            help="With --yes: approve programs in the plan as well.",
+        ),
+        click.option("--yes", is_flag=True, help="Do not ask before running what a model planned."),
     ):
         command = option(command)
     return command

@@ -37,7 +37,7 @@ def command(
     output: Path | None,
     project: Path | None,
     model: str | None,
-    agents: int | None,
+    most_agents: int | None,
     schema: bool,
     as_json: bool,
 ) -> None:
@@ -53,7 +53,7 @@ def command(
     if plan is None:
         raise BadInput("give a plan file, a request in words, or --schema")
     if is_request(plan):
-        wish = wanted(plan, project=project, model=model, most_agents=agents)
+        wish = wanted(plan, project=project, model=model, most_agents=most_agents)
         loaded = planned(wish, shelf_of(wish)) if output is None else _written(wish, output)
         show(loaded)
         if not as_json:

@@ -20,6 +20,7 @@ from maos_sup.planner.proposal import COMMAND, Offer
 from maos_sup.planner.roles import read_roles, role_folders
 from maos_sup.planner.saved import Shelf
 from maos_sup.planner.survey import survey
+from maos_sup.planner.team import Team
 from maos_sup.planner.words import Planned, Wish, plan_from_words
 from state_layout.errors import BadInput
 from state_layout.files import atomic
@@ -34,9 +35,10 @@ class Wanted:
     """A request in words and how it is to be planned."""
 
     request: str
-    project: Path  # absolute
+    project: Path | None  # absolute; None for a team without one
     model: str | None = None
     most_agents: int = MOST_AGENTS
+    team: Team | None = None  # whom the work is for, if they are there already
 
 
 def is_request(text: str) -> bool:
@@ -64,16 +66,21 @@ def shelf_of(wish: Wanted) -> Shelf:
     return Shelf.of(home(), wish.request, about=wish.project)
 
 
+def load_any(path: Path) -> Plan:
+    """The plan at `path`, of any kinds. Raises BadInput."""
+    return load_plan(path, kinds=kind_shapes())
+
+
 def planned(wish: Wanted, shelf: Shelf) -> Plan:
     """The plan that waits on the shelf, or a new one, which waits there then. Raises LayoutError."""
     if shelf.path.exists():
         say_aside(f"this was planned before; delete {shelf.path} to have it planned anew")
-        return load_plan(shelf.path, kinds=kind_shapes())
-    found = bought(wish, shelf, shelf.path, project=str(wish.project))
-    return found.plan
+        project = wish.project if wish.team else None
+        return load_plan(shelf.path, kinds=kind_shapes(), project=project, team=wish.team)
+    return bought(wish, shelf, shelf.path, project=None if wish.team else str(wish.project)).plan
 
 
-def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str) -> Planned:
+def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Planned:
     """A new plan, written to `path`; says what it cost. Raises LayoutError."""
     provider = find_provider(model=wish.model, tell=say_aside)
     atomic.make_folder(shelf.path.parent)
@@ -85,7 +92,15 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str) -> Planned:
         most_agents=wish.most_agents,
         most_tasks=wish.most_agents * TASKS_AN_AGENT,
     )
-    asked = Wish(request=wish.request, project=project, survey=survey(wish.project), offer=offer)
+    seen = survey(wish.project) if wish.project else ""
+    asked = Wish(
+        request=wish.request,
+        project=project,
+        survey=seen,
+        offer=offer,
+        team=wish.team,
+        about=wish.project if wish.team else None,
+    )
     say_aside(f"planning with {_named(provider)} ...")
     try:
         found = plan_from_words(asked, path, ask=shelf.recorded(provider.ask), kinds=kind_shapes())

@@ -28,13 +28,24 @@ _SLUG_CHARACTERS = 32
 
 @click.command("resume")
 @options.directory
-@click.option("--task", "text", metavar="TEXT", help="Add a task with this description.")
-@click.option("--agent", metavar="A", help="The agent that gets the new task.")
+@click.option(
+    "--task", "text", metavar="TEXT", help="Add this work; planned by a model if several could do it."
+)
+@click.option("--agent", metavar="A", help="The agent that gets the new task; nothing is planned.")
+@options.planning
+@options.approval
 @click.option("--project", metavar="P", type=click.Path(path_type=Path), help="Where the project lies now.")
 @click.option("--detach", is_flag=True, help="Do not watch.")
 @options.as_json
 def command(
-    directory: str, *, text: str | None, agent: str | None, project: Path | None, detach: bool, as_json: bool
+    directory: str,
+    *,
+    text: str | None,
+    agent: str | None,
+    project: Path | None,
+    detach: bool,
+    as_json: bool,
+    **planning: Any,
 ) -> int:
     """Go on with an orchestration: shows what it resumes, starts a supervisor unless one lives, and watches.
 
@@ -46,7 +57,10 @@ def command(
     point_at_project(tree, project)
     tell = say_aside if as_json else say
     if text is not None:
-        tell(add_task(tree, text, agent))
+        added = add_work(tree, text, agent, **planning)
+        if added is None:
+            return edge.INTERRUPTED
+        tell(added)
     resumption = resumption_of(tree)
     for line in resumption_lines(resumption):
         tell(line)
@@ -85,13 +99,27 @@ def point_at_project(tree: Tree, project: Path | None) -> None:
         raise BadInput(f"{where}: the project was called {name!r}; if this is it, {remedy}")
 
 
+def add_work(tree: Tree, text: str, agent: str | None, **planning: Any) -> str | None:
+    """Add the work `text`: a task of `agent` or of the only one, else what a model plans for the team.
+
+    What was added, in words; None if the plan was refused. Raises BadInput.
+    """
+    agents = sorted(read_specs(tree).specs.agents)
+    if agent is not None or len(agents) < 2:
+        return add_task(tree, text, agent)
+    from maos_sup.cli.adding import plan_work
+    from maos_sup.cli.askers import NobodyToAsk
+
+    try:
+        return plan_work(tree, text, **planning)
+    except NobodyToAsk as nobody:
+        remedy = f"Add --agent with {listed(agents, last='or')}, or have it planned: {nobody}"
+        raise BadInput(f"which agent gets the task? {remedy}") from nobody
+
+
 def add_task(tree: Tree, text: str, agent: str | None) -> str:
-    """Add a task described by `text`; what was added, in words. Raises BadInput."""
+    """Add a task described by `text` for `agent` or the only one; what was added. Raises BadInput."""
     specs = read_specs(tree).specs
-    if agent is None and len(specs.agents) > 1:
-        raise BadInput(
-            f"which agent gets the task? Add --agent with {listed(sorted(specs.agents), last='or')}"
-        )
     chosen = known_agent(tree, agent) if agent is not None else next(iter(specs.agents), None)
     if chosen is None:
         raise BadInput("there is no agent to give the task to; add one: spec/agents/NAME.json")

@@ -14,7 +14,7 @@ from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import home, name_of, open_made
-from maos_sup.cli.planning import Wanted, is_request, planned, shelf_of, wanted
+from maos_sup.cli.planning import Wanted, is_request, load_any, planned, shelf_of, wanted
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.views.status import status_of
@@ -32,8 +32,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
 @options.planning
-@click.option("--yes", is_flag=True, help="Do not ask before running what a model planned.")
-@click.option("--allow-commands", is_flag=True, help="With --yes: approve programs in the plan as well.")
+@options.approval
 @options.as_json
 def command(
     plan: str,
@@ -42,9 +41,9 @@ def command(
     project: Path | None,
     detach: bool,
     model: str | None,
-    agents: int | None,
+    most_agents: int | None,
     yes: bool,
-    allow_commands: bool,
+    allows_commands: bool,
     as_json: bool,
 ) -> int:
     """Start what the file PLAN (TOML or JSON) describes, and watch it until it is done.
@@ -54,8 +53,8 @@ def command(
     Exit code 0, or 3 if some task failed.
     """
     if is_request(plan):
-        wish = wanted(plan, project=project, model=model, most_agents=agents)
-        tree = _from_words(wish, directory, yes=yes, allows_commands=allow_commands)
+        wish = wanted(plan, project=project, model=model, most_agents=most_agents)
+        tree = _from_words(wish, directory, yes=yes, allows_commands=allows_commands)
         if tree is None:
             return edge.INTERRUPTED
     else:
@@ -78,7 +77,7 @@ def _from_words(wish: Wanted, directory: Path | None, *, yes: bool, allows_comma
     shelf = shelf_of(wish)
     plan = planned(wish, shelf)
     try:
-        plan = approved(plan, yes=yes, allows_commands=allows_commands)
+        plan = approved(plan, load=load_any, yes=yes, allows_commands=allows_commands)
     except Refused:
         shelf.forget()
         say_aside("refused; nothing was started")

@@ -13,6 +13,7 @@ from typing import Any
 from maos_sup.planner.collect import Collection
 from maos_sup.planner.document import Document, read_document
 from maos_sup.planner.schema import Kinds, plan_schema, plan_shape
+from maos_sup.planner.team import Team, addition_faults, clash_problems
 from state_layout.errors import BadInput
 from state_layout.files.reading import is_folder, is_there, real
 from state_layout.paths import Tree
@@ -42,14 +43,17 @@ class Plan:
     project: Path | None  # absolute
 
 
-def load_plan(path: Path | str, *, kinds: Kinds, project: Path | None = None) -> Plan:
+def load_plan(
+    path: Path | str, *, kinds: Kinds, project: Path | None = None, team: Team | None = None
+) -> Plan:
     """Read the plan at `path` (TOML or JSON) whose agents are of these `kinds` (name -> settings).
 
-    `project` replaces the plan's. Raises BadInput with every mistake, each with file and line.
+    `project` replaces the plan's. With `team` it is an addition to that one: it may have no agents of its
+    own and refer to those. Raises BadInput with every mistake, each with file and line.
     """
     document = read_document(Path(path))
     value = document.value
-    faults = [*plan_shape(kinds).faults(value)]
+    faults = [*plan_shape(kinds, is_addition=team is not None).faults(value)]
     folder = real(document.path).parent
     target, project_faults = _project(value, folder, project)
     collection = Collection(folder=folder, project=target)
@@ -57,13 +61,16 @@ def load_plan(path: Path | str, *, kinds: Kinds, project: Path | None = None) ->
     collection.add_patterns(value.get("files"))
     collection.check_size()
     entries = [*_task_entries(value)]
-    faults += [*project_faults, *collection.faults, *_task_faults(value, entries)]
+    faults += [*project_faults, *collection.faults, *_task_faults(value, entries, team)]
     if target is None and not project_faults:
         faults += _homeless_agents(value)
     problems = document.problems(faults)
-    if problems:
+    plan = _plan(document, entries, collection, target) if not problems else None
+    if plan is not None and team is not None:
+        problems = [f"{path}: {problem}" for problem in clash_problems(team, plan.agents, plan.tasks)]
+    if plan is None or problems:
         raise BadInput(*problems)
-    return _plan(document, entries, collection, target)
+    return plan
 
 
 def build_tree(plan: Plan, root: Path, *, id: str | None = None) -> Tree:
@@ -109,15 +116,18 @@ def _link(task: Table) -> Link | None:
     return Link(agent=agent, needs=[need for need in needs if isinstance(need, str)])
 
 
-def _task_faults(value: Table, entries: list[_Entry]) -> Iterator[Fault]:
+def _task_faults(value: Table, entries: list[_Entry], team: Team | None) -> Iterator[Fault]:
     first = dict[str, _Entry]()
     for entry in entries:
         if entry.id in first:
             yield _repeated(entry, first[entry.id])
         first.setdefault(entry.id, entry)
     links = {id_: entry.link or Link(agent=None) for id_, entry in first.items()}
-    agents = _table(value, "agents").keys()
-    for fault in link_faults(agents, links):
+    agents, there = {*_table(value, "agents")}, dict[str, Link]()
+    if team is not None:
+        yield from addition_faults(value)
+        agents, there = agents | {*team.agents}, {id_: Link(agent=None) for id_ in team.tasks}
+    for fault in link_faults(agents, {**there, **links}):
         at = first[fault.task].at
         yield Fault(at=(*at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
     for circle in circles(links):
@@ -177,7 +187,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
     return Plan(
         path=document.path,
         orchestration=orchestration,
-        agents={name: _agent_spec(agent) for name, agent in value["agents"].items()},
+        agents={name: _agent_spec(agent) for name, agent in _table(value, "agents").items()},
         tasks={entry.id: _task_spec(entry.value) for entry in entries},
         files=collection.files,
         project=project,

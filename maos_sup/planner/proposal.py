@@ -128,7 +128,8 @@ def plan_of(value: Mapping[str, Any], offer: Offer, *, request: str, project: st
         plan["project"] = project
     if value.get("limits"):
         plan["limits"] = dict(value["limits"])
-    plan["agents"] = {agent["name"]: _agent(agent, offer) for agent in value.get("agents", [])}
+    if value.get("agents"):
+        plan["agents"] = {agent["name"]: _agent(agent, offer) for agent in value["agents"]}
     plan["tasks"] = [_task(task) for task in value["tasks"]]
     return plan
 

@@ -98,8 +98,8 @@ class AgentOfKind:
             yield wrong(value["kind"], at, known)
 
 
-def plan_shape(kinds: Kinds) -> Shape:
-    """The shape of a plan whose agents are of these `kinds` (name -> settings)."""
+def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
+    """The shape of a plan whose agents are of these `kinds` (name -> settings); an addition needs none."""
     return Shape(
         fields={
             "request": Field(
@@ -122,11 +122,11 @@ def plan_shape(kinds: Kinds) -> Shape:
                     value=AgentOfKind(kinds),
                     key=NAME,
                     key_wish=NAME_WISH,
-                    least=1,
+                    least=0 if is_addition else 1,
                     wish="at least one agent, in TOML under [agents.NAME]",
                 ),
                 "the agents by name",
-                required=True,
+                required=not is_addition,
             ),
             "tasks": Field(
                 ListOf(item=_PLAN_TASK, wish="a list of tasks, in TOML under [[tasks]]"),

@@ -16,6 +16,7 @@ from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.prompts import first_prompt, repair_prompt, system_prompt
 from maos_sup.planner.proposal import NAME, Offer, plan_of, proposal_faults, proposal_shape, simplified
 from maos_sup.planner.schema import Kinds
+from maos_sup.planner.team import Team
 from maos_sup.planner.toml_text import plan_text
 from state_layout.errors import BadInput
 from state_layout.files import atomic
@@ -27,12 +28,17 @@ _MOST_ERRORS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is wanted. `project` as the plan is to name it; `survey` says what is in it."""
+    """What is wanted. `project` as the plan is to name it; `survey` says what is in it.
+
+    With `team` it is work for that one, which plans add to.
+    """
 
     request: str
     project: str | None
     survey: str
     offer: Offer
+    team: Team | None = None
+    about: Path | None = None  # the team's project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +56,13 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
     Raises BadInput with the last mistakes if the model gets it wrong twice; its last plan then stands
     beside `path`, for a person to mend. Raises what `ask` raises.
     """
-    prompt = first_prompt(wish.request, survey=wish.survey)
+    is_addition = wish.team is not None
+    prompt = first_prompt(wish.request, survey=wish.survey, team=wish.team.text if wish.team else "")
     question = Question(
         system=system_prompt(wish.offer, form=NAME),
         prompt=prompt,
         name=NAME,
-        schema=simplified(proposal_shape(wish.offer).schema()),
+        schema=simplified(proposal_shape(wish.offer, is_addition=is_addition).schema()),
     )
     answers = list[Answer]()
     problems: tuple[str, ...] = ()
@@ -65,7 +72,7 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
         answers.append(answer)
         try:
             _write_draft(answer, wish, draft)
-            load_plan(draft, kinds=kinds)
+            load_plan(draft, kinds=kinds, project=wish.about, team=wish.team)
         except BadInput as refused:
             problems = tuple(_PLACE.sub("", problem) for problem in refused.problems[:_MOST_ERRORS])
             told = answer.value if answer.value is not None else answer.text
@@ -74,7 +81,7 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
             continue
         draft.replace(path)
         atomic.fsync_folder(path.parent)
-        plan = load_plan(path, kinds=kinds)
+        plan = load_plan(path, kinds=kinds, project=wish.about, team=wish.team)
         return Planned(plan=plan, summary=_summary(answer), answers=tuple(answers))
     raise BadInput(*_given_up(problems, draft))
 
@@ -85,7 +92,7 @@ def _write_draft(answer: Answer, wish: Wish, draft: Path) -> None:
     if value is None:
         said = answer.text.strip()[:200]
         raise BadInput(f"the answer is no JSON object of the form {NAME}" + (f": {said!r}" if said else ""))
-    faults = proposal_faults(value, wish.offer)
+    faults = proposal_faults(value, wish.offer, is_addition=wish.team is not None)
     if faults:
         raise BadInput(*[fault.text for fault in faults])
     plan = plan_of(value, wish.offer, request=wish.request, project=wish.project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,13 +94,23 @@ def test_project_is_pointed_at_anew(on_project: Tree, tmp_path: Path) -> None:
     point_at_project(on_project, None)
 
 
+def test_task_for_nobody_among_several_needs_a_name_or_a_planner(
+    tree: Tree, call: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(home))
+    answer = call("resume", str(tree.root), "--task", "more")
+    assert (answer.code, answer.out) == (2, "")
+    assert "which agent gets the task? Add --agent with alice or bob, or have it planned" in answer.err
+    assert "ANTHROPIC_API_KEY" in answer.err
+
+
 def test_new_tasks_get_names_of_their_own(tree: Tree) -> None:
     assert add_task(tree, "Count again, please!", "bob") == "task count-again-please added for bob"
     assert add_task(tree, "Count again, please!", "bob") == "task count-again-please-2 added for bob"
     assert add_task(tree, "все", "alice") == "task task added for alice"
     tasks = read_specs(tree).specs.tasks
     assert (tasks["task"].agent, tasks["task"].description) == ("alice", "все")
-    with pytest.raises(BadInput, match="which agent"):
-        add_task(tree, "more", None)
     with pytest.raises(BadInput, match="no agent"):
         add_task(tree, "more", "carol")

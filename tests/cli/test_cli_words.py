@@ -17,6 +17,7 @@ from maos_sup.loopback.request import Request
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
 from state_layout.files import codec
+from state_layout.specs import add_spec
 
 Call = Callable[..., Any]
 REQUEST = "Refactor the payment module"
@@ -230,3 +231,51 @@ def test_wrong_key_is_one_error(
     assert (answer.code, model.asked) == (1, 0)
     assert "see that ANTHROPIC_API_KEY is right" in answer.err
     assert "sk-wrong" not in answer.err
+
+
+def test_new_work_is_planned_with_what_the_team_knows_and_added_once(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    assert call("run", REQUEST, "--yes").code == 0
+    tree = the_tree(home)
+    more = {
+        "agents": [{"name": "doc", "role": "writer"}],
+        "tasks": [
+            {"id": "check", "agent": "rev", "description": "Check it", "needs": ["write", "do"]},
+            {"id": "write", "agent": "doc", "description": "Describe it", "needs": ["look"]},
+        ],
+    }
+    model.plans = [tool_call("propose_plan", more)]
+    refused = call("resume", str(tree.root), "--task", "Describe the payment module")
+    assert (refused.code, len(status_of(tree)["tasks"])) == (2, 2)
+    answer = call("resume", str(tree.root), "--task", "Describe the payment module", "--yes")
+    assert answer.code == 0, answer.err
+    assert "added: agent doc; tasks write and check" in answer.out
+    status = status_of(tree)
+    assert {task["id"]: task["phase"] for task in status["tasks"]} == dict.fromkeys(
+        ("do", "look", "check", "write"), "done"
+    )
+    assert model.asked == 2
+    asked = [entry for entry in server.log.requests() if "tool_choice" in entry["body"]]
+    prompt = str(asked[-1]["body"]["messages"])
+    assert "<result>ok</result>" in prompt
+    assert not [name for name in saved(home) if "answers" in name or "draft" in name]
+
+
+def test_addition_that_was_cut_off_is_completed_from_the_same_plan(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    assert call("run", REQUEST, "--yes").code == 0
+    tree = the_tree(home)
+    more = [
+        {"id": "first", "agent": "rev", "description": "One"},
+        {"id": "second", "agent": "dev", "description": "Two", "needs": ["first"]},
+    ]
+    model.plans = [tool_call("propose_plan", {"tasks": more})]
+    call("resume", str(tree.root), "--task", "More of it")
+    value = {"agent": "rev", "description": "One", "needs": [], "want": "run", "run": 1}
+    add_spec(tree, tree.task_spec("first"), value)  # as far as somebody came who was killed
+    answer = call("resume", str(tree.root), "--task", "More of it", "--yes")
+    assert "added: task second" in answer.out
+    assert (answer.code, model.asked) == (0, 2)
+    assert [task["phase"] for task in status_of(tree)["tasks"]] == ["done"] * 4
