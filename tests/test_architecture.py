@@ -42,6 +42,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psutil": ("maos_sup.launchers",),
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),
+    "langgraph": ("maos_sup.integrations.langgraph",),
+    "langchain_core": ("maos_sup.integrations.langgraph",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
 }

@@ -1,4 +1,4 @@
-"""Locks for life (flock) and the short lock on `spec/` (filelock, the only place that imports it).
+"""Locks for life and for a moment (flock), and the one on `spec/` (filelock, imported only here).
 
 A life lock says "this process lives": held from start to exit, closed on exec and in forked children (or it
 would outlive its owner), never deleted, so no stale lock exists. flock and not fcntl: a POSIX lock is lost
@@ -38,11 +38,11 @@ def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
     """Take the lock at `path`, trying for `patience_s` (a probe may hold it for a moment). Raises Locked."""
     atomic.make_folder(path.parent)
     deadline = time.monotonic() + patience_s
-    while (lock := _taken(path)) is None:
+    while (descriptor := _taken(path)) is None:
         if time.monotonic() > deadline:
             raise Locked(f"{path}: held by another process")
         time.sleep(0.005)
-    return lock
+    return LifeLock(path, descriptor)
 
 
 def is_free(path: Path) -> bool:
@@ -52,6 +52,8 @@ def is_free(path: Path) -> bool:
             return _try_lock(descriptor)
     except FileNotFoundError:
         return True
+    except OSError as cause:
+        raise storage_error("open lock", path, cause) from cause
 
 
 @contextmanager
@@ -68,10 +70,48 @@ def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
         raise storage_error("lock", path, cause) from cause
 
 
-def _taken(path: Path) -> LifeLock | None:
-    """The lock at `path`, or None if another process has it, or somebody removed or replaced it just now."""
+@contextmanager
+def held(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
+    """Hold the lock at `path` for a moment; its folder may be made or removed by others meanwhile.
+
+    For files that several processes write in turn. Raises Locked if it is held for very long.
+    """
+    deadline = time.monotonic() + patience_s
+    while (descriptor := _taken(path, makes_folder=True)) is None:
+        if time.monotonic() > deadline:
+            raise Locked(f"{path}: held by another process for {patience_s:g} s; is it stopped?")
+        time.sleep(0.001)
+    _held.add(descriptor)
+    try:
+        yield
+    finally:
+        if descriptor in _held:  # not so in a child that was forked in between
+            _held.discard(descriptor)
+            os.close(descriptor)
+
+
+_held = set[int]()
+
+
+def _let_go_in_child() -> None:
+    """A child forked in that moment does not hold the lock on."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+def _taken(path: Path, *, makes_folder: bool = False) -> int | None:
+    """The open lock at `path`, or None if another has it, or somebody removed or replaced it just now."""
+    if makes_folder:
+        atomic.make_folder(path.parent)
     try:
         descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
+    except FileNotFoundError as cause:
+        if makes_folder:
+            return None  # the folder went between
+        raise storage_error("open lock", path, cause) from cause
     except OSError as cause:
         raise storage_error("open lock", path, cause) from cause
     is_ours = False
@@ -80,7 +120,7 @@ def _taken(path: Path) -> LifeLock | None:
     finally:
         if not is_ours:
             os.close(descriptor)
-    return LifeLock(path, descriptor) if is_ours else None
+    return descriptor if is_ours else None
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
