@@ -124,7 +124,11 @@ class Ledger:
         """Close the file."""
         self._journal.close()
 
-    def _total(self, scope: str, *, but: str) -> Amount:
+    def total(self, scope: str) -> Amount:
+        """All that is spent or reserved in `scope`: `all` or an agent. Raises StorageError."""
+        return self._total(scope, but=None)
+
+    def _total(self, scope: str, *, but: str | None) -> Amount:
         agents = _agents(self._tree) if scope == ALL else [scope]
         return sum(
             (self._account(agent).total(but=but if agent == self._agent else None) for agent in agents),

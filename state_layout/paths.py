@@ -61,6 +61,10 @@ class AttemptPaths:
         return self.root / "control.jsonl"
 
     @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
     def exit(self) -> Path:
         return self.root / "exit.json"
 

@@ -22,6 +22,7 @@ BUILT_IN = {
     "command": "maos_sup.agents.kinds.command:CommandKind",
     "python": "maos_sup.agents.kinds.python:PythonKind",
     "anthropic": "maos_sup.agents.kinds.anthropic.kind:AnthropicKind",
+    "claude": "maos_sup.agents.kinds.claude.kind:ClaudeKind",
 }
 
 

@@ -33,7 +33,7 @@ _FILES = (
     rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
     rf"agents/{_NAME}/(lock|status\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
-    rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|stdout\.log|stderr\.log)",
+    rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
     rf"mail/{_NAME}/{_NAME}\.jsonl|budget/({_NAME}\.jsonl|lock)",
     r"run/(host\.json|supervisor\.handle\.json|supervisor\.log|ballast|traceback-\d+\.txt)",
     rf"run/agents/{_NAME}\.(handle\.json|beat)|run/holds/{_NAME}\.json",

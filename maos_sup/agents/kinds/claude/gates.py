@@ -1,0 +1,147 @@
+"""What Claude Code asks us before and after each tool, over its hooks: the call waits until we answer.
+
+Before a tool: the transcript has the call, the journal its intent, a person said yes where that is wanted.
+After it: its result is on record; before the next question there is money for it, no limit of the provider
+holds us off, and nobody wants us to pause. So what is wanted takes effect between two steps, never within.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.starting import SERVER
+from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.cli.record import Record
+from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.questions import ask
+from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.work import Work
+from state_layout.files import codec
+
+Reply = dict[str, Any]
+_LONGEST_HOOK_S = 2_000_000  # in milliseconds it must fit into 31 bits, or it is none at all
+_PATIENCE_S = 3.0  # for the transcript to have a call
+_POLL_S = 0.005
+_STOP: Reply = {"continue": False, "stopReason": "told to stop here"}
+
+
+def initialize() -> dict[str, Any]:
+    """The request that has it ask us."""
+    hooks = {
+        name: [{"matcher": None, "hookCallbackIds": [name], "timeout": _LONGEST_HOOK_S}]
+        for name in ("PreToolUse", "PostToolUse", "PostToolUseFailure")
+    }
+    return {"subtype": "initialize", "hooks": hooks}
+
+
+class Gates:
+    """Answers for one piece of work. `outcome` is how the work ends where a gate was closed."""
+
+    def __init__(
+        self,
+        work: Work,
+        settings: Settings,
+        *,
+        record: Record,
+        spending: Spending,
+        transcript: Transcript,
+        redactor: Redactor,
+        provider: str,
+    ) -> None:
+        self._work, self._settings, self._record = work, settings, record
+        self._spending, self._transcript, self._redactor = spending, transcript, redactor
+        self._provider, self._waiting = provider, Waiting(work)
+        self.outcome: Outcome | None = None
+
+    def reply(self, request: dict[str, Any]) -> Reply:
+        """The answer to a hook. Raises StorageError."""
+        hook = request.get("input") or {}
+        try:
+            if hook.get("hook_event_name") == "PreToolUse":
+                return self._before(str(request.get("tool_use_id")), hook)
+            self.before_question()
+        except Ended as ended:
+            self.outcome = Outcome(ended=ended.ending)
+        if self.outcome is None:
+            return {}
+        if hook.get("hook_event_name") == "PreToolUse":
+            return _decision("deny", "not run: the process is about to stop; call it again later") | _STOP
+        return _STOP
+
+    def before_question(self, *, new_chars: int = 0) -> None:
+        """Wait until the model may be asked. Raises kind.Ended, StorageError."""
+        memory = self._record.memory
+        if memory.turns >= self._settings.max_turns:
+            error = f"not done after {self._settings.max_turns} turns (max_turns)"
+            self.outcome = Outcome(error=error, is_final=True)
+            return
+        ending = self._work.act()
+        if ending is not None:
+            raise Ended(ending)
+        self._wait_for_budget(new_chars)
+        self._waiting.for_provider(self._provider)
+
+    def _before(self, id_: str, hook: dict[str, Any]) -> Reply:
+        name, input_ = str(hook.get("tool_name")), hook.get("tool_input")
+        ending = self._work.act()
+        if ending is not None:
+            raise Ended(ending)
+        self._wait_for_record(id_, is_of_main="agent_id" not in hook)
+        if name in self._settings.approve:
+            refusal = self._refusal(name, input_)
+            if refusal is not None:
+                self.before_question()
+                return _STOP | _decision("deny", refusal) if self.outcome else _decision("deny", refusal)
+        self._record.call(id_, name, input_)
+        if self._settings.allowed_tools is None or name.startswith(f"mcp__{SERVER}__"):
+            return _decision("allow", "")
+        return {}  # its own rules decide
+
+    def _wait_for_record(self, id_: str, *, is_of_main: bool) -> None:
+        """Until the transcript has the call: what runs must be known to have been asked for."""
+        end_s = time.monotonic() + _PATIENCE_S
+        self._transcript.refresh()
+        while is_of_main and id_ not in self._transcript.talk.uses and time.monotonic() < end_s:
+            self._work.wait([], _POLL_S)
+            self._transcript.refresh()
+        self._transcript.sync()
+
+    def _refusal(self, name: str, input_: Any) -> str | None:
+        """Why a person does not allow the call, None if it is allowed. Raises kind.Ended."""
+        shown = self._redactor.text(codec.encode(_essence(input_)).decode())
+        text = f"May {self._work.life.agent} run {name} with {shown}?"
+        answer = ask(self._work, text)
+        if answer is None:
+            with self._waiting.shown("waits for an answer", phase="asking"):
+                while (answer := ask(self._work, text)) is None:
+                    self._waiting.look_up()
+        if answer.is_yes:
+            return None
+        return f"the user said no: {answer.text}" if answer.text else "the user said no"
+
+    def _wait_for_budget(self, new_chars: int) -> None:
+        memory = self._record.memory
+        refusal = self._spending.reserve(memory, new_chars=new_chars)
+        if refusal is None:
+            return
+        self._work.life.warn(str(refusal))
+        with self._waiting.shown(str(refusal)):
+            while refusal is not None:
+                self._waiting.look_up()
+                refusal = self._spending.reserve(memory, new_chars=new_chars)
+
+
+def _decision(word: str, reason: str) -> Reply:
+    told = {"hookEventName": "PreToolUse", "permissionDecision": word}
+    return {"hookSpecificOutput": told | ({"permissionDecisionReason": reason} if reason else {})}
+
+
+def _essence(input_: Any) -> Any:
+    """A call's input without the words that only describe it, which differ from time to time."""
+    if isinstance(input_, dict):
+        return {key: value for key, value in input_.items() if key != "description"}
+    return input_

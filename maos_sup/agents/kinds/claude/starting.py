@@ -1,0 +1,185 @@
+"""How Claude Code is started: its executable, arguments, environment and confinement."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from maos_sup.agents.kinds.claude import prompts
+from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.redaction import is_secret_name
+from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
+from maos_sup.agents.work import Work
+from state_layout.errors import BadInput
+from state_layout.files import atomic, codec
+
+SERVER = "maos"
+VARIABLE = "MAOS_SUP_CLAUDE"
+_OF_PROVIDERS = re.compile(r"ANTHROPIC_|AWS_|GOOGLE_|GCLOUD_|CLOUD_ML_|VERTEX_|AZURE_")
+_OF_OURS = re.compile(r"CLAUDE_CODE_(OAUTH_TOKEN|USE_\w+|SKIP_\w+|MAX_OUTPUT_TOKENS)$")
+_FIXED = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "1",  # long waits are ours, and shared
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # or a broken stream is bought a second time
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # nothing outlives a turn
+    "CLAUDE_CODE_EAGER_FLUSH": "1",
+    "MCP_CONNECTION_NONBLOCKING": "0",
+    "MCP_CONNECT_TIMEOUT_MS": "30000",
+    "MCP_TIMEOUT": "30000",
+}
+_KEY, _KEY_DESCRIPTOR = "ANTHROPIC_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"
+_TOKEN, _TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"
+_BUILT_IN = frozenset({"claude", "Explore", "Plan", "general-purpose", "statusline-setup"})
+_HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
+
+
+def executable(settings: Settings, environment: Mapping[str, str]) -> str:
+    """Where Claude Code is. Raises BadInput."""
+    named = settings.program or environment.get(VARIABLE)
+    found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
+    if found is not None:
+        return str(Path(found).absolute())
+    where = f"{named!r} is no program" if named else "claude is not in PATH"
+    raise BadInput(f"kind 'claude' needs Claude Code: {where}; {_HOW_TO_GET}, or point {VARIABLE} to it")
+
+
+def provider_of(settings: Settings, environment: Mapping[str, str]) -> str:
+    """What agents that share its limits have alike: the host that it asks."""
+    url = settings.base_url or environment.get("ANTHROPIC_BASE_URL")
+    return urlsplit(url).netloc if url else "api.anthropic.com"
+
+
+def environment_of(work: Work, settings: Settings) -> dict[str, str]:
+    """What it finds in its environment: its provider's credentials, no other secrets."""
+    paths, passed = work.life.paths, frozenset(settings.pass_env)
+    temporary = temporary_folder(work)
+    kept = {name: value for name, value in work.environment().items() if _is_kept(name, passed)}
+    own = {
+        **_FIXED,
+        "CLAUDE_CONFIG_DIR": str(paths.session),
+        "TMPDIR": str(temporary),
+        "CLAUDE_CODE_TMPDIR": str(temporary),
+        "XDG_CACHE_HOME": str(temporary / "cache"),
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    if settings.base_url is not None:
+        own["ANTHROPIC_BASE_URL"] = settings.base_url
+    return kept | own | work.spec.env
+
+
+def without_secret(environment: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, str] | None]:
+    """`environment` without the provider's key, and the key as something that is read from a descriptor."""
+    for name, descriptor in ((_KEY, _KEY_DESCRIPTOR), (_TOKEN, _TOKEN_DESCRIPTOR)):
+        if environment.get(name):
+            rest = {key: value for key, value in environment.items() if key != name}
+            return rest, (descriptor, environment[name])
+    return dict(environment), None
+
+
+def _is_kept(name: str, passed: frozenset[str]) -> bool:
+    if name in passed or _OF_PROVIDERS.match(name) or _OF_OURS.match(name):
+        return True
+    return not is_secret_name(name) and not name.startswith("CLAUDE")
+
+
+def temporary_folder(work: Work) -> Path:
+    """A folder for temporary files that is the agent's own."""
+    folder = work.life.paths.workspace / ".tmp"
+    atomic.make_folder(folder)
+    return folder
+
+
+def arguments(
+    work: Work, settings: Settings, *, session: str, transcript: Path | None, left_usd: float | None
+) -> list[str]:
+    """Its arguments: a session that begins, or the transcript to go on with. Raises BadInput."""
+    given = [
+        *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
+        *("--include-partial-messages", "--replay-user-messages", "--permission-mode", "dontAsk"),
+        *(("--session-id", session) if transcript is None else ("--resume", str(transcript))),
+        *("--strict-mcp-config", "--mcp-config", codec.encode(mcp_config(work, settings)).decode()),
+        *("--append-system-prompt", system_prompt(work, settings)),
+    ]
+    if settings.model is not None:
+        given += ["--model", settings.model]
+    if settings.agent is not None:
+        given += ["--agent", checked_agent(work, settings.agent)]
+    if settings.tools is not None:
+        given += ["--tools", ",".join(settings.tools)]
+    if settings.allowed_tools is not None:
+        given += ["--allowedTools", *settings.allowed_tools, f"mcp__{SERVER}"]
+    if left_usd is not None:
+        given += ["--max-budget-usd", f"{max(left_usd, 0.000001):.6f}"]
+    if settings.result_schema is not None:
+        given += ["--json-schema", codec.encode(settings.result_schema).decode()]
+    return [*given, *settings.args]
+
+
+def system_prompt(work: Work, settings: Settings) -> str:
+    """What is appended to its own system prompt, the project's AGENTS.md among it."""
+    rules = work.folder() / "AGENTS.md"
+    own = work.folder() / "CLAUDE.md"
+    text = ""
+    if rules.is_file() and not (own.is_file() and "AGENTS.md" in own.read_text("utf-8", "replace")):
+        text = rules.read_text("utf-8", "replace")
+    return prompts.system_prompt(work.spec, project_rules=text, server=SERVER if settings.team else None)
+
+
+def mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
+    """The team's tools and what else is wanted."""
+    servers: dict[str, Any] = dict(settings.mcp_servers or {})
+    if settings.team:
+        own = {name: value for name, value in work.environment().items() if name.startswith("MAOS_")}
+        servers[SERVER] = {
+            "type": "stdio",
+            "command": sys.executable,
+            "args": ["-m", "maos_sup", "mcp", str(work.life.tree.root), "--agent", work.life.agent],
+            "env": own | {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
+            "alwaysLoad": True,
+        }
+    return {"mcpServers": servers}
+
+
+def checked_agent(work: Work, name: str) -> str:
+    """`name`, if the project has such an agent. Raises BadInput."""
+    folder = work.folder() / ".claude" / "agents"
+    known = {*_BUILT_IN, *(_agent_name(path) for path in sorted(folder.glob("**/*.md")))}
+    if name not in known:
+        shown = ", ".join(sorted(known - _BUILT_IN)) or "there is none"
+        raise BadInput(
+            f"agent {work.life.agent}: 'agent' is {name!r}, not in .claude/agents/; use one of: {shown}"
+        )
+    return name
+
+
+def _agent_name(path: Path) -> str:
+    found = re.search(
+        r"^name:[ \t]*[\"']?([^\"'\n]+?)[\"']?[ \t]*$", path.read_text("utf-8", "replace"), re.MULTILINE
+    )
+    return found[1] if found else path.stem
+
+
+def sandbox_of(work: Work, settings: Settings, environment: Mapping[str, str], program: str) -> Sandbox:
+    """What confines it and all that it starts. Raises BadInput for one that is asked for and not there."""
+    paths, tree = work.life.paths, work.life.tree
+    write = [
+        work.folder().resolve(),
+        paths.workspace,
+        paths.artifacts,
+        paths.session,
+        work.life.files.control,
+    ]
+    others = [tree.agent(name).artifacts for name in work.life.specs.now.agents]
+    beside = Path(program).resolve().parent.parent
+    read = [tree.root, *others, beside, Path(__file__).parents[4], *map(Path, settings.sandbox_read)]
+    home = environment.get("HOME")
+    git = [Path(home) / ".gitconfig"] if home else []
+    write += [Path(path) for path in settings.sandbox_write]
+    return make_sandbox(settings.sandbox, read=[*read, *git], write=write, environment=environment)

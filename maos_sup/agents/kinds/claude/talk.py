@@ -1,0 +1,292 @@
+"""One process of Claude Code, from its start to its end: what it is told, what it asks, what it writes.
+
+It ends with a whole `result` and nothing left to tell (the task is done), because we are told to end, or with
+a trouble: then the caller waits and begins another one on the same session.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from maos_sup.agents.kind import SOFT, Ending, Outcome
+from maos_sup.agents.kinds.anthropic.troubles import Cause, Trouble, of_status
+from maos_sup.agents.kinds.claude.gates import Gates, initialize
+from maos_sup.agents.kinds.claude.post import Post
+from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.starting import SERVER
+from maos_sup.agents.kinds.claude.stream import Event, Stream, is_done
+from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.cli.running import POLL_S, Running
+from maos_sup.agents.kinds.models.holds import Hold, write_hold
+from maos_sup.agents.kinds.models.waiting import until_text
+from maos_sup.agents.work import Work
+from state_layout.files import codec
+
+_LONGEST_POLL_S = 0.05
+_START_S = 90.0  # for it to come up with all its servers
+_LEAVING_S = 10.0  # for it to leave when it is done
+_ASK_AGAIN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a process needs."""
+
+    work: Work
+    settings: Settings
+    stream: Stream
+    gates: Gates
+    post: Post
+    transcript: Transcript
+    provider: str
+
+
+class Talk:
+    """Watches one process. `opening`: what it is told first, texts and their uuids."""
+
+    def __init__(self, scene: Scene, running: Running, *, opening: list[tuple[str, str]]) -> None:
+        self._scene, self._running, self._opening = scene, running, opening
+        self._work = scene.work
+        self._moved_s = time.monotonic()
+        self._quiet_until_s = 0.0  # it said that it waits
+        self._is_ready = self._is_leaving = self._is_paused = False
+        self._end_s: float | None = None  # until when it may take to come to a stop
+        self._asked_status_s = 0.0
+        self.trouble: Trouble | None = None
+
+    def run(self) -> Outcome | None:
+        """Watch until it ends; None where `trouble` says why there must be another. Raises StorageError."""
+        self._request("initialize", initialize())
+        poll_s = POLL_S
+        while True:
+            moved = self._look(is_final=False)
+            outcome = self._judge()
+            if outcome is not None or self.trouble is not None:
+                return outcome
+            if self._running.code is not None:
+                return self._after_end()
+            poll_s = POLL_S if moved else min(_LONGEST_POLL_S, poll_s * 1.2)
+            self._running.wait(poll_s)
+
+    # -- looking
+
+    def _look(self, *, is_final: bool) -> bool:
+        """Take in what it wrote; whether there was any."""
+        scene = self._scene
+        moved = scene.transcript.refresh()
+        scene.post.acknowledge(scene.transcript)
+        for event, offset in scene.stream.events(is_final=is_final):
+            moved = True
+            self._take(event, offset)
+        if moved:
+            self._moved_s = time.monotonic()
+            self._work.life.beats.progress(self._scene.settings.stall_s)
+        return moved
+
+    def _take(self, event: Event, offset: int) -> None:
+        self._scene.stream.take(event, offset)
+        kind = event.get("type")
+        if kind == "control_request":
+            self._answer(event)
+        elif kind == "control_response":
+            self._status(event.get("response") or {})
+        elif kind == "system" and event.get("subtype") == "api_retry":
+            self._retries(event)
+        elif kind == "system" and event.get("subtype") == "init":
+            self._check_servers(event.get("mcp_servers") or [])
+        elif kind == "result":
+            self._turn_ended(event)
+        if self._is_paused and kind in ("stream_event", "result"):
+            self._show_running()
+
+    def _answer(self, event: Event) -> None:
+        """A hook: answered when what it waits for is there."""
+        reply = self._scene.gates.reply(event.get("request") or {})
+        response = {"subtype": "success", "request_id": event.get("request_id"), "response": reply}
+        self._tell({"type": "control_response", "response": response})
+        self._moved_s = time.monotonic()
+
+    # -- its start
+
+    def _status(self, response: Event) -> None:
+        """It answered a request of ours."""
+        if response.get("subtype") == "error":
+            self.trouble = Trouble(cause=Cause.REFUSED, text=f"Claude Code refused: {response.get('error')}")
+        elif response.get("request_id") == "initialize":
+            self._ask_for_servers()
+        elif response.get("request_id") == "mcp_status" and not self._is_ready:
+            servers = (response.get("response") or {}).get("mcpServers") or []
+            if not any(server.get("status") == "pending" for server in servers):
+                self._check_servers(servers)
+                self._begin()
+
+    def _ask_for_servers(self) -> None:
+        self._asked_status_s = time.monotonic()
+        self._request("mcp_status", {"subtype": "mcp_status"})
+
+    def _check_servers(self, servers: list[Event]) -> None:
+        if not self._scene.settings.team:
+            return
+        state = next((item.get("status") for item in servers if item.get("name") == SERVER), "missing")
+        if state != "connected":
+            text = f"the MCP server {SERVER!r} of the team is {state}, not connected; see stderr.log"
+            self.trouble = Trouble(cause=Cause.REFUSED, text=text)
+
+    def _begin(self) -> None:
+        """It is up: tell it what there is to tell."""
+        if self.trouble is not None:
+            return
+        self._is_ready = True
+        for text, uuid in self._opening:
+            self._tell_user(text, uuid)
+        self._scene.post.send(self._scene.transcript, self._tell_user)
+
+    # -- its turns
+
+    def _turn_ended(self, event: Event) -> None:
+        gates, post = self._scene.gates, self._scene.post
+        if gates.outcome is not None:
+            return
+        if not is_done(event):
+            self.trouble = _trouble_of(event)
+            return
+        self._scene.transcript.refresh()
+        post.acknowledge(self._scene.transcript)
+        if not post.is_under_way and not post.send(self._scene.transcript, self._tell_user):
+            self._is_leaving = True
+
+    def _retries(self, event: Event) -> None:
+        """It waits for its provider: so do all who use it, if it was told to."""
+        delay_s = float(event.get("retry_delay_ms") or 0) / 1000
+        status = event.get("error_status")
+        until_s = time.monotonic() + delay_s
+        self._quiet_until_s = max(self._quiet_until_s, until_s)
+        reason = f"{event.get('error') or 'error'} ({status})"
+        if status == 429:
+            hold = Hold(provider=self._scene.provider, until_s=until_s, reason=reason)
+            write_hold(self._work.life.tree, self._work.life.agent, hold)
+        self._is_paused = True
+        self._work.life.publisher.reason = until_text(reason, delay_s)
+        self._work.show("paused")
+
+    def _show_running(self) -> None:
+        self._is_paused = False
+        self._work.life.publisher.reason = None
+        self._work.show("running")
+
+    # -- judging
+
+    def _judge(self) -> Outcome | None:
+        """Whether it is time to end, and how."""
+        gates, now_s = self._scene.gates, time.monotonic()
+        ending = self._work.act()
+        if self._is_leaving:
+            return self._leave()
+        if gates.outcome is not None:
+            return self._stop(gates.outcome, now_s)
+        if ending is not None and (ending not in SOFT or not self._is_ready):
+            return self._stop(Outcome(ended=ending), now_s, is_hard=True)
+        if self._is_ready:
+            self._scene.post.send(self._scene.transcript, self._tell_user)
+        elif now_s > self._asked_status_s + _ASK_AGAIN_S and self._asked_status_s:
+            self._ask_for_servers()
+        self._look_for_stall(now_s)
+        return None
+
+    def _leave(self) -> Outcome:
+        """It is done: let it go, and end what does not."""
+        self._running.hang_up()
+        end_s = time.monotonic() + _LEAVING_S
+        while self._running.code is None and time.monotonic() < end_s:
+            self._running.wait(0.05)
+            ending = self._work.life.bell.ending
+            if ending is Ending.TROUBLE:
+                break
+        self._running.end(0.0)
+        self._look(is_final=True)
+        value = (self._scene.stream.result or {}).get("structured_output")
+        return Outcome(result=value if value is not None else (self._scene.stream.result or {}).get("result"))
+
+    def _stop(self, outcome: Outcome, now_s: float, *, is_hard: bool = False) -> Outcome | None:
+        """Bring it to a stop: where a gate is closed it ends its turn by itself."""
+        if self._end_s is None:
+            self._end_s = now_s + self._work.limits.stop_grace_s / 2
+            self._running.hang_up()
+        is_over = self._running.code is not None
+        if not is_over and not is_hard and now_s < self._end_s:
+            return None
+        self._running.end(0.0 if is_over else self._work.limits.stop_grace_s / 2)
+        self._look_at_rest()
+        return outcome
+
+    def _look_for_stall(self, now_s: float) -> None:
+        stall_s = self._scene.settings.stall_s if self._is_ready else _START_S
+        since_s = max(self._moved_s, self._quiet_until_s)
+        if (self._scene.stream.is_asking or not self._is_ready) and now_s > since_s + stall_s:
+            self._running.end(self._work.limits.stop_grace_s / 2)
+            self._look_at_rest()
+            self.trouble = Trouble(cause=Cause.STALL, text=f"Claude Code was silent for {stall_s:g} s")
+
+    def _after_end(self) -> Outcome | None:
+        """It ended by itself."""
+        self._look_at_rest()
+        if self.trouble is not None or self._scene.gates.outcome is not None:
+            return self._scene.gates.outcome
+        if self._is_leaving:
+            return self._leave()
+        code = self._running.code
+        told = (
+            f"was killed by signal {-code}"
+            if code is not None and code < 0
+            else f"ended with exit code {code}"
+        )
+        return Outcome(
+            error=f"Claude Code {told} without a result; {self._last_words()}",
+            exit_code=code if code is None or code >= 0 else None,
+        )
+
+    def _look_at_rest(self) -> None:
+        """Take in the last of what it wrote; nobody is there to be answered."""
+        scene = self._scene
+        scene.transcript.refresh()
+        scene.post.acknowledge(scene.transcript)
+        for event, offset in scene.stream.events(is_final=True):
+            scene.stream.take(event, offset)
+            if event.get("type") == "result" and not is_done(event) and scene.gates.outcome is None:
+                self.trouble = self.trouble or _trouble_of(event)
+
+    def _last_words(self) -> str:
+        try:
+            text = self._work.life.files.stderr.read_text("utf-8", "replace").strip()
+        except OSError:
+            text = ""
+        return text.splitlines()[-1][:500] if text else "it said nothing on stderr"
+
+    # -- telling
+
+    def _tell_user(self, text: str, uuid: str) -> None:
+        message = {"role": "user", "content": text}
+        self._tell({"type": "user", "message": message, "uuid": uuid})
+
+    def _request(self, id_: str, request: Event) -> None:
+        self._tell({"type": "control_request", "request_id": id_, "request": request})
+
+    def _tell(self, value: dict[str, Any]) -> None:
+        self._running.tell(codec.encode(value) + b"\n")
+
+
+def _trouble_of(result: Event) -> Trouble:
+    """What a `result` says that is no success."""
+    text = str(
+        result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype")
+    )
+    status = result.get("api_error_status")
+    if isinstance(status, int):
+        return of_status(status, None, text)
+    if result.get("subtype") == "error_max_budget_usd":
+        return Trouble(cause=Cause.OVERLOAD, text="its own budget fence was reached")
+    if "API Error" in text or "onnection" in text:
+        return Trouble(cause=Cause.NETWORK, text=text[:500])
+    return Trouble(cause=Cause.REFUSED, text=text[:500])

@@ -1,0 +1,132 @@
+"""Claude Code's own record of a conversation: what the model was told, which calls have results, its end.
+
+It is its file; we only read it, from where we were. A line that is not whole yet is left for the next look.
+Records of sub-agents (`isSidechain`) are not part of the conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.sources import Source
+from state_layout.files import codec
+
+_SYNTHETIC = "<synthetic>"  # what it says itself, in place of the model
+_OPEN_ENDS = frozenset({"tool_use", "pause_turn", None})
+
+
+@dataclass(slots=True, kw_only=True)
+class Talk:
+    """The fold of the records. Pure."""
+
+    seen: set[str] = field(default_factory=set)  # uuids of messages that the model was told
+    uses: dict[str, dict[str, Any]] = field(default_factory=dict)  # calls, by id
+    results: set[str] = field(default_factory=set)  # ids of calls whose results it has
+    told: list[str] = field(default_factory=list)  # texts of messages, to look for ids in
+    texts: list[str] = field(default_factory=list)  # of the last answer
+    message: str | None = None  # the id of the last answer, if nothing followed it
+    is_ended: bool = False  # the model ended its turn and nothing followed
+    has_begun: bool = False
+
+    @property
+    def final_text(self) -> str:
+        """The text of the answer that ended the turn."""
+        return "\n\n".join(self.texts).strip()
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Fold one record; unknown ones mean nothing."""
+        if record.get("isSidechain"):
+            return
+        kind = record.get("type")
+        if kind == "user":
+            self._user(record)
+        elif kind == "assistant":
+            self._assistant(record)
+        elif kind == "attachment":
+            attachment = record.get("attachment") or {}
+            if attachment.get("type") == "queued_command":
+                self._message(attachment.get("source_uuid"), attachment.get("prompt"))
+
+    def _user(self, record: dict[str, Any]) -> None:
+        content = (record.get("message") or {}).get("content")
+        blocks = content if isinstance(content, list) else []
+        found = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
+        self.results.update(found)
+        if found:
+            self._goes_on()
+        else:
+            self._message(record.get("uuid"), content)
+
+    def _message(self, uuid: str | None, content: Any) -> None:
+        if uuid:
+            self.seen.add(uuid)
+        self.told.append(content if isinstance(content, str) else codec.encode(content).decode())
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        self.has_begun, self.is_ended, self.message, self.texts = True, False, None, []
+
+    def _assistant(self, record: dict[str, Any]) -> None:
+        message = record.get("message") or {}
+        if message.get("model") == _SYNTHETIC:
+            self._goes_on()
+            return
+        if message.get("id") != self.message:
+            self._goes_on()
+            self.message = message.get("id")
+        for block in message.get("content") or ():
+            if block.get("type") == "tool_use":
+                self.uses[block["id"]] = block
+            elif block.get("type") == "text":
+                self.texts.append(block["text"])
+        self.is_ended = message.get("stop_reason") not in _OPEN_ENDS
+
+
+class Transcript:
+    """The file of session `id` in the configuration folder `session`, wherever it was begun."""
+
+    def __init__(self, session: Path, id_: str) -> None:
+        self._folder, self._name = session / "projects", f"{id_}.jsonl"
+        self._source: Source | None = None
+        self.talk = Talk()
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is; None before it is."""
+        if self._source is None:
+            found = sorted(self._folder.glob(f"*/{self._name}"))
+            if found:
+                self._source = Source(found[0], attempt=0, offset=0)
+        return None if self._source is None else self._source.path
+
+    def refresh(self) -> bool:
+        """Read what is new; whether there was any. Raises StorageError."""
+        if self.path is None or self._source is None or not self._source.has_grown():
+            return False
+        before = self._source.offset
+        for piece in self._source.pieces(is_final=False):
+            for line in piece.data.split(b"\n"):
+                self._take(line)
+        return self._source.offset > before
+
+    def sync(self) -> None:
+        """Make what was read durable. Raises StorageError."""
+        if self._source is not None:
+            self._source.sync(self._source.offset)
+
+    def set_aside(self) -> None:
+        """Move a file without a conversation out of the way: it can be neither gone on with nor begun."""
+        path = self.path
+        if path is not None:
+            path.replace(path.with_suffix(".empty"))
+            self._source, self.talk = None, Talk()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record = codec.decode(line) if line.strip() else None
+        except codec.NotJson:
+            return  # a torn line of a process that died; it begins a new one after it
+        if isinstance(record, dict):
+            self.talk.take(record)

@@ -1,0 +1,224 @@
+"""Works on one task with Claude Code: recalls where it was, begins processes, waits troubles out."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.kinds.anthropic import prompts as team_prompts
+from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.claude import prompts, starting
+from maos_sup.agents.kinds.claude.gates import Gates
+from maos_sup.agents.kinds.claude.post import Post
+from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.stream import Stream
+from maos_sup.agents.kinds.claude.talk import Scene, Talk
+from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.cli.memory import recall_memory
+from maos_sup.agents.kinds.cli.record import Record
+from maos_sup.agents.kinds.cli.running import Running
+from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.models.holds import Hold, write_hold
+from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.sources import Source
+from maos_sup.agents.work import Work
+from state_layout.lives.attempts import list_attempts
+
+_OWN_PROMPT_TOKENS = 20_000  # about what its own prompt and tools have
+
+
+def work_on(work: Work) -> Outcome:
+    """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
+    session = Session(work, Settings.of(work.spec))
+    try:
+        return session.run()
+    finally:
+        session.close()
+
+
+class Session:
+    """One run of a task in one life."""
+
+    def __init__(self, work: Work, settings: Settings) -> None:
+        life = work.life
+        self._work, self._settings = work, settings
+        self._environment = starting.environment_of(work, settings)
+        self._program = starting.executable(settings, self._environment)
+        self._provider = starting.provider_of(settings, self._environment)
+        work.lay_out()
+        work.folder()
+        redactor = Redactor({**os.environ, **self._environment})
+        self._memory = recall_memory(life.tree, life.agent, work.task)
+        self._record = Record(work, self._memory, redactor)
+        self._spending = Spending(work, price=settings.price, model=settings.model)
+        self._spending.first_tokens = _OWN_PROMPT_TOKENS
+        self._id = prompts.session_id(
+            life.specs.now.orchestration.id, life.agent, work.task.id, work.task.run
+        )
+        self._transcript = Transcript(life.paths.session, self._id)
+        self._post = Post(work, redactor, session=self._id)
+        self._waiting = Waiting(work)
+        self._gates = Gates(
+            work,
+            settings,
+            record=self._record,
+            spending=self._spending,
+            transcript=self._transcript,
+            redactor=redactor,
+            provider=self._provider,
+        )
+        self._processes = 0
+
+    def run(self) -> Outcome:
+        """Begin processes until one brings the task to its end. Raises BadInput, Damaged, StorageError."""
+        self._understand_leftovers()
+        troubles = 0
+        try:
+            while True:
+                done = self._done()
+                if done is not None:
+                    return done
+                turns = self._memory.turns
+                outcome, trouble = self._one_process()
+                if trouble is None:
+                    return outcome or Outcome(error="Claude Code ended without a word")
+                troubles = 1 if self._memory.turns > turns else troubles + 1
+                if trouble.cause in PERMANENT:
+                    return Outcome(error=trouble.text, is_final=trouble.status is not None)
+                self._wait_out(trouble, troubles)
+        except Ended as ended:
+            return Outcome(ended=ended.ending)
+
+    def close(self) -> None:
+        """Give back what was reserved for nothing, close the files."""
+        self._spending.release(self._memory)
+        self._spending.close()
+        self._post.close()
+
+    # -- what was
+
+    def _understand_leftovers(self) -> None:
+        """Put on record what processes of dead lives wrote and nobody understood."""
+        life = self._work.life
+        offsets = life.ledger.look(lambda history: dict(history.offsets))
+        for attempt in list_attempts(life.paths):
+            path = life.paths.attempt(attempt).events
+            if attempt < life.attempt and path.exists():
+                offset = offsets.get(f"{attempt}/{path.name}", 0)
+                stream = Stream(self._record, self._spending, Source(path, attempt=attempt, offset=offset))
+                for event, end in stream.events(is_final=True):
+                    stream.take(event, end)
+                stream.broke("the process died")
+        self._spending.settle_old(self._memory)
+        self._transcript.refresh()
+        if self._transcript.path is not None and not self._transcript.talk.has_begun:
+            self._transcript.set_aside()
+
+    def _done(self) -> Outcome | None:
+        """How the task ended, if that is known already: an answer that is there is not bought again."""
+        talk = self._transcript.talk
+        if not talk.is_ended or self._has_mail():
+            return None
+        if self._memory.result is None:
+            self._record.commit("result", {"value": talk.final_text})
+        return Outcome(result=(self._memory.result or {}).get("value"))
+
+    def _has_mail(self) -> bool:
+        """Whether there are messages that the model was not told; they are told by the next process."""
+        untold: list[str] = []
+        self._post.begin()
+        self._post.send(self._transcript, lambda text, uuid: untold.append(uuid))
+        self._post.begin()
+        return bool(untold)
+
+    # -- one process
+
+    def _one_process(self) -> tuple[Outcome | None, Trouble | None]:
+        work, life = self._work, self._work.life
+        opening = self._opening()
+        self._gates.before_question(new_chars=sum(len(text) for text, _ in opening))
+        if self._gates.outcome is not None:
+            return self._gates.outcome, None
+        self._processes += 1
+        source = Source(life.files.events, attempt=life.attempt, offset=_size(life.files.events))
+        stream = Stream(self._record, self._spending, source)
+        self._post.begin()
+        environment, secret = starting.without_secret(self._environment)
+        running = Running(work, self._argv(), environment=environment, is_talked_to=True, secret=secret)
+        try:
+            scene = Scene(
+                work=work,
+                settings=self._settings,
+                stream=stream,
+                gates=self._gates,
+                post=self._post,
+                transcript=self._transcript,
+                provider=self._provider,
+            )
+            talk = Talk(scene, running, opening=opening)
+            outcome = talk.run()
+            return outcome, talk.trouble
+        finally:
+            running.close()
+            stream.broke("its process ended")
+
+    def _argv(self) -> list[str]:
+        left_usd = self._spending.left_usd() if self._settings.price is None else None
+        given = starting.arguments(
+            self._work, self._settings, session=self._id, transcript=self._transcript.path, left_usd=left_usd
+        )
+        sandbox = starting.sandbox_of(self._work, self._settings, self._environment, self._program)
+        if sandbox.kind == "none" and self._processes == 1:
+            self._work.life.warn("Claude Code and its commands are not confined: sandbox is 'none'")
+        return sandbox.confined([self._program, *given])
+
+    def _opening(self) -> list[tuple[str, str]]:
+        """What the process is told first: the task, or how its session was interrupted."""
+        work, talk, memory = self._work, self._transcript.talk, self._memory
+        uuid = prompts.message_uuid(self._id, "task")
+        if uuid not in talk.seen:
+            return [(self._first_prompt(), uuid)]
+        told = "\n".join(talk.told)
+        untold = [
+            id_ for id_ in [*memory.calls, *memory.results] if id_ not in talk.results and id_ not in told
+        ]
+        interrupted = [memory.calls[id_] for id_ in untold if id_ in memory.calls]
+        finished = [memory.results[id_] for id_ in untold if id_ in memory.results]
+        if talk.is_ended and not untold:
+            return []
+        what = f"going on/{work.life.attempt}/{self._processes}"
+        return [(prompts.going_on(interrupted, finished), prompts.message_uuid(self._id, what))]
+
+    def _first_prompt(self) -> str:
+        work = self._work
+        place = "a folder of your own"
+        if work.life.project is not None and work.spec.cwd != "workspace":
+            place = f"the project's folder {work.life.project.name!r}, which all agents share"
+        return team_prompts.first_prompt(
+            work.task,
+            work.life.specs.now,
+            results=work.results(),
+            folder=place,
+            sandbox=self._settings.sandbox or "landlock",
+        )
+
+    def _wait_out(self, trouble: Trouble, count: int) -> None:
+        """Raises kind.Ended."""
+        until_s = time.monotonic() + delay_s(trouble, count, chance=random.random())
+        life = self._work.life
+        if trouble.cause is Cause.LIMIT:
+            write_hold(
+                life.tree, life.agent, Hold(provider=self._provider, until_s=until_s, reason=trouble.text)
+            )
+        self._waiting.until(until_s, trouble.text)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

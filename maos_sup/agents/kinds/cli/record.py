@@ -1,0 +1,115 @@
+"""How what a command line does gets on record: one line each, with the place in its output it came from.
+
+A line is committed with the offset up to which the output was understood, or with none where something before
+it is not on record yet; what is understood again by a later life is known by its ids. The text of answers is
+shown in the agent's own output; discoveries in it go into the same line as the answer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from maos_sup.agents.control import discovery_of
+from maos_sup.agents.kinds.cli.memory import Entry, Memory
+from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.sources import Source
+from maos_sup.agents.translate import pattern_of
+from maos_sup.agents.work import Work
+from state_layout.files import codec
+from state_layout.ledger import Amount
+
+_MOST_CHARS = 20_000  # of one text in a record; the session has all of it
+_MOST_SHOWN = 200  # characters of a call's input, in the output
+
+
+class Record:
+    """Commits on behalf of one piece of work."""
+
+    def __init__(self, work: Work, memory: Memory, redactor: Redactor) -> None:
+        self._work, self._life, self.memory, self._redactor = work, work.life, memory, redactor
+        keywords = work.spec.keywords
+        self._keywords = pattern_of(keywords) if keywords else None
+
+    def commit(
+        self,
+        type_: str,
+        fields: Entry,
+        *,
+        at: tuple[Source, int] | None = None,
+        messages: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Commit one line; `at`: the output is understood up to there. Raises StorageError."""
+        task = self._work.task
+        entry: Entry = {"task": task.id, "run": task.run, **self._redactor.value(_shortened(fields))}
+        if at is not None:
+            source, offset = at
+            source.sync(offset)
+            entry["source"] = {"file": source.name, "attempt": source.attempt, "offset": offset}
+        with self._life.bell.shielded():
+            self._life.ledger.commit(type_, entry, messages=messages)
+            self.memory.take({"type": type_, **entry})
+
+    def answer(
+        self, fields: Entry, texts: Sequence[str], *, amount: Amount, at: tuple[Source, int] | None
+    ) -> None:
+        """An answer of the model. Raises StorageError."""
+        text = self._redactor.text("\n\n".join(texts).strip())
+        told: Entry = {"role": "assistant", "text": text, **fields, "tokens": amount.tokens}
+        told |= {"cost": "unknown"} if amount.cost_usd is None else {"cost_usd": amount.cost_usd}
+        self.commit("turn", told, at=at, messages=self._discoveries(text))
+        if text and not fields.get("is_aside"):
+            self.show(text)
+
+    def call(self, id_: str, name: str, input_: Any) -> None:
+        """A tool is about to run. Raises StorageError."""
+        if id_ in self.memory.calls or id_ in self.memory.results:
+            return
+        self.commit("tool_call", {"id": id_, "name": name, "input": input_})
+        shown = self._redactor.text(codec.encode(input_).decode())
+        self.show(f"> {name} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
+
+    def call_result(
+        self, id_: str, content: Any, *, is_error: bool, at: tuple[Source, int] | None = None
+    ) -> None:
+        """A tool ran. Raises StorageError."""
+        if id_ in self.memory.results:
+            return
+        text = content if isinstance(content, str) else codec.encode(content).decode()
+        name = (self.memory.calls.get(id_) or {}).get("name")
+        fields: Entry = {"id": id_, "name": name, "content": text}
+        self.commit("tool_result", fields | ({"is_error": True} if is_error else {}), at=at)
+
+    def show(self, text: str) -> None:
+        """Put text into the agent's output, so that no keyword in it is heard a second time."""
+        if self._keywords is not None:
+            text = self._keywords.sub(rb" \g<0>", text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def _discoveries(self, text: str) -> list[dict[str, Any]]:
+        if self._keywords is None:
+            return []
+        found = self._keywords.finditer(text.encode("utf-8", "replace"))
+        return [
+            discovery_of(
+                match[2].decode("utf-8", "replace").strip(),
+                keyword=match[1].decode(),
+                task=self._work.task.id,
+            )
+            for match in found
+            if match[2].strip()
+        ]
+
+
+def _shortened(value: Any) -> Any:
+    """`value` with the ends of very long texts left out."""
+    if isinstance(value, str):
+        left_out = len(value) - _MOST_CHARS
+        return value if left_out <= 0 else f"{value[:_MOST_CHARS]}[... {left_out} characters left out ...]"
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(item) for item in value]
+    return value

@@ -1,0 +1,215 @@
+"""A command line of others as a running process: its output goes to a file, what it is told through a pipe.
+
+Nothing of its output hangs on this process: it writes `events.jsonl` of the attempt itself, and whoever comes
+later reads on there. It holds the lock of its session, so no second one works on the same conversation.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from maos_sup.agents.kinds.programs import Program, start_error
+from maos_sup.agents.leftovers import descendants, end_all
+from maos_sup.agents.work import Work
+from state_layout.errors import BadInput, storage_error
+from state_layout.files import atomic, disk
+
+LOCK_NAME = ".maos-lock"
+POLL_S = 0.01  # how often its output is looked at while something is expected
+_PATIENCE_S = 5.0  # for a session's lock: what held it was ended before
+
+
+class Running:
+    """One process of the command line `argv`, started by the constructor. `begun_s` is monotonic."""
+
+    def __init__(
+        self,
+        work: Work,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        first: bytes = b"",
+        is_talked_to: bool = False,
+        secret: tuple[str, str] | None = None,
+    ) -> None:
+        """`first` is put into its standard input, which ends there unless `is_talked_to`.
+
+        `secret`: a variable that names a descriptor, and what can be read there, once: so what it starts
+        finds it neither in its environment nor in any file.
+
+        Raises BadInput where it cannot be started, Locked where another works on the session, StorageError.
+        """
+        self._work, self._buffer = work, bytearray(first)
+        self._is_ending = not is_talked_to
+        lock = session_lock(work.life.paths.session)
+        events = _opened(work.life.files.events)
+        try:
+            self._process = _start(
+                work, argv, environment=dict(environment), events=events, lock=lock, secret=secret
+            )
+        finally:
+            os.close(events)
+            os.close(lock)
+        pipe = self._process.stdin
+        self._stdin = -1 if pipe is None else pipe.fileno()
+        os.set_blocking(self._stdin, False)
+        self.begun_s = time.monotonic()
+        self._pidfd = _pidfd_of(self._process.pid)
+        work.pulse.children = {self._process.pid}
+        work.tell_program(self._process.pid)
+        work.pulse.may_reap = True
+        self.flush()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def tell(self, data: bytes) -> None:
+        """Put `data` into its standard input as soon as it takes it; never waits."""
+        self._buffer += data
+        self.flush()
+
+    def hang_up(self) -> None:
+        """End its standard input after what is to be told: it ends when it is done."""
+        self._is_ending = True
+        self.flush()
+
+    def flush(self) -> None:
+        """Go on writing what is to be told."""
+        try:
+            while self._buffer and self._stdin >= 0:
+                del self._buffer[: os.write(self._stdin, self._buffer)]
+        except BlockingIOError:
+            return
+        except OSError:  # it reads no more: its end will tell why
+            self._buffer.clear()
+        if self._is_ending and self._process.stdin is not None and self._stdin >= 0:
+            self._stdin = -1
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def wait(self, timeout_s: float = POLL_S) -> None:
+        """Wait for its end, the bell or the end of the time; shorter where there is more to tell."""
+        self.flush()
+        self._work.wait([self._pidfd] if self._pidfd >= 0 else [], POLL_S if self._buffer else timeout_s)
+
+    def end(self, grace_s: float) -> None:
+        """End it and all that it started, wherever they went: TERM, `grace_s`, KILL."""
+        self.hang_up()
+        deadline_s = time.monotonic() + grace_s
+        if self.code is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGTERM)
+        while self.code is None and time.monotonic() < deadline_s:
+            self._work.wait([self._pidfd] if self._pidfd >= 0 else [], 0.05)
+        end_all(descendants, grace_s=max(0.0, deadline_s - time.monotonic()))
+        self._process.wait()
+
+    def close(self) -> None:
+        """End what is left of it at once and let go of everything."""
+        if self.code is None:
+            self.end(0.0)
+        self._work.pulse.may_reap = False
+        self._work.tell_program(None)
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+            self._stdin = -1
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def session_lock(session: Path) -> int:
+    """The lock of a session, held by whoever has the descriptor. Raises BadInput, StorageError."""
+    path = session / LOCK_NAME
+    deadline_s = time.monotonic() + _PATIENCE_S
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.FILE_MODE)
+    except OSError as cause:
+        raise storage_error("create", path, cause) from cause
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as cause:
+            if cause.errno not in (errno.EAGAIN, errno.EACCES) or time.monotonic() > deadline_s:
+                os.close(descriptor)
+                text = (
+                    f"{path.parent.name}/{LOCK_NAME} is held: another process works on this session; end it"
+                )
+                raise BadInput(text) from cause
+        time.sleep(0.02)
+
+
+def _start(
+    work: Work,
+    argv: Sequence[str],
+    *,
+    environment: dict[str, str],
+    events: int,
+    lock: int,
+    secret: tuple[str, str] | None,
+) -> subprocess.Popen[bytes]:
+    program = Program(argv=tuple(argv), folder=work.folder())
+    passed = [work.life.control_fd, lock]
+    if secret is not None:
+        passed.append(_readable_once(secret[1]))
+        environment[secret[0]] = str(passed[-1])
+    try:
+        return subprocess.Popen(
+            program.argv,
+            stdin=subprocess.PIPE,
+            stdout=events,
+            cwd=program.folder,
+            env=environment,
+            pass_fds=passed,
+            start_new_session=True,
+            umask=work.life.umask,
+        )
+    except (OSError, ValueError) as cause:
+        raise BadInput(start_error(program, cause)) from cause
+    finally:
+        for descriptor in passed[2:]:
+            os.close(descriptor)
+
+
+def _readable_once(text: str) -> int:
+    """The end of a pipe that has `text`, a few hundred bytes at most."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        os.write(writing, text.encode())
+    finally:
+        os.close(writing)
+    return reading
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        if path.exists():
+            return os.open(path, flags)
+        return disk.create(path, flags, atomic.FILE_MODE)
+    except OSError as cause:
+        raise storage_error("create", path, cause) from cause
+
+
+def _pidfd_of(pid: int) -> int:
+    """A descriptor that tells of its end; -1 where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1

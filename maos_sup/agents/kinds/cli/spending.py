@@ -1,0 +1,110 @@
+"""What a command line spends: reserved before each question as far as it lets us, settled after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maos_sup.agents.kinds.anthropic.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.cli.memory import Memory
+from maos_sup.agents.work import Work
+from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
+from state_layout.records import Budget
+
+_CHARS_A_TOKEN = 3.5
+_LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
+_NEW_INPUT = 1000  # tokens: what results and messages are expected to add to a prompt
+
+
+class Spending:
+    """The money of one agent's work on one task."""
+
+    def __init__(self, work: Work, *, price: Mapping[str, float] | None, model: str | None) -> None:
+        """`price`: USD a million tokens, goes before tables. Raises Damaged, StorageError."""
+        self._work, self._price = work, price
+        self._ledger = Ledger(work.life.tree, work.life.agent)
+        self.model = model  # as last heard of
+        self.first_tokens = 0  # what a first prompt is expected to have
+        self.reserved: str | None = None  # the key of a reservation for a question that was not asked yet
+
+    def amount(self, usage: Mapping[str, int], *, model: str | None = None) -> Amount:
+        """What `usage` costs."""
+        name = model or self.model
+        if name is None and self._price is None:
+            return Amount(cost_usd=None, tokens=tokens_of(usage))
+        return Amount(cost_usd=cost_usd(name or "", usage, price=self._price), tokens=tokens_of(usage))
+
+    def amount_beside(self, usage: Mapping[str, int], *, cost_usd: float) -> Amount:
+        """What was spent that no answer accounts for: by our price if there is one, else as we are told."""
+        if self._price is not None:
+            return self.amount(usage)
+        return Amount(cost_usd=max(0.0, round(cost_usd, 9)), tokens=tokens_of(usage))
+
+    def estimate(self, memory: Memory, *, new_chars: int = 0) -> Amount:
+        """About what the next question may cost: what was said before is read from the cache."""
+        known = memory.input_tokens
+        usage = {
+            "cache_read_input_tokens": known,
+            "input_tokens": (_NEW_INPUT if known else self.first_tokens) + int(new_chars / _CHARS_A_TOKEN),
+            "output_tokens": max(_LEAST_OUTPUT, 2 * memory.largest_output),
+        }
+        return self.amount(usage)
+
+    def reserve(self, memory: Memory, *, new_chars: int = 0) -> Refusal | None:
+        """Reserve for the next question, unless that is done. Raises Locked, StorageError."""
+        key = memory.key
+        if self.reserved == key:
+            return None
+        amount = memory.waste.get(key, NOTHING) + self.estimate(memory, new_chars=new_chars)
+        refusal = self._ledger.reserve(key, amount, caps=self._caps())
+        if refusal is None:
+            self.reserved = key
+        return refusal
+
+    def asked(self, memory: Memory) -> None:
+        """The next question is under way: see to it that something is reserved for it, whatever the caps."""
+        if self.reserved != memory.key:
+            self._ledger.reserve(memory.key, self.estimate(memory), caps={})
+        self.reserved = None
+
+    def settle(self, key: str, amount: Amount) -> None:
+        """Say what the question cost in the end, asked or not. Raises StorageError."""
+        if self.reserved == key:
+            self.reserved = None
+        if key not in self._ledger.open_keys():
+            self._ledger.reserve(key, amount, caps={})
+        self._ledger.settle(key, amount)
+
+    def release(self, memory: Memory) -> None:
+        """No question follows: give back what was reserved for one."""
+        if self.reserved is not None:
+            self.settle(self.reserved, memory.waste.get(self.reserved, NOTHING))
+
+    def open(self, key: str) -> Amount | None:
+        """What an earlier life reserved for `key` and did not settle. Raises StorageError."""
+        return self._ledger.open_keys().get(key)
+
+    def settle_old(self, memory: Memory) -> None:
+        """Settle what an earlier life learned the cost of and did not settle. Raises StorageError."""
+        for key in self._ledger.open_keys():
+            if key in memory.costs:
+                self._ledger.settle(key, memory.costs[key])
+
+    def left_usd(self) -> float | None:
+        """What may still be spent, by the stricter cap; None without one."""
+        lefts = []
+        for scope, cap in self._caps().items():
+            if cap.max_cost_usd is not None:
+                spent = self._ledger.total(scope).cost_usd or 0.0
+                lefts.append(cap.max_cost_usd - spent)
+        return min(lefts, default=None)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
+
+    def _caps(self) -> dict[str, Budget]:
+        specs = self._work.life.specs
+        own = specs.agent or self._work.spec
+        budget = own.settings.get("budget")
+        mine = Budget(**budget) if isinstance(budget, dict) else Budget()
+        return {ALL: specs.now.orchestration.budget, self._work.life.agent: mine}
