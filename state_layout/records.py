@@ -6,6 +6,7 @@ first (`state_layout.specs`), so these trust what they get. Free settings of use
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -239,8 +240,20 @@ class TaskOutcome:
     signal: int | None = None
     elapsed_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises TypeError: it is made of what anybody may have written, and compared and shown by many."""
+        counts = (self.run, self.attempts, self.exit_code or 0, self.signal or 0)
+        amounts = (self.elapsed_s, self.progress or 0.0)
+        if not all(type(count) is int for count in counts):
+            raise TypeError("run, attempts, exit_code and signal are whole numbers")
+        if not all(type(amount) in (int, float) and math.isfinite(amount) for amount in amounts):
+            raise TypeError("elapsed_s and progress are numbers")
+        if not isinstance(self.error, str | None):
+            raise TypeError("error is text")
+
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TaskOutcome:
+        """Raises ValueError, KeyError or TypeError for what is no outcome."""
         return cls(**{**_known(cls, value), "phase": TaskPhase(value["phase"])})
 
 

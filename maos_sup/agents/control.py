@@ -34,6 +34,8 @@ def parse(line: bytes) -> Request:
         value = codec.decode_object(line)
     except codec.NotJson as cause:
         raise BadLine(f"not a JSON object ({cause})") from cause
+    if codec.is_nested_too_deeply(value):
+        raise BadLine(f"nested too deeply; use at most {codec.MOST_LEVELS} levels")
     verbs = [verb for verb in VERBS if verb in value]
     if len(verbs) != 1:
         raise BadLine(f"has {len(verbs) or 'none'} of the keys {', '.join(VERBS)}; use exactly one")

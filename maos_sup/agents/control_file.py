@@ -22,8 +22,8 @@ def append_control(path: Path, value: dict[str, Any]) -> None:
     except (BadLine, TypeError) as cause:
         raise BadInput(str(cause)) from cause
     try:
-        with atomic.opened(path, os.O_WRONLY | os.O_APPEND) as descriptor:
-            if _is_torn(path):
+        with atomic.opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
+            if _is_torn(descriptor):
                 line = b"\n" + line
             atomic.write_all(descriptor, line)
             disk.fdatasync(descriptor)
@@ -33,10 +33,7 @@ def append_control(path: Path, value: dict[str, Any]) -> None:
         raise storage_error("append", path, cause) from cause
 
 
-def _is_torn(path: Path) -> bool:
-    """Whether the last line of `path` was left without its line feed."""
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return False
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+def _is_torn(descriptor: int) -> bool:
+    """Whether the last line was left without its line feed."""
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maos_sup.core.memory import from_record, memory_from_json, remember
+from maos_sup.core.memory import memory_after
 from maos_sup.core.model import Memory
 from maos_sup.core.tasks import merged
 from state_layout.errors import LayoutError
-from state_layout.files import codec
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import recall
+from state_layout.lives.numbers import numbers_in
+from state_layout.lives.snapshots import Snapshot, agent_snapshot, read_snapshot
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome
 
 ELIDED = "result_is_in_journal"
+_MEMORABLE = (b'"type":"start"', b'"type":"gave_up"')
 
 
 def outcomes_known(
@@ -49,7 +51,7 @@ def result_of(tree: Tree, specs: Specs, task: str) -> Any:
 def settled_by_supervisor(tree: Tree) -> dict[str, TaskOutcome]:
     """The tasks that a supervisor gave up, from the newest life that began."""
     try:
-        numbers = sorted(int(path.name) for path in tree.lives.iterdir() if path.name.isdecimal())
+        numbers = numbers_in(tree.lives)
     except OSError:
         return {}
     for number in reversed(numbers):
@@ -60,17 +62,13 @@ def settled_by_supervisor(tree: Tree) -> dict[str, TaskOutcome]:
 
 
 def _memory_of(tree: Tree, life: int) -> Memory | None:
+    lines = Reader(tree.life_journal(life))
     try:
-        lines = Reader(tree.life_journal(life)).read()
-    except LayoutError:
+        return memory_after(
+            (line.fields() for line in lines if any(word in line.raw for word in _MEMORABLE)), now_s=0.0
+        )
+    except (LayoutError, ValueError):
         return None
-    if not lines:
-        return None
-    memory = memory_from_json(lines[0].fields().get("memory", {}), now_s=0.0)
-    for line in lines[1:]:
-        if b'"gave_up"' in line.raw and (action := from_record(line.fields())) is not None:
-            memory = remember(memory, action, now_s=0.0)
-    return memory
 
 
 def _outcomes_of(tree: Tree, agent: str) -> dict[str, TaskOutcome]:
@@ -83,8 +81,5 @@ def _outcomes_of(tree: Tree, agent: str) -> dict[str, TaskOutcome]:
         return {}
 
 
-def _status_of(tree: Tree, agent: str) -> dict[str, Any]:
-    try:
-        return codec.decode_object(tree.agent(agent).status.read_bytes())
-    except (OSError, codec.NotJson):
-        return {}
+def _status_of(tree: Tree, agent: str) -> Snapshot:
+    return agent_snapshot(read_snapshot(tree.agent(agent).status))

@@ -16,9 +16,12 @@ from typing import Any
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, message_of, parse
 from maos_sup.agents.control_file import append_control
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, storage_error
 from state_layout.files import codec
+from state_layout.files.fence import refuse_links
+from state_layout.files.reading import read_record
 from state_layout.lives.history import Mark, as_mark
+from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.mail.boxes import check_recipient
 from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree, checked_name
@@ -102,9 +105,12 @@ def checkpoint(environment: Environment, value: Any) -> None:
 def saved(environment: Environment) -> Any:
     """What an earlier attempt at this run of the task kept; None if it did not. Raises BadInput."""
     try:
-        return codec.decode(Path(environment["MAOS_CHECKPOINT"]).read_bytes())
+        path = Path(environment["MAOS_CHECKPOINT"])
+        return codec.decode(read_record(path))
     except (KeyError, FileNotFoundError):
         return None
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
     except codec.NotJson as cause:
         raise BadInput(f"{environment['MAOS_CHECKPOINT']}: {cause}") from cause
 
@@ -118,6 +124,7 @@ def artifact(environment: Environment, path: str) -> Path:
     """Hand over a file; where it is kept. Raises BadInput for what is no file, StorageError."""
     program = Program.of(environment)
     artifacts = program.tree.agent(program.agent).artifacts
+    refuse_links(program.tree.root, artifacts)
     name = hand_over(path, artifacts=artifacts, near=Path.cwd())
     append_control(program.control, {"artifact": name})
     return artifacts / name
@@ -187,9 +194,11 @@ def _marks(program: Program) -> dict[str, Mark]:
 def _acks(control: Path) -> dict[str, int]:
     acks: dict[str, int] = {}
     try:
-        data = control.read_bytes()
+        data = read_record(control)
     except FileNotFoundError:
         return acks
+    except OSError as cause:
+        raise storage_error("read", control, cause) from cause
     for line in data.split(b"\n") if b'"ack"' in data else ():
         if b'"ack"' not in line:
             continue
@@ -204,10 +213,7 @@ def _acks(control: Path) -> dict[str, int]:
 
 
 def _status(program: Program) -> dict[str, Any]:
-    try:
-        return codec.decode_object(program.tree.agent(program.agent).status.read_bytes())
-    except (OSError, codec.NotJson):
-        return {}
+    return agent_snapshot(read_snapshot(program.tree.agent(program.agent).status))
 
 
 __all__ = [

@@ -14,6 +14,7 @@ from contextlib import suppress
 from maos_sup.agents.leftovers import set_subreaper
 from maos_sup.agents.work import outside_environment
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle, tree_place
 from state_layout.paths import Tree
 
@@ -23,7 +24,7 @@ _FORK = '"$@" </dev/null & :'
 def is_supervised(tree: Tree) -> bool:
     """Whether a supervisor lives, or may live: only a handle of this very place is believed."""
     try:
-        place = codec.decode_object(tree.host.read_bytes())
+        place = codec.decode_object(read_record(tree.host))
     except (OSError, codec.NotJson):
         place = {}
     handle = read_handle(tree.supervisor_handle)

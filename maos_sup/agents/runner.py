@@ -36,6 +36,7 @@ from maos_sup.agents.translate import pattern_of, translate_leftovers
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import atomic
 from state_layout.files.locks import take_life_lock
+from state_layout.files.fence import refuse_links
 from state_layout.host.beats import BeatWriter
 from state_layout.host.marks import mark_of, wear
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
@@ -65,12 +66,20 @@ def main(tree_root: str, agent: str) -> int:
         tree = open_tree(Path(tree_root))
         checked_name(agent, "agent")
         take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
+        _refuse_links(tree, agent)
         return _live(tree, agent, reserved=reserved)
     except LayoutError as error:
         return _complain(error)
 
 
 def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
+def _refuse_links(tree: Tree, agent: str) -> None:
+    """Raise Damaged where something that this agent writes to leads out of the tree."""
+    refuse_links(tree.root, tree.agent(agent).attempts, tree.agent(agent).session, tree.mail_box(agent))
+    refuse_links(tree.root, tree.agent(agent).artifacts)
+    refuse_links(tree.root, tree.run_agents, tree.run_holds, tree.budget)
+
+
     umask = umask_outside()
     bell = Bell()
     bell.listen()

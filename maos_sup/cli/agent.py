@@ -11,7 +11,7 @@ import click
 
 from maos_sup.agents import program
 from maos_sup.cli import options
-from maos_sup.cli.says import say, say_json
+from maos_sup.cli.says import say_exactly, say_json
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES, Message
@@ -55,7 +55,7 @@ def inbox(*, is_ack: bool, limit: int | None, wait_s: float | None, as_json: boo
     if as_json:
         say_json({"messages": [_plain(message) for message in messages]})
     elif messages:
-        say("\n".join(f"{message.id}\t{message.type}\t{_said(message)}" for message in messages))
+        say_exactly("\n".join(f"{message.id}\t{message.type}\t{_said(message)}" for message in messages))
 
 
 @commands.command("ack")
@@ -85,7 +85,7 @@ def progress(value: float, note: str | None) -> None:
 def checkpoint(value: str | None) -> None:
     """Keep VALUE (JSON, or else text) for a later attempt; without VALUE print what was kept."""
     if value is None:
-        say(codec.encode(program.saved(os.environ)).decode())
+        say_exactly(codec.encode(program.saved(os.environ)).decode())
     else:
         program.checkpoint(os.environ, _json_or_text(value))
 
@@ -101,7 +101,7 @@ def result(value: str) -> None:
 @click.argument("path", type=click.Path())
 def artifact(path: str) -> None:
     """Hand over the file PATH; prints where it is kept."""
-    say(str(program.artifact(os.environ, path)))
+    say_exactly(str(program.artifact(os.environ, path)))
 
 
 @commands.command("ask")
@@ -112,7 +112,7 @@ def artifact(path: str) -> None:
 def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""
     answer = program.ask(os.environ, question, timeout_s=timeout_s)
-    say("none" if answer is None else f"{'yes' if answer.is_yes else 'no'} {answer.text}".rstrip())
+    say_exactly("none" if answer is None else f"{'yes' if answer.is_yes else 'no'} {answer.text}".rstrip())
 
 
 def _json(text: str) -> Any:

@@ -11,6 +11,7 @@ from maos_sup.cli.wanted import prompt
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import atomic
+from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
 from state_layout.shapes.wording import listed
 
@@ -24,6 +25,7 @@ def command(directory: str, question: str, decision: str, text: str) -> None:
     """Answer the question whose id begins with QUESTION; TEXT is handed to the agent as well."""
     tree = tree_at(directory)
     id_ = _open_question(tree, question)
+    refuse_links(tree.root, tree.approvals)
     atomic.make_folder(tree.approvals)
     atomic.replace(tree.approvals / f"{id_}.{decision}", text.encode())
     prompt(tree)

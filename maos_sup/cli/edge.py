@@ -101,7 +101,7 @@ def _kept(text: str) -> str:
     from state_layout.files.atomic import create_once
 
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):
-        if folder is None or not folder.is_dir():
+        if folder is None or not folder.is_dir() or (folder.is_symlink() and folder is _traceback_folder):
             continue
         path = folder / f"traceback-{time.time_ns()}.txt"
         try:
@@ -113,7 +113,8 @@ def _kept(text: str) -> str:
 
 
 def _say(text: str) -> None:
+    shown = "".join(character for character in text if character.isprintable() or character in "\n\t")
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(shown, file=sys.stderr, flush=True)
     except OSError:
         return

@@ -15,6 +15,7 @@ from maos_sup.cli.edge import LOCKED
 from maos_sup.views.sight import see_supervisor
 from state_layout.errors import LayoutError
 from state_layout.files import atomic
+from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
 
 PATIENCE_S = 15.0
@@ -49,6 +50,7 @@ def start_supervisor(tree: Tree) -> Started:
     """
     if is_supervised(tree):
         return Started(None)
+    refuse_links(tree.root, tree.run)
     atomic.make_folder(tree.run)
     with atomic.opened(tree.supervisor_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
         begin = os.fstat(log).st_size

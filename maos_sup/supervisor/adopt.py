@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from state_layout.errors import Locked
 from state_layout.files import atomic, codec, disk
+from state_layout.files.fence import refuse_links
 from state_layout.files.locks import LifeLock, is_free, take_life_lock
+from state_layout.files.reading import read_record
 from state_layout.host.identity import own_handle, read_handle, tree_place
 from state_layout.paths import Tree
 from state_layout.tree.restore import restore_copy
@@ -30,6 +32,7 @@ class Place:
 
 def take_tree(tree: Tree) -> LifeLock:
     """Take the supervisor's lock and say who we are. Raises Locked naming the holder."""
+    _refuse_links(tree)
     try:
         lock = take_life_lock(tree.supervisor_lock)
     except Locked as error:
@@ -38,6 +41,12 @@ def take_tree(tree: Tree) -> LifeLock:
         raise Locked(f"{tree.root}: supervised by {holder} already; use 'maos-sup attach'") from error
     say_who_we_are(tree)
     return lock
+
+
+def _refuse_links(tree: Tree) -> None:
+    """Raise Damaged where something that we or our agents write to leads out of the tree."""
+    refuse_links(tree.root, tree.lives, tree.accepted / "agents", tree.accepted / "tasks")
+    refuse_links(tree.root, tree.run_agents, tree.run_holds, tree.agents, tree.mail, tree.budget)
 
 
 def say_who_we_are(tree: Tree) -> None:
@@ -82,6 +91,6 @@ def lay_ballast(tree: Tree) -> None:
 
 def _place_before(tree: Tree) -> dict[str, object] | None:
     try:
-        return codec.decode_object(tree.host.read_bytes())
+        return codec.decode_object(read_record(tree.host))
     except (OSError, codec.NotJson):
         return None

@@ -99,9 +99,9 @@ def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, 
             memory = memory_after((line.fields() for line in reader), now_s=time.monotonic())
         except ValueError as cause:
             raise Damaged(
-                f"{tree.shown(reader.path)}: the line with seq {reader.position.seq} is whole but {cause}; restore "
-                "the file from a copy, or move its folder out of the tree: what agents did stands in their own "
-                "journals, only counts of restarts and tasks given up are forgotten"
+                f"{tree.shown(reader.path)}: the line with seq {reader.position.seq} is whole but {cause}; "
+                "restore the file from a copy, or move its folder out of the tree: what agents did stands in "
+                "their own journals, only counts of restarts and tasks given up are forgotten"
             ) from cause
         if memory is None:
             continue

@@ -23,7 +23,11 @@ _SETTLING = frozenset(
 
 
 def events(before: Status | None, after: Status) -> Iterator[str]:
-    """Yield a line for each difference that a person wants to hear of."""
+    """Yield a line for each difference that a person wants to hear of; no terminal obeys it."""
+    return map(printable, _events(before, after))
+
+
+def _events(before: Status | None, after: Status) -> Iterator[str]:
     if before is None:
         yield f"{after['id']} {after['phase']}: {_short(after['request'])}"
         before = {"phase": after["phase"], "want": after["want"], "supervisor": after["supervisor"]}

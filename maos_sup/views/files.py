@@ -8,34 +8,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from state_layout.files import codec
+from state_layout.files import atomic
+from state_layout.lives.numbers import numbers_in
+from state_layout.lives.snapshots import read_snapshot
 
-_ESCAPES = {code: None for code in (*range(32), 127, *range(0x80, 0xA0)) if code != 9}
+_TURNING = (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # lines, and their direction
+_ESCAPES = {code: None for code in (*range(32), 127, *range(0x80, 0xA0), *_TURNING) if code != 9}
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
     """The JSON object in `path`, or None."""
-    try:
-        return codec.decode_object(path.read_bytes())
-    except (OSError, codec.NotJson):
-        return None
+    return read_snapshot(path)
 
 
 def last_number(folder: Path) -> int:
     """The highest number that a folder in `folder` bears (attempts, lives); 0 if there is none."""
+    return max(numbers(folder), default=0)
+
+
+def numbers(folder: Path) -> list[int]:
+    """All of them, lowest first."""
     try:
-        with os.scandir(folder) as entries:
-            return max((int(entry.name) for entry in entries if entry.name.isdecimal()), default=0)
+        return numbers_in(folder)
     except OSError:
-        return 0
+        return []
 
 
 def last_line(path: Path, *, longest: int = 400) -> str | None:
     """The last line of `path` with text in it, without control characters, or None."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4 * longest))
-            tail = file.read(4 * longest)
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            tail = os.pread(descriptor, 4 * longest, max(0, os.fstat(descriptor).st_size - 4 * longest))
     except OSError:
         return None
     lines = [text for raw in tail.splitlines() if (text := printable(raw.decode("utf-8", "replace")).strip())]

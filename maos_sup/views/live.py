@@ -76,7 +76,8 @@ class LiveView:
 
     def _picture(self, status: Status) -> RenderableType:
         parts: list[RenderableType] = [_head(status), _bar(status), _agents(status, self._rows_left())]
-        parts += [Text(f"error {error['text']}", style="red") for error in status["spec_errors"][:3]]
+        errors = [printable(error["text"]) for error in status["spec_errors"][:3]]
+        parts += [Text(f"error {text}", style="red") for text in errors]
         parts += [
             Text(f"asks {asked['id']}: {one_line(str(asked.get('text', '')))}", style="yellow")
             for asked in status["questions"][:3]
@@ -95,7 +96,8 @@ def _head(status: Status) -> Text:
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append(f"{status['phase']} ", style="bold")
     head.append(one_line(status["request"]))
-    head.append(f"  {status['id']}, {counts['alive']} alive, {counts['messages']} messages", style="dim")
+    many = f"{counts['alive']} alive, {counts['messages']} messages"
+    head.append(f"  {printable(status['id'])}, {many}", style="dim")
     if counts["cost_usd"]:
         head.append(f", {counts['cost_usd']:.2f} USD", style="dim")
     if not status["supervisor"]["alive"]:
@@ -135,7 +137,7 @@ def _agents(status: Status, most: int) -> RenderableType:
         table.add_row(
             Text(agent["name"]),
             Text(str(agent["phase"]), style=_STYLES.get(agent["phase"], "")),
-            Text(agent["task"] or ""),
+            Text(printable(agent["task"] or "")),
             Text(str(agent["attempt"] or "")),
             Text(percent(agent["progress"]) if agent["progress"] is not None else ""),
             Text(str(agent["messages"])),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from state_layout.errors import storage_error
+from state_layout.files import atomic
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
@@ -73,10 +76,11 @@ class Output:
 
 def _new_bytes(source: _Source) -> Iterator[bytes]:
     try:
-        with source.path.open("rb") as file:
-            file.seek(source.offset)
-            while piece := file.read(CHUNK_BYTES):
+        with atomic.opened(source.path, os.O_RDONLY) as descriptor:
+            while piece := os.pread(descriptor, CHUNK_BYTES, source.offset):
                 source.offset += len(piece)
                 yield piece
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as cause:
+        raise storage_error("read", source.path, cause) from cause

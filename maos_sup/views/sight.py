@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.memory import from_record, memory_from_json, remember
+from maos_sup.core.memory import memory_after
 from maos_sup.core.model import AgentObserved, Memory, Process
-from maos_sup.views.files import last_number, read_object
+from maos_sup.views.files import last_number, numbers, read_object
 from state_layout.errors import LayoutError
 from state_layout.files.journal import Reader
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.host.marks import mark_prefix, read_mark, tree_place
+from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, supervisor_snapshot
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
@@ -84,8 +85,8 @@ def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
     pid = _living_pid(tree.handle(name), here=here)
-    status = read_object(paths.status) or {}
-    ended = read_object(paths.attempt(attempt).exit) if attempt and pid is None else None
+    status = agent_snapshot(read_object(paths.status))
+    ended = exit_snapshot(read_object(paths.attempt(attempt).exit)) if attempt and pid is None else None
     notes: tuple[str, ...] = ()
     if attempt and pid is None and not _covers(status, ended, attempt):
         status, notes = _status_from_journals(tree, name, status)
@@ -104,8 +105,8 @@ def see_supervisor(tree: Tree) -> SupervisorSight:
     """Look at the supervisor."""
     pid = _living_pid(tree.supervisor_handle, here=is_here(tree))
     life = last_number(tree.lives)
-    status = read_object(tree.supervisor_status) or {}
-    memory = Memory() if pid is not None and status.get("life") == life else _memory(tree, life)
+    status = supervisor_snapshot(read_object(tree.supervisor_status))
+    memory = Memory() if pid is not None and status.get("life") == life else _memory(tree)
     return SupervisorSight(pid=pid, life=life, status=status, memory=memory)
 
 
@@ -146,7 +147,7 @@ def _status_from_journals(
         "cost_usd": history.cost_usd,
         "tokens": history.tokens,
     }
-    return status | newer, tuple(found.notes)
+    return agent_snapshot(status | newer), tuple(found.notes)
 
 
 def _outcomes(status: dict[str, Any], *, is_alive: bool) -> dict[str, TaskOutcome]:
@@ -170,18 +171,15 @@ def _exit_reason(ended: dict[str, Any] | None) -> ExitReason | None:
         return None
 
 
-def _memory(tree: Tree, life: int) -> Memory:
+def _memory(tree: Tree) -> Memory:
     """What the newest life that got as far as a line knew; lines without consequence are not decoded."""
-    for number in range(life, 0, -1):
-        memory: Memory | None = None
-        for line in Reader(tree.life_journal(number)):
-            if not any(word in line.raw for word in _MEMORABLE):
-                continue
-            fields = line.fields()
-            if fields["type"] == "start":
-                memory = memory_from_json(fields.get("memory") or {}, now_s=0.0)
-            elif memory is not None and (action := from_record(fields)) is not None:
-                memory = remember(memory, action, now_s=0.0)
+    for number in reversed(numbers(tree.lives)):
+        lines = Reader(tree.life_journal(number))
+        try:
+            memorable = (line.fields() for line in lines if any(word in line.raw for word in _MEMORABLE))
+            memory = memory_after(memorable, now_s=0.0)
+        except (ValueError, LayoutError):
+            continue  # `check` names it; what is shown without it is what agents say themselves
         if memory is not None:
             return memory
     return Memory()

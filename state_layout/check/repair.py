@@ -16,6 +16,7 @@ from state_layout.check.scene import Scene
 from state_layout.check.walk import walk
 from state_layout.errors import Locked, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.fence import refuse_links
 from state_layout.files.journal import Journal
 from state_layout.files.locks import editing
 from state_layout.files.reading import read_regular
@@ -51,6 +52,7 @@ def repair(
     if not wanted:
         return []
     try:
+        refuse_links(tree.root, tree.spec)
         with held_still(tree), editing(tree.spec_lock, patience_s=patience_s):
             found = check(tree, kinds=kinds, is_held_still=True)
             return [

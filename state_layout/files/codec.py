@@ -23,6 +23,9 @@ type_names = {
 }
 
 
+MOST_LEVELS = 100  # of what programs and people give
+MOST_LEVELS_OF_RECORDS = 254  # what orjson can write
+
 _find_null = re.compile(b"null").search  # twice as fast as `in`
 
 
@@ -55,13 +58,37 @@ def encode_pretty(value: object) -> bytes:
 
 
 def decode(data: bytes | str) -> Any:
-    """Decode one JSON value. Raises NotJson with line and column."""
+    """Decode one JSON value. Raises NotJson with line and column, also for what `encode` could not give."""
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         raise NotJson("nested too deeply", line=1, column=1) from error
+    if _may_be_deep(data) and not _is_flat(value):
+        raise NotJson(f"nested too deeply; use at most {MOST_LEVELS} levels", line=1, column=1)
+    return value
+
+
+def is_nested_too_deeply(value: object) -> bool:
+    """Whether `value`, put into a record and shown with others, might be too deep to be written."""
+    return not _is_flat(value, inside=MOST_LEVELS_OF_RECORDS - MOST_LEVELS)
+
+
+def _may_be_deep(data: bytes | str) -> bool:
+    openings = ("[", "{") if isinstance(data, str) else (b"[", b"{")
+    return sum(map(data.count, openings)) > MOST_LEVELS_OF_RECORDS  # type: ignore[arg-type]  # str or bytes
+
+
+def _is_flat(value: object, *, inside: int = 0) -> bool:
+    """Whether `value` can be written within `inside` more levels: what was read must be."""
+    for _ in range(inside):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def decode_object(data: bytes | str) -> dict[str, Any]:

@@ -7,11 +7,15 @@ end the process there.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+_NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+_NO_FILE = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or a socket", errno.EISDIR: "a folder"}
 Tap = Callable[[str, tuple[object, ...]], None]
 _tap: Tap | None = None
 
@@ -63,10 +67,27 @@ def truncate(descriptor: int, length: int) -> None:
 
 
 def create(path: Path, flags: int, mode: int) -> int:
-    """Open `path` with `flags`, closed on exec."""
+    """Open the regular file `path` (with O_DIRECTORY the folder) with `flags`, closed on exec.
+
+    Never waits. Raises OSError for anything else that is in its place: a link (what is written through it
+    would lie outside of the tree), a pipe (it would wait), a device (it may never end).
+    """
     if flags & os.O_CREAT:
         _seen("create", path, flags)
-    return os.open(path, flags | os.O_CLOEXEC, mode)
+    if flags & os.O_DIRECTORY:
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(path, flags | _NEVER_WAIT, mode)
+    except OSError as cause:
+        if cause.errno in _NO_FILE:
+            raise OSError(cause.errno, f"it is {_NO_FILE[cause.errno]}; put the file itself there") from cause
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file; put the file itself there")
+    os.set_blocking(descriptor, True)  # programs inherit it
+    return descriptor
 
 
 def rename(source: Path, target: Path) -> None:

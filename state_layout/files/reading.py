@@ -13,7 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from state_layout.files import disk
+
 LARGEST_SPEC_BYTES = 1 << 20
+LARGEST_RECORD_BYTES = 1 << 28
+_FIRST_BYTES, _CHUNK_BYTES = 1 << 14, 1 << 22  # memory for a small file is not asked of the system
 
 
 class Unreadable(Exception):
@@ -49,6 +53,20 @@ def read_regular(
         return _read(descriptor, most_bytes), Version.of(found)
     except OSError as cause:
         raise Unreadable(f"cannot be read: {cause.strerror}") from cause
+    finally:
+        os.close(descriptor)
+
+
+def read_record(path: Path) -> bytes:
+    """Return the bytes of a file that a process of ours wrote whole. Never waits.
+
+    Raises OSError: it is missing, larger than any record, no regular file, or may not be read.
+    """
+    descriptor = disk.create(path, os.O_RDONLY, 0)
+    try:
+        return _read(descriptor, LARGEST_RECORD_BYTES)
+    except Unreadable as cause:
+        raise OSError(errno.EFBIG, str(cause)) from cause
     finally:
         os.close(descriptor)
 
@@ -116,10 +134,11 @@ def _refuse_others(found: os.stat_result, most_bytes: int) -> None:
 
 
 def _read(descriptor: int, most_bytes: int) -> bytes:
-    parts, total = list[bytes](), 0
-    while part := os.read(descriptor, most_bytes + 1 - total):
+    parts, total, size = list[bytes](), 0, _FIRST_BYTES
+    while part := os.read(descriptor, min(size, most_bytes + 1 - total)):
         parts.append(part)
         total += len(part)
+        size = _CHUNK_BYTES
         if total > most_bytes:
             raise Unreadable(f"has more than {most_bytes} bytes; make it smaller")
     return b"".join(parts)

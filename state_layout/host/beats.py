@@ -85,8 +85,8 @@ class BeatWriter:
 def read_beat(path: Path) -> Beat | None:
     """The beat in `path`; None (unknown) if it is missing or not readable."""
     try:
-        with path.open("rb", buffering=0) as file:
-            found = _LINE.match(file.read(_LINE_BYTES + 1))
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            found = _LINE.match(os.read(descriptor, _LINE_BYTES + 1))
     except OSError:
         return None
     if found is None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from state_layout.files import codec
+from state_layout.files.reading import read_record
 from state_layout.host.marks import boot_id, mark_of, read_raw, tree_place
 
 __all__ = [
@@ -107,7 +108,7 @@ def handle_of(pid: int, *, attempt: int) -> Handle | None:
 def read_handle(path: Path) -> Handle | None:
     """The handle in `path`; None if it is missing or no handle (which is *unknown*, never dead)."""
     try:
-        return Handle.from_json(codec.decode_object(path.read_bytes()))
+        return Handle.from_json(codec.decode_object(read_record(path)))
     except (OSError, ValueError):
         return None
 

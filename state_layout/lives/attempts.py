@@ -22,7 +22,8 @@ from state_layout.lives.checkpoints import Checkpoint
 from state_layout.lives.exits import read_exit, seal_exit
 from state_layout.lives.history import History
 from state_layout.lives.lineage import Life, Lineage
-from state_layout.paths import AgentPaths, AttemptPaths, Tree, number_name
+from state_layout.lives.numbers import numbers_in
+from state_layout.paths import AgentPaths, AttemptPaths, Tree
 
 __all__ = [
     "Attempt",
@@ -59,13 +60,9 @@ class Attempt:
 def list_attempts(agent: AgentPaths) -> list[int]:
     """The numbers of all lives, lowest first, also of those that ended before they began."""
     try:
-        names = os.listdir(agent.attempts)  # noqa: PTH208 - names are all we want, a Path each costs more
-    except FileNotFoundError:
-        return []
+        return numbers_in(agent.attempts)
     except OSError as cause:
         raise storage_error("read", agent.attempts, cause) from cause
-    numbers = (int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 10)
-    return sorted(number for number in numbers if number > 0 and number_name(number) in names)
 
 
 def recall(tree: Tree, agent: str) -> Recall:
@@ -147,13 +144,12 @@ def _make_durable(tree: Tree, agent: str, attempt: int) -> None:
 
 
 def _claim(attempt: AttemptPaths) -> None:
-    """Make the folder of the next life; the number is taken by whoever makes it."""
+    """Make the folder of the next life, not yet durable; the number is taken by whoever makes it."""
     atomic.make_folder(attempt.root.parent)
     try:
         disk.mkdir(attempt.root, atomic.FOLDER_MODE)
     except OSError as cause:
         raise storage_error("create folder", attempt.root, cause) from cause
-    atomic.fsync_folder(attempt.root.parent)
 
 
 def _unclaim(attempt: AttemptPaths) -> None:

@@ -19,6 +19,7 @@ from state_layout.errors import StorageError, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
 from state_layout.files.journal import Journal
+from state_layout.files.reading import read_record
 from state_layout.lives.history import History, Mark
 from state_layout.paths import AttemptPaths
 
@@ -126,7 +127,7 @@ def _overwrite(descriptor: int, data: bytes) -> None:
 
 def _read(path: Path) -> Checkpoint | None:
     try:
-        return decoded(path.read_bytes())
+        return decoded(read_record(path))
     except FileNotFoundError:
         return None
     except OSError as cause:

@@ -7,6 +7,7 @@ from typing import Any
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.records import ExitReason
 
@@ -15,7 +16,7 @@ def read_exit(tree: Tree, agent: str, attempt: int) -> dict[str, Any] | None:
     """How a life ended, or None while nobody has said so. One that cannot be understood is `lost`."""
     path = tree.agent(agent).attempt(attempt).exit
     try:
-        value = codec.decode_object(path.read_bytes())
+        value = codec.decode_object(read_record(path))
         return value | {"reason": str(ExitReason(value["reason"]))}
     except FileNotFoundError:
         return None

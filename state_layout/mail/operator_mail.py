@@ -19,6 +19,7 @@ from typing import Any
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
+from state_layout.files.fence import refuse_links
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.lives.history import Mark
 from state_layout.mail.boxes import OPERATOR, check_recipient
@@ -89,6 +90,7 @@ def append_operator_message(
     told = {"text": text, "body": body, "reply_to": reply_to}
     entry = {"at": now(), "type": type} | {key: item for key, item in told.items() if item is not None}
     path = tree.mail_file(to, OPERATOR)
+    refuse_links(tree.root, path.parent)
     atomic.make_folder(path.parent)
     is_new = not path.exists()
     try:

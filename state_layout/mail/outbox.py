@@ -15,7 +15,9 @@ from typing import Any
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import codec
 from state_layout.files.chain import ORIGIN, Position, utc_now
+from state_layout.files.fence import refuse_links
 from state_layout.files.journal import Journal, Prepared
+from state_layout.files.reading import read_record
 from state_layout.lives.attempts import all_lines
 from state_layout.lives.history import History, Mark, as_mark
 from state_layout.mail.boxes import check_recipient
@@ -149,6 +151,7 @@ class Outbox:
             self._make_room()
             known = Position(*self._known.get(to, _NONE))
             path = self._tree.mail_file(to, self._sender)
+            refuse_links(self._tree.root, path.parent)
             journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
             journal.stamp = {"attempt": self._attempt}
             self._journals[to] = journal
@@ -208,7 +211,7 @@ _NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
 def _floors(tree: Tree, sender: str) -> dict[str, int]:
     """By recipient: the highest number that may have been used before the tree was copied."""
     try:
-        restored = codec.decode_object(tree.restored.read_bytes())
+        restored = codec.decode_object(read_record(tree.restored))
         return {to: int(n) - 1 for to, n in restored["next_seq"].get(sender, {}).items()}
     except FileNotFoundError:
         return {}

@@ -14,6 +14,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, locks
+from state_layout.files.fence import refuse_links
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
@@ -81,6 +82,7 @@ def _rel(tree: Tree, path: Path) -> str:
     rel = str(path.relative_to(tree.spec)) if path.is_relative_to(tree.spec) else ""
     if not is_spec_path(rel):
         raise BadInput(f"{tree.shown(path)}: {_NO_SPEC_FILE}")
+    refuse_links(tree.root, path.parent)
     return rel
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec
 from state_layout.files.journal import Reader
+from state_layout.files.reading import read_record
 from state_layout.lives.attempts import recall
 from state_layout.lives.history import History
 from state_layout.mail.boxes import ALL, OPERATOR, boxes, files_of, is_sender
@@ -64,7 +65,7 @@ def restore_copy(tree: Tree, *, agents: Collection[str]) -> list[str]:
 def _see_earlier(tree: Tree, findings: _Findings) -> None:
     """Numbers of an earlier restore stay taken: this may be the copy of a copy."""
     try:
-        earlier = codec.decode_object(tree.restored.read_bytes())
+        earlier = codec.decode_object(read_record(tree.restored))
         for sender, numbers in earlier["next_seq"].items():
             for to, seq in numbers.items():
                 findings.see(sender, to, int(seq) - 1)
