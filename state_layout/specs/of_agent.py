@@ -8,6 +8,7 @@ accepted copy, or by what was known; saying what is wrong with it is left to the
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from state_layout.records import AgentSpec, OrchestrationSpec, Specs, TaskSpec
 from state_layout.specs.files import ORCHESTRATION_REL, Record, checked
 
 _TASKS = "tasks"
+_FRESH_NS = 100_000_000  # a file written to so short a time ago may change again within its time stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,17 @@ class _File:
     record: Record | None = None  # None: not looked at, or not good
 
 
+_kept: dict[str, dict[str, _File]] = {}  # by `spec/` folder: for agents that are forked from this process
+
+
 class AgentSpecs:
     """Reads what `agent` needs to know, opening only files that changed since."""
 
     def __init__(self, tree: Tree, agent: str) -> None:
-        self._tree, self._agent = tree, agent
-        self._files: dict[str, _File] = {}  # by rel, of `spec/`
-        self._good: dict[str, Record] = {}  # the last good record of each
+        self._tree, self._agent, self._root = tree, agent, f"{tree.spec}/"
+        known = _kept.get(self._root, {})
+        self._files = dict(known)  # by rel, of `spec/`
+        self._good = {rel: file.record for rel, file in known.items() if file.record is not None}  # the last
 
     def read(self) -> Specs:
         """What is in force. Raises NotATree if there never was a good orchestration."""
@@ -47,6 +53,21 @@ class AgentSpecs:
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
         return all(self._is_unchanged(rel) for rel in rels)
+
+    def keep(self) -> None:
+        """Keep what was read for those made from now on in this process and in its forked children.
+
+        Each looks at every file's version again, so what is kept may be old.
+        """
+        self._record(ORCHESTRATION_REL)
+        for rel in self._task_rels():
+            self._bytes(rel)
+        settled_ns = time.time_ns() - _FRESH_NS
+        _kept[self._root] = {
+            rel: file
+            for rel, file in self._files.items()
+            if max(file.version.mtime_ns, file.version.ctime_ns) < settled_ns
+        }
 
     def _tasks(self) -> dict[str, TaskSpec]:
         """The agent's own tasks and what they need, in the order of their names."""
@@ -107,7 +128,7 @@ class AgentSpecs:
         if known is None:
             return False
         try:
-            return known.version == Version.of(os.lstat(f"{self._tree.spec}/{rel}"))
+            return known.version == Version.of(os.lstat(self._root + rel))
         except OSError:
             return False
 
