@@ -158,13 +158,20 @@ def _fill(tree: Tree, contents: Mapping[Path, bytes], sources: Mapping[Path, Pat
     folders |= {path.parent for path in sources}
     agents = [path.stem for path in contents if path.parent == tree.agent_specs]
     folders |= {tree.mail_box(name) for name in ("all", *agents)}  # so that people can append at once
-    made = _make_folders(tree, folders)
+    empty = {folder for name in agents for folder in _rooms_of(tree, name)}  # so that agents start at once
+    made = [folder for folder in _make_folders(tree, folders | empty) if folder not in empty]
     for path, data in contents.items():
         _write(path, data, atomic.FILE_MODE)
     for path, source in sources.items():
         _copy(source, path)
     for folder in made:
         atomic.fsync_folder(folder)
+
+
+def _rooms_of(tree: Tree, agent: str) -> list[Path]:
+    """The folders an agent needs before it does anything. To lose an empty one does no harm."""
+    paths = tree.agent(agent)
+    return [paths.attempts, paths.session, paths.workspace, paths.artifacts]
 
 
 def _make_folders(tree: Tree, folders: set[Path]) -> list[Path]:
