@@ -42,6 +42,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psutil": ("maos_sup.launchers",),
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),
+    "claude_agent_sdk": ("maos_sup.integrations.claude_sdk",),
     "langgraph": ("maos_sup.integrations.langgraph",),
     "langchain_core": ("maos_sup.integrations.langgraph",),
     "filelock": ("state_layout.files.locks",),

@@ -60,6 +60,11 @@ class Shelf(Generic[IndexT]):
         self._journal: Journal | None = None
 
     @property
+    def position(self) -> Position:
+        """The end of what was read."""
+        return self._reader.position
+
+    @property
     def is_begun(self) -> bool:
         """Whether the file has its first line."""
         return self._reader.position.seq > 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crashing import POWER_LOSSES, Loss, at_each_crash, crash, memory_folder
+from crashing import Loss, at_each_crash, crash, lose, memory_folder, shuffle, zero
 from langgraph_threads import config, listed, put
 
 from maos_sup.integrations.langgraph import TreeSaver
@@ -55,7 +55,9 @@ ACTS: dict[str, Callable[[TreeSaver], object]] = {
 }
 
 
-@pytest.mark.parametrize("loss", [None, *POWER_LOSSES], ids=lambda loss: loss.__name__ if loss else "kill")
+@pytest.mark.parametrize(
+    "loss", [None, lose, zero, shuffle], ids=lambda loss: loss.__name__ if loss else "kill"
+)
 @pytest.mark.parametrize("name", ACTS)
 def test_an_act_that_is_stopped_has_happened_or_not(tmp_path: Path, name: str, loss: Loss | None) -> None:
     act = ACTS[name]
