@@ -7,6 +7,7 @@ installed. Importing this module imports no kind: a model SDK is paid for only b
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -92,14 +93,18 @@ def find_kind(name: str) -> type[Kind]:
     return kind
 
 
-def kind_shapes() -> dict[str, Shape]:
-    """The settings of every kind that can be imported, by name: for checking specs and plans."""
+def kind_shapes(tell: Callable[[str], object] | None = None) -> dict[str, Shape]:
+    """The settings of every kind that can be imported, by name: for checking specs and plans.
+
+    `tell` hears of each that cannot: what its agents are told to do is not checked.
+    """
     shapes: dict[str, Shape] = {}
     for name in kind_names():
         try:
             shapes[name] = find_kind(name).settings
-        except BadInput:
-            continue
+        except BadInput as cause:
+            if tell is not None:
+                tell(f"left out: {cause}")
     return shapes
 
 

@@ -42,7 +42,7 @@ def send(to: str, text: str | None, *, body: str | None, type_: str, reply_to: s
 @click.option("--ack", "is_ack", is_flag=True, help="Acknowledge them: they do not come again.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
 @click.option(
-    "--wait", "wait_s", metavar="SECONDS", type=click.FloatRange(min=0), help="Wait for one so long."
+    "--wait", "wait_s", metavar="SECONDS", type=options.Amount(), help="Wait for one so long."
 )
 @options.as_json
 def inbox(*, is_ack: bool, limit: int | None, wait_s: float | None, as_json: bool) -> None:
@@ -107,7 +107,7 @@ def artifact(path: str) -> None:
 @commands.command("ask")
 @click.argument("question")
 @click.option(
-    "--timeout", "timeout_s", metavar="SECONDS", type=click.FloatRange(min=0), help="Wait no longer."
+    "--timeout", "timeout_s", metavar="SECONDS", type=options.Amount(), help="Wait no longer."
 )
 def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""

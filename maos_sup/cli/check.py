@@ -7,8 +7,8 @@ import click
 from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
-from maos_sup.cli.says import say, say_json
-from state_layout.check import Problem, Severity, check
+from maos_sup.cli.says import say, say_aside, say_json
+from state_layout.check import OF_PEOPLE, Problem, Severity, check
 from state_layout.check.repair import repair
 
 
@@ -19,9 +19,10 @@ from state_layout.check.repair import repair
 )
 @options.as_json
 def command(directory: str | None, *, repairs: bool, as_json: bool) -> int:
-    """Examine a tree: each problem, why it matters, what to do. Exit code 12 if a record is damaged."""
+    """Examine a tree: each problem, why it matters, what to do. Exit code 12 if a record is damaged, 2 if only spec/ has
+    mistakes."""
     tree = tree_or_default(directory)
-    kinds = kind_shapes()
+    kinds = kind_shapes(say_aside)
     problems = check(tree, kinds=kinds)
     done = repair(tree, problems, kinds=kinds) if repairs else []
     if done:
@@ -32,7 +33,15 @@ def command(directory: str | None, *, repairs: bool, as_json: bool) -> int:
     else:
         lines = [*(f"repaired: {line}" for line in done), *map(_line, problems)]
         say("\n".join(lines) or f"{tree.root}: nothing is wrong")
-    return edge.DAMAGED if any(problem.severity is Severity.PROBLEM for problem in problems) else edge.OK
+    return _code(problems)
+
+
+def _code(problems: list[Problem]) -> int:
+    """What a person wrote and can mend is wrong usage; only what was recorded can be damaged."""
+    found = {problem.finding for problem in problems if problem.severity is Severity.PROBLEM}
+    if not found:
+        return edge.OK
+    return edge.USAGE if found <= OF_PEOPLE else edge.DAMAGED
 
 
 def _line(problem: Problem) -> str:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _GIT_PATIENCE_S = 20
     "--older-than",
     "days",
     metavar="DAYS",
-    type=click.FloatRange(min=0),
+    type=options.Amount(),
     required=True,
     help="Nothing in it changed for so many days.",
 )
@@ -140,4 +141,9 @@ def _is_dirty(folder: Path) -> bool:
 
 
 def _size(root: Path) -> int:
-    return sum(Path(folder, name).lstat().st_size for folder, _, names in os.walk(root) for name in names)
+    total = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            with suppress(OSError):  # it went meanwhile
+                total += Path(folder, name).lstat().st_size
+    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,21 @@ from maos_sup.cli.places import complete_tree
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 NUMBERS_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # or -1 would be taken for an option
+
+
+
+class Amount(click.FloatRange):
+    """A number from 0 up; what is no number (nan) or has no end (inf) is refused, for it compares oddly."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return amount
+
 
 directory: Decorator = click.argument("directory", metavar="DIR|ID", shell_complete=complete_tree)
 directory_or_default: Decorator = click.argument(

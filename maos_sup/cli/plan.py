@@ -10,7 +10,7 @@ from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
 from maos_sup.cli.planning import Wanted, bought, is_request, planned, shelf_of, wanted
-from maos_sup.cli.says import say, say_json
+from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
 from state_layout.files.reading import real
@@ -48,7 +48,7 @@ def command(
     if schema:
         from maos_sup.planner.schema import plan_schema
 
-        say_json(plan_schema(kind_shapes()))
+        say_json(plan_schema(kind_shapes(say_aside)))
         return
     if plan is None:
         raise BadInput("give a plan file, a request in words, or --schema")
@@ -62,7 +62,7 @@ def command(
     elif output is not None:
         raise BadInput("-o is for the plan of a request in words; this is the name of a plan")
     else:
-        loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
+        loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(say_aside), project=project)
     if as_json:
         say_json(_told(loaded))
     else:

@@ -8,9 +8,11 @@ found by their locks, so nothing depends on `run/` being there.
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
-from state_layout.errors import Locked
+from state_layout.errors import Locked, StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.fence import refuse_links
 from state_layout.files.locks import LifeLock, is_free, take_life_lock
@@ -20,6 +22,7 @@ from state_layout.paths import Tree
 from state_layout.tree.restore import restore_copy
 
 BALLAST_BYTES = 1 << 18
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +75,24 @@ def settle_in(tree: Tree, agents: list[str]) -> Place:
 
 def stay(tree: Tree) -> None:
     """See to it that `run/` says whose place this is and who supervises it. Raises StorageError."""
+    renew_log(tree)
     say_who_we_are(tree)
     if _place_before(tree) != tree_place(tree):
         atomic.refresh(tree.host, codec.encode(tree_place(tree)) + b"\n")
     lay_ballast(tree)
+
+
+def renew_log(tree: Tree) -> None:
+    """Where `run/` was deleted under us, what we say would go into a file that has no name: begin it anew."""
+    log = os.fstat(_STDERR)
+    if not stat.S_ISREG(log.st_mode) or log.st_nlink:
+        return
+    with suppress(OSError, StorageError):
+        atomic.make_folder(tree.run)
+        with atomic.opened(tree.supervisor_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor:
+            for ours in (_STDOUT, _STDERR):
+                if os.path.samestat(os.fstat(ours), log):
+                    os.dup2(descriptor, ours)
 
 
 def lay_ballast(tree: Tree) -> None:

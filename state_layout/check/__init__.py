@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from state_layout.check.lives_of_agents import check_agent
 from state_layout.check.mail import check_mail, read_mail
-from state_layout.check.problem import CATALOGUE, Finding, Problem, Severity
+from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, Severity
 from state_layout.check.scene import Scene
 from state_layout.check.snapshots import check_budgets, check_snapshots
 from state_layout.check.specs import check_specs
@@ -25,7 +25,7 @@ from state_layout.migrations import check_version
 from state_layout.paths import FORMAT_VERSION, Tree
 from state_layout.specs import Kinds
 
-__all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "check"]
+__all__ = ["CATALOGUE", "OF_PEOPLE", "Finding", "Problem", "Severity", "check"]
 
 
 def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False) -> list[Problem]:

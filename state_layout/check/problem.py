@@ -30,6 +30,7 @@ class Finding(StrEnum):
     UNREADABLE = "unreadable"
     SPEC = "spec"
     SPEC_MISSING = "spec_missing"
+    KIND_UNKNOWN = "kind_unknown"
     # chained files
     TORN = "torn"
     ZEROS = "zeros"
@@ -44,6 +45,7 @@ class Finding(StrEnum):
     VOID = "void"
     PIN_BROKEN = "pin_broken"
     ATTEMPT_MISSING = "attempt_missing"
+    LIVES_MISSING = "lives_missing"
     CHECKPOINT_BAD = "checkpoint_bad"
     CHECKPOINT_AHEAD = "checkpoint_ahead"
     EXIT_MISSING = "exit_missing"
@@ -108,6 +110,7 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.SPEC_MISSING: Entry(
         _PROBLEM, "write it again, or --repair puts the last good version back; to end it edit 'want'", True
     ),
+    Finding.KIND_UNKNOWN: Entry(_NOTE, "install what it needs here, or its agents cannot work here"),
     Finding.TORN: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
     Finding.ZEROS: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
     Finding.EDITED: Entry(_PROBLEM, _UNDO),
@@ -120,6 +123,9 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.VOID: Entry(_NOTE, "nobody reads them"),
     Finding.PIN_BROKEN: Entry(_PROBLEM, "restore both files from one copy"),
     Finding.ATTEMPT_MISSING: Entry(_PROBLEM, "restore its folder from a copy"),
+    Finding.LIVES_MISSING: Entry(
+        _PROBLEM, "restore supervisor/ from a copy; otherwise resume begins anew, agents keep what they did"
+    ),
     Finding.CHECKPOINT_BAD: Entry(_NOTE, "it is ignored, the other slot or the journals serve", True),
     Finding.CHECKPOINT_AHEAD: Entry(
         _PROBLEM, "restore the journal from a copy; otherwise it is ignored and work is done again", True
@@ -138,6 +144,8 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.MARK_ASTRAY: Entry(_NOTE, "it goes on after what it has read"),
     Finding.BAD_LINE: Entry(_NOTE, 'it is skipped; write it again as {"text": "..."}'),
 }
+
+OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING})  # what people wrote, not what was recorded
 
 
 def as_note(finding: Finding, remedy: str | None = None) -> Entry:

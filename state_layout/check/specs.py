@@ -21,6 +21,20 @@ def check_specs(scene: Scene, kinds: Kinds | None) -> None:
         errors = [SpecError(path="spec/orchestration.json", line=0, key="", text=str(cause))]
     for error in errors:
         _report(scene, error)
+    if kinds:
+        _check_kinds(scene, kinds)
+
+
+def _check_kinds(scene: Scene, kinds: Kinds) -> None:
+    """Report agents whose settings could not be checked, since their kind is not here."""
+    try:
+        agents = read_specs(scene.tree).specs.agents
+    except (BadInput, NotATree):
+        return
+    for agent in agents.values():
+        if agent.kind not in kinds:
+            what = f"is of kind {agent.kind!r}, which is not to be had here: its settings were not checked"
+            scene.report(Finding.KIND_UNKNOWN, scene.tree.agent_spec(agent.name), what=what)
 
 
 def _report(scene: Scene, error: SpecError) -> None:

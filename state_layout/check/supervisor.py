@@ -22,6 +22,7 @@ class _Life:
 
 def check_supervisor(scene: Scene) -> None:
     """Check the journals of all lives of the supervisor."""
+    _check_presence(scene)
     names = [name for name in scene.names(scene.tree.lives) if name.isdecimal() and len(name) >= 4]
     before: dict[int, _Life] = {}
     for name in sorted(names, key=int):
@@ -31,6 +32,17 @@ def check_supervisor(scene: Scene) -> None:
         if life.pin is not None:
             _check_pin(scene, life, before)
         before[life.number] = life
+
+
+def _check_presence(scene: Scene) -> None:
+    """Attempts are begun for a supervisor: where there are some, it has journals."""
+    lives = scene.tree.lives
+    if scene.is_hidden(lives / "any") or scene.names(lives):
+        return
+    begun = [agent for agent in scene.agents if scene.names(scene.tree.agent(agent).attempts)]
+    if begun:
+        what = f"holds no journal of a supervisor, but {begun[0]} was started by one"
+        scene.report(Finding.LIVES_MISSING, lives, what=what)
 
 
 def _scan(scene: Scene, life: _Life, *, is_last: bool) -> None:

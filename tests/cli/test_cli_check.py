@@ -48,6 +48,12 @@ def test_problem_is_printed_with_its_line_and_exits_12(call: Call, mailed: Tree)
     assert call("check", str(mailed.root), "--repair").code == 12, "a hand edit is left to people"
 
 
+def test_mistakes_of_people_alone_are_wrong_usage_and_not_damage(call: Call, tree: Tree) -> None:
+    tree.agent_spec("alice").write_text('{"kind": "command", "command": ["true"], "want": "runn"}')
+    answer = call("check", str(tree.root))
+    assert (answer.code, answer.out.split(":")[0]) == (2, "problem")
+
+
 def test_json_has_every_field(call: Call, mailed: Tree) -> None:
     told = json.loads(call("check", str(mailed.root), "--json").out)
     assert told["directory"] == str(mailed.root)

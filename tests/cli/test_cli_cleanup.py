@@ -128,3 +128,10 @@ def test_held_lock_keeps_a_tree_whose_handles_are_gone(call: Call, old: Tree, wh
     finally:
         lock.release()
     assert old.format.exists()
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "-inf", "1e999", "-1"])
+def test_an_age_that_compares_with_nothing_deletes_nothing(call: Call, tree: Tree, days: str) -> None:
+    finish(tree)
+    assert call("cleanup", "--older-than", days, "--force").code == 2
+    assert tree.format.exists()

@@ -19,6 +19,11 @@ FORMAT_CASES = (
 )
 SPEC_CASES = (
     Case(
+        "the supervisor's folder is gone",
+        at("supervisor", hands.remove),
+        ("problem lives_missing supervisor/lives",),
+    ),
+    Case(
         "a spec has a bad value",
         at("spec/agents/bob.json", write, b'{\n "kind": "python",\n "want": "runn"\n}\n'),
         ("problem spec spec/agents/bob.json:3",),

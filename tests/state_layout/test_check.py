@@ -12,6 +12,7 @@ from check_trees import copy_in_place, make_specs, make_tree
 
 from state_layout.check import CATALOGUE, Finding, Problem, Severity, check
 from state_layout.paths import Tree
+from state_layout.shapes.shape import Argv, Field, Shape
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +60,13 @@ def test_at_least_40_kinds_of_damage_are_told_apart() -> None:
 
 def test_every_finding_is_found_by_a_case() -> None:
     shown = {text.split()[1] for case in CASES for text in case.found}
-    assert {str(finding) for finding in Finding} - shown == {"unreadable"}
+    assert {str(finding) for finding in Finding} - shown == {"unreadable", "kind_unknown"}
     assert CATALOGUE.keys() == set(Finding)
+
+
+def test_settings_of_a_kind_that_is_not_here_are_said_to_be_unchecked(tree: Tree) -> None:
+    found = check(tree, kinds={"command": Shape(fields={"command": Field(Argv())})})
+    assert said(found) == ["note kind_unknown spec/agents/bob.json"]
 
 
 def test_a_problem_is_repairable_or_says_what_a_person_can_do() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,28 @@ def test_a_tree_is_new_once_and_again_after_a_copy_or_without_run(tmp_path: Path
     assert settle_in(Tree(tmp_path / "copy"), ["a"]).is_new
     shutil.rmtree(tree.run)
     assert settle_in(tree, ["a"]).is_new
+
+
+SPEAKER = """
+import os, shutil, sys
+from pathlib import Path
+from maos_sup.supervisor.adopt import stay
+from state_layout.paths import Tree
+tree = Tree(Path(sys.argv[1]))
+shutil.rmtree(tree.run)
+stay(tree)
+print("after", file=sys.stderr)
+"""
+
+
+def test_the_log_is_begun_anew_after_run_was_deleted_under_a_living_supervisor(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a")
+    settle_in(tree, ["a"])
+    with tree.supervisor_log.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-c", SPEAKER, str(tree.root)], stdout=log, stderr=log, check=True, timeout=60
+        )
+    assert tree.supervisor_log.read_text() == "after\n"
 
 
 def test_a_moved_tree_is_no_copy(tmp_path: Path) -> None:
