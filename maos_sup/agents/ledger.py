@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from maos_sup.agents.redaction import Redactor
 from state_layout.errors import StorageError
 from state_layout.files.chain import Line
 from state_layout.host.triggers import pull
@@ -26,11 +27,14 @@ Effects = dict[str, Any]
 class Ledger:
     """Records what the life `attempt` of `agent` does. Safe to use from several threads."""
 
-    def __init__(self, tree: Tree, agent: str, *, attempt: Attempt, history: History) -> None:
+    def __init__(
+        self, tree: Tree, agent: str, *, attempt: Attempt, history: History, redactor: Redactor | None = None
+    ) -> None:
         self._tree, self._agent = tree, agent
         self._journal, self._history = attempt.journal, history
         self._outbox = Outbox(tree, agent, attempt=attempt.number)
         self._checkpointer = Checkpointer(attempt.paths)
+        self._redactor = redactor or Redactor({})
         self._lock = threading.RLock()
         self.is_sound = True  # else memory shows what is not durable
         self.changes = 0  # grows with every line: viewers are behind if they know a lower one
@@ -57,6 +61,7 @@ class Ledger:
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
         then), StorageError.
         """
+        fields, messages = self.redacted(fields), [dict(self.redacted(message)) for message in messages]
         with self._lock:
             line = self._record(type_, fields, messages)
             self._journal.begin_sync()  # what follows is done while the disk is busy
@@ -70,10 +75,15 @@ class Ledger:
 
     def note(self, type_: str, fields: Mapping[str, Any]) -> int:
         """Record one line that nothing depends on yet: it becomes durable with the next one; its `seq`."""
+        fields = self.redacted(fields)
         with self._lock:
             line = self._record(type_, fields, ())
             self._history.take(line)
             return line.seq
+
+    def redacted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`fields` as they are recorded: without secrets. Raises TypeError for what JSON has no form for."""
+        return self._redactor.record(fields)
 
     def sync(self, seq: int | None = None) -> None:
         """Make what is recorded (up to `seq`) durable. Raises StorageError."""

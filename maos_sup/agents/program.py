@@ -16,6 +16,7 @@ from typing import Any
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, message_of, parse
 from maos_sup.agents.control_file import append_control
+from maos_sup.agents.redaction import Redactor
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import codec
 from state_layout.files.fence import refuse_links
@@ -83,23 +84,23 @@ def send(
     except BadLine as cause:
         raise BadInput(str(cause)) from cause
     check_recipient(program.tree, to)
-    append_control(program.control, {"send": message})
+    _say(environment, {"send": message})
 
 
 def discover(environment: Environment, text: str) -> None:
     """Tell a discovery to all agents. Raises BadInput, StorageError."""
-    append_control(Program.of(environment).control, {"discovery": text})
+    _say(environment, {"discovery": text})
 
 
 def progress(environment: Environment, value: float, *, note: str | None = None) -> None:
     """Say how far it is, 1 for all done. Raises BadInput, StorageError."""
     told = {"progress": value} | ({} if note is None else {"note": note})
-    append_control(Program.of(environment).control, told)
+    _say(environment, told)
 
 
 def checkpoint(environment: Environment, value: Any) -> None:
     """Keep `value` for the next attempt, which finds it in the file MAOS_CHECKPOINT. Raises StorageError."""
-    append_control(Program.of(environment).control, {"checkpoint": value})
+    _say(environment, {"checkpoint": value})
 
 
 def saved(environment: Environment) -> Any:
@@ -117,7 +118,7 @@ def saved(environment: Environment) -> Any:
 
 def result(environment: Environment, value: Any) -> None:
     """Say what the task came to; it counts when the program ends with exit code 0. Raises StorageError."""
-    append_control(Program.of(environment).control, {"result": value})
+    _say(environment, {"result": value})
 
 
 def artifact(environment: Environment, path: str) -> Path:
@@ -126,7 +127,7 @@ def artifact(environment: Environment, path: str) -> Path:
     artifacts = program.tree.agent(program.agent).artifacts
     refuse_links(program.tree.root, artifacts)
     name = hand_over(path, artifacts=artifacts, near=Path.cwd())
-    append_control(program.control, {"artifact": name})
+    _say(environment, {"artifact": name})
     return artifacts / name
 
 
@@ -139,7 +140,7 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
     with closing(Inbox(program.tree, program.agent, marks=_marks(program))) as box:
         messages, marks = box.fetch(limit)
     if is_ack and marks:
-        append_control(program.control, {"ack": {key: mark[0] for key, mark in marks.items()}})
+        _say(environment, {"ack": {key: mark[0] for key, mark in marks.items()}})
     return messages
 
 
@@ -153,7 +154,7 @@ def ack(environment: Environment, message_ids: list[str]) -> None:
             raise BadInput(f"message id {id_!r}: use one as 'inbox' shows it, like alice/bob/3")
         acks[f"{to}/{sender}"] = max(int(seq), acks.get(f"{to}/{sender}", 0))
     if acks:
-        append_control(Program.of(environment).control, {"ack": acks})
+        _say(environment, {"ack": acks})
 
 
 def ask(environment: Environment, question: str, *, timeout_s: float | None = None) -> Answer | None:
@@ -161,7 +162,7 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
 
     The same question in the same run of the task has the same answer.
     """
-    program = Program.of(environment)
+    program, question = Program.of(environment), Redactor(environment).text(question)
     id_ = question_id(program.agent, program.task, program.run, question)
     until_s = None if timeout_s is None else time.monotonic() + timeout_s
     is_asked = False
@@ -172,13 +173,18 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
                 return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
         asked = next((known for known in status.get("questions") or () if known["id"] == id_), None)
         if asked is None and not is_asked:
-            append_control(program.control, {"ask": question})
+            _say(environment, {"ask": question})
             is_asked = True
         elif asked is not None and (answer := answer_to(program.tree, id_, asked_at=asked["at"])) is not None:
             return answer
         if until_s is not None and time.monotonic() >= until_s:
             return None
         time.sleep(_LOOK_S)
+
+
+def _say(environment: Environment, value: dict[str, Any]) -> None:
+    """Append one control line, without secrets. Raises BadInput, StorageError."""
+    append_control(Program.of(environment).control, Redactor(environment).value(value))
 
 
 def _marks(program: Program) -> dict[str, Mark]:

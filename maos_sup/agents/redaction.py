@@ -32,6 +32,18 @@ _SHAPES = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
 )
 STAND_IN = "[redacted]"
+_NAMES = frozenset(
+    {"task", "run", "phase", "key", "token", "id", "name", "question", "received", "shown"}
+) | {
+    "source",
+    "to",
+    "n",
+    "type",
+    "reply_to",
+    "attempt",
+    "pin",
+}
+_KEY_BEGINS, _KEY_ENDS = b"PRIVATE KEY-----", b"-----END"
 
 
 def is_secret_name(name: str) -> bool:
@@ -49,14 +61,43 @@ def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
     return {key: value for key, value in variables.items() if isinstance(value, str)}
 
 
+def secret_values(environment: Mapping[str, str]) -> list[str]:
+    """The values of secret variables, the longest first; of such as span lines their lines as well."""
+    values = {value.strip() for name, value in environment.items() if is_secret_name(name)}
+    parts = {line.strip() for value in values for line in value.splitlines()}
+    return sorted(
+        (value for value in values | parts if len(value) >= _LEAST_CHARS),
+        key=lambda value: (-len(value), value),
+    )
+
+
+def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
+    """What finds secrets in text."""
+    exact = [re.escape(value) for value in secret_values(environment)]
+    return re.compile("|".join([*exact, *_SHAPES]), re.DOTALL)
+
+
 class Redactor:
     """Replaces secrets in texts and in whatever is made of texts."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        values = {value for name, value in environment.items() if is_secret_name(name)}
-        longest_first = sorted(values, key=len, reverse=True)
-        exact = [re.escape(value) for value in longest_first if len(value) >= _LEAST_CHARS]
-        self._pattern = re.compile("|".join([*exact, *_SHAPES]), re.DOTALL)
+        self._pattern = pattern_of_secrets(environment)
+        escaped = {codec.encode(value).decode()[1:-1] for value in secret_values(environment)}
+        self._json_pattern = re.compile(
+            "|".join([*map(re.escape, sorted(escaped)), self._pattern.pattern]), re.DOTALL
+        )
+
+    def finds(self, text: str) -> bool:
+        """Whether there is a secret in `text`."""
+        return self._pattern.search(text) is not None
+
+    def record(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`fields` of a journal line without secrets: what people, models and programs said, not how lines,
+        tasks and messages are named. The same object if there is none.
+        """
+        if self._json_pattern.search(codec.encode(fields).decode()) is None:
+            return fields
+        return {key: item if key in _NAMES else self.value(item) for key, item in fields.items()}
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
@@ -71,3 +112,31 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+class LineRedactor:
+    """Redacts whole lines of bytes as they come; a private key that spans them is left out to its end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._redactor = Redactor(environment)
+        self._is_within_key = False
+
+    def lines(self, data: bytes) -> bytes:
+        """`data`, whole lines, without secrets."""
+        if not self._is_within_key and _KEY_BEGINS not in data:
+            return self._text(data)
+        return b"".join(self._line(line) for line in data.splitlines(keepends=True))
+
+    def _text(self, data: bytes) -> bytes:
+        text = data.decode("utf-8", "surrogateescape")
+        return self._redactor.text(text).encode("utf-8", "surrogateescape")
+
+    def _line(self, line: bytes) -> bytes:
+        if self._is_within_key:
+            self._is_within_key = _KEY_ENDS not in line
+            return b""
+        redacted = self._text(line)
+        if _KEY_BEGINS in line and _KEY_ENDS not in line:
+            self._is_within_key = True
+            return redacted.rstrip(b"\r\n") + b"\n"  # its end was taken for a part of the key
+        return redacted

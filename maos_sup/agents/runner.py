@@ -30,13 +30,15 @@ from maos_sup.agents.life import (
 )
 from maos_sup.agents.preload import preload_for as preload_for  # the zygote asks for it here
 from maos_sup.agents.publish import Publisher
+from maos_sup.agents.redacting import await_end
+from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.specs import WantedSpecs
 from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
 from maos_sup.agents.translate import pattern_of, translate_leftovers
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import atomic
-from state_layout.files.locks import take_life_lock
 from state_layout.files.fence import refuse_links
+from state_layout.files.locks import take_life_lock
 from state_layout.host.beats import BeatWriter
 from state_layout.host.marks import mark_of, wear
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
@@ -65,14 +67,13 @@ def main(tree_root: str, agent: str) -> int:
     try:
         tree = open_tree(Path(tree_root))
         checked_name(agent, "agent")
-        take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
         _refuse_links(tree, agent)
+        take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
         return _live(tree, agent, reserved=reserved)
     except LayoutError as error:
         return _complain(error)
 
 
-def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
 def _refuse_links(tree: Tree, agent: str) -> None:
     """Raise Damaged where something that this agent writes to leads out of the tree."""
     refuse_links(tree.root, tree.agent(agent).attempts, tree.agent(agent).session, tree.mail_box(agent))
@@ -80,6 +81,7 @@ def _refuse_links(tree: Tree, agent: str) -> None:
     refuse_links(tree.root, tree.run_agents, tree.run_holds, tree.budget)
 
 
+def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
     umask = umask_outside()
     bell = Bell()
     bell.listen()
@@ -94,11 +96,12 @@ def _refuse_links(tree: Tree, agent: str) -> None:
     except Damaged as error:
         _refuse(tree, agent, number, error)
         raise
-    settings = _settings(spec, specs)
+    redactor = Redactor({**os.environ, **spec.env})
+    settings = redactor.value(_settings(spec, specs))
     atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
     attempt = begin_attempt(tree, agent, recall=known, settings=settings)
     known.history.take(attempt.start)
-    ledger = Ledger(tree, agent, attempt=attempt, history=known.history)
+    ledger = Ledger(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
     life: Life | None = None
     try:
         wear(mark_of(tree, agent, attempt.number))
@@ -135,6 +138,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
         marks = {mark_of(tree, agent, number) for number in lost}
         end_all(lambda: marked(marks), grace_s=0.0)
     for number in lost:
+        await_end(tree.agent(agent).attempt(number))
         seal_exit(tree, agent, number, by="successor", reason=ExitReason.LOST)
     return recall(tree, agent)
 
@@ -159,7 +163,7 @@ def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | No
             release_ballast(tree, error)
             end = end_of_trouble(error)
     if end.detail is not None:
-        end = replace(end, detail=without_place(tree, end.detail))
+        end = replace(end, detail=ledger.redacted({"detail": without_place(tree, end.detail)})["detail"])
     if life is not None:
         life.publisher.phase = end.reason if end.reason in CALM_EXITS else "failed"
         life.publisher.reason, life.publisher.task = end.detail, None

@@ -92,8 +92,9 @@ class Steps:
         """
         fields = self._head(key) | {"result": result} | effects.fields()
         try:
-            result = codec.decode(codec.encode(result))
             codec.encode([effects.fields(), effects.messages])
+            fields = dict(self._ledger.redacted(fields))
+            result = codec.decode(codec.encode(fields["result"]))
         except TypeError as cause:
             raise Unrecordable(f"step {key!r}: {cause}; use what JSON has a form for") from cause
         if is_light:

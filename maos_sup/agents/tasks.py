@@ -20,6 +20,7 @@ from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
 from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
+from maos_sup.agents.redacting import await_end
 from maos_sup.agents.revive import revive
 from maos_sup.agents.translate import Translator
 from maos_sup.agents.work import Work, doubt_about
@@ -159,6 +160,7 @@ class TaskLoop:
         if has_children():
             end_all(descendants, grace_s=work.limits.stop_grace_s)
             reap()
+        await_end(life.files)
         self._translator.end_calls()
         self._translator.run(is_final=True)
         self._translator.sync()
@@ -271,6 +273,7 @@ class TaskLoop:
         code = 1
         try:
             end_all(descendants, grace_s=0.0)
+            await_end(life.files)
             self._translator.run(is_final=True)
             self._translator.sync()
             if task is not None and self._task is not None:  # else it heard at the last moment

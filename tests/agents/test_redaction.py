@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maos_sup.agents.redaction import STAND_IN, Redactor, is_secret_name
+from maos_sup.agents.redaction import STAND_IN, LineRedactor, Redactor, is_secret_name
 
 NAMES = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_secret"]
 HARMLESS = ["PATH", "KEYBOARD", "TOKENIZER", "MONKEY", "MAOS_MARK", "HOME"]
@@ -43,3 +43,23 @@ def test_values_of_secret_variables_are_found_wherever_they_stand() -> None:
 
 def test_longer_secret_is_replaced_before_one_that_it_contains() -> None:
     assert Redactor({"A_KEY": "12345678", "B_KEY": "1234567890"}).text("1234567890") == STAND_IN
+
+
+def test_a_record_keeps_its_names_and_loses_its_secrets() -> None:
+    redactor = Redactor({"MY_PASSWORD": 'gather"it\\all', "MY_TOKEN": "gather-01"})
+    fields = {"task": "gather-01", "key": "gather-01", "result": ['say gather"it\\all', {"gather-01": 1}]}
+    assert redactor.record(fields) == {
+        "task": "gather-01",
+        "key": "gather-01",
+        "result": ["say [redacted]", {"[redacted]": 1}],
+    }
+    harmless = {"task": "a", "result": 1}
+    assert redactor.record(harmless) is harmless
+
+
+def test_lines_lose_their_secrets_and_keys_that_span_them() -> None:
+    lines = LineRedactor({"MY_TOKEN": "abcdefgh-1\nijklmnop-2"})
+    assert lines.lines(b"a abcdefgh-1\nb ijklmnop-2\nc \xff\n") == b"a [redacted]\nb [redacted]\nc \xff\n"
+    assert lines.lines(b"x\n-----BEGIN RSA PRIVATE KEY-----\n") == b"x\n[redacted]\n"
+    assert lines.lines(b"MIIabc\nMIIdef\n") == b""
+    assert lines.lines(b"-----END RSA PRIVATE KEY-----\ny\n") == b"y\n"

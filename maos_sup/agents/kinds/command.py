@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from maos_sup.agents.kind import Ending, Outcome
-from maos_sup.agents.kinds.programs import Program, start_error
+from maos_sup.agents.kinds.programs import REDACT, Program, start_error
 from maos_sup.agents.leftovers import descendants, end_all
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work
@@ -29,6 +29,7 @@ class CommandKind:
         fields={
             "command": Field(Argv(), "the program and its arguments; no shell reads it"),
             "shell": Field(Text(least=1), "a line for /bin/sh -c, instead of 'command'"),
+            "redact": REDACT,
             "on_pause": Field(
                 Choice(("stop", "freeze")), "end the program, or hold it in memory", default="stop"
             ),

@@ -6,14 +6,18 @@ import errno
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from maos_sup.agents.redacting import Pipes, redacted, redirected
 from maos_sup.agents.work import Work
 from maos_sup.core.argv import file_argument, plain_relative
 from state_layout.errors import BadInput
+from state_layout.shapes.shape import Field, Flag
+
+REDACT = Field(Flag(), "keep secrets out of its output, which then goes through a pipe", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +37,25 @@ class Program:
         return cls(argv=tuple(argv_of(argv, work.life.tree.files)), folder=work.folder())
 
     def start(self, work: Work) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own. Raises OSError, ValueError."""
+        """Start it in a session of its own. Raises OSError, ValueError, StorageError."""
+        environment = work.environment()
+        if not work.spec.settings.get("redact"):
+            return self._start(work, environment, None)
+        number = work.life.control_fd  # shells know one digit only
+        with redacted(work.life.files, environment) as pipes, redirected({number: pipes.control}):
+            return self._start(work, environment | {"MAOS_CONTROL": f"/dev/fd/{number}"}, pipes)
+
+    def _start(
+        self, work: Work, environment: Mapping[str, str], pipes: Pipes | None
+    ) -> subprocess.Popen[bytes]:
         with _text_file(work.task.description) as stdin:
             return subprocess.Popen(
                 self.argv,
                 stdin=stdin,
+                stdout=None if pipes is None else pipes.stdout,
+                stderr=None if pipes is None else pipes.stderr,
                 cwd=self.folder,
-                env=work.environment(),
+                env=environment,
                 pass_fds=(work.life.control_fd,),
                 start_new_session=True,
                 umask=work.life.umask,

@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 
 from maos_sup.agents.context import Context
 from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.kinds.programs import REDACT
+from maos_sup.agents.redacting import redacted, redirected
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput, StorageFull
 from state_layout.files import codec
@@ -30,13 +32,25 @@ class PythonKind:
     """Runs one callable per attempt at a task."""
 
     settings: ClassVar[Shape] = Shape(
-        fields={"callable": Field(CallableName(), "module:function, called with a context", required=True)}
+        fields={
+            "callable": Field(CallableName(), "module:function, called with a context", required=True),
+            "redact": REDACT,
+        }
     )
 
     def run(self, work: Work) -> Outcome:
         """Call the callable. Raises BadInput, StorageError, Ended."""
         work.lay_out()
         self._dress(work)
+        if not work.spec.settings.get("redact"):
+            return self._run(work)
+        with (
+            redacted(work.life.files, work.environment()) as pipes,
+            redirected({1: pipes.stdout, 2: pipes.stderr}),
+        ):
+            return self._run(work)
+
+    def _run(self, work: Work) -> Outcome:
         try:
             with work.life.bell.interruptible():
                 result = _loaded(work)(Context(work))
