@@ -16,10 +16,11 @@ from typing import Any
 from . import report
 from .jobs import in_parallel
 from .mutations import BUGS
-from .prove import SCRIPT, Catch, Outcome, catch, prove_one, prove_script
+from .prove import ORCHESTRATION, SCRIPT, Catch, Outcome, catch, prove_one, prove_orchestration, prove_script
 from .states import State
 
-STATES, STATES_A_SCRIPT = 10_000, 200
+STATES, STATES_A_SCRIPT = 8_000, 200
+ORCHESTRATIONS, STATES_AN_ORCHESTRATION, RESUMES = 8, 250, 4
 
 
 def main() -> int:
@@ -30,6 +31,10 @@ def main() -> int:
     jobs = [
         (f"{SCRIPT}-{wanted.seed + number}", partial(prove_script, wanted.seed + number, STATES_A_SCRIPT))
         for number in range(max(1, wanted.states // STATES_A_SCRIPT))
+    ]
+    jobs += [
+        (f"{ORCHESTRATION}-{seed}", partial(prove_orchestration, seed, STATES_AN_ORCHESTRATION, RESUMES))
+        for seed in range(wanted.seed, wanted.seed + wanted.orchestrations)
     ]
     if wanted.bugs:
         jobs += [(f"bug {name}", partial(catch, name, wanted.seed)) for name in BUGS]
@@ -72,6 +77,7 @@ def _one(state: State) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="proof", description="Survive power loss, by test.")
     parser.add_argument("--states", type=int, default=STATES)
+    parser.add_argument("--orchestrations", type=int, default=ORCHESTRATIONS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", default="")
     parser.add_argument("--no-bugs", dest="bugs", action="store_false")

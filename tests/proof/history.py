@@ -7,7 +7,7 @@ nothing of the files in it, and what was not synced may reach the disk or not, i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from .recorder import AFTER, BEFORE, TOLD, Record
 
 NEVER = 1 << 62
+Key = tuple[int, int]  # of an operation: its process, its number there
 FOLDER = "folder"  # stands for a folder where a file could be
 
 
@@ -72,7 +73,7 @@ class History:
     files: list[File] = field(default_factory=list)
     folders: dict[str, list[Naming]] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)  # their process died in the middle: nobody knows
+    unfinished: list[tuple[Key, str]] = field(default_factory=list)  # begun when their process was killed
 
     def cuts(self) -> list[int]:
         """The places after which the disk is another: every operation's beginning and end."""
@@ -86,9 +87,17 @@ class History:
             yield from names
 
 
-def read_history(records: Iterable[Record], root: Path) -> History:
-    """The history of the tree at `root`, which began empty."""
-    return _Reading(str(root)).read([*records])
+def length_of(file: File) -> int:
+    """How many bytes it has with everything that was done to it."""
+    length = 0
+    for piece in file.pieces:
+        length = piece.offset if piece.data is None else max(length, piece.offset + len(piece.data))
+    return length
+
+
+def read_history(records: Iterable[Record], root: Path, *, happened: Collection[Key] = ()) -> History:
+    """The history of the tree at `root`, which began empty; of unfinished operations these `happened`."""
+    return _Reading(str(root)).read([*records], happened)
 
 
 class _Reading:
@@ -98,23 +107,37 @@ class _Reading:
         self._by_inode: dict[int, File] = {}
         self._names: dict[str, Entry] = {"": FOLDER}  # as they are, by path
 
-    def read(self, records: list[Record]) -> History:
+    def read(self, records: list[Record], happened: Collection[Key]) -> History:
         history = self._history
         history.length = len(records)
-        begun: dict[tuple[int, int], tuple[int, str, Record]] = {}
+        begun: dict[Key, tuple[int, str, Record]] = {}
+        ended = {(record[1], record[2]) for record in records if record[0] == AFTER}
         for at, record in enumerate(records):
             if record[0] == TOLD:
                 history.told.append(Told(at, record[3], tuple(record[4])))
-            elif record[0] == BEFORE:
+            elif record[0] == BEFORE and (record[1], record[2]) in ended:
                 begun[record[1], record[2]] = at, record[3], record[4]
-            elif record[0] == AFTER:
+            elif record[0] == BEFORE:
+                self._take_unfinished(at, record, happened)
+            elif record[3] is not None:
                 begin, name, facts = begun.pop((record[1], record[2]))
-                if record[3] is not None:
-                    getattr(self, f"_{name}")(begin, at, facts, record[3])
-        history.unfinished = [
-            f"{name} {facts}" for _, name, facts in begun.values() if name not in ("fsync", "fdatasync")
-        ]
+                getattr(self, f"_{name}")(begin, at, facts, record[3])
         return history
+
+    def _take_unfinished(self, at: int, record: Record, happened: Collection[Key]) -> None:
+        """An operation without an end: it is there as soon as it began, or never."""
+        key, name, facts = (record[1], record[2]), record[3], record[4]
+        if name not in ("fsync", "fdatasync"):
+            self._history.unfinished.append((key, f"{name} {facts}"))
+        if key not in happened:
+            return
+        if name == "create":
+            raise RuntimeError(f"killed while it made {facts[0]}: its inode is not known; record it again")
+        if name == "write":
+            file = self._by_inode.get(facts[0])
+            self._write(at, at, facts, (0 if file is None else length_of(file), len(facts[3])))
+        else:
+            getattr(self, f"_{name}")(at, at, facts, (len(facts[3] or b""),) if name == "pwrite" else ())
 
     # -- files
 

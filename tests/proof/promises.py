@@ -41,6 +41,7 @@ class Found:
     fates: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     is_recovered: bool = False  # others wrote here since, whom no record knows
+    is_all_taken: bool = False  # every reader took all that there is
 
     @cached_property
     def lines(self) -> dict[str, list[bytes]]:
@@ -106,12 +107,31 @@ def sends_are_there(found: Found) -> Broken:
         if found.sends[agent, to].count((n, text)) != 1:
             yield f"{agent}: message {n} to {to} was acknowledged and is not in its journals"
 
+    for agent, to, text in found.told("said"):
+        if sum(text == known for _, known in found.sends[agent, to]) != 1:
+            yield f"{agent}: {text!r} to {to} was acknowledged and is not in its journals, once"
+
 
 def intents_are_there(found: Found) -> Broken:
     """What was done outside is known to have begun: nobody does it again in silence."""
     for agent, task, key in found.told("done outside"):
         if not any(_is_about(entry, task, key) for entry in found.entries[agent]):
             yield f"{agent}: {key} of {task} was done outside and nothing says that it began"
+
+
+def answers_are_there(found: Found) -> Broken:
+    """An answer that was built upon is recorded, and what a question may cost: none is bought twice."""
+    for agent, turn in found.told("asked"):
+        answers = sum(e["type"] == "turn" and e["role"] == "assistant" for e in found.entries[agent])
+        if answers < turn:
+            yield f"{agent}: asked with {turn} answers, {answers} are recorded: one will be bought again"
+        reserved = [line for line in Reader(found.tree.budget_file(agent)).read() if b'"reserve"' in line.raw]
+        if len(reserved) <= turn:
+            yield f"{agent}: asked for answer {turn + 1}, {len(reserved)} are reserved"
+    for agent, number in found.told("tool"):
+        begun = sum(entry["type"] == "tool_call" for entry in found.entries[agent])
+        if begun < number:
+            yield f"{agent}: tool call {number} ran, {begun} are recorded to have begun"
 
 
 def lives_are_there(found: Found) -> Broken:
@@ -287,21 +307,22 @@ def mail_is_taken_once_in_order(found: Found) -> Broken:
     for agent, entries in found.entries.items():
         for entry in entries:
             if entry["type"] == "step" and "received" in entry:
-                for box, sender, seq, text in entry["result"]:
+                result = entry["result"]
+                for box, sender, seq, text in result["took"] if isinstance(result, dict) else result:
                     taken[agent, box, sender].append((seq, text))
-    for reader in found.agents:
+    for reader in {*(agent for (agent,) in found.told("takes"))}:
         for sender in found.agents:
             for box in (reader, "all"):
-                if sender != reader and taken[reader, box, sender] != found.sends[sender, box]:
-                    difference = _first_difference(taken[reader, box, sender], found.sends[sender, box])
-                    yield f"{reader} took from {box}/{sender}: {difference}"
+                took, sent = taken[reader, box, sender], found.sends[sender, box]
+                if sender != reader and took != (sent if found.is_all_taken else sent[: len(took)]):
+                    yield f"{reader} took from {box}/{sender}: {_first_difference(took, sent)}"
         yield from _people_taken(found, reader, taken[reader, reader, "operator"])
 
 
 def _people_taken(found: Found, reader: str, taken: list[tuple[int, str | None]]) -> Broken:
     news = read_operator_file(found.tree.mail_file(reader, "operator"), (0, 0, ""), to=reader)
     there = [entry.message.text for entry in news.entries if entry.message]
-    if [text for _, text in taken] != there:
+    if [text for _, text in taken] != (there if found.is_all_taken else there[: len(taken)]):
         yield f"{reader} took from people {[text for _, text in taken]}, there is {there}"
 
 
@@ -316,6 +337,7 @@ AS_FOUND: dict[str, Callable[[Found], Broken]] = {
     "acknowledged steps are recorded": steps_are_there,
     "acknowledged messages are journaled": sends_are_there,
     "what was done outside has its intent": intents_are_there,
+    "answers that were built upon are recorded": answers_are_there,
     "lives and their ends are known": lives_are_there,
     "settled tasks stay settled": settled_is_settled,
     "the supervisor remembers its acts": supervisor_remembers,

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from .history import History, read_history
+from .history import History
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import script
-from .states import State, Violation, sampled, try_state
+from .runs import orchestration, script
+from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
-SCRIPT = "script"
+SCRIPT, ORCHESTRATION = "script", "orchestration"
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
 
 
@@ -29,6 +30,7 @@ class Outcome:
 
     states: int = 0
     cuts: int = 0  # places in the records where the power could have gone
+    resumed: int = 0  # with real processes, to the end
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -47,6 +49,20 @@ def prove_script(seed: int, states: int) -> Outcome:
         name = f"{SCRIPT}-{seed}"
         truth = Truth.of(record(folder, name, seed))
         return try_states(truth, sampled(name, truth.history, states, Random(seed)), folder / "states")
+
+
+def prove_orchestration(seed: int, states: int, resumes: int) -> Outcome:
+    """Record the orchestration of `seed`, try `states` of what it may leave, resume `resumes` for real."""
+    with memory_folder() as folder:
+        name = f"{ORCHESTRATION}-{seed}"
+        truth = Truth.of(record(folder, name, seed))
+        chosen = [*sampled(name, truth.history, states, Random(seed))]
+        outcome = try_states(truth, chosen, folder / "states")
+        made = next(told.at for told in truth.history.told if told.what == "made")
+        for number, state in enumerate([state for state in chosen if state.at > made][:resumes]):
+            outcome.violations += try_resume(state, truth, folder / f"resumed-{number}")
+            outcome.resumed += 1
+    return outcome
 
 
 def prove_one(state: State) -> Outcome:
@@ -73,20 +89,25 @@ def catch(name: str, seed: int) -> Catch:
 
 
 def record(folder: Path, name: str, seed: int) -> History:
-    """Run the script of `seed` in a child that records; its history."""
+    """Run the script or the orchestration of this name in a child that records; its history."""
     log, root = folder / f"{name}.log", folder / name
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            start(log)
-            script.run(root, seed)
+            if name.startswith(ORCHESTRATION):
+                orchestration.run(root, seed, log=log, with_model=seed % 2 == 0)
+            else:
+                start(log)
+                script.run(root, seed)
             code = 0
+        except BaseException:  # noqa: BLE001 - the edge of the child
+            traceback.print_exc()
         finally:
             os._exit(code)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         raise RuntimeError(f"{name}: the run itself failed")
-    return read_history(read(log), root)
+    return settled_history([*read(log)], root)
 
 
 def try_states(

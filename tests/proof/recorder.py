@@ -7,6 +7,8 @@ what is told (`tell`) leaves one. Nothing is synced: the log is not what loses p
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import itertools
 import marshal
 import os
@@ -25,16 +27,16 @@ Record = tuple[Any, ...]  # (BEFORE, pid, number, operation, facts), (AFTER, pid
 _DESCRIPTOR = ("write", "pwrite", "fdatasync", "fsync", "truncate")
 _PATHS = ("rename", "link", "unlink", "mkdir", "rmdir")
 _numbers = itertools.count()
-_log = -1
+_log, _path, _is_installed = -1, "", False
 
 
 def start(path: Path | str) -> None:
     """Record into the log at `path`, made if needed, from now on: this process and those forked from it."""
-    global _log
-    is_first = _log < 0
-    _log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if is_first:
-        _move_up()
+    global _path, _is_installed
+    _path = os.fspath(path)
+    _open(_path)
+    if not _is_installed:
+        _is_installed = True
         for name in (*_DESCRIPTOR, *_PATHS, "create"):
             setattr(disk, name, _recorded(name, getattr(disk, name)))
 
@@ -53,6 +55,13 @@ def tell(what: str, *value: Any) -> None:
         _note((TOLD, os.getpid(), time.monotonic_ns(), what, value))
 
 
+def append(path: Path, what: str, *value: Any) -> None:
+    """`tell` into the log at `path`, by a process that does not record."""
+    data = marshal.dumps((TOLD, os.getpid(), time.monotonic_ns(), what, value))
+    with path.open("ab", buffering=0) as log:
+        log.write(len(data).to_bytes(4, "little") + data)
+
+
 def read(path: Path) -> Iterator[Record]:
     """The records of a log, in order."""
     with path.open("rb") as file:
@@ -60,19 +69,24 @@ def read(path: Path) -> Iterator[Record]:
             yield marshal.loads(file.read(int.from_bytes(head, "little")))
 
 
-def _move_up() -> None:
-    """Away from the numbers that agents and the programs they start use."""
+def _open(path: str) -> None:
+    """Open the log away from the numbers that agents and the programs they start use."""
     global _log
-    import fcntl
-
-    high = fcntl.fcntl(_log, fcntl.F_DUPFD_CLOEXEC, 250)
-    os.close(_log)
-    _log = high
+    low = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    _log = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 250)
+    os.close(low)
 
 
 def _note(record: Record) -> None:
     data = marshal.dumps(record)
-    os.write(_log, len(data).to_bytes(4, "little") + data)
+    data = len(data).to_bytes(4, "little") + data
+    try:
+        os.write(_log, data)
+    except OSError as error:  # a forked agent closes all that it inherits
+        if error.errno != errno.EBADF:
+            raise
+        _open(_path)
+        os.write(_log, data)
 
 
 def _recorded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:

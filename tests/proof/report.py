@@ -28,7 +28,7 @@ def shown(outcomes: dict[str, Outcome], catches: Sequence[Catch], *, seed: int, 
     caught = [catch for catch in catches if catch.violation is not None]
     lines = [f"seed {seed}"]
     lines += [
-        f"{name}: {outcome.states} states of {outcome.cuts} places to cut"
+        f"{name}: {outcome.states} states of {outcome.cuts} places to cut, {outcome.resumed} resumed for real"
         for name, outcome in _grouped(outcomes).items()
     ]
     lines += [f"states {states}, promises {len(promises)}, violations {len(violations)}"]
@@ -46,6 +46,7 @@ def _grouped(outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
     for name, outcome in outcomes.items():
         sum_ = found.setdefault(name.rpartition("-")[0] or name, Outcome())
         sum_.states, sum_.cuts = sum_.states + outcome.states, sum_.cuts + outcome.cuts
+        sum_.resumed += outcome.resumed
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from random import Random
 
@@ -16,10 +17,13 @@ from state_layout.paths import Tree
 from state_layout.tree import open_tree
 
 from .actor import Actor, Overseer
-from .cut import cut, lay_out
-from .history import History
+from .cut import cut, lay_out, whole
+from .history import History, read_history
 from .promises import AFTER_RECOVERY, AS_FOUND, Found, broken
+from .recorder import Record
 from .truth import Truth
+
+_OUTSIDE_THE_DOOR = ("spec/.lock", "run/ballast", ".log")  # a lock, zeros, what programs print
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,43 @@ def try_state(state: State, truth: Truth, folder: Path) -> list[Violation]:
         shutil.rmtree(root, ignore_errors=True)
 
 
+def try_resume(state: State, truth: Truth, folder: Path) -> list[Violation]:
+    """Build `state` in `folder`, resume it with real processes, wait for the end, hold every promise."""
+    from .runs.resumption import resume_to_the_end
+
+    folder.mkdir()
+    image = cut(truth.history, state.at, Random(f"{state.at}:{state.seed}"))
+    lay_out(image, folder / "tree", boot=own_handle(0).boot_id)
+    try:
+        wrong = resume_to_the_end(folder / "tree", truth, state.at, image.fates)
+    except (AssertionError, LayoutError) as error:
+        wrong = [("a real resume comes to its end", f"{type(error).__name__}: {error}")]
+    return [Violation(state, promise, text, image.told) for promise, text in wrong]
+
+
+def settled_history(records: list[Record], root: Path) -> History:
+    """The history of a run; of what was under way when its process was killed, what fits the tree."""
+    unfinished = read_history(records, root).unfinished
+    for count in range(len(unfinished) + 1):
+        for happened in combinations(unfinished, count):
+            history = read_history(records, root, happened={key for key, _ in happened})
+            if not differences(history, root):
+                return history
+    raise RuntimeError(f"not recorded: {differences(read_history(records, root), root)}, {unfinished}")
+
+
+def differences(history: History, root: Path) -> list[str]:
+    """The files that are not as the record says: what did not pass the door."""
+    paths = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
+    recorded = whole(history).files
+    return [
+        path
+        for path in sorted(paths.keys() | recorded.keys())
+        if not path.endswith(_OUTSIDE_THE_DOOR)
+        and (path not in paths or paths[path].read_bytes() != recorded.get(path))
+    ]
+
+
 def _hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str]) -> list[tuple[str, str]]:
     agents = next(truth.told("made", at), ([],))[0]
     found = Found(tree, truth, at, list(agents), fates)
@@ -95,7 +136,7 @@ def _hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, st
         notes = go_on(tree, [*agents], chance)
     except (LayoutError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         return [("everybody can go on", f"{type(error).__name__}: {error}")]
-    after = Found(tree, truth, at, list(agents), fates, notes=notes, is_recovered=True)
+    after = Found(tree, truth, at, list(agents), fates, notes, is_recovered=True, is_all_taken=True)
     return broken(AFTER_RECOVERY, after)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .cut import whole
 from .jobs import in_parallel
 from .mutations import BUGS
 from .plant import plant
-from .prove import Catch, Outcome, catch, prove_script, record
+from .prove import Catch, Outcome, catch, prove_orchestration, prove_script, record
+from .states import differences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 SHORT_BUGS = [
@@ -26,11 +26,8 @@ SHORT_BUGS = [
 
 def test_every_change_of_the_disk_is_recorded(tmp_path: Path) -> None:
     history = record(tmp_path, "script-1", 1)
-    root = tmp_path / "script-1"
-    there = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    del there["spec/.lock"], there["run/ballast"]
     assert not history.unfinished
-    assert whole(history).files == there
+    assert not differences(history, tmp_path / "script-1")
 
 
 def test_no_power_cut_breaks_a_promise() -> None:
@@ -39,6 +36,14 @@ def test_no_power_cut_breaks_a_promise() -> None:
         assert isinstance(outcome, Outcome), f"{name}: {outcome}"
         assert not outcome.violations, "\n".join(map(str, outcome.violations))
         assert outcome.states == 100
+
+
+def test_orchestration_survives_power_cuts() -> None:
+    """Recorded from real processes, a model among them; two of the states are resumed with real ones."""
+    for name, outcome in in_parallel([("orchestration-2", partial(prove_orchestration, 2, 60, 2))], width=1):
+        assert isinstance(outcome, Outcome), f"{name}: {outcome}"
+        assert not outcome.violations, "\n".join(map(str, outcome.violations))
+        assert (outcome.states, outcome.resumed) == (60, 2)
 
 
 def test_planted_bugs_are_caught() -> None:
