@@ -37,7 +37,8 @@ class Spending:
         longest possible one would keep other agents from spending what is left.
         """
         self._largest_output = max(self._largest_output, talk.output_tokens)
-        total = int(len(codec.encode([question.get("system"), question.get("messages")])) / _CHARS_A_TOKEN)
+        length = int(len(codec.encode([question.get("system"), question.get("messages")])) / _CHARS_A_TOKEN)
+        total = max(length, talk.input_tokens)  # history only grows: never less than the provider counted last
         known = min(total, talk.input_tokens)
         usage = {
             "cache_read_input_tokens": known,
