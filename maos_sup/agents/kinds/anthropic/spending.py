@@ -38,7 +38,7 @@ class Spending:
         """
         self._largest_output = max(self._largest_output, talk.output_tokens)
         length = int(len(codec.encode([question.get("system"), question.get("messages")])) / _CHARS_A_TOKEN)
-        total = max(length, talk.input_tokens)  # history only grows: never less than the provider counted last
+        total = max(length, talk.input_tokens)  # history only grows
         known = min(total, talk.input_tokens)
         usage = {
             "cache_read_input_tokens": known,
