@@ -161,6 +161,7 @@ class AgentSpec:
     want: Want = Want.RUN
     cwd: str | None = None  # "project" or "workspace"
     env: dict[str, str] = field(default_factory=dict)
+    env_from: dict[str, str] = field(default_factory=dict)  # by its name, the name outside
     restart: Restart = Restart()
     limits: dict[str, Any] = field(default_factory=dict)  # overrides of Limits
     keywords: tuple[str, ...] = ("discovery", "found", "result", "error")
@@ -169,7 +170,18 @@ class AgentSpec:
 
     @classmethod
     def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
-        own = {"kind", "role", "want", "cwd", "env", "restart", "limits", "keywords", "on_uncertain"}
+        own = {
+            "kind",
+            "role",
+            "want",
+            "cwd",
+            "env",
+            "env_from",
+            "restart",
+            "limits",
+            "keywords",
+            "on_uncertain",
+        }
         return cls(
             name=name,
             kind=value["kind"],
@@ -177,6 +189,7 @@ class AgentSpec:
             want=Want(value.get("want", "run")),
             cwd=value.get("cwd"),
             env=value.get("env") or {},
+            env_from=value.get("env_from") or {},
             restart=Restart(**_known(Restart, value.get("restart"))),
             limits=value.get("limits") or {},
             keywords=tuple(value.get("keywords", ("discovery", "found", "result", "error"))),

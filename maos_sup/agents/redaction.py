@@ -19,18 +19,17 @@ _SECRET_NAME = re.compile(
 )
 _NOT_SECRET = frozenset({"MAOS_MARK"})
 _LEAST_CHARS = 8  # shorter values are words that stand anywhere
-_SHAPES = (
-    r"sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,}",
-    r"gh[pousr]_[A-Za-z0-9]{30,}",
-    r"github_pat_[A-Za-z0-9_]{30,}",
-    r"glpat-[A-Za-z0-9_-]{20,}",
-    r"npm_[A-Za-z0-9]{30,}",
-    r"xox[abprs]-[A-Za-z0-9-]{10,}",
-    r"(?:AKIA|ASIA)[A-Z0-9]{16}",
-    r"AIza[A-Za-z0-9_-]{35}",
-    r"hf_[A-Za-z0-9]{30,}",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-)
+SHAPES = {
+    "a model provider's key": r"sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}",
+    "a GitLab token": r"glpat-[A-Za-z0-9_-]{20,}",
+    "an npm token": r"npm_[A-Za-z0-9]{30,}",
+    "a Slack token": r"xox[abprs]-[A-Za-z0-9-]{10,}",
+    "an AWS key id": r"(?:AKIA|ASIA)[A-Z0-9]{16}",
+    "a Google key": r"AIza[A-Za-z0-9_-]{35}",
+    "a Hugging Face token": r"hf_[A-Za-z0-9]{30,}",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+}
 STAND_IN = "[redacted]"
 _NAMES = frozenset(
     {"task", "run", "phase", "key", "token", "id", "name", "question", "received", "shown"}
@@ -61,20 +60,31 @@ def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
     return {key: value for key, value in variables.items() if isinstance(value, str)}
 
 
+def secret_variables(environment: Mapping[str, str]) -> dict[str, list[str]]:
+    """What to look for, by the name of its variable; of values that span lines their lines as well."""
+    found = {}
+    for name, value in environment.items():
+        if is_secret_name(name):
+            parts = {value.strip(), *(line.strip() for line in value.splitlines())}
+            found[name] = sorted(part for part in parts if len(part) >= _LEAST_CHARS)
+    return found
+
+
 def secret_values(environment: Mapping[str, str]) -> list[str]:
-    """The values of secret variables, the longest first; of such as span lines their lines as well."""
-    values = {value.strip() for name, value in environment.items() if is_secret_name(name)}
-    parts = {line.strip() for value in values for line in value.splitlines()}
-    return sorted(
-        (value for value in values | parts if len(value) >= _LEAST_CHARS),
-        key=lambda value: (-len(value), value),
-    )
+    """The values of secret variables, the longest first."""
+    values = {value for parts in secret_variables(environment).values() for value in parts}
+    return sorted(values, key=lambda value: (-len(value), value))
+
+
+def escaped(value: str) -> str:
+    """`value` as it stands within a text in JSON."""
+    return codec.encode(value).decode()[1:-1]
 
 
 def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
     """What finds secrets in text."""
     exact = [re.escape(value) for value in secret_values(environment)]
-    return re.compile("|".join([*exact, *_SHAPES]), re.DOTALL)
+    return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
 
 class Redactor:
@@ -82,9 +92,9 @@ class Redactor:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._pattern = pattern_of_secrets(environment)
-        escaped = {codec.encode(value).decode()[1:-1] for value in secret_values(environment)}
+        forms = {escaped(value) for value in secret_values(environment)}
         self._json_pattern = re.compile(
-            "|".join([*map(re.escape, sorted(escaped)), self._pattern.pattern]), re.DOTALL
+            "|".join([*map(re.escape, sorted(forms)), self._pattern.pattern]), re.DOTALL
         )
 
     def finds(self, text: str) -> bool:

@@ -96,7 +96,8 @@ def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
     except Damaged as error:
         _refuse(tree, agent, number, error)
         raise
-    redactor = Redactor({**os.environ, **spec.env})
+    named = {name: os.environ.get(outside, "") for name, outside in spec.env_from.items()}
+    redactor = Redactor({**os.environ, **named, **spec.env})
     settings = redactor.value(_settings(spec, specs))
     atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
     attempt = begin_attempt(tree, agent, recall=known, settings=settings)

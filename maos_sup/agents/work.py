@@ -103,7 +103,10 @@ class Work:
         return project
 
     def environment(self) -> dict[str, str]:
-        """What a program of this work finds in its environment, beside what we found in ours."""
+        """What a program of this work finds in its environment, beside what we found in ours.
+
+        Raises BadInput for what `env_from` does not find.
+        """
         life, paths = self.life, self.life.paths
         own = {
             "MAOS_DIR": str(life.tree.root),
@@ -124,7 +127,18 @@ class Work:
         }
         if life.project is not None:
             own["MAOS_PROJECT"] = str(life.project)
-        return {**outside_environment(), **self.spec.env, **own}
+        return {**outside_environment(), **self._named_anew(), **self.spec.env, **own}
+
+    def _named_anew(self) -> dict[str, str]:
+        """What `env_from` asks for. Raises BadInput for a variable that is not set."""
+        named = self.spec.env_from
+        missing = sorted({outside for outside in named.values() if outside not in os.environ})
+        if missing:
+            raise BadInput(
+                f"agent {self.life.agent}: 'env_from' asks for the variable {missing[0]}, which is not set; "
+                "set it, then 'maos-sup stop' and 'maos-sup resume'"
+            )
+        return {name: os.environ[outside] for name, outside in named.items()}
 
     def lay_out(self) -> None:
         """Make the folders a program may use, and put there what it is told in files. Raises StorageError."""

@@ -8,6 +8,7 @@ from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.cli.secrecy import look_for_secrets
 from state_layout.check import OF_PEOPLE, Problem, Severity, check
 from state_layout.check.repair import repair
 
@@ -17,11 +18,20 @@ from state_layout.check.repair import repair
 @click.option(
     "--repair", "repairs", is_flag=True, help="Mend what is safe to mend; what is set aside is kept."
 )
+@click.option(
+    "--secrets", "for_secrets", is_flag=True, help="Look for secrets in all files instead. Shows none."
+)
 @options.as_json
-def command(directory: str | None, *, repairs: bool, as_json: bool) -> int:
-    """Examine a tree: each problem, why it matters, what to do. Exit code 12 if a record is damaged, 2 if only spec/ has
-    mistakes."""
+def command(directory: str | None, *, repairs: bool, for_secrets: bool, as_json: bool) -> int:
+    """Examine a tree: each problem, why it matters, what to do.
+
+    Exit code 12 if a record is damaged, 2 if only spec/ has mistakes; with --secrets 13 if there is one.
+    """
     tree = tree_or_default(directory)
+    if for_secrets:
+        if repairs:
+            raise click.UsageError("--secrets repairs nothing; leave --repair out")
+        return look_for_secrets(tree, as_json=as_json)
     kinds = kind_shapes(say_aside)
     problems = check(tree, kinds=kinds)
     done = repair(tree, problems, kinds=kinds) if repairs else []

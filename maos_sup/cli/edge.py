@@ -15,6 +15,7 @@ from pathlib import Path
 from state_layout.errors import LayoutError
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
+SECRETS = 13  # there are secrets in files
 CLOSED_PIPE = 141  # as a shell reports SIGPIPE
 
 _traceback_folder: Path | None = None  # `run/` of the tree a command works on, once it is known

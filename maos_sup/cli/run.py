@@ -16,6 +16,7 @@ from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import home, name_of, open_made
 from maos_sup.cli.planning import Wanted, is_request, load_any, planned, shelf_of, wanted
 from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
@@ -89,6 +90,7 @@ def _from_words(wish: Wanted, directory: Path | None, *, yes: bool, allows_comma
 
 def _built(plan: Plan, directory: Path | None) -> Tree:
     """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
+    refuse_secrets(plan)
     now = datetime.now(UTC)
     id_ = new_id(str(plan.orchestration["request"]), now, SystemRandom())
     if directory is None:

@@ -107,6 +107,14 @@ AGENT = Shape(
             Nullable(Choice(("project", "workspace"))), "where it works; project where there is one"
         ),
         "env": Field(ENV, "added to the environment; kept in the tree, so no place for secrets"),
+        "env_from": Field(
+            MapOf(
+                value=Text(pattern=r"[^=\0]+", wish="the name of a variable"),
+                key=ENV.key,
+                key_wish=ENV.key_wish,
+            ),
+            "variables of the environment of maos-sup, by the name that the program knows them by",
+        ),
         "restart": Field(RESTART, "when its process fails"),
         "limits": Field(AGENT_LIMITS, "in place of the orchestration's"),
         "keywords": Field(

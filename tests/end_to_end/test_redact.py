@@ -16,7 +16,7 @@ CHATTY = """
     number = 0
     while not os.path.exists(out + "/go"):
         number += 1
-        os.write(1, b"line %d very-secret-value-1\\n" % number)
+        os.write(1, b"line %d very-secret-" b"value-1\\n" % number)
         with open(out + "/written." + os.environ["MAOS_ATTEMPT"], "w") as file:
             file.write(str(number))
 """
@@ -93,3 +93,18 @@ def test_what_was_written_is_kept_when_the_agent_dies(orchestra: Orchestra) -> N
         assert log == [f"line {number} [redacted]" for number in range(1, len(log) + 1)]
     orchestra.assert_nothing_left()
     orchestra.assert_sound()
+
+
+def test_variables_are_passed_on_under_other_names_and_warned_of_if_missing(orchestra: Orchestra) -> None:
+    orchestra.environment["BOBS_TOKEN"] = SECRET
+    program = {"kind": "command", "shell": 'test "$TOKEN" = very-secret-value-"1" && echo same; echo $TOKEN'}
+    orchestra.run(
+        {
+            "ann": {**program, "env_from": {"TOKEN": "BOBS_TOKEN"}, "redact": True},
+            "bob": {**program, "env_from": {"TOKEN": "NOT_SET"}, "restart": {"max": 0}},
+        }
+    )
+    orchestra.wait_rest("failed")
+    assert orchestra.output("ann") == "same\n[redacted]\n"
+    assert "asks for the variable NOT_SET, which is not set" in orchestra.task("bob")["error"]
+    assert files_with(orchestra, SECRET) == []

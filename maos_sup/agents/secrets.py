@@ -1,0 +1,121 @@
+"""Looks for secrets in all files of a tree, those of programs and people among them. Reads only, shows none.
+
+A secret is what the redactor would leave out: the value of a secret variable, of this environment or of an
+agent's `env`, or what has the shape of a well-known key. Links are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.redaction import SHAPES, escaped, secret_variables, spec_variables
+from state_layout.errors import storage_error
+from state_layout.files import atomic
+from state_layout.paths import Tree
+
+_CHUNK_BYTES = 1 << 20
+_LONGEST_LINE_BYTES = 1 << 24  # what is longer is looked at in pieces
+_OVERLAP_BYTES = 1 << 13
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a secret stands, and which it is by name: never the secret."""
+
+    path: str  # relative to the tree
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_secrets(tree: Tree, environment: Mapping[str, str]) -> list[Secret]:
+    """Every line of every file with a secret. Raises StorageError for a file that cannot be read."""
+    pattern, names = _pattern(tree, environment)
+    return [
+        Secret(path=str(path.relative_to(tree.root)), line=line, what=names[number])
+        for path in _files(tree.root)
+        for line, number in _in_file(path, pattern)
+    ]
+
+
+def _pattern(tree: Tree, environment: Mapping[str, str]) -> tuple[re.Pattern[bytes], dict[int, str]]:
+    """What finds secrets in bytes, a group for each; and what each group is."""
+    known: dict[str, str] = {}
+    for agent in sorted(path.stem for path in tree.agent_specs.glob("*.json")):
+        for name, values in secret_variables(spec_variables(tree, agent)).items():
+            known |= dict.fromkeys(values, f"the value of {name}, set in spec/agents/{agent}.json")
+    for name, values in secret_variables(environment).items():
+        known |= dict.fromkeys(values, f"the value of the variable {name}")
+    parts, names = [], {}
+    for value in sorted(known, key=len, reverse=True):
+        forms = {value, escaped(value)}
+        parts.append("|".join(re.escape(form) for form in sorted(forms)))
+        names[len(parts)] = known[value]
+    for what, shape in SHAPES.items():
+        parts.append(shape)
+        names[len(parts)] = f"what looks like {what}"
+    joined = "|".join(f"({part})" for part in parts)
+    return re.compile(joined.encode("utf-8", "surrogateescape"), re.DOTALL), names
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files below `folder`, sorted; what vanishes meanwhile is none."""
+    stack = [folder]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue
+        except OSError as cause:
+            raise storage_error("read", Path(cause.filename or folder), cause) from cause
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)
+
+
+def _in_file(path: Path, pattern: re.Pattern[bytes]) -> list[tuple[int, int]]:
+    """Line and group of what is found, each once a line."""
+    found: dict[tuple[int, int], None] = {}
+    try:
+        with atomic.opened(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW) as descriptor:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return []
+            for data, first_line in _pieces(descriptor):
+                for match in pattern.finditer(data):
+                    line = first_line + data.count(b"\n", 0, match.start())
+                    found[line, match.lastindex or 0] = None
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    return [*found]
+
+
+def _pieces(descriptor: int) -> Iterator[tuple[bytes, int]]:
+    """Whole lines, some at a time, and the number of the first; of very long lines pieces that overlap."""
+    rest, line = b"", 1
+    while chunk := os.read(descriptor, _CHUNK_BYTES):
+        data = rest + chunk
+        cut = data.rfind(b"\n") + 1
+        if not cut and len(data) < _LONGEST_LINE_BYTES:
+            rest = data
+            continue
+        yield data[: cut or len(data)], line
+        line += data.count(b"\n", 0, cut)
+        rest = data[cut:] if cut else data[-_OVERLAP_BYTES:]
+    if rest:
+        yield rest, line
