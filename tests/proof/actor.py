@@ -12,6 +12,7 @@ from typing import Any
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.translate import Translator, translate_leftovers
+from maos_sup.core.memory import is_remembered_only
 from maos_sup.supervisor.adopt import settle_in
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.specs import SpecsInForce
@@ -68,8 +69,9 @@ class Actor:
         fields = {"task": task, "run": 1, "key": key, "result": result, **effects}
         self.ledger.commit("step", fields, messages=messages)
         tell("step", self.agent, task, key, result)
-        for message in messages:
-            tell("sent", self.agent, message["to"], message["n"], message["text"])
+        numbers = self.ledger.look(lambda history: dict(history.sent))
+        for to, text in sends:
+            tell("sent", self.agent, to, numbers[to], text)
 
     def light(self, value: float) -> None:
         self.ledger.note("progress", {"value": value})
@@ -133,12 +135,18 @@ class Overseer:
         self.specs = SpecsInForce(tree)
         self.place = settle_in(tree, sorted(self.specs.now.agents))
         self.life: Life = begin_life(tree)
+        self._remembered: list[Any] = []
         tell("life", self.life.number)
 
     def act(self, *actions: Any) -> None:
+        """Record `actions`; what is only remembered is acknowledged with what follows from it."""
         self.life.record(actions)
-        for action in actions:
-            tell("action", type(action).__name__, getattr(action, "agent", ""), getattr(action, "attempt", 0))
+        self._remembered += actions
+        if not all(is_remembered_only(action) for action in actions):
+            for action in self._remembered:
+                kind, agent, attempt = type(action).__name__, action.agent, action.attempt
+                tell("action", kind, agent, attempt)
+            self._remembered.clear()
 
     def accept(self) -> None:
         """Take what people edited into force."""
