@@ -17,6 +17,7 @@ from state_layout.errors import BadInput
 
 Load = Callable[[Path], Plan]  # raises BadInput with every mistake
 _QUESTION = "run it? [y]es, [e]dit, [n]o: "
+_STYLES = {"heading": "bold", "warning": "bold red"}
 _AGAIN = "[e]dit again, [n]o: "
 
 
@@ -43,11 +44,13 @@ def approved(plan: Plan, *, load: Load, yes: bool, allows_commands: bool) -> Pla
 
 def show(plan: Plan) -> None:
     """Show `plan` on stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
     width = shutil.get_terminal_size((100, 24)).columns
-    is_plain = not sys.stderr.isatty() or bool(os.environ.get("NO_COLOR"))
     for line in planned_lines(plan.agents, plan.tasks, width=max(60, width)):
-        code = {"heading": "1", "warning": "1;31"}.get(line.style)
-        say_aside(line.text if is_plain or not code else f"\x1b[{code}m{line.text}\x1b[0m")
+        console.print(Text(line.text, _STYLES.get(line.style, "")), soft_wrap=True)
 
 
 def _refuse_commands(plan: Plan, *, allows_commands: bool) -> None:

@@ -10,7 +10,7 @@ from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
 from maos_sup.cli.planning import Wanted, bought, is_request, planned, shelf_of, wanted
-from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
 from state_layout.files.reading import real
@@ -57,7 +57,7 @@ def command(
         loaded = planned(wish, shelf_of(wish)) if output is None else _written(wish, output)
         show(loaded)
         if not as_json:
-            say(str(loaded.path) if output else loaded.path.read_text(encoding="utf-8").rstrip())
+            say_exactly(str(loaded.path) if output else loaded.path.read_text(encoding="utf-8").rstrip())
             return
     elif output is not None:
         raise BadInput("-o is for the plan of a request in words; this is the name of a plan")

@@ -108,6 +108,8 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
         say_aside("planning was interrupted; nothing was started")
         raise
     say_aside(f"planned by {_named(provider)}: {cost_text(found.answers)}")
+    if found.summary:
+        say_aside(" ".join(found.summary.split()))
     return found
 
 

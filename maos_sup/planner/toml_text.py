@@ -11,6 +11,7 @@ from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_QUOTES = re.compile(r'"{3,}|"+\Z')  # those that would end a multi-line text
 _LONGEST_LINE = 100
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
 
@@ -66,10 +67,9 @@ def _text(text: str) -> str:
     """One line in quotes, or a multi-line text that is read back as it was."""
     if "\n" not in text and len(text) <= _LONGEST_LINE:
         return _quoted(text)
-    escaped = text.replace("\\", "\\\\").replace('"""', '""\\"')
+    escaped = text.replace("\\", "\\\\")
+    escaped = _QUOTES.sub(lambda found: found[0].replace('"', '\\"'), escaped)
     escaped = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped)
-    if escaped.endswith('"'):
-        escaped = escaped[:-1] + '\\"'
     return f'"""\n{escaped}"""'
 
 

@@ -22,14 +22,14 @@ class Line(NamedTuple):
     style: str = ""
 
 
-def planned_lines(agents: Specs, tasks: Specs, *, width: int, known: Specs | None = None) -> list[Line]:
-    """The plan of these specs; `known` are tasks that are there already."""
+def planned_lines(agents: Specs, tasks: Specs, *, width: int) -> list[Line]:
+    """The plan of these specs; what tasks need beyond them is there already."""
     lines = [Line(text) for text in table(("AGENT", "KIND", "ROLE"), [*_agent_rows(agents)], width=width)]
     lines += [Line("")] if lines else []
     rows = [*graph_rows(tasks)]
     graph_width = max((len(row.graph) for row in rows), default=0)
     head = f"{'':{graph_width}}  "
-    told = [*_task_rows(tasks, known=known or {})]
+    told = [*_task_rows(tasks)]
     cells = table(("TASK", "AGENT", "WHAT"), told, width=max(20, width - len(head)))
     lines += [Line((head + text).rstrip(), "heading") for text in cells[:1]]
     by_task = dict(zip([row.task for row in rows if row.task], cells[1:], strict=True)) if cells else {}
@@ -112,10 +112,10 @@ def _agent_rows(agents: Specs) -> Iterator[tuple[str, str, str]]:
         yield name, kind, one_line(str(agent.get("role", "")).partition("\n")[0])
 
 
-def _task_rows(tasks: Specs, *, known: Specs) -> Iterator[tuple[str, str, str]]:
+def _task_rows(tasks: Specs) -> Iterator[tuple[str, str, str]]:
     for id_ in in_order(tasks):
         task = tasks[id_]
-        after = [need for need in task.get("needs", ()) if need in known]
+        after = [need for need in task.get("needs", ()) if need not in tasks]
         what = one_line(str(task.get("description", "")))
         yield id_, str(task["agent"]), f"(after {', '.join(after)}) {what}" if after else what
 

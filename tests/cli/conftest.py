@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cli_trees import Answer, new_tree
+from living import end_all
+from words import Model
 
 from maos_sup.cli import main
+from maos_sup.loopback.server import LoopbackServer
 from state_layout.paths import Tree
 
 
@@ -38,3 +42,29 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, *capfd.readouterr())
 
     return called
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the command is called in; no provider yet."""
+    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def server(model: Model, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
+    with LoopbackServer(model, api_key="sk-right", with_bodies=True) as made:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", made.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-right")
+        yield made
+        end_all(home)

@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from living import end_all, the_tree
+from living import the_tree
+from words import COMMANDS, PROPOSAL, REQUEST, Model
 
 from maos_sup.loopback.reply import Fault, FaultKind, Reply, fail, say
 from maos_sup.loopback.reply import call as tool_call
-from maos_sup.loopback.request import Request
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
 from state_layout.files import codec
 from state_layout.specs import add_spec
 
 Call = Callable[..., Any]
-REQUEST = "Refactor the payment module"
-PROPOSAL: dict[str, Any] = {
-    "summary": "One does it, one looks at it.",
-    "agents": [{"name": "dev", "role": "developer"}, {"name": "rev", "role": "reviewer"}],
-    "tasks": [
-        {"id": "do", "agent": "dev", "description": "Do it"},
-        {"id": "look", "agent": "rev", "description": "Look at it", "needs": ["do"]},
-    ],
-}
-COMMANDS = {
-    "agents": [{"name": "lint", "kind": "command", "command": ["true"]}],
-    "tasks": [{"id": "lint", "agent": "lint", "description": "Lint"}],
-}
-
-
-class Model:
-    """What the server says: `plans` one after the other, then the agents' answers."""
-
-    def __init__(self) -> None:
-        self.plans: list[Reply] = []
-        self.asked = 0
-
-    def __call__(self, request: Request) -> Reply:
-        if "propose_plan" not in request.tool_names:
-            return tool_call("finish", {"result": "ok"})
-        self.asked += 1
-        return self.plans.pop(0) if self.plans else tool_call("propose_plan", PROPOSAL)
-
-
-@pytest.fixture
-def model() -> Model:
-    return Model()
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the command is called in; no provider yet."""
-    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def server(model: Model, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
-    with LoopbackServer(model, api_key="sk-right", with_bodies=True) as made:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", made.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-right")
-        yield made
-        end_all(home)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def saved(home: Path) -> list[str]:

@@ -27,6 +27,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="the script finds what to kill in /proc")
 def test_words_are_planned_killed_twice_done_and_reviewed(orchestra: Orchestra, tmp_path: Path) -> None:
     given = {name: value for name, value in orchestra.environment.items() if not name.startswith("ANTHROPIC")}
@@ -36,7 +37,7 @@ def test_words_are_planned_killed_twice_done_and_reviewed(orchestra: Orchestra, 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{orchestra.told()}"

@@ -7,9 +7,11 @@ text all the same is understood as well. Troubles that pass are waited out for a
 from __future__ import annotations
 
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from typing import Any
 
 from maos_sup.agents.kinds.anthropic.model import Begun, Ended, Model, Whole
@@ -20,6 +22,7 @@ from maos_sup.agents.redaction import Redactor
 from maos_sup.core.questions import Answer, Question
 
 MAX_TOKENS = 16_384
+_LOOK_S = 0.2  # how soon an interrupt is seen at the latest
 PATIENCE_S = 180.0  # of waits in all; a server that cannot be reached at all is given up sooner
 _UNREACHABLE_PATIENCE_S = 6.0
 
@@ -40,7 +43,24 @@ class MessagesAsker:
         self._redactor, self._tell, self._patience_s = Redactor(environment), tell, patience_s
 
     def __call__(self, question: Question) -> Answer:
-        """The answer. Raises NoAnswer."""
+        """The answer. Raises NoAnswer, KeyboardInterrupt.
+
+        Asks from a thread: an interrupt in the midst of a foreign library may be swallowed there, or turned
+        into another error; here it finds this thread waiting, and the process may end.
+        """
+        done: Future[Answer] = Future()
+        threading.Thread(target=self._settle, args=(done, question), name="asking", daemon=True).start()
+        while not done.done():
+            wait([done], timeout=_LOOK_S)
+        return done.result()
+
+    def _settle(self, done: Future[Answer], question: Question) -> None:
+        try:
+            done.set_result(self._asked(question))
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: who waits raises it
+            done.set_exception(error)
+
+    def _asked(self, question: Question) -> Answer:
         body, key = self._body(question), uuid.uuid4().hex
         waited_s, tries = 0.0, 0
         while True:

@@ -1,0 +1,70 @@
+"""A plan as table and graph: every need is a line, whatever the shape."""
+
+from __future__ import annotations
+
+import pytest
+
+from maos_sup.views.planned import command_agents, graph_rows, in_order, planned_lines
+
+
+def drawn(**needs: str) -> list[str]:
+    """The graph of tasks that need the letters given."""
+    tasks = {task: {"needs": [*words]} for task, words in needs.items()}
+    return [f"{row.graph} {row.task}" if row.task else row.graph for row in graph_rows(tasks)]
+
+
+@pytest.mark.parametrize(
+    ("needs", "graph"),
+    [
+        ({"a": ""}, ["o a"]),
+        ({"a": "", "b": "a", "c": "b"}, ["o a", "o b", "o c"]),
+        ({"a": "", "b": ""}, ["o a", "o b"]),
+        ({"a": "", "b": "", "c": "ab"}, ["o a", "| o b", "+-'", "o c"]),
+        ({"a": "", "b": "a", "c": "a"}, ["o a", "+-.", "| o b", "o c"]),
+        ({"a": "", "b": "a", "c": "a", "d": "bc"}, ["o a", "+-.", "| o b", "o | c", "+-'", "o d"]),
+        ({"a": "", "b": "", "c": "a", "d": "bc"}, ["o a", "| o b", "o | c", "+-'", "o d"]),
+        (
+            {"a": "", "b": "", "c": "", "d": "ac", "e": "bd"},
+            ["o a", "| o b", "| | o c", "+-|-'", "o | d", "+-'", "o e"],
+        ),
+    ],
+)
+def test_graph(needs: dict[str, str], graph: list[str]) -> None:
+    assert drawn(**needs) == graph
+
+
+def test_tasks_come_after_what_they_need_else_as_given() -> None:
+    tasks = {"last": {"needs": ["b"]}, "a": {}, "b": {"needs": ["a", "elsewhere"]}}
+    assert in_order(tasks) == ["a", "b", "last"]
+    assert in_order({"a": {"needs": ["b"]}, "b": {"needs": ["a"]}, "c": {}}) == ["c", "a", "b"]
+
+
+def test_plan_is_shown_within_the_width_and_obeyed_by_no_terminal() -> None:
+    agents = {"dev": {"kind": "anthropic", "model": "m", "role": "You\x1b[31m are " + "x" * 200 + "\nmore"}}
+    tasks = {"a": {"agent": "dev", "description": "Do\nit\x07 " + "y" * 200}}
+    lines = [line.text for line in planned_lines(agents, tasks, width=80)]
+    assert all(len(line) <= 80 for line in lines)
+    assert "\x1b" not in "".join(lines)
+    assert "more" not in lines[1]
+    assert lines[-1].startswith("o  a     dev    Do it")
+
+
+def test_programs_are_warned_of() -> None:
+    agents = {
+        "model": {"kind": "anthropic", "role": "x"},
+        "lint": {"kind": "command", "command": ["make", "lint"]},
+        "sweep": {"kind": "command", "shell": "rm -r build"},
+        "code": {"kind": "python", "callable": "a:b"},
+    }
+    assert command_agents(agents) == {"lint": "make lint", "sweep": "rm -r build", "code": "a:b"}
+    lines = planned_lines(agents, {}, width=80)
+    assert [line.text for line in lines if line.style == "warning"][1:] == [
+        "  lint: make lint",
+        "  sweep: rm -r build",
+        "  code: a:b",
+    ]
+
+
+def test_needs_of_tasks_that_are_there_are_named() -> None:
+    tasks = {"more": {"agent": "dev", "needs": ["done"], "description": "More"}}
+    assert planned_lines({}, tasks, width=80)[-1].text == "o  more  dev    (after done) More"
