@@ -138,8 +138,8 @@ def _sends(processes: int, least: dict[str, float]) -> Section:
     rows += [not_run(name, why) for name, why in failed.items()]
     return Section(
         title=f"Durable sends, {processes} process(es)",
-        note="1 KB messages, acknowledged when durable (NORMAL may lose some to a power cut). Ours is written "
-        "twice, to the journal of its sender and to the mail of its reader. Ratio: ours to this one.",
+        note="1 KB messages, acknowledged when durable (NORMAL may lose some in a power cut). Ours is "
+        "written twice, to the journal of its sender and to the mail of its reader. Ratio: ours to this one.",
         rows=rows,
         lost=_lost(figures, f"sends from {processes} process(es)"),
         bars=[_bars(figures, processes)],

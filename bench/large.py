@@ -1,0 +1,97 @@
+"""Whole commands on large trees: `status` with 1,000 agents and a million messages, `check` of a gigabyte."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figures import ROUNDS, Row, Section, scratch, sized, spread
+from bench.large_trees import journal_bytes, tree_of_messages, tree_of_steps
+from bench.orchestras import make
+from state_layout.paths import Tree
+
+AGENTS, MESSAGES = sized(1000, 50), sized(1_000_000, 5000)
+CHECKED_MB = sized(1000, 20)
+CHECKED_AGENTS = 8
+CHECKS = min(ROUNDS, 2)
+TIMES = 2 * ROUNDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one command took."""
+
+    took_s: float
+    peak_mb: float
+
+
+def measure() -> list[Section]:
+    """Both tables."""
+    return [_status(), _check()]
+
+
+def _status() -> Section:
+    with scratch() as folder:
+        bare = make(folder / "bare", {"a": {"kind": "command", "command": ["true"]}})
+        tree = tree_of_messages(folder / "tree", agents=AGENTS, messages=MESSAGES)
+        size_mb = journal_bytes(tree) / 1e6
+        costs = [_cost("status", bare) for _ in range(TIMES)]
+        ended = [_cost("status", tree) for _ in range(TIMES)]
+        check = _cost("check", tree)
+        _forget_ends(tree)
+        killed = [_cost("status", tree) for _ in range(TIMES)]
+    name = f"{AGENTS:,} agents, {MESSAGES:,} messages ({size_mb:,.0f} MB)"
+    rows = [
+        _row("`status` of one agent", costs),
+        _row(f"`status`: {name}", ended),
+        _row("the same, all agents killed: their snapshots may be old", killed),
+        _row(f"`check`: {name}", [check]),
+    ]
+    note = "Files in the page cache; a whole command, from its start to its exit; memory at its peak."
+    return Section(title="Status of a large tree", note=note, rows=rows)
+
+
+def _check() -> Section:
+    rows = []
+    for megabytes in (CHECKED_MB // 10, CHECKED_MB):
+        with scratch() as folder:
+            tree = tree_of_steps(folder / "tree", agents=CHECKED_AGENTS, megabytes=megabytes)
+            size_mb = journal_bytes(tree) / 1e6
+            costs = [_cost("check", tree) for _ in range(CHECKS)]
+        rate = size_mb / statistics.median(cost.took_s for cost in costs)
+        rows.append(_row(f"`check` of {size_mb:,.0f} MB of journals", costs, ratio=f"{rate:,.0f} MB/s"))
+    note = f"{CHECKED_AGENTS} agents, steps of 1 KB: every line is hashed, parsed and folded."
+    return Section(title="Check of a large tree", note=note, rows=rows)
+
+
+def _row(name: str, costs: list[Cost], *, ratio: str = "") -> Row:
+    times = spread([cost.took_s for cost in costs], "s", 2)
+    peak = max(cost.peak_mb for cost in costs)
+    return Row(name=name, value=f"{times}, {peak:.0f} MB", ratio=ratio)
+
+
+def _forget_ends(tree: Tree) -> None:
+    """As after SIGKILL of everybody: no life said how it ended."""
+    for path in tree.agents.glob("*/attempts/*/exit.json"):
+        path.unlink()
+
+
+def _cost(command: str, tree: Tree) -> Cost:
+    """Run a command on `tree`. Raises RuntimeError if it finds anything wrong."""
+    began_s = time.perf_counter()
+    with (Path(tree.root).parent / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "maos_sup", command, str(tree.root)], stdout=said, stderr=said
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    took_s = time.perf_counter() - began_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = (Path(tree.root).parent / "said").read_text().splitlines()[-1:]
+        raise RuntimeError(f"{command} ended with exit code {process.returncode}: {last}")
+    return Cost(took_s=took_s, peak_mb=used.ru_maxrss / 1024)

@@ -1,0 +1,116 @@
+"""Large trees, written by the library's own writers as agents would leave them; only the syncs are left out.
+
+Nothing here measures. Agents of a ring each send messages to the next one, many to a step.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.orchestras import make
+from state_layout.files import atomic, codec
+from state_layout.files.chain import utc_now
+from state_layout.files.journal import Journal
+from state_layout.lives.attempts import Attempt, begin_attempt, recall, seal_exit
+from state_layout.lives.checkpoints import Checkpointer
+from state_layout.lives.history import History
+from state_layout.mail.outbox import Outbox
+from state_layout.paths import Tree
+
+MESSAGES_A_STEP = 10
+PROCESSES = 2
+IDLER = {"kind": "command", "command": ["sleep", "100000"]}
+
+
+def tree_of_messages(root: Path, *, agents: int, messages: int) -> Tree:
+    """`agents` agents that sent `messages` messages in all, each with a status and an end in order."""
+    names = [f"a{number:04}" for number in range(agents)]
+    tree = make(root, dict.fromkeys(names, IDLER))
+    pairs = list(zip(names, [*names[1:], names[0]], strict=True))
+    _in_processes([(_write_sender, (tree, name, to, messages // agents)) for name, to in pairs])
+    return tree
+
+
+def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
+    """`agents` agents whose journals hold `megabytes` MB of steps of 1 KB, all in all."""
+    names = [f"a{number:04}" for number in range(agents)]
+    tree = make(root, dict.fromkeys(names, IDLER))
+    steps = megabytes * 1000 // agents
+    _in_processes([(_write_steps, (tree, name, steps)) for name in names])
+    return tree
+
+
+def journal_bytes(tree: Tree) -> int:
+    """Bytes of all journals and mail files."""
+    return sum(path.stat().st_size for path in tree.root.rglob("*.jsonl"))
+
+
+def _in_processes(acts: list[tuple[Any, tuple[Any, ...]]]) -> None:
+    context = multiprocessing.get_context("fork")
+    with context.Pool(PROCESSES) as pool:
+        for waiting in [pool.apply_async(act, arguments) for act, arguments in acts]:
+            waiting.get()
+
+
+class _Life:
+    """One life of an agent: journal, mail, status, end."""
+
+    def __init__(self, tree: Tree, agent: str) -> None:
+        recalled = recall(tree, agent)
+        self._tree, self._agent = tree, agent
+        self.history: History = recalled.history
+        self.attempt: Attempt = begin_attempt(tree, agent, recall=recalled, settings={})
+        self.history.take(self.attempt.start)
+        self.outbox = Outbox(tree, agent, attempt=self.attempt.number)
+        self.outbox.catch_up(self.history)
+        self.write("task", {"phase": "running"})
+
+    @property
+    def journal(self) -> Journal:
+        return self.attempt.journal
+
+    def write(self, type_: str, fields: dict[str, Any]) -> None:
+        """One line about the agent's task."""
+        self.history.take(self.journal.record(type_, {"task": self._agent, "run": 1, **fields}))
+
+    def end(self) -> None:
+        """The task is done; everything is durable."""
+        self.write("task", {"phase": "done", "result": "all sent"})
+        self.journal.sync()
+        Checkpointer(self.attempt.paths).save(self.history, self.journal, self.outbox)
+        tasks = {task: asdict(outcome) for task, outcome in self.history.tasks.items()}
+        status = {
+            "agent": self._agent,
+            "attempt": self.attempt.number,
+            "seq": self.history.seq,
+            "at": utc_now(),
+        }
+        status |= {"phase": "parked", "tasks": tasks, "sent": self.history.sent_count}
+        atomic.refresh(self._tree.agent(self._agent).status, codec.encode(status) + b"\n")
+        seq = self.journal.synced_seq
+        seal_exit(self._tree, self._agent, self.attempt.number, by="agent", reason="parked", synced_seq=seq)
+        self.journal.close()
+        self.outbox.close()
+
+
+def _write_sender(tree: Tree, agent: str, to: str, count: int) -> None:
+    life = _Life(tree, agent)
+    for number in range(0, count, MESSAGES_A_STEP):
+        messages: list[dict[str, Any]] = []
+        for _ in range(min(MESSAGES_A_STEP, count - number)):
+            message = {"type": "info", "text": f"message {number} of {agent} to {to}: counted, nothing found"}
+            life.outbox.plan(to, message)
+            messages.append(message)
+        life.write("step", {"key": f"send {number}", "result": number, "sent": messages})
+        life.outbox.deliver(messages)
+    life.end()
+
+
+def _write_steps(tree: Tree, agent: str, count: int) -> None:
+    life = _Life(tree, agent)
+    for number in range(count):
+        life.write("step", {"key": f"step {number % 1000}", "result": "x" * 830})
+    life.end()
