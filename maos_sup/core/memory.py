@@ -51,6 +51,11 @@ def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     return Memory(agents={**memory.agents, action.agent: known}, outcomes=outcomes)
 
 
+def agent_of(action: Action) -> str:
+    """Whom `action` concerns; empty: all."""
+    return "" if isinstance(action, Finish) else action.agent
+
+
 def is_remembered_only(action: Action) -> bool:
     """Whether `action` changes nothing but memory, so that another may be decided on the same observation."""
     return isinstance(action, Acknowledge | Delay)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.decide import decide
-from maos_sup.core.memory import is_remembered_only
+from maos_sup.core.memory import agent_of, is_remembered_only
 from maos_sup.core.model import Action, Observation, Process
 from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
@@ -80,7 +81,7 @@ class _Supervisor:
         self._news: dict[str, Any] | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
         self._has_room = True
-        self._wake = Wake(tree.spec)
+        self._wake = Wake(tree)
         self._specs_due_s = self._due_s = 0.0  # when to look at them, and at everything, at the latest
         self._specs_tick_s = 0.0  # when to see whether they changed
         self._keep_by_s: float | None = None  # there are specs whose accepted copies are not written yet
@@ -94,9 +95,9 @@ class _Supervisor:
         was_woken = True
         try:
             while True:
-                trigger.drain()
-                if was_woken or self._is_due():
-                    finished = self._turn(leaving=wake.signalled)
+                is_general = trigger.drain() or wake.signalled or self._is_due()
+                if was_woken or is_general:
+                    finished = self._turn(leaving=wake.signalled, is_general=is_general)
                     if finished is not None:
                         return finished
                 was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
@@ -109,16 +110,22 @@ class _Supervisor:
         return self._specs.now.orchestration.intervals.tick_s
 
     def _is_due(self) -> bool:
-        """Whether a tick at which nothing was heard has something to do; a hundred agents cost half a
-        millisecond. Specs are looked at on each tick, for events get lost; all else every few ticks."""
+        """Whether a tick at which nothing was heard has something to do.
+
+        Events may get lost, so everything is looked at every few ticks, and the specs on each tick where the
+        system does not tell of changes.
+        """
         return self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home()
 
-    def _turn(self, *, leaving: bool) -> Phase | None:
-        """Look and act until there is nothing to do; the final phase if there is one."""
+    def _turn(self, *, leaving: bool, is_general: bool) -> Phase | None:
+        """Look and act until there is nothing to do; the final phase if there is one.
+
+        Unless the look is general, only those agents are looked at of whom the launcher has news.
+        """
         try:
             if self._is_unsound:
                 self._begin_again()
-            return self._rounds(leaving=leaving)
+            return self._rounds(leaving=leaving, is_general=is_general)
         except StorageFull as error:
             disk.unlink(self._tree.ballast)
             self._complain(str(error))
@@ -128,13 +135,14 @@ class _Supervisor:
         self._due_s = time.monotonic() + self._tick_s
         return None
 
-    def _rounds(self, *, leaving: bool) -> Phase | None:
+    def _rounds(self, *, leaving: bool, is_general: bool) -> Phase | None:
         if self._must_look_at_specs():
             self._look_at_specs()
+            is_general = True
         actions: list[Action] = []
         for _ in range(MOST_ROUNDS):
-            self._launcher.poll()
-            seen = self._look(leaving=leaving)
+            seen = self._look({agent_of(action) for action in actions}, leaving, is_general=is_general)
+            is_general = False
             actions, finished = self._act(seen)
             if finished is not None or not actions:
                 break
@@ -146,8 +154,9 @@ class _Supervisor:
         self._due_s = seen.now_s if actions else self._due_after(seen)
         return finished
 
-    def _look(self, *, leaving: bool) -> Observation:
-        seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving)
+    def _look(self, agents: AbstractSet[str], leaving: bool, *, is_general: bool) -> Observation:
+        only = None if is_general else agents
+        seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving, only=only)
         self._has_room = seen.has_room
         for agent, attempt in self._lookout.adopted:
             self._life.write("adopted", {"agent": agent, "attempt": attempt})
@@ -169,12 +178,10 @@ class _Supervisor:
         now_s = time.monotonic()
         if self._wake.hinted or now_s >= self._specs_due_s:
             return True
-        if now_s < self._specs_tick_s:
+        if self._wake.is_watching or now_s < self._specs_tick_s:
             return False
         self._specs_tick_s = now_s + self._tick_s
-        if self._specs.has_changed():
-            self._specs_due_s = now_s
-        return now_s >= self._specs_due_s
+        return self._specs.has_changed()
 
     def _is_at_home(self) -> bool:
         """Whether `run/` still says who supervises; else it was deleted, and is made anew."""
@@ -184,9 +191,10 @@ class _Supervisor:
         return False
 
     def _look_at_specs(self) -> None:
-        self._wake.hinted = False
+        was_hinted, self._wake.hinted = self._wake.hinted, False
         now_s = time.monotonic()
-        self._specs.refresh(now_s=now_s)
+        if was_hinted or self._specs.is_unsure or self._specs.has_changed():
+            self._specs.refresh(now_s=now_s)
         tick_s = self._tick_s
         after_s = min(JUDGE_AFTER_S, tick_s) if self._specs.is_unsure else TICKS_UNTIL_ALL * tick_s
         self._specs_due_s, self._specs_tick_s = now_s + after_s, now_s + tick_s

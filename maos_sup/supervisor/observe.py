@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
-from maos_sup.launchers.base import Launcher
+from maos_sup.launchers.base import Launcher, Observed
 from state_layout.errors import LayoutError
 from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
@@ -63,19 +64,28 @@ class Lookout:
         self._seen: dict[str, _Seen] = {}
         self._every_s, self._is_tick = 0.0, False
         self.due_s = 0.0  # when to look at the beats
+        self._last: dict[str, AgentObserved] = {}
+        self._told: dict[str, Observed] = {}  # by the launcher
         self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
-    def observe(self, specs: Specs, memory: Memory, *, leaving: bool) -> Observation:
-        """What is, now."""
+    def observe(
+        self, specs: Specs, memory: Memory, *, leaving: bool, only: AbstractSet[str] | None = None
+    ) -> Observation:
+        """What is, now. With `only`, agents that are not in it are taken as they were seen last, unless the
+        launcher has news of them."""
         now_s = time.monotonic()
         if now_s >= self.due_s:
             self._every_s = between_beats_s(specs)
             self.due_s, self._is_tick = now_s + self._every_s, True
-        living = self._launcher.living()
+            only = None
+        news, living = self._news(), self._launcher.living()
         agents = {
-            name: self._agent(specs, spec, is_alive=name in living, now_s=now_s)
+            name: before
+            if only is not None and name not in only and name not in news and (before := self._last.get(name))
+            else self._agent(specs, spec, is_alive=name in living, now_s=now_s)
             for name, spec in specs.agents.items()
         }
+        self._last = agents
         self._is_tick = False
         return Observation(
             specs=specs,
@@ -86,9 +96,14 @@ class Lookout:
             leaving=leaving,
         )
 
-    def status_of(self, agent: str) -> dict[str, Any]:
-        """The agent's own snapshot as last read."""
-        return self._seen[agent].status if agent in self._seen else {}
+    def _news(self) -> set[str]:
+        """The agents of whom the launcher says something else than at the last look."""
+        answer = self._launcher.poll()
+        if answer is None:
+            return set()
+        told = dict(answer)
+        before, self._told = self._told, told
+        return {name for name, each in told.items() if before.get(name) is not each}
 
     def _agent(self, specs: Specs, spec: AgentSpec, *, is_alive: bool, now_s: float) -> AgentObserved:
         seen = self._seen.get(spec.name)

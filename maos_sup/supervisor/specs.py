@@ -43,7 +43,7 @@ class SpecsInForce:
         return len(self._suspected_s) > len(self._reported)
 
     def has_changed(self) -> bool:
-        """Whether a file of `spec/` is not as it was at the last look: a stat each, nothing is opened."""
+        """Whether a file is not as it was at the last look: a stat each, nothing is opened."""
         return self._cache.has_changed()
 
     def refresh(self, *, now_s: float) -> None:
@@ -71,8 +71,13 @@ class SpecsInForce:
     def _accept(self, contents: dict[str, bytes], life: Life) -> None:
         """Journal that `contents` are in force, with one sync for all of them, then keep them."""
         for rel, data in contents.items():
-            changed = _changed_keys(self._accepted(rel), data)
-            life.write("spec", {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed})
+            before, after = self._accepted(rel), codec.decode_object(data)
+            changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+            told = {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed}
+            if before:  # a new file is there to be read
+                told["before"] = {key: _told(key, before[key]) for key in changed if key in before}
+                told["after"] = {key: _told(key, after[key]) for key in changed if key in after}
+            life.write("spec", told)
         life.sync()
         accept(self._tree, contents)
 
@@ -84,11 +89,10 @@ class SpecsInForce:
             return {}
 
 
+def _told(key: str, value: Any) -> Any:
+    """A value as the journal has it; of the environment only the names."""
+    return sorted(value) if key == "env" and isinstance(value, dict) else value
+
+
 def _shown(error: SpecError) -> dict[str, Any]:
     return {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
-
-
-def _changed_keys(old: dict[str, Any], after: bytes) -> list[str]:
-    """The top-level keys that differ; all of them in a new file."""
-    new = codec.decode_object(after)
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))

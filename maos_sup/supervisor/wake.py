@@ -1,8 +1,6 @@
-"""What makes the supervisor look sooner: exits, triggers, signals, changes in `spec/` (by watchdog).
+"""What makes the supervisor look sooner: exits, triggers, signals, changes in `spec/`.
 
-All of these are hints; the tick alone would do. watchdog loses events under load and inotify has few
-instances per user, so only `spec/` is watched, filtered to the kinds of events that matter, and a system
-that refuses to watch costs latency only.
+All of these are hints; the tick alone would do, and a system that refuses to watch costs latency only.
 """
 
 from __future__ import annotations
@@ -10,32 +8,29 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-from pathlib import Path
+from contextlib import suppress
 
-from watchdog.events import (
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
-
-_EVENTS = [FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent]
+from maos_sup.supervisor.inotify import Folders
+from state_layout.paths import Tree
 
 
 class Wake:
     """Sleeps until something may have changed."""
 
-    def __init__(self, spec: Path) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._selector = selectors.DefaultSelector()
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._read_end, selectors.EVENT_READ)
-        self._observer = _watch(spec, self._write_end)
+        self._folders = Folders([tree.spec, tree.agent_specs, tree.task_specs, tree.approvals])
+        if self._folders.fileno() >= 0:
+            self._selector.register(self._folders.fileno(), selectors.EVENT_READ)
         self.signalled = False
         self.hinted = True  # something in `spec/` may have changed; whoever looks takes it back
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether the system tells of changes in `spec/`."""
+        return self._folders.fileno() >= 0
 
     def listen(self, descriptor: int) -> None:
         """Wake when `descriptor` is readable. Whoever owns it drains it."""
@@ -50,47 +45,22 @@ class Wake:
     def sleep(self, longest_s: float) -> bool:
         """Wait for a hint, at most `longest_s`; whether one came. A burst of hints is taken as one."""
         was_woken = bool(self._selector.select(max(0.0, longest_s)))
-        self.hinted = self._drain() or self.hinted
+        if was_woken:
+            self._drain()
         return was_woken
 
     def close(self) -> None:
         """Stop watching."""
         signal.set_wakeup_fd(-1)
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
         self._selector.close()
+        self._folders.close()
         os.close(self._read_end)
         os.close(self._write_end)
 
-    def _drain(self) -> bool:
-        """Whether there was a hint."""
-        try:
-            return bool(os.read(self._read_end, 1 << 16))  # more than the pipe holds
-        except BlockingIOError:
-            return False
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._read_end, 1 << 16)  # more than the pipe holds
+        self.hinted = self._folders.drain() or self.hinted
 
     def _signalled(self, number: int, frame: object) -> None:
         self.signalled = True
-
-
-class _Hint(FileSystemEventHandler):
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        try:
-            os.write(self._descriptor, b".")
-        except (BlockingIOError, OSError):
-            return
-
-
-def _watch(spec: Path, descriptor: int) -> BaseObserver | None:
-    """Watch `spec` and its folders; None where the system refuses (too many watches)."""
-    observer = Observer()
-    try:
-        observer.schedule(_Hint(descriptor), str(spec), recursive=True, event_filter=_EVENTS)
-        observer.start()
-    except OSError:
-        return None
-    return observer

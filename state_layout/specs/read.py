@@ -16,7 +16,16 @@ from state_layout.paths import Tree
 from state_layout.records import AgentSpec, OrchestrationSpec, Specs, TaskSpec
 from state_layout.specs.files import ORCHESTRATION_REL, Kinds, SpecError, SpecFile, whole_file
 from state_layout.specs.folder import SpecFolder
-from state_layout.specs.links import Link, circle_faults, circles, link_faults, links_of
+from state_layout.specs.links import (
+    Hints,
+    Link,
+    LinkFault,
+    circle_faults,
+    circles,
+    faults_of,
+    links_of,
+    needs_first,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +76,8 @@ class SpecCache:
         return self._last[1]
 
     def has_changed(self) -> bool:
-        """Whether anything in `spec/` may be other than it was read: one stat a file, none is opened."""
-        return self._ours.has_changed()
+        """Whether any file may be other than it was read: one stat a file, none is opened."""
+        return self._ours.has_changed() or self._accepted.has_changed()
 
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
@@ -161,7 +170,13 @@ class _Choice:
     def _drop_dangling(self) -> bool:
         agents, tasks = self._links()
         bad = {rel for rel, files in self._candidates.items() if not files}
-        faults = list(link_faults(agents, tasks, bad=bad))
+        hints, faults = Hints(agents, tasks), list[LinkFault]()
+        for task in needs_first(tasks):  # so that what needs a task that is dropped is dropped in the same round
+            found = [*faults_of(task, tasks[task], agents, tasks, hints=hints, bad=bad)]
+            faults += found
+            if found and len(self._candidates[f"tasks/{task}.json"]) == 1:
+                bad.add(f"tasks/{task}.json")
+                del tasks[task]
         for fault in faults:
             file = self._candidates[f"tasks/{fault.task}.json"][0]
             self._errors.append(file.error(fault.at, fault.text))

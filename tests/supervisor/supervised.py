@@ -51,7 +51,6 @@ class Supervised:
     def turn(self) -> list[Action]:
         """Look, decide, journal, act, once."""
         self.specs.refresh(now_s=time.monotonic())
-        self.launcher.poll()
         seen = self.lookout.observe(self.specs.now, self.life.memory, leaving=False)
         actions = decide(seen, self.life.memory)
         if actions:
