@@ -24,6 +24,7 @@ BUILT_IN = {
     "python": "maos_sup.agents.kinds.python:PythonKind",
     "anthropic": "maos_sup.agents.kinds.anthropic.kind:AnthropicKind",
     "claude": "maos_sup.agents.kinds.claude.kind:ClaudeKind",
+    "cli": "maos_sup.agents.kinds.cli.kind:CliKind",
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from stage import Stage
 
+from maos_sup.loopback.reply import Reply, call
+from maos_sup.loopback.request import Request
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.lives.attempts import all_lines
 
@@ -44,7 +46,18 @@ class Coding:
         return {**own, "model": "claude-sonnet-4-6", "env": env, **settings}
 
     def run(self, agent: str = "ann") -> int:
-        return self.stage.run(agent, deadline_s=DEADLINE_S)
+        """A whole life; its exit code."""
+        try:
+            return self.stage.run(agent, deadline_s=DEADLINE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told(agent)}") from error
+
+    def told(self, agent: str = "ann") -> str:
+        """The last words of all files of the last life, for who reads a failed test."""
+        files = sorted(self.stage.tree.agent(agent).attempts.glob("*/*"))[-9:]
+        files += sorted(self.stage.tree.agent(agent).session.glob("projects/*/*.jsonl"))
+        texts = [f"== {path}\n{path.read_bytes()[-3000:].decode('utf-8', 'replace')}" for path in files]
+        return "\n".join([*texts, self.stage.log()])
 
     def bodies(self) -> list[dict[str, Any]]:
         """What was asked, in order."""
@@ -58,3 +71,13 @@ class Coding:
         """The journal lines of these types that count, of all lives."""
         lines = (line.fields() for line in all_lines(self.stage.tree, agent))
         return [fields for fields in lines if fields["type"] in types]
+
+
+def bash(command: str) -> Reply:
+    """A reply that calls Bash."""
+    return call("Bash", {"command": command, "description": "a step"}, text="I run it.")
+
+
+def steps(*replies: Reply) -> Callable[[Request], Reply]:
+    """Replies by the place in the conversation, the last one repeated."""
+    return lambda request: replies[min(request.turn, len(replies) - 1)]

@@ -1,8 +1,9 @@
 """Messages to the agent, put into Claude Code's standard input: each once, acknowledged when it was told.
 
 A message is known by a uuid that follows from its identity. It counts as told when the transcript has that
-uuid, as a message of its own or as one taken in between tools; only then its mark is committed. What was sent
-and is not there when the process ends is sent again.
+uuid, as a message of its own or as one taken in between tools, or its very text: messages that wait together
+are told as one, by one uuid. Only then its mark is committed; what was sent and is not there when the process
+ends is sent again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.kinds.claude.prompts import message_uuid
 from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.cli.prompts import message_uuid
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.lives.history import Mark
@@ -28,7 +29,7 @@ class Post:
         life = work.life
         self._life, self._redactor, self._session = life, redactor, session
         self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
-        self._under_way: list[tuple[str, dict[str, Mark]]] = []  # sent, not told yet
+        self._under_way: list[tuple[str, str, dict[str, Mark]]] = []  # text, uuid: sent, not told yet
 
     @property
     def is_under_way(self) -> bool:
@@ -53,19 +54,20 @@ class Post:
                     self._life.ledger.commit("received", {"received": marks})
                 break
             uuid = message_uuid(self._session, messages[0].id)
-            self._under_way.append((uuid, marks))
-            if uuid not in transcript.talk.seen:
-                tell(self._redactor.text(told_messages(messages)), uuid)
+            text = self._redactor.text(told_messages(messages))
+            self._under_way.append((text, uuid, marks))
+            if not transcript.talk.was_told(text, uuid):
+                tell(text, uuid)
                 has_sent = True
         self.acknowledge(transcript)
         return has_sent
 
     def acknowledge(self, transcript: Transcript) -> None:
         """Commit the marks of what the model was told. Raises StorageError."""
-        told = [(uuid, marks) for uuid, marks in self._under_way if uuid in transcript.talk.seen]
+        told = [item for item in self._under_way if transcript.talk.was_told(item[0], item[1])]
         if told:
             transcript.sync()
-        for uuid, marks in told:
+        for _, uuid, marks in told:
             self._life.ledger.commit("received", {"received": marks, "told": uuid})
         self._under_way = [item for item in self._under_way if item not in told]
 

@@ -49,9 +49,15 @@ class Stream:
         self._memory = record.memory
         self._counted: dict[str, int] = dict.fromkeys(_USAGE, 0)  # usage on record of this process
         self._cost_usd = 0.0  # on record of this process
+        self._old_calls = frozenset(self._memory.calls)  # of dead processes
         self.answer: Answer | None = None
         self.is_asking = False  # a question is under way
         self.result: Event | None = None  # of the last turn
+
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a tool is running: it has its own limits."""
+        return bool(self._memory.calls.keys() - self._old_calls)
 
     def events(self, *, is_final: bool = False) -> list[tuple[Event, int]]:
         """What came since: events, each with the offset after it. Lines that are none are left out."""

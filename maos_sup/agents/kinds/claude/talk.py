@@ -141,7 +141,6 @@ class Talk:
         self._is_ready = True
         for text, uuid in self._opening:
             self._tell_user(text, uuid)
-        self._scene.post.send(self._scene.transcript, self._tell_user)
 
     # -- its turns
 
@@ -156,6 +155,11 @@ class Talk:
         post.acknowledge(self._scene.transcript)
         if not post.is_under_way and not post.send(self._scene.transcript, self._tell_user):
             self._is_leaving = True
+
+    def _is_opened(self) -> bool:
+        """Whether it was told what comes first: before that, messages could be taken for a part of it."""
+        seen = self._scene.transcript.talk.seen
+        return self._is_ready and all(uuid in seen for _, uuid in self._opening)
 
     def _retries(self, event: Event) -> None:
         """It waits for its provider: so do all who use it, if it was told to."""
@@ -188,9 +192,9 @@ class Talk:
             return self._stop(gates.outcome, now_s)
         if ending is not None and (ending not in SOFT or not self._is_ready):
             return self._stop(Outcome(ended=ending), now_s, is_hard=True)
-        if self._is_ready:
+        if self._is_opened():
             self._scene.post.send(self._scene.transcript, self._tell_user)
-        elif now_s > self._asked_status_s + _ASK_AGAIN_S and self._asked_status_s:
+        elif not self._is_ready and now_s > self._asked_status_s + _ASK_AGAIN_S and self._asked_status_s:
             self._ask_for_servers()
         self._look_for_stall(now_s)
         return None
@@ -222,9 +226,11 @@ class Talk:
         return outcome
 
     def _look_for_stall(self, now_s: float) -> None:
-        stall_s = self._scene.settings.stall_s if self._is_ready else _START_S
+        scene = self._scene
+        is_idle = not scene.stream.is_asking and not scene.stream.is_in_call
+        stall_s = _START_S if not self._is_ready or is_idle else scene.settings.stall_s
         since_s = max(self._moved_s, self._quiet_until_s)
-        if (self._scene.stream.is_asking or not self._is_ready) and now_s > since_s + stall_s:
+        if not scene.stream.is_in_call and now_s > since_s + stall_s:
             self._running.end(self._work.limits.stop_grace_s / 2)
             self._look_at_rest()
             self.trouble = Trouble(cause=Cause.STALL, text=f"Claude Code was silent for {stall_s:g} s")

@@ -35,6 +35,10 @@ class Talk:
         """The text of the answer that ended the turn."""
         return "\n\n".join(self.texts).strip()
 
+    def was_told(self, text: str, uuid: str) -> bool:
+        """Whether the model was told this: several messages may be told as one, which has one uuid only."""
+        return uuid in self.seen or any(text in told for told in self.told)
+
     def take(self, record: dict[str, Any]) -> None:
         """Fold one record; unknown ones mean nothing."""
         if record.get("isSidechain"):
@@ -62,7 +66,8 @@ class Talk:
     def _message(self, uuid: str | None, content: Any) -> None:
         if uuid:
             self.seen.add(uuid)
-        self.told.append(content if isinstance(content, str) else codec.encode(content).decode())
+        blocks = content if isinstance(content, list) else [{"text": content}]
+        self.told.append("\n".join(str(block.get("text") or "") for block in blocks))
         self._goes_on()
 
     def _goes_on(self) -> None:

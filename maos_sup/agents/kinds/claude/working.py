@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 from maos_sup.agents.kind import Ended, Outcome
-from maos_sup.agents.kinds.anthropic import prompts as team_prompts
 from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Cause, Trouble, delay_s
-from maos_sup.agents.kinds.claude import prompts, starting
+from maos_sup.agents.kinds.claude import starting
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.stream import Stream
 from maos_sup.agents.kinds.claude.talk import Scene, Talk
 from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.cli import prompts
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
@@ -24,6 +24,7 @@ from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.sandbox.confine import choose
 from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work
 from state_layout.lives.attempts import list_attempts
@@ -181,7 +182,8 @@ class Session:
         work, talk, memory = self._work, self._transcript.talk, self._memory
         uuid = prompts.message_uuid(self._id, "task")
         if uuid not in talk.seen:
-            return [(self._first_prompt(), uuid)]
+            text = prompts.first_prompt(work, sandbox=choose(self._settings.sandbox))
+            return [(text, uuid)]
         told = "\n".join(talk.told)
         untold = [
             id_ for id_ in [*memory.calls, *memory.results] if id_ not in talk.results and id_ not in told
@@ -192,19 +194,6 @@ class Session:
             return []
         what = f"going on/{work.life.attempt}/{self._processes}"
         return [(prompts.going_on(interrupted, finished), prompts.message_uuid(self._id, what))]
-
-    def _first_prompt(self) -> str:
-        work = self._work
-        place = "a folder of your own"
-        if work.life.project is not None and work.spec.cwd != "workspace":
-            place = f"the project's folder {work.life.project.name!r}, which all agents share"
-        return team_prompts.first_prompt(
-            work.task,
-            work.life.specs.now,
-            results=work.results(),
-            folder=place,
-            sandbox=self._settings.sandbox or "landlock",
-        )
 
     def _wait_out(self, trouble: Trouble, count: int) -> None:
         """Raises kind.Ended."""

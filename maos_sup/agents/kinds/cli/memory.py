@@ -36,6 +36,7 @@ class Memory:
     waste: dict[str, Amount] = field(default_factory=dict)  # by key: of questions without an answer
     input_tokens: int = 0  # of the last answer, all of its prompt
     largest_output: int = 0  # tokens
+    used: dict[str, int] = field(default_factory=dict)  # as told last by who counts from the beginning
     result: Entry | None = None  # what it came to, unless it went on since
 
     @property
@@ -78,6 +79,7 @@ def _turn(memory: Memory, entry: Entry) -> None:
     usage = entry.get("usage") or {}
     memory.input_tokens = sum(usage.get(name) or 0 for name in _INPUTS)
     memory.largest_output = max(memory.largest_output, usage.get("output_tokens") or 0)
+    memory.used = entry.get("used") or memory.used
     memory.result = None
 
 
@@ -92,8 +94,7 @@ def _tool_call(memory: Memory, entry: Entry) -> None:
 
 
 def _tool_result(memory: Memory, entry: Entry) -> None:
-    memory.calls.pop(entry["id"], None)
-    memory.results[entry["id"]] = entry
+    memory.results[entry["id"]] = {**memory.calls.pop(entry["id"], {}), **entry}
 
 
 def _result(memory: Memory, entry: Entry) -> None:

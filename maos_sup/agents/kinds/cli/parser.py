@@ -1,0 +1,71 @@
+"""What a line of a command line's output means, by the rules of its profile. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from maos_sup.agents.kinds.cli.profile import PATHS
+
+USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """One thing that a line says: `what` of MEANINGS, and the values that its rule names."""
+
+    what: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """A value as text, empty if it is not there."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else "" if value is None else str(value)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """The token counts in it."""
+        return {name: int(self.values[name]) for name in USAGE if _is_count(self.values.get(name))}
+
+
+def meanings(line: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Iterator[Meaning]:
+    """All that `line` means: the first rule for each kind of meaning that fits."""
+    found: set[str] = set()
+    for rule in rules:
+        what = _family(rule["is"])
+        if what in found or not _fits(line, rule["when"]):
+            continue
+        found.add(what)
+        values = {
+            name: value for name in PATHS if name in rule and (value := at(line, rule[name])) is not _MISSING
+        }
+        if rule.get("input_has_cached") and "input_tokens" in values:
+            values["input_tokens"] = max(0, values["input_tokens"] - (values.get(USAGE[2]) or 0))
+        yield Meaning(what=rule["is"], values=values)
+
+
+def at(value: Any, path: str) -> Any:
+    """What stands in `value` at `path`, like item.text or content.0.text."""
+    for key in path.split("."):
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return _MISSING
+    return value
+
+
+def _family(what: str) -> str:
+    """Meanings of which a line has one at most."""
+    return {"piece": "text", "tool_error": "tool_result", "error": "result"}.get(what, what)
+
+
+def _fits(line: Mapping[str, Any], when: Mapping[str, Any]) -> bool:
+    return all(at(line, path) == wanted for path, wanted in when.items())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

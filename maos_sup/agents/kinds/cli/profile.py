@@ -1,0 +1,158 @@
+"""How a command line is called and understood: a profile, ready-made or written into the agent's settings.
+
+A profile is data: arguments to start and to resume a session, how the prompt gets in, which lines of its
+output mean what. `profiles/` has those for codex, gemini and opencode; any key of a spec goes before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from state_layout.errors import BadInput
+from state_layout.files import codec
+from state_layout.shapes.shape import Choice, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.specs.tables import BUDGET
+
+_FOLDER = Path(__file__).parent / "profiles"
+PROFILES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
+MEANINGS = (
+    *("session", "text", "piece", "tool_call", "tool_result", "tool_error"),
+    *("usage", "result", "error", "warning"),
+)
+PATHS = (
+    *("session", "model", "text", "id", "name", "input", "content", "cost_usd", "total_tokens"),
+    *("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+)
+PRICES = ("input", "output", "cache_read", "cache_write")
+_argv = ListOf(item=Text(), wish='a list like ["tool", "run", "--json"]')
+_seconds = Number(above=0, most=86_400)
+_path = Text(least=1, wish="where the value stands in the line, like item.text")
+RULE = Shape(
+    fields={
+        "when": Field(Free(), "values by their place in the line, all of which must be there", required=True),
+        "is": Field(Choice(MEANINGS), "what such a line means", required=True),
+        "input_has_cached": Field(Flag(), "input_tokens counts cached ones as well", default=False),
+        **{name: Field(_path, "where that stands in the line") for name in PATHS},
+    }
+)
+SETTINGS = Shape(
+    fields={
+        "profile": Field(Choice(PROFILES), "a command line that is known already"),
+        "start_argv": Field(
+            _argv, "the program and its arguments; {session}, {prompt}, {model} stand for these"
+        ),
+        "resume_argv": Field(
+            _argv, "the same, to go on with {session}; without it every attempt starts anew"
+        ),
+        "model_argv": Field(_argv, "put after the program's first words where a model is named"),
+        "model": Field(Text(least=1), "the model, as the command line calls it"),
+        "args": Field(_argv, "more arguments", default=[]),
+        "prompt": Field(Choice(("stdin", "arg", "file")), "how it is told what to do", default="stdin"),
+        "parser": Field(ListOf(item=RULE), "which lines of its output mean what; each is a JSON object"),
+        "usage": Field(
+            Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
+        ),
+        "success": Field(
+            Choice(("exit", "result", "both")),
+            "exit code 0, a line that means result, or both",
+            default="exit",
+        ),
+        "home_env": Field(
+            Text(), "a variable that names its own folder, which is put into session/; empty: its usual one"
+        ),
+        "max_turns": Field(Number(least=1, whole=True), "most answers for one task", default=200),
+        "budget": Field(BUDGET, "of this agent alone"),
+        "price": Field(
+            MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
+            "USD a million tokens, in place of tables",
+        ),
+        "sandbox": Field(Choice(("landlock", "bubblewrap", "none")), "what confines it", default="none"),
+        "sandbox_read": Field(_argv, "absolute paths it may also read", default=[]),
+        "sandbox_write": Field(_argv, "absolute paths it may also write", default=[]),
+        "stall_s": Field(_seconds, "longest silence", default=1800),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile with what the agent's spec says laid over it."""
+
+    start_argv: tuple[str, ...]
+    resume_argv: tuple[str, ...] | None = None
+    model_argv: tuple[str, ...] = ()
+    model: str | None = None
+    args: tuple[str, ...] = ()
+    prompt: str = "stdin"
+    parser: tuple[Mapping[str, Any], ...] = ()
+    usage: str = "delta"
+    success: str = "exit"
+    home_env: str = ""
+    max_turns: int = 200
+    price: Mapping[str, float] | None = None
+    sandbox: str = "none"
+    sandbox_read: tuple[str, ...] = ()
+    sandbox_write: tuple[str, ...] = ()
+    stall_s: float = 1800.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, agent: str) -> Profile:
+        """The profile of an agent. Raises BadInput without a command line."""
+        name = settings.get("profile")
+        base = read_profile(name) if name is not None else {}
+        known: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in {**base, **settings}.items()
+            if key in cls.__dataclass_fields__
+        }
+        if not known.get("start_argv"):
+            wish = f"give 'profile' (one of {', '.join(PROFILES)}) or 'start_argv'"
+            raise BadInput(f"agent {agent}: kind 'cli' has no command line; {wish}")
+        if known.get("success", "exit") != "exit" and not any(
+            rule.get("is") == "result" for rule in known.get("parser", ())
+        ):
+            raise BadInput(
+                f"agent {agent}: 'success' is {known['success']!r}, but no rule of 'parser' is a result"
+            )
+        return cls(**known)
+
+    def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
+        """The arguments of one process; `prompt` is the text or, for prompt = file, its path."""
+        template = self.resume_argv if is_resumed and self.resume_argv is not None else self.start_argv
+        names = {"session": session or "", "prompt": prompt, "model": self.model or ""}
+        has_prompt = any("{prompt}" in part for part in template)
+        given = [_filled(part, names) for part in template]
+        if self.model is not None:
+            more = [_filled(part, names) for part in self.model_argv]
+            given[_words(given) : _words(given)] = more
+        given[_words(given) : _words(given)] = list(self.args)
+        if self.prompt != "stdin" and not has_prompt:
+            given.append(prompt)
+        return given
+
+    @property
+    def names_session(self) -> bool:
+        """Whether we choose the name of a session."""
+        return any("{session}" in part for part in self.start_argv)
+
+
+def read_profile(name: str) -> dict[str, Any]:
+    """A ready-made profile."""
+    return codec.decode_object((_FOLDER / f"{name}.json").read_bytes())
+
+
+def _filled(part: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        part = part.replace(f"{{{name}}}", value)
+    return part
+
+
+def _words(argv: list[str]) -> int:
+    """How many words come before the first option: options may stand there whatever follows."""
+    for index, part in enumerate(argv):
+        if part.startswith("-"):
+            return index
+    return len(argv)

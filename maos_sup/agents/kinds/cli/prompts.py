@@ -1,0 +1,60 @@
+"""What command lines are told: the task, and how their session was interrupted. Pure.
+
+Every message has an identity that follows from what it says, not from when it is sent: so a message that may
+have arrived is known again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+from xml.sax.saxutils import escape, quoteattr
+
+from maos_sup.agents.kinds.anthropic import prompts as team_prompts
+from maos_sup.agents.kinds.cli.memory import Entry
+from maos_sup.agents.work import Work
+from state_layout.files import codec
+
+_MOST_CHARS = 4_000
+GO_ON = "Your process was stopped and started again. Go on with your task where you were."
+INTERRUPTED = "interrupted, outcome unknown: it was running when the process died and was not run again"
+FINISHED = "it had finished before the process died; this is its result"
+
+
+def session_id(orchestration: str, agent: str, task: str, run: int) -> str:
+    """The id of the session in which a run of a task is done."""
+    return str(uuid5(NAMESPACE_URL, codec.encode([orchestration, agent, task, run]).decode()))
+
+
+def message_uuid(session: str, what: str) -> str:
+    """The identity of a message of `session`."""
+    return str(uuid5(UUID(session), what))
+
+
+def first_prompt(work: Work, *, sandbox: str) -> str:
+    """The task and what it stands in. Raises Damaged, StorageError."""
+    place = "a folder of your own"
+    if work.life.project is not None and work.spec.cwd != "workspace":
+        place = f"the project's folder {work.life.project.name!r}, which all agents share"
+    specs = work.life.specs.now
+    return team_prompts.first_prompt(work.task, specs, results=work.results(), folder=place, sandbox=sandbox)
+
+
+def going_on(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> str:
+    """What a session is told when it goes on after its process ended in the middle."""
+    parts = [GO_ON]
+    parts += [_call(entry, INTERRUPTED) for entry in interrupted]
+    parts += [_call(entry, FINISHED, content=entry.get("content")) for entry in finished]
+    return "\n\n".join(parts)
+
+
+def _call(entry: Mapping[str, Any], what: str, *, content: str | None = None) -> str:
+    shown = _cut(codec.encode(entry.get("input")).decode())
+    result = "" if content is None else f"\n<result>\n{escape(_cut(content))}\n</result>"
+    head = f"<call id={quoteattr(entry['id'])} name={quoteattr(str(entry.get('name')))}>"
+    return f"{head}\n{escape(shown)}\n</call>\n{what}{result}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}[...]"

@@ -1,0 +1,171 @@
+"""Claude Code and its agent are killed at any instant: nothing is bought twice, run twice or told twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coding import DEADLINE_S, Coding, bash, steps
+from processes import is_running
+from stage import Stage, kill_marked, marked_pids, wait_for
+
+from maos_sup.loopback.reply import Pace, Reply, say
+from maos_sup.loopback.request import Request
+from state_layout.files import codec
+from state_layout.mail.operator_mail import append_operator_message
+from state_layout.records import TaskPhase
+
+Make = Callable[..., Coding]
+ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "6"))
+STEPS = 4
+KILLS = 3  # in a round, at most
+PACE = Pace(chunk_chars=12, chunk_delay_s=0.01)
+
+
+def done_steps(request: Request) -> int:
+    """How many steps the model was told of, done or begun with an unknown outcome."""
+    return len(set(re.findall(r"step-(\d)-(?:done|begun)", results_in(request))))
+
+
+def results_in(request: Request) -> str:
+    """The results and notes that the model has seen: the calls themselves do not count."""
+    texts = []
+    for message in request.messages:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        for block in blocks:
+            if block.get("type") == "tool_result":
+                texts.append(str(block.get("content")))
+            elif block.get("type") == "text" and message["role"] != "assistant":
+                texts.append(block["text"].replace("echo step-", "step-").replace("; sleep", "-begun; sleep"))
+    return "\n".join(texts)
+
+
+def worker(request: Request) -> Reply:
+    """A model that does one step after the other, and never one that it knows to have begun."""
+    step = done_steps(request)
+    if step >= STEPS:
+        return Reply(content=({"type": "text", "text": "All steps are done."},), pace=PACE)
+    command = f"echo step-{step}; sleep 0.1; echo {step} >> $OUT/ran; echo step-{step}-done"
+    use = {"type": "tool_use", "name": "Bash", "input": {"command": command, "description": f"step {step}"}}
+    return Reply(content=({"type": "text", "text": f"Now step {step}."}, use), pace=PACE)
+
+
+def transcript_records(tree: Any) -> list[dict[str, Any]]:
+    """The whole records in the transcript of agent ann."""
+    found = []
+    for path in (tree.agent("ann").session / "projects").glob("*/*.jsonl"):
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                found.append(codec.decode(line))
+            except codec.NotJson:
+                continue
+    return [record for record in found if isinstance(record, dict)]
+
+
+def recorded_answers(tree: Any) -> set[str]:
+    """The ids of the model's answers that the transcript has."""
+    messages = [record["message"] for record in transcript_records(tree) if record.get("type") == "assistant"]
+    return {message["id"] for message in messages if message.get("model") != "<synthetic>"}
+
+
+def is_done(one: Coding) -> bool:
+    outcome = one.stage.history("ann").tasks.get("ann")
+    return outcome is not None and outcome.phase is TaskPhase.DONE
+
+
+def kill_everything(one: Coding, life: Any) -> None:
+    """SIGKILL to the agent and all that wears the tree's mark, Claude Code and its commands among it."""
+    life.kill() if life.is_running() else None
+    wait_for(lambda: not kill_marked([one.stage.root]), "all is dead")
+
+
+@pytest.mark.timeout(0 if ROUNDS > 6 else 300)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_killed_at_random_instants(code: Make, seed: int) -> None:
+    chance = random.Random(seed)
+    one = code(worker)
+    sent = kills = 0
+    for _ in range(KILLS):
+        append_operator_message(one.stage.tree, "ann", text=f"letter {sent} of the operator")
+        sent += 1
+        asked = len(one.bodies())
+        life = one.stage.live("ann")
+        if chance.random() < 0.8:  # else while it starts
+            wait_for(
+                lambda asked=asked, life=life: len(one.bodies()) > asked or not life.is_running(),
+                "a question",
+                deadline_s=DEADLINE_S,
+            )
+        end_s = time.monotonic() + chance.uniform(0.0, 2.0)
+        wait_for(lambda end_s=end_s, life=life: time.monotonic() >= end_s or not life.is_running(), "it")
+        if chance.random() < 0.5:
+            life.kill() if life.is_running() else None  # its successor ends what it left
+        else:
+            kill_everything(one, life)
+        kills += 1
+        if is_done(one):
+            break
+    if not is_done(one):
+        assert one.run() == 0, one.stage.log()
+    assert_once(one, sent, kills)
+
+
+def assert_once(one: Coding, sent: int, kills: int) -> None:
+    outcome = one.stage.history("ann").tasks["ann"]
+    assert (outcome.phase, outcome.result) == (TaskPhase.DONE, "All steps are done."), one.stage.log()
+    # no tool ran twice
+    assert max(Counter(one.stage.words("ran")).values(), default=1) == 1
+    # every message was seen exactly once in the conversation that is there in the end
+    text = one.texts()
+    assert [text.count(f"letter {number} of the operator") for number in range(sent)] == [1] * sent
+    assert text.count("<task id=") == 1
+    assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS
+    # what was answered on record was not asked again: each kill loses one answer at most
+    assert len(one.bodies()) <= len(recorded_answers(one.stage.tree)) + kills
+
+
+def test_running_command_is_told_as_unknown_and_not_run_again(code: Make) -> None:
+    def script(request: Request) -> Reply:
+        return say("I look.") if "outcome unknown" in request.last_user else plan(request)
+
+    plan = steps(bash("echo begun >> $OUT/f; sleep 60; echo late >> $OUT/f"), say("no"))
+    one = code(script)
+    life = one.stage.live("ann")
+    wait_for(lambda: one.stage.words("f"), "the command", deadline_s=DEADLINE_S)
+    life.kill()
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "I look."
+    assert "name=\\'Bash\\'" in one.texts() or 'name="Bash"' in one.texts()
+    assert one.stage.words("f") == ["begun"]
+    assert not [pid for pid in marked_pids(one.stage.root) if is_running(pid)]
+
+
+def test_session_goes_on_in_a_copy_of_the_tree(code: Make, tmp_path: Path) -> None:
+    one = code(worker)
+    append_operator_message(one.stage.tree, "ann", text="letter 0 of the operator")
+    life = one.stage.live("ann")
+    wait_for(lambda: len(one.stage.words("ran")) >= 2, "two steps", deadline_s=DEADLINE_S)
+    shutil.copytree(one.stage.root, tmp_path / "elsewhere", ignore_dangling_symlinks=True)
+    kill_everything(one, life)
+    copy = object.__new__(Stage)
+    copy.__dict__.update(one.stage.__dict__)
+    copy.tree = type(one.stage.tree)(tmp_path / "elsewhere")
+    copy.root, copy.lives = copy.tree.root, []
+    shutil.rmtree(copy.tree.run)
+    copy.pretend_supervised()
+    one.stage = copy
+    known = recorded_answers(copy.tree)
+    assert one.run() == 0, one.told()
+    assert known <= recorded_answers(copy.tree) and len(known) >= 2
+    assert copy.history("ann").tasks["ann"].result == "All steps are done."
+    assert one.texts().count("letter 0 of the operator") == 1
+    assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS

@@ -1,0 +1,138 @@
+"""The provider fails, the budget is used up, the process hangs: Claude Code waits, goes on or is ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from coding import DEADLINE_S, Coding, bash, steps
+from stage import wait_for
+
+from maos_sup.agents.kinds.models.holds import hold_on
+from maos_sup.loopback.reply import Fault, FaultKind, Reply, say
+from maos_sup.loopback.request import Request
+from state_layout.ledger import spent_by
+from state_layout.mail.operator_mail import append_operator_message
+from state_layout.records import TaskPhase
+
+Make = Callable[..., Coding]
+STALL = Fault(kind=FaultKind.STALL, after_chunks=1)
+USAGE = {
+    "input_tokens": 5000,
+    "output_tokens": 1000,
+    "cache_read_input_tokens": 0,
+    "cache_creation_input_tokens": 0,
+}  # 0.006 USD at a dollar a million
+
+
+def failing(
+    at: tuple[int, ...], fault: Fault, plan: Callable[[Request], Reply]
+) -> Callable[[Request], Reply]:
+    """`plan`, but for the questions of these numbers."""
+    return lambda request: Reply(content=plan(request).content, fault=fault if request.number in at else None)
+
+
+def wait_phase(one: Coding, phase: str, agent: str = "ann") -> str:
+    """Wait until the agent shows `phase`; the reason that it gives."""
+
+    def reason() -> Any:
+        status = one.stage.status(agent)
+        return status.get("reason") if status.get("phase") == phase else None
+
+    return str(wait_for(reason, f"{agent} {phase}; {one.stage.log()}", deadline_s=DEADLINE_S))
+
+
+def test_limit_holds_all_who_use_the_provider_and_passes(code: Make) -> None:
+    limit = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=4.0)
+    one = code(failing((1,), limit, steps(bash("true"), say("done"))), {"ann": {}, "bob": {}})
+    life = one.stage.live("ann")
+    assert "goes on at" in wait_phase(one, "paused")
+    provider = one.server.url.removeprefix("http://")
+    assert hold_on(one.stage.tree, provider) is not None
+    other = one.stage.live("bob")
+    assert "goes on at" in wait_phase(one, "paused", "bob")
+    assert [life.wait(deadline_s=DEADLINE_S), other.wait(deadline_s=DEADLINE_S)] == [0, 0], one.told()
+    first, *later = [entry["at_s"] for entry in one.server.log.requests()]
+    assert min(later) - first >= 3.9
+
+
+def test_outage_is_waited_out_and_the_session_goes_on(code: Make) -> None:
+    down = Fault(kind=FaultKind.ERROR, status=500)
+    one = code(failing((2, 3), down, steps(bash("echo x >> ran"), say("done"))))
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "done"
+    assert (one.stage.tree.agent("ann").workspace / "ran").read_text() == "x\n"
+    assert len(one.bodies()) == 4
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_refusal_that_no_repetition_mends_fails_the_task_at_once(code: Make, status: int) -> None:
+    one = code(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=status, message="never")))
+    assert one.run() == 0, one.told()
+    outcome = one.stage.history("ann").tasks["ann"]
+    assert outcome.phase is TaskPhase.FAILED and str(status) in str(outcome.error)
+    assert len(one.bodies()) <= 2
+
+
+def test_silence_is_ended_by_the_watchdog_and_asked_again(code: Make) -> None:
+    one = code(failing((1,), STALL, steps(say("done"))), {"ann": {"stall_s": 2}})
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "done"
+    [broken] = one.all_lines("ann", "broken")
+    assert broken["waste"]["tokens"] > 0
+
+
+def test_pause_takes_effect_between_steps_and_the_session_goes_on(code: Make) -> None:
+    one = code(steps(bash("touch $OUT/begun; until [ -e $OUT/go ]; do sleep 0.05; done"), say("done")))
+    life = one.stage.live("ann")
+    wait_for(lambda: (one.stage.outside / "begun").exists(), "the step", deadline_s=DEADLINE_S)
+    one.stage.edit("agents/ann.json", want="pause")
+    wait_for(lambda: life.is_running(), "it goes on until the step is done")
+    (one.stage.outside / "go").touch()
+    assert life.wait(deadline_s=DEADLINE_S) == 0
+    assert one.stage.exit("ann")["reason"] == "paused"
+    assert len(one.bodies()) == 1
+    one.stage.edit("agents/ann.json", want="run")
+    assert one.run() == 0, one.told()
+    assert len(one.all_lines("ann", "tool_call")) == 1
+    assert one.stage.history("ann").tasks["ann"].result == "done"
+
+
+def test_used_up_budget_pauses_within_one_question_and_a_higher_one_goes_on(code: Make) -> None:
+    def script(request: Request) -> Reply:
+        made = len([line for line in one.stage.words("ran") if line])
+        reply = bash("echo x >> $OUT/ran") if made < 5 else say("done")
+        return Reply(content=reply.content, usage=USAGE)
+
+    cap = 0.0225  # three answers of six; the first estimate alone is 0.0205
+    one = code(script, budget={"max_cost_usd": cap})
+    life = one.stage.live("ann")
+    assert "raise max_cost_usd" in wait_phase(one, "paused")
+    asked = len(one.bodies())
+    spent = sum(amount.cost_usd or 0 for amount in spent_by(one.stage.tree).values())
+    assert 0 < spent <= cap
+    life.kill()
+    life = one.stage.live("ann")
+    assert "raise max_cost_usd" in wait_phase(one, "paused")
+    assert len(one.bodies()) == asked
+    one.stage.edit("orchestration.json", budget={"max_cost_usd": 1.0})
+    assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert len(one.stage.words("ran")) == 5
+
+
+def test_stop_ends_it_with_all_that_it_started(code: Make) -> None:
+    one = code(steps(bash("trap '' TERM HUP; touch $OUT/begun; (sleep 61 & sleep 61)"), say("done")))
+    life = one.stage.live("ann")
+    wait_for(lambda: (one.stage.outside / "begun").exists(), "the step", deadline_s=DEADLINE_S)
+    append_operator_message(one.stage.tree, "ann", text="stop that")
+    one.stage.edit("orchestration.json", limits={"stop_grace_s": 1.0})
+    one.stage.edit("agents/ann.json", want="stop")
+    began_s = time.monotonic()
+    assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
+    from stage import marked_pids
+
+    assert marked_pids(one.stage.root) == []
+    assert one.stage.exit("ann")["reason"] == "stopped", time.monotonic() - began_s
