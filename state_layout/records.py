@@ -293,11 +293,11 @@ class Message:
             sender=value["from"],
             to=value["to"],
             seq=value["seq"],
-            type=value.get("type", "info"),
-            text=value.get("text"),
+            type=_text_in(value, "type") or "info",
+            text=_text_in(value, "text"),
             body=value.get("body"),
-            reply_to=value.get("reply_to"),
-            at=value.get("at", ""),
+            reply_to=_text_in(value, "reply_to"),
+            at=_text_in(value, "at") or "",
         )
 
 
@@ -306,4 +306,10 @@ MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error
 
 def _known(cls: Any, value: dict[str, Any] | None) -> dict[str, Any]:
     """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
+def _text_in(value: dict[str, Any], key: str) -> str | None:
+    """The text under `key`; what is none counts as not there."""
+    found = value.get(key)
+    return found if isinstance(found, str) else None
+
+
     return {key: item for key, item in (value or {}).items() if key in cls.__dataclass_fields__}

@@ -16,6 +16,7 @@ from state_layout.errors import LayoutError
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
 SECRETS = 13  # there are secrets in files
+_MOST_LINES = 50  # of one error
 CLOSED_PIPE = 141  # as a shell reports SIGPIPE
 
 _traceback_folder: Path | None = None  # `run/` of the tree a command works on, once it is known
@@ -66,7 +67,10 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         sys.stdout.flush()
         return code
     except LayoutError as error:
-        _say("\n".join(f"maos-sup: {line}" for line in str(error).splitlines()))
+        lines = str(error).splitlines()
+        if len(lines) > _MOST_LINES:
+            lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} more; mend these first"]
+        _say("\n".join(f"maos-sup: {line}" for line in lines))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -74,10 +74,10 @@ def _json(path: Path, data: bytes) -> Document:
     try:
         value = codec.decode_object(data)
         twice = places.repeats_a_key(data)
+    except (codec.NestedTooDeeply, RecursionError) as cause:
+        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
     except codec.NotJson as cause:
         raise BadInput(f"{path}:{cause.line}: {not_json_text(data, cause)}") from cause
-    except RecursionError as cause:
-        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
     text = data.decode()
     repeats = [*repeated_keys(places.json_places(text))] if twice else []
     return Document(path=path, value=value, text=text, is_json=True, repeats=repeats)

@@ -58,7 +58,7 @@ class Mailbox:
             except codec.NotJson:
                 self._note(f"{self._tree.shown(file.path)}: seq {line.seq} is no message; left out")
                 continue
-            yield {"from": file.sender, "to": file.box, "type": "info", "at": ""} | message
+            yield _sound(message) | {"from": file.sender, "to": file.box, "seq": line.seq}
         if reader.damage is not None and not reader.damage.is_partial:
             self._note(
                 f"{self._tree.shown(file.path)}: damaged after seq {reader.position.seq}; see maos-sup check"
@@ -84,6 +84,12 @@ class Mailbox:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+
+def _sound(message: Message) -> Message:
+    """A message without what is not of the form that FORMAT.md gives it; the path says who wrote to whom."""
+    bad = [key for key in ("type", "at", "text", "reply_to") if not isinstance(message.get(key, ""), str)]
+    return {"type": "info", "at": ""} | {key: item for key, item in message.items() if key not in bad}
 
 
 def _as_json(message: MessageRecord) -> Message:

@@ -37,6 +37,10 @@ class NotJson(ValueError):
         self.line, self.column = line, column
 
 
+class NestedTooDeeply(NotJson):
+    """It may be JSON, but none that could be written again."""
+
+
 def encode(value: object) -> bytes:
     """Encode `value` compactly, key order kept.
 
@@ -64,9 +68,9 @@ def decode(data: bytes | str) -> Any:
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
-        raise NotJson("nested too deeply", line=1, column=1) from error
+        raise NestedTooDeeply("nested too deeply", line=1, column=1) from error
     if _may_be_deep(data) and not _is_flat(value):
-        raise NotJson(f"nested too deeply; use at most {MOST_LEVELS} levels", line=1, column=1)
+        raise NestedTooDeeply("nested too deeply", line=1, column=1)
     return value
 
 

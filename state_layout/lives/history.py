@@ -14,6 +14,7 @@ from typing import Any
 from state_layout.files.chain import ORIGIN, Line, Position
 from state_layout.records import SETTLED, TaskOutcome, TaskPhase
 
+_MOST = 1 << 62  # no file is longer
 Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, offset in bytes, h
 
 
@@ -86,7 +87,7 @@ class History:
         """What `to_json` gave; unknown keys are dropped. Raises ValueError, KeyError or TypeError."""
         known = {item.name for item in fields(cls)} - {"unmailed"}
         read = {key: item for key, item in value.items() if key in known}
-        read["position"] = Position(*value["position"])
+        read["position"] = Position(*as_mark(value["position"]))
         read["tasks"] = {task: TaskOutcome.from_json(item) for task, item in value["tasks"].items()}
         for name in ("marks", "mailed"):
             read[name] = {key: as_mark(item) for key, item in value[name].items()}
@@ -101,6 +102,8 @@ def run_key(task: str, run: int) -> str:
 def as_mark(value: Any) -> Mark:
     """A mark as read from JSON. Raises ValueError or TypeError."""
     seq, offset, h = value
+    if not (0 <= int(seq) < _MOST and 0 <= int(offset) < _MOST):
+        raise ValueError("seq and offset of a mark are whole numbers from 0")
     return int(seq), int(offset), str(h)
 
 

@@ -122,7 +122,7 @@ def _has(tests: dict[str, _Test], *required: str) -> _Test:
 def _is_task(value: Any) -> bool:
     try:
         TaskOutcome.from_json(value)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return True
 

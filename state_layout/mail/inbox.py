@@ -148,16 +148,7 @@ class Inbox:
         except ValueError:
             self._tell(f"{self._shown(file)}: the line with seq {line.seq} is no JSON object; skipped")
             return None
-        return Message(
-            sender=file.sender,
-            to=file.box,
-            seq=line.seq,
-            type=told.get("type", "info"),
-            text=told.get("text"),
-            body=told.get("body"),
-            reply_to=told.get("reply_to"),
-            at=told.get("at", ""),
-        )
+        return Message.from_json({**told, "from": file.sender, "to": file.box, "seq": line.seq})
 
     def _tell_corruption(self, file: OpenMail) -> None:
         """Say so if the file is corrupt where it was durable; a torn tail is its writer's to set aside."""

@@ -147,14 +147,14 @@ def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, Any] | None
     try:
         value = codec.decode_object(data)
         repeats = places.repeats_a_key(data)
+    except (codec.NestedTooDeeply, RecursionError):
+        return None, (whole_file(path, "is nested too deeply; make it flatter"),)
     except codec.NotJson as cause:
         text = not_json_text(data, cause)
         error = SpecError(
             path=path, line=cause.line, key="", text=f"{path}:{cause.line}: {text}", digest=digest
         )
         return None, (error,)
-    except RecursionError:
-        return None, (whole_file(path, "is nested too deeply; make it flatter"),)
     if not repeats:
         return value, ()
     faults = repeated_keys(places.json_places(data.decode()))

@@ -5,12 +5,15 @@ A fault names the task whose file has to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from state_layout.records import TaskSpec
 from state_layout.shapes.rules import At
 from state_layout.shapes.wording import closest, listed
+
+_MOST_HINTS = 20
+_LONGEST_WAY = 12  # tasks of a circle that are named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +42,54 @@ def link_faults(
     agents: Set[str], tasks: Mapping[str, Link], *, bad: Set[str] = frozenset()
 ) -> Iterator[LinkFault]:
     """Yield a fault for every unknown agent or need. `bad`: spec files that are there but not in force."""
+    hints = Hints(agents, tasks)
     for task, link in tasks.items():
-        if link.agent is not None and link.agent not in agents:
-            cause = _not_among(link.agent, agents, what="agent", bad=bad)
-            yield LinkFault(task=task, at=("agent",), text=f"'agent' is {link.agent!r}, {cause}")
-        for index, need in enumerate(link.needs):
-            if need not in tasks:
-                cause = _not_among(need, tasks, what="task", bad=bad)
-                text = f"'needs[{index}]' is {need!r}, {cause}"
-                yield LinkFault(task=task, at=("needs", index), text=text)
+        yield from faults_of(task, link, agents, tasks, hints=hints, bad=bad)
+
+
+def faults_of(
+    task: str,
+    link: Link,
+    agents: Set[str],
+    tasks: Container[str],
+    *,
+    hints: Hints,
+    bad: Set[str] = frozenset(),
+) -> Iterator[LinkFault]:
+    """Yield what is wrong with the references of one task."""
+    if link.agent is not None and link.agent not in agents:
+        cause = hints.not_among(link.agent, what="agent", bad=bad)
+        yield LinkFault(task=task, at=("agent",), text=f"'agent' is {link.agent!r}, {cause}")
+    for index, need in enumerate(link.needs):
+        if need not in tasks:
+            cause = hints.not_among(need, what="task", bad=bad)
+            text = f"'needs[{index}]' is {need!r}, {cause}"
+            yield LinkFault(task=task, at=("needs", index), text=text)
+
+
+class Hints:
+    """What was probably meant. Looking for it takes long among thousands of names: the first few are enough."""
+
+    def __init__(self, agents: Iterable[str], tasks: Iterable[str]) -> None:
+        self._names = {"agent": sorted(agents), "task": sorted(tasks)}
+        self._left = _MOST_HINTS
+
+    def not_among(self, word: str, *, what: str, bad: Set[str]) -> str:
+        """Why `word` is no agent or task, and what to use."""
+        if (rel := f"{what}s/{word}.json") in bad:
+            return f"whose file spec/{rel} is bad; mend that one"
+        names = self._names[what]
+        if not names:
+            return f"but there is no {what}; add it"
+        self._left -= 1
+        meant = closest(word, names) if self._left >= 0 else ""
+        return f"which is no {what}; {meant or 'use ' + listed(names[:8], last='or')}"
 
 
 def circle_faults(circle: Sequence[str], tasks: Mapping[str, Link]) -> list[LinkFault]:
     """The fault of each task in a circle of needs."""
-    way = " -> ".join([*circle, circle[0]])
+    shown = [*circle] if len(circle) <= _LONGEST_WAY else [*circle[:_LONGEST_WAY], f"... ({len(circle)} tasks)"]
+    way = " -> ".join([*shown, circle[0]])
     faults = []
     for task, need in zip(circle, [*circle[1:], circle[0]], strict=True):
         index = [*tasks[task].needs].index(need)
@@ -62,16 +99,42 @@ def circle_faults(circle: Sequence[str], tasks: Mapping[str, Link]) -> list[Link
 
 
 def circles(tasks: Mapping[str, Link]) -> list[list[str]]:
-    """Circles among the needs, as paths in which each task needs the next; none only if there is none."""
+    """Circles among the needs, as paths in which each task needs the next; none only if there is none.
+
+    No task is in two of them: where circles share tasks, one stands for all.
+    """
     found: list[list[str]] = []
     done: set[str] = set()
+    caught: set[str] = set()
     for start in tasks:
         if start not in done:
-            _follow(start, tasks, done=done, found=found)
+            for circle in _follow(start, tasks, done=done):
+                if caught.isdisjoint(circle):
+                    found.append(circle)
+                    caught.update(circle)
     return found
 
 
-def _follow(start: str, tasks: Mapping[str, Link], *, done: set[str], found: list[list[str]]) -> None:
+def needs_first(tasks: Mapping[str, Link]) -> list[str]:
+    """Every task after those it needs, circles aside."""
+    done: dict[str, None] = {}
+    seen: set[str] = set()
+    for start in tasks:
+        path = [(start, iter(tasks[start].needs))] if start not in seen else []
+        seen.add(start)
+        while path:
+            task, needs = path[-1]
+            need = next((need for need in needs if need in tasks and need not in seen), None)
+            if need is None:
+                done[task] = None
+                path.pop()
+            else:
+                seen.add(need)
+                path.append((need, iter(tasks[need].needs)))
+    return [*done]
+
+
+def _follow(start: str, tasks: Mapping[str, Link], *, done: set[str]) -> Iterator[list[str]]:
     """Depth first without recursion: `path` is the way here, each with the needs still to follow from it."""
     path = {start: iter(tasks[start].needs)}
     while path:
@@ -82,15 +145,6 @@ def _follow(start: str, tasks: Mapping[str, Link], *, done: set[str], found: lis
             del path[task]
         elif need in path:
             way = [*path]
-            found.append(way[way.index(need) :])
+            yield way[way.index(need) :]
         elif need in tasks and need not in done:
             path[need] = iter(tasks[need].needs)
-
-
-def _not_among(word: str, known: Iterable[str], *, what: str, bad: Set[str]) -> str:
-    if (rel := f"{what}s/{word}.json") in bad:
-        return f"whose file spec/{rel} is bad; mend that one"
-    names = sorted(known)
-    if not names:
-        return f"but there is no {what}; add it"
-    return f"which is no {what}; {closest(word, names) or 'use ' + listed(names[:8], last='or')}"

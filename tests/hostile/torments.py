@@ -73,7 +73,7 @@ def zeroed(path: Path, elsewhere: Path) -> None:
 def sparse(path: Path, elsewhere: Path) -> None:
     """Made very long: a hole follows what is there."""
     if path.is_file():
-        os.truncate(path, path.stat().st_size + (1 << 26))
+        os.truncate(path, path.stat().st_size + (1 << 23))
 
 
 # -- what is no file, or no folder
