@@ -136,6 +136,7 @@ class OrchestrationSpec:
     limits: Limits = Limits()
     intervals: Intervals = Intervals()
     budget: Budget = Budget()
+    notify: tuple[str, ...] = ()  # argv
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
@@ -148,6 +149,7 @@ class OrchestrationSpec:
             limits=Limits(**_known(Limits, value.get("limits"))),
             intervals=Intervals(**_known(Intervals, value.get("intervals"))),
             budget=Budget(**_known(Budget, value.get("budget"))),
+            notify=tuple((value.get("notify") or {}).get("command") or ()),
         )
 
 
@@ -304,12 +306,12 @@ class Message:
 MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error")
 
 
-def _known(cls: Any, value: dict[str, Any] | None) -> dict[str, Any]:
-    """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
 def _text_in(value: dict[str, Any], key: str) -> str | None:
     """The text under `key`; what is none counts as not there."""
     found = value.get(key)
     return found if isinstance(found, str) else None
 
 
+def _known(cls: Any, value: dict[str, Any] | None) -> dict[str, Any]:
+    """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
     return {key: item for key, item in (value or {}).items() if key in cls.__dataclass_fields__}

@@ -14,6 +14,7 @@ from maos_sup.agents.outcomes import ELIDED
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
+from state_layout.host.triggers import pull
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 from state_layout.records import SETTLED
@@ -31,6 +32,7 @@ class Publisher:
         self._head = {"agent": agent, "kind": kind, "attempt": attempt}
         self._ledger = ledger
         self._lock = threading.Lock()
+        self._tree, self._told = tree, (None, list[str]())
         self._known_changes, self._due_s = -1, 0.0
         self.phase, self.reason = "starting", None
         self.task: tuple[str, int] | None = None
@@ -60,8 +62,12 @@ class Publisher:
         self._known_changes = self._ledger.changes
         self._due_s = time.monotonic() + LEAST_INTERVAL_S
         value = self._ledger.look(self._snapshot)
+        wanted = (value["reason"], [asked["id"] for asked in value["questions"]])
         try:
             atomic.refresh(self._path, codec.encode(value) + b"\n")
+            if wanted != self._told:  # something may want a person's attention
+                self._told = wanted
+                pull(self._tree, "supervisor")
         except StorageError as error:
             self._known_changes = -1
             sys.stderr.write(f"agent: {error}\n")

@@ -20,6 +20,7 @@ from maos_sup.core.model import (
     Finish,
     GiveUp,
     Memory,
+    Notify,
     Seal,
     Submit,
 )
@@ -33,6 +34,7 @@ _TYPES: dict[type[Action], str] = {
     GiveUp: "gave_up",
     End: "end",
     Finish: "finished",
+    Notify: "notified",
 }
 _PARK_PAUSE_S = 0.05  # an agent that parks although a task is ready is not started again in a tight loop
 
@@ -41,6 +43,8 @@ def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     """The memory after `action`."""
     if isinstance(action, Finish | Seal):
         return memory
+    if isinstance(action, Notify):
+        return replace(memory, notified=memory.notified | {action.key})
     known = _agent_after(memory.of(action.agent), action, now_s)
     if isinstance(action, Acknowledge | Delay | GiveUp):
         known = replace(known, handled=max(known.handled, action.attempt), submitted=0)
@@ -48,7 +52,7 @@ def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     if isinstance(action, GiveUp):
         for task, run in action.tasks.items():
             outcomes[task] = TaskOutcome(phase=TaskPhase.FAILED, run=run, error=action.reason)
-    return Memory(agents={**memory.agents, action.agent: known}, outcomes=outcomes)
+    return replace(memory, agents={**memory.agents, action.agent: known}, outcomes=outcomes)
 
 
 def agent_of(action: Action) -> str:
@@ -126,6 +130,8 @@ def from_record(fields: dict[str, Any]) -> Action | None:
             return End(
                 agent=agent, ending=ending, reason=str(fields["reason"]), grace_s=float(fields["grace_s"])
             )
+        case "notified":
+            return Notify(key=str(fields["key"]), agent=agent)
         case "finished":
             return Finish(phase=Phase(fields["phase"]))
         case _:
@@ -145,6 +151,7 @@ def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
             for name, known in memory.agents.items()
         },
         "outcomes": {task: asdict(outcome) for task, outcome in memory.outcomes.items()},
+        **({"notified": sorted(memory.notified)} if memory.notified else {}),
     }
 
 
@@ -177,7 +184,7 @@ def memory_from_json(value: dict[str, Any], *, now_s: float) -> Memory:
         for name, known in value.get("agents", {}).items()
     }
     outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in value.get("outcomes", {}).items()}
-    return Memory(agents=agents, outcomes=outcomes)
+    return Memory(agents=agents, outcomes=outcomes, notified=frozenset(map(str, value.get("notified", ()))))
 
 
 def _text(value: Any) -> str | None:

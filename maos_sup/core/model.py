@@ -71,6 +71,7 @@ class Memory:
 
     agents: Mapping[str, AgentMemory] = field(default_factory=dict)
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)  # tasks it settled itself
+    notified: frozenset[str] = frozenset()  # keys of the events that people were told of
 
     def of(self, agent: str) -> AgentMemory:
         """What is remembered of `agent`."""
@@ -140,4 +141,12 @@ class Finish:
     phase: Phase
 
 
-Action = Submit | Seal | Acknowledge | Delay | GiveUp | End | Finish
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Tell people of the event `key`, by their command. `agent` is whom it concerns; empty: all."""
+
+    key: str
+    agent: str = ""
+
+
+Action = Notify | Submit | Seal | Acknowledge | Delay | GiveUp | End | Finish

@@ -183,6 +183,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         "limits": {**asdict(Limits()), **_table(value, "limits")},
         "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
         "budget": {**asdict(Budget()), **_table(value, "budget")},
+        **({"notify": value["notify"]} if "notify" in value else {}),
     }
     return Plan(
         path=document.path,

@@ -15,6 +15,7 @@ from state_layout.specs.tables import (
     LIMITS,
     NAME,
     NAME_WISH,
+    NOTIFY,
     TASK,
     name,
     orchestration_want,
@@ -113,6 +114,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             "limits": Field(LIMITS),
             "intervals": Field(INTERVALS),
             "budget": Field(BUDGET),
+            "notify": Field(NOTIFY, "how to tell people"),
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),
                 "files beside the plan that go into spec/files, more than those that commands name",

@@ -23,6 +23,7 @@ from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
+from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import ROOM_BYTES, Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
@@ -76,6 +77,7 @@ class _Supervisor:
         self._tree, self._life, self._launcher, self._specs = tree, life, launcher, specs
         self._lookout = Lookout(tree, launcher)
         self._publisher = Publisher(tree, life.number)
+        self._notifier = Notifier(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
         self._news: dict[str, Any] | None = None  # the last snapshot
@@ -213,11 +215,15 @@ class _Supervisor:
         if finished is not None:
             self._publisher.hurry()
         self._news = snapshot(seen, self._life.memory, final=finished)
+        if finished is None:
+            self._notifier.look(seen.specs, self._life, self._news)
+        else:
+            self._notifier.finish(seen.specs, self._life, self._news, finished)
         self._publish_news(self._news)
 
     def _publish_news(self, news: dict[str, Any]) -> None:
         trouble = self._trouble or (None if self._has_room else NO_ROOM)
-        notes = [*self._notes, trouble] if trouble else self._notes
+        notes = [*self._notes, *self._notifier.troubles, *([trouble] if trouble else [])]
         self._publisher.publish(
             news,
             specs=self._specs.digests,
@@ -234,6 +240,8 @@ class _Supervisor:
             dues_s.append(seen.now_s + LEAST_INTERVAL_S)
         if self._keep_by_s is not None:
             dues_s.append(self._keep_by_s)
+        if self._notifier.is_busy:
+            dues_s.append(seen.now_s + LOOK_S)
         if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
             dues_s.append(seen.now_s + self._tick_s)
         return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)

@@ -6,7 +6,7 @@ Plans use the same tables (`maos_sup.planner`), so that both speak of the same k
 from __future__ import annotations
 
 from state_layout.records import Budget, Intervals, Limits, Restart
-from state_layout.shapes.shape import Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
+from state_layout.shapes.shape import Argv, Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
 
 NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
 NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
@@ -73,6 +73,15 @@ RESTART = Shape(
     },
     instead={"retries": "use 'max'", "attempts": "use 'max'"},
 )
+NOTIFY = Shape(
+    fields={
+        "command": Field(
+            Argv(),
+            "called for each event: a question, a used-up budget, a failed task, the end",
+            required=True,
+        )
+    }
+)
 ENV = MapOf(
     value=Text(secret=True, wish="text in quotes"),
     key=r"(?!MAOS_(?!SUP_))[^=\0]+",
@@ -95,6 +104,7 @@ ORCHESTRATION = Shape(
         "limits": Field(LIMITS),
         "intervals": Field(INTERVALS),
         "budget": Field(BUDGET),
+        "notify": Field(Nullable(NOTIFY), "how to tell people"),
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
 )

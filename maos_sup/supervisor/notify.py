@@ -1,0 +1,202 @@
+"""Calls the person's own command for what wants attention: questions, used-up budgets, failures, the end.
+
+An event is journaled before its command is started, so it is told at most once, whoever dies. Nothing waits
+for the command but the end of the supervisor, for a moment; its failure is a note in the status, no more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import IO, Any
+
+from maos_sup.core.model import Notify
+from maos_sup.supervisor.life import Life
+from state_layout.files import codec
+from state_layout.lives.snapshots import agent_snapshot, read_snapshot
+from state_layout.paths import Tree
+from state_layout.records import Phase, Specs, TaskPhase
+
+LONGEST_S = 60.0  # then it is ended
+LAST_S = 10.0  # how long the end of the supervisor waits for it
+LOOK_S = 0.1
+_MOST_TROUBLES = 5
+_LONGEST_TEXT = 2000  # characters in the environment; standard input has all of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that wants attention. `key` tells it from all others of the tree."""
+
+    key: str
+    event: str  # question, budget, task_failed, done, failed
+    text: str
+    agent: str | None = None
+    task: str | None = None
+    question: str | None = None
+
+
+@dataclass(kw_only=True)
+class _Running:
+    event: Event
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    ends_s: float
+
+
+class Notifier:
+    """Tells the events of one tree. `troubles` is what went wrong with that, for the status."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._running: list[_Running] = []
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._statuses: dict[str, dict[str, Any]] = {}
+        self.troubles: list[str] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command runs."""
+        return bool(self._running)
+
+    def look(self, specs: Specs, life: Life, news: Mapping[str, Any]) -> None:
+        """Tell what is new in `news`, the supervisor's snapshot, and those of the agents.
+
+        Raises StorageError if an event cannot be journaled; it is not told then.
+        """
+        self._see_ends()
+        argv = specs.orchestration.notify
+        if not argv:
+            return
+        for event in self._events(specs, news):
+            if event.key not in life.memory.notified:
+                life.record([Notify(key=event.key, agent=event.agent or "")])
+                self._start(argv, specs.orchestration.id, event)
+
+    def finish(self, specs: Specs, life: Life, news: Mapping[str, Any], phase: Phase) -> None:
+        """Tell the end, and wait a moment for what still runs. Raises StorageError."""
+        self.look(specs, life, news)
+        argv = specs.orchestration.notify
+        event = _end_event(specs, news, phase)
+        if argv and event is not None and event.key not in life.memory.notified:
+            life.record([Notify(key=event.key, agent="")])
+            self._start(argv, specs.orchestration.id, event)
+        until_s = time.monotonic() + LAST_S
+        while self._running and time.monotonic() < until_s:
+            time.sleep(LOOK_S / 2)
+            self._see_ends()
+
+    def _events(self, specs: Specs, news: Mapping[str, Any]) -> Iterator[Event]:
+        for agent in specs.agents:
+            status = self._status(agent)
+            for asked in status.get("questions") or ():
+                yield Event(
+                    key=f"question/{asked['id']}",
+                    event="question",
+                    text=str(asked.get("text")),
+                    agent=agent,
+                    task=asked.get("task"),
+                    question=asked["id"],
+                )
+            reason = str(status.get("reason") or "")
+            if status.get("phase") == "paused" and reason.startswith("budget "):
+                cap = asdict(specs.orchestration.budget), specs.agents[agent].settings.get("budget")
+                key = f"budget/{agent}/{_digest(cap)}"
+                yield Event(key=key, event="budget", text=reason, agent=agent, task=status.get("task"))
+        for id_, task in news["tasks"].items():
+            if task["phase"] is TaskPhase.FAILED:
+                agent = specs.tasks[id_].agent
+                outcome = (self._status(agent).get("tasks") or {}).get(id_) or {}
+                text = str(task["reason"] or outcome.get("error") or "failed")
+                yield Event(
+                    key=f"task_failed/{id_}#{task['run']}",
+                    event="task_failed",
+                    text=text,
+                    agent=agent,
+                    task=id_,
+                )
+
+    def _status(self, agent: str) -> dict[str, Any]:
+        path = self._tree.agent(agent).status
+        try:
+            found = path.stat()
+        except OSError:
+            return {}
+        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if self._stamps.get(agent) != stamp:
+            self._stamps[agent] = stamp
+            self._statuses[agent] = agent_snapshot(read_snapshot(path))
+        return self._statuses[agent]
+
+    def _start(self, argv: tuple[str, ...], id_: str, event: Event) -> None:
+        told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}
+        names = {f"MAOS_EVENT_{key.upper()}": str(item)[:_LONGEST_TEXT] for key, item in told.items()}
+        environment = {**os.environ, **names, "MAOS_EVENT": event.event, "MAOS_DIR": str(self._tree.root)}
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
+        try:
+            with tempfile.TemporaryFile() as stdin:
+                stdin.write(codec.encode(told) + b"\n")
+                stdin.seek(0)
+                process = subprocess.Popen(
+                    argv,
+                    stdin=stdin,
+                    stdout=said,
+                    stderr=said,
+                    cwd=self._tree.root,
+                    env=environment,
+                    process_group=0,  # our session: the reaper of orphans leaves it to us
+                )
+        except (OSError, ValueError) as cause:
+            said.close()
+            why = cause.strerror if isinstance(cause, OSError) else str(cause)
+            self._complain(event, f"cannot start {argv[0]!r}: {why}")
+            return
+        ends_s = time.monotonic() + LONGEST_S
+        self._running.append(_Running(event=event, process=process, said=said, ends_s=ends_s))
+
+    def _see_ends(self) -> None:
+        for running in [*self._running]:
+            code = running.process.poll()
+            if code is None and time.monotonic() >= running.ends_s:
+                with suppress(ProcessLookupError):
+                    os.killpg(running.process.pid, signal.SIGKILL)
+                code = running.process.wait()
+                self._complain(running.event, f"did not end within {LONGEST_S:g} s")
+            elif code:
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                last = _last_line(running.said)
+                self._complain(running.event, f"{how}: {last}" if last else how)
+            if code is not None:
+                running.said.close()
+                self._running.remove(running)
+
+    def _complain(self, event: Event, what: str) -> None:
+        trouble = f"notify: the command for {event.key} failed: {what}"
+        self.troubles = [*self.troubles, trouble][-_MOST_TROUBLES:]
+
+
+def _end_event(specs: Specs, news: Mapping[str, Any], phase: Phase) -> Event | None:
+    """The end of all work; None if it only paused or was stopped."""
+    if phase not in (Phase.DONE, Phase.FAILED):
+        return None
+    tasks = {id_: [task["run"], task["phase"]] for id_, task in news["tasks"].items()}
+    failed = sum(task["phase"] is TaskPhase.FAILED for task in news["tasks"].values())
+    text = f"{len(tasks)} tasks, {failed} failed: {specs.orchestration.request}"
+    return Event(key=f"{phase}/{_digest(tasks)}", event=str(phase), text=text)
+
+
+def _digest(value: Any) -> str:
+    return sha256(codec.encode(value)).hexdigest()[:12]
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 1000))
+    lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""
