@@ -24,11 +24,9 @@ DEADLINE_S = 60.0  # for one life: Claude Code takes a second to start, more on 
 @cache
 def claude() -> str | None:
     """Where the real Claude Code is, as `.ci/run` puts it or as people have it."""
-    places = [
-        os.environ.get("MAOS_SUP_CLAUDE"),
-        str(REPOSITORY / ".venv" / "claude-code" / "node_modules" / ".bin" / "claude"),
-        "claude",
-    ]
+    modules = REPOSITORY / ".venv" / "claude-code" / "node_modules"
+    native = sorted(str(path) for path in modules.glob("@anthropic-ai/claude-code-*/claude"))
+    places = [os.environ.get("MAOS_SUP_CLAUDE"), *native, str(modules / ".bin" / "claude"), "claude"]
     found = [shutil.which(place) for place in places if place]
     return next((path for path in found if path), None)
 
