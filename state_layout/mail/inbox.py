@@ -39,6 +39,7 @@ class Inbox:
         self._marks = dict(marks)
         self._told: set[str] = set()
         self._seen: dict[str, tuple[int, int]] = {}  # by key: the version that was read of people's files
+        self._named: set[int] = set()  # inodes of people's files whose names are durable
         self.notes: list[str] = []
 
     def fetch(self, limit: int | None = None) -> tuple[list[Message], dict[str, Mark]]:
@@ -54,7 +55,7 @@ class Inbox:
                 break
             found, mark = self._read(file, room)
             if found and file.sender == OPERATOR:
-                _make_durable(file.path)
+                self._make_durable(file)
             messages += found
             if mark != self._mark(file):
                 marks[file.key] = mark
@@ -159,6 +160,13 @@ class Inbox:
         if damage is not None and not damage.is_tail:
             self._tell(f"{self._shown(file)}:{damage.line}: corrupt; nothing after it is read")
 
+    def _make_durable(self, file: OpenMail) -> None:
+        """Sync what people wrote, and the name of a file that they made: nobody else did."""
+        _sync(file.path)
+        if file.inode not in self._named:
+            atomic.fsync_folder(file.path.parent)
+            self._named.add(file.inode)
+
     def _shown(self, file: OpenMail) -> str:
         return self._tree.shown(file.path)
 
@@ -174,7 +182,7 @@ def _above(reader: Reader, file: OpenMail, seq: int, room: int | None) -> list[L
         return [*islice((line for line in reader.lines_from(descriptor) if line.seq > seq), room)]
 
 
-def _make_durable(path: Path) -> None:
+def _sync(path: Path) -> None:
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             disk.fdatasync(descriptor)

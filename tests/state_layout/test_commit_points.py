@@ -17,6 +17,7 @@ import pytest
 from crashing import POWER_LOSSES, Loss, at_each_crash, crash, memory_folder
 from lives import Life, all_mail, make_tree, texts
 
+from state_layout.files import atomic, disk
 from state_layout.lives.attempts import all_lines, list_attempts, read_exit, recall, seal_exit
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
@@ -154,3 +155,24 @@ def test_what_a_killed_life_had_not_synced_is_synced_before_it_is_continued(loss
             for steps in ledger.told("steps"):
                 assert recall(tree, "alice").history.steps["t#1"].items() >= steps["t#1"].items()
     assert at > 5
+
+
+@pytest.mark.parametrize("loss", POWER_LOSSES, ids=lambda loss: loss.__name__)
+def test_file_that_a_person_made_by_hand_is_there_once_it_was_acted_upon(loss: Loss) -> None:
+    """`echo '{"text":...}' >> operator.jsonl`: its reader synced the line, but not the name of a new file."""
+
+    def echo_and_read(tree: Tree, ledger: Ledger) -> None:
+        path = tree.mail_file("bob", "operator")
+        descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        disk.write(descriptor, b'{"text":"by hand"}\n')
+        os.close(descriptor)
+        ledger.tell("got", texts(Life(tree, "bob").receive()))
+
+    with memory_folder() as folder:
+        tree, ledger = make_tree(folder / "tree", "bob"), Ledger(folder / "ledger")
+        atomic.make_folder(tree.mail_box("bob"))
+        stopped = crash(partial(echo_and_read, tree, ledger), at=None)
+        assert stopped is not None
+        loss(stopped)
+        assert ledger.told("got") == [["by hand"]]
+        assert tree.mail_file("bob", "operator").read_bytes() == b'{"text":"by hand"}\n'
