@@ -16,6 +16,7 @@ _NOBODY = (
     "that speaks the Messages API (llama.cpp, Ollama, LM Studio); or install the Claude Code CLI ('claude'). "
     "A plan file needs none: write one (maos-sup plan --schema) and name it"
 )
+CLAUDE = "MAOS_SUP_CLAUDE"  # the program of agents of kind `claude` as well
 _MESSAGES_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
 
@@ -41,8 +42,11 @@ def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider
 
         name = model or MODEL
         return Provider(kind="anthropic", model=name, ask=MessagesAsker(os.environ, model=name, tell=tell))
-    if shutil.which("claude") and "claude" in kind_names():
+    program = shutil.which(os.environ.get(CLAUDE) or "claude")
+    if program and "claude" in kind_names():
         from maos_sup.agents.once.claude_code import ClaudeCodeAsker
 
-        return Provider(kind="claude", model=model, ask=ClaudeCodeAsker(os.environ, model=model, tell=tell))
+        return Provider(
+            kind="claude", model=model, ask=ClaudeCodeAsker(os.environ, model=model, program=program)
+        )
     raise NobodyToAsk(_NOBODY)

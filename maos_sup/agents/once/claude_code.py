@@ -1,14 +1,14 @@
 """Asks through the Claude Code CLI, with the login that it has: one headless run without any tools.
 
-The form of the answer is its `--json-schema`. Retries and their waits are the CLI's own here. Nothing of the
-project is read by it: neither its settings nor its memory files nor its servers.
+The form of the answer is its `--json-schema`. Retries and their waits are the CLI's own here. It reads the
+user's settings (who logs in through them), and of the project neither settings nor memory files nor servers.
 """
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from maos_sup.agents.once.answers import NoAnswer, object_in
@@ -18,6 +18,7 @@ from state_layout.files import codec
 
 PATIENCE_S = 600.0
 _QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+_PATIENT = {"CLAUDE_CODE_MAX_RETRIES": "4"}  # half a minute: somebody waits
 _USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -29,11 +30,10 @@ class ClaudeCodeAsker:
         environment: Mapping[str, str],
         *,
         model: str | None,
-        tell: Callable[[str], None],
         program: str = "claude",
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._environment, self._model, self._tell = environment, model, tell
+        self._environment, self._model = environment, model
         self._program, self._patience_s = program, patience_s
         self._redactor = Redactor(environment)
 
@@ -50,7 +50,7 @@ class ClaudeCodeAsker:
                     self._arguments(question),
                     input=prompt,
                     capture_output=True,
-                    env={**self._environment, **_QUIET},
+                    env={**_PATIENT, **self._environment, **_QUIET},
                     cwd=folder,
                     timeout=self._patience_s,
                     check=False,
@@ -72,7 +72,7 @@ class ClaudeCodeAsker:
     def _arguments(self, question: Question) -> list[str]:
         return [
             *(self._program, "-p", "--output-format", "json", "--no-session-persistence"),
-            *("--tools", "", "--strict-mcp-config", "--setting-sources", ""),
+            *("--tools", "", "--strict-mcp-config", "--setting-sources", "user"),
             *("--system-prompt", self._redactor.text(question.system)),
             *("--json-schema", codec.encode(dict(question.schema)).decode()),
             *(("--model", self._model) if self._model else ()),
