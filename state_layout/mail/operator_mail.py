@@ -99,8 +99,8 @@ def append_operator_message(
             disk.fdatasync(descriptor)
     except OSError as cause:
         raise storage_error("append", path, cause) from cause
+    atomic.fsync_folder(path.parent)  # also if it was there: a person's `echo >>` synced nothing
     if is_new:
-        atomic.fsync_folder(path.parent)
         atomic.fsync_folder(tree.mail)
 
 

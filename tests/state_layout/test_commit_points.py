@@ -162,10 +162,7 @@ def test_file_that_a_person_made_by_hand_is_there_once_it_was_acted_upon(loss: L
     """`echo '{"text":...}' >> operator.jsonl`: its reader synced the line, but not the name of a new file."""
 
     def echo_and_read(tree: Tree, ledger: Ledger) -> None:
-        path = tree.mail_file("bob", "operator")
-        descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        disk.write(descriptor, b'{"text":"by hand"}\n')
-        os.close(descriptor)
+        echo(tree)
         ledger.tell("got", texts(Life(tree, "bob").receive()))
 
     with memory_folder() as folder:
@@ -176,3 +173,28 @@ def test_file_that_a_person_made_by_hand_is_there_once_it_was_acted_upon(loss: L
         loss(stopped)
         assert ledger.told("got") == [["by hand"]]
         assert tree.mail_file("bob", "operator").read_bytes() == b'{"text":"by hand"}\n'
+
+
+@pytest.mark.parametrize("loss", POWER_LOSSES, ids=lambda loss: loss.__name__)
+def test_message_sent_after_one_by_hand_is_there(loss: Loss) -> None:
+    """The file was there, made by `echo >>`, so its name was taken for durable."""
+
+    def echo_and_send(tree: Tree) -> None:
+        echo(tree)
+        append_operator_message(tree, "bob", text="sent")
+
+    with memory_folder() as folder:
+        tree = make_tree(folder / "tree", "bob")
+        atomic.make_folder(tree.mail_box("bob"))
+        stopped = crash(partial(echo_and_send, tree), at=None)
+        assert stopped is not None
+        loss(stopped)
+        assert b'"text":"sent"' in tree.mail_file("bob", "operator").read_bytes()
+
+
+def echo(tree: Tree) -> None:
+    """What `echo '{"text":"by hand"}' >> mail/bob/operator.jsonl` does: it syncs nothing."""
+    path = tree.mail_file("bob", "operator")
+    descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    disk.write(descriptor, b'{"text":"by hand"}\n')
+    os.close(descriptor)

@@ -244,7 +244,7 @@ def test_only_what_people_wrote_is_synced_by_the_reader(tree: Tree, alice: Life)
     disk.tap(tap)
     inbox = inbox_of(tree)
     assert texts(inbox.fetch()[0]) == ["p1", "a1"]
-    assert seen == ["fdatasync operator.jsonl"]
+    assert seen == ["fdatasync operator.jsonl", "fsync bob"], "the lines, and once the name"
 
 
 # -- marks for those who acknowledge by number
