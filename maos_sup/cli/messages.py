@@ -54,10 +54,8 @@ def command(
     for name in {sender, to} - {None, "all", "operator"}:
         known_agent(tree, str(name))
     after = None if since is None else moment_of(since, now=datetime.now(UTC))
-    mailbox = Mailbox(tree, sender=sender, to=to, type_=type_, since=after)
+    mailbox = Mailbox(tree, sender=sender, to=to, type_=type_, since=after, newest=limit)
     found = mailbox.read()
-    if limit is not None:
-        found = found[-limit:]
     if as_json and not follow:
         say_json({"messages": found, "notes": mailbox.notes})
         return
@@ -73,7 +71,7 @@ def command(
 
 def newest(tree: Tree, *, limit: int) -> list[dict[str, Any]]:
     """The newest messages, oldest first."""
-    return Mailbox(tree).read()[-limit:]
+    return Mailbox(tree, newest=limit).read()
 
 
 def moment_of(text: str, *, now: datetime) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from state_layout.files import codec
+from state_layout.files.chain import ORIGIN
 from state_layout.files.journal import Reader
+from state_layout.files.tail import near_end
 from state_layout.lives.history import Mark
 from state_layout.mail.boxes import OPERATOR, MailFile, boxes, files_of
 from state_layout.mail.operator_mail import read_operator_file
@@ -18,7 +20,10 @@ Message = dict[str, Any]
 
 
 class Mailbox:
-    """Reads mail files; `notes` says what could not be read."""
+    """Reads mail files; `notes` says what could not be read.
+
+    With `newest` the first `read` gives that many at most, and does not read whole files for them.
+    """
 
     def __init__(
         self,
@@ -28,9 +33,11 @@ class Mailbox:
         to: str | None = None,
         type_: str | None = None,
         since: str | None = None,
+        newest: int | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._tree, self._sender, self._to, self._type, self._since = tree, sender, to, type_, since
+        self._newest = newest
         self._readers: dict[Path, Reader] = {}
         self._people: dict[Path, Mark] = {}
 
@@ -39,7 +46,10 @@ class Mailbox:
         found = [
             message for path in self._files() for message in self._messages(path) if self._is_meant(message)
         ]
-        return sorted(found, key=lambda message: str(message["at"]))
+        found.sort(key=lambda message: str(message["at"]))
+        if self._newest is not None:
+            found, self._newest = found[-self._newest :], None
+        return found
 
     def _files(self) -> Iterator[MailFile]:
         for box in boxes(self._tree) if self._to is None else [self._to]:
@@ -51,7 +61,7 @@ class Mailbox:
         if file.sender == OPERATOR:
             yield from self._of_people(file.path, file.box)
             return
-        reader = self._readers.setdefault(file.path, Reader(file.path))
+        reader = self._readers.get(file.path) or self._begun(file.path)
         for line in reader:
             try:
                 message = line.fields()
@@ -63,6 +73,12 @@ class Mailbox:
             self._note(
                 f"{self._tree.shown(file.path)}: damaged after seq {reader.position.seq}; see maos-sup check"
             )
+
+    def _begun(self, path: Path) -> Reader:
+        """A reader of `path` from its beginning, or from where no more than the newest come."""
+        is_end_enough = self._newest is not None and self._type is None
+        begin = near_end(path, lines=self._newest or 0) if is_end_enough else ORIGIN
+        return self._readers.setdefault(path, Reader(path, begin))
 
     def _of_people(self, path: Path, to: str) -> Iterator[Message]:
         """Lines written by hand; what is no message is noted."""

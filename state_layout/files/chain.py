@@ -83,6 +83,14 @@ def verified(previous: Position, raw: bytes) -> Line | None:
     return Line(raw, Position(seq, previous.offset + len(raw) + 1, h))
 
 
+def claimed_end(raw: bytes, offset: int) -> Position | None:
+    """The position after `raw`, a line that ends at `offset`, by its own word; None if it says none."""
+    seq, (_, opening, h) = _seq_of(raw), raw.removesuffix(_CLOSING).rpartition(_OPENING)
+    if seq is None or not opening or not raw.endswith(_CLOSING):
+        return None
+    return Position(seq, offset, h.decode("ascii", "replace"))
+
+
 def synced_claim(raw: bytes) -> int:
     """The highest `seq` that a line of an uncertain file says was durable; 0 if it says nothing."""
     try:
