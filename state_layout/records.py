@@ -87,13 +87,15 @@ CALM_EXITS = frozenset({ExitReason.PARKED, ExitReason.PAUSED, ExitReason.ASKING,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds; an agent may override all but `max_agents` and `on_failure`."""
+    """Bounds; an agent may override `timeout_s`, `hang_s` and `stop_grace_s`."""
 
     timeout_s: float = 600.0  # per task and attempt
     max_agents: int = 16  # processes at once
     on_failure: str = "continue"  # or "stop"
     hang_s: float = 30.0  # without a beat
     stop_grace_s: float = 5.0  # between TERM and KILL
+    max_spawned_agents: int | None = None  # that agents may add, all together
+    max_spawned_tasks: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from state_layout.files import atomic
 from state_layout.paths import Tree
-from state_layout.specs.edit import Edit, add_spec, edit_spec, validate_spec_bytes
-from state_layout.specs.files import Kinds, SpecError, digest_of
+from state_layout.specs.edit import Edit, add_spec, add_specs, edit_spec, validate_spec_bytes
+from state_layout.specs.files import Kinds, SpecError, digest_of, unknown_keys
 from state_layout.specs.read import SpecCache, SpecsRead, read_specs
 
 __all__ = [
@@ -22,9 +22,11 @@ __all__ = [
     "SpecsRead",
     "accept",
     "add_spec",
+    "add_specs",
     "digest_of",
     "edit_spec",
     "read_specs",
+    "unknown_keys",
     "validate_spec_bytes",
 ]
 

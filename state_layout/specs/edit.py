@@ -61,13 +61,30 @@ def edit_spec(
 
 def add_spec(tree: Tree, path: Path, value: dict[str, Any], *, kinds: Kinds | None = None) -> Edit:
     """Create the spec file `path` with `value`, durably. Raises BadInput if it exists or is bad, Locked."""
-    rel = _rel(tree, path)
+    return add_specs(tree, {path: value}, kinds=kinds)[0]
+
+
+def add_specs(
+    tree: Tree,
+    values: Mapping[Path, dict[str, Any]],
+    *,
+    kinds: Kinds | None = None,
+    allow: Callable[[], None] | None = None,
+) -> list[Edit]:
+    """Create spec files in this order, durably, if `allow`, asked under the lock, does not raise.
+
+    Raises BadInput if one exists or is bad: those before it are there then. Raises Locked.
+    """
+    rels = {path: _rel(tree, path) for path in values}
     with locks.editing(tree.spec_lock):
-        data = _encoded(tree, rel, value, kinds or {})
-        atomic.make_folder(path.parent)
-        if not atomic.create_once(path, data):
-            raise BadInput(f"{tree.shown(path)}: is there already; choose another name or edit it")
-    return Edit(path=path, before=None, after=value)
+        if allow is not None:
+            allow()
+        for path, value in values.items():
+            data = _encoded(tree, rels[path], value, kinds or {})
+            atomic.make_folder(path.parent)
+            if not atomic.create_once(path, data):
+                raise BadInput(f"{tree.shown(path)}: is there already; choose another name or edit it")
+    return [Edit(path=path, before=None, after=value) for path, value in values.items()]
 
 
 def validate_spec_bytes(path: str, data: bytes, *, kinds: Kinds | None = None) -> list[SpecError]:

@@ -43,6 +43,8 @@ LIMITS = Shape(
         "on_failure": Field(
             Choice(("continue", "stop")), "what a failed task means for the others", default="continue"
         ),
+        "max_spawned_agents": Field(Nullable(count), "most agents that agents may add, all together"),
+        "max_spawned_tasks": Field(Nullable(count), "most tasks that agents may add, all together"),
     },
     instead=_instead_of_limits,
 )

@@ -210,3 +210,22 @@ def test_secrets_reach_neither_the_control_file_nor_the_mail(orchestra: Orchestr
     assert mail(orchestra, "bob", "ann") == ["the key is [redacted]"]
     files = [path for path in orchestra.root.rglob("*") if path.is_file()]
     assert [path for path in files if b"very-secret-value-1" in path.read_bytes()] == []
+
+
+def test_caps_on_what_agents_add_hold_over_all_of_them(orchestra: Orchestra) -> None:
+    begun(orchestra, limits={"max_spawned_tasks": 5})
+    with bus(orchestra) as ann, bus(orchestra, "bob") as bob:
+        asked = [
+            (who, who.begin_call("spawn_task", {"description": f"more {number}", "agent": "ann"}))
+            for number in range(4)
+            for who in (ann, bob)
+        ]
+        answers = [who.wait_call(id_) for who, id_ in asked]
+        assert sorted(is_error for _, is_error in answers) == [False] * 5 + [True] * 3
+        refused = next(text for text, is_error in answers if is_error)
+        assert refused.startswith("agents have added 5 tasks, and 'limits.max_spawned_tasks' is 5")
+        orchestra.do("set", "limits.max_spawned_tasks", "6")
+        assert bob.call("spawn_task", {"description": "one more", "agent": "ann"}).startswith("task bob-")
+        assert "'needs' must be a list" in bob.refused("spawn_task", {"description": "x", "needs": ["y"]})
+    finished(orchestra)
+    assert len(orchestra.status()["tasks"]) == 8

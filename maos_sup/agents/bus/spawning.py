@@ -1,18 +1,22 @@
 """Adds work to the orchestration for an agent: a task for one that is there, or a new agent and its task.
 
-The names follow from the call, so a repeated call adds nothing twice. `max_spawned` bounds it.
+The names follow from the call, so a repeated call adds nothing twice. Bounded by `max_spawned` of the agent
+and, for all agents together, `limits.max_spawned_tasks` and `limits.max_spawned_agents`: counted under the
+lock of `spec/`, so that no two processes take the last place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bus.verbs import BadCall, Call, Result, Scene
-from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.host.triggers import pull
-from state_layout.paths import Tree, checked_name
-from state_layout.specs import add_spec, read_specs
+from state_layout.paths import checked_name
+from state_layout.specs import add_specs, read_specs
 
 MAX_SPAWNED = 10
 SPAWNED_BY = "spawned_by"
@@ -22,16 +26,10 @@ _INHERITED = ("kind", "model", "base_url", "price", "sandbox", "max_tokens", "ma
 
 def spawn_task(scene: Scene, call: Call) -> Result:
     """Add a task, and an agent if a role is given. Raises BadCall, BadInput, StorageError."""
-    tree = scene.tree
-    description = scene.redactor.text(call.text("description"))
-    if not description.strip():
-        raise BadCall("'description' is empty")
-    name = _name(scene, call)
+    tree, name = scene.tree, _name(scene, call)
     if not tree.task_spec(name).exists():
-        _check_count(tree, scene.agent, scene.max_spawned)
-        agent = call.text("agent", default="") or _made_agent(scene, call, name)
-        task = {"agent": agent, "description": description, "needs": call.input.get("needs") or []}
-        _add(tree, name, task | {SPAWNED_BY: scene.agent})
+        specs = _wanted(scene, call, name)
+        add_specs(tree, specs, allow=lambda: _check_counts(scene, added=specs))
     pull(tree, "supervisor")
     return Result(text=f"task {name} added")
 
@@ -41,32 +39,67 @@ def _name(scene: Scene, call: Call) -> str:
     return f"{scene.agent[:40]}-{sha256(exact.encode()).hexdigest()[:8]}"
 
 
-def _check_count(tree: Tree, agent: str, most: int) -> None:
-    tasks = read_specs(tree).specs.tasks.values()
-    spawned = [task for task in tasks if task.settings.get(SPAWNED_BY) == agent]
-    if len(spawned) >= most:
-        raise BadCall(f"you have added {len(spawned)} tasks, the most that 'max_spawned' allows")
+def _wanted(scene: Scene, call: Call, name: str) -> dict[Path, dict[str, Any]]:
+    """The spec files to add: that of a new agent, unless one is named, and that of the task."""
+    tree = scene.tree
+    description = scene.redactor.text(call.text("description"))
+    if not description.strip():
+        raise BadCall("'description' is empty")
+    needs = call.input.get("needs") or []
+    known = {path.stem for path in tree.task_specs.glob("*.json")}
+    if not isinstance(needs, list) or any(need not in known for need in needs):
+        raise BadCall(f"'needs' must be a list of tasks that are there: {', '.join(sorted(known))}")
+    agent = call.text("agent", default="")
+    task = {"agent": agent or name, "description": description, "needs": needs, SPAWNED_BY: scene.agent}
+    if agent:
+        checked_name(agent, "agent")
+        return {tree.task_spec(name): task}
+    made = {tree.agent_spec(name): _new_agent(scene, call)}
+    missing = {path: value for path, value in made.items() if not path.exists()}
+    return {**missing, tree.task_spec(name): task}
 
 
-def _made_agent(scene: Scene, call: Call, name: str) -> str:
-    """Add an agent with the given role, like this one in all else; its name."""
+def _new_agent(scene: Scene, call: Call) -> dict[str, Any]:
+    """An agent with the given role, like the one that asks in all else."""
     role = scene.redactor.text(call.text("role", default=""))
     if not role.strip():
         raise BadCall("give 'agent', or 'role' for a new one")
-    tree, own = scene.tree, scene.spec
+    own = scene.spec
     if own.kind in _WITHOUT_MODEL:
         raise BadCall(f"a role makes no agent of kind {own.kind!r}; give 'agent', one that is there")
     inherited = {key: own.settings[key] for key in _INHERITED if key in own.settings}
     spec: dict[str, Any] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
-    spec |= {SPAWNED_BY: own.name} | ({"cwd": own.cwd} if own.cwd else {})
-    if not tree.agent_spec(name).exists():
-        add_spec(tree, tree.agent_spec(name), spec)
-    return name
+    return spec | {SPAWNED_BY: own.name} | ({"cwd": own.cwd} if own.cwd else {})
 
 
-def _add(tree: Tree, name: str, task: dict[str, Any]) -> None:
-    checked_name(task["agent"], "agent")
-    try:
-        add_spec(tree, tree.task_spec(name), task)
-    except BadInput as cause:
-        raise BadCall(str(cause)) from cause
+def _check_counts(scene: Scene, *, added: Mapping[Path, object]) -> None:
+    """Raise BadCall if somebody may not add so much. Under the lock: nobody else adds meanwhile."""
+    tree = scene.tree
+    tasks, agents = _spawned(tree.task_specs), _spawned(tree.agent_specs)
+    own = tasks.count(scene.agent)
+    if own >= scene.max_spawned:
+        raise BadCall(f"you have added {own} tasks, the most that 'max_spawned' allows")
+    limits = read_specs(tree).specs.orchestration.limits
+    new_agents = sum(path.parent == tree.agent_specs for path in added)
+    for what, there, new, most in (
+        ("tasks", len(tasks), 1, limits.max_spawned_tasks),
+        ("agents", len(agents), new_agents, limits.max_spawned_agents),
+    ):
+        if most is not None and new and there + new > most:
+            raise BadCall(
+                f"agents have added {there} {what}, and 'limits.max_spawned_{what}' is {most}; do it "
+                "yourself, or have the user raise it"
+            )
+
+
+def _spawned(folder: Path) -> list[str]:
+    """Who added the spec files in `folder` that agents added."""
+    found = []
+    for path in folder.glob("*.json"):
+        try:
+            told = codec.decode_object(path.read_bytes()).get(SPAWNED_BY)
+        except (OSError, codec.NotJson):
+            continue
+        if isinstance(told, str):
+            found.append(told)
+    return found
