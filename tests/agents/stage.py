@@ -131,7 +131,7 @@ class Stage:
         """A whole life; its exit code."""
         return self.live(agent).wait(deadline_s=deadline_s)
 
-    def die_at(self, agent: str, operation: int) -> bool:
+    def die_at(self, agent: str, operation: int, *, deadline_s: float = 20.0) -> bool:
         """A life that is killed just before its disk operation of this number; whether it came so far."""
         seen = 0
 
@@ -141,7 +141,7 @@ class Stage:
             if seen >= operation:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return self.live(agent, tap=tap).wait() == -signal.SIGKILL
+        return self.live(agent, tap=tap).wait(deadline_s=deadline_s) == -signal.SIGKILL
 
     def end_lives(self) -> None:
         """Kill the agents that are left."""

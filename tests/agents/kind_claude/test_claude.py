@@ -13,6 +13,7 @@ from stage import wait_for
 from maos_sup.agents.sandbox import landlock
 from maos_sup.loopback.reply import Reply, say
 from maos_sup.loopback.request import Request
+from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
@@ -147,3 +148,22 @@ def test_task_that_takes_too_many_turns_fails(code: Make) -> None:
     outcome = one.stage.history("ann").tasks["ann"]
     assert (outcome.phase, len(one.bodies())) == (TaskPhase.FAILED, 2)
     assert "max_turns" in str(outcome.error)
+
+
+def test_what_sub_agents_spend_is_counted(code: Make) -> None:
+    def script(request: Request) -> Reply:
+        if "count the words" in request.first_user and "<task id=" not in request.first_user:
+            return steps(bash("echo in the sub-agent >> $OUT/ran"), say("Three words."))(request)
+        return plan(request)
+
+    asked = {"description": "count", "prompt": "count the words", "subagent_type": "general-purpose"}
+    plan = steps(Reply(content=(tool("Task", **asked),)), say("It says three."))
+    one = code(script)
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "It says three."
+    assert one.stage.words("ran") == ["in the sub-agent"]
+    used = [entry["usage"] for entry in one.server.log.answers("complete")]
+    total = sum(count for usage in used for count in usage.values())
+    assert len(used) == 4
+    assert ["by" in line for line in one.all_lines("ann", "tool_call")] == [False, True]
+    assert one.stage.history("ann").tokens == total == spent_by(one.stage.tree)["ann"].tokens

@@ -169,3 +169,16 @@ def test_session_goes_on_in_a_copy_of_the_tree(code: Make, tmp_path: Path) -> No
     assert copy.history("ann").tasks["ann"].result == "All steps are done."
     assert one.texts().count("letter 0 of the operator") == 1
     assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS
+
+
+@pytest.mark.timeout(0 if ROUNDS > 6 else 300)
+def test_killed_before_an_operation_of_the_disk(code: Make) -> None:
+    """Lives that die before their n-th write or sync, n growing until one lives long enough to be done."""
+    one = code(worker)
+    append_operator_message(one.stage.tree, "ann", text="letter 0 of the operator")
+    kills, operation = 0, 8
+    while not is_done(one) and one.stage.die_at("ann", operation, deadline_s=DEADLINE_S):
+        kills += 1
+        operation += 2 if ROUNDS > 6 else 41
+    assert kills > 2
+    assert_once(one, 1, kills)

@@ -96,7 +96,7 @@ class Gates:
             if refusal is not None:
                 self.before_question()
                 return _STOP | _decision("deny", refusal) if self.outcome else _decision("deny", refusal)
-        self._record.call(id_, name, input_)
+        self._record.call(id_, name, input_, by=hook.get("agent_id"))
         if self._settings.allowed_tools is None or name.startswith(f"mcp__{SERVER}__"):
             return _decision("allow", "")
         return {}  # its own rules decide

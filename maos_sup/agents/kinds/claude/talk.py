@@ -82,7 +82,7 @@ class Talk:
             self._take(event, offset)
         if moved:
             self._moved_s = time.monotonic()
-            self._work.life.beats.progress(self._scene.settings.stall_s)
+            self._work.life.beats.progress(max(scene.settings.stall_s, self._work.limits.timeout_s))
         return moved
 
     def _take(self, event: Event, offset: int) -> None:
@@ -185,13 +185,13 @@ class Talk:
     def _judge(self) -> Outcome | None:
         """Whether it is time to end, and how."""
         gates, now_s = self._scene.gates, time.monotonic()
-        ending = self._work.act()
+        ending = self._work.life.bell.ending
         if self._is_leaving:
             return self._leave()
         if gates.outcome is not None:
             return self._stop(gates.outcome, now_s)
         if ending is not None and (ending not in SOFT or not self._is_ready):
-            return self._stop(Outcome(ended=ending), now_s, is_hard=True)
+            return self._stop(Outcome(ended=self._work.act() or ending), now_s, is_hard=True)
         if self._is_opened():
             self._scene.post.send(self._scene.transcript, self._tell_user)
         elif not self._is_ready and now_s > self._asked_status_s + _ASK_AGAIN_S and self._asked_status_s:

@@ -190,7 +190,8 @@ class Session:
         ]
         interrupted = [memory.calls[id_] for id_ in untold if id_ in memory.calls]
         finished = [memory.results[id_] for id_ in untold if id_ in memory.results]
-        if talk.is_ended and not untold:
+        finished = [entry for entry in finished if "by" not in entry]  # its sub-agent's caller was told
+        if talk.is_ended and not (interrupted or finished):
             return []
         what = f"going on/{work.life.attempt}/{self._processes}"
         return [(prompts.going_on(interrupted, finished), prompts.message_uuid(self._id, what))]

@@ -62,11 +62,12 @@ class Record:
         if text and not fields.get("is_aside"):
             self.show(text)
 
-    def call(self, id_: str, name: str, input_: Any) -> None:
-        """A tool is about to run. Raises StorageError."""
+    def call(self, id_: str, name: str, input_: Any, *, by: str | None = None) -> None:
+        """A tool is about to run, called by the sub-agent `by` if it is named. Raises StorageError."""
         if id_ in self.memory.calls or id_ in self.memory.results:
             return
-        self.commit("tool_call", {"id": id_, "name": name, "input": input_})
+        fields = {"id": id_, "name": name, "input": input_}
+        self.commit("tool_call", fields | ({} if by is None else {"by": by}))
         shown = self._redactor.text(codec.encode(input_).decode())
         self.show(f"> {name} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
