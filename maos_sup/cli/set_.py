@@ -15,7 +15,7 @@ from maos_sup.cli.wanted import known_agent, known_task, prompt
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.paths import Tree
-from state_layout.specs import edit_spec
+from state_layout.specs import edit_spec, unknown_keys
 
 _ABSENT = object()
 
@@ -67,8 +67,19 @@ def _set_decoded(tree: Tree, path: Path, keys: list[str], value: str) -> tuple[o
 
 
 def _edit(tree: Tree, path: Path, keys: list[str], value: object) -> tuple[object, object]:
-    edit = edit_spec(tree, path, lambda spec: _with(spec, keys, value), kinds=kind_shapes())
+    rel = str(path.relative_to(tree.spec))
+    edit = edit_spec(tree, path, lambda spec: _changed(spec, keys, value, rel=rel), kinds=kind_shapes())
     return _at(edit.before or {}, keys), _at(edit.after, keys)
+
+
+def _changed(spec: dict[str, Any], keys: list[str], value: object, *, rel: str) -> dict[str, Any]:
+    """`spec` with the value at `keys`. Raises BadInput for a key that nothing reads and that is new there."""
+    changed = _with(spec, keys, value)
+    before = {fault.at for fault in unknown_keys(rel, spec, kinds=kind_shapes())}
+    for fault in unknown_keys(rel, changed, kinds=kind_shapes()):
+        if fault.at not in before:
+            raise BadInput(f"spec/{rel}: {fault.text} (nothing was changed)")
+    return changed
 
 
 def _located(tree: Tree, key: str) -> tuple[Path, list[str]]:

@@ -112,6 +112,18 @@ def spec_faults(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault]
     return list(_shape(rel, value, kinds).faults(value, (), unknown=Unknown.KEPT))
 
 
+def unknown_keys(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault]:
+    """The keys of `value` that nothing reads. They are legal, and may be mistyped.
+
+    None for an agent of a kind that is not in `kinds`: its keys cannot be known.
+    """
+    if rel.startswith("agents/") and value.get("kind") not in kinds:
+        return []
+    known = {fault.at for fault in spec_faults(rel, value, kinds=kinds)}
+    found = _shape(rel, value, kinds).faults(value, (), unknown=Unknown.REFUSED)
+    return [fault for fault in found if fault.at not in known]
+
+
 def spec_record(rel: str, value: dict[str, Any]) -> Record:
     """The record of a good `value`."""
     name = Path(rel).stem

@@ -72,6 +72,10 @@ def test_skip_lets_what_needs_it_begin(call: Call, tree: Tree) -> None:
         (["skip", "--task", "coun"], "did you mean 'count'"),
         (["set", "limits.max_agents", "many"], "whole number"),
         (["set", "limits.max_agents", "-1"], "whole number"),
+        (["set", "limits.max_agent", "8"], "did you mean 'max_agents'"),
+        (["set", "limit.max_agents", "8"], "did you mean 'limits'"),
+        (["set", "agents/bob.rol", "x"], "did you mean 'role'"),
+        (["set", "tasks/report.timeout", "8"], "'timeout' is no known key"),
         (["set", "want", "runn"], "run, pause or stop"),
         (["set", "agents/nobody.want", "run"], "no agent"),
         (["set", "tasks/nothing.want", "run"], "no task"),
@@ -112,6 +116,14 @@ def test_set_takes_json_and_text_by_what_fits(call: Call, tree: Tree) -> None:
     assert spec(tree.task_spec("report"))["timeout_s"] == 2.5
     call("set", tree.root.name, "agents/bob.env.LEVEL", "--remove")
     assert spec(tree.agent_spec("bob"))["env"] == {}
+
+
+def test_unknown_key_that_is_there_can_be_changed(call: Call, tree: Tree) -> None:
+    tree.agent_spec("bob").write_text('{"kind": "command", "command": ["true"], "x_mine": 1}')
+    assert call("set", tree.root.name, "agents/bob.x_mine", "2").code == 0
+    assert call("set", tree.root.name, "agents/bob.x_mine", "--remove").code == 0
+    tree.agent_spec("bob").write_text('{"kind": "of-a-plug-in", "x_mine": 1}')
+    assert call("set", tree.root.name, "agents/bob.x_more", "2").code == 0
 
 
 def test_set_keeps_unknown_keys(call: Call, tree: Tree) -> None:
