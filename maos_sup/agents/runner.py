@@ -206,6 +206,7 @@ def _warm() -> None:
     """Compile what every life needs, once for all that the zygote forks."""
     keywords = AgentSpec(name="x", kind="command").keywords
     pattern_of(keywords)
+    Redactor(os.environ)
     for rel, text in _SAMPLES.items():
         checked(rel, text, path=rel, kinds={})
 
