@@ -127,6 +127,11 @@ class Tree:
         return self.spec / ".lock"
 
     @property
+    def acceptances(self) -> Path:
+        """What people stand by."""
+        return self.spec / "accepted.jsonl"
+
+    @property
     def orchestration_spec(self) -> Path:
         return self.spec / "orchestration.json"
 

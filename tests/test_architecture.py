@@ -42,13 +42,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),
     "claude_agent_sdk": ("maos_sup.integrations.claude_sdk",),
+    "agmi": ("maos_sup.integrations.integrity",),
     "langgraph": ("maos_sup.integrations.langgraph",),
     "langchain_core": ("maos_sup.integrations.langgraph",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
 }
 ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger")
-ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "check")  # each may import what stands before it
+ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import what stands before it
 ROOM_CYCLES = frozenset(
     {("migrations", "tree")}
 )  # a migration writes through the tree, opening one migrates it

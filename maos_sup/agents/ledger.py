@@ -44,6 +44,12 @@ class Ledger:
         """The highest `seq` known to be durable."""
         return self._journal.synced_seq
 
+    @property
+    def last_h(self) -> str | None:
+        """The hash of the line `synced_seq`, if that is the last one."""
+        position = self._journal.position
+        return position.h if position.seq == self.synced_seq else None
+
     def catch_up(self) -> list[str]:
         """Append the mail that earlier lives did not deliver; notes on what may be missing.
 

@@ -171,7 +171,7 @@ def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | No
         life.publisher.publish()
         life.beats.close()
     told: dict[str, Any] = asdict(end)
-    told["synced_seq"] = ledger.synced_seq
+    told["synced_seq"], told["h"] = ledger.synced_seq, ledger.last_h
     seal_exit(tree, agent, number, by="agent", **told)
     ledger.close()
     return 0 if end.reason in CALM_EXITS else 1

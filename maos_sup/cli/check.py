@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+
 import click
 
 from maos_sup.agents.kind import kind_shapes
@@ -9,8 +12,10 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import look_for_secrets
-from state_layout.check import OF_PEOPLE, Problem, Severity, check
+from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
 from state_layout.check.repair import repair
+from state_layout.paths import Tree
+from state_layout.witness import Witness
 
 
 @click.command("check")
@@ -21,8 +26,20 @@ from state_layout.check.repair import repair
 @click.option(
     "--secrets", "for_secrets", is_flag=True, help="Look for secrets in all files instead. Shows none."
 )
+@click.option(
+    "--accept", "accepts", is_flag=True, help="Record that you stand by the problems, until a further edit."
+)
+@click.option("--by", default=None, metavar="NAME", help="Who stands by them; default: your login name.")
 @options.as_json
-def command(directory: str | None, *, repairs: bool, for_secrets: bool, as_json: bool) -> int:
+def command(
+    directory: str | None,
+    *,
+    repairs: bool,
+    for_secrets: bool,
+    accepts: bool,
+    by: str | None,
+    as_json: bool,
+) -> int:
     """Examine a tree: each problem, why it matters, what to do.
 
     Exit code 12 if a record is damaged, 2 if only spec/ has mistakes; with --secrets 13 if there is one.
@@ -31,19 +48,38 @@ def command(directory: str | None, *, repairs: bool, for_secrets: bool, as_json:
     if for_secrets:
         if repairs:
             raise click.UsageError("--secrets repairs nothing; leave --repair out")
+        if accepts:
+            raise click.UsageError("--secrets records nothing; leave --accept out")
         return look_for_secrets(tree, as_json=as_json)
     kinds = kind_shapes(say_aside)
     problems = check(tree, kinds=kinds)
     done = repair(tree, problems, kinds=kinds) if repairs else []
-    if done:
-        problems = check(tree, kinds=kinds)
+    problems = check(tree, kinds=kinds) if done else problems
+    taken = accept(tree, problems, by=by or _login()) if accepts else []
+    problems = check(tree, kinds=kinds) if taken else problems
+    _tell_witness(tree, problems)
     if as_json:
         found = [problem.to_json() for problem in problems]
-        say_json({"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found})
+        told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}
+        say_json({**told, "accepted": [problem.to_json() for problem in taken]})
     else:
         lines = [*(f"repaired: {line}" for line in done), *map(_line, problems)]
         say("\n".join(lines) or f"{tree.root}: nothing is wrong")
     return _code(problems)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return f"user {os.getuid()}"
+
+
+def _tell_witness(tree: Tree, problems: list[Problem]) -> None:
+    """What is whole is worth remembering; what is not must not be taken for the truth."""
+    witness = Witness.named(tree)
+    if witness is not None and not any(problem.severity is Severity.PROBLEM for problem in problems):
+        witness.note()
 
 
 def _code(problems: list[Problem]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,14 @@ from maos_sup.core.decide import all_outcomes
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import task_phases
+from state_layout.errors import LayoutError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
 from state_layout.paths import Tree
 from state_layout.records import Phase, TaskPhase
+from state_layout.witness import Witness
 
-LEAST_INTERVAL_S = 0.1
+LEAST_INTERVAL_S, WITNESS_INTERVAL_S = 0.1, 1.0
 
 
 def snapshot(seen: Observation, memory: Memory, *, final: Phase | None) -> dict[str, Any]:
@@ -57,6 +60,8 @@ class Publisher:
 
     def __init__(self, tree: Tree, life: int) -> None:
         self._tree, self.life = tree, life
+        self._witness, self._witness_due_s = Witness.named(tree), 0.0
+        self._witness_trouble = ""
         self._last: dict[str, Any] | None = None
         self._next_s = 0.0
         self.is_behind = False  # there is news that was too early to publish
@@ -78,7 +83,19 @@ class Publisher:
         whole = {"phase": news["phase"], "life": self.life, "at": utc_now(), **content}
         atomic.refresh(self._tree.supervisor_status, codec.encode_pretty(whole))
         self._last, self._next_s = content, now_s + LEAST_INTERVAL_S
+        if self._witness is not None and now_s >= self._witness_due_s:
+            self._witness_due_s = now_s + WITNESS_INTERVAL_S
+            self._tell(self._witness)
+
+    def _tell(self, witness: Witness) -> None:
+        """Let the witness see how far everything is. Its troubles are not the tree's."""
+        try:
+            witness.note()
+        except LayoutError as error:
+            if str(error) != self._witness_trouble:
+                sys.stderr.write(f"supervisor: the witness was told nothing: {error}\n")
+            self._witness_trouble = str(error)
 
     def hurry(self) -> None:
         """Let the next call publish at once."""
-        self._next_s = 0.0
+        self._next_s = self._witness_due_s = 0.0

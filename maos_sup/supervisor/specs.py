@@ -73,7 +73,7 @@ class SpecsInForce:
         for rel, data in contents.items():
             before, after = self._accepted(rel), codec.decode_object(data)
             changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-            told = {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed}
+            told: dict[str, Any] = {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed}
             if before:  # a new file is there to be read
                 told["before"] = {key: _told(key, before[key]) for key in changed if key in before}
                 told["after"] = {key: _told(key, after[key]) for key in changed if key in after}

@@ -8,10 +8,12 @@ it finds. After fsck and restic's `check`; `repair` mends what is safe. One modu
     births, lives_of_agents, checkpoints, exits           the lives of agents
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
+    witnessed     what was seen of the tree before        accepted     what people stand by
 """
 
 from __future__ import annotations
 
+from state_layout.check.accepted import accept, with_acceptances
 from state_layout.check.lives_of_agents import check_agent
 from state_layout.check.mail import check_mail, read_mail
 from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, Severity
@@ -20,12 +22,13 @@ from state_layout.check.snapshots import check_budgets, check_snapshots
 from state_layout.check.specs import check_specs
 from state_layout.check.supervisor import check_supervisor
 from state_layout.check.walk import check_walk
+from state_layout.check.witnessed import check_witness
 from state_layout.errors import NotATree
 from state_layout.migrations import check_version
 from state_layout.paths import FORMAT_VERSION, Tree
 from state_layout.specs import Kinds
 
-__all__ = ["CATALOGUE", "OF_PEOPLE", "Finding", "Problem", "Severity", "check"]
+__all__ = ["CATALOGUE", "OF_PEOPLE", "Finding", "Problem", "Severity", "accept", "check"]
 
 
 def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False) -> list[Problem]:
@@ -44,9 +47,10 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
         check_mail(scene, files, accounts)
         check_budgets(scene)
         check_snapshots(scene)
+        check_witness(scene)
     order = list(Severity)
     return sorted(
-        scene.problems, key=lambda found: (order.index(found.severity), found.path, found.line or 0)
+        with_acceptances(scene), key=lambda found: (order.index(found.severity), found.path, found.line or 0)
     )
 
 

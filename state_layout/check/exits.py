@@ -10,7 +10,7 @@ from state_layout.check.scene import Scene
 from state_layout.files.reading import Unreadable
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import AgentPaths
-from state_layout.records import ExitReason
+from state_layout.records import CALM_EXITS, ExitReason
 
 LOST_AGAIN = "the supervisor seals it as lost when it starts"
 
@@ -21,6 +21,8 @@ class Ending:
 
     reason: ExitReason | None = None
     synced_seq: int = 0
+    is_last_word: bool = False  # by the agent itself, in order: nothing comes after `synced_seq`
+    h: str | None = None  # of the line `synced_seq`
 
 
 def check_exit(scene: Scene, agent: str, number: int, *, is_last: bool) -> Ending:
@@ -44,7 +46,11 @@ def _ending(value: dict[str, Any], number: int) -> Ending:
         raise ValueError(f"it is of attempt {value.get('attempt')!r}")
     if not isinstance(synced_seq, int | None):
         raise ValueError("'synced_seq' is no number")
-    return Ending(reason=ExitReason(str(value.get("reason"))), synced_seq=synced_seq or 0)
+    reason, h = ExitReason(str(value.get("reason"))), value.get("h")
+    is_calm = value.get("by") == "agent" and reason in CALM_EXITS and value.get("detail") is None
+    is_last_word = is_calm and synced_seq is not None
+    h = h if isinstance(h, str) else None
+    return Ending(reason=reason, synced_seq=synced_seq or 0, is_last_word=is_last_word, h=h)
 
 
 def _report_missing(scene: Scene, agent: str, number: int, *, is_last: bool) -> None:

@@ -119,7 +119,20 @@ class _Life:
                 judge_checkpoints(self._scene, slots, self._scan, last_seq=last_seq)
             fold.account.is_whole = fold.account.is_whole and is_whole and not self._bad_lines
             fold.account.mailed |= slots.mailed
+            self._check_last_word(ending)
         self._report_void(ending)
+
+    def _check_last_word(self, ending: Ending) -> None:
+        """What the agent said last must be the end of its journal."""
+        end = self._scan.position
+        if self._bad_lines or not ending.is_last_word or end.seq < ending.synced_seq:
+            return  # said, or nothing to compare with
+        if end.seq > ending.synced_seq:
+            what = f"goes on to seq {end.seq}, but its writer ended in order at {ending.synced_seq}"
+            self._scene.report(Finding.AFTER_END, self._scan.path, line=self._scan.line, what=what)
+        elif ending.h is not None and ending.h != end.h:
+            what = f"ends with hash {end.h}, but its writer ended with {ending.h}: it was written anew"
+            self._scene.report(Finding.EDITED, self._scan.path, line=self._scan.line, what=what)
 
     def _durable_seq(self, ending: Ending) -> int:
         """Up to here this journal was durable, say its successor and `exit.json`."""

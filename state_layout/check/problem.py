@@ -15,6 +15,7 @@ class Severity(StrEnum):
     """How much a finding matters; only problems make a tree damaged."""
 
     PROBLEM = "problem"
+    ACCEPTED = "accepted"  # a problem that somebody stands by
     NOTE = "note"
 
 
@@ -41,6 +42,9 @@ class Finding(StrEnum):
     CORRUPT = "corrupt"
     CUT_SHORT = "cut_short"
     BAD_RECORD = "bad_record"
+    AFTER_END = "after_end"
+    ROLLED_BACK = "rolled_back"
+    OTHER_SEEN = "other_seen"
     # lives
     VOID = "void"
     PIN_BROKEN = "pin_broken"
@@ -119,6 +123,9 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.LINE_ENDS: Entry(_PROBLEM, "turn CR LF back into LF (sed -i 's/\\r$//'), nothing else changed"),
     Finding.CORRUPT: Entry(_PROBLEM, _FROM_A_COPY),
     Finding.CUT_SHORT: Entry(_PROBLEM, _FROM_A_COPY + "; otherwise what came after is done again"),
+    Finding.AFTER_END: Entry(_PROBLEM, "its writer had ended: remove those lines, or " + _FROM_A_COPY),
+    Finding.ROLLED_BACK: Entry(_PROBLEM, "restore the newer state; if this one is meant: check --accept"),
+    Finding.OTHER_SEEN: Entry(_NOTE, "if that one was removed: the next supervisor here is seen anew"),
     Finding.BAD_RECORD: Entry(_PROBLEM, "whatever wrote it does not keep to FORMAT.md; " + _FROM_A_COPY),
     Finding.VOID: Entry(_NOTE, "nobody reads them"),
     Finding.PIN_BROKEN: Entry(_PROBLEM, "restore both files from one copy"),

@@ -51,6 +51,11 @@ LIFE_CASES = (
         (f"problem bad_record {JOURNAL}:4",),
     ),
     Case(
+        "a line after the last word of its writer, with the chain right",
+        at(JOURNAL, hands.append_chained, b'{"seq":9,"at":"2026-11-21T01:42:00.123456Z","type":"note"'),
+        (f"problem after_end {JOURNAL}:5",),
+    ),
+    Case(
         "a line that is not as FORMAT.md says",
         together(no_checkpoints(A2), at(JOURNAL, hands.rewrite, hands.changed(4, phase="finished"))),
         (f"problem bad_record {JOURNAL}:4",),

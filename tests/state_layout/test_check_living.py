@@ -18,7 +18,7 @@ from pathlib import Path
 import check_hands as hands
 import pytest
 from check_cases import TORN
-from check_trees import Author, clock, copy_in_place, make_specs, make_tree, write
+from check_trees import Author, clock, copy_in_place, make_specs, make_tree, supervise, write
 from test_check import said
 
 from state_layout.check import Severity, check
@@ -106,6 +106,7 @@ def start_writer(tree: Tree) -> subprocess.Popen[bytes]:
 def writing(tmp_path: Path) -> Iterator[Tree]:
     """A tree in which a process lives one life of alice after the other, sending without a pause."""
     tree = make_specs(tmp_path / "tree")
+    supervise(tree, clock())
     process = start_writer(tree)
     try:
         deadline = time.monotonic() + 20
@@ -136,6 +137,7 @@ def test_copies_of_a_living_tree_have_notes_only(writing: Tree, tmp_path: Path) 
 
 def test_killed_writer_leaves_notes_only_and_repair_mends_them(tmp_path: Path) -> None:
     tree = make_specs(tmp_path / "tree")
+    supervise(tree, clock())
     for _ in range(5):
         process = start_writer(tree)
         deadline = time.monotonic() + 0.3 + random.random() / 2
@@ -223,6 +225,7 @@ def test_half_a_copy_is_checked(template: Tree, tmp_path: Path) -> None:
 def test_check_of_100_000_lines_is_quick_and_small(tmp_path: Path) -> None:
     """A second here, on a busy machine; 0.6 s on an idle one."""
     tree = make_specs(tmp_path / "tree")
+    supervise(tree, clock())
     alice = Author(tree, "alice", clock())
     position, lines = alice.history.position, []
     for seq in range(2, 100_001):
@@ -231,7 +234,7 @@ def test_check_of_100_000_lines_is_quick_and_small(tmp_path: Path) -> None:
         position = line.end
         lines.append(line.raw + b"\n")
     hands.append(alice.attempt.paths.journal, b"".join(lines))
-    alice.end()
+    alice.end(synced_seq=position.seq)
     times_s = []
     for _ in range(3):
         begin_s = time.perf_counter()
