@@ -7,6 +7,7 @@ knows (`truth`), not against what the product says of itself.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +42,9 @@ class Found:
     fates: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     is_recovered: bool = False  # others wrote here since, whom no record knows
-    is_all_taken: bool = False  # every reader took all that there is
+    started: frozenset[str] = frozenset()  # who was started again, and took all that there is
+    tails: dict[str, bytes] = field(default_factory=dict)  # by path: what was torn when it was found
+    handled: dict[str, int] = field(default_factory=dict)  # by agent: what the supervisor remembers
 
     @cached_property
     def lines(self) -> dict[str, list[bytes]]:
@@ -314,7 +317,7 @@ def mail_is_taken_once_in_order(found: Found) -> Broken:
         for sender in found.agents:
             for box in (reader, "all"):
                 took, sent = taken[reader, box, sender], found.sends[sender, box]
-                if sender != reader and took != (sent if found.is_all_taken else sent[: len(took)]):
+                if sender != reader and took != (sent if reader in found.started else sent[: len(took)]):
                     yield f"{reader} took from {box}/{sender}: {_first_difference(took, sent)}"
         yield from _people_taken(found, reader, taken[reader, reader, "operator"])
 
@@ -322,8 +325,40 @@ def mail_is_taken_once_in_order(found: Found) -> Broken:
 def _people_taken(found: Found, reader: str, taken: list[tuple[int, str | None]]) -> Broken:
     news = read_operator_file(found.tree.mail_file(reader, "operator"), (0, 0, ""), to=reader)
     there = [entry.message.text for entry in news.entries if entry.message]
-    if [text for _, text in taken] != (there if found.is_all_taken else there[: len(taken)]):
+    if [text for _, text in taken] != (there if reader in found.started else there[: len(taken)]):
         yield f"{reader} took from people {[text for _, text in taken]}, there is {there}"
+
+
+def output_is_understood_once(found: Found) -> Broken:
+    """What dead programs told in their output was sent: each line once, in order."""
+    for agent in found.started:
+        sent: dict[int, list[str]] = defaultdict(list)
+        for entry in found.entries[agent]:
+            source = entry.get("source", {})
+            if source.get("file") == "stdout.log":
+                sent[source["attempt"]] += [message["text"] for message in entry.get("sent", ())]
+        for path in found.tree.agent(agent).attempts.glob("*/stdout.log"):
+            if found.truth.raw.get(found.tree.shown(path)):
+                lines = re.findall(rb"^discovery:[ \t]*([^\n]*)", path.read_bytes(), re.MULTILINE)
+                texts = [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+                if sent[int(path.parent.name)] != texts:
+                    yield f"{found.tree.shown(path)}: says {texts}, sent is {sent[int(path.parent.name)]}"
+
+
+def torn_tails_are_kept(found: Found) -> Broken:
+    """What a writer set aside is there to be looked at."""
+    for path, tail in found.tails.items():
+        folder = (found.tree.root / path).parent
+        kept = [piece.read_bytes() for piece in folder.glob(f"{path.rpartition('/')[2]}.torn-*")]
+        if path.rpartition("/")[2].removesuffix(".jsonl") in found.started and tail not in kept:
+            yield f"{path}: {len(tail)} bytes were torn, kept are {[len(piece) for piece in kept]}"
+
+
+def supervisor_goes_on(found: Found) -> Broken:
+    """Its next life knows which ends the last one dealt with: none is counted twice."""
+    for kind, agent, attempt in found.told("action"):
+        if kind == "Delay" and found.handled.get(agent, 0) < attempt:
+            yield f"supervisor: knows {agent} up to {found.handled.get(agent)}, had dealt with {attempt}"
 
 
 def notes_say_no_loss(found: Found) -> Broken:
@@ -356,6 +391,9 @@ AFTER_RECOVERY: dict[str, Callable[[Found], Broken]] = {
     **{name: AS_FOUND[name] for name in AS_FOUND if AS_FOUND[name] not in (only_whole_lines_count,)},
     "mail is what was sent, once, in order": mail_is_what_was_sent,
     "mail is taken once, in order": mail_is_taken_once_in_order,
+    "output is understood once": output_is_understood_once,
+    "every torn tail is kept": torn_tails_are_kept,
+    "the next supervisor goes on": supervisor_goes_on,
     "every repair is explained": notes_say_no_loss,
 }
 

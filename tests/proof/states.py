@@ -5,15 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from state_layout.check import check
 from state_layout.check.repair import repair
 from state_layout.errors import LayoutError
 from state_layout.host.identity import own_handle
+from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
+from state_layout.records import SETTLED
+from state_layout.specs import read_specs
 from state_layout.tree import open_tree
 
 from .actor import Actor, Overseer
@@ -131,12 +136,13 @@ def _hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, st
     if wrong:
         return wrong
     try:
+        tails = _torn_tails(tree)
         if chance.random() < 0.3:
             repair(tree, check(tree))
-        notes = go_on(tree, [*agents], chance)
+        went_on = go_on(tree, [*agents], chance)
     except (LayoutError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         return [("everybody can go on", f"{type(error).__name__}: {error}")]
-    after = Found(tree, truth, at, list(agents), fates, notes, is_recovered=True, is_all_taken=True)
+    after = Found(tree, truth, at, list(agents), fates, is_recovered=True, tails=tails, **went_on)
     return broken(AFTER_RECOVERY, after)
 
 
@@ -157,27 +163,53 @@ def _hold_half_made(tree: Tree) -> list[tuple[str, str]]:
     ]
 
 
-def go_on(tree: Tree, agents: list[str], chance: Random) -> list[str]:
-    """A restart of all: supervisor, agents in any order, everybody writes and takes all mail; their notes."""
+def go_on(tree: Tree, agents: list[str], chance: Random) -> dict[str, Any]:
+    """A restart of all: supervisor, agents in any order, everybody writes and takes all mail.
+
+    Agents that have nothing left to do are not started, mostly. What came of it, for `Found`.
+    """
     overseer = Overseer(tree)
     overseer.accept()
     notes = [*overseer.place.notes]
+    handled = {agent: overseer.life.memory.of(agent).handled for agent in agents}
     chance.shuffle(agents)
-    actors = []
-    for agent in agents:
-        actor = Actor(tree, agent)
-        actors.append(actor)
+    is_eager = chance.random() < 0.3
+    actors = [Actor(tree, agent) for agent in agents if is_eager or not _is_settled(tree, agent)]
+    for actor in actors:
         notes += actor.notes
-        actor.begin_task(f"{agent}-4")
-        actor.take(f"{agent}-4", f"after-{actor.number}", 3)
+        actor.begin_task("later")
+        actor.take("later", f"after-{actor.number}", 3)
     for actor in actors:
         peers = [agent for agent in (*agents, "all") if agent != actor.agent]
         sends = [(to, f"{actor.agent} is back {actor.number}") for to in peers]
-        actor.step(f"{actor.agent}-4", f"back-{actor.number}", None, *sends)
+        actor.step("later", f"back-{actor.number}", None, *sends)
         if chance.random() < 0.5:
             actor.checkpoint()
     for actor in actors:
-        actor.take(f"{actor.agent}-4", f"rest-{actor.number}")
+        actor.take("later", f"rest-{actor.number}")
         actor.die()
     overseer.die()
-    return notes
+    return {"notes": notes, "started": frozenset(actor.agent for actor in actors), "handled": handled}
+
+
+def _is_settled(tree: Tree, agent: str) -> bool:
+    known = recall(tree, agent).history.tasks
+    tasks = [task.id for task in read_specs(tree).specs.tasks.values() if task.agent == agent]
+    return all(task in known and known[task].phase in SETTLED for task in tasks)
+
+
+def _torn_tails(tree: Tree) -> dict[str, bytes]:
+    """By path: what is torn of the mail between agents."""
+    paths = [path for path in tree.mail.glob("*/*.jsonl") if path.stem != "operator"]
+    return {tree.shown(path): tail for path in paths if (tail := torn_tail(path.read_bytes()))}
+
+
+def torn_tail(data: bytes) -> bytes:
+    """What follows the last line that continues the chain: written anew from FORMAT.md, asks nobody."""
+    h, end = "", 0
+    for line in data.split(b"\n")[:-1]:
+        h = sha256(h.encode() + line[:-20]).hexdigest()[:12]
+        if not line.endswith(b',"h":"%b"}' % h.encode()):
+            break
+        end += len(line) + 1
+    return data[end:]

@@ -7,12 +7,14 @@ unsynced still in the cache, spec edits, people's mail, money. The order is draw
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from maos_sup.core.model import Delay, Submit
+from state_layout.files import disk
 from state_layout.ledger import Amount, Ledger
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
@@ -25,7 +27,7 @@ from ..recorder import tell
 
 AGENTS = ("ann", "bob", "cat")
 CAP_USD = 1000.0
-TASKS = (1, 2, 3, 4)  # of each agent; the last is never settled
+TASKS = (1, 2)  # of each agent; when all are settled it is not started again
 
 
 def run(root: Path, seed: int, *, deeds: int = 60) -> None:
@@ -61,6 +63,8 @@ class _Script:
         names, weights = zip(*_DEEDS.items(), strict=True)
         for name in self._chance.choices(names, weights, k=deeds):
             agent = self._chance.choice(AGENTS)
+            if not self._open_tasks(agent):
+                continue
             if agent not in self._actors:
                 self._live(agent)
             getattr(self, f"_{name}")(self._actors[agent])
@@ -78,9 +82,11 @@ class _Script:
         self._begin_next(actor)
 
     def _begin_next(self, actor: Actor) -> None:
-        agent = actor.agent
-        self._tasks[agent] = next(f"{agent}-{n}" for n in TASKS if f"{agent}-{n}" not in self._settled)
-        actor.begin_task(self._tasks[agent])
+        self._tasks[actor.agent] = self._open_tasks(actor.agent)[0]
+        actor.begin_task(self._tasks[actor.agent])
+
+    def _open_tasks(self, agent: str) -> list[str]:
+        return [f"{agent}-{n}" for n in TASKS if f"{agent}-{n}" not in self._settled]
 
     def _kill(self, actor: Actor) -> None:
         self._actors.pop(actor.agent).die()
@@ -142,14 +148,24 @@ class _Script:
         actor.checkpoint()
 
     def _settle(self, actor: Actor) -> None:
+        """Settle a task, go on with the next; without one nobody starts this agent again."""
         task = self._tasks[actor.agent]
-        if task == f"{actor.agent}-{TASKS[-1]}":
-            return
+        actor.understand(is_final=True)
         self._settled.add(task)
         actor.settle(task, "done")
-        self._begin_next(actor)
+        if self._open_tasks(actor.agent):
+            self._begin_next(actor)
+        else:
+            self._park(actor)
 
     # -- people and money
+
+    def _echo(self, actor: Actor) -> None:
+        """A line that a person appends by hand: nobody syncs it but its reader."""
+        path = self._tree.mail_file(actor.agent, "operator")
+        descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        disk.write(descriptor, b'{"text":"echo %d"}\n' % self._number())
+        os.close(descriptor)
 
     def _person(self, actor: Actor) -> None:
         text = f"person {self._number()}"
@@ -202,6 +218,7 @@ _DEEDS = {
     "save": 3,
     "checkpoint": 8,
     "settle": 2,
+    "echo": 3,
     "kill": 6,
     "park": 3,
     "supervise": 2,
