@@ -31,6 +31,7 @@ PARTS = {
     "memory": "bench.memory",
     "supervision": "bench.peers.supervision",
     "models": "bench.models",
+    "bus": "bench.bus",
 }
 
 

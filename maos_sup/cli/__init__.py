@@ -41,9 +41,8 @@ def be_bus(directory: str, agent: str) -> int:
 
 def _serve_bus(directory: str, agent: str) -> int:
     from maos_sup.agents.bus.server import serve
-    from state_layout.paths import checked_name
 
-    return serve(Path(directory).resolve(), checked_name(agent, "--agent"))
+    return serve(Path(directory).resolve(), agent)
 
 
 def _supervise(directory: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.control_file import append_control
@@ -16,7 +17,8 @@ from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Reader
 from state_layout.host.triggers import pull
-from state_layout.paths import Tree
+from state_layout.paths import Tree, checked_name
+from state_layout.tree import open_tree
 
 
 class Over(BadInput):
@@ -86,6 +88,11 @@ class Relay:
                 disk.fdatasync(descriptor)
         except OSError as cause:
             raise storage_error("sync", self._files.journal, cause) from cause
+
+
+def connected(root: Path, agent: str, *, environment: Mapping[str, str]) -> Relay:
+    """The relay of `agent` of the tree at `root`. Raises BadInput, NotATree."""
+    return Relay(open_tree(root), checked_name(agent, "--agent"), environment=environment)
 
 
 def _newest_attempt(tree: Tree, agent: str) -> int:
