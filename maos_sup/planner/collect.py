@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from maos_sup.core.argv import file_argument, plain_relative, script_places
+from maos_sup.planner.callables import callable_fault
 from state_layout.files.reading import is_file, is_folder, is_there
-from state_layout.shapes.shape import Argv, At, CallableName, Fault, Shape
+from state_layout.shapes.shape import Argv, At, CallableName, Fault, Shape, Unknown
 from state_layout.shapes.wording import closest, key_text
 
 MOST_FILES, MOST_BYTES = 1000, 64 << 20
@@ -62,6 +63,14 @@ class Collection:
                 self._add_command(value, at, cwd=cwd)
         elif isinstance(rule, CallableName) and isinstance(value, str):
             self._add_module(value.partition(":")[0], PurePosixPath())
+            if not [*rule.faults(value, at, unknown=Unknown.REFUSED)]:
+                self._check_callable(value, at)
+
+    def _check_callable(self, name: str, at: At) -> None:
+        folders = [self.folder] if self.project is None else [self.folder, self.project]
+        fault = callable_fault(name, folders)
+        if fault is not None:
+            self.faults.append(Fault(at=at, text=f"{key_text(at)} is {name!r}, {fault}"))
 
     def _add_command(self, argv: list[str], at: At, *, cwd: object) -> None:
         index = file_argument(argv, lambda rel: is_file(self.folder / rel))

@@ -29,9 +29,9 @@ def beside(tmp_path: Path) -> Path:
     for name, text in {
         "count.py": "import os, tools\nfrom lib.deep import x\nimport nowhere",
         "tools.py": "import more_tools as m",
-        "more_tools.py": "import tools  # a circle",
+        "more_tools.py": "import tools  # a circle\ndef main(): ...",
         "lib/__init__.py": "",
-        "lib/deep/x.py": "",
+        "lib/deep/x.py": "def main(): ...",
         "lib/data.txt": "d",
         "lib/__pycache__/x.pyc": "",
         "scan.sh": "echo",

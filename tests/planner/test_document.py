@@ -47,27 +47,27 @@ UNREADABLE: tuple[tuple[str, bytes, str], ...] = (
 JSON_MISTAKES: tuple[tuple[str, list[str]], ...] = (
     (
         '{"request": "r",\n "request": "s",\n'
-        ' "agents": {"a": {"kind": "python", "callable": "a:b", "task": "t"}}}',
+        ' "agents": {"a": {"kind": "python", "callable": "json:loads", "task": "t"}}}',
         ["2: 'request' is there twice, first on line 1; remove one"],
     ),
     (
-        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "a:b", "task": "t",\n'
+        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "json:loads", "task": "t",\n'
         ' "env": {"A": "1",\n "A": "2"}}}}',
         ["3: 'agents.a.env.A' is there twice, first on line 2; remove one"],
     ),
     (
-        '{"request": "r",\n "agents": {"a": {"kind": "python",\n "callable": "a:b",\n "task": null}}}',
+        '{"request": "r",\n "agents": {"a": {"kind": "python",\n "callable": "json:loads",\n "task": null}}}',
         [
             "4: 'agents.a.task' is null; use text that says what to do",
         ],
     ),
     (
-        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "a:b", "task": "t"}},\n'
+        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "json:loads", "task": "t"}},\n'
         ' "tasks": [\n  {"id": "t1", "agent": "a"},\n  {"id": "t2",\n   "agent": "b"}]}',
         ["5: task 't2': 'agent' is 'b', which is no agent; use a"],
     ),
     (
-        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "a:b", "task": "t"}},\n'
+        '{"request": "r", "agents": {"a": {"kind": "python", "callable": "json:loads", "task": "t"}},\n'
         ' "limits": {"on_failure": "halt",\n "max_agents": "four"}}',
         [
             "2: 'limits.on_failure' is 'halt'; use continue or stop",
@@ -76,7 +76,7 @@ JSON_MISTAKES: tuple[tuple[str, list[str]], ...] = (
     ),
     (
         '{"request": "r", "limits": {"timeout_s": 99999999999999999999999},\n'
-        ' "agents": {"a": {"kind": "python", "callable": "a:b", "task": "t"}}}',
+        ' "agents": {"a": {"kind": "python", "callable": "json:loads", "task": "t"}}}',
         ["1: 'limits.timeout_s' is 1e+23; use a number above 0 up to 1e+09"],
     ),
 )
