@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from coding import DEADLINE_S, Coding, bash, steps
-from processes import is_running
+from processes import is_running, kill
 from stage import Stage, kill_marked, marked_pids, wait_for
 
 from maos_sup.loopback.reply import Pace, Reply, say
 from maos_sup.loopback.request import Request
 from state_layout.files import codec
+from state_layout.host.identity import read_handle
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
@@ -82,10 +83,28 @@ def is_done(one: Coding) -> bool:
     return outcome is not None and outcome.phase is TaskPhase.DONE
 
 
+def kill_agent(one: Coding, life: Any) -> None:
+    """SIGKILL to the agent: its successor ends what it left."""
+    if life.is_running():
+        life.kill()
+
+
+def kill_program(one: Coding, life: Any) -> None:
+    """SIGKILL to Claude Code alone: its agent says so and ends."""
+    handle = read_handle(one.stage.tree.handle("ann"))
+    if life.is_running() and handle is not None and handle.program_pid is not None:
+        kill(handle.program_pid)
+        life.wait(deadline_s=DEADLINE_S)
+    kill_agent(one, life)
+
+
 def kill_everything(one: Coding, life: Any) -> None:
     """SIGKILL to the agent and all that wears the tree's mark, Claude Code and its commands among it."""
     life.kill() if life.is_running() else None
     wait_for(lambda: not kill_marked([one.stage.root]), "all is dead")
+
+
+KILLS_OF: tuple[Callable[[Coding, Any], None], ...] = (kill_agent, kill_program, kill_everything)
 
 
 @pytest.mark.timeout(0 if ROUNDS > 6 else 300)
@@ -107,10 +126,7 @@ def test_killed_at_random_instants(code: Make, seed: int) -> None:
             )
         end_s = time.monotonic() + chance.uniform(0.0, 2.0)
         wait_for(lambda end_s=end_s, life=life: time.monotonic() >= end_s or not life.is_running(), "it")
-        if chance.random() < 0.5:
-            life.kill() if life.is_running() else None  # its successor ends what it left
-        else:
-            kill_everything(one, life)
+        KILLS_OF[chance.randrange(3)](one, life)
         kills += 1
         if is_done(one):
             break

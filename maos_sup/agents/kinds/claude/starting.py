@@ -58,7 +58,7 @@ def provider_of(settings: Settings, environment: Mapping[str, str]) -> str:
 
 def environment_of(work: Work, settings: Settings) -> dict[str, str]:
     """What it finds in its environment: its provider's credentials, no other secrets."""
-    paths, passed = work.life.paths, frozenset(settings.pass_env)
+    paths, passed = work.life.paths, frozenset([*settings.pass_env, *work.spec.env_from])
     temporary = temporary_folder(work)
     kept = {name: value for name, value in work.environment().items() if _is_kept(name, passed)}
     own = {
@@ -136,12 +136,10 @@ def mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
     """The team's tools and what else is wanted."""
     servers: dict[str, Any] = dict(settings.mcp_servers or {})
     if settings.team:
-        own = {name: value for name, value in work.environment().items() if name.startswith("MAOS_")}
         servers[SERVER] = {
             "type": "stdio",
             "command": sys.executable,
             "args": ["-m", "maos_sup", "mcp", str(work.life.tree.root), "--agent", work.life.agent],
-            "env": own | {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
             "alwaysLoad": True,
         }
     return {"mcpServers": servers}

@@ -135,6 +135,7 @@ class Stream:
         for block in message.get("content") or ():
             if block.get("type") == "text":
                 answer.texts.append(block["text"])
+                self._record.show(block["text"])
             elif block.get("type") == "tool_use":
                 answer.calls.append(str(block.get("name")))
 

@@ -69,6 +69,7 @@ class Output:
     def _text(self, meaning: Meaning) -> None:
         if meaning.text("text"):
             self._texts.append(meaning.text("text"))
+            self._record.show(meaning.text("text"))
             self.last_text = meaning.text("text")
             self._heard()
 
@@ -137,6 +138,7 @@ class Output:
     def _flush(self) -> None:
         if self._pieces:
             self._texts.append(self._pieces)
+            self._record.show(self._pieces)
             self._pieces = ""
 
     def _answer(self, amount: Amount, usage: dict[str, int], *, used: dict[str, int] | None = None) -> None:

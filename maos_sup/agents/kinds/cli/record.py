@@ -54,13 +54,11 @@ class Record:
     def answer(
         self, fields: Entry, texts: Sequence[str], *, amount: Amount, at: tuple[Source, int] | None
     ) -> None:
-        """An answer of the model. Raises StorageError."""
+        """An answer of the model; its text is shown where it comes in. Raises StorageError."""
         text = self._redactor.text("\n\n".join(texts).strip())
         told: Entry = {"role": "assistant", "text": text, **fields, "tokens": amount.tokens}
         told |= {"cost": "unknown"} if amount.cost_usd is None else {"cost_usd": amount.cost_usd}
         self.commit("turn", told, at=at, messages=self._discoveries(text))
-        if text and not fields.get("is_aside"):
-            self.show(text)
 
     def call(self, id_: str, name: str, input_: Any, *, by: str | None = None) -> None:
         """A tool is about to run, called by the sub-agent `by` if it is named. Raises StorageError."""
@@ -68,7 +66,7 @@ class Record:
             return
         fields = {"id": id_, "name": name, "input": input_}
         self.commit("tool_call", fields | ({} if by is None else {"by": by}))
-        shown = self._redactor.text(codec.encode(input_).decode())
+        shown = codec.encode(input_).decode()
         self.show(f"> {name} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
     def call_result(
@@ -84,6 +82,7 @@ class Record:
 
     def show(self, text: str) -> None:
         """Put text into the agent's output, so that no keyword in it is heard a second time."""
+        text = self._redactor.text(text)
         if self._keywords is not None:
             text = self._keywords.sub(rb" \g<0>", text.encode("utf-8", "replace")).decode("utf-8", "replace")
         sys.stdout.write(text + "\n")
