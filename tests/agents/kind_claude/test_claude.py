@@ -50,7 +50,7 @@ def test_team_tools_are_connected_and_messages_leave_once(code: Make) -> None:
             ),
             say("told"),
         ),
-        {"ann": {}, "bob": {}},
+        {"ann": {"sandbox": "landlock" if landlock.abi() else "none"}, "bob": {}},
     )
     assert one.run() == 0, one.told()
     assert [mail["text"] for mail in one.stage.mail("bob", "ann")] == ["hello"]
@@ -167,3 +167,13 @@ def test_what_sub_agents_spend_is_counted(code: Make) -> None:
     assert len(used) == 4
     assert ["by" in line for line in one.all_lines("ann", "tool_call")] == [False, True]
     assert one.stage.history("ann").tokens == total == spent_by(one.stage.tree)["ann"].tokens
+
+
+def test_result_keeps_to_its_schema(code: Make) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    one = code(
+        steps(Reply(content=(tool("StructuredOutput", n=7),)), say("There it is.")),
+        {"ann": {"result_schema": schema}},
+    )
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == {"n": 7}

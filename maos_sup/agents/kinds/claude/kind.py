@@ -16,6 +16,7 @@ class ClaudeKind:
     """Claude Code, working on tasks."""
 
     settings: ClassVar[Shape] = SETTINGS
+    tells_mail: ClassVar[bool] = True
 
     def run(self, work: Work) -> Outcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

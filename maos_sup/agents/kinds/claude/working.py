@@ -57,6 +57,7 @@ class Session:
         self._record = Record(work, self._memory, redactor)
         self._spending = Spending(work, price=settings.price, model=settings.model)
         self._spending.first_tokens = _OWN_PROMPT_TOKENS
+        self._spending.believes_costs = self._provider.endswith("anthropic.com")
         self._id = prompts.session_id(
             life.specs.now.orchestration.id, life.agent, work.task.id, work.task.run
         )

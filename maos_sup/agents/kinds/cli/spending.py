@@ -23,6 +23,7 @@ class Spending:
         self._work, self._price = work, price
         self._ledger = Ledger(work.life.tree, work.life.agent)
         self.model = model  # as last heard of
+        self.believes_costs = False  # that it is told, where no table has the model
         self.first_tokens = 0  # what a first prompt is expected to have
         self.reserved: str | None = None  # the key of a reservation for a question that was not asked yet
 
@@ -34,8 +35,8 @@ class Spending:
         return Amount(cost_usd=cost_usd(name or "", usage, price=self._price), tokens=tokens_of(usage))
 
     def amount_beside(self, usage: Mapping[str, int], *, cost_usd: float) -> Amount:
-        """What was spent that no answer accounts for: by our price if there is one, else as we are told."""
-        if self._price is not None:
+        """What was spent that no answer accounts for: as we are told if we may believe it, else by tables."""
+        if self._price is not None or not self.believes_costs:
             return self.amount(usage)
         return Amount(cost_usd=max(0.0, round(cost_usd, 9)), tokens=tokens_of(usage))
 
