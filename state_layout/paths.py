@@ -218,6 +218,11 @@ class Tree:
     def budget_lock(self) -> Path:
         return self.budget / "lock"
 
+    @property
+    def state(self) -> Path:
+        """Stores of other frameworks."""
+        return self.root / "state"
+
     # -- run: bound to this host, disposable
     @property
     def run(self) -> Path:

@@ -16,10 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from state_layout.check.wound import examine
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.chain import ORIGIN, Line, Position, chained, utc_now, verified
-from state_layout.files.journal import Journal, Reader, refuse_corruption
+from state_layout.files.journal import Damage, Journal, Reader, refuse_corruption
 
 JOURNAL, LOCK, GONE = "journal.jsonl", "lock", ".removed-"
 Fields = Mapping[str, Any]
@@ -107,7 +108,7 @@ class Shelf(Generic[IndexT]):
                 "or cut by hand: restore it from a copy"
             )
         if self._reader.damage is not None:
-            refuse_corruption(self._reader.damage)
+            self._refuse(self._reader.damage)
         if self._reader.position != before:
             self._sync_others()
 
@@ -137,6 +138,12 @@ class Shelf(Generic[IndexT]):
             self._journal = journal = Journal(self._path, self.descriptor, position)
             atomic.fsync_folder(self._path.parent)  # who made it may have died before its name was durable
         return journal
+
+    def _refuse(self, damage: Damage) -> None:
+        """Raise Damaged unless `damage` is what a crash leaves of a line that was never acknowledged."""
+        refuse_corruption(damage)
+        if not damage.is_partial and (wound := examine(self._path, damage.position)).by_hand:
+            raise Damaged(f"{self._path}:{damage.line}: {wound.what}; undo that, or restore it from a copy")
 
     def _sync_others(self) -> None:
         try:

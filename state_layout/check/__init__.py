@@ -8,6 +8,7 @@ it finds. After fsck and restic's `check`; `repair` mends what is safe. One modu
     births, lives_of_agents, checkpoints, exits           the lives of agents
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
+    stores        chains of other frameworks
     witnessed     what was seen of the tree before        accepted     what people stand by
 """
 
@@ -20,6 +21,7 @@ from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, S
 from state_layout.check.scene import Scene
 from state_layout.check.snapshots import check_budgets, check_snapshots
 from state_layout.check.specs import check_specs
+from state_layout.check.stores import check_stores
 from state_layout.check.supervisor import check_supervisor
 from state_layout.check.walk import check_walk
 from state_layout.check.witnessed import check_witness
@@ -47,6 +49,7 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
         check_mail(scene, files, accounts)
         check_budgets(scene)
         check_snapshots(scene)
+        check_stores(scene)
         check_witness(scene)
     order = list(Severity)
     return sorted(

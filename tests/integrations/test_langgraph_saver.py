@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from langgraph_threads import config, delta_chain, listed, put
 from maos_sup.integrations.langgraph import TreeSaver
 from maos_sup.integrations.langgraph.threads import MOST_OPEN
 from maos_sup.integrations.shared_journal import JOURNAL
+from state_layout.check import Finding, check
 from state_layout.errors import BadInput, Damaged, NotATree
 from state_layout.files import disk
+from state_layout.tree import create_tree
 
 NAUGHTY = ["", ".", "..", "../../etc/passwd", "/etc/passwd", "a/b", "a\0b", "x" * 5000, "Ünï 🦄", "-rf", "~"]
 
@@ -256,7 +259,23 @@ def test_the_store_of_an_orchestration_lies_in_its_tree(tmp_path: Path) -> None:
     saver = TreeSaver(tmp_path)
     assert saver.store == tmp_path / "state" / "langgraph"
     put(saver, "t", {"a": 1})
+    put(saver, "t", {"a": 2})
     assert all(path.stat().st_mode & 0o077 == 0 for path in saver.store.rglob("*"))
+
+
+def test_check_of_a_tree_finds_an_edit_in_its_stores(tmp_path: Path) -> None:
+    specs: dict[str, dict[str, Any]] = {"a": {"kind": "command", "command": ["true"]}}
+    tree = create_tree(tmp_path / "tree", orchestration={"id": "x", "request": "r"}, agents=specs, tasks={})
+    saver = TreeSaver(tree.root)
+    for n in range(3):
+        put(saver, "t", {"a": f"value {n}"}, version=n)
+    assert check(tree) == []
+    path = journals(saver)[0]
+    for value in ("value 0", "value 2"):
+        text = path.read_text()
+        path.write_text(text.replace(value, "value X"))
+        assert [(each.finding, tree.root / each.path) for each in check(tree)] == [(Finding.EDITED, path)]
+        path.write_text(text)
 
 
 @pytest.mark.parametrize("found", ["stranger.txt", "STORE", "FORMAT"])
@@ -277,6 +296,34 @@ def test_an_edit_by_hand_is_found_when_the_thread_is_read(tmp_path: Path) -> Non
             listed(reader, "t")
     with pytest.raises(Damaged):
         put(TreeSaver(tmp_path), "t", {"a": "more"}, version=9)
+
+
+@pytest.mark.parametrize("edit", ["the last line", "a line added"])
+def test_an_edit_of_what_was_stored_last_is_found(tmp_path: Path, edit: str) -> None:
+    for n in range(3):
+        put(TreeSaver(tmp_path), "t", {"a": f"value {n}"}, version=n)
+    path = journals(TreeSaver(tmp_path))[0]
+    text = path.read_text()
+    added = text.splitlines(keepends=True)[-1].replace('"seq":4', '"seq":5')
+    path.write_text(text.replace("value 2", "value X") if edit == "the last line" else text + added)
+    with pytest.raises(Damaged, match=f"{path}:[45]"):
+        listed(TreeSaver(tmp_path), "t")
+
+
+def test_many_threads_of_one_process_share_a_thread(tmp_path: Path) -> None:
+    saver = TreeSaver(tmp_path)
+
+    def write(name: int) -> None:
+        for n in range(10):
+            made = put(saver, "t", {f"c{name}": n}, version=f"{name}.{n}", id_=f"{name}-{n}")
+            saver.put_writes(made, [("c", n)], "task")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    for reader in (saver, TreeSaver(tmp_path)):
+        found = {item.checkpoint["id"]: item for item in listed(reader, "t")}
+        assert len(found) == 80
+        assert all(len(item.pending_writes or ()) == 1 for item in found.values())
 
 
 def test_importing_maos_sup_does_not_import_langgraph() -> None:
