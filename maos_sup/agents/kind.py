@@ -64,7 +64,10 @@ class Outcome:
 
 
 class Kind(Protocol):
-    """Works on tasks. Made anew for each task; `run` may raise `Ended`."""
+    """Works on tasks. Made anew for each task; `run` may raise `Ended`.
+
+    A kind with `tells_mail = True` shows messages to its program by itself; the bus then shows none.
+    """
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`
 

@@ -22,6 +22,7 @@ from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
 from maos_sup.agents.bus.verbs import VERBS, BadCall, Call, Result, Scene, Waits
+from maos_sup.agents.kind import find_kind
 from maos_sup.agents.life import Life
 from maos_sup.agents.redaction import Redactor
 from state_layout.errors import BadInput
@@ -162,6 +163,8 @@ class Calls:
             self._life.warn(note)
         if not messages:
             return Result(text="no new messages")
+        if getattr(find_kind(scene.spec.kind), "tells_mail", False):
+            return Result(text="messages came; they are shown to you by themselves, between your steps")
         text = scene.redactor.text(told_messages(messages))
         return Result(text=text, effects={"shown": marks})
 
