@@ -4,6 +4,7 @@
 #   make check     ruff, mypy --strict, the architecture
 #   make bench     measurements, side by side with peers; QUICK=1 ROUNDS=1 PARTS=sends for a look
 #   make torture   the long form of the crash tests
+#   make fuzz      damaged files and hostile words for SECONDS (default 60), other cases each time
 #   make proof     power cuts: ten thousand disk states, every promise, planted bugs (STATE=... one again)
 # The virtual environment in .venv is made when needed and again when pyproject.toml changes.
 
@@ -12,6 +13,7 @@ BIN := .venv/bin
 STAMP := .venv/.made
 PYTEST_ARGS ?=
 TORTURE_ROUNDS ?= 200
+SECONDS ?= 60
 PROOF_ARGS ?=
 ROUNDS ?= 5
 QUICK ?=
@@ -52,6 +54,9 @@ torture: $(STAMP)
 
 proof: $(STAMP)
 	cd tests && ../$(BIN)/python -m proof $(if $(STATE),--state $(STATE)) $(PROOF_ARGS)
+
+fuzz: $(STAMP)
+	MAOS_SUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q --timeout 0 tests/hostile
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

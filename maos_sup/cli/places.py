@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from maos_sup.cli import edge
 from state_layout.errors import NotATree
+from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
 
@@ -60,6 +61,6 @@ def open_made(tree: Tree) -> Tree:
 
 def _is_tree(folder: Path) -> bool:
     try:
-        return (folder / "FORMAT").read_text(encoding="utf-8", errors="replace").startswith(FORMAT_WORD)
+        return read_record(folder / "FORMAT").startswith(FORMAT_WORD.encode())
     except OSError:
         return False

@@ -83,18 +83,25 @@ def _json(path: Path, data: bytes) -> Document:
     return Document(path=path, value=value, text=text, is_json=True, repeats=repeats)
 
 
+_MANY_DOTS = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
+
+
 def _toml(path: Path, data: bytes) -> Document:
     try:
         text = data.decode()
     except UnicodeDecodeError as cause:
         line = data.count(b"\n", 0, cause.start) + 1
         raise BadInput(f"{path}:{line}: has a byte that is not UTF-8; save the file as UTF-8") from cause
+    if _MANY_DOTS.search(text):  # it would take minutes to be refused
+        raise BadInput(f"{path}: is nested too deeply; make it flatter")
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
         raise BadInput(_not_toml(path, text, str(cause))) from cause
     except RecursionError as cause:
         raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
+    except ValueError as cause:
+        raise BadInput(f"{path}: holds a number that is too long; use at most 18 digits") from cause
     return Document(path=path, value=value, text=text, is_json=False)
 
 

@@ -47,6 +47,7 @@ def create_tree(
         _claim(tree)
         with _making(tree):
             _refuse_tree(tree)
+            _close_to_others(tree)
             atomic.fsync_folder(tree.root)
             _clear(tree)
             _fill(tree, contents, sources)
@@ -127,6 +128,12 @@ def _refuse_what_was_not_made(folder: Path, *, holds_files: bool) -> None:
     for found in [folder] if holds_files else [folder, *folder.rglob("*")]:
         if not found.is_dir() or found.is_symlink():
             raise BadInput(f"{found}: does not belong to a half-made orchestration; name another folder")
+
+
+def _close_to_others(tree: Tree) -> None:
+    """A folder that somebody made for us is as wide as his umask; a tree is for its owner alone."""
+    if tree.root.stat().st_mode & 0o077:
+        disk.chmod(tree.root, atomic.FOLDER_MODE)
 
 
 def _refuse_tree(tree: Tree) -> None:

@@ -1,4 +1,4 @@
-"""Forged records: lines whose hashes are right and whose content is not, as a bug or a hand with time leaves them."""
+"""Forged records: lines whose hashes are right and whose content is not, as a bug may leave them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from torments import naughty
 
 from state_layout.files.chain import ORIGIN, chained
-
-_CHAINED = ("journal.jsonl",)
 
 
 def is_chained(rel: str) -> bool:
@@ -27,10 +25,14 @@ def values() -> st.SearchStrategy[Any]:
         st.integers(min_value=-(1 << 63), max_value=(1 << 64) - 1),
         st.floats(allow_nan=False, allow_infinity=False),
         st.sampled_from(naughty()).map(lambda text: text.encode("utf-8", "replace").decode()),
-        st.sampled_from(["alice", "bob", "all", "count", "report", "done", "failed", "running", "start", "../x"]),
+        st.sampled_from(
+            ["alice", "bob", "all", "count", "report", "done", "failed", "running", "start", "../x"]
+        ),
     )
     return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner), max_leaves=4
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=4,
     )
 
 
