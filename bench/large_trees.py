@@ -28,7 +28,7 @@ IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 def tree_of_messages(root: Path, *, agents: int, messages: int) -> Tree:
     """`agents` agents that sent `messages` messages in all, each with a status and an end in order."""
     names = [f"a{number:04}" for number in range(agents)]
-    tree = make(root, dict.fromkeys(names, IDLER))
+    tree = _made(root, names)
     pairs = list(zip(names, [*names[1:], names[0]], strict=True))
     _in_processes([(_write_sender, (tree, name, to, messages // agents)) for name, to in pairs])
     return tree
@@ -37,7 +37,7 @@ def tree_of_messages(root: Path, *, agents: int, messages: int) -> Tree:
 def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
     """`agents` agents whose journals hold `megabytes` MB of steps of 1 KB, all in all."""
     names = [f"a{number:04}" for number in range(agents)]
-    tree = make(root, dict.fromkeys(names, IDLER))
+    tree = _made(root, names)
     steps = megabytes * 1000 // agents
     _in_processes([(_write_steps, (tree, name, steps)) for name in names])
     return tree
@@ -46,6 +46,20 @@ def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
 def journal_bytes(tree: Tree) -> int:
     """Bytes of all journals and mail files."""
     return sum(path.stat().st_size for path in tree.root.rglob("*.jsonl"))
+
+
+def _made(root: Path, names: list[str]) -> Tree:
+    """A tree whose supervisor has started each agent once, and is gone."""
+    tree = make(root, dict.fromkeys(names, IDLER))
+    path = tree.life_journal(1)
+    atomic.make_folder(path.parent)
+    journal = Journal.create(path)
+    journal.append("start", {"life": 1, "pin": None, "memory": {}})
+    for name in names:
+        journal.append("submit", {"agent": name, "attempt": 1})
+    journal.sync()
+    journal.close()
+    return tree
 
 
 def _in_processes(acts: list[tuple[Any, tuple[Any, ...]]]) -> None:

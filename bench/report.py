@@ -34,7 +34,7 @@ def _head(load: str) -> str:
     lines = [
         "# Figures",
         "",
-        f"{kind}Written by `make bench`: contestants take turns, {ROUNDS} rounds; medians (least to most). "
+        f"{kind}Written by `make bench`: contestants take turns, {ROUNDS} round(s); medians (least to most). "
         "Trust ratios: they come from the same minutes on the same disk, and the median is over rounds.",
         "",
         f"![bars]({CHART})",
@@ -53,7 +53,8 @@ def _verdicts(sections: list[Section]) -> str:
     if missed:
         lines += ["", "Missed:", ""]
     for section, row in missed:
-        lines.append(f"- {section.title}, {row.name}: {row.ratio or row.value}; target {row.target or '-'}")
+        figure = f"{row.value}, {row.ratio}" if row.ratio else row.value
+        lines.append(f"- {section.title}, {row.name}: {figure}; target {row.target or '-'}")
     return "\n".join([*lines, ""])
 
 
