@@ -59,4 +59,4 @@ fuzz: $(STAMP)
 	MAOS_SUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q --timeout 0 tests/hostile
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
