@@ -15,8 +15,8 @@ from concurrent.futures import Future, wait
 from typing import Any
 
 from maos_sup.agents.kinds.anthropic.model import Begun, Ended, Model, Whole
-from maos_sup.agents.kinds.anthropic.prices import cost_usd, tokens_of
-from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
 from maos_sup.agents.once.answers import NoAnswer, object_in
 from maos_sup.agents.redaction import Redactor
 from maos_sup.core.questions import Answer, Question

@@ -88,7 +88,7 @@ def test_tool_that_needs_approval_waits_for_it(code: Make) -> None:
     life = one.stage.live("ann")
     for answer in ("no", "yes"):
         [question] = wait_for(lambda: one.stage.status("ann").get("questions"), "?", deadline_s=DEADLINE_S)
-        assert one.stage.status("ann")["phase"] == "asking"
+        wait_for(lambda: one.stage.status("ann")["phase"] == "asking", "it shows that it asks")
         (one.stage.tree.approvals / f"{question['id']}.{answer}").write_text("not now")
         wait_for(
             lambda id_=question["id"]: id_ not in str(one.stage.status("ann").get("questions")), "an answer"

@@ -18,8 +18,8 @@ from maos_sup.agents.kinds.anthropic.conversation import Entry
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.model import Ended, Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
-from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
 from maos_sup.agents.kinds.models.holds import Hold, hold_on, write_hold
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
 from maos_sup.agents.kinds.models.waiting import Waiting
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount

@@ -16,8 +16,9 @@ from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry, Move, Purpose
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import Waits
-from maos_sup.agents.kinds.anthropic.troubles import Broken, Cause
 from maos_sup.agents.kinds.anthropic.using import Using
+from maos_sup.agents.kinds.models.opening import first_prompt
+from maos_sup.agents.kinds.models.troubles import Broken, Cause
 
 _MOST_MESSAGES = 20  # shown together
 _MOST_NUDGES = 3
@@ -55,14 +56,7 @@ class TalkLoop:
     # -- moves
 
     def _begin(self) -> None:
-        work = self._desk.work
-        first = prompts.first_prompt(
-            work.task,
-            work.life.specs.now,
-            results=work.results(),
-            folder=self._place(),
-            sandbox=self._desk.sandbox.kind,
-        )
+        first = first_prompt(self._desk.work, sandbox=self._desk.sandbox.kind)
         self._prompt([{"type": "text", "text": first}])
 
     def _ask(self) -> Outcome | None:
@@ -187,9 +181,3 @@ class TalkLoop:
         text = self._talk.last_text()
         if text and self._talk.messages[-1]["role"] == "assistant":
             self._using.show(text)
-
-    def _place(self) -> str:
-        work = self._desk.work
-        if work.life.project is not None and work.spec.cwd != "workspace":
-            return f"the project's folder {work.life.project.name!r}, which all agents share"
-        return "a folder of your own"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from maos_sup.agents.kinds.anthropic.troubles import Broken, Cause, Trouble, of_status
+from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
 from state_layout.errors import BadInput
 from state_layout.files import codec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
-from maos_sup.agents.kinds.anthropic.prices import cost_usd, tokens_of
 from maos_sup.agents.kinds.anthropic.settings import Settings
+from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal

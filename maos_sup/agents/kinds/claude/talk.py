@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.kind import SOFT, Ending, Outcome
-from maos_sup.agents.kinds.anthropic.troubles import Cause, Trouble, of_status
 from maos_sup.agents.kinds.claude.gates import Gates, initialize
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import Settings
@@ -20,6 +19,7 @@ from maos_sup.agents.kinds.claude.stream import Event, Stream, is_done
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.running import POLL_S, Running
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
+from maos_sup.agents.kinds.models.troubles import Cause, Trouble, of_status
 from maos_sup.agents.kinds.models.waiting import until_text
 from maos_sup.agents.work import Work
 from state_layout.files import codec

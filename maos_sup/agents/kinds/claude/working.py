@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from maos_sup.agents.kind import Ended, Outcome
-from maos_sup.agents.kinds.anthropic.troubles import PERMANENT, Cause, Trouble, delay_s
 from maos_sup.agents.kinds.claude import starting
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
@@ -22,6 +21,8 @@ from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
+from maos_sup.agents.kinds.models.opening import first_prompt
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, delay_s
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
@@ -183,7 +184,7 @@ class Session:
         work, talk, memory = self._work, self._transcript.talk, self._memory
         uuid = prompts.message_uuid(self._id, "task")
         if uuid not in talk.seen:
-            text = prompts.first_prompt(work, sandbox=choose(self._settings.sandbox))
+            text = first_prompt(work, sandbox=choose(self._settings.sandbox))
             return [(text, uuid)]
         told = "\n".join(talk.told)
         untold = [

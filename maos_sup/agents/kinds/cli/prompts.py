@@ -1,4 +1,4 @@
-"""What command lines are told: the task, and how their session was interrupted. Pure.
+"""What command lines are told when their session goes on, and by which names they are known. Pure.
 
 Every message has an identity that follows from what it says, not from when it is sent: so a message that may
 have arrived is known again.
@@ -11,9 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
-from maos_sup.agents.kinds.anthropic import prompts as team_prompts
 from maos_sup.agents.kinds.cli.memory import Entry
-from maos_sup.agents.work import Work
 from state_layout.files import codec
 
 _MOST_CHARS = 4_000
@@ -30,15 +28,6 @@ def session_id(orchestration: str, agent: str, task: str, run: int) -> str:
 def message_uuid(session: str, what: str) -> str:
     """The identity of a message of `session`."""
     return str(uuid5(UUID(session), what))
-
-
-def first_prompt(work: Work, *, sandbox: str) -> str:
-    """The task and what it stands in. Raises Damaged, StorageError."""
-    place = "a folder of your own"
-    if work.life.project is not None and work.spec.cwd != "workspace":
-        place = f"the project's folder {work.life.project.name!r}, which all agents share"
-    specs = work.life.specs.now
-    return team_prompts.first_prompt(work.task, specs, results=work.results(), folder=place, sandbox=sandbox)
 
 
 def going_on(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> str:

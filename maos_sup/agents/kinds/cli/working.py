@@ -20,6 +20,7 @@ from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import POLL_S, Running
 from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.models.opening import first_prompt
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import make_sandbox
@@ -121,7 +122,7 @@ class Session:
         if not self._can_resume():
             role = self._work.spec.role.strip()
             parts += [role] if role else []
-            parts += [prompts.first_prompt(self._work, sandbox=self._profile.sandbox), _TEAM]
+            parts += [first_prompt(self._work, sandbox=self._profile.sandbox), _TEAM]
         if self._memory.calls or (
             self._memory.session and not self._is_continued and not self._memory.result
         ):
