@@ -17,7 +17,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from maos_sup.integrations.langgraph import TreeSaver
 
-AT, ROUNDS = (10, 1_000, 10_000), 50
+AT, ROUNDS = [10, 1_000, 10_000], 50
 
 
 def step(saver: TreeSaver, parent: Any, number: int) -> Any:
@@ -32,17 +32,17 @@ def step(saver: TreeSaver, parent: Any, number: int) -> Any:
     return made
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, at: list[int]) -> None:
     saver = TreeSaver(folder)
     parent: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
     number, times = 0, list[float]()
     print(f"{'checkpoints':>12} {'a step':>10} {'read the newest':>16} {'open in a new process':>22}")
-    while number < AT[-1]:
+    while number < at[-1]:
         number += 1
         begun = time.perf_counter()
         parent = step(saver, parent, number)
         times.append(time.perf_counter() - begun)
-        if number in AT:
+        if number in at:
             begun = time.perf_counter()
             saver.get_tuple({"configurable": {"thread_id": "t"}})
             read = time.perf_counter() - begun
@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), [int(word) for word in sys.argv[2:]] or AT)
     else:
         with tempfile.TemporaryDirectory() as made:
-            main(Path(made))
+            main(Path(made), AT)

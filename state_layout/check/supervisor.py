@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from state_layout.check.problem import Finding, as_note
-from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scan import AS_IN_A_COPY, Bounds, Scan, judge
 from state_layout.check.scene import Scene
 from state_layout.files.chain import Line
 from state_layout.lives.history import Mark
+from state_layout.paths import is_name, number_name
 
 
 @dataclass(slots=True, kw_only=True)
 class _Life:
     number: int
     path: Path
+    ended: dict[str, int] = field(default_factory=dict)  # by agent, the last attempt seen to end in order
     pin: dict[str, object] | None = None
     last: Mark = (0, 0, "")
 
@@ -32,6 +35,7 @@ def check_supervisor(scene: Scene) -> None:
         if life.pin is not None:
             _check_pin(scene, life, before)
         before[life.number] = life
+    _check_ended(scene, before.values())
 
 
 def _check_presence(scene: Scene) -> None:
@@ -45,11 +49,28 @@ def _check_presence(scene: Scene) -> None:
         scene.report(Finding.LIVES_MISSING, lives, what=what)
 
 
+def _check_ended(scene: Scene, lives: Iterable[_Life]) -> None:
+    """The last attempt that a supervisor saw end must be there: nothing else tells that it was taken away."""
+    ended: dict[str, int] = {}
+    for life in lives:
+        ended |= {agent: max(number, ended.get(agent, 0)) for agent, number in life.ended.items()}
+    for agent, number in ended.items():
+        attempts = scene.tree.agent(agent).attempts
+        if (
+            is_name(agent)
+            and not scene.is_folder(attempts / number_name(number))
+            and not scene.is_hidden(attempts / "any")
+        ):
+            what = f"has no attempt {number}, but a supervisor saw it end"
+            said = as_note(Finding.ATTEMPT_MISSING, AS_IN_A_COPY) if scene.is_copy else None
+            scene.report(Finding.ATTEMPT_MISSING, attempts, what=what, said=said)
+
+
 def _scan(scene: Scene, life: _Life, *, is_last: bool) -> None:
     scan = Scan(scene, life.path)
     is_reported = False
     for line in scan:
-        wrong = _begin(life, line) if scan.line == 1 else None
+        wrong = _begin(life, line) if scan.line == 1 else _take(life, line)
         if wrong is None and line.seq != scan.line:
             wrong = f"has seq {line.seq} where {scan.line} follows"
         if wrong is not None and not is_reported:
@@ -70,6 +91,17 @@ def _begin(life: _Life, line: Line) -> str | None:
             life.pin = {"life": int(pin["life"]), "seq": int(pin["seq"]), "h": str(pin["h"])}
     except (ValueError, KeyError, TypeError) as cause:
         return f"does not begin this life: {cause!r}"
+    return None
+
+
+def _take(life: _Life, line: Line) -> str | None:
+    """Take in who ended; what is wrong with the line, if anything."""
+    if b'"type":"acknowledged"' in line.raw:
+        try:
+            fields = line.fields()
+            life.ended[str(fields["agent"])] = int(fields["attempt"])
+        except (ValueError, KeyError, TypeError) as cause:
+            return f"is whole but not as FORMAT.md says ({cause!r})"
     return None
 
 

@@ -33,6 +33,13 @@ def test_the_example_is_killed_goes_on_asks_and_finishes(tmp_path: Path) -> None
     assert answered.stdout == "running publish\ndone: ['look', 'count', 'publish', 'answer: yes']\n"
 
 
+def test_the_example_that_measures_runs(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLE.with_name("cost.py")), str(tmp_path / "store"), "3", "20"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[0] for line in told[1:3]] == ["3", "20"]
+    assert told[-1].endswith("the large value once")
+
+
 def appended(state: list[str], writes: list[list[str]]) -> list[str]:
     return [*state, *(item for write in writes for item in write)]
 

@@ -237,9 +237,9 @@ def test_check_of_100_000_lines_is_quick_and_small(tmp_path: Path) -> None:
     alice.end(synced_seq=position.seq)
     times_s = []
     for _ in range(3):
-        begin_s = time.perf_counter()
+        begin_s = time.process_time()  # of the processor: others may be at work here
         assert check(tree) == []
-        times_s.append(time.perf_counter() - begin_s)
+        times_s.append(time.process_time() - begin_s)
     assert min(times_s) < 1.5
 
 
