@@ -217,11 +217,12 @@ class TaskSpec:
     want: Want = Want.RUN
     run: int = 1
     timeout_s: float | None = None  # the agent's limit otherwise
+    order: int | None = None  # its place in the plan; nothing depends on it
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, id_: str, value: dict[str, Any]) -> TaskSpec:
-        own = {"agent", "description", "needs", "want", "run", "timeout_s"}
+        own = {"agent", "description", "needs", "want", "run", "timeout_s", "order"}
         return cls(
             id=id_,
             agent=value["agent"],
@@ -230,6 +231,7 @@ class TaskSpec:
             want=Want(value.get("want", "run")),
             run=value.get("run", 1),
             timeout_s=value.get("timeout_s"),
+            order=value.get("order"),
             settings={key: item for key, item in value.items() if key not in own},
         )
 

@@ -70,8 +70,10 @@ def add_plan(tree: Tree, plan: Plan) -> str:
     for name in agents:
         add_spec(tree, tree.agent_spec(name), plan.agents[name], kinds=kinds)
     tasks = [name for name in in_order(plan.tasks) if not tree.task_spec(name).exists()]
+    last = max((task.order or 0 for task in read_specs(tree).specs.tasks.values()), default=0)
     for name in tasks:
-        add_spec(tree, tree.task_spec(name), plan.tasks[name], kinds=kinds)
+        task = plan.tasks[name]
+        add_spec(tree, tree.task_spec(name), {**task, "order": last + task["order"]}, kinds=kinds)
     prompt(tree)
     told = [
         f"{one if len(names) == 1 else one + 's'} {listed(names, last='and')}"

@@ -189,7 +189,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         path=document.path,
         orchestration=orchestration,
         agents={name: _agent_spec(agent) for name, agent in _table(value, "agents").items()},
-        tasks={entry.id: _task_spec(entry.value) for entry in entries},
+        tasks={entry.id: _task_spec(entry.value, order) for order, entry in enumerate(entries, start=1)},
         files=collection.files,
         project=project,
     )
@@ -201,9 +201,9 @@ def _agent_spec(agent: Mapping[str, Any]) -> Table:
     return {**first, **{key: item for key, item in agent.items() if key != "task"}}
 
 
-def _task_spec(task: Mapping[str, Any]) -> Table:
+def _task_spec(task: Mapping[str, Any], order: int) -> Table:
     spec = {"agent": "", "description": "", "needs": [], "want": "run", "run": 1}
-    return {**spec, **{key: item for key, item in task.items() if key != "id"}}
+    return {**spec, **{key: item for key, item in task.items() if key != "id"}, "order": order}
 
 
 def _table(value: Mapping[str, Any], key: str) -> Table:

@@ -46,7 +46,7 @@ _PLAN_AGENT = Shape(
 _PLAN_TASK = Shape(
     fields={
         "id": Field(name, "the name that others need it by", required=True),
-        **{key: known for key, known in TASK.fields.items() if key != "run"},
+        **{key: known for key, known in TASK.fields.items() if key not in ("run", "order")},
     },
     instead={
         "name": "use 'id'",
@@ -57,6 +57,7 @@ _PLAN_TASK = Shape(
         "after": "use 'needs'",
         "timeout": "use 'timeout_s', in seconds",
         "run": "it is 1 in a new orchestration; leave it out",
+        "order": "tasks are shown as they stand here; leave it out",
     },
     wish="a table {...}, in TOML under [[tasks]]",
 )

@@ -7,6 +7,7 @@ agents take a few milliseconds.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
     ]
     tasks = [
         _task(task, phases[task.id], outcomes.get(task.id))
-        for task in sorted(specs.tasks.values(), key=lambda task: natural(task.id))
+        for task in sorted(specs.tasks.values(), key=_place)
     ]
     orchestration = specs.orchestration
     return {
@@ -101,6 +102,11 @@ def phase_of(
     if specs.orchestration.want is Want.PAUSE:
         return Phase.PAUSED
     return Phase.RUNNING if is_supervised else Phase.INTERRUPTED
+
+
+def _place(task: TaskSpec) -> tuple[float, list[tuple[int, str]]]:
+    """As in the plan; what was added without a place comes last, by name."""
+    return math.inf if task.order is None else task.order, natural(task.id)
 
 
 def is_settled(status: Status) -> bool:

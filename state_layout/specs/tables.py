@@ -151,5 +151,6 @@ TASK = Shape(
         "want": Field(task_want, "run, pause, cancel or skip it", default="run"),
         "run": Field(Number(least=1, whole=True), "raised to have it done again", default=1),
         "timeout_s": Field(Nullable(positive_s), "in place of the agent's limit"),
+        "order": Field(Nullable(count), "its place where tasks are shown; nothing depends on it"),
     }
 )

@@ -127,6 +127,7 @@ def test_specs_show_the_keys_that_one_may_want_to_edit(load: Load, beside: Path)
         "needs": ["counter"],
         "want": "run",
         "run": 1,
+        "order": 2,
     }
     assert [*json.loads(tree.agent_spec("counter").read_text())][:3] == ["kind", "role", "want"]
 

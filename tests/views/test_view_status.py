@@ -15,6 +15,7 @@ from maos_sup.views.status import is_settled, status_of
 from state_layout.errors import LayoutError
 from state_layout.files.journal import Journal
 from state_layout.paths import Tree
+from state_layout.specs import edit_spec
 
 RUNNING = ("task", {"task": "t0", "run": 1, "phase": "running"})
 DONE = ("task", {"task": "t0", "run": 1, "phase": "done", "result": {"n": 3}, "elapsed_s": 1.5})
@@ -65,6 +66,14 @@ def test_fresh_tree_is_interrupted_with_its_first_task_ready(make_tree: MakeTree
     assert [task["phase"] for task in status["tasks"]] == ["ready", "waiting", "waiting"]
     assert [agent["phase"] for agent in status["agents"]] == ["queued", "waiting", "waiting"]
     assert status["created_at"] == "2026-11-21T01:42:00.000Z"
+
+
+def test_tasks_stand_as_planned_those_without_a_place_come_last(make_tree: MakeTree) -> None:
+    tree = make_tree(12)
+    for task, order in (("t9", 1), ("t3", 2), ("t10", 2)):
+        edit_spec(tree, tree.task_spec(task), lambda spec, order=order: {**spec, "order": order})
+    shown = [task["id"] for task in status_of(tree)["tasks"]]
+    assert shown == ["t9", "t3", "t10", "t0", "t1", "t2", "t4", "t5", "t6", "t7", "t8", "t11"]
 
 
 def test_running_task_of_a_dead_process_is_interrupted(make_tree: MakeTree) -> None:
