@@ -16,11 +16,13 @@ from .history import History
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import orchestration, script
+from .runs import orchestration, rivals, script
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
-SCRIPT, ORCHESTRATION = "script", "orchestration"
+SCRIPT, ORCHESTRATION, MODEL, RIVALS = "script", "orchestration", "model", "rivals"
+BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
+MOST_ORCHESTRATIONS_FOR_A_BUG = 3
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
 
 
@@ -72,15 +74,36 @@ def prove_one(state: State) -> Outcome:
         return try_states(truth, [state], folder / "states")
 
 
+def prove_rivals(_: int = 0) -> Outcome:
+    """Let processes contend for locks, money and specs."""
+    with memory_folder() as folder:
+        state = State(RIVALS, 0, 0)
+        return Outcome(
+            states=1,
+            violations=[Violation(state, name, text, "") for name, text in rivals.run(folder / "tree")],
+        )
+
+
 def catch(name: str, seed: int) -> Catch:
     """Plant the bug, for this process and those it forks; try states until one breaks a promise."""
-    plant(BUGS[name])
+    bug = BUGS[name]
+    plant(bug)
+    if bug.run == RIVALS:
+        found = prove_rivals()
+        return Catch(name, 1, next(iter(found.violations), None))
+    os.environ[BUG_VARIABLE] = name  # for processes that do not fork from this one
+    if bug.run == SCRIPT:
+        return _catch(name, SCRIPT, range(seed, seed + MOST_SEEDS_FOR_A_BUG))
+    first = seed + (seed % 2 if bug.run == MODEL else 1 - seed % 2)  # even ones have a model
+    return _catch(name, ORCHESTRATION, range(first, first + 2 * MOST_ORCHESTRATIONS_FOR_A_BUG, 2))
+
+
+def _catch(name: str, run: str, seeds: range) -> Catch:
     tried = 0
-    for number in range(seed, seed + MOST_SEEDS_FOR_A_BUG):
+    for number in seeds:
         with memory_folder() as folder:
-            run = f"{SCRIPT}-{number}"
-            truth = Truth.of(record(folder, run, number))
-            states = sampled(run, truth.history, STATES_FOR_A_BUG, Random(number))
+            truth = Truth.of(record(folder, f"{run}-{number}", number))
+            states = sampled(f"{run}-{number}", truth.history, STATES_FOR_A_BUG, Random(number))
             outcome = try_states(truth, states, folder / "states", stop=True)
         tried += outcome.states
         if outcome.violations:

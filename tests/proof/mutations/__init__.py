@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..plant import Bug
-from . import files
+from . import agents, files, lives, locks, mail
 
-BUGS: dict[str, Bug] = {bug.name: bug for bug in [*files.BUGS]}
+BUGS: dict[str, Bug] = {bug.name: bug for part in (files, lives, mail, agents, locks) for bug in part.BUGS}

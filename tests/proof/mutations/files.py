@@ -21,7 +21,12 @@ BUGS = [
         "_swap(path, data, disk.fsync)",
         "_swap(path, data, _no_sync)",
     ),
-    Bug("a replaced file's folder is not synced", f"{_ATOMIC}:replace", "fsync_folder(path.parent)", "pass"),
+    Bug(
+        "the folder of files replaced together is not synced",
+        f"{_ATOMIC}:replace_all",
+        "fsync_folder(folder)",
+        "pass",
+    ),
     Bug("a rename before its data", f"{_ATOMIC}:_swap", _WRITE_SYNC_RENAME, _RENAME_WRITE_SYNC),
     Bug("an edited spec is not synced", f"{_ATOMIC}:replace_if", "disk.fsync(descriptor)", "pass"),
     Bug(
