@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
+import select
 from typing import Any
 
 from bus_client import Bus
 from orchestra import Orchestra
 from processes import kill
 
+MANY = 7
 GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.05; done'
 
 
@@ -229,3 +232,31 @@ def test_caps_on_what_agents_add_hold_over_all_of_them(orchestra: Orchestra) -> 
         assert "'needs' must be a list" in bob.refused("spawn_task", {"description": "x", "needs": ["y"]})
     finished(orchestra)
     assert len(orchestra.status()["tasks"]) == 8
+
+
+def test_calls_are_done_once_however_often_bus_and_agent_are_killed(orchestra: Orchestra) -> None:
+    """A client that repeats each call until it has the answer, while one or the other is killed."""
+    patient = {"restart": {"max": 1000, "backoff_s": 0.05, "backoff_max_s": 0.1}}
+    orchestra.start({"ann": {"kind": "command", "shell": GATED, **patient}, "bob": GATED})
+    orchestra.wait_alive()
+    chance, wanted = random.Random(7), [f"message {number}" for number in range(MANY)]
+    for number, text in enumerate(wanted):
+        while True:
+            with bus(orchestra) as ann:
+                id_ = ann.begin_call("send_message", {"to": "bob", "text": text}, use=f"toolu_{number}")
+                select.select([], [], [], chance.uniform(0.0, 0.15))
+                if chance.random() < 0.35:
+                    ann.kill()
+                    continue
+                if chance.random() < 0.2:
+                    kill(*(pid for name, pid in orchestra.pids().items() if name == "ann"))
+                told, is_error = ann.wait_call(id_)
+                if not is_error:
+                    assert told == "sent to bob"
+                    break
+    orchestra.wait_alive()
+    finished(orchestra)
+    assert mail(orchestra, "bob", "ann") == wanted
+    assert sorted(line["id"] for line in lines(orchestra, "ann", "called") if "sent" in line) == sorted(
+        f"toolu_{number}" for number in range(MANY)
+    )
