@@ -54,7 +54,7 @@ class Translator:
         self.calls: Calls | None = None  # who carries out what is called over the bus
         self.moved: Callable[[], None] = lambda: None  # the program got on
         self._lock = threading.RLock()
-        self._has_names_synced = False
+        self._has_names_synced = self._is_final = False
         self.attend(keywords)
 
     def attend(self, keywords: tuple[str, ...]) -> None:
@@ -67,6 +67,7 @@ class Translator:
         Raises StorageError.
         """
         with self._lock:
+            self._is_final = is_final
             moved = [
                 self._run(source, understand, is_final=is_final)
                 for source, understand in (
@@ -193,7 +194,7 @@ class Translator:
         self._commit("asked", fields, source=self.control, offset=offset)
 
     def _call(self, request: Request, offset: int) -> None:
-        if self.calls is None or self.calls.task is None:
+        if self.calls is None or (self.calls.task is None and self._is_final):
             raise BadInput("had no answer when its program ended; it was not carried out")
         self.calls.take(
             request.value,

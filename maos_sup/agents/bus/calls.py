@@ -64,7 +64,7 @@ class Calls:
     def take(self, told: Mapping[str, Any], commit: Commit) -> None:
         """Carry out a call that the bus wrote, or look to it from now on. Raises StorageError."""
         id_, name = told["id"], told["name"]
-        if id_ in self._pending or self._is_answered(id_, name):
+        if id_ in self._pending:
             return
         call = Call(id=id_, token=id_, input=told.get("input") or {})
         pending = _Pending(name=name, call=call, after=told.get("after"), deadline_s=_deadline_s(call))
@@ -110,10 +110,15 @@ class Calls:
         return None
 
     def _carry_out(self, pending: _Pending, commit: Commit) -> bool:
-        """Bring a call to its answer; false if it has to wait. Raises StorageError."""
+        """Bring a call to its answer; false if it has to wait, as it does until a task is begun.
+
+        Raises StorageError.
+        """
         task = self.task
         if task is None:
             return False
+        if self._is_answered(pending.call.id, pending.name):
+            return True
         try:
             result = self._result(pending, task)
         except Waits:
