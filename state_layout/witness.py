@@ -62,9 +62,9 @@ class Witness:
 
     @classmethod
     def named(cls, tree: Tree) -> Witness | None:
-        """The witness that the environment names, if it names one."""
+        """The witness that the environment names, if it names one; a relative name begins at home."""
         folder = os.environ.get(VARIABLE)
-        return cls(tree, Path(folder)) if folder else None
+        return cls(tree, Path.home() / Path(folder).expanduser()) if folder else None
 
     def seen(self) -> Seen:
         """What it remembers. Raises Damaged, StorageError."""

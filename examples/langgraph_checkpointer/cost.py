@@ -2,6 +2,7 @@
 
 python cost.py            # in a temporary folder
 python cost.py FOLDER     # on the disk you mean
+python cost.py FOLDER 10 100 1000
 """
 
 from __future__ import annotations

@@ -166,5 +166,17 @@ def test_an_act_that_is_stopped_has_happened_or_not(tmp_path: Path, name: str, l
     assert at > 3
 
 
+@pytest.mark.parametrize("name", ACTS)
+def test_what_returned_is_there_whatever_was_not_synced(tmp_path: Path, name: str) -> None:
+    done = seeded(tmp_path / "done")
+    asyncio.run(ACTS[name](done))
+    with memory_folder() as folder:
+        seeded(folder)
+        stopped = crash(lambda: act_once(folder, name), at=None)
+        assert stopped is not None
+        lose(stopped)
+        assert state(TreeSessionStore(folder / "store")) == state(done)
+
+
 def act_once(folder: Path, name: str) -> None:
     asyncio.run(ACTS[name](TreeSessionStore(folder / "store")))

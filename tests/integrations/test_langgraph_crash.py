@@ -99,6 +99,18 @@ def at_each_crash_of(
     raise AssertionError  # count() has no end
 
 
+@pytest.mark.parametrize("name", ACTS)
+def test_what_returned_is_there_whatever_was_not_synced(tmp_path: Path, name: str) -> None:
+    done = seeded(tmp_path / "done")
+    ACTS[name](done)
+    with memory_folder() as folder:
+        seeded(folder)
+        stopped = crash(lambda: ACTS[name](TreeSaver(folder / "store")), at=None)
+        assert stopped is not None
+        lose(stopped)
+        assert state(TreeSaver(folder / "store")) == state(done)
+
+
 def test_an_empty_store_whose_maker_died_is_made_anew() -> None:
     def make(folder: Path) -> None:
         put_two(TreeSaver(folder / "store"))
