@@ -37,6 +37,7 @@ from state_layout.records import Phase
 from state_layout.tree import open_tree
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
+KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
 TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
 MOST_ROUNDS = 20  # in one turn, before it looks up again
 NO_ROOM = f"no space left: less than {ROOM_BYTES >> 10} KiB are free; nothing is started until there is more"
@@ -200,7 +201,7 @@ class _Supervisor:
         tick_s = self._tick_s
         after_s = min(JUDGE_AFTER_S, tick_s) if self._specs.is_unsure else TICKS_UNTIL_ALL * tick_s
         self._specs_due_s, self._specs_tick_s = now_s + after_s, now_s + tick_s
-        self._keep_by_s = self._keep_by_s or now_s + tick_s
+        self._keep_by_s = self._keep_by_s or now_s + KEEP_WITHIN_S
 
     def _keep_specs(self, seen: Observation) -> None:
         """Record what was seen of the specs, but not while agents start: they need the disk more."""
@@ -209,7 +210,7 @@ class _Supervisor:
         self._specs.record(self._life, now_s=seen.now_s)
         if seen.has_room:
             stay(self._tree)
-        self._keep_by_s = None
+        self._keep_by_s = time.monotonic() if self._specs.is_unrecorded else None
 
     def _publish(self, seen: Observation, finished: Phase | None) -> None:
         if finished is not None:

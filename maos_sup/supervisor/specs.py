@@ -16,6 +16,7 @@ from state_layout.records import Specs
 from state_layout.specs import SpecCache, SpecError, accept, digest_of
 
 JUDGE_AFTER_S = 0.3
+MOST_AT_ONCE = 64  # files kept, each with a sync: the rest waits for the next turn
 
 
 class SpecsInForce:
@@ -38,6 +39,11 @@ class SpecsInForce:
         return self._read.digests
 
     @property
+    def is_unrecorded(self) -> bool:
+        """Whether there is more for `record` to keep."""
+        return bool(self._read.unaccepted)
+
+    @property
     def is_unsure(self) -> bool:
         """Whether a file failed once and has to be looked at again soon."""
         return len(self._suspected_s) > len(self._reported)
@@ -54,7 +60,8 @@ class SpecsInForce:
     def record(self, life: Life, *, now_s: float) -> None:
         """Journal what changed, keep the good versions, report the bad ones. Raises StorageError."""
         if self._read.unaccepted:
-            self._accept({rel: self._read.raw[rel] for rel in self._read.unaccepted}, life)
+            rels = self._read.unaccepted[:MOST_AT_ONCE]
+            self._accept({rel: self._read.raw[rel] for rel in rels}, life)
             self.refresh(now_s=now_s)
         confirmed = [
             error for error, since_s in self._suspected_s.items() if now_s - since_s >= JUDGE_AFTER_S
