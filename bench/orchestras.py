@@ -20,13 +20,16 @@ from state_layout.tree import create_tree
 POLL_S = 0.0005
 
 
-def make(root: Path, agents: dict[str, dict[str, Any]], files: dict[str, Path] | None = None) -> Tree:
+def make(
+    root: Path, agents: dict[str, dict[str, Any]], files: dict[str, Path] | None = None, *, want: str = "run"
+) -> Tree:
     """A tree in which each agent has one task of its name."""
     return create_tree(
         root,
         orchestration={
             "id": "20261121-0142-bench-0000",
             "request": "bench",
+            "want": want,
             "limits": {"max_agents": len(agents), "timeout_s": 100_000},
         },
         agents=agents,
