@@ -15,6 +15,7 @@ from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.places import home
 from maos_sup.cli.planning import MOST_AGENTS, Wanted, planned
 from maos_sup.cli.says import say_aside
+from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.cli.wanted import prompt
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.saved import Shelf
@@ -65,6 +66,7 @@ def add_plan(tree: Tree, plan: Plan) -> str:
     if plan.files:
         names = listed(sorted(plan.files), last="and")
         raise BadInput(f"{names} lies beside the plan and would have to come along; put it into the project")
+    refuse_secrets(plan)
     kinds = kind_shapes()
     agents = [name for name in plan.agents if not tree.agent_spec(name).exists()]
     for name in agents:
