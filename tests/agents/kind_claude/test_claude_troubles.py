@@ -10,7 +10,9 @@ import pytest
 from coding import DEADLINE_S, Coding, bash, steps
 from stage import wait_for
 
+from maos_sup.agents.kinds.claude.talk import trouble_of
 from maos_sup.agents.kinds.models.holds import hold_on
+from maos_sup.agents.kinds.models.troubles import Cause
 from maos_sup.loopback.reply import Fault, FaultKind, Reply, say
 from maos_sup.loopback.request import Request
 from state_layout.ledger import spent_by
@@ -136,3 +138,22 @@ def test_stop_ends_it_with_all_that_it_started(code: Make) -> None:
 
     assert marked_pids(one.stage.root) == []
     assert one.stage.exit("ann")["reason"] == "stopped", time.monotonic() - began_s
+
+
+RESULTS: list[tuple[dict[str, Any], dict[str, Any], Cause, float | None]] = [
+    ({"api_error_status": 529, "result": "Overloaded"}, {}, Cause.OVERLOAD, None),
+    ({"api_error_status": 401, "result": "no"}, {"status": "allowed"}, Cause.REFUSED, None),
+    ({"result": "You've hit your limit"}, {"status": "rejected", "resetsAt": 1600}, Cause.LIMIT, 600.0),
+    ({"result": "You've hit your limit"}, {"status": "rejected"}, Cause.LIMIT, None),
+    ({"result": "API Error: Connection error."}, {}, Cause.NETWORK, None),
+    ({"subtype": "error_max_budget_usd"}, {}, Cause.OVERLOAD, None),
+    ({"subtype": "error_during_execution", "errors": ["what"]}, {}, Cause.REFUSED, None),
+]
+
+
+@pytest.mark.parametrize(("result", "limit", "cause", "wait_s"), RESULTS)
+def test_results_that_are_no_success_mean(
+    result: dict[str, Any], limit: dict[str, Any], cause: Cause, wait_s: float | None
+) -> None:
+    trouble = trouble_of(result, limit=limit, now=1000.0)
+    assert (trouble.cause, trouble.retry_after_s) == (cause, wait_s)

@@ -18,6 +18,7 @@ from stage import Stage, wait_for
 from maos_sup.agents.kinds.cli.parser import meanings
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
 from maos_sup.agents.kinds.cli.profile import RULE as RULE_SHAPE
+from maos_sup.agents.kinds.cli.running import session_lock
 from state_layout.ledger import spent_by
 from state_layout.lives.attempts import all_lines
 from state_layout.mail.operator_mail import append_operator_message
@@ -161,6 +162,19 @@ def test_used_up_budget_ends_it_between_answers_and_a_higher_one_goes_on(stage: 
     assert life.wait() == 0, one.log()
     assert one.history("ann").tasks["ann"].result == "the end"
     assert max(Counter(one.words("ran")).values()) == 1
+
+
+def test_two_processes_do_not_work_on_one_session(stage: Make) -> None:
+    one = stage({"ann": chatter()})
+    session = one.tree.agent("ann").session
+    session.mkdir(exist_ok=True)
+    held = session_lock(session)
+    try:
+        assert one.run("ann") == 1
+        assert ".maos-lock is held: another process works on this session" in one.exit("ann")["detail"]
+    finally:
+        os.close(held)
+    assert one.run("ann") == 0, one.log()
 
 
 def test_missing_command_line_and_missing_program_are_clear_errors(stage: Make) -> None:

@@ -54,6 +54,7 @@ class Talk:
         self._is_ready = self._is_leaving = self._is_paused = False
         self._end_s: float | None = None  # until when it may take to come to a stop
         self._asked_status_s = 0.0
+        self._limit: Event = {}  # what it was told last of the limits of a subscription
         self.trouble: Trouble | None = None
 
     def run(self) -> Outcome | None:
@@ -96,6 +97,8 @@ class Talk:
             self._retries(event)
         elif kind == "system" and event.get("subtype") == "init":
             self._check_servers(event.get("mcp_servers") or [])
+        elif kind == "rate_limit_event":
+            self._limit = event.get("rate_limit_info") or {}
         elif kind == "result":
             self._turn_ended(event)
         if self._is_paused and kind in ("stream_event", "result"):
@@ -149,7 +152,7 @@ class Talk:
         if gates.outcome is not None:
             return
         if not is_done(event):
-            self.trouble = _trouble_of(event)
+            self.trouble = trouble_of(event, limit=self._limit, now=time.time())
             return
         self._scene.transcript.refresh()
         post.acknowledge(self._scene.transcript)
@@ -261,7 +264,7 @@ class Talk:
         for event, offset in scene.stream.events(is_final=True):
             scene.stream.take(event, offset)
             if event.get("type") == "result" and not is_done(event) and scene.gates.outcome is None:
-                self.trouble = self.trouble or _trouble_of(event)
+                self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
 
     def _last_words(self) -> str:
         try:
@@ -283,12 +286,15 @@ class Talk:
         self._running.tell(codec.encode(value) + b"\n")
 
 
-def _trouble_of(result: Event) -> Trouble:
-    """What a `result` says that is no success."""
+def trouble_of(result: Event, *, limit: Event, now: float) -> Trouble:
+    """What a `result` says that is no success; `limit` is what was said of a subscription's limits. Pure."""
     text = str(
         result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype")
     )
-    status = result.get("api_error_status")
+    status, resets_at = result.get("api_error_status"), limit.get("resetsAt")
+    if limit.get("status") == "rejected":
+        left_s = max(0.0, resets_at - now) if isinstance(resets_at, int | float) else None
+        return Trouble(cause=Cause.LIMIT, text=text[:500], status=429, retry_after_s=left_s)
     if isinstance(status, int):
         return of_status(status, None, text)
     if result.get("subtype") == "error_max_budget_usd":
