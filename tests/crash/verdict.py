@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from histories import exactly_once_in_order, one_writer, sends_of, takes_of, writes_of
 from programs.outside import entries
 from troupe import TALKERS, THINKERS, WORKERS, Troupe
 
@@ -33,6 +34,20 @@ def _problems(troupe: Troupe) -> Iterator[str]:
         for to in TALKERS:
             if to != sender:
                 yield from _mail_between(troupe, sender, to)
+    yield from _histories(troupe)
+
+
+def _histories(troupe: Troupe) -> Iterator[str]:
+    """What the ledgers say of who wrote when, and of when messages were sent and taken."""
+    for name in TALKERS:
+        yield from one_writer(writes_of(troupe.home / f"{name}.jsonl"), name)
+    for sender in WORKERS:
+        for to in WORKERS:
+            if to != sender:
+                numbers = {mail["seq"]: mail["body"]["n"] for mail in _mail(troupe, sender, to)}
+                sends = sends_of(troupe.home / f"{sender}.jsonl", to)
+                takes = takes_of(troupe.home / f"{to}.jsonl", sender, numbers=numbers)
+                yield from exactly_once_in_order(sends, takes, f"{sender} to {to}")
 
 
 def problems_of_copy(troupe: Troupe) -> list[str]:
@@ -144,7 +159,7 @@ class _Ledger:
 
     def __init__(self, path: Path) -> None:
         self._numbers: dict[tuple[str, str], list[int]] = {}
-        for word, kind, n in entries(path):
+        for word, kind, n, *_ in entries(path):
             self._numbers.setdefault((word, kind), []).append(n)
 
     @classmethod

@@ -1,8 +1,9 @@
 """What an agent under torture leaves outside of its tree, so that the tree can be held against it.
 
-`$OUT/<name of the tree>/<agent>.jsonl`: `["intent", kind, n]` before each deed, `["done", kind, n]` after it,
-each synced. Whoever writes there holds a lock for as long as it lives: a second holder is a violation, as is
-a living process of an earlier attempt. Violations are appended to a file that must stay empty.
+`$OUT/<name of the tree>/<agent>.jsonl`: `["intent", kind, n, when, process, attempt]` before each deed, the
+same with `"done"` after it, each synced; `when` is monotonic, so that histories can be checked. Whoever
+writes there holds a lock for as long as it lives: a second holder is a violation, as is a living process of
+an earlier attempt. Violations are appended to a file that must stay empty.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Ledger:
         self._path = home() / f"{agent}.jsonl"
         self._file = os.open(self._path, flags, 0o600)
         self._last: dict[tuple[str, str], int] = {}
-        for word, kind, n in entries(self._path):
+        for word, kind, n, *_ in entries(self._path):
             self._last[word, kind] = n
 
     def last(self, word: str, kind: str) -> int:
@@ -76,7 +77,8 @@ class Ledger:
 
     def _append(self, word: str, kind: str, n: int) -> None:
         self._last[word, kind] = n
-        write_all(self._file, json.dumps([word, kind, n]).encode() + b"\n")
+        who = [time.monotonic_ns(), os.getpid(), int(os.environ["MAOS_ATTEMPT"])]
+        write_all(self._file, json.dumps([word, kind, n, *who]).encode() + b"\n")
         os.fsync(self._file)  # fdatasync is made to fail for agents, not for this
 
 
