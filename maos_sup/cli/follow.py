@@ -21,6 +21,7 @@ from maos_sup.cli.launch import Started, start_supervisor
 from maos_sup.cli.places import name_of
 from maos_sup.cli.says import say, say_aside
 from maos_sup.cli.wanted import prompt, want_of_all
+from maos_sup.views.events import counted
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView
 from maos_sup.views.status import Watcher, is_settled
@@ -169,7 +170,7 @@ class _Follower:
     def _left_stopping(self, status: dict[str, Any]) -> int:
         self._view.close()
         saved = saved_line(status, name=name_of(self._tree))
-        self._tell(f"still stopping: {status['counts']['alive']} agents; {saved}")
+        self._tell(f"still stopping: {counted(status['counts']['alive'], 'agent')}; {saved}")
         return edge.INTERRUPTED
 
     def _detached(self, status: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from maos_sup.views.events import events
+from maos_sup.views.events import counted, events
 from maos_sup.views.files import printable
 from maos_sup.views.plain import discovery_text
 from maos_sup.views.render import age_text, last_text, one_line, percent
@@ -96,7 +96,7 @@ def _head(status: Status) -> Text:
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append(f"{status['phase']} ", style="bold")
     head.append(one_line(status["request"]))
-    many = f"{counts['alive']} alive, {counts['messages']} messages"
+    many = f"{counts['alive']} alive, {counted(counts['messages'], 'message')}"
     head.append(f"  {printable(status['id'])}, {many}", style="dim")
     if counts["cost_usd"]:
         head.append(f", {counts['cost_usd']:.2f} USD", style="dim")
@@ -118,7 +118,8 @@ def _bar(status: Status) -> RenderableType:
     )
     row = Table.grid(padding=(0, 1))
     row.add_row(
-        ProgressBar(total=total, completed=done + begun, width=40), Text(f"{done}/{counts['tasks']} tasks")
+        ProgressBar(total=total, completed=done + begun, width=40),
+        Text(f"{done}/{counted(counts['tasks'], 'task')}"),
     )
     return row
 

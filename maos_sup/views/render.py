@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maos_sup.views.events import duration_text, outcome_text, reason_of
+from maos_sup.views.events import counted, duration_text, outcome_text, reason_of
 from maos_sup.views.files import printable
 
 Status = dict[str, Any]
@@ -22,8 +22,9 @@ def head_lines(status: Status) -> list[str]:
     lines = [
         f"{status['id']}  {status['phase']}{want}",
         one_line(status["request"]),
-        f"{counts['tasks']} tasks ({done or 'none'}), {counts['alive']} of {counts['agents']} agents alive, "
-        f"{counts['messages']} messages, {by}",
+        f"{counted(counts['tasks'], 'task')} ({done or 'none'}), "
+        f"{counts['alive']} of {counted(counts['agents'], 'agent')} alive, "
+        f"{counted(counts['messages'], 'message')}, {by}",
     ]
     lines += [f"spec error: {error['text']}" for error in status["spec_errors"]]
     lines += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from maos_sup.views.events import duration_text, outcome_text
+from maos_sup.views.events import counted, duration_text, outcome_text
 from state_layout.records import Phase, TaskPhase
 
 Status = dict[str, Any]
@@ -39,8 +39,9 @@ def saved_line(status: Status, *, name: str) -> str:
     ]
     under_way = f", under way: {', '.join(begun)}" if begun else ""
     return (
-        f"{status['phase']}; saved: {counts['tasks'] - counts['tasks_left']} of {counts['tasks']} tasks "
-        f"settled{under_way}, {counts['messages']} messages, all output. Go on with: maos-sup resume {name}"
+        f"{status['phase']}; saved: {counts['tasks'] - counts['tasks_left']} of "
+        f"{counted(counts['tasks'], 'task')} settled{under_way}, {counted(counts['messages'], 'message')}, "
+        f"all output. Go on with: maos-sup resume {name}"
     )
 
 
@@ -48,10 +49,10 @@ def _headline(status: Status, took_s: float | None) -> str:
     counts = status["counts"]
     done = counts["tasks_by_phase"].get(TaskPhase.DONE, 0)
     parts = [
-        f"{done} of {counts['tasks']} tasks done",
-        f"{counts['agents']} agents",
-        f"{counts['messages']} messages",
-        f"{counts['discoveries']} discoveries",
+        f"{done} of {counted(counts['tasks'], 'task')} done",
+        counted(counts["agents"], "agent"),
+        counted(counts["messages"], "message"),
+        counted(counts["discoveries"], "discovery"),
     ]
     if counts["cost_usd"]:
         parts.append(f"{counts['cost_usd']:.2f} USD")
