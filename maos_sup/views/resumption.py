@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from maos_sup.views.events import counted
 from maos_sup.views.render import age_text, one_line, percent
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
@@ -37,7 +38,7 @@ def resumption_of(tree: Tree) -> Resumption:
         "tasks_failed": [task["id"] for task in status["tasks"] if task["phase"] == TaskPhase.FAILED],
         "tasks_left": counts["tasks_left"],
         "messages": len(read_messages(tree)),
-        "undelivered": sum(agent["undelivered"] for agent in agents),
+        "undelivered": sum(agent["undelivered"] for agent in agents if agent["left"]),
         "agents": agents,
         "notes": status["notes"],
         "spec_errors": status["spec_errors"],
@@ -52,7 +53,7 @@ def resumption_lines(resumption: Resumption) -> list[str]:
         f"{resumption['id']}  {resumption['phase']}, {age_text(resumption['created_at'])} old",
         one_line(resumption["request"]),
         f"  tasks: {done} of {resumption['tasks']} done, {resumption['tasks_left']} left{failed}",
-        f"  messages: {resumption['messages']} loaded, {resumption['undelivered']} undelivered",
+        f"  messages: {resumption['messages']} loaded{_undelivered(resumption)}",
     ]
     at_work = [agent for agent in resumption["agents"] if agent["left"] or agent["pid"] is not None]
     lines += [f"  {agent['name']}: {_from(agent)}" for agent in at_work]
@@ -60,6 +61,11 @@ def resumption_lines(resumption: Resumption) -> list[str]:
         lines.append(f"  {'1 agent has' if finished == 1 else f'{finished} agents have'} nothing left to do")
     lines += [f"  spec error: {error['text']}" for error in resumption["spec_errors"]]
     return lines + [f"  note: {note}" for note in resumption["notes"]]
+
+
+def _undelivered(resumption: Resumption) -> str:
+    """What agents with work left have not read; to the others nobody will deliver anything."""
+    return f", {resumption['undelivered']} undelivered" if resumption["tasks_left"] else ""
 
 
 def _agent(tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]]) -> Resumption:
@@ -120,12 +126,14 @@ def _from(agent: Resumption) -> str:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
     if agent["want"] != Want.RUN:
         return f"stays as it is: {agent['want']} is wanted (maos-sup start DIR --agent {agent['name']})"
-    undelivered = f", {agent['undelivered']} messages wait for it" if agent["undelivered"] else ""
+    waiting = agent["undelivered"]
+    verb = "waits" if waiting == 1 else "wait"
+    undelivered = f", {counted(waiting, 'message')} {verb} for it" if waiting else ""
     if agent["task"] is None:
         begun = f"after attempt {agent['attempt']}" if agent["attempt"] else "from the beginning"
         return f"begins its next task {begun}{undelivered}"
     at = f" at {percent(agent['progress'])}" if agent["progress"] is not None else ""
-    steps = f", {agent['steps']} steps recorded" if agent["steps"] else ""
+    steps = f", {counted(agent['steps'], 'step')} recorded" if agent["steps"] else ""
     saved = ", from what its program saved" if agent["has_saved"] else ""
     where = f"task {agent['task']}{at} after attempt {agent['attempt']}, journal line {agent['seq']}"
     return f"{where}{steps}{saved}{undelivered}"

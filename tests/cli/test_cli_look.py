@@ -19,6 +19,7 @@ from living import MAOS_SUP
 from maos_sup.cli.messages import moment_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
+from state_layout.specs import edit_spec
 from state_layout.tree import create_tree
 
 Call = Callable[..., Any]
@@ -160,7 +161,16 @@ def test_checkpoint_says_from_where_agents_go_on(call: Call, tree: Tree) -> None
     call("send", tree.root.name, "bob", "hello")
     out = call("checkpoint", tree.root.name).out
     assert re.search(r"tasks: 0 of 2 done, 2 left", out)
-    assert "bob: begins its next task from the beginning, 1 messages wait for it" in out
+    assert "bob: begins its next task from the beginning, 1 message waits for it" in out
+
+
+def test_messages_to_who_has_nothing_left_to_do_are_not_undelivered(call: Call, tree: Tree) -> None:
+    call("send", tree.root.name, "bob", "hello")
+    assert "messages: 1 loaded, 1 undelivered" in call("checkpoint", tree.root.name).out
+    for task in ("count", "report"):
+        edit_spec(tree, tree.task_spec(task), lambda spec: {**spec, "want": "skip"})
+    assert "messages: 1 loaded\n" in call("checkpoint", tree.root.name).out
+    assert json.loads(call("checkpoint", tree.root.name, "--json").out)["undelivered"] == 0
 
 
 def test_status_of_a_hundred_agents_is_whole(home: Path) -> None:
