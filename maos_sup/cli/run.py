@@ -103,5 +103,6 @@ def _tell_where(tree: Tree, *, as_json: bool) -> None:
     if as_json:
         say_json({"id": status_of(tree)["id"], "directory": str(tree.root)})
         return
-    say(f"{name_of(tree)}")
-    say(f"{tree.root}")
+    say(name_of(tree))
+    if name_of(tree) != str(tree.root):
+        say(str(tree.root))

@@ -46,6 +46,13 @@ def test_run_to_the_end_says_what_happened_and_where_it_is(tmp_path: Path, home:
     assert not tree.supervisor_handle.exists()
 
 
+def test_detached_run_in_a_chosen_folder_names_it_once(tmp_path: Path, home: Path, gate: Path) -> None:
+    gate.touch()
+    here = str(tmp_path / "here")
+    assert run("run", str(plan(tmp_path)), "--dir", here, "--detach").stdout == f"{here}\n"
+    assert run("attach", here).returncode == 0
+
+
 def test_run_in_a_chosen_folder_without_home(tmp_path: Path, home: Path, gate: Path) -> None:
     gate.touch()
     assert run("run", str(plan(tmp_path)), "--dir", str(tmp_path / "here")).returncode == 0
