@@ -20,7 +20,7 @@ QUICK ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench torture proof clean
+.PHONY: help venv demo test check bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
