@@ -13,6 +13,8 @@ from stage import Stage
 from maos_sup.loopback.reply import Script
 from maos_sup.loopback.server import LoopbackServer
 
+KEY = "sk-ant-" + "dummy" * 6
+
 
 @pytest.fixture
 def code(
@@ -26,13 +28,13 @@ def code(
     home.mkdir()
     monkeypatch.setenv("MAOS_SUP_CLAUDE", program)
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-" + "dummy" * 6)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     for name in ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "CLAUDECODE"):
         monkeypatch.delenv(name, raising=False)
     servers: list[LoopbackServer] = []
 
     def make(script: Script, agents: Any = None, **more: Any) -> Coding:
-        server = LoopbackServer(script, with_bodies=True)
+        server = LoopbackServer(script, with_bodies=True, api_key=KEY)  # it must come through
         server.start()
         servers.append(server)
         return Coding(stage, server, agents or {"ann": {}}, more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Coding]
+SANDBOXES = [
+    pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
+    pytest.param("bubblewrap", marks=pytest.mark.skipif(not shutil.which("bwrap"), reason="no bwrap here")),
+]
 
 
 def tool(name: str, **input_: Any) -> dict[str, Any]:
@@ -120,12 +125,14 @@ def test_agents_of_the_project_are_used_by_name_and_its_rules_are_passed_on(
     )
 
 
-@pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")
-def test_it_is_confined_and_its_key_reaches_neither_commands_nor_files(code: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_it_is_confined_and_its_key_reaches_neither_commands_nor_files(
+    code: Make, tmp_path: Path, sandbox: str
+) -> None:
     look = "env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c sk-ant"
     one = code(
         steps(bash(f"touch {tmp_path}/evil; touch good; {look}"), say("done")),
-        {"ann": {"sandbox": "landlock"}},
+        {"ann": {"sandbox": sandbox}},
     )
     assert one.run() == 0, one.told()
     assert not (tmp_path / "evil").exists()

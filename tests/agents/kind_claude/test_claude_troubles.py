@@ -79,10 +79,10 @@ def test_refusal_that_no_repetition_mends_fails_the_task_at_once(code: Make, sta
 
 
 def test_silence_is_ended_by_the_watchdog_and_asked_again(code: Make) -> None:
-    one = code(failing((1,), STALL, steps(say("done"))), {"ann": {"stall_s": 2}})
+    one = code(failing((1,), STALL, steps(say("done"))), {"ann": {"stall_s": 3}})
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].result == "done"
-    [broken] = one.all_lines("ann", "broken")
+    broken, *_ = one.all_lines("ann", "broken")
     assert broken["waste"]["tokens"] > 0
 
 

@@ -45,7 +45,7 @@ def executable(settings: Settings, environment: Mapping[str, str]) -> str:
     named = settings.program or environment.get(VARIABLE)
     found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
     if found is not None:
-        return str(Path(found).absolute())
+        return str(Path(found).resolve())  # where a sandbox has it
     where = f"{named!r} is no program" if named else "claude is not in PATH"
     raise BadInput(f"kind 'claude' needs Claude Code: {where}; {_HOW_TO_GET}, or point {VARIABLE} to it")
 
@@ -175,7 +175,7 @@ def sandbox_of(work: Work, settings: Settings, environment: Mapping[str, str], p
         work.life.files.control,
     ]
     others = [tree.agent(name).artifacts for name in work.life.specs.now.agents]
-    beside = Path(program).resolve().parent.parent
+    beside = Path(program).parent.parent
     read = [tree.root, *others, beside, Path(__file__).parents[4], *map(Path, settings.sandbox_read)]
     home = environment.get("HOME")
     git = [Path(home) / ".gitconfig"] if home else []
