@@ -6,6 +6,7 @@
 #   make torture   the long form of the crash tests
 #   make fuzz      damaged files and hostile words for SECONDS (default 60), other cases each time
 #   make proof     power cuts: ten thousand disk states, every promise, planted bugs (STATE=... one again)
+#   make proof-disk  the same on an ext4 that is shut down under load (needs root; else it says why not)
 # The virtual environment in .venv is made when needed and again when pyproject.toml changes.
 
 PYTHON ?= python3
@@ -58,5 +59,8 @@ proof: $(STAMP)
 fuzz: $(STAMP)
 	MAOS_SUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q --timeout 0 tests/hostile
 
+proof-disk: $(STAMP)
+	cd tests && ../$(BIN)/python -m proof.real_disk
+
 clean:
-	rm -rf .venv .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .proof .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -16,7 +16,18 @@ from typing import Any
 from . import report
 from .jobs import in_parallel
 from .mutations import BUGS
-from .prove import ORCHESTRATION, SCRIPT, Catch, Outcome, catch, prove_one, prove_orchestration, prove_script
+from .prove import (
+    ORCHESTRATION,
+    RIVALS,
+    SCRIPT,
+    Catch,
+    Outcome,
+    catch,
+    prove_one,
+    prove_orchestration,
+    prove_rivals,
+    prove_script,
+)
 from .states import State
 
 STATES, STATES_A_SCRIPT = 8_000, 200
@@ -36,6 +47,7 @@ def main() -> int:
         (f"{ORCHESTRATION}-{seed}", partial(prove_orchestration, seed, STATES_AN_ORCHESTRATION, RESUMES))
         for seed in range(wanted.seed, wanted.seed + wanted.orchestrations)
     ]
+    jobs += [(RIVALS, partial(prove_rivals, wanted.seed))]
     if wanted.bugs:
         jobs += [(f"bug {name}", partial(catch, name, wanted.seed)) for name in BUGS]
     outcomes: dict[str, Outcome] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import tempfile
 import traceback
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from . import TESTS
 from .history import History
 from .mutations import BUGS
 from .plant import plant
@@ -21,6 +23,7 @@ from .states import State, Violation, sampled, settled_history, try_resume, try_
 from .truth import Truth
 
 SCRIPT, ORCHESTRATION, MODEL, RIVALS = "script", "orchestration", "model", "rivals"
+KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_ORCHESTRATIONS_FOR_A_BUG = 3
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
@@ -50,7 +53,8 @@ def prove_script(seed: int, states: int) -> Outcome:
     with memory_folder() as folder:
         name = f"{SCRIPT}-{seed}"
         truth = Truth.of(record(folder, name, seed))
-        return try_states(truth, sampled(name, truth.history, states, Random(seed)), folder / "states")
+        outcome = try_states(truth, sampled(name, truth.history, states, Random(seed)), folder / "states")
+        return _kept(outcome, name, truth)
 
 
 def prove_orchestration(seed: int, states: int, resumes: int) -> Outcome:
@@ -64,14 +68,26 @@ def prove_orchestration(seed: int, states: int, resumes: int) -> Outcome:
         for number, state in enumerate([state for state in chosen if state.at > made][:resumes]):
             outcome.violations += try_resume(state, truth, folder / f"resumed-{number}")
             outcome.resumed += 1
-    return outcome
+        return _kept(outcome, name, truth)
 
 
 def prove_one(state: State) -> Outcome:
-    """Try one state of a script again."""
+    """Try one state again: of the run that was kept, else of a script done anew."""
     with memory_folder() as folder:
-        truth = Truth.of(record(folder, state.run, int(state.run.rpartition("-")[2])))
+        kept = KEPT / f"{state.run}.history"
+        if kept.exists():
+            truth = Truth.of(pickle.loads(kept.read_bytes()))
+        else:
+            truth = Truth.of(record(folder, state.run, int(state.run.rpartition("-")[2])))
         return try_states(truth, [state], folder / "states")
+
+
+def _kept(outcome: Outcome, name: str, truth: Truth) -> Outcome:
+    """Keep the history of a run that left a bad state: processes never run the same way twice."""
+    if outcome.violations:
+        KEPT.mkdir(exist_ok=True)
+        (KEPT / f"{name}.history").write_bytes(pickle.dumps(truth.history))
+    return outcome
 
 
 def prove_rivals(_: int = 0) -> Outcome:

@@ -84,7 +84,7 @@ def try_state(state: State, truth: Truth, folder: Path) -> list[Violation]:
     try:
         return [
             Violation(state, promise, text, image.told)
-            for promise, text in _hold(Tree(root), truth, state.at, chance, image.fates)
+            for promise, text in hold(Tree(root), truth, state.at, chance, image.fates)
         ]
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -127,7 +127,8 @@ def differences(history: History, root: Path) -> list[str]:
     ]
 
 
-def _hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str]) -> list[tuple[str, str]]:
+def hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str]) -> list[tuple[str, str]]:
+    """The promises that do not hold in `tree`, which a cut before record `at` left: as found, and after."""
     agents = next(truth.told("made", at), ([],))[0]
     found = Found(tree, truth, at, list(agents), fates)
     if not agents:
@@ -174,11 +175,14 @@ def go_on(tree: Tree, agents: list[str], chance: Random) -> dict[str, Any]:
     handled = {agent: overseer.life.memory.of(agent).handled for agent in agents}
     chance.shuffle(agents)
     is_eager = chance.random() < 0.3
-    actors = [Actor(tree, agent) for agent in agents if is_eager or not _is_settled(tree, agent)]
-    for actor in actors:
-        notes += actor.notes
-        actor.begin_task("later")
-        actor.take("later", f"after-{actor.number}", 3)
+    actors = []
+    for agent in agents:
+        if is_eager or not _is_settled(tree, agent):
+            actor = Actor(tree, agent)
+            actors.append(actor)
+            notes += actor.notes
+            actor.begin_task("later")
+            actor.take("later", f"after-{actor.number}", 3)  # of senders who may not be there yet
     for actor in actors:
         peers = [agent for agent in (*agents, "all") if agent != actor.agent]
         sends = [(to, f"{actor.agent} is back {actor.number}") for to in peers]

@@ -27,12 +27,12 @@ from ..recorder import tell
 
 AGENTS = ("ann", "bob", "cat")
 CAP_USD = 1000.0
-TASKS = (1, 2, 3)  # of each agent; when all are settled it is not started again
+TASKS = (1, 2)  # of each agent; when all are settled it is not started again
 
 
-def run(root: Path, seed: int, *, deeds: int = 60) -> None:
-    """Make a tree at `root` and do `deeds` in it."""
-    _Script(root, Random(seed)).run(deeds)
+def run(root: Path, seed: int, *, deeds: int = 60, settles: bool = True) -> None:
+    """Make a tree at `root` and do `deeds` in it; without settling a task nobody comes to an end before."""
+    _Script(root, Random(seed)).run(deeds, {**_DEEDS, "settle": _DEEDS["settle"] * settles})
 
 
 def make_tree(root: Path) -> Tree:
@@ -56,11 +56,11 @@ class _Script:
         self._tasks: dict[str, str] = {}
         self._settled: set[str] = set()
 
-    def run(self, deeds: int) -> None:
+    def run(self, deeds: int, chances: dict[str, int]) -> None:
         self._supervise()
         for agent in AGENTS:
             self._live(agent)
-        names, weights = zip(*_DEEDS.items(), strict=True)
+        names, weights = zip(*chances.items(), strict=True)
         for name in self._chance.choices(names, weights, k=deeds):
             agent = self._chance.choice(AGENTS)
             if not self._open_tasks(agent):
@@ -157,6 +157,7 @@ class _Script:
     def _settle(self, actor: Actor) -> None:
         """Settle a task, go on with the next; without one nobody starts this agent again."""
         task = self._tasks[actor.agent]
+        self._step(actor)
         actor.understand(is_final=True)
         self._settled.add(task)
         actor.settle(task, "done")
@@ -224,7 +225,7 @@ _DEEDS = {
     "control": 5,
     "save": 3,
     "checkpoint": 8,
-    "settle": 4,
+    "settle": 5,
     "haste": 3,
     "echo": 3,
     "kill": 6,
