@@ -56,13 +56,13 @@ def _supervise(root: Path) -> Phase:
     tree = open_tree(root)
     lock = take_tree(tree)
     try:
-        specs = SpecsInForce(tree)
-        place = settle_in(tree, sorted(specs.now.agents))
-        life = begin_life(tree)
-        if place.is_new and (place.notes or life.number > 1):
-            life.note("restored", {"notes": list(place.notes)})
-        launcher = LocalLauncher(tree, entry=AGENT_ENTRY)
+        launcher = LocalLauncher(tree, entry=AGENT_ENTRY)  # first: its zygote imports while we read
         try:
+            specs = SpecsInForce(tree)
+            place = settle_in(tree, sorted(specs.now.agents))
+            life = begin_life(tree)
+            if place.is_new and (place.notes or life.number > 1):
+                life.note("restored", {"notes": list(place.notes)})
             return _Supervisor(tree, life, launcher=launcher, specs=specs, notes=place.notes).run()
         finally:
             launcher.close()

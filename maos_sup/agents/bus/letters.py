@@ -6,7 +6,6 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.sax.saxutils import escape, quoteattr
 
 from state_layout.files import codec
 from state_layout.records import Message
@@ -18,6 +17,8 @@ def told_messages(messages: Sequence[Message]) -> str:
 
 
 def _message(message: Message) -> str:
+    from xml.sax.saxutils import escape, quoteattr  # here: it imports HTTP, TLS and mail, for every agent
+
     attributes = {"from": message.sender, "type": message.type, "id": message.id}
     if message.to == "all":
         attributes["to"] = "all"
