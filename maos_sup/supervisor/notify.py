@@ -7,6 +7,7 @@ for the command but the end of the supervisor, for a moment; its failure is a no
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -28,6 +29,7 @@ LONGEST_S = 60.0  # then it is ended
 LAST_S = 10.0  # how long the end of the supervisor waits for it
 LOOK_S = 0.1
 _MOST_TROUBLES = 5
+_CAP = re.compile(r"^budget (of .*) used up: \S+ of (\S+ \w+)")  # whose, and how much: told once for each
 _LONGEST_TEXT = 2000  # characters in the environment; standard input has all of it
 
 
@@ -107,8 +109,7 @@ class Notifier:
                 )
             reason = str(status.get("reason") or "")
             if status.get("phase") == "paused" and reason.startswith("budget "):
-                cap = asdict(specs.orchestration.budget), specs.agents[agent].settings.get("budget")
-                key = f"budget/{agent}/{_digest(cap)}"
+                key = f"budget/{agent}/{_digest(_CAP.findall(reason) or reason)}"
                 yield Event(key=key, event="budget", text=reason, agent=agent, task=status.get("task"))
         for id_, task in news["tasks"].items():
             if task["phase"] is TaskPhase.FAILED:

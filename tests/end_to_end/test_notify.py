@@ -8,6 +8,9 @@ from typing import Any
 from orchestra import Orchestra
 from processes import kill
 
+from maos_sup.loopback.reply import say
+from maos_sup.loopback.server import LoopbackServer
+
 TELL = {"command": ["sh", "-c", 'cat >> "$OUT/told"; echo "$MAOS_EVENT $MAOS_EVENT_TASK" >> "$OUT/names"']}
 ASKING = 'maos-sup agent ask "May I?"'
 
@@ -63,3 +66,17 @@ def test_a_command_that_is_not_there_is_a_note(orchestra: Orchestra) -> None:
     orchestra.run({"ann": "true"}, notify={"command": ["no-such-program"]})
     notes = orchestra.wait_rest("done")["notes"]
     assert any("cannot start 'no-such-program'" in note for note in notes)
+
+
+def test_a_used_up_budget_is_told_once(orchestra: Orchestra) -> None:
+    price = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}
+    with LoopbackServer(lambda _: say("never")) as server:
+        model = {"kind": "anthropic", "model": "test-model", "base_url": server.url, "price": price}
+        orchestra.start({"ann": model}, notify=TELL, budget={"max_cost_usd": 0.000001})
+        orchestra.wait(lambda: told(orchestra), "the budget told")
+        event = told(orchestra)[0]
+        assert (event["event"], event["agent"], event["task"]) == ("budget", "ann", "ann")
+        assert event["text"].startswith("budget of all agents used up")
+        orchestra.do("set", "budget.max_cost_usd", "1")
+        orchestra.wait_rest("done")
+    assert [event["event"] for event in told(orchestra)] == ["budget", "done"]
