@@ -124,9 +124,12 @@ class Ledger:
         """Close the file."""
         self._journal.close()
 
-    def total(self, scope: str) -> Amount:
-        """All that is spent or reserved in `scope`: `all` or an agent. Raises StorageError."""
-        return self._total(scope, but=None)
+    def total(self, scope: str, *, but: str | None = None) -> Amount:
+        """All that is spent or reserved in `scope`, `all` or an agent, but for the agent's own call `but`.
+
+        Raises StorageError.
+        """
+        return self._total(scope, but=but)
 
     def _total(self, scope: str, *, but: str | None) -> Amount:
         agents = _agents(self._tree) if scope == ALL else [scope]

@@ -41,7 +41,8 @@ class Coding:
     def spec(self, **settings: Any) -> dict[str, Any]:
         own = {"kind": "claude", "base_url": self.server.url, "price": PRICE, "sandbox": "none"}
         env = {"CLAUDE_CODE_DISABLE_TERMINAL_TITLE": "1", **settings.pop("env", {})}
-        return {**own, "model": "claude-sonnet-4-6", "env": env, **settings}
+        told = {**own, "model": "claude-sonnet-4-6", "env": env, **settings}
+        return {key: value for key, value in told.items() if value is not None}
 
     def run(self, agent: str = "ann") -> int:
         """A whole life; its exit code."""

@@ -125,6 +125,28 @@ def test_used_up_budget_pauses_within_one_question_and_a_higher_one_goes_on(code
     assert len(one.stage.words("ran")) == 5
 
 
+@pytest.mark.parametrize("output_tokens", [42, 90_000], ids=["gate", "fence"])
+def test_answer_that_costs_more_than_was_left_is_the_last(code: Make, output_tokens: int) -> None:
+    """A little more: it is kept, and the next question not asked. Much more: Claude Code stops by itself."""
+
+    def script(request: Request) -> Reply:
+        if len(one.server.log.requests()) > 1:
+            return say("done")
+        content = bash("echo x >> $OUT/ran").content
+        return Reply(content=content, usage={"input_tokens": 30_000, "output_tokens": output_tokens})
+
+    one = code(script, {"ann": {"price": None}}, budget={"max_cost_usd": 0.08})
+    life = one.stage.live("ann")
+    assert "raise max_cost_usd" in wait_phase(one, "paused")
+    assert len(one.bodies()) == 1
+    assert one.stage.history("ann").cost_usd > 0.08
+    one.stage.edit("orchestration.json", budget={"max_cost_usd": 9.0})
+    assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "done"
+    assert spent_by(one.stage.tree)["ann"].cost_usd == pytest.approx(one.stage.history("ann").cost_usd)
+    assert len(one.stage.words("ran")) <= 1
+
+
 def test_stop_ends_it_with_all_that_it_started(code: Make) -> None:
     one = code(steps(bash("trap '' TERM HUP; touch $OUT/begun; (sleep 61 & sleep 61)"), say("done")))
     life = one.stage.live("ann")

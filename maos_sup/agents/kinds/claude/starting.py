@@ -97,7 +97,7 @@ def temporary_folder(work: Work) -> Path:
 
 
 def arguments(
-    work: Work, settings: Settings, *, session: str, transcript: Path | None, left_usd: float | None
+    work: Work, settings: Settings, *, session: str, transcript: Path | None, fence_usd: float | None
 ) -> list[str]:
     """Its arguments: a session that begins, or the transcript to go on with. Raises BadInput."""
     given = [
@@ -115,8 +115,8 @@ def arguments(
         given += ["--tools", ",".join(settings.tools)]
     if settings.allowed_tools is not None:
         given += ["--allowedTools", *settings.allowed_tools, f"mcp__{SERVER}"]
-    if left_usd is not None:
-        given += ["--max-budget-usd", f"{max(left_usd, 0.000001):.6f}"]
+    if fence_usd is not None:
+        given += ["--max-budget-usd", f"{max(fence_usd, 0.000001):.6f}"]
     if settings.result_schema is not None:
         given += ["--json-schema", codec.encode(settings.result_schema).decode()]
     return [*given, *settings.args]

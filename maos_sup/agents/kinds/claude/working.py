@@ -170,9 +170,13 @@ class Session:
             stream.broke("its process ended")
 
     def _argv(self) -> list[str]:
-        left_usd = self._spending.left_usd() if self._settings.price is None else None
+        fence_usd = self._spending.fence_usd(self._memory) if self._settings.price is None else None
         given = starting.arguments(
-            self._work, self._settings, session=self._id, transcript=self._transcript.path, left_usd=left_usd
+            self._work,
+            self._settings,
+            session=self._id,
+            transcript=self._transcript.path,
+            fence_usd=fence_usd,
         )
         sandbox = starting.sandbox_of(self._work, self._settings, self._environment, self._program)
         if sandbox.kind == "none" and self._processes == 1:

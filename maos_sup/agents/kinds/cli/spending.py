@@ -90,14 +90,19 @@ class Spending:
             if key in memory.costs:
                 self._ledger.settle(key, memory.costs[key])
 
-    def left_usd(self) -> float | None:
-        """What may still be spent, by the stricter cap; None without one."""
+    def fence_usd(self, memory: Memory) -> float | None:
+        """What it may spend at most before it stops itself; None without a cap.
+
+        That is what is left and one question more: it throws away the answer at which it stops, so to stop
+        before that is our affair.
+        """
         lefts = []
         for scope, cap in self._caps().items():
             if cap.max_cost_usd is not None:
-                spent = self._ledger.total(scope).cost_usd or 0.0
+                spent = self._ledger.total(scope, but=self.reserved).cost_usd or 0.0
                 lefts.append(cap.max_cost_usd - spent)
-        return min(lefts, default=None)
+        one_more = self.estimate(memory).cost_usd or 0.0
+        return min(lefts) + one_more if lefts else None
 
     def close(self) -> None:
         """Close the ledger."""
