@@ -24,7 +24,7 @@ from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
-from maos_sup.supervisor.observe import ROOM_BYTES, Lookout
+from maos_sup.supervisor.observe import ROOM_BYTES, Lookout, has_room
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
@@ -116,9 +116,11 @@ class _Supervisor:
         """Whether a tick at which nothing was heard has something to do.
 
         Events may get lost, so everything is looked at every few ticks, and the specs on each tick where the
-        system does not tell of changes.
+        system does not tell of changes. A disk that fills up tells nobody, and soon there is no room to say so.
         """
-        return self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home()
+        if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home():
+            return True
+        return has_room(self._tree) != self._has_room
 
     def _turn(self, *, leaving: bool, is_general: bool) -> Phase | None:
         """Look and act until there is nothing to do; the final phase if there is one.

@@ -92,7 +92,7 @@ class Lookout:
             agents=agents,
             now_s=now_s,
             chance=random.random(),
-            has_room=free_bytes(self._tree.root) >= ROOM_BYTES,
+            has_room=has_room(self._tree),
             leaving=leaving,
         )
 
@@ -182,6 +182,11 @@ def between_beats_s(specs: Specs) -> float:
     own = [float(spec.limits["hang_s"]) for spec in specs.agents.values() if spec.limits.get("hang_s")]
     tick_s = specs.orchestration.intervals.tick_s
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
+
+
+def has_room(tree: Tree) -> bool:
+    """Whether there is room on the disk for a start."""
+    return free_bytes(tree.root) >= ROOM_BYTES
 
 
 def free_bytes(path: Path) -> int:
