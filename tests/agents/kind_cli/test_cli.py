@@ -164,6 +164,17 @@ def test_used_up_budget_ends_it_between_answers_and_a_higher_one_goes_on(stage: 
     assert max(Counter(one.words("ran")).values()) == 1
 
 
+def test_program_that_says_nothing_we_know_is_done_by_its_exit_code(stage: Make) -> None:
+    argv = ["/bin/sh", "-c", "cat >> $OUT/told; echo not json"]
+    agent = {"kind": "cli", "start_argv": argv, "sandbox": "none"}
+    one = stage({"ann": agent})
+    append_operator_message(one.tree, "ann", text="before")
+    assert one.run("ann") == 0, one.log()
+    assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert one.history("ann").received == 1
+    assert len([line for line in one.words("told") if "<task id=" in line]) == 1
+
+
 def test_two_processes_do_not_work_on_one_session(stage: Make) -> None:
     one = stage({"ann": chatter()})
     session = one.tree.agent("ann").session

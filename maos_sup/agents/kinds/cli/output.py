@@ -71,16 +71,16 @@ class Output:
             self._texts.append(meaning.text("text"))
             self._record.show(meaning.text("text"))
             self.last_text = meaning.text("text")
-            self._heard()
+            self.heard()
 
     def _piece(self, meaning: Meaning) -> None:
         self._pieces += meaning.text("text")
         self.last_text = self._pieces
-        self._heard()
+        self.heard()
 
     def _tool_call(self, meaning: Meaning) -> None:
         self._flush()
-        self._heard()
+        self.heard()
         self._record.call(meaning.text("id"), meaning.text("name"), meaning.values.get("input"))
 
     def _tool_result(self, meaning: Meaning) -> None:
@@ -128,7 +128,7 @@ class Output:
 
     # -- parts
 
-    def _heard(self) -> None:
+    def heard(self) -> None:
         """The model answers: it was told what we said."""
         self.has_answered = True
         if self.marks:
@@ -143,7 +143,7 @@ class Output:
 
     def _answer(self, amount: Amount, usage: dict[str, int], *, used: dict[str, int] | None = None) -> None:
         self._flush()
-        self._heard()
+        self.heard()
         key, texts = self._memory.key, self._texts
         self._texts = []
         fields = {"key": key, "usage": usage} | ({} if used is None else {"used": used})

@@ -80,7 +80,7 @@ class Session:
             outcome = self._one_process(self._prompt(text), marks)
             if outcome is not None:
                 return outcome
-            self._is_continued = True
+            self._is_continued = self._memory.result is not None
 
     def close(self) -> None:
         """Give back what was reserved for nothing, close the files."""
@@ -197,6 +197,7 @@ class Session:
         code, wanted = running.code, self._profile.success
         is_well = output.error is None and (wanted == "exit" or output.has_result)
         if is_well and (code == 0 or wanted == "result"):
+            output.heard()  # it ended well: it was told what we said
             self._spending.release(self._memory)
             self._record.commit("result", {"value": output.last_text})
             return None
