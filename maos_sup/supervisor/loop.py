@@ -137,6 +137,8 @@ class _Supervisor:
         except StorageError as error:
             self._is_unsound = True
             self._complain(str(error))
+            if leaving:
+                raise  # it cannot work and is told to go: agents live on, as after a kill
         self._due_s = time.monotonic() + self._tick_s
         return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher, Observed
-from state_layout.errors import LayoutError
+from state_layout.errors import LayoutError, StorageError
 from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
 from state_layout.lives.attempts import list_attempts, read_exit, recall
@@ -66,6 +67,7 @@ class Lookout:
         self.due_s = 0.0  # when to look at the beats
         self._last: dict[str, AgentObserved] = {}
         self._told: dict[str, Observed] = {}  # by the launcher
+        self._told = set[str]()
         self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
     def observe(
@@ -131,8 +133,14 @@ class Lookout:
 
     def _process(self, agent: str, seen: _Seen) -> Process:
         """Of an agent the launcher does not know to live: dead only if its lock is free."""
-        if is_free(seen.lock):
-            return Process.GONE
+        try:
+            if is_free(seen.lock):
+                return Process.GONE
+        except StorageError as error:  # one agent in ruins keeps the others from nothing
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                sys.stderr.write(f"supervisor: {error}\n")
+            return Process.UNKNOWN
         return Process.ALIVE if self._launcher.adopt(agent) else Process.UNKNOWN
 
     def _read_attempts(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:

@@ -52,7 +52,11 @@ def printable(text: str) -> str:
 
 def moment(seconds: float) -> str:
     """A time of the file system as `at` is written."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        then = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # a year that no calendar here holds
+        then = datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -6,13 +6,13 @@ older than the question is none; `.no` wins over `.yes`. `touch` is enough.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from state_layout.files import codec
+from state_layout.files import atomic, codec
 from state_layout.paths import Tree
 
 _LONGEST_ANSWER_BYTES = 1 << 16
@@ -39,19 +39,19 @@ def answer_to(tree: Tree, question: str, *, asked_at: str) -> Answer | None:
     for suffix in ("no", "yes"):
         path = tree.approvals / f"{question}.{suffix}"
         try:
-            if not path.is_file() or _latest_s(path) < asked_s:
-                continue
-            with path.open("rb") as file:
-                text = file.read(_LONGEST_ANSWER_BYTES).decode("utf-8", "replace").strip()
+            with atomic.opened(path, os.O_RDONLY) as descriptor:
+                if _latest_s(os.fstat(descriptor)) < asked_s:
+                    continue
+                text = os.read(descriptor, _LONGEST_ANSWER_BYTES).decode("utf-8", "replace").strip()
         except OSError:
             continue
         return Answer(is_yes=suffix == "yes", text=text)
     return None
 
 
-def _latest_s(path: Path) -> float:
+def _latest_s(found: os.stat_result) -> float:
     """When `path` was written, at the latest: file systems stamp by a clock that ticks, some in seconds."""
-    stamp_ns = path.stat().st_mtime_ns
+    stamp_ns = found.st_mtime_ns
     return stamp_ns / 1e9 + (_WHOLE_SECONDS_S if stamp_ns % 10**9 == 0 else _KERNEL_TICK_S)
 
 

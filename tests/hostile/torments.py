@@ -160,13 +160,13 @@ def wide_open(path: Path, elsewhere: Path) -> None:
 def from_the_past(path: Path, elsewhere: Path) -> None:
     """Last written before there were computers."""
     if path.exists():
-        os.utime(path, ns=(-(10**18), -(10**18)), follow_symlinks=False)
+        os.utime(path, ns=(-(9 * 10**18), -(9 * 10**18)), follow_symlinks=False)
 
 
 def from_the_future(path: Path, elsewhere: Path) -> None:
     """Last written in a year that no calendar here can hold."""
     if path.exists():
-        os.utime(path, (10**11, 10**11), follow_symlinks=False)
+        os.utime(path, (10**13, 10**13), follow_symlinks=False)
 
 
 SHAPES: tuple[Torment, ...] = (

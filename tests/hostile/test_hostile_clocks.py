@@ -1,0 +1,74 @@
+"""Clocks that jump: time limits are of monotonic clocks; a wall clock changes only what people are shown."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+from ordeal import LOOKS, Ordeal
+
+from state_layout.specs.read import SpecCache
+
+ROOT = Path(__file__).resolve().parents[2]
+WALL = {"time.time", "time.time_ns", "datetime.now", "datetime.today", "datetime.utcnow"}
+# Where a wall clock is read, and why nothing that is decided hangs on it:
+ALLOWED = {
+    "maos_sup/agents/kinds/models/waiting.py": "shows when it goes on",
+    "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
+    "maos_sup/views/render.py": "shows ages",
+    "maos_sup/integrations/claude_sdk/transcript.py": "stamps, made to grow",
+    "maos_sup/cli/cleanup.py": "the age of trees, which a person asked for in days",
+    "maos_sup/cli/messages.py": "--since",
+    "maos_sup/cli/edge.py": "the name of a file",
+    "maos_sup/cli/run.py": "the name of a tree",
+    "maos_sup/cli/planning.py": "the name of a plan",
+    "maos_sup/cli/follow.py": "shows the time",
+    "state_layout/specs/read.py": "whether a file is young: read again if in doubt",
+    "state_layout/specs/of_agent.py": "whether a file is young: read again if in doubt",
+    "state_layout/files/chain.py": "`at`, for people",
+    "state_layout/check/walk.py": "whether a temporary is old",
+}
+
+
+def wall_clocks(source: str) -> list[int]:
+    """The lines that read a wall clock."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in WALL
+    ]
+
+
+def test_wall_clocks_are_read_only_where_nothing_is_decided_by_them() -> None:
+    assert wall_clocks("import time\nx = time.time()\ny = time.monotonic()") == [2]
+    found = {
+        str(path.relative_to(ROOT))
+        for package in ("maos_sup", "state_layout")
+        for path in (ROOT / package).rglob("*.py")
+        if wall_clocks(path.read_text())
+    }
+    assert found - ALLOWED.keys() == set(), "judge by time.monotonic(), or say here why not"
+
+
+@pytest.mark.parametrize("jump_s", [-(10**9), 10**9])
+def test_an_edit_is_seen_whatever_the_clock_says(trial: Ordeal, jump_s: int) -> None:
+    now_ns = [1_800_000_000 * 10**9]
+    specs = SpecCache(trial.tree, clock_ns=lambda: now_ns[0])
+    assert specs.read().specs.tasks["count"].run == 1
+    now_ns[0] += jump_s * 10**9
+    path = trial.tree.task_spec("count")
+    stamp = path.stat().st_mtime_ns
+    path.write_text('{"agent": "alice", "run": 2}')
+    os.utime(path, ns=(stamp, stamp))
+    assert specs.read().specs.tasks["count"].run == 2
+
+
+@pytest.mark.parametrize("seconds", [-(9 * 10**9), 0, 10**10, 10**13])
+def test_stamps_of_any_year_are_shown(trial: Ordeal, seconds: int) -> None:
+    for path in [trial.tree.root, *trial.tree.root.rglob("*")]:
+        if not path.is_symlink():
+            os.utime(path, (seconds, seconds))
+    broken = [told for words in LOOKS if (told := trial.broken_by(words))]
+    assert not broken, broken[0]
