@@ -5,7 +5,7 @@
     cut         one disk that a cut may leave, chosen by a seed, and laid out as files
     actor       lives of agents in this process: what a restart does, without processes
     runs        what is recorded: a script, real agents, whole orchestrations
-    promises    what must hold in every such state
+    promises    what must hold in every such state as it is found; after: when everybody went on
     mutations   bugs planted one at a time, which the promises must catch
 
 Nothing here is imported by the product; nothing in the product knows of it.

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +20,14 @@ from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
 from .runs import orchestration, rivals, script
+from .runs.resumption import ONCE
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
 SCRIPT, ORCHESTRATION, MODEL, RIVALS = "script", "orchestration", "model", "rivals"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
-MOST_ORCHESTRATIONS_FOR_A_BUG = 3
+MOST_ORCHESTRATIONS_FOR_A_BUG, RESUMES_FOR_A_BUG = 3, 3
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
 
 
@@ -68,6 +70,7 @@ def prove_orchestration(seed: int, states: int, resumes: int) -> Outcome:
         for number, state in enumerate([state for state in chosen if state.at > made][:resumes]):
             outcome.violations += try_resume(state, truth, folder / f"resumed-{number}")
             outcome.resumed += 1
+        outcome.violations += _done_twice(name, truth)
         return _kept(outcome, name, truth)
 
 
@@ -121,10 +124,32 @@ def _catch(name: str, run: str, seeds: range) -> Catch:
             truth = Truth.of(record(folder, f"{run}-{number}", number))
             states = sampled(f"{run}-{number}", truth.history, STATES_FOR_A_BUG, Random(number))
             outcome = try_states(truth, states, folder / "states", stop=True)
-        tried += outcome.states
-        if outcome.violations:
-            return Catch(name, tried, outcome.violations[0])
+            tried += outcome.states
+            violations = [*outcome.violations, *_done_twice(f"{run}-{number}", truth)]
+            if not violations and run == ORCHESTRATION:
+                for state in _in_the_middle(f"{run}-{number}", truth)[:RESUMES_FOR_A_BUG]:
+                    tried += 1
+                    violations += try_resume(state, truth, folder / f"resumed-{state.at}")
+        if violations:
+            return Catch(name, tried, violations[0])
     return Catch(name, tried, None)
+
+
+def _done_twice(run: str, truth: Truth) -> list[Violation]:
+    """What a run did outside more than once, kills and all."""
+    end = truth.history.length
+    deeds = Counter((what, deed) for what in ONCE for deed in truth.told(what, end))
+    state = State(run, end, 0)
+    return [
+        Violation(state, "no tool is run twice", f"{deed}: {times} times", "")
+        for deed, times in deeds.items()
+        if times > 1
+    ]
+
+
+def _in_the_middle(run: str, truth: Truth) -> list[State]:
+    """States in which something has been done outside and its result is not on record."""
+    return [State(run, told.at + 1, 0) for told in truth.history.told if told.what in ONCE]
 
 
 def record(folder: Path, name: str, seed: int) -> History:

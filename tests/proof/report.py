@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .promises import AFTER_RECOVERY, AS_FOUND
+from .after import AFTER_RECOVERY
+from .promises import AS_FOUND
 from .prove import Catch, Outcome
 from .states import Violation
 

@@ -22,9 +22,10 @@ from state_layout.specs import read_specs
 from state_layout.tree import open_tree
 
 from .actor import Actor, Overseer
+from .after import AFTER_RECOVERY
 from .cut import cut, lay_out, whole
 from .history import History, read_history
-from .promises import AFTER_RECOVERY, AS_FOUND, Found, broken
+from .promises import AS_FOUND, Found, broken, check_finds_no_harm
 from .recorder import Record
 from .truth import Truth
 
@@ -69,10 +70,13 @@ def exhaustive(run: str, history: History, seeds: int) -> Iterator[State]:
 
 
 def sampled(run: str, history: History, count: int, chance: Random) -> Iterator[State]:
-    """Places and fates by chance."""
+    """Places and fates by chance; many places just after somebody was told something."""
     cuts = history.cuts()
+    told = [told.at for told in history.told]
     for _ in range(count):
-        yield State(run, chance.choice(cuts), chance.randrange(1 << 30))
+        is_after_word = told and chance.random() < 0.4
+        at = chance.choice(told) + chance.randint(1, 4) if is_after_word else chance.choice(cuts)
+        yield State(run, at, chance.randrange(1 << 30))
 
 
 def try_state(state: State, truth: Truth, folder: Path) -> list[Violation]:
@@ -132,7 +136,7 @@ def hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str
     agents = next(truth.told("made", at), ([],))[0]
     found = Found(tree, truth, at, list(agents), fates)
     if not agents:
-        return _hold_half_made(tree)
+        return _hold_half_made(tree, fates)
     wrong = broken(AS_FOUND, found)
     if wrong:
         return wrong
@@ -147,7 +151,7 @@ def hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str
     return broken(AFTER_RECOVERY, after)
 
 
-def _hold_half_made(tree: Tree) -> list[tuple[str, str]]:
+def _hold_half_made(tree: Tree, fates: dict[str, str]) -> list[tuple[str, str]]:
     """Before the making was said to be done there is a whole tree, or none and it can be made again."""
     from .runs.script import make_tree
 
@@ -158,10 +162,8 @@ def _hold_half_made(tree: Tree) -> list[tuple[str, str]]:
             make_tree(tree.root)
         except LayoutError as error:
             return [("a half-made tree can be made anew", str(error))]
-    found = Found(tree, Truth.of(History("")), 0, [])
-    return [
-        ("a tree is whole or none", str(error)) for error in check(found.tree) if error.severity == "problem"
-    ]
+    found = Found(tree, Truth.of(History("")), 0, [], fates)
+    return broken({"a tree is whole or none": check_finds_no_harm}, found)
 
 
 def go_on(tree: Tree, agents: list[str], chance: Random) -> dict[str, Any]:

@@ -94,8 +94,8 @@ BUGS = [
     Bug(
         "a step that was lost is done again in silence",
         f"{_CONTEXT}:Context._judge_lost",
-        "if attempt is None:",
-        "if attempt is not None:",
+        "if verdict is Verdict.NOT_AGAIN:",
+        "if verdict is None:",
         run="orchestration",
     ),
     Bug(

@@ -13,8 +13,9 @@ from state_layout.files import codec
 from state_layout.lives.attempts import all_lines
 from state_layout.paths import Tree
 
+from ..after import AFTER_RECOVERY
 from ..history import read_history
-from ..promises import AFTER_RECOVERY, Found, broken
+from ..promises import Found, broken
 from ..recorder import append, read
 from ..truth import Truth
 from .orchestration import MODEL, Team, model_server
