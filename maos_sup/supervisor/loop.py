@@ -116,7 +116,7 @@ class _Supervisor:
         """Whether a tick at which nothing was heard has something to do.
 
         Events may get lost, so everything is looked at every few ticks, and the specs on each tick where the
-        system does not tell of changes. A disk that fills up tells nobody, and soon there is no room to say so.
+        system does not tell of changes. A disk that fills up tells nobody, and soon has no room to say so.
         """
         if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home():
             return True
