@@ -67,7 +67,7 @@ class Lookout:
         self.due_s = 0.0  # when to look at the beats
         self._last: dict[str, AgentObserved] = {}
         self._told: dict[str, Observed] = {}  # by the launcher
-        self._told = set[str]()
+        self._complained = set[str]()
         self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
     def observe(
@@ -137,8 +137,8 @@ class Lookout:
             if is_free(seen.lock):
                 return Process.GONE
         except StorageError as error:  # one agent in ruins keeps the others from nothing
-            if str(error) not in self._told:
-                self._told.add(str(error))
+            if str(error) not in self._complained:
+                self._complained.add(str(error))
                 sys.stderr.write(f"supervisor: {error}\n")
             return Process.UNKNOWN
         return Process.ALIVE if self._launcher.adopt(agent) else Process.UNKNOWN

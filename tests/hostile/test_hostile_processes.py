@@ -17,7 +17,6 @@ from state_layout.host.marks import mark_prefix
 
 RUINS = (
     ("agents/alice/attempts/0002/journal.jsonl", "pipe"),
-    ("agents/alice/lock", "link_to_new"),
     ("agents/bob", "link_out"),
     ("mail", "link_out"),
     ("run", "link_to_new"),
