@@ -15,6 +15,12 @@ from typing import Any
 from .recorder import AFTER, BEFORE, TOLD, Record
 
 NEVER = 1 << 62
+
+
+class NotRecorded(RuntimeError):
+    """A record does not say what happened, because of the instant of a kill: run it again."""
+
+
 Key = tuple[int, int]  # of an operation: its process, its number there
 FOLDER = "folder"  # stands for a folder where a file could be
 
@@ -132,7 +138,7 @@ class _Reading:
         if key not in happened:
             return
         if name == "create":
-            raise RuntimeError(f"killed while it made {facts[0]}: its inode is not known; record it again")
+            raise NotRecorded(f"killed while it made {facts[0]}: its inode is not known")
         if name == "write":
             file = self._by_inode.get(facts[0])
             self._write(at, at, facts, (0 if file is None else length_of(file), len(facts[3])))

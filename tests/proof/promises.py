@@ -21,7 +21,7 @@ from state_layout.lives.attempts import all_lines, list_attempts, read_exit, rec
 from state_layout.lives.history import History
 from state_layout.mail.operator_mail import read_operator_file
 from state_layout.paths import Tree
-from state_layout.specs import read_specs
+from state_layout.specs import SpecsRead, read_specs
 from state_layout.tree import open_tree
 
 from .truth import Truth
@@ -73,6 +73,10 @@ class Found:
         folders = sorted(self.tree.lives.iterdir()) if self.tree.lives.exists() else []
         return [line.fields() for folder in folders for line in Reader(folder / "journal.jsonl").read()]
 
+    @cached_property
+    def specs(self) -> SpecsRead:
+        return read_specs(self.tree)
+
     def told(self, what: str) -> Iterator[tuple[Any, ...]]:
         return self.truth.told(what, self.at)
 
@@ -89,7 +93,7 @@ def tree_is_whole(found: Found) -> Broken:
     except (LayoutError, OSError) as error:
         yield f"was made and is no tree: {error}"
         return
-    for error in read_specs(found.tree).errors:
+    for error in found.specs.errors:
         yield f"spec error: {error.text}"
 
 
@@ -171,7 +175,7 @@ def people_are_heard(found: Found) -> Broken:
         if not any(entry.message and entry.message.text == text for entry in news.entries):
             yield f"mail/{agent}/operator.jsonl: {text!r} was sent and is not there"
     for agent, role in found.told("edited"):
-        now = read_specs(found.tree).specs.agents[agent].role
+        now = found.specs.specs.agents[agent].role
         if int(now.split()[-1] if now else 0) < int(role.split()[-1]):
             yield f"spec of {agent}: was edited to {role!r}, now {now!r}"
 

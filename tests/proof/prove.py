@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from . import TESTS
-from .history import History
+from .history import History, NotRecorded
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
@@ -27,6 +27,7 @@ from .truth import Truth
 SCRIPT, ORCHESTRATION, MODEL, RIVALS = "script", "orchestration", "model", "rivals"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
+MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
 MOST_ORCHESTRATIONS_FOR_A_BUG, RESUMES_FOR_A_BUG = 3, 3
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
 
@@ -154,7 +155,17 @@ def _in_the_middle(run: str, truth: Truth) -> list[State]:
 
 def record(folder: Path, name: str, seed: int) -> History:
     """Run the script or the orchestration of this name in a child that records; its history."""
-    log, root = folder / f"{name}.log", folder / name
+    for number in range(MOST_RECORDINGS):
+        root = folder / f"{name}-{number}" if number else folder / name
+        try:
+            return _record(root, name, seed)
+        except NotRecorded as reason:
+            last = reason
+    raise last
+
+
+def _record(root: Path, name: str, seed: int) -> History:
+    log = root.with_name(f"{root.name}.log")
     child = os.fork()
     if child == 0:
         code = 1

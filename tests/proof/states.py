@@ -24,7 +24,7 @@ from state_layout.tree import open_tree
 from .actor import Actor, Overseer
 from .after import AFTER_RECOVERY
 from .cut import cut, lay_out, whole
-from .history import History, read_history
+from .history import History, NotRecorded, read_history
 from .promises import AS_FOUND, Found, broken, check_finds_no_harm
 from .recorder import Record
 from .truth import Truth
@@ -116,7 +116,7 @@ def settled_history(records: list[Record], root: Path) -> History:
             history = read_history(records, root, happened={key for key, _ in happened})
             if not differences(history, root):
                 return history
-    raise RuntimeError(f"not recorded: {differences(read_history(records, root), root)}, {unfinished}")
+    raise NotRecorded(f"{differences(read_history(records, root), root)}, unfinished: {unfinished}")
 
 
 def differences(history: History, root: Path) -> list[str]:
