@@ -165,6 +165,28 @@ def test_running_command_is_told_as_unknown_and_not_run_again(code: Make) -> Non
     assert not [pid for pid in marked_pids(one.stage.root) if is_running(pid)]
 
 
+def test_session_goes_on_from_its_newest_record_whatever_it_points_to(code: Make) -> None:
+    """A dying Claude Code points to a call without result, which would take the session back to before it."""
+
+    def script(request: Request) -> Reply:
+        known = request.all_text.count("outcome unknown")
+        return say("I look.") if known > 1 else bash(f"echo {known} >> $OUT/ran; sleep 60")
+
+    one = code(script)
+    for step in range(2):
+        life = one.stage.live("ann")
+        wait_for(lambda step=step: len(one.stage.words("ran")) > step, "a step", deadline_s=DEADLINE_S)
+        kill_everything(one, life)
+        [path] = one.stage.tree.agent("ann").session.glob("projects/*/*.jsonl")
+        calls = [record for record in transcript_records(one.stage.tree) if "tool_use" in str(record)]
+        pointer = {"type": "last-prompt", "leafUuid": calls[0]["uuid"], "sessionId": path.stem}
+        with path.open("ab") as file:
+            file.write(codec.encode(pointer) + b"\n")
+    assert one.run() == 0, one.told()
+    assert one.stage.history("ann").tasks["ann"].result == "I look."
+    assert one.stage.words("ran") == ["0", "1"]
+
+
 def test_session_goes_on_in_a_copy_of_the_tree(code: Make, tmp_path: Path) -> None:
     one = code(worker)
     append_operator_message(one.stage.tree, "ann", text="letter 0 of the operator")

@@ -1,17 +1,22 @@
 """Claude Code's own record of a conversation: what the model was told, which calls have results, its end.
 
-It is its file; we only read it, from where we were. A line that is not whole yet is left for the next look.
+It is its file; we read it, from where we were; a line that is not whole yet is left for the next look. We write
+one thing: its records are a tree, and where a pointer (`last-prompt`) names a leaf it goes on there, although
+what came after it is newer (found by killing: a dying process points to a call that never got its result). So
+the pointer is set right before it goes on.
 Records of sub-agents (`isSidechain`) are not part of the conversation.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.sources import Source
-from state_layout.files import codec
+from state_layout.errors import storage_error
+from state_layout.files import atomic, codec, disk
 
 _SYNTHETIC = "<synthetic>"  # what it says itself, in place of the model
 _OPEN_ENDS = frozenset({"tool_use", "pause_turn", None})
@@ -29,6 +34,8 @@ class Talk:
     message: str | None = None  # the id of the last answer, if nothing followed it
     is_ended: bool = False  # the model ended its turn and nothing followed
     has_begun: bool = False
+    newest: str | None = None  # the record that the conversation goes on from
+    pointed_to: str | None = None  # the one that Claude Code would go on from, if it is told
 
     @property
     def final_text(self) -> str:
@@ -44,6 +51,10 @@ class Talk:
         if record.get("isSidechain"):
             return
         kind = record.get("type")
+        if kind == "last-prompt":
+            self.pointed_to = record.get("leafUuid")
+        elif record.get("uuid"):
+            self.newest = record["uuid"]
         if kind == "user":
             self._user(record)
         elif kind == "assistant":
@@ -120,6 +131,22 @@ class Transcript:
         """Make what was read durable. Raises StorageError."""
         if self._source is not None:
             self._source.sync(self._source.offset)
+
+    def point_to_newest(self, session: str) -> None:
+        """Have the session go on from its newest record; no process works on it. Raises StorageError."""
+        path, talk = self.path, self.talk
+        if path is None or talk.pointed_to in (None, talk.newest):
+            return
+        record = {"type": "last-prompt", "leafUuid": talk.newest, "sessionId": session}
+        try:
+            with atomic.opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
+                size = os.fstat(descriptor).st_size
+                is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                disk.write(descriptor, (b"\n" if is_torn else b"") + codec.encode(record) + b"\n")
+                disk.fdatasync(descriptor)
+        except OSError as cause:
+            raise storage_error("append to", path, cause) from cause
+        talk.pointed_to = talk.newest
 
     def set_aside(self) -> None:
         """Move a file without a conversation out of the way: it can be neither gone on with nor begun."""

@@ -150,6 +150,7 @@ class Session:
         source = Source(life.files.events, attempt=life.attempt, offset=_size(life.files.events))
         stream = Stream(self._record, self._spending, source)
         self._post.begin()
+        self._transcript.point_to_newest(self._id)
         environment, secret = starting.without_secret(self._environment)
         running = Running(work, self._argv(), environment=environment, is_talked_to=True, secret=secret)
         try:
