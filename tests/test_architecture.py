@@ -49,7 +49,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "orjson": ("state_layout.files.codec",),
 }
 ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger")
-ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import what stands before it
+ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import those before it
 ROOM_CYCLES = frozenset(
     {("migrations", "tree")}
 )  # a migration writes through the tree, opening one migrates it

@@ -68,7 +68,7 @@ def faults_of(
 
 
 class Hints:
-    """What was probably meant. Looking for it takes long among thousands of names: the first few are enough."""
+    """What was probably meant. Looking for it takes long among thousands of names: a few are enough."""
 
     def __init__(self, agents: Iterable[str], tasks: Iterable[str]) -> None:
         self._names = {"agent": sorted(agents), "task": sorted(tasks)}
@@ -88,7 +88,9 @@ class Hints:
 
 def circle_faults(circle: Sequence[str], tasks: Mapping[str, Link]) -> list[LinkFault]:
     """The fault of each task in a circle of needs."""
-    shown = [*circle] if len(circle) <= _LONGEST_WAY else [*circle[:_LONGEST_WAY], f"... ({len(circle)} tasks)"]
+    shown = [*circle]
+    if len(circle) > _LONGEST_WAY:
+        shown = [*circle[:_LONGEST_WAY], f"... ({len(circle)} tasks)"]
     way = " -> ".join([*shown, circle[0]])
     faults = []
     for task, need in zip(circle, [*circle[1:], circle[0]], strict=True):

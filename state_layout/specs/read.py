@@ -171,7 +171,7 @@ class _Choice:
         agents, tasks = self._links()
         bad = {rel for rel, files in self._candidates.items() if not files}
         hints, faults = Hints(agents, tasks), list[LinkFault]()
-        for task in needs_first(tasks):  # so that what needs a task that is dropped is dropped in the same round
+        for task in needs_first(tasks):  # what needs a dropped task is dropped in the same round
             found = [*faults_of(task, tasks[task], agents, tasks, hints=hints, bad=bad)]
             faults += found
             if found and len(self._candidates[f"tasks/{task}.json"]) == 1:

@@ -56,7 +56,7 @@ def test_dry_run_deletes_nothing(call: Call, old: Tree) -> None:
 
 
 def test_tree_that_changed_since_is_not_mentioned(call: Call, old: Tree) -> None:
-    (old.agent("alice").root / "workspace").mkdir()
+    (old.agent("alice").workspace / "new").mkdir()
     assert "nothing is older" in call(*OLD).out
     assert old.root.exists()
 
@@ -72,7 +72,7 @@ def test_unfinished_work_stays_unless_forced(call: Call, home: Path) -> None:
 
 def test_artifacts_stay_unless_meant(call: Call, old: Tree) -> None:
     artifact = old.agent("bob").artifacts / "report.md"
-    artifact.parent.mkdir(parents=True)
+    artifact.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text("# Report")
     age(old.root, days=40)
     assert "kept: holds 1 artifacts" in call(*OLD).out
@@ -83,7 +83,7 @@ def test_artifacts_stay_unless_meant(call: Call, old: Tree) -> None:
 
 def test_uncommitted_work_in_a_workspace_stays(call: Call, old: Tree) -> None:
     workspace = old.agent("bob").workspace
-    workspace.mkdir(parents=True)
+    workspace.mkdir(parents=True, exist_ok=True)
     git(workspace, "init", "-q")
     (workspace / "new.py").write_text("work")
     age(old.root, days=40)
