@@ -1,6 +1,6 @@
 """Claude Code's own record of a conversation: what the model was told, which calls have results, its end.
 
-It is its file; we read it, from where we were; a line that is not whole yet is left for the next look. We write
+It is its file; we read on from where we were, a line that is not whole yet at the next look. We write only
 one thing: its records are a tree, and where a pointer (`last-prompt`) names a leaf it goes on there, although
 what came after it is newer (found by killing: a dying process points to a call that never got its result). So
 the pointer is set right before it goes on.
