@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from functools import partial
@@ -55,9 +56,14 @@ def main() -> int:
     failed: list[str] = []
     for name, result in in_parallel(jobs, width=os.cpu_count() or 2):
         _sort(name, result, outcomes, catches, failed)
+        _tell_progress(name, result)
     catches.sort(key=lambda catch: [*BUGS].index(catch.bug))
     seconds = time.monotonic() - began_s
-    for line in [*failed, *report.shown(outcomes, catches, seed=wanted.seed, seconds=seconds)]:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for line in [
+        *failed,
+        *report.shown(outcomes, catches, seed=wanted.seed, seconds=(seconds, used.ru_utime + used.ru_stime)),
+    ]:
         sys.stdout.write(line + "\n")
     is_good = not failed and all(caught.violation for caught in catches)
     return 0 if is_good and not any(outcome.violations for outcome in outcomes.values()) else 1
@@ -72,6 +78,17 @@ def _sort(
         catches.append(result)
     else:
         failed.append(f"FAILED {name}: {result}")
+
+
+def _tell_progress(name: str, result: Any) -> None:
+    """One line on stderr for each piece that is done: ten minutes are long."""
+    if isinstance(result, Outcome):
+        text = f"{result.states} states, {len(result.violations)} violations"
+    elif isinstance(result, Catch):
+        text = f"{'caught' if result.violation else 'MISSED'} after {result.states} states"
+    else:
+        text = "FAILED"
+    sys.stderr.write(f"{name}: {text}\n")
 
 
 def _one(state: State) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .recorder import AFTER, BEFORE, TOLD, Record
 
-NEVER = 1 << 62
+NEVER, ALREADY = 1 << 62, -1
 
 
 class NotRecorded(RuntimeError):
@@ -93,6 +93,14 @@ class History:
             yield from names
 
 
+@dataclass(slots=True)
+class Base:
+    """A tree as it is before its record begins; all of it is durable."""
+
+    folders: list[str] = field(default_factory=list)
+    files: list[tuple[str, int, bytes]] = field(default_factory=list)  # path, inode, bytes
+
+
 def length_of(file: File) -> int:
     """How many bytes it has with everything that was done to it."""
     length = 0
@@ -101,9 +109,13 @@ def length_of(file: File) -> int:
     return length
 
 
-def read_history(records: Iterable[Record], root: Path, *, happened: Collection[Key] = ()) -> History:
-    """The history of the tree at `root`, which began empty; of unfinished operations these `happened`."""
-    return _Reading(str(root)).read([*records], happened)
+def read_history(
+    records: Iterable[Record], root: Path, *, happened: Collection[Key] = (), base: Base | None = None
+) -> History:
+    """The history of the tree at `root`, which began empty or as `base`; of unfinished ones `happened`."""
+    reading = _Reading(str(root))
+    reading.begin_with(base or Base())
+    return reading.read([*records], happened)
 
 
 class _Reading:
@@ -112,6 +124,18 @@ class _Reading:
         self._history = History(root)
         self._by_inode: dict[int, File] = {}
         self._names: dict[str, Entry] = {"": FOLDER}  # as they are, by path
+
+    def begin_with(self, base: Base) -> None:
+        for path in base.folders:
+            self._name(ALREADY, ALREADY, (path, FOLDER))
+        for path, inode, data in base.files:
+            file = File(len(self._history.files), path, [Piece(ALREADY, ALREADY, ALREADY, 0, data)])
+            self._history.files.append(file)
+            self._by_inode[inode] = file
+            self._name(ALREADY, ALREADY, (path, file))
+        for names in self._history.folders.values():
+            for naming in names:
+                naming.durable = ALREADY
 
     def read(self, records: list[Record], happened: Collection[Key]) -> History:
         history = self._history

@@ -21,8 +21,10 @@ NOT_COVERED = (
 MOST_SHOWN = 10
 
 
-def shown(outcomes: dict[str, Outcome], catches: Sequence[Catch], *, seed: int, seconds: float) -> list[str]:
-    """The lines of the report."""
+def shown(
+    outcomes: dict[str, Outcome], catches: Sequence[Catch], *, seed: int, seconds: tuple[float, float]
+) -> list[str]:
+    """The lines of the report; `seconds`: how long it took, and how much of processors."""
     states = sum(outcome.states for outcome in outcomes.values())
     violations = [violation for outcome in outcomes.values() for violation in outcome.violations]
     promises = {*AS_FOUND, *AFTER_RECOVERY, "everybody can go on", "a tree is whole or none"}
@@ -37,7 +39,7 @@ def shown(outcomes: dict[str, Outcome], catches: Sequence[Catch], *, seed: int, 
     lines += [_shown_catch(catch) for catch in catches]
     lines += [line for violation in violations[:MOST_SHOWN] for line in _shown_violation(violation)]
     lines += ["not covered:", *[f"  {text}" for text in NOT_COVERED]]
-    lines += [f"{seconds:.0f} s"]
+    lines += [f"{seconds[0]:.0f} s, {seconds[1]:.0f} s of processors"]
     return lines
 
 

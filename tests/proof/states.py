@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
@@ -27,8 +28,10 @@ from .cut import cut, lay_out, whole
 from .history import History, NotRecorded, read_history
 from .promises import AS_FOUND, Found, broken, check_finds_no_harm
 from .recorder import Record
+from .second import hold_twice
 from .truth import Truth
 
+SECOND_CUTS = 0.15  # of the states are cut again while they recover
 _OUTSIDE_THE_DOOR = ("spec/.lock", "run/ballast", ".log")  # a lock, zeros, what programs print
 
 
@@ -85,13 +88,13 @@ def try_state(state: State, truth: Truth, folder: Path) -> list[Violation]:
     image = cut(truth.history, state.at, chance)
     root = folder / "tree"
     lay_out(image, root, boot=own_handle(0).boot_id)
+    holding = partial(hold_twice, hold=hold) if chance.random() < SECOND_CUTS else hold
     try:
-        return [
-            Violation(state, promise, text, image.told)
-            for promise, text in hold(Tree(root), truth, state.at, chance, image.fates)
-        ]
+        wrong = holding(Tree(root), truth, state.at, chance, image.fates)
+        return [Violation(state, promise, text, image.told) for promise, text in wrong]
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        for left in (root, folder / "second"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def try_resume(state: State, truth: Truth, folder: Path) -> list[Violation]:
@@ -201,7 +204,8 @@ def go_on(tree: Tree, agents: list[str], chance: Random) -> dict[str, Any]:
 def _is_settled(tree: Tree, agent: str) -> bool:
     known = recall(tree, agent).history.tasks
     tasks = [task.id for task in read_specs(tree).specs.tasks.values() if task.agent == agent]
-    return all(task in known and known[task].phase in SETTLED for task in tasks)
+    is_begun = any(outcome.phase not in SETTLED for outcome in known.values())
+    return not is_begun and all(task in known for task in tasks)
 
 
 def _torn_tails(tree: Tree) -> dict[str, bytes]:

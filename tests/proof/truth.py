@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .history import File, History
+from .history import ALREADY, File, History
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Truth:
         truth = cls(history)
         for file in history.files:
             if file.path.endswith(".jsonl"):
-                for data in _written(file):
+                for data in _written(file, but_base=True):
                     truth.lines[file.path] |= {*data.split(b"\n")} if data.endswith(b"\n") else set()
             if file.path.endswith((".log", "control.jsonl")):
                 truth.raw[file.path] = b"".join(_written(file))
@@ -42,5 +42,6 @@ class Truth:
         return set[bytes]().union(*(self.lines[path] for path in paths))
 
 
-def _written(file: File) -> list[bytes]:
-    return [piece.data for piece in file.pieces if piece.data is not None]
+def _written(file: File, *, but_base: bool = False) -> list[bytes]:
+    pieces = [piece for piece in file.pieces if not but_base or piece.begin != ALREADY]
+    return [piece.data for piece in pieces if piece.data is not None]
