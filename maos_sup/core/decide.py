@@ -29,6 +29,7 @@ from maos_sup.core.tasks import UNFINISHED, agent_want, merged, ready_tasks, tas
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, Want
 
 _HOPELESS = frozenset({ExitReason.DAMAGED})
+_PATIENCE_S = 10.0  # who leaves waits this long to learn whether an agent lives, then leaves it alone
 _BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED, TaskPhase.ASKING})
 
 
@@ -81,7 +82,12 @@ def final_phase(seen: Observation, memory: Memory) -> Phase | None:
 
 
 def _busy(seen: Observation) -> int:
-    return sum(observed.process is not Process.GONE for observed in seen.agents.values())
+    """How many agents have a process, or may have one."""
+    return sum(
+        observed.process is Process.ALIVE
+        or (observed.process is Process.UNKNOWN and not (seen.leaving and observed.unknown_s > _PATIENCE_S))
+        for observed in seen.agents.values()
+    )
 
 
 def _is_stopping(seen: Observation, phases: Mapping[str, TaskPhase]) -> bool:

@@ -33,6 +33,7 @@ class AgentObserved:
     """What was seen of one agent."""
 
     process: Process
+    unknown_s: float = 0.0  # for how long its process is unknown
     last_attempt: int = 0  # the highest number there is a folder for
     exit: ExitReason | None = None  # how that attempt ended; None: it says nothing
     detail: str | None = None  # what it said beyond that

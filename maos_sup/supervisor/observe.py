@@ -51,6 +51,7 @@ class _Seen:
     detail: str | None = None
     watch: Watch | None = None
     liveness: Liveness = Liveness.UNKNOWN
+    unknown_since_s: float | None = None
 
     def __post_init__(self) -> None:
         self.lock = self.paths.lock
@@ -113,6 +114,8 @@ class Lookout:
             seen = self._seen[spec.name] = _Seen(paths=self._tree.agent(spec.name))
         process = Process.ALIVE if is_alive else self._process(spec.name, seen)
         is_gone = process is Process.GONE
+        is_unknown = process is Process.UNKNOWN
+        seen.unknown_since_s = (seen.unknown_since_s or now_s) if is_unknown else None
         self._read_attempts(spec.name, seen, is_gone=is_gone)
         if process is Process.ALIVE and not is_alive:
             self.adopted.append((spec.name, seen.last_attempt))
@@ -123,6 +126,7 @@ class Lookout:
             self._judge(specs, spec, seen, now_s)
         return AgentObserved(
             process=process,
+            unknown_s=now_s - (seen.unknown_since_s or now_s),
             last_attempt=seen.last_attempt,
             exit=seen.exit,
             detail=seen.detail,

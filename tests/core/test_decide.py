@@ -194,6 +194,16 @@ def test_leaving_takes_the_agents_along_and_ends_interrupted() -> None:
     assert decide(gone, Memory()) == [Finish(phase=Phase.INTERRUPTED)]
 
 
+def test_who_leaves_does_not_wait_for_ever_for_an_agent_that_may_or_may_not_live() -> None:
+    unknown = AgentObserved(process=Process.UNKNOWN, unknown_s=1.0)
+    leaving = replace(observation({"a": unknown}), leaving=True)
+    assert decide(leaving, Memory()) == []
+    longer = replace(leaving, agents={"a": replace(unknown, unknown_s=11.0)})
+    assert decide(longer, Memory()) == [Finish(phase=Phase.INTERRUPTED)]
+    assert decide(replace(longer, leaving=False), Memory()) == []
+
+
+
 def test_a_submission_that_died_before_it_began_counts_once_and_keeps_its_number() -> None:
     memory = remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0)
     [action] = decide(observation({"a": seen()}), memory)

@@ -16,6 +16,7 @@ from torments import footprint, torments
 from state_layout.host.marks import mark_prefix
 
 RUINS = (
+    ("agents/alice/lock", "pipe"),
     ("agents/alice/attempts/0002/journal.jsonl", "pipe"),
     ("agents/bob", "link_out"),
     ("mail", "link_out"),
