@@ -6,7 +6,9 @@ Nothing here trusts a file of the tree: a leak that the tree does not know of is
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -82,3 +84,11 @@ def kill(*pids: int, with_signal: int = signal.SIGKILL) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, with_signal)
+
+
+def can_bubblewrap() -> bool:
+    """Whether bubblewrap is here and the kernel lets it make namespaces."""
+    if shutil.which("bwrap") is None:
+        return False
+    argv = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0

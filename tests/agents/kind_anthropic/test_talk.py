@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from processes import can_bubblewrap
 from talking import Talk, finish, steps, use
 
 from maos_sup.agents.sandbox import landlock
@@ -19,7 +19,9 @@ from state_layout.records import TaskPhase
 Make = Callable[..., Talk]
 SANDBOXES = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
-    pytest.param("bubblewrap", marks=pytest.mark.skipif(not shutil.which("bwrap"), reason="no bwrap here")),
+    pytest.param(
+        "bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap that may work here")
+    ),
 ]
 
 

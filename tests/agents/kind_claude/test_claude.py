@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from coding import DEADLINE_S, Coding, bash, steps
+from processes import can_bubblewrap
 from stage import wait_for
 
 from maos_sup.agents.sandbox import landlock
@@ -21,7 +21,9 @@ from state_layout.records import TaskPhase
 Make = Callable[..., Coding]
 SANDBOXES = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
-    pytest.param("bubblewrap", marks=pytest.mark.skipif(not shutil.which("bwrap"), reason="no bwrap here")),
+    pytest.param(
+        "bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap that may work here")
+    ),
 ]
 
 

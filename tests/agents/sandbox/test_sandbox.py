@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import can_bubblewrap
 
 from maos_sup.agents.sandbox import confine, landlock
 from maos_sup.agents.sandbox.beneath import read_beneath, relative_to_one, write_beneath
@@ -17,7 +17,9 @@ from state_layout.errors import BadInput
 
 KINDS = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
-    pytest.param("bubblewrap", marks=pytest.mark.skipif(not shutil.which("bwrap"), reason="no bwrap here")),
+    pytest.param(
+        "bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap that may work here")
+    ),
 ]
 
 
