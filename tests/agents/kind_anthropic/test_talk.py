@@ -19,9 +19,7 @@ from state_layout.records import TaskPhase
 Make = Callable[..., Talk]
 SANDBOXES = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
-    pytest.param(
-        "bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap that may work here")
-    ),
+    pytest.param("bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap works here")),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,7 @@ from state_layout.errors import BadInput
 
 KINDS = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
-    pytest.param(
-        "bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap that may work here")
-    ),
+    pytest.param("bubblewrap", marks=pytest.mark.skipif(not can_bubblewrap(), reason="no bwrap works here")),
 ]
 
 
