@@ -7,6 +7,7 @@ any moment what is there is whole, and asking again after a crash adds what is m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from maos_sup.cli.planning import MOST_AGENTS, Wanted, planned
 from maos_sup.cli.says import say_aside
 from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.cli.wanted import prompt
+from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.saved import Shelf
 from maos_sup.planner.team import Team, team_text
@@ -47,9 +49,11 @@ def plan_work(
     shelf = Shelf.of(home(), text, about=tree.root)
 
     def load(path: Path) -> Plan:
-        return load_plan(path, kinds=kind_shapes(), project=wish.project, team=team_of(tree))
+        found = load_plan(path, kinds=kind_shapes(), project=wish.project, team=team_of(tree))
+        return capped(found, asdict(read_specs(tree).specs.orchestration.budget))
 
-    plan = planned(wish, shelf)
+    planned(wish, shelf)
+    plan = load(shelf.path)
     try:
         plan = approved(plan, load=load, yes=yes, allows_commands=allows_commands)
     except Refused:

@@ -51,6 +51,19 @@ def show(plan: Plan) -> None:
     width = shutil.get_terminal_size((100, 24)).columns
     for line in planned_lines(plan.agents, plan.tasks, width=max(60, width)):
         console.print(Text(line.text, _STYLES.get(line.style, "")), soft_wrap=True)
+    console.print(f"\n{_caps_text(plan)}", soft_wrap=True)
+
+
+def _caps_text(plan: Plan) -> str:
+    """What all agents may spend, in words."""
+    cost, tokens = (plan.orchestration["budget"][key] for key in ("max_cost_usd", "max_tokens"))
+    told = [f"{cost:g} USD"] if cost is not None else []
+    told += [f"{tokens} tokens"] if tokens is not None else []
+    return (
+        f"may spend {' and '.join(told)}"
+        if told
+        else "may spend without end; max_cost_usd under [budget] sets one"
+    )
 
 
 def _refuse_commands(plan: Plan, *, allows_commands: bool) -> None:

@@ -14,7 +14,6 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 NUMBERS_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # or -1 would be taken for an option
 
 
-
 class Amount(click.FloatRange):
     """A number from 0 up; what is no number (nan) or has no end (inf) is refused, for it compares oddly."""
 
@@ -51,6 +50,26 @@ def planning(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def caps(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Most that the agents may spend."""
+    for option in (
+        click.option(
+            "--max-tokens", metavar="N", type=click.IntRange(0), help="All agents use at most N tokens."
+        ),
+        click.option(
+            "--max-cost", metavar="USD", type=Amount(), help="All agents spend at most USD dollars."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def caps_of(max_cost: float | None, max_tokens: int | None) -> dict[str, float]:
+    """What was given of `caps`, by the keys of [budget] in plans."""
+    given = {"max_cost_usd": max_cost, "max_tokens": max_tokens}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def approval(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,8 +9,9 @@ import click
 from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
-from maos_sup.cli.planning import Wanted, bought, is_request, planned, shelf_of, wanted
+from maos_sup.cli.planning import Wanted, bought, is_request, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
+from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
 from state_layout.files.reading import real
@@ -29,6 +30,7 @@ from state_layout.files.reading import real
     "--project", metavar="P", type=click.Path(path_type=Path), help="The folder that a REQUEST is about."
 )
 @options.planning
+@options.caps
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of plans.")
 @options.as_json
 def command(
@@ -38,6 +40,8 @@ def command(
     project: Path | None,
     model: str | None,
     most_agents: int | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     schema: bool,
     as_json: bool,
 ) -> None:
@@ -52,8 +56,9 @@ def command(
         return
     if plan is None:
         raise BadInput("give a plan file, a request in words, or --schema")
+    caps = options.caps_of(max_cost, max_tokens)
     if is_request(plan):
-        wish = wanted(plan, project=project, model=model, most_agents=most_agents)
+        wish = wanted(plan, project=project, model=model, most_agents=most_agents, caps=caps)
         loaded = planned(wish, shelf_of(wish)) if output is None else _written(wish, output)
         show(loaded)
         if not as_json:
@@ -62,7 +67,9 @@ def command(
     elif output is not None:
         raise BadInput("-o is for the plan of a request in words; this is the name of a plan")
     else:
+        refuse_for_file(model=model, most_agents=most_agents)
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(say_aside), project=project)
+        loaded = capped(loaded, caps)
     if as_json:
         say_json(_told(loaded))
     else:

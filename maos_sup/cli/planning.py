@@ -7,7 +7,7 @@ between has it bought again.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from maos_sup.agents.kind import kind_shapes
@@ -15,6 +15,7 @@ from maos_sup.cli.askers import Provider, find_provider
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say_aside
 from maos_sup.core.questions import Answer
+from maos_sup.planner.caps import Caps, cap_file
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.proposal import COMMAND, Offer
 from maos_sup.planner.roles import read_roles, role_folders
@@ -38,6 +39,7 @@ class Wanted:
     project: Path | None  # absolute; None for a team without one
     model: str | None = None
     most_agents: int = MOST_AGENTS
+    caps: Caps = field(default_factory=dict)
     team: Team | None = None  # whom the work is for, if they are there already
 
 
@@ -49,16 +51,26 @@ def is_request(text: str) -> bool:
     return not (text.endswith(_PLAN_ENDINGS) and "/" in text and path.parent.is_dir())
 
 
-def wanted(request: str, *, project: Path | None, model: str | None, most_agents: int | None) -> Wanted:
+def wanted(
+    request: str, *, project: Path | None, model: str | None, most_agents: int | None, caps: Caps
+) -> Wanted:
     """The wish for `request` about `project`, by default the current folder. Raises BadInput."""
     folder = real(project or Path.cwd())
     if not folder.is_dir():
         raise BadInput(f"--project is {str(project)!r}, which is no folder; name one that is there")
     if project is None and folder in (Path.home().resolve(), Path("/")):
         raise BadInput(f"{folder}: is no project; change to the folder of one, or name it with --project")
-    return Wanted(
-        request=request.strip(), project=folder, model=model, most_agents=most_agents or MOST_AGENTS
-    )
+    most = most_agents or MOST_AGENTS
+    return Wanted(request=request.strip(), project=folder, model=model, most_agents=most, caps=caps)
+
+
+def refuse_for_file(*, model: str | None, most_agents: int | None) -> None:
+    """Raise BadInput if something is given that only says how a request in words is planned."""
+    for name, given in (("--model", model), ("--agents", most_agents)):
+        if given is not None:
+            raise BadInput(
+                f"{name} is for a request in words; this is the name of a plan, which says so itself"
+            )
 
 
 def shelf_of(wish: Wanted) -> Shelf:
@@ -76,6 +88,7 @@ def planned(wish: Wanted, shelf: Shelf) -> Plan:
     if shelf.path.exists():
         say_aside(f"this was planned before; delete {shelf.path} to have it planned anew")
         project = wish.project if wish.team else None
+        cap_file(shelf.path, wish.caps)
         return load_plan(shelf.path, kinds=kind_shapes(), project=project, team=wish.team)
     return bought(wish, shelf, shelf.path, project=None if wish.team else str(wish.project)).plan
 
@@ -100,6 +113,7 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
         offer=offer,
         team=wish.team,
         about=wish.project if wish.team else None,
+        caps=wish.caps,
     )
     say_aside(f"planning with {_named(provider)} ...")
     try:

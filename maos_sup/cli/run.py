@@ -14,9 +14,10 @@ from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import home, name_of, open_made
-from maos_sup.cli.planning import Wanted, is_request, load_any, planned, shelf_of, wanted
+from maos_sup.cli.planning import Wanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import refuse_secrets
+from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
@@ -33,6 +34,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
 @options.planning
+@options.caps
 @options.approval
 @options.as_json
 def command(
@@ -43,6 +45,8 @@ def command(
     detach: bool,
     model: str | None,
     most_agents: int | None,
+    max_cost: float | None,
+    max_tokens: int | None,
     yes: bool,
     allows_commands: bool,
     as_json: bool,
@@ -53,13 +57,16 @@ def command(
     Ctrl+C pauses: agents stop at a safe point and everything is saved; a second one stops them at once.
     Exit code 0, or 3 if some task failed.
     """
+    caps = options.caps_of(max_cost, max_tokens)
     if is_request(plan):
-        wish = wanted(plan, project=project, model=model, most_agents=most_agents)
+        wish = wanted(plan, project=project, model=model, most_agents=most_agents, caps=caps)
         tree = _from_words(wish, directory, yes=yes, allows_commands=allows_commands)
         if tree is None:
             return edge.INTERRUPTED
     else:
-        tree = _built(load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project), directory)
+        refuse_for_file(model=model, most_agents=most_agents)
+        loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
+        tree = _built(capped(loaded, caps), directory)
     if detach:
         start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.questions import Answer, Ask, Question
+from maos_sup.planner.caps import Caps
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.prompts import first_prompt, repair_prompt, system_prompt
 from maos_sup.planner.proposal import NAME, Offer, plan_of, proposal_faults, proposal_shape, simplified
@@ -39,6 +40,7 @@ class Wish:
     offer: Offer
     team: Team | None = None
     about: Path | None = None  # the team's project
+    caps: Caps = field(default_factory=dict)  # people's, not the model's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def _write_draft(answer: Answer, wish: Wish, draft: Path) -> None:
     if faults:
         raise BadInput(*[fault.text for fault in faults])
     plan = plan_of(value, wish.offer, request=wish.request, project=wish.project)
+    plan = {**plan, "budget": dict(wish.caps)}
     atomic.replace(draft, plan_text(plan, head=_head(answer)).encode())
 
 

@@ -225,3 +225,31 @@ def test_addition_that_was_cut_off_is_completed_from_the_same_plan(
     assert "added: task second" in answer.out
     assert (answer.code, model.asked) == (0, 2)
     assert [task["phase"] for task in status_of(tree)["tasks"]] == ["done"] * 4
+
+
+def test_max_cost_of_a_request_is_the_budget_of_its_team(
+    call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    waits = call("run", REQUEST, "--max-cost", "2")
+    assert (waits.code, "may spend 2 USD" in waits.err) == (2, True)
+    answer = call("run", REQUEST, "--max-cost", "3", "--max-tokens", "90000", "--yes")
+    assert answer.code == 0, answer.err
+    assert "may spend 3 USD and 90000 tokens" in answer.err
+    spec = codec.decode_object((the_tree(home).root / "spec/orchestration.json").read_bytes())
+    assert spec["budget"] == {"max_cost_usd": 3.0, "max_tokens": 90000}
+    assert model.asked == 1
+
+
+def test_max_cost_is_written_into_a_plan_of_words_and_laid_over_a_plan_file(
+    call: Call, server: LoopbackServer, model: Model, project: Path
+) -> None:
+    assert call("plan", REQUEST, "-o", "plan.toml", "--max-cost", "2.5").code == 0
+    assert tomllib.loads((project / "plan.toml").read_text())["budget"] == {"max_cost_usd": 2.5}
+    told = call("plan", "plan.toml", "--max-tokens", "10", "--json")
+    assert codec.decode_object(told.out.encode())["orchestration"]["budget"] == {
+        "max_cost_usd": 2.5,
+        "max_tokens": 10,
+    }
+    for option, given in (("--model", "m"), ("--agents", "3")):
+        refused = call("run", "plan.toml", option, given)
+        assert (refused.code, f"{option} is for a request in words" in refused.err) == (2, True)
