@@ -6,6 +6,8 @@ import os
 import random
 import re
 import shutil
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 from coding import DEADLINE_S, Coding, bash, steps
-from processes import is_running, kill
+from processes import children_of, is_running, kill
 from stage import Stage, kill_marked, marked_pids, wait_for
 
 from maos_sup.loopback.reply import Pace, Reply, say
@@ -163,6 +165,31 @@ def test_running_command_is_told_as_unknown_and_not_run_again(code: Make) -> Non
     assert "name=\\'Bash\\'" in one.texts() or 'name="Bash"' in one.texts()
     assert one.stage.words("f") == ["begun"]
     assert not [pid for pid in marked_pids(one.stage.root) if is_running(pid)]
+
+
+def test_call_whose_process_died_before_it_might_run_is_not_told_of(code: Make) -> None:
+    """Claude Code asks whether it may run a tool and dies while its agent, held up, has not heard it yet."""
+    held = threading.Event()
+
+    def script(request: Request) -> Reply:
+        if request.number == 1:
+            life.signal(signal.SIGSTOP)
+            held.set()
+        return say("done") if one.stage.words("ran") else bash("echo once >> $OUT/ran")
+
+    one = code(script)
+    life = one.stage.live("ann")
+    wait_for(held.is_set, "the question", deadline_s=DEADLINE_S)
+    events = one.stage.tree.agent("ann").attempt(1).events
+    wait_for(lambda: b'"PreToolUse"' in events.read_bytes(), "it asks", deadline_s=DEADLINE_S)
+    [program] = children_of(life.pid)
+    kill(program)
+    life.signal(signal.SIGCONT)
+    assert life.wait(deadline_s=DEADLINE_S) != 0
+    assert one.all_lines("ann", "tool_call") == []
+    assert one.run() == 0, one.told()
+    assert one.stage.words("ran") == ["once"]
+    assert "outcome unknown" not in one.texts()
 
 
 def test_session_goes_on_from_its_newest_record_whatever_it_points_to(code: Make) -> None:

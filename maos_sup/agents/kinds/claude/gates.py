@@ -8,6 +8,7 @@ holds us off, and nobody wants us to pause. So what is wanted takes effect betwe
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.kind import Ended, Outcome
@@ -57,12 +58,12 @@ class Gates:
         self._provider, self._waiting = provider, Waiting(work)
         self.outcome: Outcome | None = None
 
-    def reply(self, request: dict[str, Any]) -> Reply:
-        """The answer to a hook. Raises StorageError."""
+    def reply(self, request: dict[str, Any], *, is_there: Callable[[], bool]) -> Reply:
+        """The answer to a hook; `is_there`: whether who asked still lives. Raises StorageError."""
         hook = request.get("input") or {}
         try:
             if hook.get("hook_event_name") == "PreToolUse":
-                return self._before(str(request.get("tool_use_id")), hook)
+                return self._before(str(request.get("tool_use_id")), hook, is_there)
             self.before_question()
         except Ended as ended:
             self.outcome = Outcome(ended=ended.ending)
@@ -85,30 +86,33 @@ class Gates:
         self._wait_for_budget(new_chars)
         self._waiting.for_provider(self._provider)
 
-    def _before(self, id_: str, hook: dict[str, Any]) -> Reply:
+    def _before(self, id_: str, hook: dict[str, Any], is_there: Callable[[], bool]) -> Reply:
         name, input_ = str(hook.get("tool_name")), hook.get("tool_input")
         ending = self._work.act()
         if ending is not None:
             raise Ended(ending)
-        self._wait_for_record(id_, is_of_main="agent_id" not in hook)
+        if "agent_id" not in hook:  # those of sub-agents are not in the transcript
+            self._wait_for_record(id_, is_there)
+        self._transcript.sync()
         if name in self._settings.approve:
             refusal = self._refusal(name, input_)
             if refusal is not None:
                 self.before_question()
                 return _STOP | _decision("deny", refusal) if self.outcome else _decision("deny", refusal)
+        if not is_there():
+            return {}  # who asked died without an answer, so the call never ran: nothing to tell of later
         self._record.call(id_, name, input_, by=hook.get("agent_id"))
         if self._settings.allowed_tools is None or name.startswith(f"mcp__{SERVER}__"):
             return _decision("allow", "")
         return {}  # its own rules decide
 
-    def _wait_for_record(self, id_: str, *, is_of_main: bool) -> None:
+    def _wait_for_record(self, id_: str, is_there: Callable[[], bool]) -> None:
         """Until the transcript has the call: what runs must be known to have been asked for."""
         end_s = time.monotonic() + _PATIENCE_S
         self._transcript.refresh()
-        while is_of_main and id_ not in self._transcript.talk.uses and time.monotonic() < end_s:
+        while id_ not in self._transcript.talk.uses and is_there() and time.monotonic() < end_s:
             self._work.wait([], _POLL_S)
             self._transcript.refresh()
-        self._transcript.sync()
 
     def _refusal(self, name: str, input_: Any) -> str | None:
         """Why a person does not allow the call, None if it is allowed. Raises kind.Ended."""

@@ -105,11 +105,16 @@ class Talk:
             self._show_running()
 
     def _answer(self, event: Event) -> None:
-        """A hook: answered when what it waits for is there."""
-        reply = self._scene.gates.reply(event.get("request") or {})
+        """A hook: answered when what it waits for is there, and not to nobody."""
+        if not self._is_there():
+            return
+        reply = self._scene.gates.reply(event.get("request") or {}, is_there=self._is_there)
         response = {"subtype": "success", "request_id": event.get("request_id"), "response": reply}
         self._tell({"type": "control_response", "response": response})
         self._moved_s = time.monotonic()
+
+    def _is_there(self) -> bool:
+        return self._running.code is None
 
     # -- its start
 
