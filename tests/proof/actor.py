@@ -42,7 +42,6 @@ class Actor:
         self.attempt = begin_attempt(tree, agent, recall=known, settings={})
         self.number = self.attempt.number
         tell("attempt", agent, self.number)
-        tell("takes", agent)
         known.history.take(self.attempt.start)
         self.ledger = Ledger(tree, agent, attempt=self.attempt, history=known.history)
         self.publisher = Publisher(tree, agent, kind="python", attempt=self.number, ledger=self.ledger)

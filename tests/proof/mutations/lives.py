@@ -64,10 +64,10 @@ BUGS = [
         "if seq == life.last_seq:\n    return\nfor line in list(reader)[:-1]:",
     ),
     Bug(
-        "a repair cuts one byte too much",
-        f"{_JOURNAL}:Journal.open",
-        "_set_tail_aside(path, descriptor, position.offset)",
-        "_set_tail_aside(path, descriptor, position.offset - 1)",
+        "a repair leaves a byte of what is torn",
+        f"{_JOURNAL}:_set_tail_aside",
+        "disk.truncate(descriptor, length)",
+        "disk.truncate(descriptor, length + 1)",
     ),
     Bug(
         "a torn tail is cut off and not kept",
