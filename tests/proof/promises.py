@@ -131,6 +131,8 @@ def answers_are_there(found: Found) -> Broken:
         answers = sum(e["type"] == "turn" and e["role"] == "assistant" for e in found.entries[agent])
         if answers < turn:
             yield f"{agent}: asked with {turn} answers, {answers} are recorded: one will be bought again"
+        if sum(entry["type"] == "request" for entry in found.entries[agent]) <= turn:
+            yield f"{agent}: asked for answer {turn + 1}, and nothing says so"
         reserved = [line for line in Reader(found.tree.budget_file(agent)).read() if b'"reserve"' in line.raw]
         if len(reserved) <= turn:
             yield f"{agent}: asked for answer {turn + 1}, {len(reserved)} are reserved"

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -124,6 +125,8 @@ def _catch(name: str, run: str, seeds: range) -> Catch:
         with memory_folder() as folder:
             truth = Truth.of(record(folder, f"{run}-{number}", number))
             states = sampled(f"{run}-{number}", truth.history, STATES_FOR_A_BUG, Random(number))
+            if run == ORCHESTRATION:
+                states = chain(_in_the_middle(f"{run}-{number}", truth, (*ONCE, "asked"), seeds=5), states)
             outcome = try_states(truth, states, folder / "states", stop=True)
             tried += outcome.states
             violations = [*outcome.violations, *_done_twice(f"{run}-{number}", truth)]
@@ -148,9 +151,10 @@ def _done_twice(run: str, truth: Truth) -> list[Violation]:
     ]
 
 
-def _in_the_middle(run: str, truth: Truth) -> list[State]:
-    """States in which something has been done outside and its result is not on record."""
-    return [State(run, told.at + 1, 0) for told in truth.history.told if told.what in ONCE]
+def _in_the_middle(run: str, truth: Truth, whats: Sequence[str] = ONCE, *, seeds: int = 1) -> list[State]:
+    """States in which something has just been done outside and its result is not on record."""
+    places = [told.at + 1 for told in truth.history.told if told.what in whats]
+    return [State(run, at, seed) for seed in range(seeds) for at in places]
 
 
 def record(folder: Path, name: str, seed: int) -> History:

@@ -113,8 +113,8 @@ BUGS = [
         run="model",
     ),
     Bug(
-        "an answer is not synced before it is built upon",
-        f"{_MODEL}.loop:TalkLoop._commit",
+        "a question's intent is not synced before it is asked",
+        f"{_MODEL}.asking:Asking._record",
         "self._life.ledger.commit(type_, entry)",
         "self._life.ledger.note(type_, entry)",
         run="model",
