@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_JOB_S = 240.0
+LONGEST_JOB_S = 540.0  # on a machine that does other things as well
 
 
 class JobFailed(RuntimeError):
