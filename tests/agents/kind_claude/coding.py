@@ -18,7 +18,7 @@ from state_layout.lives.attempts import all_lines
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens
-DEADLINE_S = 60.0  # for one life: Claude Code takes a second to start, more on a loaded machine
+DEADLINE_S = 120.0  # for one life: Claude Code takes a second to start, many more on a loaded machine
 
 
 @cache

@@ -18,6 +18,7 @@ from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
+pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
 SANDBOXES = [
     pytest.param("landlock", marks=pytest.mark.skipif(not landlock.abi(), reason="no Landlock here")),
@@ -93,10 +94,12 @@ def test_tool_that_needs_approval_waits_for_it(code: Make) -> None:
     life = one.stage.live("ann")
     for answer in ("no", "yes"):
         [question] = wait_for(lambda: one.stage.status("ann").get("questions"), "?", deadline_s=DEADLINE_S)
-        wait_for(lambda: one.stage.status("ann")["phase"] == "asking", "it shows that it asks")
+        wait_for(lambda: one.stage.status("ann")["phase"] == "asking", "'asking'", deadline_s=DEADLINE_S)
         (one.stage.tree.approvals / f"{question['id']}.{answer}").write_text("not now")
         wait_for(
-            lambda id_=question["id"]: id_ not in str(one.stage.status("ann").get("questions")), "an answer"
+            lambda id_=question["id"]: id_ not in str(one.stage.status("ann").get("questions")),
+            "it has the answer",
+            deadline_s=DEADLINE_S,
         )
     assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
     assert "the user said no: not now" in one.texts()

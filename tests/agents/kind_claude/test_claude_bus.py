@@ -6,7 +6,8 @@ import json
 import threading
 from collections.abc import Callable
 
-from coding import Coding, steps
+import pytest
+from coding import DEADLINE_S, Coding, steps
 from orchestra import wait_for
 
 from maos_sup.loopback.reply import Reply, say
@@ -14,6 +15,7 @@ from maos_sup.loopback.reply import call as tool
 from maos_sup.loopback.request import Request
 from state_layout.mail.operator_mail import append_operator_message
 
+pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
 
 
@@ -25,7 +27,7 @@ def test_a_question_is_asked_once_and_its_answer_reaches_the_model(code: Make) -
         asked = wait_for(
             lambda: status.exists() and json.loads(status.read_text())["questions"],
             "the question",
-            deadline_s=60,
+            deadline_s=DEADLINE_S,
         )
         (one.stage.tree.approvals / f"{asked[0]['id']}.yes").write_text("gently")
 

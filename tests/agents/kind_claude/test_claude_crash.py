@@ -27,7 +27,9 @@ from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Coding]
-ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "6"))
+IS_LONG = "MAOS_SUP_TORTURE_ROUNDS" in os.environ
+SEEDS = range(int(os.environ["MAOS_SUP_TORTURE_ROUNDS"])) if IS_LONG else (6, 7)  # all kinds of kills in two
+pytestmark = pytest.mark.timeout(0 if IS_LONG else 300)
 STEPS = 4
 KILLS = 3  # in a round, at most
 PACE = Pace(chunk_chars=12, chunk_delay_s=0.01)
@@ -103,14 +105,13 @@ def kill_program(one: Coding, life: Any) -> None:
 def kill_everything(one: Coding, life: Any) -> None:
     """SIGKILL to the agent and all that wears the tree's mark, Claude Code and its commands among it."""
     life.kill() if life.is_running() else None
-    wait_for(lambda: not kill_marked([one.stage.root]), "all is dead")
+    wait_for(lambda: not kill_marked([one.stage.root]), "all is dead", deadline_s=DEADLINE_S)
 
 
 KILLS_OF: tuple[Callable[[Coding, Any], None], ...] = (kill_agent, kill_program, kill_everything)
 
 
-@pytest.mark.timeout(0 if ROUNDS > 6 else 300)
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_killed_at_random_instants(code: Make, seed: int) -> None:
     chance = random.Random(seed)
     one = code(worker)
@@ -133,22 +134,24 @@ def test_killed_at_random_instants(code: Make, seed: int) -> None:
         if is_done(one):
             break
     if not is_done(one):
-        assert one.run() == 0, one.stage.log()
+        assert one.run() == 0, one.told()
     assert_once(one, sent, kills)
 
 
 def assert_once(one: Coding, sent: int, kills: int) -> None:
     outcome = one.stage.history("ann").tasks["ann"]
-    assert (outcome.phase, outcome.result) == (TaskPhase.DONE, "All steps are done."), one.stage.log()
+    assert (outcome.phase, outcome.result) == (TaskPhase.DONE, "All steps are done."), one.told()
     # no tool ran twice
-    assert max(Counter(one.stage.words("ran")).values(), default=1) == 1
+    assert max(Counter(one.stage.words("ran")).values(), default=1) == 1, one.told()
     # every message was seen exactly once in the conversation that is there in the end
     text = one.texts()
-    assert [text.count(f"letter {number} of the operator") for number in range(sent)] == [1] * sent
-    assert text.count("<task id=") == 1
-    assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS
+    assert [text.count(f"letter {number} of the operator") for number in range(sent)] == [1] * sent, (
+        one.told()
+    )
+    assert text.count("<task id=") == 1, one.told()
+    assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS, one.told()
     # what was answered on record was not asked again: each kill loses one answer at most
-    assert len(one.bodies()) <= len(recorded_answers(one.stage.tree)) + kills
+    assert len(one.bodies()) <= len(recorded_answers(one.stage.tree)) + kills, one.told()
 
 
 def test_running_command_is_told_as_unknown_and_not_run_again(code: Make) -> None:
@@ -236,7 +239,6 @@ def test_session_goes_on_in_a_copy_of_the_tree(code: Make, tmp_path: Path) -> No
     assert done_steps(one.server.numbered(one.bodies()[-1], {})) == STEPS
 
 
-@pytest.mark.timeout(0 if ROUNDS > 6 else 300)
 def test_killed_before_an_operation_of_the_disk(code: Make) -> None:
     """Lives that die before their n-th write or sync, n growing until one lives long enough to be done."""
     one = code(worker)
@@ -244,6 +246,6 @@ def test_killed_before_an_operation_of_the_disk(code: Make) -> None:
     kills, operation = 0, 8
     while not is_done(one) and one.stage.die_at("ann", operation, deadline_s=DEADLINE_S):
         kills += 1
-        operation += 2 if ROUNDS > 6 else 41
+        operation += 2 if IS_LONG else 61
     assert kills > 2
     assert_once(one, 1, kills)
