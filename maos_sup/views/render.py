@@ -84,7 +84,7 @@ def discovery_lines(status: Status) -> list[str]:
 def message_lines(messages: Sequence[Status]) -> list[str]:
     """A line for each message: when, who to whom, what."""
     return [
-        f"{message['at'][:19]} {message['from']} -> {message['to']} {message['type']}: {_said(message)}"
+        f"{_when(message)} {message['from']} -> {message['to']} {message['type']}: {_said(message)}"
         for message in messages
     ]
 
@@ -133,6 +133,11 @@ def _task_text(task: Status) -> str:
     if task["error"] or task["phase"] in ("done", "failed"):
         return one_line(outcome_text(task).removeprefix(str(task["phase"])).lstrip(": "))
     return one_line(task["description"])
+
+
+def _when(message: Status) -> str:
+    """The second it was sent; people need not write one."""
+    return str(message["at"])[:19] or "-"
 
 
 def _said(message: Status) -> str:

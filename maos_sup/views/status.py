@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,15 +116,29 @@ def is_settled(status: Status) -> bool:
 
 
 def _outcomes(sights: Iterable[AgentSight], supervisor: SupervisorSight) -> dict[str, TaskOutcome]:
-    outcomes: dict[str, TaskOutcome] = {}
+    own: dict[str, TaskOutcome] = {}
     for sight in sights:
-        outcomes = merged(outcomes, sight.outcomes)
+        own = merged(own, sight.outcomes)
     settled = {
         task: TaskOutcome(phase=TaskPhase.FAILED, run=value.get("run", 1), error=value.get("reason"))
         for task, value in (supervisor.status.get("tasks") or {}).items()
         if value.get("phase") == TaskPhase.FAILED and supervisor.pid is not None
     }
-    return merged(merged(outcomes, settled), supervisor.memory.outcomes)
+    whole = merged(own, settled, supervisor.memory.outcomes)
+    return {task: _with_attempts(outcome, own.get(task)) for task, outcome in whole.items()}
+
+
+def _with_attempts(outcome: TaskOutcome, own: TaskOutcome | None) -> TaskOutcome:
+    """A task that the supervisor gave up, with what only its agent recorded: how often and how it ended."""
+    if own is None or own is outcome or own.run != outcome.run:
+        return outcome
+    return replace(
+        outcome,
+        attempts=own.attempts,
+        exit_code=own.exit_code,
+        signal=own.signal,
+        elapsed_s=own.elapsed_s,
+    )
 
 
 def _agent(
@@ -181,9 +196,11 @@ def _agent_phase(
         return AgentPhase.STARTING
     if sight.pid is not None and sight.status.get("phase") in _TOLD_BY_ITSELF:
         return AgentPhase(sight.status["phase"])
-    told = (supervisor.status.get("agents") or {}).get(spec.name) or {}
+    told = ((supervisor.status.get("agents") or {}).get(spec.name) or {}).get("phase")
+    if told == AgentPhase.STARTING and sight.pid is not None and sight.status.get("phase") != told:
+        return phase  # it has begun since: a supervisor does not publish each second
     if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
-        return AgentPhase(told["phase"]) if told.get("phase") in _TOLD_BY_SUPERVISOR else phase
+        return AgentPhase(told) if told in _TOLD_BY_SUPERVISOR else phase
     return phase
 
 
@@ -243,8 +260,8 @@ def _spec_errors(read: SpecsRead, supervisor: SupervisorSight) -> list[Status]:
 
 
 def _notes(read: SpecsRead, supervisor: SupervisorSight, sights: Iterable[AgentSight]) -> list[str]:
-    notes = [str(note) for note in supervisor.status.get("notes") or []]
-    return notes + [f"{sight.name}: {note}" for sight in sights for note in sight.notes]
+    told = [str(note) for note in supervisor.status.get("notes") or []]
+    return told + [f"{sight.name}: {note}" for sight in sights for note in sight.notes if note not in told]
 
 
 def _counts(agents: list[Status], tasks: list[Status]) -> Status:

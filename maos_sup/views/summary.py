@@ -63,7 +63,9 @@ def _headline(status: Status, took_s: float | None) -> str:
 
 def _hints(status: Status, name: str) -> list[str]:
     failed = [task for task in status["tasks"] if task["phase"] == TaskPhase.FAILED]
-    hints = [f"see why: maos-sup logs {name} {task['agent']}" for task in failed[:3]]
+    wrote = {agent["name"] for agent in status["agents"] if agent["last_output_at"]}
+    agents = dict.fromkeys(task["agent"] for task in failed if task["agent"] in wrote)
+    hints = [f"see why: maos-sup logs {name} {agent}" for agent in list(agents)[:3]]
     if failed:
         hints.append(f"try again: maos-sup retry {name}")
     if status["phase"] in (Phase.STOPPED, Phase.PAUSED, Phase.INTERRUPTED):

@@ -11,6 +11,7 @@ from view_trees import MakeTree, end, live, pass_for, put
 
 from maos_sup.core.memory import to_record
 from maos_sup.core.model import GiveUp
+from maos_sup.views.events import outcome_text
 from maos_sup.views.status import is_settled, status_of
 from state_layout.errors import LayoutError
 from state_layout.files.journal import Journal
@@ -183,6 +184,42 @@ def test_task_the_supervisor_gave_up_stays_failed_without_it(make_tree: MakeTree
     assert status["tasks"][0]["error"] == "exit code 7"
     assert status["phase"] == "failed"
     assert is_settled(status)
+
+
+def test_task_the_supervisor_gave_up_says_how_often_it_was_tried(make_tree: MakeTree) -> None:
+    tree = make_tree()
+    tried = ("task", {"task": "t0", "run": 1, "phase": "interrupted", "exit_code": 7, "elapsed_s": 1.5})
+    live(tree, "a0", [RUNNING, tried, RUNNING, tried])
+    gave_up = GiveUp(agent="a0", attempt=1, reason="the program ended with exit code 7", tasks={"t0": 1})
+    begin_supervisor_life(tree, to_record(gave_up))
+    task = task_of(tree, "t0")
+    assert (task["phase"], task["attempts"], task["exit_code"]) == ("failed", 2, 7)
+    assert "after 2 attempts: the program ended with exit code 7" in outcome_text(task)
+
+
+def test_agent_that_has_begun_is_not_starting_for_what_its_supervisor_said_before(
+    make_tree: MakeTree,
+) -> None:
+    tree = make_tree()
+    live(tree, "a0", [RUNNING])
+    put(tree.supervisor_status, {"life": 1, "agents": {"a0": {"phase": "starting"}}})
+    pass_for(tree, tree.supervisor_handle)
+    pass_for(tree, tree.handle("a0"))
+    put(tree.agent("a0").status, {"attempt": 1, "phase": "starting", "task": None})
+    assert agent_of(tree, "a0")["phase"] == "starting"
+    put(tree.agent("a0").status, {"attempt": 1, "phase": "running", "task": "t0"})
+    assert agent_of(tree, "a0")["phase"] == "running"
+
+
+def test_note_that_its_supervisor_and_its_journal_give_is_said_once(make_tree: MakeTree) -> None:
+    tree = make_tree()
+    attempt = live(tree, "a0", [RUNNING])
+    with attempt.paths.journal.open("ab") as file:
+        file.write(b"half a li")
+    notes = status_of(tree)["notes"]
+    assert len(notes) == 1
+    put(tree.supervisor_status, {"life": 1, "notes": [notes[0].removeprefix("a0: ")]})
+    assert status_of(tree)["notes"] == [notes[0].removeprefix("a0: ")]
 
 
 def test_retry_of_a_failed_task_makes_it_ready_again(make_tree: MakeTree) -> None:
