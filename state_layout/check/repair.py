@@ -114,6 +114,7 @@ def _close_to_others(tree: Tree, path: Path) -> list[str]:
 
 def _put_back(tree: Tree, path: Path) -> list[str]:
     data, _ = read_regular(tree.accepted_copy(path))
+    atomic.make_folder(path.parent)
     is_back = atomic.create_once(path, data)
     return ["put back the last good version"] if is_back else []
 

@@ -41,7 +41,7 @@ def _report(scene: Scene, error: SpecError) -> None:
     path = scene.tree.root / error.path
     if scene.is_hidden(path):
         return  # said by `check.walk`
-    is_missing = not path.exists() and not path.is_symlink() and scene.is_folder(path.parent)
+    is_missing = _is_gone(path) and (scene.is_folder(path.parent) or _is_gone(path.parent))
     finding = Finding.SPEC_MISSING if is_missing and _has_copy(scene, path) else Finding.SPEC
     what, _, remedy = _without_place(error).rpartition("; ")
     said = CATALOGUE[finding]
@@ -50,6 +50,10 @@ def _report(scene: Scene, error: SpecError) -> None:
     if finding is Finding.SPEC_MISSING or not what:
         what = "is missing" if finding is Finding.SPEC_MISSING else remedy
     scene.report(finding, path, line=error.line or None, what=what, said=said)
+
+
+def _is_gone(path: Path) -> bool:
+    return not path.exists() and not path.is_symlink()
 
 
 def _has_copy(scene: Scene, path: Path) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from state_layout.check.problem import Finding
 from state_layout.check.scene import Scene
 from state_layout.files.atomic import is_temporary
+from state_layout.paths import Tree
 
 _NAME, _NUMBER = "[a-z0-9][a-z0-9_-]{0,63}", r"\d{4,}"
 _FOLDERS = (
@@ -60,14 +61,20 @@ def check_walk(scene: Scene) -> None:
     """Report what does not belong into the tree, is no file where one belongs, or is open to others."""
     wide = 0
     first: Found | None = None
+    is_closed = not scene.tree.root.stat().st_mode & 0o077
     for found in walk(scene):
-        if found.mode & 0o077:
+        if found.mode & 0o077 and not (is_closed and _is_written_by_hand(scene.tree, found.path)):
             wide += 1
             first = first or found
     if first is not None:
         others = f", and {wide - 1} more" if wide > 1 else ""
         what = f"may be used by other users (mode {stat.S_IMODE(first.mode):04o}{others})"
         scene.report(Finding.READABLE_BY_OTHERS, first.path, what=what)
+
+
+def _is_written_by_hand(tree: Tree, path: Path) -> bool:
+    """Whether people write the file with their own tools, and so with the mode that these give it."""
+    return path.is_relative_to(tree.spec) or path.name == "operator.jsonl"
 
 
 def walk(scene: Scene) -> Iterator[Found]:

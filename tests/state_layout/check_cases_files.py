@@ -92,6 +92,17 @@ FILE_CASES = (
         (),
     ),
     Case(
+        "what people write has the mode of their tools, in a tree that is closed to others",
+        together(at("spec/tasks/count.json", os.chmod, 0o644), at(PEOPLE, os.chmod, 0o664)),
+        (),
+    ),
+    Case(
+        "what people write is open in a tree that is, too",
+        together(at(".", os.chmod, 0o755), at("spec/tasks/count.json", os.chmod, 0o644)),
+        ("note readable_by_others .",),
+        (),
+    ),
+    Case(
         "a journal is a link",
         moved_out(f"{A2}/journal.jsonl"),
         (f"problem not_a_file {A2}/journal.jsonl",),

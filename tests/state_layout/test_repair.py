@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ def test_repair_says_what_it_did_and_does_it_once(tree: Tree) -> None:
         "agents/bob/status.json: set aside as status.json.torn-1"
     ]
     assert repair(tree, problems) == []
+
+
+def test_specs_whose_folder_was_removed_are_put_back(tree: Tree) -> None:
+    before = contents(tree.task_specs)
+    shutil.rmtree(tree.task_specs)
+    repair(tree, check(tree))
+    assert contents(tree.task_specs) == before
+    assert check(tree) == []
 
 
 def test_only_given_problems_are_mended(tree: Tree) -> None:
