@@ -10,6 +10,13 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+_REMEDIES = {
+    errno.EROFS: "mount it for writing, or copy the tree to where you may write",
+    errno.EACCES: "change its owner or mode, or act as its owner",
+    errno.EPERM: "change its owner or mode, or act as its owner",
+    errno.EIO: "look at the disk",
+}
+
 
 class LayoutError(Exception):
     """Base of all errors of this package; `exit_code` is what the command line returns for it."""
@@ -56,5 +63,9 @@ class StorageFull(StorageError):
 def storage_error(action: str, path: Path, cause: OSError) -> StorageError:
     """Translate `cause` met while doing `action` on `path`."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"{path}: cannot {action}: no space left; free some and it goes on by itself")
-    return StorageError(f"{path}: cannot {action}: {cause.strerror or cause}")
+        return StorageFull(
+            f"{path}: cannot {action}: no space left; free some (agents then go on by themselves)"
+        )
+    remedy = _REMEDIES.get(cause.errno or 0)
+    why = cause.strerror or str(cause)
+    return StorageError(f"{path}: cannot {action}: {why}{f'; {remedy}' if remedy else ''}")

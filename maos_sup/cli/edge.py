@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from state_layout.errors import LayoutError
+from state_layout.errors import LayoutError, StorageFull
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
 SECRETS = 13  # there are secrets in files
 _MOST_LINES = 50  # of one error
+_AFTER_FULL = " and repeat this command"  # what runs waits for room; what was called has ended
 CLOSED_PIPE = 141  # as a shell reports SIGPIPE
 
 _traceback_folder: Path | None = None  # `run/` of the tree a command works on, once it is known
@@ -67,7 +68,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         sys.stdout.flush()
         return code
     except LayoutError as error:
-        lines = str(error).splitlines()
+        lines = f"{error}{_AFTER_FULL if isinstance(error, StorageFull) else ''}".splitlines()
         if len(lines) > _MOST_LINES:
             lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} more; mend these first"]
         _say("\n".join(f"maos-sup: {line}" for line in lines))
