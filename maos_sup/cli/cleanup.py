@@ -16,7 +16,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say, say_json
-from maos_sup.views.events import duration_text
+from maos_sup.views.events import counted, duration_text
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -81,7 +81,7 @@ def _reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | N
         1 for folder in tree.agents.glob("*/artifacts") for path in folder.rglob("*") if path.is_file()
     )
     if artifacts and not (with_artifacts or force):
-        return f"holds {artifacts} artifacts; --with-artifacts deletes it"
+        return f"holds {counted(artifacts, 'artifact')}; --with-artifacts deletes it"
     dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder)), None)
     if dirty is not None and not force:
         return f"uncommitted or unpushed work in {dirty}; --force deletes it"

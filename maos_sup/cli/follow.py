@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from maos_sup.cli import edge
 from maos_sup.cli.launch import Started, start_supervisor
-from maos_sup.cli.places import name_of
+from maos_sup.cli.places import word_of
 from maos_sup.cli.says import say, say_aside
 from maos_sup.cli.wanted import prompt, want_of_all
 from maos_sup.views.events import counted
@@ -159,23 +159,23 @@ class _Follower:
     def _settled(self, status: dict[str, Any]) -> int:
         self._view.close()
         took_s = time.monotonic() - self._begun_s
-        self._tell("\n".join(summary_lines(status, name=name_of(self._tree), took_s=took_s)))
+        self._tell("\n".join(summary_lines(status, name=word_of(self._tree), took_s=took_s)))
         return exit_code_of(status)
 
     def _saved(self, status: dict[str, Any]) -> int:
         self._view.close()
-        self._tell(saved_line(status, name=name_of(self._tree)))
+        self._tell(saved_line(status, name=word_of(self._tree)))
         return edge.INTERRUPTED
 
     def _left_stopping(self, status: dict[str, Any]) -> int:
         self._view.close()
-        saved = saved_line(status, name=name_of(self._tree))
+        saved = saved_line(status, name=word_of(self._tree))
         self._tell(f"still stopping: {counted(status['counts']['alive'], 'agent')}; {saved}")
         return edge.INTERRUPTED
 
     def _detached(self, status: dict[str, Any]) -> int:
         self._view.close()
-        self._tell(f"it goes on without this view; watch again with: maos-sup attach {name_of(self._tree)}")
+        self._tell(f"it goes on without this view; watch again with: maos-sup attach {word_of(self._tree)}")
         return edge.OK
 
     def _tell(self, text: str) -> None:

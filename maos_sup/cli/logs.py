@@ -31,7 +31,7 @@ _LOOK_S = 0.15
 @click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), help="Only the last N lines.")
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Only this attempt of each agent.")
 @click.option("--stream", type=click.Choice(STREAMS), help="Only this stream; both otherwise.")
-@options.as_json
+@options.as_json_or_lines
 def command(
     directory: str | None,
     agents: tuple[str, ...],

@@ -37,7 +37,7 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 )
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the newest N.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until nobody works any more.")
-@options.as_json
+@options.as_json_or_lines
 def command(
     directory: str | None,
     *,

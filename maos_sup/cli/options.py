@@ -32,6 +32,9 @@ directory_or_default: Decorator = click.argument(
     "directory", metavar="[DIR|ID]", required=False, shell_complete=complete_tree
 )
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+as_json_or_lines: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object; with -f one for each line."
+)
 agent: Decorator = click.option("--agent", metavar="A", help="Only this agent.")
 task: Decorator = click.option("--task", metavar="T", help="Only this task.")
 

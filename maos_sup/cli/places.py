@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -45,6 +46,11 @@ def tree_or_default(text: str | None) -> Tree:
 def name_of(tree: Tree) -> str:
     """How the tree is named on a command line that works from anywhere."""
     return tree.root.name if tree.root.parent == home().resolve() else str(tree.root)
+
+
+def word_of(tree: Tree) -> str:
+    """The name as one word of a shell, for a command that people may paste."""
+    return shlex.quote(name_of(tree))
 
 
 def complete_tree(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

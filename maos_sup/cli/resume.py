@@ -11,7 +11,7 @@ import click
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.launch import start_supervisor
-from maos_sup.cli.places import name_of, tree_at
+from maos_sup.cli.places import tree_at, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.wanted import known_agent, prompt, want_of_all
 from maos_sup.views.resumption import resumption_lines, resumption_of
@@ -68,7 +68,7 @@ def command(
     if detach:
         start_supervisor(tree).let_go()
         prompt(tree)
-        tell(f"runs without a view; watch with: maos-sup attach {name_of(tree)}")
+        tell(f"runs without a view; watch with: maos-sup attach {word_of(tree)}")
         if as_json:
             say_json(resumption)
         return edge.OK
@@ -92,7 +92,7 @@ def point_at_project(tree: Tree, project: Path | None) -> None:
         return
     where = (tree.root / orchestration.project).resolve()
     name = orchestration.project_name
-    remedy = f"say where it is with: maos-sup resume {name_of(tree)} --project PATH"
+    remedy = f"say where it is with: maos-sup resume {word_of(tree)} --project PATH"
     if not where.is_dir():
         raise BadInput(f"{where}: the project {name!r} is not there; {remedy}")
     if name is not None and where.name != name:

@@ -27,7 +27,7 @@ from state_layout.records import MESSAGE_TYPES
 def command(directory: str, to: str, text: str | None, *, type_: str, body: str | None) -> None:
     """Send TEXT to the agent TO, or to every agent (TO is "all"). Durable when the command returns."""
     tree = tree_at(directory)
-    if text is None and body is None:
+    if not text and body is None:
         raise BadInput("nothing to send; give TEXT, or --body with JSON")
     if to != "all":
         known_agent(tree, to)

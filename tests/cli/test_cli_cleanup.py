@@ -75,7 +75,7 @@ def test_artifacts_stay_unless_meant(call: Call, old: Tree) -> None:
     artifact.parent.mkdir(parents=True, exist_ok=True)
     artifact.write_text("# Report")
     age(old.root, days=40)
-    assert "kept: holds 1 artifacts" in call(*OLD).out
+    assert "kept: holds 1 artifact;" in call(*OLD).out
     assert artifact.exists()
     call(*OLD, "--with-artifacts")
     assert not old.root.exists()

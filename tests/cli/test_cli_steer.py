@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from cli_trees import settle
 
+from state_layout.files import disk
 from state_layout.paths import Tree
 
 Call = Callable[..., Any]
@@ -143,6 +146,43 @@ def test_sent_message_is_a_whole_line(call: Call, tree: Tree) -> None:
     lines = tree.mail_file("bob", "operator").read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == ['say "hi"\nthere']
     assert json.loads(tree.mail_file("all", "operator").read_text())["body"] == {"a": 1}
+
+
+def test_empty_text_is_nothing_to_send(call: Call, tree: Tree) -> None:
+    answer = call("send", tree.root.name, "bob", "")
+    assert (answer.code, answer.err) == (2, "maos-sup: nothing to send; give TEXT, or --body with JSON\n")
+    assert not tree.mail_file("bob", "operator").exists()
+
+
+@pytest.mark.parametrize(
+    ("cause", "remedy"),
+    [
+        (errno.ENOSPC, "no space left; free some (agents then go on by themselves) and repeat this command"),
+        (errno.EROFS, "Read-only file system; mount it for writing, or copy the tree to where you may write"),
+        (errno.EACCES, "Permission denied; change its owner or mode, or act as its owner"),
+    ],
+)
+def test_refusal_of_the_disk_says_what_to_do(call: Call, tree: Tree, cause: int, remedy: str) -> None:
+    def refuse(name: str, arguments: tuple[object, ...]) -> None:
+        if name == "create":
+            raise OSError(cause, os.strerror(cause))
+
+    disk.tap(refuse)
+    try:
+        answer = call("pause", tree.root.name)
+    finally:
+        disk.tap(None)
+    assert (answer.code, answer.err) == (
+        1,
+        f"maos-sup: {tree.orchestration_spec}: cannot replace: {remedy}\n",
+    )
+
+
+def test_command_that_is_offered_can_be_pasted_where_the_folder_has_a_blank(call: Call, tree: Tree) -> None:
+    moved = Tree(tree.root.rename(tree.root.parent / "a b"))
+    path = moved.orchestration_spec
+    path.write_text(json.dumps({**spec(path), "project": "../gone", "project_name": "gone"}))
+    assert "say where it is with: maos-sup resume 'a b' --project PATH" in call("resume", "a b").err
 
 
 def test_answer_is_a_file_named_after_the_question(call: Call, tree: Tree) -> None:
