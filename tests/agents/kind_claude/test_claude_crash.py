@@ -195,6 +195,29 @@ def test_call_whose_process_died_before_it_might_run_is_not_told_of(code: Make) 
     assert "outcome unknown" not in one.texts()
 
 
+def test_without_its_agent_it_neither_runs_a_tool_nor_asks_the_model(code: Make) -> None:
+    """The agent dies before it answers whether a tool may run that Claude Code's own rules would allow."""
+    held = threading.Event()
+
+    def script(request: Request) -> Reply:
+        if request.number == 1:
+            life.signal(signal.SIGSTOP)
+            held.set()
+        return say("done") if one.stage.words("ran") else bash("echo once >> $OUT/ran")
+
+    one = code(script, {"ann": {"allowed_tools": ["Bash"]}})
+    life = one.stage.live("ann")
+    wait_for(held.is_set, "the question", deadline_s=DEADLINE_S)
+    events = one.stage.tree.agent("ann").attempt(1).events
+    wait_for(lambda: b'"PreToolUse"' in events.read_bytes(), "it asks", deadline_s=DEADLINE_S)
+    life.kill()
+    wait_for(lambda: not marked_pids(one.stage.root), "its end", deadline_s=DEADLINE_S)
+    assert (one.stage.words("ran"), len(one.bodies())) == ([], 1)
+    assert one.run() == 0, one.told()
+    assert one.stage.words("ran") == ["once"]
+    assert len(one.all_lines("ann", "tool_call")) == 1
+
+
 def test_session_goes_on_from_its_newest_record_whatever_it_points_to(code: Make) -> None:
     """A dying Claude Code points to a call without result, which would take the session back to before it."""
 

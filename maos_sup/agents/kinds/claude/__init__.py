@@ -5,6 +5,7 @@
     stream    its events, put on record       transcript  its own record: what the model has seen
     starting  arguments and environment       prompts     what it is told on standard input
     settings  the keys of its agents          post        messages, each told once
+    leash     it dies with its agent
 
 Its transcript lies in `agents/<agent>/session/` and is the conversation; our journal says what came of it.
 A tool runs only when the transcript has the call and the journal its intent: so whoever dies, a call is

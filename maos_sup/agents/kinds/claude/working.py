@@ -10,6 +10,7 @@ from pathlib import Path
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.kinds.claude import starting
 from maos_sup.agents.kinds.claude.gates import Gates
+from maos_sup.agents.kinds.claude.leash import leashed
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.stream import Stream
@@ -182,7 +183,7 @@ class Session:
         sandbox = starting.sandbox_of(self._work, self._settings, self._environment, self._program)
         if sandbox.kind == "none" and self._processes == 1:
             self._work.life.warn("Claude Code and its commands are not confined: sandbox is 'none'")
-        return sandbox.confined([self._program, *given])
+        return leashed(sandbox.confined([self._program, *given]))
 
     def _opening(self) -> list[tuple[str, str]]:
         """What the process is told first: the task, or how its session was interrupted."""
