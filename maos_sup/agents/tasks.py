@@ -131,12 +131,12 @@ class TaskLoop:
         """The task to work on now, or None and whether one waits for an answer."""
         life, specs = self._life, self._life.specs.now
         own = life.ledger.look(lambda history: dict(history.tasks))
-        questions = life.ledger.look(lambda history: [*history.questions.values(), *history.answers.values()])
-        answered = {
+        asked = life.ledger.look(lambda history: [*history.questions.values()])
+        told = life.ledger.look(lambda history: {answer["task"] for answer in history.answers.values()})
+        answered = (told - {question["task"] for question in asked}) | {
             question["task"]
-            for question in questions
-            if "answer" in question
-            or answer_to(life.tree, question["id"], asked_at=question["at"]) is not None
+            for question in asked
+            if answer_to(life.tree, question["id"], asked_at=question["at"]) is not None
         }
         outcomes = outcomes_known(life.tree, specs, life.agent, own=own)
         ready = ready_tasks(specs, life.agent, outcomes, answered=answered)
@@ -210,7 +210,7 @@ class TaskLoop:
         except Ended as ended:
             return Outcome(ended=ended.ending)
         except BadInput as error:
-            return Outcome(error=str(error))
+            return Outcome(error=str(error), is_final=True)  # a person has to mend it
         except LayoutError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a kind: its bug is this attempt's failure

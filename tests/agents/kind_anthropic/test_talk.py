@@ -224,6 +224,22 @@ def test_tool_that_needs_approval_is_not_run_without_it(talk: Make) -> None:
     assert not (one.stage.tree.agent("ann").workspace / "f").exists()
 
 
+def test_second_question_of_a_task_waits_as_the_first_did(talk: Make) -> None:
+    one = talk(
+        steps(use("bash", command="touch f"), use("bash", command="touch g"), finish()),
+        {"ann": {"approve": ["bash"]}},
+    )
+    for attempt, name in enumerate(("f", "g"), start=1):
+        assert one.stage.run("ann") == 0, one.stage.log()
+        assert one.stage.exit("ann", attempt)["reason"] == "asking"
+        [question] = one.stage.status("ann")["questions"]
+        assert f"touch {name}" in question["text"]
+        (one.stage.tree.approvals / f"{question['id']}.yes").touch()
+    assert one.stage.run("ann") == 0, one.stage.log()
+    outcome = one.stage.history("ann").tasks["ann"]
+    assert (outcome.phase, outcome.attempts) == (TaskPhase.DONE, 3)
+
+
 def test_spawned_task_is_added_once_and_not_more_than_allowed(talk: Make) -> None:
     spawn = [
         {"name": "spawn_task", "input": {"description": "count", "agent": "bob"}},

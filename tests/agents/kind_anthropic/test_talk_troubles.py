@@ -127,6 +127,7 @@ def test_refusal_that_no_repetition_mends_fails_the_task_at_once(talk: Make, sta
     outcome = one.stage.history("ann").tasks["ann"]
     assert outcome.phase is TaskPhase.FAILED
     assert "never" in str(outcome.error)
+    assert status == 400 or "; see that" in str(outcome.error)
     assert len(one.bought()) == 1
     assert spent_by(one.stage.tree)["ann"].tokens == 0
 
@@ -138,8 +139,10 @@ def test_nobody_to_ask_is_one_clear_error(talk: Make, monkeypatch: pytest.Monkey
     one.stage.edit("agents/ann.json", base_url="http://x")
     spec = one.stage.tree.agent_spec("ann")
     spec.write_text(spec.read_text().replace('"base_url": "http://x",', ""))
-    one.stage.run("ann")
-    assert "set ANTHROPIC_API_KEY" in str(one.stage.history("ann").tasks["ann"].error)
+    assert one.stage.run("ann") == 0  # not tried again: it is for a person to mend
+    outcome = one.stage.history("ann").tasks["ann"]
+    assert outcome.phase is TaskPhase.FAILED
+    assert "set ANTHROPIC_API_KEY" in str(outcome.error)
 
 
 def all_at_rest(one: Talk, agents: Any) -> bool:

@@ -18,7 +18,7 @@ from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import Waits
 from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.troubles import Broken, Cause
+from maos_sup.agents.kinds.models.troubles import Broken, Cause, advice
 
 _MOST_MESSAGES = 20  # shown together
 _MOST_NUDGES = 3
@@ -70,7 +70,7 @@ class TalkLoop:
         except Broken as broken:
             if broken.trouble.cause is Cause.TOO_LONG and len(self._talk.messages) > 1:
                 return self._compact()
-            return Outcome(error=str(broken), is_final=True)
+            return Outcome(error=advice(broken.trouble), is_final=True)
         self._commit("turn", {"role": "assistant", **answer})
         self._asking.settle(answer["key"])
         self._show_answer()

@@ -26,6 +26,11 @@ class Cause(StrEnum):
 
 
 PERMANENT = frozenset({Cause.REFUSED, Cause.TOO_LONG})
+_REMEDIES = {
+    401: "see that its key is right",
+    403: "see that its key may use this model",
+    404: "see that the agent's 'model' and ANTHROPIC_BASE_URL are right",
+}
 _OVERLOADED = frozenset({"overloaded_error", "api_error", "timeout_error"})
 _NOT_SENT = "could not connect"
 
@@ -64,6 +69,12 @@ def _cause(status: int, type_: str | None, text: str) -> Cause:
     if status == 413 or "too long" in text or "context window" in text or "exceed context limit" in text:
         return Cause.TOO_LONG
     return Cause.OVERLOAD if status == 200 and type_ is None else Cause.REFUSED
+
+
+def advice(trouble: Trouble) -> str:
+    """What is told of a trouble that ends the task: with the remedy, if there is one."""
+    remedy = _REMEDIES.get(trouble.status or 0)
+    return f"{trouble.text}; {remedy}" if remedy else trouble.text
 
 
 def delay_s(trouble: Trouble, tries: int, *, chance: float) -> float:
