@@ -1,4 +1,4 @@
-"""`answer`: say yes or no to what an agent asks."""
+"""`answer`, `approve`, `deny`: say yes or no to what an agent asks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,27 @@ from state_layout.shapes.wording import listed
 @click.argument("text", required=False, default="")
 def command(directory: str, question: str, decision: str, text: str) -> None:
     """Answer the question whose id begins with QUESTION; TEXT is handed to the agent as well."""
+    _answer(directory, question, decision, text)
+
+
+def _short(name: str, decision: str, doc: str) -> click.Command:
+    """`answer` with the decision in its name."""
+
+    @click.command(name, help=doc)
+    @options.directory
+    @click.argument("question", metavar="QUESTION")
+    @click.argument("text", required=False, default="")
+    def command(directory: str, question: str, text: str) -> None:
+        _answer(directory, question, decision, text)
+
+    return command
+
+
+approve = _short("approve", "yes", "Say yes to the question whose id begins with QUESTION; TEXT goes along.")
+deny = _short("deny", "no", "Say no to the question whose id begins with QUESTION; TEXT goes along.")
+
+
+def _answer(directory: str, question: str, decision: str, text: str) -> None:
     tree = tree_at(directory)
     id_ = _open_question(tree, question)
     refuse_links(tree.root, tree.approvals)

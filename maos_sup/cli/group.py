@@ -46,6 +46,8 @@ SECTIONS: dict[str, Section] = {
         "retry": Entry("wants:retry", "Run a task again (or all that failed)."),
         "skip": Entry("wants:skip", "Treat a task as if it were done."),
         "answer": Entry("answer:command", "Answer a question that an agent asks."),
+        "approve": Entry("answer:approve", "Say yes to what an agent asks."),
+        "deny": Entry("answer:deny", "Say no to what an agent asks."),
         "set": Entry("set_:command", "Set a key of spec/, such as limits.max_agents or agents/bob.want."),
         "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
     },
