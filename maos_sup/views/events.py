@@ -96,7 +96,7 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]
 def reason_of(agent: Status) -> str | None:
     """Why an agent is not simply at work, where that is more than its phase says."""
     reason = agent["reason"] if agent["phase"] in _EXPLAINED else None
-    return None if reason == agent["phase"] else reason
+    return None if reason in (agent["phase"], "parked") else reason
 
 
 def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[str]:

@@ -55,6 +55,12 @@ def test_change_is_one_line(status: Status, path: tuple[Any, ...], to: Any, line
     assert list(events(status, changed(status, *path, to=to))) == [line]
 
 
+def test_a_failed_agent_is_not_said_to_have_failed_because_its_process_ended(status: Status) -> None:
+    after = changed(status, "agents", 0, "phase", to="failed")
+    after["agents"][0]["reason"] = "parked"
+    assert [line for line in events(status, after) if line.startswith("agent")] == ["agent a0 failed"]
+
+
 def test_failure_says_how_often_and_why(status: Status) -> None:
     after = changed(status, "tasks", 0, "phase", to="failed")
     after["tasks"][0] |= {"attempts": 3, "error": "exit code 2\nsecond line", "elapsed_s": 1.0}
