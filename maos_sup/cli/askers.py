@@ -16,6 +16,11 @@ _NOBODY = (
     "that speaks the Messages API (llama.cpp, Ollama, LM Studio); or install the Claude Code CLI ('claude'). "
     "A plan file needs none: write one (maos-sup plan --schema) and name it"
 )
+_NO_TOKEN = (
+    "it is asked with the login of your home, which the agents do not read: before you run the plan, set "
+    "CLAUDE_CODE_OAUTH_TOKEN to what 'claude setup-token' prints"
+)
+_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
 CLAUDE = "MAOS_SUP_CLAUDE"  # the program of agents of kind `claude` as well
 _MESSAGES_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
@@ -46,6 +51,8 @@ def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider
     if program and "claude" in kind_names():
         from maos_sup.agents.once.claude_code import ClaudeCodeAsker
 
+        if not os.environ.get(_TOKEN):
+            tell(_NO_TOKEN)
         return Provider(
             kind="claude", model=model, ask=ClaudeCodeAsker(os.environ, model=model, program=program)
         )

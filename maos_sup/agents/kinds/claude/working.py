@@ -23,7 +23,7 @@ from maos_sup.agents.kinds.cli.running import Running
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, advice, delay_s
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
@@ -92,7 +92,7 @@ class Session:
                     return outcome or Outcome(error="Claude Code ended without a word")
                 troubles = 1 if self._memory.turns > turns else troubles + 1
                 if trouble.cause in PERMANENT:
-                    return Outcome(error=trouble.text, is_final=trouble.status is not None)
+                    return Outcome(error=advice(trouble), is_final=trouble.status is not None)
                 self._wait_out(trouble, troubles)
         except Ended as ended:
             return Outcome(ended=ended.ending)
