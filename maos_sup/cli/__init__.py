@@ -6,6 +6,7 @@ nothing: click, rich and the commands are imported when they are used.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code (README.md has the table)."""
     given = sys.argv[1:] if arguments is None else arguments
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_what_was_closed()
     if len(given) == 2 and given[0] == "supervise" and Path(given[1]).is_dir():
         return be_supervisor(given[1])
     if len(given) == 4 and given[0] == "mcp" and given[2] == "--agent" and Path(given[1]).is_dir():
@@ -20,6 +23,19 @@ def main(arguments: list[str] | None = None) -> int:
     from maos_sup.cli import edge
 
     return edge.run_command(given)
+
+
+def _open_what_was_closed() -> None:
+    """Lead closed standard descriptors (`>&-`, some cron daemons) nowhere.
+
+    Otherwise the next file that is opened gets their number, and what is printed is written into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 as the interpreter would have
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def be_supervisor(directory: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from maos_sup.cli import edge
 from maos_sup.cli.group import ENTRIES, HIDDEN, commands
 from state_layout.errors import BadInput, Damaged
+from state_layout.paths import Tree
 
 Call = Callable[..., Any]
 HEAVY = ("rich", "watchdog", "psutil", "filelock", "orjson", "maos_sup.cli.run", "maos_sup.supervisor")
@@ -117,6 +119,15 @@ def test_closed_pipe_ends_quietly() -> None:
     argv = f"{sys.executable} -m maos_sup --help | true"
     done = subprocess.run(["/bin/sh", "-c", argv], capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_are_no_bug_and_get_no_file_of_a_tree(tree: Tree, closed: str) -> None:
+    argv = f"{sys.executable} -m maos_sup send {tree.root} bob hello {closed}"
+    done = subprocess.run(["/bin/sh", "-c", argv], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = tree.mail_file("bob", "operator").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["hello"]
 
 
 def raiser(error: BaseException) -> Callable[[], int]:
