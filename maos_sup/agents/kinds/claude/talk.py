@@ -155,6 +155,7 @@ class Talk:
     def _turn_ended(self, event: Event) -> None:
         gates, post = self._scene.gates, self._scene.post
         if gates.outcome is not None:
+            self._running.hang_up()
             return
         if not is_done(event):
             self.trouble = trouble_of(event, limit=self._limit, now=time.time())
@@ -222,10 +223,12 @@ class Talk:
         return Outcome(result=value if value is not None else (self._scene.stream.result or {}).get("result"))
 
     def _stop(self, outcome: Outcome, now_s: float, *, is_hard: bool = False) -> Outcome | None:
-        """Bring it to a stop: where a gate is closed it ends its turn by itself."""
+        """Bring it to a stop: where a gate is closed it ends its turn by itself, and is answered until then.
+
+        It takes the end of its input for an answer and runs what its own rules allow, so that comes last.
+        """
         if self._end_s is None:
             self._end_s = now_s + self._work.limits.stop_grace_s / 2
-            self._running.hang_up()
         is_over = self._running.code is not None
         if not is_over and not is_hard and now_s < self._end_s:
             return None

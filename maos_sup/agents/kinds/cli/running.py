@@ -107,8 +107,10 @@ class Running:
         self._work.wait([self._pidfd] if self._pidfd >= 0 else [], POLL_S if self._buffer else timeout_s)
 
     def end(self, grace_s: float) -> None:
-        """End it and all that it started, wherever they went: TERM, `grace_s`, KILL."""
-        self.hang_up()
+        """End it and all that it started, wherever they went: TERM, `grace_s`, KILL.
+
+        Its input stays open until then: Claude Code would take its end for the answer to what it asked last.
+        """
         deadline_s = time.monotonic() + grace_s
         if self.code is None:
             with suppress(ProcessLookupError, PermissionError):

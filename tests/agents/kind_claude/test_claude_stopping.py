@@ -1,0 +1,41 @@
+"""Claude Code is brought to a stop between two steps: what was asked for and not begun is not begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from coding import DEADLINE_S, Coding, bash
+from stage import wait_for
+
+from maos_sup.loopback.reply import Reply, say
+from maos_sup.loopback.request import Request
+
+pytestmark = pytest.mark.timeout(300)
+Make = Callable[..., Coding]
+
+
+@pytest.mark.parametrize("allowed_tools", [None, ["Bash"]])
+def test_second_call_of_an_answer_is_not_begun_after_a_pause(
+    code: Make, allowed_tools: list[str] | None
+) -> None:
+    first = bash("touch $OUT/begun; until [ -e $OUT/go ]; do sleep 0.05; done")
+    second = bash("echo second >> $OUT/ran")
+
+    def script(request: Request) -> Reply:
+        if request.number == 1:
+            return Reply(content=(*first.content, second.content[-1]))
+        return say("done") if one.stage.words("ran") else second
+
+    one = code(script, {"ann": {"allowed_tools": allowed_tools}})
+    life = one.stage.live("ann")
+    wait_for(lambda: (one.stage.outside / "begun").exists(), "the step", deadline_s=DEADLINE_S)
+    one.stage.edit("agents/ann.json", want="pause")
+    (one.stage.outside / "go").touch()
+    assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
+    assert one.stage.exit("ann")["reason"] == "paused"
+    assert (one.stage.words("ran"), len(one.all_lines("ann", "tool_call"))) == ([], 1), one.told()
+    one.stage.edit("agents/ann.json", want="run")
+    assert one.run() == 0, one.told()
+    assert one.stage.words("ran") == ["second"]
+    assert len(one.all_lines("ann", "tool_call")) == 2
