@@ -3,6 +3,8 @@
 Before a tool: the transcript has the call, the journal its intent, a person said yes where that is wanted.
 After it: its result is on record; before the next question there is money for it, no limit of the provider
 holds us off, and nobody wants us to pause. So what is wanted takes effect between two steps, never within.
+A call that is not to begin any more gets no answer, for each would be one to the model: who asked is killed,
+and its session goes on with the call.
 """
 
 from __future__ import annotations
@@ -57,20 +59,24 @@ class Gates:
         self._spending, self._transcript, self._redactor = spending, transcript, redactor
         self._provider, self._waiting = provider, Waiting(work)
         self.outcome: Outcome | None = None
+        self.holds_a_call = False  # one that waits for good: who asked must not be let go, but killed
 
-    def reply(self, request: dict[str, Any], *, is_there: Callable[[], bool]) -> Reply:
-        """The answer to a hook; `is_there`: whether who asked still lives. Raises StorageError."""
+    def reply(self, request: dict[str, Any], *, is_there: Callable[[], bool]) -> Reply | None:
+        """The answer to a hook, None for none; `is_there`: whether who asked lives. Raises StorageError."""
         hook = request.get("input") or {}
+        reply: Reply = {}
         try:
             if hook.get("hook_event_name") == "PreToolUse":
-                return self._before(str(request.get("tool_use_id")), hook, is_there)
-            self.before_question()
+                reply = self._before(str(request.get("tool_use_id")), hook, is_there)
+            else:
+                self.before_question()
         except Ended as ended:
             self.outcome = Outcome(ended=ended.ending)
         if self.outcome is None:
-            return {}
+            return reply
         if hook.get("hook_event_name") == "PreToolUse":
-            return _decision("deny", "not run: the process is about to stop; call it again later") | _STOP
+            self.holds_a_call = True
+            return None
         return _STOP
 
     def before_question(self, *, new_chars: int = 0) -> None:
@@ -88,17 +94,17 @@ class Gates:
 
     def _before(self, id_: str, hook: dict[str, Any], is_there: Callable[[], bool]) -> Reply:
         name, input_ = str(hook.get("tool_name")), hook.get("tool_input")
-        ending = self._work.act()
-        if ending is not None:
-            raise Ended(ending)
         if "agent_id" not in hook:  # those of sub-agents are not in the transcript
             self._wait_for_record(id_, is_there)
         self._transcript.sync()
+        ending = self._work.act()
+        if ending is not None:
+            raise Ended(ending)
         if name in self._settings.approve:
             refusal = self._refusal(name, input_)
             if refusal is not None:
                 self.before_question()
-                return _STOP | _decision("deny", refusal) if self.outcome else _decision("deny", refusal)
+                return _decision("deny", refusal)
         if not is_there():
             return {}  # who asked died without an answer, so the call never ran: nothing to tell of later
         self._record.call(id_, name, input_, by=hook.get("agent_id"))

@@ -28,6 +28,10 @@ _LONGEST_POLL_S = 0.05
 _START_S = 90.0  # for it to come up with all its servers
 _LEAVING_S = 10.0  # for it to leave when it is done
 _ASK_AGAIN_S = 0.1
+_NOT_LOGGED_IN = (
+    "Claude Code is not logged in: it was given neither ANTHROPIC_API_KEY nor CLAUDE_CODE_OAUTH_TOKEN (what "
+    "'claude setup-token' prints), and does not read the login of your home"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,8 @@ class Talk:
         if not self._is_there():
             return
         reply = self._scene.gates.reply(event.get("request") or {}, is_there=self._is_there)
+        if reply is None:
+            return
         response = {"subtype": "success", "request_id": event.get("request_id"), "response": reply}
         self._tell({"type": "control_response", "response": response})
         self._moved_s = time.monotonic()
@@ -197,8 +203,10 @@ class Talk:
         ending = self._work.life.bell.ending
         if self._is_leaving:
             return self._leave()
+        if gates.holds_a_call and ending in SOFT and self._scene.stream.is_in_call:
+            return None  # another call of the same answer is still running
         if gates.outcome is not None:
-            return self._stop(gates.outcome, now_s)
+            return self._stop(gates.outcome, now_s, is_hard=gates.holds_a_call)
         if ending is not None and (ending not in SOFT or not self._is_ready):
             return self._stop(Outcome(ended=self._work.act() or ending), now_s, is_hard=True)
         if self._is_opened():
@@ -232,7 +240,9 @@ class Talk:
         is_over = self._running.code is not None
         if not is_over and not is_hard and now_s < self._end_s:
             return None
-        self._running.end(0.0 if is_over else self._work.limits.stop_grace_s / 2)
+        self._running.end(
+            0.0 if is_over or self._scene.gates.holds_a_call else self._work.limits.stop_grace_s / 2
+        )
         self._look_at_rest()
         return outcome
 
@@ -303,6 +313,8 @@ def trouble_of(result: Event, *, limit: Event, now: float) -> Trouble:
     if limit.get("status") == "rejected":
         left_s = max(0.0, resets_at - now) if isinstance(resets_at, int | float) else None
         return Trouble(cause=Cause.LIMIT, text=text[:500], status=429, retry_after_s=left_s)
+    if status is None and text.startswith("Not logged in"):
+        return Trouble(cause=Cause.REFUSED, text=_NOT_LOGGED_IN, status=401)
     if isinstance(status, int):
         return of_status(status, None, text)
     if result.get("subtype") == "error_max_budget_usd":
