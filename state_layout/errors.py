@@ -14,6 +14,8 @@ _REMEDIES = {
     errno.EROFS: "mount it for writing, or copy the tree to where you may write",
     errno.EACCES: "change its owner or mode, or act as its owner",
     errno.EPERM: "change its owner or mode, or act as its owner",
+    errno.EEXIST: "something else stands there; name another place",
+    errno.ENAMETOOLONG: "take a shorter path",
     errno.EIO: "look at the disk",
 }
 

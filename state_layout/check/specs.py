@@ -8,6 +8,7 @@ from pathlib import Path
 from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
 from state_layout.errors import BadInput, NotATree
+from state_layout.files.reading import is_there
 from state_layout.specs import Kinds, SpecError, read_specs
 
 
@@ -41,7 +42,7 @@ def _report(scene: Scene, error: SpecError) -> None:
     path = scene.tree.root / error.path
     if scene.is_hidden(path):
         return  # said by `check.walk`
-    is_missing = _is_gone(path) and (scene.is_folder(path.parent) or _is_gone(path.parent))
+    is_missing = not is_there(path) and (scene.is_folder(path.parent) or not is_there(path.parent))
     finding = Finding.SPEC_MISSING if is_missing and _has_copy(scene, path) else Finding.SPEC
     what, _, remedy = _without_place(error).rpartition("; ")
     said = CATALOGUE[finding]
@@ -50,10 +51,6 @@ def _report(scene: Scene, error: SpecError) -> None:
     if finding is Finding.SPEC_MISSING or not what:
         what = "is missing" if finding is Finding.SPEC_MISSING else remedy
     scene.report(finding, path, line=error.line or None, what=what, said=said)
-
-
-def _is_gone(path: Path) -> bool:
-    return not path.exists() and not path.is_symlink()
 
 
 def _has_copy(scene: Scene, path: Path) -> bool:

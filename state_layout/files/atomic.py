@@ -15,6 +15,7 @@ from pathlib import Path
 
 from state_layout.errors import storage_error
 from state_layout.files import disk
+from state_layout.files.reading import is_folder
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
@@ -88,13 +89,13 @@ def create_once(path: Path, data: bytes) -> bool:
 
 def make_folder(path: Path) -> None:
     """Create folder `path` and its parents, each durable; no error if it exists."""
-    if path.is_dir():
+    if is_folder(path):
         return
     make_folder(path.parent)
     try:
         disk.mkdir(path, FOLDER_MODE)
     except OSError as cause:
-        if not path.is_dir():  # nobody else made it just now
+        if not is_folder(path):  # nobody else made it just now
             raise storage_error("create folder", path, cause) from cause
     fsync_folder(path.parent)
 

@@ -27,6 +27,17 @@ def untapped() -> Iterator[None]:
     disk.tap(None)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("x" * 300, "take a shorter path"), ("file", "something else stands there")]
+)
+def test_folder_that_cannot_be_looked_at_or_made_is_one_clear_error(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=f"cannot create folder: .*; {remedy}"):
+        atomic.make_folder(tmp_path / name)
+
+
 def fail(operation: str, code: int = errno.ENOSPC) -> None:
     def tap(name: str, arguments: tuple[object, ...]) -> None:
         if name == operation:
