@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from coding import DEADLINE_S, Coding, bash, steps
-from stage import wait_for
+from stage import marked_pids, wait_for
 
 from maos_sup.agents.kinds.claude.talk import trouble_of
 from maos_sup.agents.kinds.models.holds import hold_on
@@ -19,6 +18,7 @@ from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
+pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
 STALL = Fault(kind=FaultKind.STALL, after_chunks=1)
 USAGE = {
@@ -36,18 +36,19 @@ def failing(
     return lambda request: Reply(content=plan(request).content, fault=fault if request.number in at else None)
 
 
-def wait_phase(one: Coding, phase: str, agent: str = "ann") -> str:
-    """Wait until the agent shows `phase`; the reason that it gives."""
+def wait_phase(one: Coding, phase: str, agent: str = "ann", *, attempt: int = 1) -> str:
+    """Wait until the agent's life of this number shows `phase`; the reason that it gives."""
 
     def reason() -> Any:
         status = one.stage.status(agent)
-        return status.get("reason") if status.get("phase") == phase else None
+        shown = (status.get("phase"), status.get("attempt"))
+        return status.get("reason") if shown == (phase, attempt) else None
 
     return str(wait_for(reason, f"{agent} {phase}; {one.stage.log()}", deadline_s=DEADLINE_S))
 
 
 def test_limit_holds_all_who_use_the_provider_and_passes(code: Make) -> None:
-    limit = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=4.0)
+    limit = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=8.0)
     one = code(failing((1,), limit, steps(bash("true"), say("done"))), {"ann": {}, "bob": {}})
     life = one.stage.live("ann")
     assert "goes on at" in wait_phase(one, "paused")
@@ -57,7 +58,7 @@ def test_limit_holds_all_who_use_the_provider_and_passes(code: Make) -> None:
     assert "goes on at" in wait_phase(one, "paused", "bob")
     assert [life.wait(deadline_s=DEADLINE_S), other.wait(deadline_s=DEADLINE_S)] == [0, 0], one.told()
     first, *later = [entry["at_s"] for entry in one.server.log.requests()]
-    assert min(later) - first >= 3.9
+    assert min(later) - first >= 7.9
 
 
 def test_outage_is_waited_out_and_the_session_goes_on(code: Make) -> None:
@@ -69,12 +70,11 @@ def test_outage_is_waited_out_and_the_session_goes_on(code: Make) -> None:
     assert len(one.bodies()) == 4
 
 
-@pytest.mark.parametrize("status", [401, 404])
-def test_refusal_that_no_repetition_mends_fails_the_task_at_once(code: Make, status: int) -> None:
-    one = code(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=status, message="never")))
+def test_refusal_that_no_repetition_mends_fails_the_task_at_once(code: Make) -> None:
+    one = code(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=401, message="never")))
     assert one.run() == 0, one.told()
     outcome = one.stage.history("ann").tasks["ann"]
-    assert outcome.phase is TaskPhase.FAILED and str(status) in str(outcome.error)
+    assert outcome.phase is TaskPhase.FAILED and "401" in str(outcome.error)
     assert len(one.bodies()) <= 2
 
 
@@ -117,7 +117,7 @@ def test_used_up_budget_pauses_within_one_question_and_a_higher_one_goes_on(code
     assert 0 < spent <= cap
     life.kill()
     life = one.stage.live("ann")
-    assert "raise max_cost_usd" in wait_phase(one, "paused")
+    assert "raise max_cost_usd" in wait_phase(one, "paused", attempt=2)
     assert len(one.bodies()) == asked
     one.stage.edit("orchestration.json", budget={"max_cost_usd": 1.0})
     assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
@@ -154,17 +154,15 @@ def test_stop_ends_it_with_all_that_it_started(code: Make) -> None:
     append_operator_message(one.stage.tree, "ann", text="stop that")
     one.stage.edit("orchestration.json", limits={"stop_grace_s": 1.0})
     one.stage.edit("agents/ann.json", want="stop")
-    began_s = time.monotonic()
     assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
-    from stage import marked_pids
-
     assert marked_pids(one.stage.root) == []
-    assert one.stage.exit("ann")["reason"] == "stopped", time.monotonic() - began_s
+    assert one.stage.exit("ann")["reason"] == "stopped"
 
 
 RESULTS: list[tuple[dict[str, Any], dict[str, Any], Cause, float | None]] = [
     ({"api_error_status": 529, "result": "Overloaded"}, {}, Cause.OVERLOAD, None),
     ({"api_error_status": 401, "result": "no"}, {"status": "allowed"}, Cause.REFUSED, None),
+    ({"api_error_status": 404, "result": "no"}, {}, Cause.REFUSED, None),
     ({"result": "You've hit your limit"}, {"status": "rejected", "resetsAt": 1600}, Cause.LIMIT, 600.0),
     ({"result": "You've hit your limit"}, {"status": "rejected"}, Cause.LIMIT, None),
     ({"result": "API Error: Connection error."}, {}, Cause.NETWORK, None),
