@@ -51,6 +51,10 @@ class Ended(BaseException):
         self.ending = ending
 
 
+class Missing(BadInput):
+    """What only a person can supply: the task fails at once, for trying again is of no use."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How work on a task ended. Done only if `ended` and `error` are None."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.bus.calls import Calls
-from maos_sup.agents.kind import Ended, Ending, Outcome, find_kind
+from maos_sup.agents.kind import Ended, Ending, Missing, Outcome, find_kind
 from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
 from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
@@ -210,7 +210,7 @@ class TaskLoop:
         except Ended as ended:
             return Outcome(ended=ended.ending)
         except BadInput as error:
-            return Outcome(error=str(error), is_final=True)  # a person has to mend it
+            return Outcome(error=str(error), is_final=isinstance(error, Missing))
         except LayoutError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a kind: its bug is this attempt's failure

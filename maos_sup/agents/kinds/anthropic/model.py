@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from maos_sup.agents.kind import Missing
 from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
-from state_layout.errors import BadInput
 from state_layout.files import codec
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
@@ -72,16 +72,16 @@ class Model:
     ) -> None:
         """`stall_s`: how long silence may last, by default longer for servers that are not Anthropic's.
 
-        Raises BadInput if there is nobody to ask, or the package is not installed.
+        Raises Missing if there is nobody to ask, or the package is not installed.
         """
         url = base_url or environment.get("ANTHROPIC_BASE_URL") or None
         key, token = environment.get("ANTHROPIC_API_KEY"), environment.get("ANTHROPIC_AUTH_TOKEN")
         if not (url or key or token):
-            raise BadInput(_HOW_TO_GET_ONE)
+            raise Missing(_HOW_TO_GET_ONE)
         try:
             import anthropic
         except ImportError as cause:
-            raise BadInput(
+            raise Missing(
                 "kind 'anthropic' needs the package anthropic: pip install 'maos-sup[anthropic]'"
             ) from cause
         self._sdk = anthropic

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from maos_sup.agents.kind import Missing
 from maos_sup.agents.kinds.claude import prompts
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.redaction import is_secret_name
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
 from maos_sup.agents.work import Work
-from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
 
 SERVER = "maos"
@@ -41,13 +41,13 @@ _HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
 
 
 def executable(settings: Settings, environment: Mapping[str, str]) -> str:
-    """Where Claude Code is. Raises BadInput."""
+    """Where Claude Code is. Raises kind.Missing."""
     named = settings.program or environment.get(VARIABLE)
     found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
     if found is not None:
         return str(Path(found).resolve())  # where a sandbox has it
     where = f"{named!r} is no program" if named else "claude is not in PATH"
-    raise BadInput(f"kind 'claude' needs Claude Code: {where}; {_HOW_TO_GET}, or point {VARIABLE} to it")
+    raise Missing(f"kind 'claude' needs Claude Code: {where}; {_HOW_TO_GET}, or point {VARIABLE} to it")
 
 
 def provider_of(settings: Settings, environment: Mapping[str, str]) -> str:
@@ -99,7 +99,7 @@ def temporary_folder(work: Work) -> Path:
 def arguments(
     work: Work, settings: Settings, *, session: str, transcript: Path | None, fence_usd: float | None
 ) -> list[str]:
-    """Its arguments: a session that begins, or the transcript to go on with. Raises BadInput."""
+    """Its arguments: a session that begins, or the transcript to go on with. Raises kind.Missing."""
     given = [
         *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
         *("--include-partial-messages", "--replay-user-messages", "--permission-mode", "dontAsk"),
@@ -146,12 +146,12 @@ def mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
 
 
 def checked_agent(work: Work, name: str) -> str:
-    """`name`, if the project has such an agent. Raises BadInput."""
+    """`name`, if the project has such an agent. Raises kind.Missing."""
     folder = work.folder() / ".claude" / "agents"
     known = {*_BUILT_IN, *(_agent_name(path) for path in sorted(folder.glob("**/*.md")))}
     if name not in known:
         shown = ", ".join(sorted(known - _BUILT_IN)) or "there is none"
-        raise BadInput(
+        raise Missing(
             f"agent {work.life.agent}: 'agent' is {name!r}, not in .claude/agents/; use one of: {shown}"
         )
     return name
