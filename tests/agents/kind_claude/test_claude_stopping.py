@@ -15,10 +15,8 @@ pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
 
 
-@pytest.mark.parametrize("allowed_tools", [None, ["Bash"]])
-def test_second_call_of_an_answer_is_not_begun_after_a_pause(
-    code: Make, allowed_tools: list[str] | None
-) -> None:
+def test_second_call_of_an_answer_is_not_begun_after_a_pause(code: Make) -> None:
+    """Although Claude Code's own rules would allow it."""
     first = bash("touch $OUT/begun; until [ -e $OUT/go ]; do sleep 0.05; done")
     second = bash("echo second >> $OUT/ran")
 
@@ -27,7 +25,7 @@ def test_second_call_of_an_answer_is_not_begun_after_a_pause(
             return Reply(content=(*first.content, second.content[-1]))
         return say("done") if one.stage.words("ran") else second
 
-    one = code(script, {"ann": {"allowed_tools": allowed_tools}})
+    one = code(script, {"ann": {"allowed_tools": ["Bash"]}})
     life = one.stage.live("ann")
     wait_for(lambda: (one.stage.outside / "begun").exists(), "the step", deadline_s=DEADLINE_S)
     one.stage.edit("agents/ann.json", want="pause")
