@@ -41,9 +41,7 @@ def send(to: str, text: str | None, *, body: str | None, type_: str, reply_to: s
 @commands.command("inbox")
 @click.option("--ack", "is_ack", is_flag=True, help="Acknowledge them: they do not come again.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
-@click.option(
-    "--wait", "wait_s", metavar="SECONDS", type=options.Amount(), help="Wait for one so long."
-)
+@click.option("--wait", "wait_s", metavar="SECONDS", type=options.Amount(), help="Wait for one so long.")
 @options.as_json
 def inbox(*, is_ack: bool, limit: int | None, wait_s: float | None, as_json: bool) -> None:
     """Print the messages that wait: id, type and text of each, tab-separated."""
@@ -106,9 +104,7 @@ def artifact(path: str) -> None:
 
 @commands.command("ask")
 @click.argument("question")
-@click.option(
-    "--timeout", "timeout_s", metavar="SECONDS", type=options.Amount(), help="Wait no longer."
-)
+@click.option("--timeout", "timeout_s", metavar="SECONDS", type=options.Amount(), help="Wait no longer.")
 def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""
     answer = program.ask(os.environ, question, timeout_s=timeout_s)

@@ -208,8 +208,10 @@ class _Supervisor:
         self._keep_by_s = self._keep_by_s or now_s + KEEP_WITHIN_S
 
     def _keep_specs(self, seen: Observation) -> None:
-        """Record what was seen of the specs, but not while agents start: they need the disk more."""
-        if self._keep_by_s is None or (_is_starting(seen, self._life) and seen.now_s < self._keep_by_s):
+        """Record what was seen of the specs; much of it not while agents start and need the disk."""
+        if self._keep_by_s is None:
+            return
+        if self._specs.is_long_to_keep and _is_starting(seen, self._life) and seen.now_s < self._keep_by_s:
             return
         self._specs.record(self._life, now_s=seen.now_s)
         if seen.has_room:

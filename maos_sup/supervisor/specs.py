@@ -44,6 +44,11 @@ class SpecsInForce:
         return bool(self._read.unaccepted)
 
     @property
+    def is_long_to_keep(self) -> bool:
+        """Whether there is more to keep than one turn does."""
+        return len(self._read.unaccepted) > MOST_AT_ONCE
+
+    @property
     def is_unsure(self) -> bool:
         """Whether a file failed once and has to be looked at again soon."""
         return len(self._suspected_s) > len(self._reported)

@@ -209,8 +209,13 @@ class Stage:
         return lines
 
     def problems(self) -> list[str]:
-        """What `check` finds that needs a person."""
-        return [f"{found.path}: {found.what}" for found in check(self.tree) if found.severity == "problem"]
+        """What `check` finds that needs a person, but for the supervisor's life that a stage has none of."""
+        found = [
+            each
+            for each in check(self.tree)
+            if each.severity == "problem" and each.finding != "lives_missing"
+        ]
+        return [f"{each.path}: {each.what}" for each in found]
 
     def log(self) -> str:
         return self._text(self.folder / "agents.log")
