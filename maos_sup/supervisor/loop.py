@@ -24,13 +24,14 @@ from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
-from maos_sup.supervisor.observe import ROOM_BYTES, Lookout, has_room
+from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
 from state_layout.errors import StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
+from state_layout.host.room import NO_ROOM, has_room
 from state_layout.host.triggers import TriggerReader
 from state_layout.paths import Tree
 from state_layout.records import Phase
@@ -40,7 +41,6 @@ AGENT_ENTRY = "maos_sup.agents.runner:main"
 KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
 TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
 MOST_ROUNDS = 20  # in one turn, before it looks up again
-NO_ROOM = f"no space left: less than {ROOM_BYTES >> 10} KiB are free; nothing is started until there is more"
 
 
 def supervise(root: Path) -> Phase:

@@ -21,13 +21,13 @@ from maos_sup.launchers.base import Launcher, Observed
 from state_layout.errors import LayoutError, StorageError
 from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
+from state_layout.host.room import has_room
 from state_layout.lives.attempts import list_attempts, read_exit, recall
 from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.paths import AgentPaths, Tree
 from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
 from state_layout.specs.approvals import answered_tasks
 
-ROOM_BYTES = 1 << 19  # less than this free: nothing is started
 BEATS_TICKS = 5
 _Stamp = tuple[int, int, int]
 
@@ -194,17 +194,6 @@ def between_beats_s(specs: Specs) -> float:
     own = [float(spec.limits["hang_s"]) for spec in specs.agents.values() if spec.limits.get("hang_s")]
     tick_s = specs.orchestration.intervals.tick_s
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
-
-
-def has_room(tree: Tree) -> bool:
-    """Whether there is room on the disk for a start."""
-    return free_bytes(tree.root) >= ROOM_BYTES
-
-
-def free_bytes(path: Path) -> int:
-    """Free space for this user where `path` lies, bytes."""
-    room = os.statvfs(path)
-    return room.f_bavail * room.f_frsize
 
 
 def _stamp(path: str) -> _Stamp | None:

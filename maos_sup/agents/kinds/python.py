@@ -23,9 +23,9 @@ from maos_sup.agents.redacting import redacted, redirected
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput, StorageFull
 from state_layout.files import codec
+from state_layout.host.room import has_room
 from state_layout.shapes.shape import CallableName, Field, Shape
 
-_LEAST_ROOM_BYTES = 1 << 19
 
 
 class PythonKind:
@@ -132,8 +132,7 @@ def _is_full(work: Work, error: BaseException) -> bool:
     """Whether it failed because there is no room where the tree lies: no fault of its own."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return False
-    room = os.statvfs(work.life.tree.root)
-    return room.f_bavail * room.f_frsize < _LEAST_ROOM_BYTES
+    return not has_room(work.life.tree)
 
 
 def _flush() -> None:
