@@ -27,7 +27,6 @@ from state_layout.host.room import has_room
 from state_layout.shapes.shape import CallableName, Field, Shape
 
 
-
 class PythonKind:
     """Runs one callable per attempt at a task."""
 
