@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from orchestra import Orchestra
 
-# Under nohup, SIGHUP is ignored, and so it would be by everything that the tests start.
+# Under nohup SIGHUP is ignored, in the background of a script SIGINT and SIGQUIT; and so they would be by
+# everything that the tests start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

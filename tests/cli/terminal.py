@@ -56,8 +56,9 @@ class Terminal:
 
     def end(self) -> int:
         """Read on to the end; the exit code."""
+        end_s = time.monotonic() + PATIENCE_S
         while self._read():
-            pass
+            assert time.monotonic() < end_s, f"does not end; shown:\n{self.text}"
         return self.process.wait(PATIENCE_S)
 
     def _read(self) -> bool:
