@@ -35,7 +35,8 @@ def hold_twice(
     again = chance.choice(later.history.cuts())
     image = cut(later.history, again, chance)
     lay_out(image, root)
-    wrong = hold(Tree(root), later, again, chance, {**fates, **image.fates})
+    stale = {path: fate for path, fate in fates.items() if fate == "stale"}  # and there it lies
+    wrong = hold(Tree(root), later, again, chance, {**fates, **image.fates, **stale})
     return [(promise, f"after a second cut, at {again}: {text} ({image.told})") for promise, text in wrong]
 
 
