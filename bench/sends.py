@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sqlite3
 import statistics
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from bench.figures import Bars, Contestant, Figures, Row, Section, interleaved, not_run, ratio, sized, spread
 from bench.peers.stores import STORES, send_rate, why_absent
+from bench.together import rate_of
 from state_layout.files import atomic
 from state_layout.files.journal import Journal
 from state_layout.lives.history import History
@@ -93,25 +93,7 @@ def rate(sender: _Sender, processes: int) -> Contestant:
 
     def run(folder: Path) -> float:
         _prepare(folder)
-        context = multiprocessing.get_context("fork")
-        barrier = context.Barrier(processes + 1)
-        each = SENDS // processes
-
-        def work(number: int) -> None:
-            barrier.wait()
-            sender(folder, number, each)
-
-        workers = [context.Process(target=work, args=(number,)) for number in range(processes)]
-        for worker in workers:
-            worker.start()
-        barrier.wait()
-        began_s = time.perf_counter()
-        for worker in workers:
-            worker.join()
-        took_s = time.perf_counter() - began_s
-        if any(worker.exitcode for worker in workers):
-            raise RuntimeError("a sender failed")
-        return each * processes / took_s
+        return rate_of(sender, processes, folder, total=SENDS)
 
     return run
 

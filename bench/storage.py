@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import Row, Section, interleaved, ratio, scratch, sized, spread
+from bench.together import rate_of
 from state_layout.files import atomic
 from state_layout.files.chain import utc_now
 from state_layout.files.journal import Journal
@@ -86,24 +85,7 @@ def _rate(saver: _Saver, processes: int) -> Callable[[Path], float]:
 
     def run(folder: Path) -> float:
         _prepare(folder)
-        context = multiprocessing.get_context("fork")
-        barrier = context.Barrier(processes + 1)
-        each = SAVES // processes
-
-        def work(number: int) -> None:
-            barrier.wait()
-            saver(folder, number, each)
-
-        workers = [context.Process(target=work, args=(number,)) for number in range(processes)]
-        for worker in workers:
-            worker.start()
-        barrier.wait()
-        began_s = time.perf_counter()
-        for worker in workers:
-            worker.join()
-        took_s = time.perf_counter() - began_s
-        assert all(worker.exitcode == 0 for worker in workers), "a saver failed"
-        return each * processes / took_s
+        return rate_of(saver, processes, folder, total=SAVES)
 
     return run
 
