@@ -127,14 +127,7 @@ class Asking:
         """Reserve, waiting while the budget is used up."""
         request = self._talk.request
         waste = request.waste if request is not None and request.key == key else NOTHING
-        refusal = self._spending.reserve(key, waste=waste, estimate=estimate)
-        if refusal is None:
-            return
-        self._life.warn(str(refusal))
-        with self._waiting.shown(str(refusal)):
-            while refusal is not None:
-                self._waiting.look_up()
-                refusal = self._spending.reserve(key, waste=waste, estimate=estimate)
+        self._waiting.for_budget(lambda: self._spending.reserve(key, waste=waste, estimate=estimate))
 
 
 def _header(key: str, question: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ class Gates:
         ending = self._work.act()
         if ending is not None:
             raise Ended(ending)
-        self._wait_for_budget(new_chars)
+        self._waiting.for_budget(lambda: self._spending.reserve(memory, new_chars=new_chars))
         self._waiting.for_provider(self._provider)
 
     def _before(self, id_: str, hook: dict[str, Any], is_there: Callable[[], bool]) -> Reply:
@@ -132,17 +132,6 @@ class Gates:
         if answer.is_yes:
             return None
         return f"the user said no: {answer.text}" if answer.text else "the user said no"
-
-    def _wait_for_budget(self, new_chars: int) -> None:
-        memory = self._record.memory
-        refusal = self._spending.reserve(memory, new_chars=new_chars)
-        if refusal is None:
-            return
-        self._work.life.warn(str(refusal))
-        with self._waiting.shown(str(refusal)):
-            while refusal is not None:
-                self._waiting.look_up()
-                refusal = self._spending.reserve(memory, new_chars=new_chars)
 
 
 def _decision(word: str, reason: str) -> Reply:

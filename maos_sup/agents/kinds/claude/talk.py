@@ -263,14 +263,10 @@ class Talk:
             return self._scene.gates.outcome
         if self._is_leaving:
             return self._leave()
-        code = self._running.code
-        told = (
-            f"was killed by signal {-code}"
-            if code is not None and code < 0
-            else f"ended with exit code {code}"
-        )
+        code, told = self._running.code, self._running.ending_text()
+        words = self._running.last_words() or "it said nothing on stderr"
         return Outcome(
-            error=f"Claude Code {told} without a result; {self._last_words()}",
+            error=f"Claude Code {told} without a result; {words}",
             exit_code=code if code is None or code >= 0 else None,
         )
 
@@ -283,13 +279,6 @@ class Talk:
             scene.stream.take(event, offset)
             if event.get("type") == "result" and not is_done(event) and scene.gates.outcome is None:
                 self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
-
-    def _last_words(self) -> str:
-        try:
-            text = self._work.life.files.stderr.read_text("utf-8", "replace").strip()
-        except OSError:
-            text = ""
-        return text.splitlines()[-1][:500] if text else "it said nothing on stderr"
 
     # -- telling
 

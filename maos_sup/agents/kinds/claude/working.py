@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from pathlib import Path
 
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.kinds.claude import starting
@@ -17,6 +16,7 @@ from maos_sup.agents.kinds.claude.stream import Stream
 from maos_sup.agents.kinds.claude.talk import Scene, Talk
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli import prompts
+from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
@@ -27,9 +27,7 @@ from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, adv
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
-from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work
-from state_layout.lives.attempts import list_attempts
 
 _OWN_PROMPT_TOKENS = 20_000  # about what its own prompt and tools have
 
@@ -107,16 +105,11 @@ class Session:
 
     def _understand_leftovers(self) -> None:
         """Put on record what processes of dead lives wrote and nobody understood."""
-        life = self._work.life
-        offsets = life.ledger.look(lambda history: dict(history.offsets))
-        for attempt in list_attempts(life.paths):
-            path = life.paths.attempt(attempt).events
-            if attempt < life.attempt and path.exists():
-                offset = offsets.get(f"{attempt}/{path.name}", 0)
-                stream = Stream(self._record, self._spending, Source(path, attempt=attempt, offset=offset))
-                for event, end in stream.events(is_final=True):
-                    stream.take(event, end)
-                stream.broke("the process died")
+        for source in left_by_the_dead(self._work.life):
+            stream = Stream(self._record, self._spending, source)
+            for event, end in stream.events(is_final=True):
+                stream.take(event, end)
+            stream.broke("the process died")
         self._spending.settle_old(self._memory)
         self._transcript.refresh()
         if self._transcript.path is not None and not self._transcript.talk.has_begun:
@@ -142,14 +135,13 @@ class Session:
     # -- one process
 
     def _one_process(self) -> tuple[Outcome | None, Trouble | None]:
-        work, life = self._work, self._work.life
+        work = self._work
         opening = self._opening()
         self._gates.before_question(new_chars=sum(len(text) for text, _ in opening))
         if self._gates.outcome is not None:
             return self._gates.outcome, None
         self._processes += 1
-        source = Source(life.files.events, attempt=life.attempt, offset=_size(life.files.events))
-        stream = Stream(self._record, self._spending, source)
+        stream = Stream(self._record, self._spending, of_next_process(work.life))
         self._post.begin()
         self._transcript.point_to_newest(self._id)
         environment, secret = starting.without_secret(self._environment)
@@ -213,10 +205,3 @@ class Session:
                 life.tree, life.agent, Hold(provider=self._provider, until_s=until_s, reason=trouble.text)
             )
         self._waiting.until(until_s, trouble.text)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

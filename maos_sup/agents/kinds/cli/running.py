@@ -24,6 +24,7 @@ from state_layout.files import atomic, disk
 
 LOCK_NAME = ".maos-lock"
 POLL_S = 0.01  # how often its output is looked at while something is expected
+_MOST_WORDS = 500  # characters
 _PATIENCE_S = 5.0  # for a session's lock: what held it was ended before
 
 
@@ -76,6 +77,20 @@ class Running:
     def code(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         return self._process.poll()
+
+    def ending_text(self) -> str:
+        """How it ended, in words."""
+        code = self.code
+        killed = code is not None and code < 0
+        return f"was killed by signal {-(code or 0)}" if killed else f"ended with exit code {code}"
+
+    def last_words(self) -> str:
+        """The last line of what it, or one before it in this life, said on stderr; none if it is silent."""
+        try:
+            lines = self._work.life.files.stderr.read_text("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1][:_MOST_WORDS] if lines else ""
 
     def tell(self, data: bytes) -> None:
         """Put `data` into its standard input as soon as it takes it; never waits."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.kind import SOFT, Ended, Outcome
 from maos_sup.agents.kinds.cli import prompts
+from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.output import Output
 from maos_sup.agents.kinds.cli.profile import Profile
@@ -27,7 +27,6 @@ from maos_sup.agents.sandbox.confine import make_sandbox
 from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work
 from state_layout.files import atomic
-from state_layout.lives.attempts import list_attempts
 from state_layout.lives.history import Mark
 from state_layout.mail import Inbox
 
@@ -76,7 +75,7 @@ class Session:
             if self._memory.turns >= self._profile.max_turns:
                 error = f"not done after {self._profile.max_turns} turns (max_turns)"
                 return Outcome(error=error, is_final=True)
-            self._wait_for_budget()
+            self._waiting.for_budget(lambda: self._spending.reserve(self._memory))
             outcome = self._one_process(self._prompt(text), marks)
             if outcome is not None:
                 return outcome
@@ -90,17 +89,12 @@ class Session:
 
     def _understand_leftovers(self) -> None:
         """Put on record what processes of dead lives wrote and nobody understood."""
-        life = self._work.life
-        offsets = life.ledger.look(lambda history: dict(history.offsets))
-        for attempt in list_attempts(life.paths):
-            path = life.paths.attempt(attempt).events
-            if attempt < life.attempt and path.exists():
-                offset = offsets.get(f"{attempt}/{path.name}", 0)
-                output = self._output(Source(path, attempt=attempt, offset=offset))
-                output.look(is_final=True)
-                output.finish()
-                if output.has_result and output.error is None and self._profile.success != "exit":
-                    self._record.commit("result", {"value": output.last_text})
+        for source in left_by_the_dead(self._work.life):
+            output = self._output(source)
+            output.look(is_final=True)
+            output.finish()
+            if output.has_result and output.error is None and self._profile.success != "exit":
+                self._record.commit("result", {"value": output.last_text})
         self._spending.settle_old(self._memory)
 
     # -- what it is told
@@ -136,10 +130,7 @@ class Session:
 
     def _one_process(self, prompt: str, marks: dict[str, Mark]) -> Outcome | None:
         """Run one; None if it ended well. Raises kind.Ended, StorageError."""
-        life = self._work.life
-        path = life.files.events
-        source = Source(path, attempt=life.attempt, offset=path.stat().st_size if path.exists() else 0)
-        output = self._output(source)
+        output = self._output(of_next_process(self._work.life))
         output.marks = marks
         argv = self._argv(prompt)
         first = f"{prompt}\n".encode() if self._profile.prompt == "stdin" else b""
@@ -201,27 +192,12 @@ class Session:
             self._spending.release(self._memory)
             self._record.commit("result", {"value": output.last_text})
             return None
-        told = f"was killed by signal {-(code or 0)}" if (code or 0) < 0 else f"ended with exit code {code}"
         name = Path(self._profile.start_argv[0]).name
         missing = "" if output.has_result or wanted == "exit" else " without a result"
-        why = f": {output.error}" if output.error else self._last_words()
-        return Outcome(error=f"{name} {told}{missing}{why}", exit_code=code if (code or 0) >= 0 else None)
-
-    def _last_words(self) -> str:
-        with suppress(OSError):
-            lines = self._work.life.files.stderr.read_text("utf-8", "replace").strip().splitlines()
-            return f"; {lines[-1][:500]}" if lines else ""
-        return ""
-
-    def _wait_for_budget(self) -> None:
-        refusal = self._spending.reserve(self._memory)
-        if refusal is None:
-            return
-        self._work.life.warn(str(refusal))
-        with self._waiting.shown(str(refusal)):
-            while refusal is not None:
-                self._waiting.look_up()
-                refusal = self._spending.reserve(self._memory)
+        words = running.last_words()
+        why = f": {output.error}" if output.error else f"; {words}" if words else ""
+        error = f"{name} {running.ending_text()}{missing}{why}"
+        return Outcome(error=error, exit_code=code if (code or 0) >= 0 else None)
 
     # -- how it is started
 

@@ -6,13 +6,14 @@ While it waits it still hears when it is wanted otherwise: then the wait ends wi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from maos_sup.agents.kind import Ended
 from maos_sup.agents.kinds.models.holds import hold_on
 from maos_sup.agents.work import Work
+from state_layout.ledger import Refusal
 
 LOOK_S = 0.5  # how often a wait looks whether it is over
 _SHOWN_FROM_S = 1.0  # shorter waits are nobody's business
@@ -28,6 +29,17 @@ class Waiting:
         """Wait while any agent was told to leave `provider` alone. Raises kind.Ended."""
         while (hold := hold_on(self._work.life.tree, provider)) is not None:
             self.until(hold.until_s, hold.reason)
+
+    def for_budget(self, reserve: Callable[[], Refusal | None]) -> None:
+        """Wait while `reserve` refuses. Raises kind.Ended, and what `reserve` raises."""
+        refusal = reserve()
+        if refusal is None:
+            return
+        self._work.life.warn(str(refusal))
+        with self.shown(str(refusal)):
+            while refusal is not None:
+                self.look_up()
+                refusal = reserve()
 
     def until(self, until_s: float, reason: str) -> None:
         """Wait until `until_s`, monotonic. Raises kind.Ended."""

@@ -1,0 +1,35 @@
+"""Where reading of `events.jsonl` begins: with what dead lives left, then behind what is there already.
+
+A process of a command line writes that file itself; how far it was understood is on record, with what came
+of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maos_sup.agents.life import Life
+from maos_sup.agents.sources import Source
+from state_layout.errors import storage_error
+from state_layout.lives.attempts import list_attempts
+
+
+def left_by_the_dead(life: Life) -> Iterator[Source]:
+    """What processes of dead lives wrote, the oldest first, each from where nobody understood it."""
+    offsets = life.ledger.look(lambda history: dict(history.offsets))
+    for attempt in list_attempts(life.paths):
+        path = life.paths.attempt(attempt).events
+        if attempt < life.attempt and path.exists():
+            yield Source(path, attempt=attempt, offset=offsets.get(f"{attempt}/{path.name}", 0))
+
+
+def of_next_process(life: Life) -> Source:
+    """What the next process of this life will write: those before it are done with. Raises StorageError."""
+    path = life.files.events
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    return Source(path, attempt=life.attempt, offset=size)
