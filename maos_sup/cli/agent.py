@@ -12,9 +12,9 @@ import click
 from maos_sup.agents import program
 from maos_sup.cli import options
 from maos_sup.cli.says import say_exactly, say_json
-from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES, Message
+from state_layout.shapes.rules import Number
 
 _LOOK_S = 0.1
 
@@ -29,18 +29,18 @@ def commands() -> None:
 @click.argument("text", required=False)
 @click.option("--body", metavar="JSON", help="Structured content.")
 @click.option(
-    "--type", "type_", type=click.Choice(MESSAGE_TYPES), default="info", help="What sort of message."
+    "--type", "type_", type=options.Word(MESSAGE_TYPES), default="info", help="What sort of message."
 )
 @click.option("--reply-to", metavar="ID", help="The message that this answers.")
 def send(to: str, text: str | None, *, body: str | None, type_: str, reply_to: str | None) -> None:
     """Send TEXT to the agent TO, or to all."""
-    content = None if body is None else _json(body)
+    content = options.body_of(body)
     program.send(os.environ, to, text=text, body=content, type=type_, reply_to=reply_to)
 
 
 @commands.command("inbox")
 @click.option("--ack", "is_ack", is_flag=True, help="Acknowledge them: they do not come again.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
+@click.option("--limit", metavar="N", type=options.count(), help="At most N.")
 @click.option("--wait", "wait_s", metavar="SECONDS", type=options.Amount(), help="Wait for one so long.")
 @options.as_json
 def inbox(*, is_ack: bool, limit: int | None, wait_s: float | None, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def discover(text: str) -> None:
 
 
 @commands.command("progress", context_settings=options.NUMBERS_MAY_BE_NEGATIVE)
-@click.argument("value", type=float)
+@click.argument("value", type=options.Amount(Number(), wish="a number, 1 for all done"))
 @click.argument("note", required=False)
 def progress(value: float, note: str | None) -> None:
     """Say how far it is, from 0 to 1."""
@@ -109,15 +109,6 @@ def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""
     answer = program.ask(os.environ, question, timeout_s=timeout_s)
     say_exactly("none" if answer is None else f"{'yes' if answer.is_yes else 'no'} {answer.text}".rstrip())
-
-
-def _json(text: str) -> Any:
-    try:
-        return codec.decode(text)
-    except codec.NotJson as cause:
-        raise BadInput(
-            f"--body is no JSON: {cause} (column {cause.column}); quote text as '\"text\"'"
-        ) from cause
 
 
 def _json_or_text(text: str) -> Any:

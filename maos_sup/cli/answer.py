@@ -19,7 +19,7 @@ from state_layout.shapes.wording import listed
 @click.command("answer")
 @options.directory
 @click.argument("question", metavar="QUESTION")
-@click.argument("decision", type=click.Choice(["yes", "no"]))
+@click.argument("decision", type=options.Word(["yes", "no"]))
 @click.argument("text", required=False, default="")
 def command(directory: str, question: str, decision: str, text: str) -> None:
     """Answer the question whose id begins with QUESTION; TEXT is handed to the agent as well."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from maos_sup.cli import options
 from maos_sup.cli.group import commands
 from maos_sup.cli.says import say
 from state_layout.errors import BadInput
@@ -13,7 +14,7 @@ _VARIABLE = "_MAOS_SUP_COMPLETE"
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=options.Word(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for SHELL.
 

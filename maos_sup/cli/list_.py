@@ -21,11 +21,9 @@ _UNREADABLE = "unreadable"
 
 @click.command("list")
 @click.option(
-    "--status", "phase", type=click.Choice([*map(str, Phase), _UNREADABLE]), help="Only in this phase."
+    "--status", "phase", type=options.Word([*map(str, Phase), _UNREADABLE]), help="Only in this phase."
 )
-@click.option(
-    "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True, help="At most N."
-)
+@click.option("--limit", metavar="N", type=options.count(), default=20, show_default=True, help="At most N.")
 @options.as_json
 def command(*, phase: str | None, limit: int, as_json: bool) -> None:
     """List the orchestrations in the home (MAOS_SUP_HOME, or ~/.maos-sup), the newest first."""

@@ -28,9 +28,9 @@ _LOOK_S = 0.15
 @options.directory_or_default
 @click.argument("agents", metavar="[AGENT]...", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="Go on until nobody works any more.")
-@click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), help="Only the last N lines.")
-@click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="Only this attempt of each agent.")
-@click.option("--stream", type=click.Choice(STREAMS), help="Only this stream; both otherwise.")
+@click.option("-n", "--lines", metavar="N", type=options.count(0), help="Only the last N lines.")
+@click.option("--attempt", metavar="N", type=options.count(), help="Only this attempt of each agent.")
+@click.option("--stream", type=options.Word(STREAMS), help="Only this stream; both otherwise.")
 @options.as_json_or_lines
 def command(
     directory: str | None,

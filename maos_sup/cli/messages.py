@@ -31,11 +31,11 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 @options.directory_or_default
 @click.option("--from", "sender", metavar="A", help="Only what this agent (or operator) sent.")
 @click.option("--to", metavar="A", help="Only what was sent to this agent (or all).")
-@click.option("--type", "type_", type=click.Choice(MESSAGE_TYPES), help="Only this type.")
+@click.option("--type", "type_", type=options.Word(MESSAGE_TYPES), help="Only this type.")
 @click.option(
     "--since", metavar="WHEN", help="Only later ones: 10m, 2h, 1d ago, or a time (2026-11-21T10:00)."
 )
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the newest N.")
+@click.option("--limit", metavar="N", type=options.count(), help="Only the newest N.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until nobody works any more.")
 @options.as_json_or_lines
 def command(

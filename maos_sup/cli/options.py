@@ -2,29 +2,82 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from maos_sup.cli.places import complete_tree
+from state_layout.errors import BadInput
+from state_layout.files import codec
+from state_layout.shapes.rules import Number, Unknown
+from state_layout.shapes.wording import listed, shown
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_FROM_0 = Number(least=0)
 NUMBERS_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # or -1 would be taken for an option
 
 
-class Amount(click.FloatRange):
-    """A number from 0 up; what is no number (nan) or has no end (inf) is refused, for it compares oddly."""
+class Amount(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A number that keeps to `rule`, as numbers in plans do: neither nan, which compares oddly, nor inf.
 
-    def __init__(self) -> None:
-        super().__init__(min=0)
+    What does not is refused in the words of plans: name, value, remedy.
+    """
+
+    name = "number"
+
+    def __init__(self, rule: Number = _FROM_0, *, wish: str | None = None) -> None:
+        self._rule, self._wish = rule, wish or rule.wish
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        amount = float(super().convert(value, param, ctx))
-        if not math.isfinite(amount):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        amount = _number(value, is_whole=self._rule.whole)
+        if amount is None or any(self._rule.faults(amount, (), unknown=Unknown.REFUSED)):
+            raise refusal(param, value, self._wish)
         return amount
+
+
+class Word(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """One of a few words; others are refused in the words of plans."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as cause:
+            raise refusal(param, value, listed(map(str, self.choices), last="or")) from cause
+
+
+def count(least: int = 1, most: float = 1e15) -> Amount:
+    """A whole number from `least` to `most`."""
+    return Amount(Number(least=least, most=most, whole=True))
+
+
+def refusal(param: click.Parameter | None, value: object, wish: str) -> BadInput:
+    """That an argument or option is not as it must be: its name, its value, what to use."""
+    if isinstance(param, click.Option):
+        name = max(param.opts, key=len)
+    else:
+        name = "the value" if param is None else param.human_readable_name
+    return BadInput(f"{name} is {shown(value)}; use {wish}")
+
+
+def _number(value: Any, *, is_whole: bool) -> float | None:
+    """The number that `value` says, None for none."""
+    try:
+        return int(value) if is_whole else float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def body_of(text: str | None) -> Any:
+    """The value of `--body`, None where it is not given. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        return codec.decode(text)
+    except codec.NotJson as cause:
+        raise BadInput(
+            f"--body is no JSON: {cause} (column {cause.column}); quote text as '\"text\"'"
+        ) from cause
 
 
 directory: Decorator = click.argument("directory", metavar="DIR|ID", shell_complete=complete_tree)
@@ -46,7 +99,7 @@ def planning(command: Callable[..., Any]) -> Callable[..., Any]:
             "--agents",
             "most_agents",
             metavar="N",
-            type=click.IntRange(1, 50),
+            type=count(1, 50),
             help="At most so many agents for a REQUEST.",
         ),
         click.option("--model", metavar="M", help="The model that plans a REQUEST and works on it."),
@@ -58,9 +111,7 @@ def planning(command: Callable[..., Any]) -> Callable[..., Any]:
 def caps(command: Callable[..., Any]) -> Callable[..., Any]:
     """Most that the agents may spend."""
     for option in (
-        click.option(
-            "--max-tokens", metavar="N", type=click.IntRange(0), help="All agents use at most N tokens."
-        ),
+        click.option("--max-tokens", metavar="N", type=count(0), help="All agents use at most N tokens."),
         click.option(
             "--max-cost", metavar="USD", type=Amount(), help="All agents spend at most USD dollars."
         ),

@@ -10,7 +10,6 @@ from maos_sup.cli.says import say
 from maos_sup.cli.wanted import known_agent, prompt
 from maos_sup.views.sight import is_here, see_agent
 from state_layout.errors import BadInput
-from state_layout.files import codec
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES
@@ -21,7 +20,7 @@ from state_layout.records import MESSAGE_TYPES
 @click.argument("to", metavar="TO")
 @click.argument("text", required=False)
 @click.option(
-    "--type", "type_", type=click.Choice(MESSAGE_TYPES), default="info", help="What sort of message."
+    "--type", "type_", type=options.Word(MESSAGE_TYPES), default="info", help="What sort of message."
 )
 @click.option("--body", metavar="JSON", help="Structured content, any JSON.")
 def command(directory: str, to: str, text: str | None, *, type_: str, body: str | None) -> None:
@@ -31,20 +30,9 @@ def command(directory: str, to: str, text: str | None, *, type_: str, body: str 
         raise BadInput("nothing to send; give TEXT, or --body with JSON")
     if to != "all":
         known_agent(tree, to)
-    append_operator_message(tree, to, text=text, body=_decoded(body), type=type_)
+    append_operator_message(tree, to, text=text, body=options.body_of(body), type=type_)
     prompt(tree, *([] if to == "all" else [to]))
     say(f"sent to {to}{_when(tree, to)}")
-
-
-def _decoded(body: str | None) -> object:
-    if body is None:
-        return None
-    try:
-        return codec.decode(body)
-    except codec.NotJson as cause:
-        raise BadInput(
-            f"--body is no JSON: {cause} (column {cause.column}); quote text as '\"text\"'"
-        ) from cause
 
 
 def _when(tree: Tree, to: str) -> str:

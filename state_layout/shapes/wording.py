@@ -55,8 +55,8 @@ def kind_of(value: object) -> str:
 
 def listed(words: Iterable[str], *, last: str) -> str:
     """`run, pause or stop`, with `last` before the last of `words`."""
-    first, end = [*words][:-1], [*words][-1:]
-    return f" {last} ".join([", ".join(first), *end] if first else end)
+    *first, end = [*words] or [""]
+    return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -148,3 +148,26 @@ def test_completion_script_names_the_program(call: Call, shell: str) -> None:
     answer = call("completion", shell)
     assert answer.code == 0
     assert "_MAOS_SUP_COMPLETE" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["agent", "progress", "lots"], "VALUE is 'lots'; use a number, 1 for all done"),
+        (["agent", "progress", "nan"], "VALUE is 'nan'; use a number, 1 for all done"),
+        (["agent", "inbox", "--limit", "1.5"], "--limit is '1.5'; use a whole number from 1"),
+        (["messages", "--limit", "0"], "--limit is '0'; use a whole number from 1"),
+        (["logs", "-n", "x"], "--lines is 'x'; use a whole number from 0"),
+        (["cleanup", "--older-than", "soon"], "--older-than is 'soon'; use a number from 0"),
+        (["run", "--agents", "51", "words"], "--agents is '51'; use a whole number from 1 up to 50"),
+        (
+            ["list", "--status", "idle"],
+            "--status is 'idle'; use running, paused, stopped, done, failed, interrupted or unreadable",
+        ),
+        (["completion", "dos"], "SHELL is 'dos'; use bash, zsh or fish"),
+    ],
+)
+def test_bad_values_are_refused_in_one_line_of_ours(call: Call, words: list[str], text: str) -> None:
+    answer = call(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"maos-sup: {text}\n"
