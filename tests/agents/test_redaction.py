@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maos_sup.agents import redaction
 from maos_sup.agents.redaction import STAND_IN, LineRedactor, Redactor, is_secret_name
 
 NAMES = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_secret"]
@@ -29,6 +34,14 @@ def test_other_variables_are_left_alone(name: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_key_is_known_by_its_shape(shape: str) -> None:
     assert Redactor({}).text(f"it is {shape}, they say") == f"it is {STAND_IN}, they say"
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(sorted(redaction.SHAPES)), st.text())
+def test_record_is_searched_for_each_shape(data: st.DataObject, what: str, before: str) -> None:
+    shape = data.draw(st.from_regex(re.compile(redaction.SHAPES[what], re.ASCII), fullmatch=True))
+    told = Redactor({}).record({"text": f"{before} {shape}"})["text"]
+    assert STAND_IN in told and shape not in told
 
 
 def test_values_of_secret_variables_are_found_wherever_they_stand() -> None:
