@@ -13,7 +13,7 @@ from state_layout.errors import BadInput
 from state_layout.host.triggers import pull
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want
-from state_layout.shapes.wording import closest, listed
+from state_layout.shapes.wording import not_known
 from state_layout.specs import edit_spec
 
 _OVER = (TaskPhase.FAILED, TaskPhase.CANCELLED)
@@ -116,13 +116,10 @@ def _task(status: dict[str, Any], task: str) -> dict[str, Any]:
 
 
 def _known(name: str, names: Iterable[str], what: str) -> str:
-    known = sorted(names)
+    known = [*names]
     if name in known:
         return name
-    remedy = closest(name, known) or (
-        f"use {listed(known[:12], last='or')}" if known else f"there is no {what} yet"
-    )
-    raise BadInput(f"no {what} {name!r}; {remedy}")
+    raise BadInput(not_known(name, known, what=what))
 
 
 def _names(folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
+_MOST_NAMES = 12
 _KINDS: dict[type, str] = {
     str: "text",
     bool: "true or false",
@@ -63,6 +64,15 @@ def closest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'needs'?`, or nothing."""
     found = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)
     return f"did you mean {found[0]!r}?" if found else ""
+
+
+def not_known(name: str, known: Iterable[str], *, what: str) -> str:
+    """That no agent or task has this `name`, and which there are."""
+    names = sorted(known)
+    remedy = closest(name, names) or (
+        f"use {listed(names[:_MOST_NAMES], last='or')}" if names else f"there is no {what} yet"
+    )
+    return f"no {what} {shown(name)}; {remedy}"
 
 
 def _short(text: str) -> str:

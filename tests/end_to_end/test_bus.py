@@ -106,13 +106,30 @@ def test_each_tool_does_what_it_says(orchestra: Orchestra) -> None:
 
 def test_mistakes_are_answers_of_one_sentence(orchestra: Orchestra) -> None:
     begun(orchestra)
-    with bus(orchestra) as ann, bus(orchestra, "nobody") as nobody:
+    with bus(orchestra) as ann:
         assert "zoe" in ann.refused("send_message", {"to": "zoe", "text": "x"})
         assert ann.refused("send_message", {"to": "bob"}) == "'send' needs a 'text' or a 'body'"
         assert ann.refused("report_progress", {"value": "much"}) == "'value' must be a number"
         assert ann.refused("load_state", {"key": "x"}) == "nothing is kept under 'x'"
         assert ann.refused("spawn_task", {"description": "x"}) == "give 'agent', or 'role' for a new one"
-        assert "use one of ann, bob" in nobody.refused("load_state")
+    finished(orchestra)
+
+
+def test_who_is_no_agent_is_refused_at_the_start(orchestra: Orchestra) -> None:
+    begun(orchestra)
+    for place, name, code, text in (
+        (orchestra.root, "nobody", 2, "no agent 'nobody'; use ann or bob"),
+        (orchestra.root, "../orchestration", 2, "use 1 to 64 of"),
+        (orchestra.folder, "ann", 10, "no FORMAT"),
+    ):
+        told = orchestra.cli("mcp", str(place), "--agent", name, expect=code)
+        assert text in told.stderr
+        assert len(told.stderr.splitlines()) == 1
+    spec = orchestra.tree.agent_spec("ann")
+    away = spec.rename(orchestra.folder / "away.json")  # ends nothing: its last good copy is in force
+    with bus(orchestra) as ann:
+        assert ann.call("report_discovery", {"text": "a hole"}) == "reported"
+    away.rename(spec)
     finished(orchestra)
 
 

@@ -18,6 +18,7 @@ from state_layout.files import atomic, disk
 from state_layout.files.journal import Reader
 from state_layout.host.triggers import pull
 from state_layout.paths import Tree, checked_name
+from state_layout.shapes.wording import not_known
 from state_layout.tree import open_tree
 
 
@@ -31,9 +32,6 @@ class Relay:
     def __init__(self, tree: Tree, agent: str, *, environment: Mapping[str, str]) -> None:
         """Raises BadInput for an agent that never lived."""
         self._tree, self._agent = tree, agent
-        if not tree.agent_spec(agent).is_file():
-            names = sorted(path.stem for path in tree.agent_specs.glob("*.json"))
-            raise BadInput(f"there is no agent {agent!r}; use one of {', '.join(names) or '(there is none)'}")
         self._attempt = _attempt_of(tree, agent, environment) or _newest_attempt(tree, agent)
         self._files = tree.agent(agent).attempt(self._attempt)
         self._reader = Reader(self._files.journal)
@@ -92,7 +90,18 @@ class Relay:
 
 def connected(root: Path, agent: str, *, environment: Mapping[str, str]) -> Relay:
     """The relay of `agent` of the tree at `root`. Raises BadInput, NotATree."""
-    return Relay(open_tree(root), checked_name(agent, "--agent"), environment=environment)
+    return Relay(tree_of(root, agent), agent, environment=environment)
+
+
+def tree_of(root: Path, agent: str) -> Tree:
+    """The tree at `root`, which has an agent of this name. Raises BadInput, NotATree."""
+    tree = open_tree(root)
+    checked_name(agent, "--agent")
+    specs = (tree.agent_spec(agent), tree.accepted_copy(tree.agent_spec(agent)))  # absence ends nothing
+    if not any(spec.is_file() for spec in specs):
+        names = [path.stem for path in tree.agent_specs.glob("*.json")]
+        raise BadInput(not_known(agent, names, what="agent"))
+    return tree
 
 
 def _newest_attempt(tree: Tree, agent: str) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from maos_sup import __version__
 from maos_sup.agents.bus.offers import DEFINITIONS
-from state_layout.errors import LayoutError, NotATree
+from state_layout.errors import LayoutError
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # the newest first
 CALL_ID_KEYS = ("claudecode/toolUseId", "maos-sup/callId")  # in `_meta` of tools/call
@@ -32,6 +32,7 @@ _INSTRUCTIONS = (
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.002, 0.1
 _CHECK_S, _PROGRESS_S = 1.0, 5.0
 _LAST_ANSWERS_S = 5.0  # after the client closed its end
+_FORMAT = b"maos-sup 1\n"
 _CHUNK_BYTES = 1 << 16
 Json = dict[str, Any]
 
@@ -233,10 +234,21 @@ class Server:
             data = data[os.write(self._stdout, data) :]
 
 
+def _is_plainly_there(root: Path, agent: str) -> bool:
+    """Whether this is a tree of this format with this agent, for sure; a closer look costs imports."""
+    try:
+        is_ours = (root / "FORMAT").read_bytes() == _FORMAT
+        return is_ours and os.sep not in agent and (root / "spec" / "agents" / f"{agent}.json").is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def serve(root: Path, agent: str) -> int:
     """Be the bus of `agent` on stdin and stdout until the client closes them. Raises NotATree, BadInput."""
-    if not (root / "FORMAT").is_file():
-        raise NotATree(f"{root}: is no tree; name the folder of an orchestration (see: maos-sup list)")
+    if not _is_plainly_there(root, agent):
+        from maos_sup.agents.bus.relay import tree_of
+
+        tree_of(root, agent)
     with suppress(BrokenPipeError, KeyboardInterrupt):
         Server(root, agent, environment=os.environ).serve(sys.stdin.fileno(), sys.stdout.fileno())
     return 0
