@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from maos_sup.agents.redaction import Redactor
 from state_layout.errors import StorageError
 from state_layout.files.chain import Line
-from state_layout.host.triggers import pull
+from state_layout.host.triggers import TriggerWriter
 from state_layout.lives.attempts import Attempt
 from state_layout.lives.checkpoints import Checkpointer
 from state_layout.lives.history import History, Mark
@@ -35,6 +35,7 @@ class Ledger:
         self._outbox = Outbox(tree, agent, attempt=attempt.number)
         self._checkpointer = Checkpointer(attempt.paths)
         self._redactor = redactor or Redactor({})
+        self._triggers = TriggerWriter(tree)
         self._lock = threading.RLock()
         self.is_sound = True  # else memory shows what is not durable
         self.changes = 0  # grows with every line: viewers are behind if they know a lower one
@@ -122,6 +123,7 @@ class Ledger:
     def close(self) -> None:
         """Close the files, without syncing."""
         with self._lock:
+            self._triggers.close()
             self._outbox.close()
             self._journal.close()
 
@@ -143,8 +145,8 @@ class Ledger:
 
     def _wake(self, to: str) -> None:
         if to != "all":
-            pull(self._tree, to)
+            self._triggers.pull(to)
             return
         for path in self._tree.agent_specs.glob("*.json"):
             if path.stem != self._agent:
-                pull(self._tree, path.stem)
+                self._triggers.pull(path.stem)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from state_layout.errors import StorageError, storage_error
 from state_layout.paths import Tree
 
 _FIFO_MODE, _FOLDER_MODE = 0o600, 0o700
+_READ_AND_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+MOST_OPEN = 64  # triggers that one writer keeps open
 
 
 def trigger_folder(tree: Tree) -> Path:
@@ -39,6 +42,50 @@ def pull(tree: Tree, reader: str) -> None:
                 os.write(descriptor, b".")
         finally:
             os.close(descriptor)
+
+
+class TriggerWriter:
+    """Pulls the triggers of one tree again and again, for a fifth of the cost: it keeps them open.
+
+    Safe to use from several threads. They are opened for reading as well, so that a write without a reader is no SIGPIPE; what it leaves wakes
+    the next one to listen once too often.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree, self._folder = tree, ""
+        self._open: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def pull(self, reader: str) -> None:
+        """Wake `reader` if it listens. Never raises, never waits."""
+        with self._lock:
+            try:
+                descriptor = self._open.get(reader)
+                if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # it was made anew
+                    descriptor = self._opened(reader)
+                os.write(descriptor, b".")
+            except OSError:
+                pass  # nobody listens, or it was pulled often enough
+
+    def close(self) -> None:
+        """Close what is open; the next `pull` opens it again."""
+        with self._lock:
+            for descriptor in self._open.values():
+                os.close(descriptor)
+            self._open.clear()
+
+    def _opened(self, reader: str) -> int:
+        self._folder = self._folder or os.fspath(trigger_folder(self._tree))
+        if (old := self._open.pop(reader, None)) is not None:
+            os.close(old)
+        if len(self._open) >= MOST_OPEN:
+            os.close(self._open.pop(next(iter(self._open))))
+        descriptor = os.open(f"{self._folder}/{reader}", _READ_AND_WRITE)
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(f"{reader}: no trigger")
+        self._open[reader] = descriptor
+        return descriptor
 
 
 class TriggerReader:
@@ -101,7 +148,7 @@ def _open_fifo(path: Path) -> int:
         _own_folder(path.parent)
         _make_fifo(path)
         # Read and write: so it never is at end of file when the last writer goes.
-        return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return os.open(path, _READ_AND_WRITE)
     except OSError as cause:
         raise storage_error("make the trigger", path, cause) from cause
 

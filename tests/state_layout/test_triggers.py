@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from state_layout.errors import StorageError
-from state_layout.host.triggers import TriggerReader, pull, remove_triggers, trigger_folder, trigger_path
+from state_layout.host.triggers import (
+    MOST_OPEN,
+    TriggerReader,
+    TriggerWriter,
+    pull,
+    remove_triggers,
+    trigger_folder,
+    trigger_path,
+)
 from state_layout.paths import Tree
 
 
@@ -162,3 +170,54 @@ def test_removing_triggers_keeps_what_is_no_trigger(tree: Tree) -> None:
     remove_triggers(tree)
     assert [path.name for path in trigger_folder(tree).iterdir()] == ["note"]
     remove_triggers(Tree(tree.root / "nowhere"))
+
+
+def test_writer_that_keeps_triggers_open_wakes_each_reader_and_each_next_one(tree: Tree) -> None:
+    writer, bob = TriggerWriter(tree), TriggerReader(tree, "bob")
+    writer.pull("bob")
+    assert bob.drain() is True
+    bob.close()
+    writer.pull("bob")  # nobody listens: no SIGPIPE, no error
+    again = TriggerReader(tree, "bob")
+    writer.pull("bob")
+    assert again.drain() is True
+    again.close()
+    writer.close()
+
+
+def test_writer_finds_a_trigger_that_was_removed_and_made_anew(tree: Tree) -> None:
+    writer = TriggerWriter(tree)
+    writer.pull("bob")  # not there yet
+    bob = TriggerReader(tree, "bob")
+    writer.pull("bob")
+    assert bob.drain() is True
+    bob.path.unlink()
+    assert bob.mend() is True
+    writer.pull("bob")
+    assert bob.drain() is True
+    remove_triggers(tree)
+    writer.pull("bob")
+    assert bob.drain() is False
+    bob.close()
+    writer.close()
+
+
+def test_writer_writes_to_no_file_that_stands_in_place_of_a_trigger(tree: Tree) -> None:
+    trigger_folder(tree).mkdir(parents=True, mode=0o700)
+    trigger_path(tree, "bob").write_text("mine")
+    TriggerWriter(tree).pull("bob")
+    assert trigger_path(tree, "bob").read_text() == "mine"
+
+
+def test_writer_keeps_few_triggers_open(tree: Tree) -> None:
+    readers = [TriggerReader(tree, f"agent{number}") for number in range(MOST_OPEN + 3)]
+    writer = TriggerWriter(tree)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only counted
+    for _ in range(2):
+        for reader in readers:
+            writer.pull(reader.path.name)
+    assert all(reader.drain() for reader in readers)
+    assert len(os.listdir("/proc/self/fd")) == before + MOST_OPEN  # noqa: PTH208 - only counted
+    writer.close()
+    for reader in readers:
+        reader.close()
