@@ -1,7 +1,7 @@
 """The reconciler's decision: Observation and Memory in, Actions out. A table of want x process.
 
 Level-triggered after kopf and s6: it never asks what happened, only what is; run twice on the same values
-it answers the same.
+it answers the same. What needs no look in between is decided ahead: a restart is journaled as a whole.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from maos_sup.core.liveness import Liveness
+from maos_sup.core.memory import is_foreseen, remember
 from maos_sup.core.model import (
     Acknowledge,
     Action,
@@ -33,9 +34,24 @@ _PATIENCE_S = 10.0  # who leaves waits this long to learn whether an agent lives
 _BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED, TaskPhase.ASKING})
 
 
+def decide_ahead(seen: Observation, memory: Memory) -> list[Action]:
+    """What to do now, and what follows from that until somebody has to look: to be taken in this order.
+
+    A death is sealed, judged and answered by a new start at once, with one sync of the journal.
+    """
+    actions: list[Action] = []
+    while more := decide(seen, memory):
+        actions += more
+        if not all(is_foreseen(action) for action in more):
+            break
+        for action in more:
+            memory = remember(memory, action, now_s=seen.now_s)
+    return actions
+
+
 def decide(seen: Observation, memory: Memory) -> list[Action]:
     """What to do now. Deaths are dealt with before anything is started."""
-    deaths = [action for name in seen.agents if (action := _death(seen, memory, name)) is not None]
+    deaths = [action for name in seen.agents for action in _death(seen, memory, name)]
     if deaths:
         return deaths
     outcomes = all_outcomes(seen, memory)
@@ -94,15 +110,22 @@ def _is_stopping(seen: Observation, phases: Mapping[str, TaskPhase]) -> bool:
     return seen.specs.orchestration.limits.on_failure == "stop" and TaskPhase.FAILED in phases.values()
 
 
-def _death(seen: Observation, memory: Memory, name: str) -> Action | None:
-    """What follows from an end that was not dealt with yet."""
+def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:
+    """What follows from an end: that it is written down, if nobody did, and what was not dealt with yet."""
     observed, known = seen.agents[name], memory.of(name)
-    has_begun = observed.last_attempt > known.handled
-    if observed.process is not Process.GONE or not (has_begun or known.submitted):
-        return None
-    ended = observed.last_attempt
-    if has_begun and observed.exit is None:
-        return Seal(agent=name, attempt=ended)
+    if observed.process is not Process.GONE:
+        return []
+    ended, actions = observed.last_attempt, list[Action]()
+    if ended > known.sealed and observed.exit is None:
+        actions.append(Seal(agent=name, attempt=ended))
+    if ended > known.handled or known.submitted:
+        actions.append(_judged(seen, memory, name))
+    return actions
+
+
+def _judged(seen: Observation, memory: Memory, name: str) -> Action:
+    observed, known = seen.agents[name], memory.of(name)
+    ended, has_begun = observed.last_attempt, observed.last_attempt > known.handled
     reason = observed.exit if has_begun and observed.exit else ExitReason.LOST
     if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is Ending.STOP:
         return Acknowledge(agent=name, attempt=ended, reason=reason)

@@ -41,7 +41,7 @@ _PARK_PAUSE_S = 0.05  # an agent that parks although a task is ready is not star
 
 def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     """The memory after `action`."""
-    if isinstance(action, Finish | Seal):
+    if isinstance(action, Finish):
         return memory
     if isinstance(action, Notify):
         return replace(memory, notified=memory.notified | {action.key})
@@ -61,12 +61,19 @@ def agent_of(action: Action) -> str:
 
 
 def is_remembered_only(action: Action) -> bool:
-    """Whether `action` changes nothing but memory, so that another may be decided on the same observation."""
+    """Whether `action` changes nothing but memory: there is nothing to do."""
     return isinstance(action, Acknowledge | Delay)
+
+
+def is_foreseen(action: Action) -> bool:
+    """Whether all that `action` changes is known before it is taken: more may be decided without a look."""
+    return isinstance(action, Acknowledge | Delay | Seal)
 
 
 def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemory:
     match action:
+        case Seal():
+            return replace(known, sealed=action.attempt)
         case Submit():
             return replace(known, submitted=action.attempt, ending=None, reason=None)
         case Acknowledge():
@@ -87,11 +94,14 @@ def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemor
 
 
 def forget_what_was_asked(memory: Memory) -> Memory:
-    """Memory for a new life: starts and ends that were journaled may not have been asked for any more.
+    """Memory for a new life: starts, ends and seals that were journaled may not have been carried out.
 
-    Whether an attempt was begun, its folder tells; an end is asked for again while the process lives.
+    Whether an attempt was begun, its folder tells; an end is asked for again while the process lives; an end
+    that nobody wrote down is written.
     """
-    agents = {name: replace(known, submitted=0, ending=None) for name, known in memory.agents.items()}
+    agents = {
+        name: replace(known, sealed=0, submitted=0, ending=None) for name, known in memory.agents.items()
+    }
     return replace(memory, agents=agents)
 
 

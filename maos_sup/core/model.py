@@ -59,6 +59,7 @@ class AgentMemory:
     """What the supervisor remembers of one agent beyond what can be seen."""
 
     handled: int = 0  # the last attempt whose end was dealt with
+    sealed: int = 0  # the last attempt whose end this life wrote down
     submitted: int = 0  # the attempt asked for whose end is awaited; 0: none
     restarted_s: tuple[float, ...] = ()  # when it was restarted
     not_before_s: float = 0.0  # back-off

@@ -16,7 +16,8 @@ from state_layout.records import ExitReason, Phase
 def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | None:
     """Take `actions`; the phase if one of them finishes the orchestration. Raises StorageError.
 
-    What dead agents left running is ended before their end is sealed, so before a successor can start.
+    What dead agents left running is ended first, so before a successor can start. Their ends are sealed last,
+    while successors come up: one that is quicker, or outlives us, looks for leftovers and seals by itself.
     """
     seals = [action for action in actions if isinstance(action, Seal)]
     if seals:
@@ -26,12 +27,12 @@ def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | 
         match action:
             case Submit(agent=agent):
                 launcher.submit(Submission(agent=agent, attempt=action.attempt, tree_root=str(tree.root)))
-            case Seal(agent=agent, attempt=attempt):
-                seal_exit(tree, agent, attempt, by="supervisor", reason=ExitReason.LOST)
             case End(agent=agent):
                 launcher.cancel([agent], grace_s=action.grace_s)
             case Finish(phase=phase):
                 finished = phase
             case _:
-                pass  # remembered, nothing to do
+                pass  # remembered, or sealed below
+    for seal in seals:
+        seal_exit(tree, seal.agent, seal.attempt, by="supervisor", reason=ExitReason.LOST)
     return finished

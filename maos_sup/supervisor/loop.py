@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.decide import decide
+from maos_sup.core.decide import decide_ahead
 from maos_sup.core.memory import agent_of, is_remembered_only
 from maos_sup.core.model import Action, Observation, Process
 from maos_sup.launchers.base import Launcher
@@ -171,15 +171,19 @@ class _Supervisor:
         return seen
 
     def _act(self, seen: Observation) -> tuple[list[Action], Phase | None]:
-        """Decide, journal and do; the last actions decided, and the final phase if there is one.
+        """Decide, journal and do; what was done, and the final phase if there is one.
 
-        What only changes what we remember (a death was judged) needs no second look.
+        What could not be done for want of room is forgotten with this life, or nobody would do it again.
         """
-        while actions := decide(replace(seen, now_s=time.monotonic()), self._life.memory):
-            self._life.record(actions)
-            if not all(is_remembered_only(action) for action in actions):
-                return actions, apply(self._tree, self._launcher, actions)
-        return [], None
+        actions = decide_ahead(replace(seen, now_s=time.monotonic()), self._life.memory)
+        self._life.record(actions)
+        if all(is_remembered_only(action) for action in actions):
+            return [], None
+        try:
+            return actions, apply(self._tree, self._launcher, actions)
+        except StorageFull:
+            self._is_unsound = True
+            raise
 
     def _must_look_at_specs(self) -> bool:
         now_s = time.monotonic()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from maos_sup.core.decide import decide
+from maos_sup.core.decide import decide, decide_ahead
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.memory import (
     forget_what_was_asked,
@@ -113,8 +113,29 @@ def test_a_full_disk_starts_nothing() -> None:
     assert decide(replace(observation({"a": seen()}), has_room=False), Memory()) == []
 
 
-def test_a_silent_death_is_sealed_first() -> None:
-    assert decide(observation({"a": seen(last_attempt=3)}), Memory()) == [Seal(agent="a", attempt=3)]
+def test_a_silent_death_is_sealed_judged_and_answered_with_one_look() -> None:
+    dead = observation({"a": seen(last_attempt=3)})
+    assert decide_ahead(dead, Memory()) == [
+        Seal(agent="a", attempt=3),
+        Delay(agent="a", attempt=3, reason="attempt 3 died without a word", delay_s=0.0, ages_s=(0.0,)),
+        Submit(agent="a", attempt=4),
+    ]
+
+
+def test_nothing_is_decided_on_a_look_that_an_action_makes_old() -> None:
+    agents = {"a": seen(last_attempt=1, exit=ExitReason.PARKED), "b": seen(ALIVE)}
+    [acknowledged, ended] = decide_ahead(observation(agents, want=Want.STOP), Memory())
+    assert isinstance(acknowledged, Acknowledge)
+    assert isinstance(ended, End)
+
+
+def test_an_end_that_a_dead_supervisor_dealt_with_and_may_not_have_sealed_is_sealed() -> None:
+    dead = observation({"a": seen(last_attempt=1)}, want=Want.STOP)
+    memory = Memory()
+    for action in decide_ahead(dead, memory):
+        memory = remember(memory, action, now_s=100.0)
+    assert all(not isinstance(action, Seal) for action in decide_ahead(dead, memory))
+    assert decide(dead, forget_what_was_asked(memory))[0] == Seal(agent="a", attempt=1)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +224,6 @@ def test_who_leaves_does_not_wait_for_ever_for_an_agent_that_may_or_may_not_live
     assert decide(replace(longer, leaving=False), Memory()) == []
 
 
-
 def test_a_submission_that_died_before_it_began_counts_once_and_keeps_its_number() -> None:
     memory = remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0)
     [action] = decide(observation({"a": seen()}), memory)
@@ -213,9 +233,9 @@ def test_a_submission_that_died_before_it_began_counts_once_and_keeps_its_number
     after = remember(memory, action, now_s=100.0)
     assert decide(observation({"a": seen()}), after) == [Submit(agent="a", attempt=1)]
     begun = remember(after, Submit(agent="a", attempt=1), now_s=100.0)
-    assert decide(observation({"a": seen(last_attempt=1)}), forget_what_was_asked(begun)) == [
-        Seal(agent="a", attempt=1)
-    ]
+    [sealed, judged] = decide(observation({"a": seen(last_attempt=1)}), forget_what_was_asked(begun))
+    assert sealed == Seal(agent="a", attempt=1)
+    assert isinstance(judged, Delay)
 
 
 def test_a_submission_lost_with_its_supervisor_is_no_death() -> None:

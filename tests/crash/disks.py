@@ -58,11 +58,13 @@ def small_disk(folder: Path, *, size: str = "16m") -> Iterator[SmallDisk]:
 
 
 @contextmanager
-def failing_syncs(pid: int, log: Path, *, when: str = "1+") -> Iterator[None]:
-    """Have the fdatasync of a living process fail with EIO (`when`: as strace has it, of each thread)."""
+def failing(
+    pid: int, log: Path, *, call: str = "fdatasync", error: str = "EIO", when: str = "1+"
+) -> Iterator[None]:
+    """Have a system call of a living process fail with `error` (`when`: as strace has it, of each thread)."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
-    inject = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={when}"]
+    inject = ["-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
     argv = ["strace", "-f", "-o", str(log), *inject, "-p", str(pid)]
     tracer = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     stderr = tracer.stderr

@@ -1,12 +1,14 @@
-"""EIO from fdatasync, injected into living processes: the file is not trusted again, and nothing is lost."""
+"""Failing system calls, injected into living processes: the file is not trusted again, nothing is lost."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
-from disks import failing_syncs, injected
+from disks import failing, injected
 from orchestra import Orchestra
 from processes import is_running
 from troupe import Troupe
@@ -24,7 +26,7 @@ def test_an_agent_whose_sync_failed_ends_and_the_next_one_goes_on(
     for number in range(3):
         pid = troupe.wait_alive(agent)[agent]
         log = tmp_path / f"strace-{number}"
-        with failing_syncs(pid, log, when="1"):
+        with failing(pid, log, when="1"):
             troupe.wait(lambda pid=pid: not is_running(pid), "the agent has ended")
         assert injected(log) >= 1
         troupe.wait_progress()
@@ -44,7 +46,7 @@ def test_a_supervisor_whose_sync_failed_says_so_and_goes_on(orchestra: Orchestra
     first = orchestra.supervisor()
     assert first
     log = tmp_path / "strace"
-    with failing_syncs(first, log):
+    with failing(first, log):
         orchestra.do("set", "limits.max_agents", "3")
         orchestra.wait(lambda: injected(log), "a sync fails")
         told = orchestra.wait(lambda: orchestra.status()["notes"], "status tells of it")
@@ -53,6 +55,28 @@ def test_a_supervisor_whose_sync_failed_says_so_and_goes_on(orchestra: Orchestra
     assert orchestra.pids() == before
     orchestra.say("go")
     orchestra.wait_rest("done")
+    assert orchestra.attempts() == {"ann": 1, "bob": 1}
+    orchestra.assert_nothing_left()
+    orchestra.assert_sound()
+
+
+def test_an_end_that_could_not_be_written_for_want_of_room_is_written_later(
+    orchestra: Orchestra, tmp_path: Path
+) -> None:
+    never_again = {"kind": "command", "shell": GATED, "restart": {"max": 0}}
+    orchestra.start({"ann": never_again, "bob": GATED})
+    orchestra.wait_alive()
+    supervisor, log = orchestra.supervisor(), tmp_path / "strace"
+    assert supervisor
+    exit_of_ann = orchestra.tree.agent("ann").attempt(1).exit
+    with failing(supervisor, log, call="link", error="ENOSPC", when="1"):
+        os.kill(orchestra.pids()["ann"], signal.SIGKILL)
+        orchestra.wait(exit_of_ann.exists, "the end is written")
+    assert injected(log) == 1
+    told = json.loads(exit_of_ann.read_text())
+    assert (told["by"], told["reason"]) == ("supervisor", "lost")
+    orchestra.say("go")
+    orchestra.wait_rest("failed")
     assert orchestra.attempts() == {"ann": 1, "bob": 1}
     orchestra.assert_nothing_left()
     orchestra.assert_sound()

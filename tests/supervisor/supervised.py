@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.decide import decide
+from maos_sup.core.decide import decide_ahead
 from maos_sup.core.model import Action
 from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.apply import apply
@@ -52,7 +52,7 @@ class Supervised:
         """Look, decide, journal, act, once."""
         self.specs.refresh(now_s=time.monotonic())
         seen = self.lookout.observe(self.specs.now, self.life.memory, leaving=False)
-        actions = decide(seen, self.life.memory)
+        actions = decide_ahead(seen, self.life.memory)
         if actions:
             self.life.record(actions)
             apply(self.tree, self.launcher, actions)

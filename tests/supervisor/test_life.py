@@ -10,6 +10,7 @@ import pytest
 from supervised import Supervised, begin_agent, dies_at, make_tree
 
 from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
+from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import begin_life
 from state_layout.errors import StorageError
 from state_layout.files import disk
@@ -24,7 +25,7 @@ def test_a_new_life_knows_what_the_last_one_did(tmp_path: Path) -> None:
     assert first.turn() == [Submit(agent="a", attempt=1)]
     begin_agent(first.tree, "a")
     first.die("a", "failed")
-    [death] = first.turn()
+    death, _ = first.turn()
     assert isinstance(death, Delay)
     again = begin_life(first.tree)
     assert again.number == 2
@@ -79,13 +80,16 @@ def test_a_seal_ends_leftovers_first_and_may_be_repeated(tmp_path: Path) -> None
     first.turn()
     begin_agent(first.tree, "a")
     first.die("a")
-    assert first.turn() == [Seal(agent="a", attempt=1)]
+    sealed, death, _ = first.turn()
+    assert sealed == Seal(agent="a", attempt=1)
+    assert isinstance(death, Delay)
     [marks] = first.launcher.swept
     assert {mark.rsplit(":", 2)[1:] == ["a", "1"] for mark in marks} == {True}
     exit_ = read_exit(first.tree, "a", 1)
     assert exit_ is not None
     assert (exit_["reason"], exit_["by"]) == ("lost", "supervisor")
-    assert isinstance(first.turn()[0], Delay)
+    apply(first.tree, first.launcher, [sealed])
+    assert read_exit(first.tree, "a", 1) == exit_
 
 
 @pytest.mark.parametrize(

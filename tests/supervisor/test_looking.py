@@ -10,11 +10,25 @@ import pytest
 from supervised import Supervised, begin_agent, make_tree
 
 from maos_sup.core.model import Delay, Seal, Submit
+from maos_sup.launchers.base import Submission
+from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.life import begin_life
 from maos_sup.supervisor.observe import BEATS_TICKS, between_beats_s
 from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.files import disk
 from state_layout.paths import Tree
+
+
+class _Watched(MemoryLauncher):
+    """Tells when a start was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[str] = []
+
+    def submit(self, submission: Submission) -> int:
+        self.order.append("submit")
+        return super().submit(submission)
 
 
 def rewritten(tree: Tree) -> None:
@@ -67,21 +81,23 @@ def test_specs_of_many_agents_are_accepted_with_one_sync_of_the_journal(tmp_path
 
 
 def test_a_death_is_judged_and_the_next_start_asked_for_with_one_sync(tmp_path: Path) -> None:
-    supervised = Supervised(make_tree(tmp_path / "t", "a"))
+    launcher = _Watched()
+    supervised = Supervised(make_tree(tmp_path / "t", "a"), launcher)
     supervised.turn()
     begin_agent(supervised.tree, "a")
     supervised.die("a")
-    assert supervised.turn() == [Seal(agent="a", attempt=1)]
-    synced: list[str] = []
-    disk.tap(lambda operation, arguments: synced.append(operation))
+    order = launcher.order
+    order.clear()
+    disk.tap(lambda operation, arguments: order.append(operation))
     try:
-        [death] = supervised.turn()
-        assert isinstance(death, Delay)
-        assert "fdatasync" not in synced
-        assert supervised.turn() == [Submit(agent="a", attempt=2)]
-        assert synced.count("fdatasync") == 1
+        sealed, death, start = supervised.turn()
     finally:
         disk.tap(None)
+    assert isinstance(sealed, Seal)
+    assert isinstance(death, Delay)
+    assert start == Submit(agent="a", attempt=2)
+    assert order[: order.index("submit")] == ["write"] * 3 + ["fdatasync"]
+    assert "link" in order[order.index("submit") :]  # exit.json, while the successor comes up
 
 
 @pytest.mark.parametrize(
