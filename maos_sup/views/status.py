@@ -63,8 +63,9 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         _agent(tree, specs, spec, sights[name], supervisor=supervisor, phases=phases)
         for name, spec in sorted(specs.agents.items(), key=lambda item: natural(item[0]))
     ]
+    shown = phases | _asking_tasks(agents, phases)
     tasks = [
-        _task(task, phases[task.id], outcomes.get(task.id))
+        _task(task, shown[task.id], outcomes.get(task.id))
         for task in sorted(specs.tasks.values(), key=_place)
     ]
     orchestration = specs.orchestration
@@ -183,6 +184,18 @@ def _agent(
     }
 
 
+def _asking_tasks(agents: Iterable[Status], phases: Mapping[str, TaskPhase]) -> dict[str, TaskPhase]:
+    """The tasks that wait for an answer within a living process."""
+    waiting = [agent["task"] for agent in agents if agent["phase"] is AgentPhase.ASKING]
+    return {task: TaskPhase.ASKING for task in waiting if phases.get(task) is TaskPhase.RUNNING}
+
+
+def _has_open_question(status: Status) -> bool:
+    """Whether the program of the task at hand waits for a person: a call, `maos-sup agent ask`."""
+    here = (status.get("task"), status.get("run"))
+    return any((asked.get("task"), asked.get("run")) == here for asked in status.get("questions") or ())
+
+
 def _agent_phase(
     specs: Specs,
     spec: AgentSpec,
@@ -202,8 +215,9 @@ def _agent_phase(
     if told == AgentPhase.STARTING and sight.pid is not None and sight.status.get("phase") != told:
         return phase  # it has begun since: a supervisor does not publish each second
     if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
-        return AgentPhase(told) if told in _TOLD_BY_SUPERVISOR else phase
-    return phase
+        phase = AgentPhase(told) if told in _TOLD_BY_SUPERVISOR else phase
+    waits = phase in (AgentPhase.RUNNING, AgentPhase.SLOW) and _has_open_question(sight.status)
+    return AgentPhase.ASKING if waits else phase
 
 
 def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None) -> Status:

@@ -176,6 +176,8 @@ def test_a_question_waits_durably_for_its_answer(orchestra: Orchestra) -> None:
     with bus(orchestra) as ann:
         ann.begin_call("ask_human", {"question": "May I?"}, use="toolu_1")
         question = orchestra.wait(lambda: orchestra.status()["questions"], "the question")[0]
+        assert (orchestra.agent("ann")["phase"], orchestra.task("ann")["phase"]) == ("asking", "asking")
+        assert orchestra.agent("bob")["phase"] == "running"
         assert ann.call("save_state", {"key": "a", "value": 1}) == "saved 'a'"  # all else goes on
         ann.kill()
     with bus(orchestra) as ann:
@@ -194,6 +196,7 @@ def test_a_question_waits_durably_for_its_answer(orchestra: Orchestra) -> None:
         (orchestra.tree.approvals / f"{question['id']}.yes").write_text("but gently\n")
         assert ann.wait_call(asked) == ("yes: but gently", False)
         assert ann.call("ask_human", {"question": "May I?"}) == "yes: but gently"
+        orchestra.wait(lambda: orchestra.agent("ann")["phase"] == "running", "ann goes on")
     finished(orchestra)
     assert len(lines(orchestra, "ann", "asked")) == 1
 
