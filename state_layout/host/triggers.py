@@ -47,8 +47,8 @@ def pull(tree: Tree, reader: str) -> None:
 class TriggerWriter:
     """Pulls the triggers of one tree again and again, for a fifth of the cost: it keeps them open.
 
-    Safe to use from several threads. They are opened for reading as well, so that a write without a reader is no SIGPIPE; what it leaves wakes
-    the next one to listen once too often.
+    They are opened for reading as well, so that a write without a reader is no SIGPIPE; what it leaves wakes
+    the next one to listen once too often. Safe to use from several threads.
     """
 
     def __init__(self, tree: Tree) -> None:
