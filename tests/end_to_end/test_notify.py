@@ -44,7 +44,7 @@ def test_people_are_told_of_questions_failures_and_the_end(orchestra: Orchestra)
 def test_nobody_is_told_twice_by_another_supervisor(orchestra: Orchestra) -> None:
     orchestra.start({"ann": ASKING}, notify=TELL)
     orchestra.wait(lambda: len(told(orchestra)) == 1, "the question told")
-    assert orchestra.agent("ann")["phase"] == "asking"
+    orchestra.wait(lambda: orchestra.agent("ann")["phase"] == "asking", "ann asks")
     for _ in range(2):
         before = orchestra.supervisor()
         assert before is not None
