@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from state_layout.check.problem import Finding, as_note
+from state_layout.check.problem import CATALOGUE, Finding, as_note
 from state_layout.check.scan import AS_IN_A_COPY, Bounds, Scan, judge
 from state_layout.check.scene import Scene
 from state_layout.files.chain import Line
 from state_layout.lives.history import Mark
 from state_layout.paths import is_name, number_name
+
+_LIVES_ON = (
+    "one lives and still knows them, but forgets when it ends: its successor begins anew, agents keep what "
+    "they did; pause, and restore supervisor/ from a copy, if restarts and tasks given up are to count on"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +51,10 @@ def _check_presence(scene: Scene) -> None:
     begun = [agent for agent in scene.agents if scene.names(scene.tree.agent(agent).attempts)]
     if begun:
         what = f"holds no journal of a supervisor, but {begun[0]} was started by one"
-        scene.report(Finding.LIVES_MISSING, lives, what=what)
+        said = CATALOGUE[Finding.LIVES_MISSING]
+        if scene.is_supervised():  # it still knows what it did, but what it writes goes nowhere
+            said = said._replace(remedy=_LIVES_ON)
+        scene.report(Finding.LIVES_MISSING, lives, what=what, said=said)
 
 
 def _check_ended(scene: Scene, lives: Iterable[_Life]) -> None:

@@ -81,6 +81,16 @@ def test_line_being_written_by_a_living_supervisor_is_no_finding(tree: Tree) -> 
         assert check(tree) == []
 
 
+def test_lives_taken_from_a_living_supervisor_are_said_with_what_follows(tree: Tree) -> None:
+    shutil.rmtree(tree.lives)
+    with alive(tree, "supervisor"):
+        found = [problem for problem in check(tree) if problem.finding == "lives_missing"]
+        assert [problem.severity for problem in found] == [Severity.PROBLEM]
+        assert "one lives and still knows them" in found[0].remedy
+    found = [problem for problem in check(tree) if problem.finding == "lives_missing"]
+    assert "otherwise resume begins anew" in found[0].remedy
+
+
 def test_temporary_of_long_ago_is_found_although_somebody_lives(tree: Tree) -> None:
     path = tree.agents / ".x.tmp-1"
     write(path, b"")
