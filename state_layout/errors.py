@@ -14,6 +14,7 @@ _REMEDIES = {
     errno.EROFS: "mount it for writing, or copy the tree to where you may write",
     errno.EACCES: "change its owner or mode, or act as its owner",
     errno.EPERM: "change its owner or mode, or act as its owner",
+    errno.ENOTDIR: "something else stands in the place of a folder; name another place",
     errno.EEXIST: "something else stands there; name another place",
     errno.ENAMETOOLONG: "take a shorter path",
     errno.EIO: "look at the disk",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
 from maos_sup.cli import edge
-from state_layout.errors import NotATree
+from state_layout.errors import NotATree, StorageError
 from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
@@ -55,7 +56,9 @@ def word_of(tree: Tree) -> str:
 
 def complete_tree(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The ids that begin with `incomplete`; the shell adds directories where it looks like one."""
-    ids = [tree.root.name for tree in list_trees(home()) if tree.root.name.startswith(incomplete)]
+    ids = list[str]()
+    with suppress(StorageError):  # what can be completed is no place to complain
+        ids = [tree.root.name for tree in list_trees(home()) if tree.root.name.startswith(incomplete)]
     return [CompletionItem(id_) for id_ in ids] or [CompletionItem(incomplete, type="dir")]
 
 

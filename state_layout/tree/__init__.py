@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.errors import BadInput, NotATree
+from state_layout.errors import BadInput, NotATree, storage_error
 from state_layout.files.reading import is_folder, is_there, real
 from state_layout.migrations import check_version, migrate
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
@@ -84,12 +84,17 @@ def find_tree(text: str, home: Path) -> Tree:
 
 
 def list_trees(home: Path) -> list[Tree]:
-    """The trees below `home` by name, so the oldest first; what is no tree of this format is left out."""
+    """The trees below `home` by name, so the oldest first; what is no tree of this format is left out.
+
+    A home that is not there yet has none. Raises StorageError for one that cannot be read.
+    """
     try:
         with os.scandir(home) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as cause:
+        raise storage_error("list", home, cause) from cause
     return [Tree(real(home / name)) for name in names if _has_format(home / name)]
 
 

@@ -89,6 +89,21 @@ def test_list_shows_the_newest_first_and_filters(call: Call, home: Path, tree: T
     assert len(json.loads(call("list", "--limit", "1", "--json").out)["orchestrations"]) == 1
 
 
+@pytest.mark.parametrize(
+    "words", [["list"], ["status"], ["status", "2026"], ["cleanup", "--older-than", "3"]]
+)
+def test_home_that_cannot_be_read_is_an_error(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    home = tmp_path / "file"
+    home.touch()
+    monkeypatch.setenv("MAOS_SUP_HOME", str(home))
+    answer = call(*words)
+    assert (answer.code, answer.out) == (1, "")
+    why = "Not a directory; something else stands in the place of a folder; name another place"
+    assert answer.err == f"maos-sup: {home}: cannot list: {why}\n"
+
+
 def test_list_names_a_tree_that_cannot_be_read(call: Call, tree: Tree) -> None:
     tree.orchestration_spec.write_text("{")
     answer = call("list")
