@@ -81,6 +81,7 @@ class _Follower:
         self._tree, self._manner, self._started = tree, manner, Started(None)
         self._watcher, self._news, self._view = Watcher(tree), Mailbox(tree, to="all"), _view(manner)
         self._begun_s = time.monotonic()
+        self._is_timed = False  # it was begun here: who comes later cannot tell how long it took
         self._interrupts, self._obeyed = 0, 0
         self._woken = threading.Event()
         self._alone_since_s: float | None = None
@@ -97,6 +98,8 @@ class _Follower:
 
     def run(self) -> int:
         if self._manner.starts:
+            before = self._watcher.status()
+            self._is_timed = not is_settled(before) and not before["supervisor"]["alive"]
             self._started = start_supervisor(self._tree)
             prompt(self._tree)
         while True:
@@ -158,7 +161,7 @@ class _Follower:
 
     def _settled(self, status: dict[str, Any]) -> int:
         self._view.close()
-        took_s = time.monotonic() - self._begun_s
+        took_s = time.monotonic() - self._begun_s if self._is_timed else None
         self._tell("\n".join(summary_lines(status, name=word_of(self._tree), took_s=took_s)))
         return exit_code_of(status)
 

@@ -34,6 +34,11 @@ def stdout_of(tree: Tree, agent: str) -> str:
     return "".join((attempt / "stdout.log").read_text() for attempt in attempts)
 
 
+def headline(out: str) -> str:
+    """The line that says how it ended."""
+    return next(line for line in out.splitlines() if line.startswith(("done: ", "failed: ")))
+
+
 def test_run_to_the_end_says_what_happened_and_where_it_is(tmp_path: Path, home: Path, gate: Path) -> None:
     gate.touch()
     done = run("run", str(plan(tmp_path)))
@@ -41,7 +46,12 @@ def test_run_to_the_end_says_what_happened_and_where_it_is(tmp_path: Path, home:
     assert (done.returncode, done.stderr) == (0, "")
     for part in ("task alice done", "task report done", "bob discovery: a thing", "done: 2 of 2 tasks done"):
         assert part in done.stdout
+    assert headline(done.stdout).endswith(" s"), "how long it took"
     assert f"tree: {tree.root}" in done.stdout
+    for late in ("attach", "resume"):
+        assert headline(run(late, tree.root.name).stdout).endswith("1 discovery"), (
+            "not how long it was looked at"
+        )
     assert "\x1b" not in done.stdout
     assert not tree.supervisor_handle.exists()
 
