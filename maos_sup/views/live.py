@@ -96,7 +96,7 @@ def _head(status: Status) -> Text:
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append(f"{status['phase']} ", style="bold")
     head.append(one_line(status["request"]))
-    many = f"{counts['alive']} alive, {counted(counts['messages'], 'message')}"
+    many = f"{counts['alive']} alive, {counted(counts['messages'], 'message')} sent"
     head.append(f"  {printable(status['id'])}, {many}", style="dim")
     if counts["cost_usd"]:
         head.append(f", {counts['cost_usd']:.2f} USD", style="dim")
@@ -126,7 +126,7 @@ def _bar(status: Status) -> RenderableType:
 
 def _agents(status: Status, most: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    for head in ("agent", "phase", "task", "try", "done", "msgs", "usd", "output"):
+    for head in ("agent", "phase", "task", "try", "done", "sent", "read", "usd", "output"):
         table.add_column(head, no_wrap=True)
     table.add_column("last line", no_wrap=True, overflow="ellipsis", ratio=1)
     agents = (
@@ -141,7 +141,8 @@ def _agents(status: Status, most: int) -> RenderableType:
             Text(printable(agent["task"] or "")),
             Text(str(agent["attempt"] or "")),
             Text(percent(agent["progress"]) if agent["progress"] is not None else ""),
-            Text(str(agent["messages"])),
+            Text(str(agent["sent"])),
+            Text(str(agent["received"])),
             Text(f"{agent['cost_usd']:.2f}" if agent["cost_usd"] else ""),
             Text(age_text(agent["last_output_at"]) if agent["last_output_at"] else ""),
             Text(last_text(agent)),

@@ -24,7 +24,7 @@ def head_lines(status: Status) -> list[str]:
         one_line(status["request"]),
         f"{counted(counts['tasks'], 'task')} ({done or 'none'}), "
         f"{counts['alive']} of {counted(counts['agents'], 'agent')} alive, "
-        f"{counted(counts['messages'], 'message')}, {by}",
+        f"{counted(counts['messages'], 'message')} sent, {by}",
     ]
     lines += [f"spec error: {error['text']}" for error in status["spec_errors"]]
     lines += [
@@ -44,13 +44,14 @@ def agents_table(status: Status, *, width: int) -> list[str]:
             agent["task"] or "-",
             percent(agent["progress"]),
             age_text(agent["last_output_at"]),
-            str(agent["messages"]),
+            str(agent["sent"]),
+            str(agent["received"]),
             f"{agent['cost_usd']:.2f}",
             last_text(agent),
         )
         for agent in status["agents"]
     ]
-    heads = ("AGENT", "PHASE", "PID", "ATTEMPT", "TASK", "DONE", "OUTPUT", "MESSAGES", "USD", "LAST")
+    heads = ("AGENT", "PHASE", "PID", "ATTEMPT", "TASK", "DONE", "OUTPUT", "SENT", "READ", "USD", "LAST")
     return table(heads, rows, width=width)
 
 

@@ -12,6 +12,7 @@ from state_layout.lives.attempts import recall
 from state_layout.lives.checkpoints import read_checkpoints
 from state_layout.lives.history import History
 from state_layout.mail import count_undelivered, read_messages
+from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want
 
@@ -22,7 +23,7 @@ def resumption_of(tree: Tree) -> Resumption:
     """Request, age, tasks done and left, messages, and what each agent goes on from. Reads all journals."""
     status = status_of(tree)
     agents = [_agent(tree, agent, status["tasks"]) for agent in status["agents"]]
-    counts = status["counts"]
+    counts, messages = status["counts"], read_messages(tree)
     return {
         "id": status["id"],
         "request": status["request"],
@@ -37,7 +38,8 @@ def resumption_of(tree: Tree) -> Resumption:
         ],
         "tasks_failed": [task["id"] for task in status["tasks"] if task["phase"] == TaskPhase.FAILED],
         "tasks_left": counts["tasks_left"],
-        "messages": len(read_messages(tree)),
+        "messages": len(messages),
+        "messages_of_people": sum(message.sender == OPERATOR for message in messages),
         "undelivered": sum(agent["undelivered"] for agent in agents if agent["left"]),
         "agents": agents,
         "notes": status["notes"],
@@ -53,7 +55,7 @@ def resumption_lines(resumption: Resumption) -> list[str]:
         f"{resumption['id']}  {resumption['phase']}, {age_text(resumption['created_at'])} old",
         one_line(resumption["request"]),
         f"  tasks: {done} of {resumption['tasks']} done, {resumption['tasks_left']} left{failed}",
-        f"  messages: {resumption['messages']} loaded{_undelivered(resumption)}",
+        f"  messages: {_messages(resumption)}{_undelivered(resumption)}",
     ]
     at_work = [agent for agent in resumption["agents"] if agent["left"] or agent["pid"] is not None]
     lines += [f"  {agent['name']}: {_from(agent)}" for agent in at_work]
@@ -61,6 +63,12 @@ def resumption_lines(resumption: Resumption) -> list[str]:
         lines.append(f"  {'1 agent has' if finished == 1 else f'{finished} agents have'} nothing left to do")
     lines += [f"  spec error: {error['text']}" for error in resumption["spec_errors"]]
     return lines + [f"  note: {note}" for note in resumption["notes"]]
+
+
+def _messages(resumption: Resumption) -> str:
+    """All that `messages` shows; what agents sent is what `status` counts."""
+    total, of_people = resumption["messages"], resumption["messages_of_people"]
+    return f"{total - of_people} sent by agents" + (f", {of_people} by people" if of_people else "")
 
 
 def _undelivered(resumption: Resumption) -> str:

@@ -40,8 +40,8 @@ def saved_line(status: Status, *, name: str) -> str:
     under_way = f", under way: {', '.join(begun)}" if begun else ""
     return (
         f"{status['phase']}; saved: {counts['tasks'] - counts['tasks_left']} of "
-        f"{counted(counts['tasks'], 'task')} settled{under_way}, {counted(counts['messages'], 'message')}, "
-        f"all output. Go on with: maos-sup resume {name}"
+        f"{counted(counts['tasks'], 'task')} settled{under_way}, "
+        f"{counted(counts['messages'], 'message')} sent, all output. Go on with: maos-sup resume {name}"
     )
 
 
@@ -51,7 +51,7 @@ def _headline(status: Status, took_s: float | None) -> str:
     parts = [
         f"{done} of {counted(counts['tasks'], 'task')} done",
         counted(counts["agents"], "agent"),
-        counted(counts["messages"], "message"),
+        f"{counted(counts['messages'], 'message')} sent",
         counted(counts["discoveries"], "discovery"),
     ]
     if counts["cost_usd"]:

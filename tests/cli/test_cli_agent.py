@@ -68,6 +68,10 @@ def test_verbs_do_what_they_say(tmp_path: Path, home: Path) -> None:
     assert "alice/bob/1\trequest\thello there\n" in (workspace / "lines").read_text()
     assert len((workspace / "lines").read_text().splitlines()) == 3
     assert (workspace / "rest").read_text() == ""
+    run("send", tree.root.name, "bob", "well done")  # every command counts messages under the same names
+    assert "3 messages sent" in run("status", tree.root.name).stdout
+    assert "messages: 3 sent by agents, 1 by people\n" in run("checkpoint", tree.root.name).stdout
+    assert len(run("messages", tree.root.name).stdout.splitlines()) == 4
 
 
 def test_verbs_outside_an_agent_say_what_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,6 @@ def test_nobody_is_sent_to_logs_that_are_empty(make_tree: MakeTree) -> None:
 
 def test_one_task_and_one_agent_are_one(make_tree: MakeTree) -> None:
     status = status_of(make_tree(1))
-    assert "1 task (1 ready), 0 of 1 agent alive, 0 messages" in head_lines(status)[2]
-    assert "0 of 1 task done, 1 agent, 0 messages, 0 discoveries" in summary_lines(status, name="x")[0]
+    assert "1 task (1 ready), 0 of 1 agent alive, 0 messages sent" in head_lines(status)[2]
+    assert "0 of 1 task done, 1 agent, 0 messages sent, 0 discoveries" in summary_lines(status, name="x")[0]
     assert "0 of 1 task settled" in saved_line(status, name="x")
