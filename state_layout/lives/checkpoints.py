@@ -24,6 +24,7 @@ from state_layout.lives.history import History, Mark
 from state_layout.paths import AttemptPaths
 
 _OPENING, _CLOSING = b',"sha256":"', b'"}'
+_BLOCK_BYTES = 4096
 SLOTS = (0, 1)
 
 
@@ -72,15 +73,15 @@ class Checkpointer:
 def write_checkpoint(paths: AttemptPaths, slot: int, *, history: History, at: str) -> None:
     """Overwrite `slot` with `history`, durably. Raises StorageError; then the slot may be invalid."""
     path = paths.checkpoint(slot)
-    data = encoded(history, at=at)
-    is_new = not path.exists()
+    data = _filled(encoded(history, at=at))
     try:
         with atomic.opened(path, os.O_WRONLY | os.O_CREAT) as descriptor:
-            _overwrite(descriptor, data)
+            size = os.fstat(descriptor).st_size
+            _overwrite(descriptor, data, size)
             disk.fdatasync(descriptor)
     except OSError as cause:
         raise storage_error("write", path, cause) from cause
-    if is_new:
+    if size == 0:
         atomic.fsync_folder(path.parent)
 
 
@@ -117,11 +118,18 @@ def decoded(data: bytes) -> Checkpoint | None:
         return None
 
 
-def _overwrite(descriptor: int, data: bytes) -> None:
+def _filled(line: bytes) -> bytes:
+    """`line` and blanks up to a whole block: a file that keeps its length is synced without its inode."""
+    blanks = -(len(line) + 1) % _BLOCK_BYTES
+    return line + b" " * blanks + b"\n"
+
+
+def _overwrite(descriptor: int, data: bytes, size: int) -> None:
+    """Put `data` in place of the `size` bytes that are there."""
     written = 0
     while written < len(data):
         written += disk.pwrite(descriptor, data[written:], written)
-    if os.fstat(descriptor).st_size > len(data):
+    if size > len(data):
         disk.truncate(descriptor, len(data))
 
 

@@ -54,7 +54,26 @@ def test_file_has_the_form_of_format_md(paths: AttemptPaths, tmp_path: Path) -> 
 def test_shorter_checkpoint_leaves_nothing_of_the_longer(paths: AttemptPaths, tmp_path: Path) -> None:
     write_checkpoint(paths, 0, history=history_of(1, text="x" * 9000), at="T")
     write_checkpoint(paths, 0, history=history_of(2), at="T")
-    assert (tmp_path / "checkpoint.0.json").stat().st_size < 1000
+    assert (tmp_path / "checkpoint.0.json").stat().st_size == 4096
+    assert read_checkpoints(paths)[0].history.tokens == 2
+
+
+@pytest.mark.parametrize("chars", [0, 1, 3000, 3500, 4096, 9000])
+def test_file_is_one_line_and_blanks_up_to_a_block(paths: AttemptPaths, tmp_path: Path, chars: int) -> None:
+    for number in range(40):
+        write_checkpoint(paths, 0, history=history_of(number, text="x" * (chars + number)), at="T")
+        data = (tmp_path / "checkpoint.0.json").read_bytes()
+        line, _, rest = data.partition(b"\n")
+        assert len(data) % 4096 == 0 and data.endswith(b"\n") and rest.strip() == b""
+        assert codec.decode_object(data) == codec.decode_object(line)
+        assert read_checkpoints(paths)[0].history.tokens == number
+
+
+def test_checkpoint_of_before_blanks_is_read_and_overwritten(paths: AttemptPaths, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.0.json"
+    path.write_bytes(encoded(history_of(1), at="T"))
+    assert read_checkpoints(paths)[0].history.tokens == 1
+    write_checkpoint(paths, 0, history=history_of(2), at="T")
     assert read_checkpoints(paths)[0].history.tokens == 2
 
 
