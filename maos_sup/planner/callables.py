@@ -1,20 +1,23 @@
 """Whether the function that a plan names is there, read from its source: no code of a user is run for it.
 
-Judged only as far as the source says: a star import, a module `__getattr__` or a module that is not written
-in Python may define anything.
+Judged only as far as the source says: a star import, a module `__getattr__`, one that makes names by other
+means (`globals`, `exec`, ...) or a module that is not written in Python may define anything.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from state_layout.files.reading import is_file
+from state_layout.files.reading import is_file, is_there
 from state_layout.shapes.wording import closest
 
 _ANYTHING = "*"
+_HIDDEN_WAYS = frozenset(  # to define names
+    {"globals", "locals", "vars", "exec", "eval", "setattr", "modules", "_convert_"}
+)
 
 
 def callable_fault(name: str, folders: Sequence[Path]) -> str | None:
@@ -22,8 +25,9 @@ def callable_fault(name: str, folders: Sequence[Path]) -> str | None:
     module, _, path = name.partition(":")
     source = _source(module, folders)
     if source is None:
-        if _is_installed(module):
-            return None
+        installed = _installed(module)
+        if installed is not None:
+            return _fault_of_installed(module, path.partition(".")[0], installed)
         where = "beside the plan, in the project" if len(folders) > 1 else "beside the plan"
         return f"but there is no module {module!r} {where} or in Python; write {module.replace('.', '/')}.py"
     try:
@@ -37,12 +41,11 @@ def callable_fault(name: str, folders: Sequence[Path]) -> str | None:
 
 
 def _fault_in(parsed: ast.Module, wanted: str, source: Path) -> str | None:
-    names = dict(_defined(parsed.body))
+    names = _names(parsed)
     if wanted not in names:
         if _ANYTHING in names:
             return None
-        functions = [name for name, node in names.items() if isinstance(node, ast.FunctionDef)]
-        remedy = closest(wanted, functions) or "define it"
+        remedy = closest(wanted, _functions(names)) or "define it"
         return f"but {source.name} defines no {wanted!r}; {remedy}"
     if isinstance(names[wanted], ast.AsyncFunctionDef):
         return f"but {wanted!r} in {source.name} is async; make it plain, and call asyncio.run in a step"
@@ -59,12 +62,61 @@ def _source(module: str, folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def _is_installed(module: str) -> bool:
-    """Whether Python finds the package; its parents are not imported, so no more is known."""
+def _installed(module: str) -> Sequence[Path] | None:
+    """Where the source of an installed module may lie, nowhere if that is not known; None if there is none.
+
+    Only its top package is looked for by Python, and nothing is imported; the rest is a matter of files.
+    """
+    top, *rest = module.split(".")
     try:
-        return importlib.util.find_spec(module.partition(".")[0]) is not None
+        spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
-        return False
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+    return [
+        path
+        for folder in spec.submodule_search_locations or ()
+        for path in (Path(folder, *rest, "__init__.py"), Path(folder, *rest).with_suffix(".py"))
+    ]
+
+
+def _fault_of_installed(module: str, wanted: str, places: Sequence[Path]) -> str | None:
+    """What is wrong with the name `wanted` of an installed module, if its source tells for sure."""
+    source = next(filter(is_file, places), None)
+    if source is None or any(is_there(source.parent / name) for name in (wanted, f"{wanted}.py")):
+        return None  # written in C, for one; or a module of the package may be meant
+    try:
+        names = _names(ast.parse(source.read_bytes()))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if wanted in names or _ANYTHING in names:
+        return None
+    remedy = closest(wanted, _functions(names)) or "name a function that it has"
+    return f"but the module {module!r}, which is installed, defines no {wanted!r}; {remedy}"
+
+
+def _functions(names: Mapping[str, ast.AST]) -> list[str]:
+    return [name for name, node in names.items() if isinstance(node, ast.FunctionDef)]
+
+
+def _names(parsed: ast.Module) -> dict[str, ast.AST]:
+    """The names of a module, and what defines them; `*` where it may have any."""
+    names = dict(_defined(parsed.body))
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Global):
+            names |= {name: node for name in node.names if name not in names}
+        elif isinstance(node, ast.Match):
+            names |= dict(_defined([line for case in node.cases for line in case.body]))
+        elif _word(node) in _HIDDEN_WAYS:
+            names[_ANYTHING] = node
+    return names
+
+
+def _word(node: ast.AST) -> str | None:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
 
 
 def _defined(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

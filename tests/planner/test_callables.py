@@ -45,6 +45,8 @@ def plan(name: str, more: str = "") -> str:
             "work:fast",
         ),
         *("pack:go", "pack.deep:go", "anything:at_all", "magic:at_all", "json:loads", "os.path:join"),
+        *("json.decoder:scanner", "json:decoder", "math:sin", "enum:Enum", "collections.abc:Mapping"),
+        *("xml.dom:minidom", "shutil:rmtree", "hidden:at_all", "asyncio:run", "unittest:main"),
     ],
 )
 def test_function_that_may_be_there_is_taken(load: Load, tmp_path: Path, name: str) -> None:
@@ -53,6 +55,7 @@ def test_function_that_may_be_there_is_taken(load: Load, tmp_path: Path, name: s
     (tmp_path / "pack" / "__init__.py").write_text("def go(context): ...")
     (tmp_path / "pack" / "deep.py").write_text("def go(context): ...")
     (tmp_path / "anything.py").write_text("from json import *")
+    (tmp_path / "hidden.py").write_text("globals().update(at_all=print)")
     (tmp_path / "magic.py").write_text("def __getattr__(name): ...")
     assert load(plan(name)).agents["a"]["callable"] == name
 
@@ -63,6 +66,14 @@ def test_function_that_may_be_there_is_taken(load: Load, tmp_path: Path, name: s
         ("work:mian", "but work.py defines no 'mian'; did you mean 'main'?"),
         ("work:nothing", "but work.py defines no 'nothing'; define it"),
         ("work:later", "but 'later' in work.py is async"),
+        (
+            "json:laods",
+            "but the module 'json', which is installed, defines no 'laods'; did you mean 'loads'?",
+        ),
+        (
+            "json.tool:nosuch",
+            "but the module 'json.tool', which is installed, defines no 'nosuch'; name a function",
+        ),
         ("nowhere_at_all:main", "but there is no module 'nowhere_at_all' beside the plan or in Python"),
         ("broken:main", "but broken.py:1 is no valid Python"),
     ],
