@@ -108,9 +108,10 @@ class Redactor:
         if not fields:
             return fields
         encoded = codec.encode(fields).decode()
-        if not any(search(encoded) for search in self._searches):
-            return fields
-        return {key: item if key in _NAMES else self.value(item) for key, item in fields.items()}
+        for search in self._searches:
+            if search(encoded):
+                return {key: item if key in _NAMES else self.value(item) for key, item in fields.items()}
+        return fields
 
     def text(self, text: str) -> str:
         """`text` without secrets."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+_CAN_ADVISE = hasattr(os, "posix_fadvise")
 _NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 _NO_FILE = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or a socket", errno.EISDIR: "a folder"}
 Tap = Callable[[str, tuple[object, ...]], None]
@@ -46,7 +47,7 @@ def begin_write(descriptor: int, offset: int, length: int) -> None:
 
     After Postgres, which does it so where `sync_file_range` cannot be called.
     """
-    if hasattr(os, "posix_fadvise"):
+    if _CAN_ADVISE:
         with suppress(OSError):
             os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 

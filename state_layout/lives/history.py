@@ -72,8 +72,9 @@ class History:
         folds = _FOLDS.get(entry["type"])
         if folds is not None:
             folds(self, entry)
-        for key in _EFFECTS.keys() & entry.keys():
-            _EFFECTS[key](self, entry[key])
+        for key, fold in _EFFECTS.items():
+            if key in entry:
+                fold(self, entry[key])
         self.position = line.end
 
     def to_json(self) -> dict[str, Any]:
