@@ -1,4 +1,8 @@
-"""Durable message sends per second, 1 KB each, from 1 and 8 processes: ours, raw append, SQLite, peers."""
+"""Durable message sends per second, 1 KB each, from 1 and 8 processes: ours, raw append, SQLite, peers.
+
+Ours is what every agent does, through its ledger: redact, journal, sync, mail, wake. `twice` is what of it no
+language could leave out.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ from pathlib import Path
 from bench.figures import Bars, Contestant, Figures, Row, Section, interleaved, not_run, ratio, sized, spread
 from bench.peers.stores import STORES, send_rate, why_absent
 from bench.together import rate_of
-from state_layout.files import atomic
-from state_layout.files.journal import Journal
-from state_layout.lives.history import History
-from state_layout.mail.outbox import Outbox
+from maos_sup.agents.ledger import Ledger
+from state_layout.host.triggers import TriggerReader, remove_triggers
+from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree
 
-TEXT = "x" * 1000
+TEXT, READER = "x" * 1000, "reader"
 DATABASE = "messages.db"
-SENDS = sized(3000, 400)
+SENDS = sized(6000, 400)
 OURS, RAW, MAOS = "maos-sup", "raw append + fdatasync, own file", "MAOS"
+TWICE = "raw append + fdatasync, and a second append unsynced"
 FULL, NORMAL = "sqlite3 WAL, synchronous=FULL", "sqlite3 WAL, synchronous=NORMAL"
 _Sender = Callable[[Path, int, int], None]  # folder, number of the process, how many sends
 
@@ -36,22 +40,30 @@ def raw(folder: Path, number: int, count: int) -> None:
     os.close(descriptor)
 
 
-def ours(folder: Path, number: int, count: int) -> None:
-    """What an agent does to send: plan, journal the send, sync, append to the recipient's mail file."""
-    tree = Tree(folder)
-    name = f"sender{number}"
-    journal_path = tree.agent(name).attempt(1).journal
-    atomic.make_folder(journal_path.parent)
-    journal = Journal.create(journal_path)
-    outbox = Outbox(tree, name, attempt=1)
-    outbox.catch_up(History())
+def twice(folder: Path, number: int, count: int) -> None:
+    """As `raw`, and the record once more into a second file: what ours cannot leave out."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    journal, mail = (os.open(folder / f"{number}.{name}", flags, 0o600) for name in ("log", "mail"))
+    record = TEXT.encode() + b"\n"
     for _ in range(count):
-        message = {"text": TEXT}
-        outbox.plan("reader", message)
-        journal.commit("sent", {"sent": [message]})
-        outbox.deliver([message])
-    journal.close()
-    outbox.close()
+        os.write(journal, record)
+        os.fdatasync(journal)
+        os.write(mail, record)
+    os.close(journal)
+    os.close(mail)
+
+
+def ours(folder: Path, number: int, count: int) -> None:
+    """What an agent does to send, from its first line on: all that `Ledger.commit` does."""
+    tree, name = Tree(folder), f"sender{number}"
+    known = recall(tree, name)
+    attempt = begin_attempt(tree, name, recall=known, settings={})
+    known.history.take(attempt.start)
+    ledger = Ledger(tree, name, attempt=attempt, history=known.history)
+    ledger.catch_up()
+    for _ in range(count):
+        ledger.commit("sent", {}, messages=[{"to": READER, "text": TEXT}])
+    ledger.close()
 
 
 def sqlite_full(folder: Path, number: int, count: int) -> None:
@@ -70,8 +82,8 @@ def sqlite(folder: Path, number: int, count: int, *, synchronous: str) -> None:
     base.execute(f"PRAGMA synchronous={synchronous}")
     for _ in range(count):
         base.execute(
-            "INSERT INTO message (sender, recipient, at, text) VALUES (?, 'reader', ?, ?)",
-            (number, time.time(), TEXT),
+            "INSERT INTO message (sender, recipient, at, text) VALUES (?, ?, ?, ?)",
+            (number, READER, time.time(), TEXT),
         )
     base.close()
 
@@ -80,7 +92,7 @@ def _prepare(folder: Path) -> None:
     """What stands before anybody sends: our specs, the schema of SQLite (made by many, it is locked)."""
     agents = folder / "spec" / "agents"
     agents.mkdir(parents=True)
-    for name in ["reader", *(f"sender{number}" for number in range(8))]:
+    for name in [READER, *(f"sender{number}" for number in range(8))]:
         (agents / f"{name}.json").write_text('{"kind": "command", "command": ["true"]}\n')
     with sqlite3.connect(folder / DATABASE) as base:
         base.execute("PRAGMA journal_mode=WAL")
@@ -93,7 +105,13 @@ def rate(sender: _Sender, processes: int) -> Contestant:
 
     def run(folder: Path) -> float:
         _prepare(folder)
-        return rate_of(sender, processes, folder, total=SENDS)
+        tree = Tree(folder)
+        trigger = TriggerReader(tree, READER)  # somebody listens, as a rule
+        try:
+            return rate_of(sender, processes, folder, total=SENDS)
+        finally:
+            trigger.close()
+            remove_triggers(tree)
 
     return run
 
@@ -108,7 +126,13 @@ def measure() -> list[Section]:
 
 def _sends(processes: int, least: dict[str, float]) -> Section:
     """One table; `least`: how many times the figure of another ours has to be."""
-    senders: dict[str, _Sender] = {OURS: ours, RAW: raw, FULL: sqlite_full, NORMAL: sqlite_normal}
+    senders: dict[str, _Sender] = {
+        OURS: ours,
+        RAW: raw,
+        TWICE: twice,
+        FULL: sqlite_full,
+        NORMAL: sqlite_normal,
+    }
     contestants = {name: rate(sender, processes) for name, sender in senders.items()}
     failed: dict[str, str] = {}
     for store in STORES:
