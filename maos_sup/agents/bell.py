@@ -12,7 +12,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -31,11 +31,13 @@ class Bell:
         self._main = threading.main_thread().ident or 0
         self._interruptible = False
         self._lock = threading.RLock()  # a signal handler may come in between
+        self._sleeper = list[int](), _poll_of(self._heard)
         self.ending: Ending | None = None
         self.ended_s = 0.0  # when `ending` was set last, monotonic
         self.is_acted_on = False  # too late to take a soft ending back
         self.was_unwound = False  # a user's code was told to end by an exception
         self.signalled = False  # the process itself was told to stop
+        self.on_end: Callable[[], None] = lambda: None  # called when `ending` was set; never waits
 
     def listen(self) -> None:
         """Take the signals. For the main thread."""
@@ -55,6 +57,7 @@ class Bell:
                 return
             self.ending, self.ended_s = ending, time.monotonic()
         self.ring()
+        self.on_end()
         if ending not in SOFT:
             signal.pthread_kill(self._main, _NUDGE)
 
@@ -79,16 +82,25 @@ class Bell:
 
     def wait(self, descriptors: Sequence[int], timeout_s: float | None) -> list[int]:
         """Wait for one of `descriptors`, the bell or the end of the time; those that are readable."""
-        poll = select.poll()
-        for descriptor in (self._heard, *descriptors):
-            poll.register(descriptor, select.POLLIN)
         timeout_s = _LONGEST_WAIT_S if timeout_s is None else min(timeout_s, _LONGEST_WAIT_S)
+        ready = self._wait(_poll_of(self._heard, *descriptors), timeout_s)
+        return [descriptor for descriptor in ready if descriptor != self._heard]
+
+    def sleep(self, descriptors: Sequence[int], timeout_s: float) -> bool:
+        """As `wait`, for one thread that waits for the same again and again; whether it ended early."""
+        known, poll = self._sleeper
+        if known != descriptors:
+            poll = _poll_of(self._heard, *descriptors)
+            self._sleeper = [*descriptors], poll
+        return bool(self._wait(poll, timeout_s))
+
+    def _wait(self, poll: select.poll, timeout_s: float) -> list[int]:
         ready = [found for found, _ in poll.poll(max(0.0, timeout_s) * 1000)]
         if self._heard in ready:
             with suppress(BlockingIOError):
                 while len(os.read(self._heard, 4096)) == 4096:
                     pass
-        return [descriptor for descriptor in ready if descriptor != self._heard]
+        return ready
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -121,3 +133,10 @@ class Bell:
         if self._interruptible and ending is not None and ending not in SOFT:
             self._interruptible, self.was_unwound = False, True
             raise Ended(ending)
+
+
+def _poll_of(*descriptors: int) -> select.poll:
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return poll

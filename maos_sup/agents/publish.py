@@ -33,7 +33,7 @@ class Publisher:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._tree, self._told = tree, (None, list[str]())
-        self._known_changes, self._due_s = -1, 0.0
+        self._known_changes, self.due_s = -1, 0.0  # when the next may follow, monotonic
         self.phase, self.reason = "starting", None
         self.task: tuple[str, int] | None = None
         self.began_s = 0.0
@@ -43,8 +43,13 @@ class Publisher:
 
     def refresh(self) -> None:
         """Publish if something changed and the last time is long enough ago."""
-        if self._ledger.changes != self._known_changes and time.monotonic() >= self._due_s:
+        if self.is_behind and time.monotonic() >= self.due_s:
             self.publish()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something was recorded since the last snapshot."""
+        return self._ledger.changes != self._known_changes
 
     def publish(self) -> None:
         """Publish now, unless memory is ahead of a journal that failed. What cannot be written is left to the
@@ -60,7 +65,7 @@ class Publisher:
         if not self._ledger.is_sound:
             return
         self._known_changes = self._ledger.changes
-        self._due_s = time.monotonic() + LEAST_INTERVAL_S
+        self.due_s = time.monotonic() + LEAST_INTERVAL_S
         value = self._ledger.look(self._snapshot)
         wanted = (value["reason"], [asked["id"] for asked in value["questions"]])
         try:

@@ -2,6 +2,9 @@
 
 It goes on while the working thread is busy in a program or in a user's code. It never works itself: it rings
 the bell, and where a user's code does not hear it within the grace it ends the process, all records kept.
+
+While nothing happens it rests until something is due, its trigger is pulled or the kernel tells of output
+(`Pace`), and what it does then is little: a hundred agents that wait for their programs cost next to nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +19,22 @@ from maos_sup.agents.bell import Bell
 from maos_sup.agents.kind import SOFT, Ending
 from maos_sup.agents.leftovers import reap
 from maos_sup.agents.life import Life, write_handle
+from maos_sup.agents.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
+from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
 from state_layout.errors import StorageError
 from state_layout.host.triggers import TriggerReader
+from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import answer_to
 
-SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.25
+REST_S = 2.0  # the longest without a look at what is wanted
+CARE_S = 10.0  # and without one at what may have gone unnoticed
+TOGETHER_S = 0.25
 _MARGIN_S = 1.0  # for the working thread to hear of it
 _ACTING_S = 10.0  # for one that is at it
+_A_MOMENT_S = 0.001  # past a deadline
+_BEATS_WITHIN_HANG = 8  # that are not missed at rest
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -37,21 +47,36 @@ class Pulse:
         self._own = Bell()  # wakes this thread
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._is_over = False
-        self._idle_s = SHORTEST_LOOK_S
+        self._bell.on_end = self._own.ring
+        self._pace = Pace(life.files.root)
+        self._is_unsaved = True  # something may have been written since it was made durable last
         now_s, intervals = time.monotonic(), life.specs.now.orchestration.intervals
         self._due = {
             "beat": now_s,
+            "care": now_s,
             "save": now_s + intervals.save_s,
             "checkpoint": now_s + intervals.checkpoint_s,
         }
-        self._looked_s = now_s
+        self._looked_s, self._is_waiting = now_s, False  # for a person
         self._program_told: int | None = None
         self._has_gone_off = False
         self.task: TaskSpec | None = None
-        self.charged_from_s: float | None = None  # the time charged to the task, monotonic; None: none (held)
+        self._edits_for: TaskSpec | None = None
+        self._edits = self._stamps()
+        self._charged_from_s: float | None = None
         self.program: int | None = None  # the program under way
         self.children: set[int] = set()  # whose ends somebody else waits for
         self.may_reap = False
+
+    @property
+    def charged_from_s(self) -> float | None:
+        """Since when time is charged to the task, monotonic; None: it is not (held)."""
+        return self._charged_from_s
+
+    @charged_from_s.setter
+    def charged_from_s(self, since_s: float | None) -> None:
+        self._charged_from_s = since_s
+        self._own.ring()  # another deadline
 
     def start(self) -> None:
         """Begin to beat."""
@@ -66,7 +91,7 @@ class Pulse:
 
     def hurry(self) -> None:
         """Look again soon."""
-        self._idle_s = SHORTEST_LOOK_S
+        self._pace.hurry()
         self._own.ring()
 
     def _run(self) -> None:
@@ -75,8 +100,7 @@ class Pulse:
         try:
             while not self._is_over:
                 self._round(trigger)
-                if not self._is_over:
-                    self._own.wait([] if trigger is None else [trigger.fileno()], self._idle_s)
+                self._rest(trigger)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: the working one must learn of it
             if not isinstance(error, StorageError):
                 traceback.print_exc()
@@ -85,7 +109,53 @@ class Pulse:
         finally:
             if trigger is not None:
                 trigger.close()
+            self._pace.close()
             self._stay_forceful()
+
+    def _descriptors(self, trigger: TriggerReader | None) -> list[int]:
+        """What wakes this thread, beside its bell."""
+        return [*([] if trigger is None else [trigger.fileno()]), *self._pace.descriptors()]
+
+    def _rest(self, trigger: TriggerReader | None) -> None:
+        """Wait until another round is called for. At rest that is seldom: only signs of life go on."""
+        descriptors = [*([] if trigger is None else [trigger.fileno()]), *self._pace.descriptors()]
+        now_s = time.monotonic()
+        if not self._is_at_rest():
+            self._own.sleep(descriptors, self._rest_s(now_s))
+            return
+        beat_s, deadline_s = self._between_beats_s(), self._deadline_s()
+        while now_s < self._due["care"] and not self._edits.have_changed():
+            until_s = min(_together(now_s, beat_s), deadline_s)
+            if self._own.sleep(descriptors, until_s - now_s):
+                return
+            now_s = time.monotonic()
+            if now_s >= deadline_s:
+                return
+            self._life.beats.beat()
+            self._due["beat"] = now_s + beat_s
+
+    def _rest_s(self, now_s: float) -> float:
+        """How long there is nothing to do."""
+        dues_s = [now_s + self._pace.idle_s, self._due["beat"], self._deadline_s()]
+        if self._is_unsaved:
+            dues_s.append(self._due["save"])
+        if self._life.publisher.is_behind:
+            dues_s.append(self._life.publisher.due_s)
+        return min(due_s for due_s in dues_s if due_s > now_s) - now_s  # what is late was seen to
+
+    def _is_at_rest(self) -> bool:
+        """Whether whatever comes is told, and what came is dealt with."""
+        is_told = self._pace.is_resting and not self._translator.is_waiting
+        return is_told and not self._is_unsaved and not self._life.publisher.is_behind
+
+    def _deadline_s(self) -> float:
+        """When something has to be decided, whatever happens until then."""
+        due_s, task, bell = self._due["checkpoint"], self.task, self._bell
+        if task is not None and self._charged_from_s is not None:
+            due_s = min(due_s, self._charged_from_s + self._life.specs.timeout_s(task) + _A_MOMENT_S)
+        if task is not None and bell.ending is not None and bell.ending not in SOFT:
+            due_s = min(due_s, bell.ended_s + self._patience_s() + _A_MOMENT_S)
+        return due_s
 
     def _trigger(self) -> TriggerReader | None:
         try:
@@ -96,19 +166,33 @@ class Pulse:
     def _round(self, trigger: TriggerReader | None) -> None:
         now_s = time.monotonic()
         if trigger is not None and trigger.drain():
-            self._idle_s = SHORTEST_LOOK_S
+            self._pace.hurry()
             self._bell.ring()
-        if self._translator.run():
-            self._idle_s = SHORTEST_LOOK_S
-        else:
-            self._idle_s = min(LONGEST_LOOK_S, self._idle_s * 1.5)
+            self._take_answers()
+        if self._pace.is_resting:
+            self._look_for_edits()
+        self._do_what_is_due(now_s, trigger)
+        self._look_at_output()
         if self.program != self._program_told:
             self._tell_handle()
         self._look_at_wants()
         self._spare_who_waits(now_s)
         self._look_at_clock(now_s)
-        self._do_what_is_due(now_s, trigger)
         self._life.publisher.refresh()
+
+    def _look_at_output(self) -> None:
+        """Understand what is new, unless the kernel would have told of it."""
+        pace, is_waiting = self._pace, self._translator.is_waiting
+        was_told = pace.hear()
+        if pace.is_resting and not is_waiting:
+            return
+        self._is_unsaved = True
+        if not was_told and not is_waiting:
+            pace.rest()
+        if self._translator.run():
+            pace.hurry()
+        else:
+            pace.slow_down(longest_s=LONGEST_LOOK_S if was_told or is_waiting else QUIET_LOOK_S)
 
     def _look_at_wants(self) -> None:
         task, specs = self.task, self._life.specs
@@ -124,15 +208,16 @@ class Pulse:
     def _spare_who_waits(self, now_s: float) -> None:
         """A program that waits for a person is neither hung nor late."""
         since_s, self._looked_s = now_s - self._looked_s, now_s
-        calls = self._translator.calls
-        if calls is None or not calls.is_waiting_for_people or self.task is None:
+        calls, has_waited = self._translator.calls, self._is_waiting
+        self._is_waiting = calls is not None and calls.is_waiting_for_people
+        if not self._is_waiting or self.task is None:
             return
-        if self.charged_from_s is not None:
-            self.charged_from_s += since_s
+        if self._charged_from_s is not None and has_waited:
+            self._charged_from_s += since_s
         self._life.beats.progress(self._life.specs.timeout_s(self.task))
 
     def _look_at_clock(self, now_s: float) -> None:
-        task, since_s = self.task, self.charged_from_s
+        task, since_s = self.task, self._charged_from_s
         if task is not None and since_s is not None and now_s - since_s > self._life.specs.timeout_s(task):
             self._bell.end(Ending.TIMEOUT)
         self._force_if_deaf(now_s)
@@ -142,12 +227,14 @@ class Pulse:
         ending = self._bell.ending
         if self.task is None or ending is None or ending in SOFT or self._has_gone_off:
             return
-        patience_s = self._life.specs.limits().stop_grace_s + _MARGIN_S
-        if self._bell.is_acted_on:
-            patience_s = 2 * patience_s + _ACTING_S
-        if now_s > self._bell.ended_s + patience_s:
+        if now_s > self._bell.ended_s + self._patience_s():
             self._has_gone_off = True
             self._force(ending)
+
+    def _patience_s(self) -> float:
+        """How long the working thread has to react to a hard ending."""
+        patience_s = self._life.specs.limits().stop_grace_s + _MARGIN_S
+        return 2 * patience_s + _ACTING_S if self._bell.is_acted_on else patience_s
 
     def _stay_forceful(self) -> None:
         """After trouble of our own: still see to it that the working thread ends."""
@@ -157,15 +244,26 @@ class Pulse:
 
     def _do_what_is_due(self, now_s: float, trigger: TriggerReader | None) -> None:
         intervals = self._life.specs.now.orchestration.intervals
-        if self._is_due("beat", now_s, intervals.beat_s):
+        if self._is_due("beat", now_s, self._between_beats_s()):
             self._life.beats.beat()
+            self._take_answers()
+            self._look_for_edits()
+        if self._is_due("care", now_s, max(intervals.beat_s, CARE_S if self._pace.is_resting else 0.0)):
             self._look_after(trigger)
-        if self._is_due("save", now_s, intervals.save_s):
+        if self._is_unsaved and self._is_due("save", now_s, intervals.save_s):
+            self._is_unsaved = not self._pace.is_resting
             self._translator.sync()
             self._life.ledger.sync()
         if self._is_due("checkpoint", now_s, intervals.checkpoint_s):
             self._life.ledger.checkpoint()
-        self._idle_s = min(self._idle_s, intervals.beat_s, intervals.save_s)
+
+    def _between_beats_s(self) -> float:
+        """At rest beats are more seldom, but often enough for who judges by `hang_s`."""
+        specs = self._life.specs
+        beat_s = specs.now.orchestration.intervals.beat_s
+        if not self._pace.is_resting:
+            return beat_s
+        return max(beat_s, min(REST_S, specs.limits().hang_s / _BEATS_WITHIN_HANG))
 
     def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
         due_s = min(self._due[what], now_s + every_s)  # the interval may have been edited
@@ -176,18 +274,33 @@ class Pulse:
         return True
 
     def _look_after(self, trigger: TriggerReader | None) -> None:
-        """What needs a look once in a while."""
+        """What needs a look once in a while: nothing tells of it, or what tells of it may be lost."""
         life = self._life
-        self._bell.ring()  # a trigger may have been lost
         if trigger is not None:
             trigger.mend()
-        if not life.tree.handle(life.agent).exists():  # run/ was deleted
-            self._tell_handle()
         if life.publisher.is_missing():
             life.publisher.publish()
         if self.may_reap:
             reap(but=frozenset(self.children))
-        self._take_answers()
+        if self._translator.run():
+            self._is_unsaved = True
+        self._bell.ring()
+
+    def _look_for_edits(self) -> None:
+        """What people do by hand pulls no trigger: mail, edits, `run/` deleted."""
+        if self.task is self._edits_for and not self._edits.have_changed():
+            return
+        if not self._life.tree.handle(self._life.agent).exists():
+            self._tell_handle()
+        self._edits_for, self._edits = self.task, self._stamps()
+        self._bell.ring()
+
+    def _stamps(self) -> Stamps:
+        """The files that people may edit, and the handle."""
+        tree, agent, task = self._life.tree, self._life.agent, self.task
+        files = [tree.orchestration_spec, tree.agent_spec(agent), tree.handle(agent)]
+        files += [tree.mail_file(box, OPERATOR) for box in (agent, ALL)]
+        return Stamps(files if task is None else [*files, tree.task_spec(task.id)])
 
     def _tell_handle(self) -> None:
         self._program_told = program = self.program
@@ -202,3 +315,10 @@ class Pulse:
                 fields = {"question": question["id"], "answer": "yes" if answer.is_yes else "no"}
                 life.ledger.commit("answered", fields | {"text": answer.text})
                 self._bell.ring()
+
+
+def _together(now_s: float, after_s: float) -> float:
+    """A moment at most `after_s` from now that other agents choose too: what one of them has brought into the
+    caches is there for the next, which halves the cost of a wake-up."""
+    at_s = now_s + after_s
+    return at_s // TOGETHER_S * TOGETHER_S if after_s > TOGETHER_S else at_s

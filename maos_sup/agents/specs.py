@@ -23,6 +23,7 @@ class WantedSpecs:
         self._cache, self._agent = AgentSpecs(tree, agent), agent
         self._rels = ["orchestration.json", f"agents/{agent}.json"]
         self.now: Specs = self._cache.read()
+        self._limits: tuple[Specs, Limits] | None = None  # and of what: asked for at each look
 
     @property
     def agent(self) -> AgentSpec | None:
@@ -37,8 +38,11 @@ class WantedSpecs:
 
     def limits(self) -> Limits:
         """The limits in force for this agent."""
-        common = self.now.orchestration.limits
-        return common if self.agent is None else self.agent.limits_in_force(common)
+        now, known = self.now, self._limits
+        if known is None or known[0] is not now:
+            common, own = now.orchestration.limits, now.agents.get(self._agent)
+            known = self._limits = (now, common if own is None else own.limits_in_force(common))
+        return known[1]
 
     def timeout_s(self, task: TaskSpec) -> float:
         """The longest time that an attempt at `task` may take, as of now."""

@@ -61,6 +61,11 @@ class Translator:
         """Listen to `keywords` from now on."""
         self._pattern = pattern_of(keywords) if keywords else None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a call over the bus has no answer yet: what it waits for may come from anywhere."""
+        return self.calls is not None and self.calls.is_waiting
+
     def run(self, *, is_final: bool = False) -> bool:
         """Understand what is new; if `is_final`, lines without line feed as well. Whether there was any.
 

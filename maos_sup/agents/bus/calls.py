@@ -57,6 +57,11 @@ class Calls:
         self.task: TaskSpec | None = None  # whose program calls; None: there is none
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a call has no answer yet."""
+        return bool(self._pending)
+
+    @property
     def is_waiting_for_people(self) -> bool:
         """Whether a call waits for an answer that may take long."""
         return any(pending.is_for_people for pending in self._pending.values())

@@ -1,0 +1,121 @@
+"""An agent whose program says nothing rests, and hears at once what calls for it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from stage import Life, Stage, shell, wait_for
+
+from maos_sup.agents.dnotify import WatchedFolder
+from state_layout.host.beats import read_beat
+
+Make = Callable[..., Stage]
+NO_DNOTIFY = not Path("/proc/sys/fs/dir-notify-enable").exists()
+SPEAKS_LATER = 'echo here > $OUT/here; while [ ! -e $OUT/go ]; do sleep 0.05; done; echo "found: it"; '
+WAITS = "echo here > $OUT/here; exec sleep 100"
+
+
+def resting(stage: Make, script: str) -> tuple[Stage, Life]:
+    """An agent that has lived for so long that it rests: it beats every quarter of a second then."""
+    one = stage({"ann": shell(script)}, limits={"hang_s": 2.0})
+    life = one.live("ann")
+    one.wait_word("here")
+    first = beats(one)
+    wait_for(lambda: beats(one) > first + 10, "some beats")
+    return one, life
+
+
+def beats(stage: Stage) -> int:
+    found = read_beat(stage.tree.beat("ann"))
+    return 0 if found is None else found.beat
+
+
+def sleeps(life: Life) -> int:
+    """How often the agent's threads went to sleep."""
+    count = 0
+    for task in Path(f"/proc/{life.pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        count += int(next(line for line in lines if line.startswith("voluntary")).split()[1])
+    return count
+
+
+@pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
+def test_writes_into_a_watched_folder_are_told_once_and_to_its_thread_alone(tmp_path: Path) -> None:
+    told: list[bool] = []
+
+    def watch() -> None:
+        folder = WatchedFolder(tmp_path)
+        told.append(folder.drain())
+        folder.arm()
+        (tmp_path / "file").write_text("one")
+        (tmp_path / "file").write_text("two")
+        told.extend((folder.drain(), folder.is_armed, folder.drain()))
+        (tmp_path / "file").write_text("three")
+        told.append(folder.drain())
+        folder.arm()
+        told.append(folder.drain())
+        (tmp_path / "file").write_text("four")
+        told.append(folder.drain())
+        folder.close()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    thread.join()
+    assert told == [False, True, False, False, False, False, True]
+    assert signal.SIGURG not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_folder_that_is_not_there_is_never_told_of(tmp_path: Path) -> None:
+    folder = WatchedFolder(tmp_path / "none")
+    folder.arm()
+    assert (folder.is_armed, folder.drain(), folder.fileno()) == (False, False, -1)
+    folder.close()
+
+
+@pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
+def test_an_agent_at_rest_wakes_up_for_its_beats_and_hardly_else(stage: Make) -> None:
+    one, life = resting(stage, WAITS)
+    first, slept = beats(one), sleeps(life)
+    wait_for(lambda: beats(one) >= first + 12, "more beats")
+    assert sleeps(life) - slept <= 2 * (beats(one) - first) + 4
+
+
+@pytest.mark.parametrize("has_dnotify", [True, False])
+def test_what_a_program_says_after_a_long_silence_is_heard(
+    stage: Make, monkeypatch: pytest.MonkeyPatch, has_dnotify: bool
+) -> None:
+    if not has_dnotify:
+        monkeypatch.delattr(fcntl, "F_NOTIFY")
+    one, _ = resting(stage, SPEAKS_LATER + "exec sleep 100")
+    (one.outside / "go").touch()
+    wait_for(lambda: one.mail("all", "ann"), "the discovery")
+
+
+def test_a_pause_by_hand_is_seen_at_rest(stage: Make) -> None:
+    one, life = resting(stage, WAITS)
+    path = one.tree.agent_spec("ann")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"want": "pause"}))
+    assert life.wait() == 0
+    assert one.exit("ann")["reason"] == "paused"
+
+
+def test_a_time_limit_that_is_edited_by_hand_counts_at_rest(stage: Make) -> None:
+    one, life = resting(stage, WAITS)
+    path = one.tree.task_spec("ann")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"timeout_s": 0.5}))
+    assert life.wait() == 1
+    assert "timed out" in one.exit("ann")["detail"]
+
+
+def test_the_handle_of_an_agent_at_rest_comes_back(stage: Make) -> None:
+    one, _ = resting(stage, WAITS)
+    shutil.rmtree(one.tree.run_agents)
+    wait_for(one.tree.handle("ann").exists, "the handle")
+    wait_for(one.tree.beat("ann").exists, "its beat")
