@@ -11,7 +11,7 @@ from bench.together import rate_of
 from state_layout.files import atomic
 from state_layout.files.chain import utc_now
 from state_layout.files.journal import Journal
-from state_layout.lives.checkpoints import SLOTS, encoded, write_checkpoint
+from state_layout.lives.checkpoints import SLOTS, Slots, encoded
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 
@@ -27,9 +27,11 @@ def two_slots(folder: Path, number: int, count: int) -> None:
     """Ours: the folded history overwrites one of two slots in turn, encoded and hashed each time."""
     paths = Tree(folder).agent(f"agent{number}").attempt(1)
     atomic.make_folder(paths.checkpoint(0).parent)
-    history = _sized()
+    history, slots = _sized(), Slots(paths)
     for turn in range(count):
-        write_checkpoint(paths, SLOTS[turn % 2], history=history, at=utc_now())
+        history.state["turn"] = "x" * (turn % 100)  # no two are equally long
+        slots.write(SLOTS[turn % 2], history=history, at=utc_now())
+    slots.close()
 
 
 def sqlite(folder: Path, number: int, count: int) -> None:

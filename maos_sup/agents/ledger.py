@@ -124,6 +124,7 @@ class Ledger:
         """Close the files, without syncing."""
         with self._lock:
             self._triggers.close()
+            self._checkpointer.close()
             self._outbox.close()
             self._journal.close()
 

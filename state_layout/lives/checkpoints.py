@@ -51,7 +51,7 @@ class Checkpointer:
     """Writes the checkpoints of one life. Not for use by several threads at once."""
 
     def __init__(self, paths: AttemptPaths, *, now: Callable[[], str] = utc_now) -> None:
-        self._paths, self._now = paths, now
+        self._slots, self._now = Slots(paths), now
         self._turn, self._last_seq = 0, 0
 
     def save(self, history: History, journal: Journal, mail: Mail) -> bool:
@@ -64,25 +64,60 @@ class Checkpointer:
             return False
         journal.sync()
         history.mailed = mail.sync()
-        write_checkpoint(self._paths, self._turn, history=history, at=self._now())
+        self._slots.write(self._turn, history=history, at=self._now())
         history.unmailed.clear()
         self._turn, self._last_seq = 1 - self._turn, history.seq
         return True
 
+    def close(self) -> None:
+        """Close the files."""
+        self._slots.close()
 
-def write_checkpoint(paths: AttemptPaths, slot: int, *, history: History, at: str) -> None:
-    """Overwrite `slot` with `history`, durably. Raises StorageError; then the slot may be invalid."""
-    path = paths.checkpoint(slot)
-    data = _filled(encoded(history, at=at))
-    try:
-        with atomic.opened(path, os.O_WRONLY | os.O_CREAT) as descriptor:
-            size = os.fstat(descriptor).st_size
+
+class Slots:
+    """The two slots of one life, for writing: they stay open between checkpoints. Close them."""
+
+    def __init__(self, paths: AttemptPaths) -> None:
+        self._paths = paths
+        self._open: dict[int, int] = {}  # by slot
+
+    def write(self, slot: int, *, history: History, at: str) -> None:
+        """Overwrite `slot` with `history`, durably. Raises StorageError; then the slot may be invalid."""
+        path = self._paths.checkpoint(slot)
+        data = _filled(encoded(history, at=at))
+        try:
+            descriptor = self._descriptor(slot, path)
+            size = os.lseek(
+                descriptor, 0, os.SEEK_END
+            )  # a stat would have the time of change written each time
             _overwrite(descriptor, data, size)
             disk.fdatasync(descriptor)
-    except OSError as cause:
-        raise storage_error("write", path, cause) from cause
-    if size == 0:
-        atomic.fsync_folder(path.parent)
+        except OSError as cause:
+            raise storage_error("write", path, cause) from cause
+        if size == 0:
+            atomic.fsync_folder(path.parent)
+
+    def close(self) -> None:
+        """Close the files; `write` opens them again."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+
+    def _descriptor(self, slot: int, path: Path) -> int:
+        if slot in self._open and not os.access(path, os.F_OK):  # somebody removed it
+            os.close(self._open.pop(slot))
+        if slot not in self._open:
+            self._open[slot] = disk.create(path, os.O_WRONLY | os.O_CREAT, atomic.FILE_MODE)
+        return self._open[slot]
+
+
+def write_checkpoint(paths: AttemptPaths, slot: int, *, history: History, at: str) -> None:
+    """`Slots.write`, once."""
+    slots = Slots(paths)
+    try:
+        slots.write(slot, history=history, at=at)
+    finally:
+        slots.close()
 
 
 def read_checkpoints(paths: AttemptPaths) -> list[Checkpoint]:
@@ -121,7 +156,7 @@ def decoded(data: bytes) -> Checkpoint | None:
 def _filled(line: bytes) -> bytes:
     """`line` and blanks up to a whole block: a file that keeps its length is synced without its inode."""
     blanks = -(len(line) + 1) % _BLOCK_BYTES
-    return line + b" " * blanks + b"\n"
+    return b"".join((line, b" " * blanks, b"\n"))
 
 
 def _overwrite(descriptor: int, data: bytes, size: int) -> None:

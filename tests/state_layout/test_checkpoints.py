@@ -14,7 +14,7 @@ from lives import Life, make_tree
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.lives.attempts import recall
-from state_layout.lives.checkpoints import decoded, encoded, read_checkpoints, write_checkpoint
+from state_layout.lives.checkpoints import Slots, decoded, encoded, read_checkpoints, write_checkpoint
 from state_layout.lives.history import History
 from state_layout.paths import AttemptPaths
 
@@ -75,6 +75,18 @@ def test_checkpoint_of_before_blanks_is_read_and_overwritten(paths: AttemptPaths
     assert read_checkpoints(paths)[0].history.tokens == 1
     write_checkpoint(paths, 0, history=history_of(2), at="T")
     assert read_checkpoints(paths)[0].history.tokens == 2
+
+
+def test_slot_that_was_removed_under_a_life_is_made_anew(paths: AttemptPaths, tmp_path: Path) -> None:
+    slots = Slots(paths)
+    for number in range(3):
+        slots.write(0, history=history_of(number), at="T")
+        assert [found.history.tokens for found in read_checkpoints(paths)] == [number]
+        (tmp_path / "checkpoint.0.json").unlink()
+    slots.close()
+    slots.write(0, history=history_of(3), at="T")
+    assert read_checkpoints(paths)[0].history.tokens == 3
+    slots.close()
 
 
 def test_what_follows_the_line_is_of_an_older_one() -> None:
