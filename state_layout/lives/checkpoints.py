@@ -84,7 +84,7 @@ class Slots:
     def write(self, slot: int, *, history: History, at: str) -> None:
         """Overwrite `slot` with `history`, durably. Raises StorageError; then the slot may be invalid."""
         path = self._paths.checkpoint(slot)
-        data = _filled(encoded(history, at=at))
+        data = _filled(_parts(history, at=at))
         try:
             descriptor = self._descriptor(slot, path)
             size = os.lseek(
@@ -128,6 +128,11 @@ def read_checkpoints(paths: AttemptPaths) -> list[Checkpoint]:
 
 def encoded(history: History, *, at: str) -> bytes:
     """The line of a checkpoint."""
+    return b"".join(_parts(history, at=at))
+
+
+def _parts(history: History, *, at: str) -> list[bytes | memoryview]:
+    """What the line consists of, the long part not copied."""
     value = {
         "seq": history.seq,
         "at": at,
@@ -135,8 +140,8 @@ def encoded(history: History, *, at: str) -> bytes:
         "attempt": history.attempt,
         "history": history.to_json(),
     }
-    body = codec.encode(value)[:-1]
-    return b"%b%b%b%b\n" % (body, _OPENING, sha256(body).hexdigest().encode(), _CLOSING)
+    body = memoryview(codec.encode(value))[:-1]
+    return [body, _OPENING, sha256(body).hexdigest().encode(), _CLOSING, b"\n"]
 
 
 def decoded(data: bytes) -> Checkpoint | None:
@@ -153,10 +158,11 @@ def decoded(data: bytes) -> Checkpoint | None:
         return None
 
 
-def _filled(line: bytes) -> bytes:
-    """`line` and blanks up to a whole block: a file that keeps its length is synced without its inode."""
-    blanks = -(len(line) + 1) % _BLOCK_BYTES
-    return b"".join((line, b" " * blanks, b"\n"))
+def _filled(parts: list[bytes | memoryview]) -> bytes:
+    """The line of `parts` and blanks up to a whole block: a file that keeps its length is synced without its
+    inode."""
+    blanks = -(sum(map(len, parts)) + 1) % _BLOCK_BYTES
+    return b"".join((*parts, b" " * blanks, b"\n"))
 
 
 def _overwrite(descriptor: int, data: bytes, size: int) -> None:

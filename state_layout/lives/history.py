@@ -79,20 +79,22 @@ class History:
 
     def to_json(self) -> dict[str, Any]:
         """All but `unmailed`: the mail of a checkpoint is in the mail files."""
-        value = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "unmailed"}
+        value = {name: getattr(self, name) for name in _NAMES}
         tasks = {task: asdict(outcome) for task, outcome in self.tasks.items()}
         return value | {"position": list(self.position), "tasks": tasks}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> History:
         """What `to_json` gave; unknown keys are dropped. Raises ValueError, KeyError or TypeError."""
-        known = {item.name for item in fields(cls)} - {"unmailed"}
-        read = {key: item for key, item in value.items() if key in known}
+        read = {key: item for key, item in value.items() if key in _NAMES}
         read["position"] = Position(*as_mark(value["position"]))
         read["tasks"] = {task: TaskOutcome.from_json(item) for task, item in value["tasks"].items()}
         for name in ("marks", "mailed"):
             read[name] = {key: as_mark(item) for key, item in value[name].items()}
         return cls(**read)
+
+
+_NAMES = tuple(item.name for item in fields(History) if item.name != "unmailed")
 
 
 def run_key(task: str, run: int) -> str:
