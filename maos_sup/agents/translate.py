@@ -217,11 +217,12 @@ class Translator:
         offset: int,
         messages: list[dict[str, Any]] | None = None,
     ) -> None:
-        self._sync_names()
-        source.sync(offset)
         self._ledger.commit(type_, fields | self._source(source, offset), messages=messages or ())
 
     def _source(self, source: Source, offset: int) -> dict[str, Any]:
+        """What a record says that comes of `source` up to `offset`, which is durable before the record is."""
+        self._sync_names()
+        source.sync(offset)
         return {"source": {"file": source.name, "attempt": source.attempt, "offset": offset}}
 
     def _warn(self, text: str, fields: dict[str, Any] | None = None) -> None:
@@ -244,6 +245,7 @@ def translate_leftovers(
         if attempt < before:
             translator = Translator(tree, agent, attempt, ledger=ledger, keywords=keywords)
             if translator.run(is_final=True):
+                translator.sync()
                 for source in (translator.stdout, translator.control):
                     fields = {"file": source.name, "attempt": attempt, "offset": source.offset}
                     ledger.note("sent", {"sent": [], "source": fields})
