@@ -32,7 +32,7 @@ from state_layout.errors import StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
 from state_layout.host.room import NO_ROOM, has_room
-from state_layout.host.triggers import TriggerReader
+from state_layout.host.triggers import TriggerReader, pull
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
@@ -206,6 +206,8 @@ class _Supervisor:
         now_s = time.monotonic()
         if was_hinted or self._specs.is_unsure or self._specs.has_changed():
             self._specs.refresh(now_s=now_s)
+            for agent in self._specs.take_concerned():
+                pull(self._tree, agent)  # at rest it looks every other second only
         tick_s = self._tick_s
         after_s = min(JUDGE_AFTER_S, tick_s) if self._specs.is_unsure else TICKS_UNTIL_ALL * tick_s
         self._specs_due_s, self._specs_tick_s = now_s + after_s, now_s + tick_s

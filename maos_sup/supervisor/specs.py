@@ -6,6 +6,7 @@ that lie apart. Until it is mended, its last good version stays in force, over r
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from maos_sup.supervisor.life import Life
@@ -27,6 +28,7 @@ class SpecsInForce:
         self._read = self._cache.read()
         self._suspected_s: dict[SpecError, float] = {}
         self._reported: list[SpecError] = []
+        self._concerned = set[str]()
 
     @property
     def now(self) -> Specs:
@@ -59,8 +61,17 @@ class SpecsInForce:
 
     def refresh(self, *, now_s: float) -> None:
         """Look at the files again."""
-        self._read = self._cache.read()
+        before, self._read = self._read, self._cache.read()
+        if before.digests != self._read.digests:
+            self._concerned |= _concerned(
+                before.digests, self._read.digests, (before.specs, self._read.specs)
+            )
         self._suspected_s = {error: self._suspected_s.get(error, now_s) for error in self._read.errors}
+
+    def take_concerned(self) -> set[str]:
+        """The agents whose specs changed since this was asked last."""
+        concerned, self._concerned = self._concerned, set()
+        return concerned
 
     def record(self, life: Life, *, now_s: float) -> None:
         """Journal what changed, keep the good versions, report the bad ones. Raises StorageError."""
@@ -99,6 +110,21 @@ class SpecsInForce:
             return codec.decode_object(read_record(self._tree.accepted / rel))
         except (OSError, codec.NotJson):
             return {}
+
+
+def _concerned(before: Mapping[str, str], after: Mapping[str, str], specs: Iterable[Specs]) -> set[str]:
+    """The agents that need to know of the files of which the digests differ."""
+    concerned = set[str]()
+    for rel in before.keys() | after.keys():
+        if before.get(rel) == after.get(rel):
+            continue
+        folder, _, name = rel.removesuffix(".json").rpartition("/")
+        for known in specs:
+            if folder == "tasks":
+                concerned |= {known.tasks[name].agent} if name in known.tasks else set()
+            else:
+                concerned |= {name} if folder else known.agents.keys()
+    return concerned
 
 
 def _told(key: str, value: Any) -> Any:

@@ -85,3 +85,22 @@ def test_an_edit_made_while_nobody_supervised_is_journaled_by_the_next(tmp_path:
     SpecsInForce(tree).record(begin_life(tree), now_s=0.0)
     lines = [line.fields() for line in Reader(tree.life_journal(2)).read()]
     assert [fields["changed"] for fields in lines if fields["type"] == "spec"] == [["role"]]
+
+
+def test_those_whose_specs_changed_are_named_once(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "t", "a", "b")
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    specs.record(life, now_s=0.0)
+    assert specs.take_concerned() == set()
+    edit(tree, want="pause")
+    specs.refresh(now_s=1.0)
+    assert specs.take_concerned() == {"a"}
+    task = next(id_ for id_, task in specs.now.tasks.items() if task.agent == "b")
+    tree.task_spec(task).write_text(json.dumps({"agent": "b", "want": "cancel"}))
+    specs.refresh(now_s=2.0)
+    assert specs.take_concerned() == {"b"}
+    whole = tree.orchestration_spec
+    whole.write_text(json.dumps(json.loads(whole.read_text()) | {"want": "pause"}))
+    specs.refresh(now_s=3.0)
+    assert specs.take_concerned() == {"a", "b"}
+    assert specs.take_concerned() == set()
