@@ -123,6 +123,15 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("request-id", f"req_{whole['id'][4:]}")
         self.end_headers()
+        if reply.raw is None:
+            self._send_events(reply, whole)
+        else:
+            self._ended("complete", status=200, usage=whole["usage"])
+            self._send_chunk(reply.raw)
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _send_events(self, reply: Reply, whole: dict[str, Any]) -> None:
         pieces = 0
         for event in stream.events(reply, whole):
             if reply.fault is not None and _strikes(reply.fault, event, pieces):
@@ -133,8 +142,6 @@ class Connection(BaseHTTPRequestHandler):
             if event["type"] == "message_stop":
                 self._ended("complete", status=200, usage=whole["usage"])
             self._send_chunk(stream.wire(event))
-        self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -68,6 +68,7 @@ class Reply:
     usage: dict[str, int] = field(default_factory=dict)  # what is missing is counted
     pace: Pace = Pace()
     fault: Fault | None = None
+    raw: bytes | None = None  # the stream as it is sent, for what no server ought to say; with status 200
     rule: str = ""  # which rule of the script it came from, for the log
 
     @property

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any
 
-from maos_sup.agents.kinds.anthropic.model import Begun, Ended, Model, Whole
+from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Whole
+from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
 from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
 from maos_sup.agents.once.answers import NoAnswer, object_in

@@ -3,6 +3,7 @@
     kind      what the runner calls           conversation  the fold of the journal: what comes next (pure)
     loop      one move after the other        answer        a stream, journaled as it comes
     model     the only door to the SDK        spending      estimates and caps
+    events    what a server said, checked
     working   one task, from laying out to clearing up; warm: for who forks agents
     asking    asks until there is an answer   prompts       what the model is told
     tools/    what it can do                  ../models     prices, troubles, holds, waits: of all such kinds

@@ -16,7 +16,8 @@ from maos_sup.agents.kind import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
 from maos_sup.agents.kinds.anthropic.conversation import Entry
 from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.model import Ended, Model
+from maos_sup.agents.kinds.anthropic.events import Ended
+from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
 from maos_sup.agents.kinds.models.holds import Hold, hold_on, write_hold
 from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s

@@ -7,61 +7,25 @@ budgets and holds of this program.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.kind import Missing
+from maos_sup.agents.kinds.anthropic.events import Event, Reading
 from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
-from state_layout.files import codec
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"
+# What becomes of a stream that is no answer: the package checks neither types nor order.
+_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _HOW_TO_GET_ONE = (
     "no model to ask: set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL to a server that speaks the Messages API "
     "(llama.cpp, Ollama, LM Studio), or give the agent 'base_url'"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """The server began to answer."""
-
-    message_id: str
-    model: str
-    usage: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A piece of a block: of its text, its thinking or its input."""
-
-    index: int
-    text: str
-    what: str  # text, thinking, input
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """A block is complete. `has_bad_input`: a tool call whose input was cut off."""
-
-    index: int
-    block: dict[str, Any]
-    has_bad_input: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The answer is complete."""
-
-    stop_reason: str
-    usage: dict[str, int]
-
-
-Event = Begun | Piece | Whole | Ended
 
 
 class Model:
@@ -100,17 +64,16 @@ class Model:
 
     def ask(self, question: dict[str, Any], *, key: str) -> Iterator[Event]:
         """Ask, and iterate over what comes; close the iterator to hang up. Every trouble is a Broken."""
-        inputs: dict[int, str] = {}
+        reading = Reading()
         with (
             self._translated(),
             self._client.messages.stream(**question, extra_headers={"Idempotency-Key": key}) as stream,
+            _understood(),
         ):
             for event in stream:
-                yield from _translated_event(event, inputs)
-            message = stream.current_message_snapshot
-        if message.stop_reason is None:
-            raise Broken(Trouble(cause=Cause.TRUNCATED, text="the answer ended in the middle"))
-        yield Ended(stop_reason=message.stop_reason, usage=_usage(message.usage))
+                yield from reading.take(event)
+            ended = reading.end(stream.current_message_snapshot)
+        yield ended
 
     def close(self) -> None:
         """Close the connections."""
@@ -130,9 +93,8 @@ class Model:
             raise Broken(self._of_connection(error)) from error
         except self._transport.TransportError as error:
             raise Broken(Trouble(cause=Cause.NETWORK, text=f"the connection broke: {error}")) from error
-        except (sdk.APIError, AssertionError, RuntimeError, ValueError) as error:  # what is no answer at all
-            text = f"the answer cannot be understood: {error}"
-            raise Broken(Trouble(cause=Cause.TRUNCATED, text=text[:500])) from error
+        except (sdk.APIError, ValueError) as error:
+            raise Broken(_not_understood(str(error))) from error
 
     def _of_connection(self, error: Any) -> Trouble:
         cause = error.__cause__ or error
@@ -147,55 +109,18 @@ def transport_of(sdk: Any) -> Any:
     return next(module for module in loaded if module is not None and module.Timeout is sdk.Timeout)
 
 
-def _translated_event(event: Any, inputs: dict[int, str]) -> Iterator[Event]:
-    """What one event of the package means; `inputs` gathers the raw input of tool calls."""
-    match event.type:
-        case "message_start":
-            message = event.message
-            yield Begun(message_id=message.id, model=str(message.model), usage=_usage(message.usage))
-        case "content_block_delta":
-            found = _DELTAS.get(event.delta.type)
-            if found is not None:
-                text = getattr(event.delta, found[0])
-                if found[1] == "input":
-                    inputs[event.index] = inputs.get(event.index, "") + text
-                yield Piece(index=event.index, text=text, what=found[1])
-        case "content_block_stop":
-            block = event.content_block.model_dump(mode="json", exclude_unset=True)
-            yield Whole(
-                index=event.index, block=block, has_bad_input=not _is_object(inputs.get(event.index, ""))
-            )
-
-
-_DELTAS = {
-    "text_delta": ("text", "text"),
-    "thinking_delta": ("thinking", "thinking"),
-    "input_json_delta": ("partial_json", "input"),
-}
-
-
-def _is_object(text: str) -> bool:
-    """Whether the raw input of a tool call is whole; none at all is an empty object."""
-    if not text.strip():
-        return True
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Raise what reading a stream that is no answer comes to as Broken."""
     try:
-        codec.decode_object(text)
-    except codec.NotJson:
-        return False
-    return True
+        yield
+    except _ODD as error:
+        why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise Broken(_not_understood(why)) from error
 
 
-def _usage(usage: Any) -> dict[str, int]:
-    found = {name: getattr(usage, name, None) for name in USAGE_KEYS}
-    return {name: value for name, value in found.items() if isinstance(value, int)}
-
-
-USAGE_KEYS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-)
+def _not_understood(why: str) -> Trouble:
+    return Trouble(cause=Cause.TRUNCATED, text=f"the answer cannot be understood: {why}"[:500])
 
 
 def _of_status_error(error: Any) -> Trouble:
@@ -210,6 +135,7 @@ def _of_status_error(error: Any) -> Trouble:
 
 def _seconds(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        seconds = float(text or "")
     except ValueError:
         return None
+    return seconds if math.isfinite(seconds) else None
