@@ -76,9 +76,8 @@ def main(tree_root: str, agent: str) -> int:
 
 def _refuse_links(tree: Tree, agent: str) -> None:
     """Raise Damaged where something that this agent writes to leads out of the tree."""
-    refuse_links(tree.root, tree.agent(agent).attempts, tree.agent(agent).session, tree.mail_box(agent))
-    refuse_links(tree.root, tree.agent(agent).artifacts)
-    refuse_links(tree.root, tree.run_agents, tree.run_holds, tree.budget)
+    own = (tree.agent(agent).attempts, tree.agent(agent).session, tree.agent(agent).artifacts)
+    refuse_links(tree.root, *own, tree.mail_box(agent), tree.run_agents, tree.run_holds, tree.budget)
 
 
 def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:

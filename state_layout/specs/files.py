@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from state_layout.files import codec
@@ -126,7 +125,7 @@ def unknown_keys(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault
 
 def spec_record(rel: str, value: dict[str, Any]) -> Record:
     """The record of a good `value`."""
-    name = Path(rel).stem
+    name = rel.rpartition("/")[2].removesuffix(".json")
     if rel == ORCHESTRATION_REL:
         return OrchestrationSpec.from_json(value)
     return AgentSpec.from_json(name, value) if rel.startswith("agents/") else TaskSpec.from_json(name, value)
