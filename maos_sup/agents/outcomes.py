@@ -7,6 +7,7 @@ or too short to hold a result. What the supervisor settled is in the journal of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from maos_sup.core.memory import memory_after
@@ -14,6 +15,7 @@ from maos_sup.core.model import Memory
 from maos_sup.core.tasks import merged
 from state_layout.errors import LayoutError
 from state_layout.files.journal import Reader
+from state_layout.files.reading import read_record
 from state_layout.lives.attempts import recall
 from state_layout.lives.numbers import numbers_in
 from state_layout.lives.snapshots import Snapshot, agent_snapshot, read_snapshot
@@ -21,7 +23,7 @@ from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome
 
 ELIDED = "result_is_in_journal"
-_MEMORABLE = (b'"type":"start"', b'"type":"gave_up"')
+_START, _GAVE_UP = b'"type":"start"', b'"type":"gave_up"'
 
 
 def outcomes_known(
@@ -62,12 +64,18 @@ def settled_by_supervisor(tree: Tree) -> dict[str, TaskOutcome]:
 
 
 def _memory_of(tree: Tree, life: int) -> Memory | None:
-    lines = Reader(tree.life_journal(life))
+    """What the supervisor's `life` settled; its first line tells what the lives before it did.
+
+    Where the words are not in the file at all nothing but that line is decoded and verified: every agent asks
+    for this before every task, and a journal holds a line for each start of each.
+    """
+    path = tree.life_journal(life)
     try:
-        return memory_after(
-            (line.fields() for line in lines if any(word in line.raw for word in _MEMORABLE)), now_s=0.0
-        )
-    except (LayoutError, ValueError):
+        has_given_up = _GAVE_UP in read_record(path)
+        lines = islice(Reader(path), None if has_given_up else 1)
+        told = (line.fields() for line in lines if _START in line.raw or _GAVE_UP in line.raw)
+        return memory_after(told, now_s=0.0)
+    except (LayoutError, OSError, ValueError):
         return None
 
 
