@@ -48,6 +48,11 @@ class WantedSpecs:
         """The longest time that an attempt at `task` may take, as of now."""
         return self.now.tasks[task.id].timeout_s or self.limits().timeout_s
 
+    @property
+    def is_hearsay(self) -> bool:
+        """Whether a task that was given to this agent a moment ago may be missing until `reread`."""
+        return self._cache.is_hearsay
+
     def refresh(self, task: str | None = None) -> None:
         """Read again if the orchestration, this agent or `task` changed. Never raises for what it finds."""
         rels = self._rels if task is None else [*self._rels, f"tasks/{task}.json"]

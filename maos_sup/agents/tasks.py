@@ -113,6 +113,9 @@ class TaskLoop:
             if life.specs.want is Want.PAUSE:
                 return End(reason=ExitReason.PAUSED)
             task, is_asking = self._next_task()
+            if task is None and life.specs.is_hearsay:
+                life.specs.reread()
+                continue
             if task is None:
                 return End(reason=ExitReason.ASKING if is_asking else ExitReason.PARKED)
             end = self._work_on(task)
