@@ -22,7 +22,6 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -117,12 +116,18 @@ def live(entry: Entry, *, root: str, agent: str) -> NoReturn:
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException:  # noqa: BLE001 - the edge of a process: told in its log and by its exit code
-        traceback.print_exc()
+        _print_traceback()
     finally:
         with suppress(Exception):  # the log may be on a full disk: end all the same
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code & 0xFF)
+
+
+def _print_traceback() -> None:
+    import traceback  # the launcher, which knows this module, needs none
+
+    traceback.print_exc()
 
 
 def execute() -> None:
@@ -205,7 +210,7 @@ class _Zygote:
             _shed(self._supervisor)
             linux.set_title(f"maos-sup agent {request['agent']} {request['root']}")
         except BaseException:  # noqa: BLE001 - never back into the zygote's stack
-            traceback.print_exc()
+            _print_traceback()
             os._exit(1)
         live(self._entry, root=request["root"], agent=request["agent"])
 

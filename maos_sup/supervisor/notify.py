@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -140,6 +139,8 @@ class Notifier:
         told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}
         names = {f"MAOS_EVENT_{key.upper()}": str(item)[:_LONGEST_TEXT] for key, item in told.items()}
         environment = {**os.environ, **names, "MAOS_EVENT": event.event, "MAOS_DIR": str(self._tree.root)}
+        import tempfile  # half a megabyte that a supervisor who tells nobody does not need
+
         said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
         try:
             with tempfile.TemporaryFile() as stdin:

@@ -5,7 +5,6 @@ One place, so that plans, spec files and command lines speak alike.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
@@ -62,6 +61,8 @@ def listed(words: Iterable[str], *, last: str) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'needs'?`, or nothing."""
+    import difflib  # mistakes are rare, and it takes a quarter of a megabyte
+
     found = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)
     return f"did you mean {found[0]!r}?" if found else ""
 
