@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -29,13 +30,13 @@ def think(ctx: Any) -> dict[str, Any]:
             told = ctx.step(f"turn-{turn}", take_turn, ctx, turn)
         except Uncertain:
             lost += 1
-            ctx.step(f"lost-{turn}", int, turn)
+            surely(ctx, f"lost-{turn}", int, turn)
             continue
         tell("step", ctx.agent, ctx.task.id, f"turn-{turn}", told)
         for to, text in told["sent"]:
             tell("said", ctx.agent, to, text)
         ctx.progress(turn / TURNS)
-    key, rest = rest_of(ctx)
+    key, rest = surely(ctx, "rest", take_rest, ctx)
     tell("step", ctx.agent, ctx.task.id, key, rest)
     return {"lost": lost}
 
@@ -62,12 +63,11 @@ def take(ctx: Any) -> list[list[Any]]:
     return took
 
 
-def rest_of(ctx: Any) -> tuple[str, dict[str, Any]]:
-    """Take what is left in the box. A try whose end nobody knows took nothing: there is another."""
+def surely(ctx: Any, key: str, function: Callable[..., Any], *args: Any) -> tuple[str, Any]:
+    """A step that may be done again, and the key under which it was: one whose end nobody knows is not it."""
     for number in count(1):
-        key = f"rest-{number}"
         with suppress(Uncertain):
-            return key, ctx.step(key, take_rest, ctx)
+            return f"{key}-{number}", ctx.step(f"{key}-{number}", function, *args)
     raise AssertionError("unreachable")
 
 
