@@ -17,11 +17,10 @@ from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.host.beats import BeatWriter
 from state_layout.host.identity import own_handle
-from state_layout.host.marks import read_raw
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
 
 CONTROL_FD = 3
-_STRICT_UMASK = 0o077
+STRICT_UMASK = 0o077  # programs get that of who started the supervisor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,15 +99,6 @@ def open_outputs(files: AttemptPaths, *, reserved: int | None) -> int:
         os.close(descriptor)
         control = target
     return control
-
-
-def umask_outside() -> int:
-    """The umask that programs get: that of who started us, for ours is stricter. It may end: ask early."""
-    try:
-        status = read_raw(f"/proc/{os.getppid()}/status")
-        return int(next(line for line in status.splitlines() if line.startswith(b"Umask:"))[6:], 8)
-    except (OSError, StopIteration, ValueError):
-        return _STRICT_UMASK
 
 
 def without_place(tree: Tree, text: str) -> str:

@@ -20,11 +20,11 @@ from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: th
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.leftovers import end_all, marked, set_subreaper
 from maos_sup.agents.life import (
+    STRICT_UMASK,
     Life,
     open_outputs,
     release_ballast,
     reserve_control_fd,
-    umask_outside,
     without_place,
     write_handle,
 )
@@ -62,6 +62,7 @@ def main(tree_root: str, agent: str) -> int:
     """Live one life of `agent` in the tree at `tree_root`; the exit code of the process.
 
     0: ended calmly (parked, paused, asking, stopped), 1: not so, 10, 11, 12: as the command line's.
+    umask = os.umask(STRICT_UMASK)
     """
     reserved = reserve_control_fd()
     try:
@@ -69,7 +70,7 @@ def main(tree_root: str, agent: str) -> int:
         checked_name(agent, "agent")
         _refuse_links(tree, agent)
         take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
-        return _live(tree, agent, reserved=reserved)
+        return _live(tree, agent, reserved=reserved, umask=umask)
     except LayoutError as error:
         return _complain(error)
 
@@ -80,8 +81,7 @@ def _refuse_links(tree: Tree, agent: str) -> None:
     refuse_links(tree.root, *own, tree.mail_box(agent), tree.run_agents, tree.run_holds, tree.budget)
 
 
-def _live(tree: Tree, agent: str, *, reserved: int | None) -> int:
-    umask = umask_outside()
+def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     bell = Bell()
     bell.listen()
     specs = WantedSpecs(tree, agent)

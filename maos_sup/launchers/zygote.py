@@ -69,7 +69,6 @@ def settle(title: str) -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.umask(0o077)
     forgive_stderr()  # it may lie on a full disk
     with suppress(OSError):
         score = Path("/proc/self/oom_score_adj")

@@ -74,6 +74,16 @@ def test_what_the_entry_lists_is_there_before_an_agent_begins(lab: Lab) -> None:
     assert lab.ended("bob").exit_code == 5
 
 
+def test_agents_begin_with_the_umask_of_the_supervisor(new_lab: Callable[..., Lab]) -> None:
+    before = os.umask(0o027)
+    try:
+        lab = new_lab()
+    finally:
+        os.umask(before)
+    lab.submit("bob", "import os\ncode = os.umask(0)")
+    assert lab.ended("bob").exit_code == 0o027
+
+
 def test_each_request_is_carried_out_once_however_often_zygotes_die(lab: Lab) -> None:
     names = [f"a{number}" for number in range(40)]
     script = f"import os\n(root / f'{{agent}}.ran').open('a').write(f'{{os.getpid()}}\\n')\n{IDLE}"
