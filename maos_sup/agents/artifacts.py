@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,14 +27,14 @@ def hand_over(path: str, *, artifacts: Path, near: Path, moved: Callable[[], obj
     if source.is_relative_to(artifacts):
         return str(source.relative_to(artifacts))
     target = artifacts / source.name
-    temporary = artifacts / f".{source.name}.tmp-{secrets.token_hex(4)}"
+    temporary = artifacts / f".{source.name}.tmp-{os.urandom(4).hex()}"
     try:
         atomic.make_folder(artifacts)
         with source.open("rb") as reading, temporary.open("xb") as writing:
             while chunk := reading.read(_CHUNK_BYTES):
                 writing.write(chunk)
                 moved()
-        shutil.copymode(source, temporary)
+        temporary.chmod(stat.S_IMODE(source.stat().st_mode))
         with atomic.opened(temporary, os.O_RDONLY) as descriptor:
             disk.fsync(descriptor)
         disk.rename(temporary, target)

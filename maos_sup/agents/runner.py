@@ -40,7 +40,7 @@ from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
 from state_layout.files.locks import take_life_lock
 from state_layout.host.beats import BeatWriter
-from state_layout.host.marks import mark_of, wear
+from state_layout.host.marks import boot_id, mark_of, wear
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.paths import Tree, checked_name
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
@@ -50,7 +50,6 @@ from state_layout.tree import open_tree
 # What every agent needs sooner or later; the zygote imports it once for all. No SDK of a model is among it.
 PRELOAD = (
     "ctypes",
-    "encodings.ascii",
     "maos_sup.agents.kinds.command",
     "maos_sup.agents.kinds.python",
     "maos_sup.agents.questions",
@@ -62,8 +61,8 @@ def main(tree_root: str, agent: str) -> int:
     """Live one life of `agent` in the tree at `tree_root`; the exit code of the process.
 
     0: ended calmly (parked, paused, asking, stopped), 1: not so, 10, 11, 12: as the command line's.
-    umask = os.umask(STRICT_UMASK)
     """
+    umask = os.umask(STRICT_UMASK)
     reserved = reserve_control_fd()
     try:
         tree = open_tree(Path(tree_root))
@@ -206,6 +205,7 @@ def _warm() -> None:
     keywords = AgentSpec(name="x", kind="command").keywords
     pattern_of(keywords)
     Redactor(os.environ)
+    boot_id()
     for rel, text in _SAMPLES.items():
         checked(rel, text, path=rel, kinds={})
 

@@ -6,7 +6,7 @@ order in which they come, so a callable must come to its steps in the same order
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,7 +80,7 @@ class Steps:
 
     def intend(self, key: str) -> tuple[str, int]:
         """Record that `key` is about to be done: its token (that of an earlier try, if any), the `seq`."""
-        before = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or secrets.token_hex(16)
+        before = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or os.urandom(16).hex()
         token = before.partition(".")[0]
         return token, self._ledger.note("call", self._head(key) | {"token": f"{token}.{self._attempt}"})
 

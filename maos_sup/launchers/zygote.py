@@ -40,6 +40,7 @@ MESSAGE_BYTES = 1 << 16
 MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
 _MOST_OPEN = os.sysconf("SC_OPEN_MAX")
+_OBJECTS_BEFORE_COLLECTION = 10_000  # at the usual 700 an agent collects garbage thrice before it has begun
 _SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
 
 
@@ -185,6 +186,7 @@ class _Zygote:
 
     def _fork(self, request: dict[str, Any]) -> None:
         go, went = os.pipe2(os.O_CLOEXEC)
+        gc.freeze()  # what was made since is not looked at by the first collection of the child either
         try:
             pid = os.fork()
             if pid == 0:
@@ -260,6 +262,7 @@ def _shed(supervisor: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     supervisor.detach()
     os.closerange(3, _MOST_OPEN)
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     gc.enable()
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
-from pathlib import Path
 
 from state_layout.paths import Tree
 
@@ -45,7 +44,7 @@ def tree_place(tree: Tree) -> dict[str, object]:
 def boot_id() -> str:
     """The id of this boot of this machine; empty where the system has none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return read_raw("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
     except OSError:
         return ""
 

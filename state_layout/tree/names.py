@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it seeds itself anew in each forked child
+    from random import Random
 
 _SLUG_CHARACTERS = 24
 _SUFFIX = "23456789abcdefghjkmnpqrstvwxyz"  # no 0 1 i l o u: names are read aloud and typed

@@ -18,7 +18,6 @@ HEAVY = (
     "anthropic",
     "asyncio",
     "click",
-    "difflib",
     "email",
     "filelock",
     "http.client",

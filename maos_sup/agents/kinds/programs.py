@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from maos_sup.agents.redacting import Pipes, redacted, redirected
 from maos_sup.agents.work import Work
@@ -91,10 +90,25 @@ def start_error(program: Program, cause: OSError | ValueError) -> str:
     return f"cannot start {name!r}: {cause.strerror}"
 
 
-def _text_file(text: str) -> IO[bytes]:  # a file, so that nothing blocks on a pipe
+@contextmanager
+def _text_file(text: str) -> Iterator[int]:
+    """A descriptor to read `text` from: a file, so that nothing blocks on a pipe."""
     data = text.encode("utf-8", "replace")
-    memory = getattr(os, "memfd_create", None)  # a full /tmp stops nobody
-    file = tempfile.TemporaryFile() if memory is None else os.fdopen(memory("task"), "w+b")  # noqa: SIM115 - returned
-    file.write(data if data.endswith(b"\n") or not data else data + b"\n")
-    file.seek(0)
-    return file
+    descriptor = _memory_file()
+    try:
+        data += b"" if data.endswith(b"\n") or not data else b"\n"
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _memory_file() -> int:
+    if hasattr(os, "memfd_create"):  # a full /tmp stops nobody
+        return os.memfd_create("task")
+    import tempfile  # it brings much along, and is not needed on Linux
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
