@@ -85,7 +85,7 @@ LIFE_CASES = (
     ),
     Case(
         "a checkpoint half written",
-        at(f"{A2}/checkpoint.1.json", hands.cut, 30),
+        at(f"{A2}/checkpoint.1.json", hands.cut, 4000),
         (f"note checkpoint_bad {A2}/checkpoint.1.json",),
         (),
     ),
