@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import asdict
 from typing import Any
 
 from maos_sup.agents.ledger import Ledger
@@ -17,7 +16,7 @@ from state_layout.files.chain import utc_now
 from state_layout.host.triggers import pull
 from state_layout.lives.history import History
 from state_layout.paths import Tree
-from state_layout.records import SETTLED
+from state_layout.records import SETTLED, fields_of
 
 LEAST_INTERVAL_S = 0.25
 LONGEST_RESULT_BYTES = 1 << 14  # of one task, in the snapshot
@@ -89,7 +88,7 @@ class Publisher:
             "run": run,
             "progress": history.progress if task else None,
             "note": history.note if task else None,
-            "tasks": {name: self._task(name, asdict(outcome)) for name, outcome in history.tasks.items()},
+            "tasks": {name: self._task(name, fields_of(outcome)) for name, outcome in history.tasks.items()},
             "sent": history.sent_count,
             "received": history.received,
             "marks": {key: mark[0] for key, mark in history.marks.items()},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from state_layout.files import codec
@@ -45,6 +46,7 @@ _NAMES = frozenset(
 _KEY_BEGINS, _KEY_ENDS = b"PRIVATE KEY-----", b"-----END"
 
 
+@cache
 def is_secret_name(name: str) -> bool:
     """Whether a variable called `name` holds a secret, as its name says."""
     return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None

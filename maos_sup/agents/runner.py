@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ from state_layout.host.beats import BeatWriter
 from state_layout.host.marks import boot_id, mark_of, wear
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.paths import Tree, checked_name
-from state_layout.records import CALM_EXITS, AgentSpec, ExitReason
+from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, fields_of
 from state_layout.specs.files import checked
 from state_layout.tree import open_tree
 
@@ -168,7 +168,7 @@ def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | No
         life.publisher.reason, life.publisher.task = end.detail, None
         life.publisher.publish()
         life.beats.close()
-    told: dict[str, Any] = asdict(end)
+    told: dict[str, Any] = fields_of(end)
     told["synced_seq"], told["h"] = ledger.synced_seq, ledger.last_h
     seal_exit(tree, agent, number, by="agent", **told)
     ledger.close()
@@ -187,11 +187,12 @@ def _refuse(tree: Tree, agent: str, number: int, error: Damaged) -> None:
 def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, Any]:
     """What is in force, for the first line; of the environment only the names."""
     return {
-        **{key: value for key, value in asdict(spec).items() if key not in ("name", "env", "settings")},
+        **{key: value for key, value in fields_of(spec).items() if key not in ("name", "env", "settings")},
+        "restart": fields_of(spec.restart),
         **spec.settings,
         "env": sorted(spec.env),
-        "limits": asdict(specs.limits()),
-        "intervals": asdict(specs.now.orchestration.intervals),
+        "limits": fields_of(specs.limits()),
+        "intervals": fields_of(specs.now.orchestration.intervals),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from state_layout.files import codec
 from state_layout.files.reading import read_record
 from state_layout.host.marks import boot_id, mark_of, read_raw, tree_place
+from state_layout.records import fields_of
 
 __all__ = [
     "Handle",
@@ -48,7 +49,7 @@ class Handle:
     program_pid: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in fields_of(self).items() if value is not None}
 
     def with_program(self, pid: int | None) -> Handle:
         """The same handle naming the program that the agent runs now."""

@@ -8,11 +8,11 @@ same `take`, so that what lives in memory and what a successor would read never 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from state_layout.files.chain import ORIGIN, Line, Position
-from state_layout.records import SETTLED, TaskOutcome, TaskPhase
+from state_layout.records import SETTLED, TaskOutcome, TaskPhase, fields_of
 
 _MOST = 1 << 62  # no file is longer
 Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, offset in bytes, h
@@ -80,7 +80,7 @@ class History:
     def to_json(self) -> dict[str, Any]:
         """All but `unmailed`: the mail of a checkpoint is in the mail files."""
         value = {name: getattr(self, name) for name in _NAMES}
-        tasks = {task: asdict(outcome) for task, outcome in self.tasks.items()}
+        tasks = {task: fields_of(outcome) for task, outcome in self.tasks.items()}
         return value | {"position": list(self.position), "tasks": tasks}
 
     @classmethod
