@@ -12,9 +12,15 @@ _LIFE, _SPECS, _MAKING = "maos_sup.supervisor.life", "maos_sup.supervisor.specs"
 BUGS = [
     Bug(
         "output is understood before it is synced",
-        f"{_TRANSLATE}:Translator._commit",
+        f"{_TRANSLATE}:Translator._source",
         "source.sync(offset)",
         "pass",
+    ),
+    Bug(
+        "progress is noted before its line is synced",
+        f"{_TRANSLATE}:Translator._progress",
+        "fields | self._source(self.control, offset)",
+        'fields | {"source": {"file": self.control.name, "attempt": self.control.attempt, "offset": offset}}',
     ),
     Bug(
         "the names of output files are not synced",

@@ -149,6 +149,12 @@ class _Script:
         if self._chance.random() < 0.7:
             actor.understand()
 
+    def _progress(self, actor: Actor) -> None:
+        """A control line whose record nobody waits for: it becomes durable with the next one."""
+        actor.say(b'{"progress":%f}\n' % (self._number() / 1000), control=True)
+        if self._chance.random() < 0.7:
+            actor.understand()
+
     def _save(self, actor: Actor) -> None:
         """Output that means nothing to anybody is synced by this alone."""
         actor.say(f"line {self._number()}\n".encode())
@@ -226,6 +232,7 @@ _DEEDS = {
     "light": 4,
     "say": 6,
     "control": 5,
+    "progress": 4,
     "save": 3,
     "checkpoint": 8,
     "settle": 5,
