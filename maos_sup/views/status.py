@@ -213,7 +213,7 @@ def _agent_phase(
         return AgentPhase(sight.status["phase"])
     told = ((supervisor.status.get("agents") or {}).get(spec.name) or {}).get("phase")
     if told == AgentPhase.STARTING and sight.pid is not None and sight.status.get("phase") != told:
-        return phase  # it has begun since: a supervisor does not publish each second
+        told = None  # it has begun since: a supervisor does not publish each second
     if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
         phase = AgentPhase(told) if told in _TOLD_BY_SUPERVISOR else phase
     waits = phase in (AgentPhase.RUNNING, AgentPhase.SLOW) and _has_open_question(sight.status)

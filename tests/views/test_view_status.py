@@ -209,6 +209,10 @@ def test_agent_that_has_begun_is_not_starting_for_what_its_supervisor_said_befor
     assert agent_of(tree, "a0")["phase"] == "starting"
     put(tree.agent("a0").status, {"attempt": 1, "phase": "running", "task": "t0"})
     assert agent_of(tree, "a0")["phase"] == "running"
+    asked = {"id": "a0-1", "task": "t0", "run": 1, "text": "May I?", "at": "2026-11-21T01:42:00.000Z"}
+    status = {"attempt": 1, "phase": "running", "task": "t0", "run": 1, "questions": [asked]}
+    put(tree.agent("a0").status, status)
+    assert agent_of(tree, "a0")["phase"] == "asking"
 
 
 def test_note_that_its_supervisor_and_its_journal_give_is_said_once(make_tree: MakeTree) -> None:
