@@ -311,7 +311,7 @@ MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error
 
 
 def fields_of(record: Any) -> dict[str, Any]:
-    """The fields of a record by name, their values as they are: `asdict` copies all of them, and costs tenfold."""
+    """The fields of a record by name, their values as they are; `asdict` copies them, at tenfold cost."""
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
