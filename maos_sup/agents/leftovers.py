@@ -43,7 +43,13 @@ def has_children() -> bool:
 
 
 def descendants() -> list[ProcessStat]:
-    """All that descends from this process and lives, parents first."""
+    """All that descends from this process and lives, parents first.
+
+    Without a child there is none, for orphans become our children: a hundred agents that end together do not
+    look at all processes of the machine each.
+    """
+    if not has_children():
+        return []
     children: dict[int, list[ProcessStat]] = {}
     for stat in _processes():
         children.setdefault(stat.parent, []).append(stat)

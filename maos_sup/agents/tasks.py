@@ -121,7 +121,8 @@ class TaskLoop:
             end = self._work_on(task)
             if end is not None:
                 return end
-            life.specs.reread()
+            if not life.bell.signalled:
+                life.specs.reread()
 
     def _leave_word(self) -> None:
         """Say that the task under way was interrupted by us, if there is room to say it."""

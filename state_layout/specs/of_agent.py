@@ -114,8 +114,9 @@ class AgentSpecs:
         """The task files that may be the agent's own."""
         if self.is_hearsay:
             return self._kept.tasks_of.get(self._agent, [])
-        needle = self._agent.encode()
-        return [rel for rel in self._task_rels() if needle in self._bytes(rel)]
+        name, escape = f'"{self._agent}"'.encode(), b"\\"
+        texts = ((rel, self._bytes(rel)) for rel in self._task_rels())
+        return [rel for rel, text in texts if name in text or escape in text]
 
     def _is_own(self, rel: str) -> bool:
         record = self._record(rel)
