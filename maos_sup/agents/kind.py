@@ -70,7 +70,9 @@ class Outcome:
 class Kind(Protocol):
     """Works on tasks. Made anew for each task; `run` may raise `Ended`.
 
-    A kind with `tells_mail = True` shows messages to its program by itself; the bus then shows none.
+    A kind with `tells_mail = True` shows messages to its program by itself; the bus then shows none. One with
+    `starts_pulse = True` calls `work.pulse.start()` once its program runs, where nothing before takes long:
+    else two threads begin at once and hinder each other.
     """
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`

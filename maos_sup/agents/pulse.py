@@ -39,7 +39,10 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 class Pulse:
-    """Beats for `life` from `start` to `stop`. `task` is what is worked on now; `force` ends the process."""
+    """Beats for `life` from `start`, once it is called, to `stop`. `task` is what is worked on now.
+
+    `force` ends the process.
+    """
 
     def __init__(self, life: Life, translator: Translator, *, force: Callable[[Ending], None]) -> None:
         self._life, self._translator, self._force = life, translator, force
@@ -76,23 +79,29 @@ class Pulse:
     @charged_from_s.setter
     def charged_from_s(self, since_s: float | None) -> None:
         self._charged_from_s = since_s
-        self._own.ring()  # another deadline
+        self._wake()  # another deadline
 
     def start(self) -> None:
-        """Begin to beat."""
-        self._life.beats.beat()
-        self._thread.start()
+        """Begin to beat, if it does not yet."""
+        if self._thread.ident is None:
+            self._life.beats.beat()
+            self._thread.start()
 
     def stop(self) -> None:
         """End the thread; the caller goes on alone."""
         self._is_over = True
-        self._own.ring()
-        self._thread.join()
+        self._wake()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def hurry(self) -> None:
         """Look again soon."""
         self._pace.hurry()
-        self._own.ring()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._thread.ident is not None:  # its first round looks at everything anyway
+            self._own.ring()
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)

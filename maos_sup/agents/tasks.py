@@ -89,7 +89,6 @@ class TaskLoop:
 
     def run(self) -> End:
         """Work until there is a reason to end. Raises what made it impossible to go on."""
-        self._pulse.start()
         try:
             end = self._loop()
         except StorageFull as error:
@@ -210,7 +209,10 @@ class TaskLoop:
     def _run(self, work: Work) -> Outcome:
         try:
             self._translator.near = work.folder()
-            return find_kind(work.spec.kind)().run(work)
+            kind = find_kind(work.spec.kind)
+            if not getattr(kind, "starts_pulse", False):
+                self._pulse.start()
+            return kind().run(work)
         except Ended as ended:
             return Outcome(ended=ended.ending)
         except BadInput as error:
@@ -264,9 +266,11 @@ class TaskLoop:
         life.ledger.commit("task", fields | {key: value for key, value in told.items() if value is not None})
         self._task = None
         life.publisher.task = None
+        if life.bell.signalled:
+            return  # the last snapshot and the end of this process follow at once
         life.publisher.publish()
         pull(life.tree, "supervisor")
-        if phase in SETTLED and life.specs.want is Want.RUN and not life.bell.signalled:
+        if phase in SETTLED and life.specs.want is Want.RUN:
             revive(life.tree)
 
     def _force(self, ending: Ending) -> None:

@@ -59,9 +59,10 @@ class Work:
         return self.life.bell.wait(descriptors, timeout_s)
 
     def tell_program(self, pid: int | None) -> None:
-        """Say which program runs now; the pulse puts it into the handle."""
+        """Say which program runs now; the pulse puts it into the handle, unless that is over in a moment."""
         self.pulse.program = pid
-        self.pulse.hurry()
+        if pid is not None or not self.life.bell.signalled:
+            self.pulse.hurry()
 
     def hold_clock(self) -> float:
         """Stop charging time to the task; how much was charged, in seconds."""

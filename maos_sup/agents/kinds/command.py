@@ -37,6 +37,8 @@ class CommandKind:
         exactly_one=(("command", "shell"),),
     )
 
+    starts_pulse: ClassVar[bool] = True
+
     def run(self, work: Work) -> Outcome:
         """Run the program to its end, or end it. Raises BadInput, StorageError."""
         if work.doubt is not None:
@@ -56,6 +58,7 @@ class CommandKind:
         work.pulse.children = {process.pid}
         work.tell_program(process.pid)
         work.pulse.may_reap = True
+        work.pulse.start()
         try:
             return _Watch(work, process).until_its_end()
         finally:
