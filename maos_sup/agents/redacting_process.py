@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from maos_sup.agents.redaction import LineRedactor
+from maos_sup.agents.redaction import ControlRedactor, LineRedactor
 from state_layout.paths import AttemptPaths
 
 _CHUNK_BYTES = 1 << 16
@@ -26,7 +26,7 @@ _ROOM_S = 0.2
 class _Stream:
     """One pipe and the file that its lines go to."""
 
-    def __init__(self, source: int, path: Path, redactor: LineRedactor) -> None:
+    def __init__(self, source: int, path: Path, redactor: LineRedactor | ControlRedactor) -> None:
         self.source, self._redactor = source, redactor
         self._target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._held = b""
@@ -62,10 +62,11 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     files = AttemptPaths(Path(arguments[0]))
     paths = (files.stdout, files.stderr, files.control)
+    kinds: list[type[LineRedactor | ControlRedactor]] = [LineRedactor, LineRedactor, ControlRedactor]
     environment = dict(os.environ)
     streams = {
-        int(source): _Stream(int(source), path, LineRedactor(environment))
-        for source, path in zip(arguments[2:], paths, strict=True)
+        int(source): _Stream(int(source), path, kind(environment))
+        for source, path, kind in zip(arguments[2:], paths, kinds, strict=True)
     }
     poll = select.poll()
     for source in streams:

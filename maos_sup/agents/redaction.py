@@ -43,7 +43,10 @@ _NAMES = frozenset(
     "attempt",
     "pin",
 }
-_KEY_BEGINS, _KEY_ENDS = b"PRIVATE KEY-----", b"-----END"
+_KEY_BEGINS = b"PRIVATE KEY-----"
+_key_begins = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----").finditer
+_key_ends = re.compile(rb"-----END[A-Z ]*(?:-----)?").search
+_LONGEST_KEY_BYTES = 1 << 15  # what is longer was none: somebody only spoke of keys
 
 
 @cache
@@ -83,9 +86,14 @@ def escaped(value: str) -> str:
     return codec.encode(value).decode()[1:-1]
 
 
+def _forms(value: str) -> list[str]:
+    """As it is, and as it stands in JSON: the longer one first, of which the other may be a part."""
+    return [escaped(value), value] if escaped(value) != value else [value]
+
+
 def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
     """What finds secrets in text."""
-    exact = [re.escape(value) for value in secret_values(environment)]
+    exact = [re.escape(form) for value in secret_values(environment) for form in _forms(value)]
     return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
 
@@ -95,7 +103,7 @@ class Redactor:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._pattern = pattern_of_secrets(environment)
         values = secret_values(environment)
-        exact = {re.escape(form) for value in values for form in (value, escaped(value))}
+        exact = {re.escape(form) for value in values for form in _forms(value)}
         # One by one: what begins with a fixed text is found by it, five times as fast as all in one pattern.
         self._searches = [re.compile(part, re.DOTALL).search for part in (*sorted(exact), *SHAPES.values())]
 
@@ -135,7 +143,7 @@ class LineRedactor:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._redactor = Redactor(environment)
-        self._is_within_key = False
+        self._is_within_key, self._left_out_bytes = False, 0
 
     def lines(self, data: bytes) -> bytes:
         """`data`, whole lines, without secrets."""
@@ -149,10 +157,45 @@ class LineRedactor:
 
     def _line(self, line: bytes) -> bytes:
         if self._is_within_key:
-            self._is_within_key = _KEY_ENDS not in line
-            return b""
+            line = self._behind_key(line)
+        is_begun = _ends_within_key(line)
         redacted = self._text(line)
-        if _KEY_BEGINS in line and _KEY_ENDS not in line:
-            self._is_within_key = True
+        if is_begun:
+            self._is_within_key, self._left_out_bytes = True, 0
             return redacted.rstrip(b"\r\n") + b"\n"  # its end was taken for a part of the key
         return redacted
+
+    def _behind_key(self, line: bytes) -> bytes:
+        """What follows in `line` behind the key that it is within; there another key may begin."""
+        end = _key_ends(line)
+        if end is None and not any(_key_begins(line)):
+            self._left_out_bytes += len(line)
+            self._is_within_key = self._left_out_bytes < _LONGEST_KEY_BYTES
+            return b""
+        self._is_within_key = False
+        rest = line if end is None else line[end.end() :]
+        return rest if rest.strip() else b""
+
+
+class ControlRedactor:
+    """As `LineRedactor`, for control lines: each is JSON by itself, and stays so whatever is left out."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._redactor, self._others = Redactor(environment), LineRedactor(environment)
+
+    def lines(self, data: bytes) -> bytes:
+        """`data`, whole lines, without secrets."""
+        return b"".join(self._line(line) for line in data.splitlines(keepends=True))
+
+    def _line(self, line: bytes) -> bytes:
+        try:
+            told = codec.decode_object(line)
+        except codec.NotJson:
+            return self._others.lines(line)
+        redacted = self._redactor.value(told)
+        return line if redacted == told else codec.encode(redacted) + b"\n"
+
+
+def _ends_within_key(line: bytes) -> bool:
+    begun = [match.end() for match in _key_begins(line)]
+    return bool(begun) and _key_ends(line, begun[-1]) is None

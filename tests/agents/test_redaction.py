@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maos_sup.agents import redaction
-from maos_sup.agents.redaction import STAND_IN, LineRedactor, Redactor, is_secret_name
+from maos_sup.agents.redaction import STAND_IN, ControlRedactor, LineRedactor, Redactor, is_secret_name
 
 NAMES = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_secret"]
 HARMLESS = ["PATH", "KEYBOARD", "TOKENIZER", "MONKEY", "MAOS_MARK", "HOME"]
@@ -76,3 +76,47 @@ def test_lines_lose_their_secrets_and_keys_that_span_them() -> None:
     assert lines.lines(b"x\n-----BEGIN RSA PRIVATE KEY-----\n") == b"x\n[redacted]\n"
     assert lines.lines(b"MIIabc\nMIIdef\n") == b""
     assert lines.lines(b"-----END RSA PRIVATE KEY-----\ny\n") == b"y\n"
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIsecret\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize(
+    "before", [KEY, "-----BEGIN CERTIFICATE-----\nMIIpub\n-----END CERTIFICATE-----", "a: "]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_key_that_begins_where_another_thing_ends_is_left_out(before: str, is_whole: bool, end: str) -> None:
+    data = f"{before}{KEY}\nafter\n".replace("\n", end).encode()
+    lines = LineRedactor({})
+    pieces = [data] if is_whole else data.splitlines(keepends=True)
+    told = b"".join(lines.lines(piece) for piece in pieces)
+    assert b"MIIsecret" not in told and told.endswith(f"after{end}".encode())
+
+
+def test_who_only_speaks_of_keys_is_heard_again() -> None:
+    lines = LineRedactor({})
+    assert lines.lines(b"if '-----BEGIN PRIVATE KEY-----' in text:\n") == b"if '[redacted]\n"
+    line = b"x" * 1023 + b"\n"
+    assert b"".join(lines.lines(line) for _ in range(40)) == line * 8
+    lines.lines(b"-----BEGIN PRIVATE KEY-----\n" + line * 31 + KEY.encode() + b"\n")
+    assert lines.lines(b"y\n") == b"y\n"
+
+
+def test_control_lines_stay_control_lines_whatever_is_left_out() -> None:
+    lines = ControlRedactor({"MY_TOKEN": 'p\u00e4"ss\\word'})
+    told = [
+        r'{"note":"a p\u00e4\"ss\\word"}',
+        '{"note":"-----BEGIN PRIVATE KEY-----"}',
+        '{"progress":1.0}',
+        "{bad",
+    ]
+    kept = b"".join(lines.lines(line.encode() + b"\n") for line in told)
+    assert kept == b'{"note":"a [redacted]"}\n{"note":"[redacted]"}\n{"progress":1.0}\n{bad\n'
+
+
+def test_value_is_found_as_json_writes_it() -> None:
+    assert (
+        LineRedactor({"MY_TOKEN": 'pa"ss\\word'}).lines(b'{"a":"pa\\"ss\\\\word"}\n')
+        == b'{"a":"[redacted]"}\n'
+    )
