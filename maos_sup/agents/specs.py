@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from maos_sup.agents.kind import Ending
 from maos_sup.core.tasks import agent_want
-from state_layout.errors import LayoutError
+from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, Limits, Specs, TaskSpec, Want
+from state_layout.shapes.shape import Shape, Unknown
+from state_layout.specs.files import read_spec_file
 from state_layout.specs.of_agent import AgentSpecs
 
 _AGENT_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.STOP: Ending.STOP}
@@ -76,3 +78,17 @@ class WantedSpecs:
         if wanted.run > task.run or wanted.agent != task.agent:
             endings.append(Ending.RERUN)
         return max((ending for ending in endings if ending is not None), default=None)
+
+
+def refuse_bad_settings(tree: Tree, spec: AgentSpec, shape: Shape) -> None:
+    """Raise BadInput, as `check` would put it, where the settings of `spec` are none of its kind's `shape`.
+
+    Edits by hand come this far: the supervisor, which keeps bad ones out of force, knows no kinds.
+    """
+    fault = next(shape.faults(spec.settings, unknown=Unknown.KEPT), None)
+    if fault is None:
+        return
+    rel = f"agents/{spec.name}.json"
+    file = read_spec_file(str(tree.spec / rel), rel=rel, shown=f"spec/{rel}", kinds={spec.kind: shape})
+    errors = () if file is None else file.errors
+    raise BadInput(errors[0].text if errors else f"spec/{rel}: {fault.text}")

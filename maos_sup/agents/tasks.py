@@ -22,6 +22,7 @@ from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.redacting import await_end
 from maos_sup.agents.revive import revive
+from maos_sup.agents.specs import refuse_bad_settings
 from maos_sup.agents.translate import Translator
 from maos_sup.agents.work import Work, doubt_about
 from maos_sup.core.tasks import ready_tasks, task_phases
@@ -210,6 +211,7 @@ class TaskLoop:
         try:
             self._translator.near = work.folder()
             kind = find_kind(work.spec.kind)
+            refuse_bad_settings(self._life.tree, work.spec, kind.settings)
             if not getattr(kind, "starts_pulse", False):
                 self._pulse.start()
             return kind().run(work)

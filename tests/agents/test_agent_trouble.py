@@ -304,3 +304,23 @@ def test_large_output_is_not_looked_through_again(stage: Make) -> None:
     one = stage({"ann": shell("yes x | head -c 3000000; exit 1")})
     assert one.run("ann") == 1
     assert one.history("ann").offsets["1/stdout.log"] == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"shell": 7}, "spec/agents/ann.json:2: 'shell' is 7; use text in quotes"),
+        ({"shell": "true", "on_pause": 5}, "spec/agents/ann.json:3: 'on_pause' is 5; use stop or freeze"),
+    ],
+)
+def test_settings_that_are_none_of_its_kind_are_named_with_file_and_line(
+    stage: Make, settings: dict[str, object], told: str
+) -> None:
+    one = stage({"ann": shell("true")})
+    lines = json.dumps({"kind": "command", **settings}, separators=(",\n", ": "))
+    one.tree.agent_spec("ann").write_text(lines)
+    assert one.run("ann") == 1
+    assert one.exit("ann")["detail"] == told
+    one.tree.agent_spec("ann").write_text(json.dumps(shell("true")))
+    assert one.run("ann") == 0
+    assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
