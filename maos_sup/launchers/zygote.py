@@ -40,6 +40,7 @@ MESSAGE_BYTES = 1 << 16
 MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
 _MOST_OPEN = os.sysconf("SC_OPEN_MAX")
+_MOST_TOGETHER = 16  # requests: more would keep the first waiting
 _OBJECTS_BEFORE_COLLECTION = 10_000  # at the usual 700 an agent collects garbage thrice before it has begun
 _SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
 
@@ -162,18 +163,26 @@ class _Zygote:
                         return
 
     def _serve(self) -> bool:
-        """Carry out one request; whether there will be more."""
-        data = self._supervisor.recv(MESSAGE_BYTES)
-        if not data:
-            return False
-        request = codec.decode_object(data)
-        try:
+        """Carry out the requests that wait; whether there will be more.
+
+        All are prepared, then all are forked: each fork makes this process copy again what it touches next.
+        """
+        requests = list[dict[str, Any]]()
+        with suppress(BlockingIOError):
+            while len(requests) < _MOST_TOGETHER:
+                data = self._supervisor.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
+                if not data:
+                    return False
+                requests.append(codec.decode_object(data))
+        for request in requests:
             self._import_for(request)
-            self._fork(request)
-        except ConnectionError:
-            raise
-        except OSError as cause:
-            self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
+        for request in requests:
+            try:
+                self._fork(request)
+            except ConnectionError:
+                raise
+            except OSError as cause:
+                self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
         return True
 
     def _import_for(self, request: dict[str, Any]) -> None:
