@@ -117,7 +117,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextmanager
-def opened(path: Path, flags: int) -> Iterator[int]:
+def opened(path: Path | str, flags: int) -> Iterator[int]:
     """A file descriptor of `path`, closed on exec, closed at the end."""
     descriptor = disk.create(path, flags, FILE_MODE)
     try:
@@ -135,17 +135,18 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and ".tmp-" in name
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp-{os.urandom(4).hex()}")
+def _temporary(path: Path) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.tmp-{os.urandom(4).hex()}")  # noqa: PTH118 - a Path costs thrice
 
 
-def _write_file(path: Path, data: bytes) -> None:
+def _write_file(path: str, data: bytes) -> None:
     with opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
         write_all(descriptor, data)
         disk.fsync(descriptor)
 
 
-def _linked(temporary: Path, path: Path) -> bool:
+def _linked(temporary: str, path: Path) -> bool:
     try:
         disk.link(temporary, path)
     except FileExistsError:
@@ -172,7 +173,7 @@ def _swap(path: Path, data: bytes, sync: Callable[[int], None]) -> None:
         raise
 
 
-def _remove(temporary: Path) -> None:
+def _remove(temporary: str) -> None:
     """Remove what a failed write left, if the disk lets us: the first error is the one to report."""
     with suppress(OSError):
         disk.unlink(temporary)

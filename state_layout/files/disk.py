@@ -67,7 +67,7 @@ def truncate(descriptor: int, length: int) -> None:
     os.ftruncate(descriptor, length)
 
 
-def create(path: Path, flags: int, mode: int) -> int:
+def create(path: Path | str, flags: int, mode: int) -> int:
     """Open the regular file `path` (with O_DIRECTORY the folder) with `flags`, closed on exec.
 
     Never waits. Raises OSError for anything else that is in its place: a link (what is written through it
@@ -91,25 +91,26 @@ def create(path: Path, flags: int, mode: int) -> int:
     return descriptor
 
 
-def rename(source: Path, target: Path) -> None:
+def rename(source: Path | str, target: Path) -> None:
     _seen("rename", source, target)
-    source.rename(target)
+    os.rename(source, target)  # noqa: PTH104 - Path.rename makes another Path: here and below, at half the cost
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: Path | str, target: Path) -> None:
     _seen("link", source, target)
     os.link(source, target)
 
 
-def unlink(path: Path) -> None:
+def unlink(path: Path | str) -> None:
     """Remove `path`; no error if it is not there."""
     _seen("unlink", path)
-    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - as above
 
 
 def mkdir(path: Path, mode: int) -> None:
     _seen("mkdir", path)
-    path.mkdir(mode)
+    os.mkdir(path, mode)  # noqa: PTH102 - as above
 
 
 def rmdir(path: Path) -> None:

@@ -51,7 +51,8 @@ class Disk:
         self._last = None
         self.operations += 1
         self.last = f"{operation} {[item for item in arguments if not isinstance(item, bytes)]}"
-        getattr(self, f"_{operation}", lambda *_: None)(*arguments)
+        paths = (Path(item) if isinstance(item, str) else item for item in arguments)
+        getattr(self, f"_{operation}", lambda *_: None)(*paths)
 
     def stopped(self) -> Disk:
         """As it is when the process stops before the operation seen last."""
