@@ -36,8 +36,8 @@ BUGS = [
     Bug(
         "a checkpoint forgets what is begun",
         f"{_HISTORY}:History.to_json",
-        "tasks = {task: asdict(outcome) for task, outcome in self.tasks.items()}",
-        "tasks = {task: asdict(outcome) for task, outcome in self.tasks.items() if outcome.result}",
+        "tasks = {task: fields_of(outcome) for task, outcome in self.tasks.items()}",
+        "tasks = {task: fields_of(outcome) for task, outcome in self.tasks.items() if outcome.result}",
     ),
     Bug(
         "a checkpoint forgets marks",
