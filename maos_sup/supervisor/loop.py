@@ -143,7 +143,7 @@ class _Supervisor:
         return None
 
     def _rounds(self, *, leaving: bool, is_general: bool) -> Phase | None:
-        if self._must_look_at_specs():
+        if self._must_look_at_specs() or self._may_agents_know_more():
             self._look_at_specs()
             is_general = True
         actions: list[Action] = []
@@ -193,6 +193,10 @@ class _Supervisor:
             return False
         self._specs_tick_s = now_s + self._tick_s
         return self._specs.has_changed()
+
+    def _may_agents_know_more(self) -> bool:
+        """Whether an agent may have ended for an edit that we were not told of: to start it again is vain."""
+        return not self._wake.is_watching and self._specs.has_changed()
 
     def _is_at_home(self) -> bool:
         """Whether `run/` still says who supervises; else it was deleted, and is made anew."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from orchestra import Orchestra
+from processes import kill
 
 ONE_TRY = {"max": 0, "window_s": 60, "backoff_s": 0.1, "backoff_max_s": 0.2}
 GATED = 'echo "begin $MAOS_ATTEMPT $MAOS_RESUMED"; while [ ! -e "$OUT/go" ]; do sleep 0.05; done; echo end'
@@ -237,3 +241,31 @@ def test_a_question_is_answered_by_touching_a_file(orchestra: Orchestra) -> None
     (orchestra.tree.approvals / f"{question['id']}.yes").touch()
     orchestra.wait_rest("done")
     assert orchestra.task("ann")["result"] == {"answer": True}
+
+
+FORBID_INOTIFY = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+WITHOUT_INOTIFY = ["unshare", "--user", "--map-root-user", "sh", "-c", FORBID_INOTIFY, "sh"]
+
+
+def test_an_edit_that_nobody_tells_the_supervisor_of_starts_no_agent_for_nothing(
+    orchestra: Orchestra,
+) -> None:
+    """The agent sees it first and ends; the supervisor looks at what it knows before it starts it again."""
+    if subprocess.run([*WITHOUT_INOTIFY, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no user namespaces here")
+    orchestra.start({"ann": GATED}, intervals={"tick_s": 20})
+    orchestra.wait_alive()
+    first = orchestra.supervisor()
+    assert first
+    kill(first)
+    orchestra.wait(lambda: orchestra.supervisor() is None, "the supervisor is dead")
+    argv = [*WITHOUT_INOTIFY, sys.executable, "-m", "maos_sup", "supervise", str(orchestra.root)]
+    with subprocess.Popen(argv, env=orchestra.environment, start_new_session=True) as process:
+        orchestra.wait(lambda: orchestra.events("adopted"), "it has looked around")
+        rewrite(orchestra.tree.agent_spec("ann"), want="stop")
+        orchestra.wait(lambda: orchestra.events("acknowledged"), "its end is known")
+        orchestra.do("start", "--agent", "ann")
+        orchestra.say("go")
+        orchestra.wait_rest("done")
+        assert orchestra.attempts() == {"ann": 2}
+        kill(process.pid)
