@@ -99,6 +99,8 @@ class _Supervisor:
         try:
             while True:
                 is_general = trigger.drain() or wake.signalled or self._is_due()
+                if is_general:
+                    self._mend(trigger)
                 if was_woken or is_general:
                     finished = self._turn(leaving=wake.signalled, is_general=is_general)
                     if finished is not None:
@@ -107,6 +109,13 @@ class _Supervisor:
         finally:
             wake.close()
             trigger.close()
+
+    def _mend(self, trigger: TriggerReader) -> None:
+        """Be heard again where the trigger was removed."""
+        before = trigger.fileno()
+        if trigger.mend():
+            self._wake.forget(before)
+            self._wake.listen(trigger.fileno())
 
     @property
     def _tick_s(self) -> float:

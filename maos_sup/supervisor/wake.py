@@ -36,6 +36,10 @@ class Wake:
         """Wake when `descriptor` is readable. Whoever owns it drains it."""
         self._selector.register(descriptor, selectors.EVENT_READ)
 
+    def forget(self, descriptor: int) -> None:
+        """Listen to it no more; it may be closed by now."""
+        self._selector.unregister(descriptor)
+
     def catch_signals(self) -> None:
         """From now on TERM and INT set `signalled` and wake, instead of ending the process."""
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)

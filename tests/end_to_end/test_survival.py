@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 from collections import Counter
+from pathlib import Path
 
+import pytest
 from orchestra import Orchestra, wait_for
 from processes import children_of, command_line, is_running, kill, state_of
+
+from state_layout.host.triggers import trigger_folder, trigger_path
 
 GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 FAST = {"max": 100, "window_s": 1, "backoff_s": 0.05, "backoff_max_s": 0.1}
@@ -361,3 +367,30 @@ def test_a_tree_that_is_moved_while_it_runs_goes_on_in_its_new_place(orchestra: 
     assert moved.output("ann").splitlines() == ["begin 1", "begin 2", "end"]
     moved.assert_nothing_left()
     moved.assert_sound()
+
+
+def test_triggers_are_made_again_when_their_folder_is_deleted(
+    orchestra: Orchestra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        if name in orchestra.environment:
+            monkeypatch.setenv(name, orchestra.environment[name])
+        else:
+            monkeypatch.delenv(name, raising=False)
+    orchestra.start({"ann": GATED}, intervals={"tick_s": 0.1})
+    orchestra.wait_alive()
+    for _ in range(2):
+        shutil.rmtree(trigger_folder(orchestra.tree))
+        orchestra.wait(lambda: listens(trigger_path(orchestra.tree, "supervisor")), "it can be pulled")
+    orchestra.say("go")
+    orchestra.wait_rest("done")
+    orchestra.assert_sound()
+
+
+def listens(fifo: Path) -> bool:
+    """Whether somebody reads: else it cannot be opened for writing."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
