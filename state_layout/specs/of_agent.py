@@ -58,6 +58,7 @@ class AgentSpecs:
         self._files: dict[str, _File | None] = {}  # by rel, of `spec/`: what was read since; None: not there
         self._good: dict[str, Record] = {}  # the last, where one was
         self._is_first, self.is_hearsay = True, False
+        self._lacks_needs = False
 
     def read(self) -> Specs:
         """What is in force. Raises NotATree if there never was a good orchestration.
@@ -75,8 +76,11 @@ class AgentSpecs:
         return Specs(orchestration=orchestration, agents=agents, tasks=self._tasks())
 
     def is_current(self, *rels: str) -> bool:
-        """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
-        return all(self._is_unchanged(rel) for rel in rels)
+        """Whether none of these files changed since the last `read`: one stat each, nothing is opened.
+
+        Not while a task needs what was not there then.
+        """
+        return not self._lacks_needs and all(self._is_unchanged(rel) for rel in rels)
 
     def survey(self) -> None:
         """Look whose the tasks are, for `read` and for those forked soon; not again while that is news."""
@@ -100,15 +104,22 @@ class AgentSpecs:
     def _tasks(self) -> dict[str, TaskSpec]:
         """The agent's own tasks and what they need, in the order of their names."""
         found: dict[str, TaskSpec] = {}
+        self._lacks_needs = False
         wanted = [rel for rel in self._mentions() if self._is_own(rel)]
         while wanted:
             rel = wanted.pop()
             record = self._record(rel)
+            if isinstance(record, TaskSpec) and not self._has_needs(record):
+                self._lacks_needs, record = True, self._accepted(rel)  # bad with the others: no wish
             if not isinstance(record, TaskSpec) or record.id in found:
                 continue
             found[record.id] = record
-            wanted += [f"{_TASKS}/{need}.json" for need in record.needs if is_name(need)]
+            wanted += [_task_rel(need) for need in record.needs if is_name(need)]
         return dict(sorted(found.items()))
+
+    def _has_needs(self, task: TaskSpec) -> bool:
+        """Whether all that `task` needs is there."""
+        return all(is_name(need) and self._record(_task_rel(need)) is not None for need in task.needs)
 
     def _mentions(self) -> list[str]:
         """The task files that may be the agent's own."""
@@ -153,15 +164,22 @@ class AgentSpecs:
             file = self._files[rel] = _File(file.version, data, _decoded(self._tree, rel, data))
         if file is not None and file.record is not None:
             self._good[rel] = file.record
-        if rel not in self._good and (accepted := _read(self._tree.accepted / rel)) is not None:
-            record = _decoded(self._tree, rel, accepted.data)
-            if record is not None:
-                self._good[rel] = record
+        if rel not in self._good and (record := self._accepted(rel)) is not None:
+            self._good[rel] = record
         return self._good.get(rel)
+
+    def _accepted(self, rel: str) -> Record | None:
+        """The last version that a supervisor had in force."""
+        accepted = _read(self._tree.accepted / rel)
+        return None if accepted is None else _decoded(self._tree, rel, accepted.data)
 
     def _is_unchanged(self, rel: str) -> bool:
         known = self._known(rel)
         return known is not None and _is_at(self._root + rel, known)
+
+
+def _task_rel(task: str) -> str:
+    return f"{_TASKS}/{task}.json"
 
 
 def _is_at(path: str, file: _File) -> bool:

@@ -253,7 +253,7 @@ def test_an_edit_that_nobody_tells_the_supervisor_of_starts_no_agent_for_nothing
     """The agent sees it first and ends; the supervisor looks at what it knows before it starts it again."""
     if subprocess.run([*WITHOUT_INOTIFY, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no user namespaces here")
-    orchestra.start({"ann": GATED}, intervals={"tick_s": 20})
+    orchestra.start({"ann": GATED}, intervals={"tick_s": 3})
     orchestra.wait_alive()
     first = orchestra.supervisor()
     assert first
@@ -263,9 +263,20 @@ def test_an_edit_that_nobody_tells_the_supervisor_of_starts_no_agent_for_nothing
     with subprocess.Popen(argv, env=orchestra.environment, start_new_session=True) as process:
         orchestra.wait(lambda: orchestra.events("adopted"), "it has looked around")
         rewrite(orchestra.tree.agent_spec("ann"), want="stop")
-        orchestra.wait(lambda: orchestra.events("acknowledged"), "its end is known")
-        orchestra.do("start", "--agent", "ann")
-        orchestra.say("go")
-        orchestra.wait_rest("done")
-        assert orchestra.attempts() == {"ann": 2}
-        kill(process.pid)
+        process.wait(30)  # nothing is left to do: it leaves
+    assert orchestra.phase() == "stopped"
+    assert orchestra.attempts() == {"ann": 1}
+
+
+def test_an_edit_that_is_bad_with_the_other_files_ends_nothing(orchestra: Orchestra) -> None:
+    orchestra.start({"ann": 'while [ ! -e "$OUT/go" ]; do echo "found: it"; sleep 0.1; done'})
+    orchestra.wait_alive()
+    rewrite(orchestra.tree.task_spec("ann"), want="cancel", needs=["nobody"])
+    orchestra.wait(lambda: orchestra.status()["spec_errors"], "it is refused")
+    sent = orchestra.agent("ann")["sent"]
+    orchestra.wait(lambda: orchestra.agent("ann")["sent"] > sent + 2, "it goes on, and looks up each time")
+    rewrite(orchestra.tree.task_spec("ann"), want="run", needs=[])
+    orchestra.wait(lambda: not orchestra.status()["spec_errors"], "it is mended")
+    orchestra.say("go")
+    orchestra.wait_rest("done")
+    assert orchestra.attempts() == {"ann": 1}

@@ -10,6 +10,7 @@ import pytest
 
 from state_layout.files import codec
 from state_layout.paths import Tree
+from state_layout.records import Want
 from state_layout.specs import of_agent
 from state_layout.specs.of_agent import AgentSpecs
 from state_layout.tree import create_tree
@@ -110,3 +111,20 @@ def test_last_good_version_stays_where_a_file_went_bad_after_it_was_kept(
     survey(tree, monkeypatch)
     tree.agent_spec("ann").write_bytes(b"{")
     assert AgentSpecs(tree, "ann").read().agents["ann"].kind == "command"
+
+
+def test_task_that_needs_what_is_not_there_stays_as_it_was_in_force(tree: Tree) -> None:
+    specs = AgentSpecs(tree, "ann")
+    accepted = tree.accepted / "tasks" / "t-ann.json"
+    accepted.parent.mkdir(parents=True, exist_ok=True)
+    accepted.write_bytes(tree.task_spec("t-ann").read_bytes())
+    edit = {"agent": "ann", "needs": ["t-bob", "t-new"], "want": "cancel"}
+    tree.task_spec("t-ann").write_bytes(codec.encode(edit))
+    tree.task_spec("t-own").write_bytes(codec.encode({"agent": "ann", "needs": ["t-new"]}))
+    tasks = specs.read().tasks
+    assert tasks.keys() == {"t-ann"} and tasks["t-ann"].want is Want.RUN
+    assert not specs.is_current("tasks/t-ann.json")
+    give(tree, "t-new", "eve")
+    tasks = specs.read().tasks
+    assert tasks.keys() == {"t-ann", "t-bob", "t-new", "t-own"} and tasks["t-ann"].want is Want.CANCEL
+    assert specs.is_current("tasks/t-ann.json")
