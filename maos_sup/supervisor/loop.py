@@ -28,7 +28,7 @@ from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
-from state_layout.errors import StorageError, StorageFull
+from state_layout.errors import Locked, StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
 from state_layout.host.room import NO_ROOM, has_room
@@ -49,11 +49,18 @@ def supervise(root: Path) -> Phase:
     Raises NotATree, Locked (another supervisor lives), Damaged, StorageError (at the start only).
     """
     with forgiving_stderr():
-        return _supervise(root)
+        tree = open_tree(root)
+        phase, specs = _supervise(tree)
+        while phase is not Phase.INTERRUPTED and specs.were_edited():  # by somebody who saw us alive
+            try:
+                phase, specs = _supervise(tree)
+            except Locked:
+                break  # and somebody else who did not
+        return phase
 
 
-def _supervise(root: Path) -> Phase:
-    tree = open_tree(root)
+def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
+    """One stay: the phase it ended in, and the specs that it went by."""
     lock = take_tree(tree)
     try:
         launcher = LocalLauncher(tree, entry=AGENT_ENTRY)  # first: its zygote imports while we read
@@ -63,7 +70,8 @@ def _supervise(root: Path) -> Phase:
             life = begin_life(tree)
             if place.is_new and (place.notes or life.number > 1):
                 life.note("restored", {"notes": list(place.notes)})
-            return _Supervisor(tree, life, launcher=launcher, specs=specs, notes=place.notes).run()
+            phase = _Supervisor(tree, life, launcher=launcher, specs=specs, notes=place.notes).run()
+            return phase, specs
         finally:
             launcher.close()
     finally:

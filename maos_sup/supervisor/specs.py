@@ -7,9 +7,11 @@ that lie apart. Until it is mended, its last good version stays in force, over r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from maos_sup.supervisor.life import Life
+from state_layout.errors import LayoutError
 from state_layout.files import codec
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
@@ -67,6 +69,13 @@ class SpecsInForce:
                 before.digests, self._read.digests, (before.specs, self._read.specs)
             )
         self._suspected_s = {error: self._suspected_s.get(error, now_s) for error in self._read.errors}
+
+    def were_edited(self) -> bool:
+        """Whether what is in force is not what the last look found. Never raises: the tree may be gone."""
+        before = self.digests
+        with suppress(LayoutError, OSError):
+            self._read = self._cache.read()
+        return self.digests != before
 
     def take_concerned(self) -> set[str]:
         """The agents whose specs changed since this was asked last."""
