@@ -52,9 +52,8 @@ def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[d
     if task is not None:
         chosen = _task(status, task)
         if chosen["phase"] in UNFINISHED or chosen["phase"] == TaskPhase.BLOCKED:
-            raise BadInput(
-                f"task {task} is {chosen['phase']}: it has not ended; retry what it needs, or cancel it first"
-            )
+            remedy = "retry what it needs" if chosen["phase"] == TaskPhase.BLOCKED else "wait for that"
+            raise BadInput(f"task {task} is {chosen['phase']}, it has not ended; {remedy}, or cancel it first")
         return [chosen]
     if agent is not None:
         known_agent(tree, agent)

@@ -73,7 +73,7 @@ def _messages(resumption: Resumption) -> str:
 
 def _undelivered(resumption: Resumption) -> str:
     """What agents with work left have not read; to the others nobody will deliver anything."""
-    return f", {resumption['undelivered']} undelivered" if resumption["tasks_left"] else ""
+    return f", {resumption['undelivered']} unread" if resumption["tasks_left"] else ""
 
 
 def _agent(tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]]) -> Resumption:

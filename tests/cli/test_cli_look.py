@@ -179,9 +179,9 @@ def test_checkpoint_says_from_where_agents_go_on(call: Call, tree: Tree) -> None
     assert "bob: begins its next task from the beginning, 1 message waits for it" in out
 
 
-def test_messages_to_who_has_nothing_left_to_do_are_not_undelivered(call: Call, tree: Tree) -> None:
+def test_messages_to_who_has_nothing_left_to_do_are_not_unread(call: Call, tree: Tree) -> None:
     call("send", tree.root.name, "bob", "hello")
-    assert "messages: 0 sent by agents, 1 by people, 1 undelivered" in call("checkpoint", tree.root.name).out
+    assert "messages: 0 sent by agents, 1 by people, 1 unread" in call("checkpoint", tree.root.name).out
     for task in ("count", "report"):
         edit_spec(tree, tree.task_spec(task), lambda spec: {**spec, "want": "skip"})
     assert "messages: 0 sent by agents, 1 by people\n" in call("checkpoint", tree.root.name).out
