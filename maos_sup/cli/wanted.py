@@ -51,9 +51,10 @@ def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[d
     status = status_of(tree)
     if task is not None:
         chosen = _task(status, task)
-        if chosen["phase"] in UNFINISHED or chosen["phase"] == TaskPhase.BLOCKED:
-            remedy = "retry what it needs" if chosen["phase"] == TaskPhase.BLOCKED else "wait for that"
-            raise BadInput(f"task {task} is {chosen['phase']}, it has not ended; {remedy}, or cancel it first")
+        phase = chosen["phase"]
+        if phase in UNFINISHED or phase == TaskPhase.BLOCKED:
+            remedy = "retry what it needs" if phase == TaskPhase.BLOCKED else "wait for that"
+            raise BadInput(f"task {task} is {phase}, it has not ended; {remedy}, or cancel it first")
         return [chosen]
     if agent is not None:
         known_agent(tree, agent)
