@@ -11,6 +11,8 @@ from pathlib import Path
 import maos_sup
 from bench.peers.install import versions
 
+_WRITTEN = ("RESULTS.md", "chart.svg")  # by a run, as it goes
+
 
 def load_text() -> str:
     """The load of the machine now."""
@@ -52,6 +54,12 @@ def _file_system(folder: Path) -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f", commit {asked.stdout.strip()}" if asked.returncode == 0 else ""
+    """The commit, and whether anything but what is written here differs from it."""
+    known = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".", *(f":!bench/{name}" for name in _WRITTEN))
+    return f", commit {known}{'-dirty' if changed else ''}" if known else ""
+
+
+def _git(*arguments: str) -> str:
+    asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return asked.stdout.strip()

@@ -46,12 +46,15 @@ def _head(load: str) -> str:
     return "\n".join(lines)
 
 
+WHY = "../docs/architecture.md#what-things-cost"
+
+
 def _verdicts(sections: list[Section]) -> str:
     judged = [(section, row) for section in sections for row in section.rows if row.met is not None]
     missed = [(section, row) for section, row in judged if not row.met]
     lines = ["## Targets", "", f"{len(judged) - len(missed)} of {len(judged)} are met."]
     if missed:
-        lines += ["", "Missed:", ""]
+        lines += ["", f"Missed ([why, and where the limit is]({WHY})):", ""]
     for section, row in missed:
         figure = f"{row.value}, {row.ratio}" if row.ratio else row.value
         lines.append(f"- {section.title}, {row.name}: {figure}; target {row.target or '-'}")
