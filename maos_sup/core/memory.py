@@ -94,7 +94,8 @@ def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemor
 
 
 def forget_what_was_asked(memory: Memory) -> Memory:
-    """Memory for a new life: starts, ends and seals that were journaled may not have been carried out.
+    """Memory for a new life, or after a failure: starts, ends and seals that were journaled may not have been
+    carried out.
 
     Whether an attempt was begun, its folder tells; an end is asked for again while the process lives; an end
     that nobody wrote down is written.
@@ -116,6 +117,8 @@ def from_record(fields: dict[str, Any]) -> Action | None:
     match fields["type"]:
         case "submit":
             return Submit(agent=agent, attempt=int(fields["attempt"]))
+        case "seal":
+            return Seal(agent=agent, attempt=int(fields["attempt"]))
         case "acknowledged":
             return Acknowledge(
                 agent=agent, attempt=int(fields["attempt"]), reason=ExitReason(fields["reason"])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.core.decide import decide_ahead
-from maos_sup.core.memory import agent_of, is_remembered_only
+from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_only
 from maos_sup.core.model import Action, Observation, Process
 from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
@@ -190,7 +190,7 @@ class _Supervisor:
     def _act(self, seen: Observation) -> tuple[list[Action], Phase | None]:
         """Decide, journal and do; what was done, and the final phase if there is one.
 
-        What could not be done for want of room is forgotten with this life, or nobody would do it again.
+        What could not be done for want of room is forgotten, or nobody would do it again.
         """
         actions = decide_ahead(replace(seen, now_s=time.monotonic()), self._life.memory)
         self._life.record(actions)
@@ -199,7 +199,7 @@ class _Supervisor:
         try:
             return actions, apply(self._tree, self._launcher, actions)
         except StorageFull:
-            self._is_unsound = True
+            self._life.memory = forget_what_was_asked(self._life.memory)
             raise
 
     def _must_look_at_specs(self) -> bool:

@@ -18,6 +18,7 @@ from state_layout.files.journal import Reader
 from state_layout.lives.attempts import read_exit
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase
+from state_layout.specs import edit_spec
 
 
 def test_a_new_life_knows_what_the_last_one_did(tmp_path: Path) -> None:
@@ -139,6 +140,24 @@ def test_killed_before_any_change_of_the_disk_it_goes_on(tmp_path: Path) -> None
         assert submitted == {"a": 1, "b": 2}, f"at operation {operation}"
         exit_ = read_exit(tree, "b", 1)
         assert exit_ is not None, f"at operation {operation}"
+        operation += 1
+    assert operation > 10
+
+
+def test_killed_before_any_change_of_the_disk_an_end_is_written_that_no_successor_would_write(
+    tmp_path: Path,
+) -> None:
+    operation, reached = 0, True
+    while reached:
+        tree = make_tree(tmp_path / f"t{operation}", "a")
+        edit_spec(tree, tree.agent_spec("a"), lambda value: {**value, "restart": {"max": 0}})
+        begin_agent(tree, "a")
+
+        reached = dies_at(operation, lambda tree=tree: _turns(tree, 2))
+        supervised = Supervised(tree)
+        supervised.turn()
+        assert not supervised.launcher.submitted, f"at operation {operation}"
+        assert read_exit(tree, "a", 1) is not None, f"at operation {operation}"
         operation += 1
     assert operation > 10
 
