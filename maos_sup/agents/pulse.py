@@ -127,8 +127,7 @@ class Pulse:
 
     def _rest(self, trigger: TriggerReader | None) -> None:
         """Wait until another round is called for. At rest that is seldom: only signs of life go on."""
-        descriptors = [*([] if trigger is None else [trigger.fileno()]), *self._pace.descriptors()]
-        now_s = time.monotonic()
+        descriptors, now_s = self._descriptors(trigger), time.monotonic()
         if not self._is_at_rest():
             self._own.sleep(descriptors, self._rest_s(now_s))
             return
