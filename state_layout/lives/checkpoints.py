@@ -87,9 +87,7 @@ class Slots:
         data = _filled(_parts(history, at=at))
         try:
             descriptor = self._descriptor(slot, path)
-            size = os.lseek(
-                descriptor, 0, os.SEEK_END
-            )  # a stat would have the time of change written each time
+            size = os.lseek(descriptor, 0, os.SEEK_END)  # after a stat the time of change is written as well
             _overwrite(descriptor, data, size)
             disk.fdatasync(descriptor)
         except OSError as cause:
@@ -109,15 +107,6 @@ class Slots:
         if slot not in self._open:
             self._open[slot] = disk.create(path, os.O_WRONLY | os.O_CREAT, atomic.FILE_MODE)
         return self._open[slot]
-
-
-def write_checkpoint(paths: AttemptPaths, slot: int, *, history: History, at: str) -> None:
-    """`Slots.write`, once."""
-    slots = Slots(paths)
-    try:
-        slots.write(slot, history=history, at=at)
-    finally:
-        slots.close()
 
 
 def read_checkpoints(paths: AttemptPaths) -> list[Checkpoint]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,16 @@ from lives import Life, make_tree
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.lives.attempts import recall
-from state_layout.lives.checkpoints import Slots, decoded, encoded, read_checkpoints, write_checkpoint
+from state_layout.lives.checkpoints import Slots, decoded, encoded, read_checkpoints
 from state_layout.lives.history import History
 from state_layout.paths import AttemptPaths
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12; no thread of ours
+
+
+def write_checkpoint(paths: AttemptPaths, slot: int, *, history: History, at: str) -> None:
+    with closing(Slots(paths)) as slots:
+        slots.write(slot, history=history, at=at)
 
 
 @pytest.fixture(autouse=True)
