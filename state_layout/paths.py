@@ -14,6 +14,7 @@ from pathlib import Path
 from state_layout.errors import BadInput
 
 FORMAT_WORD, FORMAT_VERSION = "maos-sup", 1
+FORMAT_LINE = f"{FORMAT_WORD} {FORMAT_VERSION}\n".encode()
 RESERVED = frozenset({"all", "operator", "supervisor"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 

@@ -16,13 +16,12 @@ from typing import Any
 from state_layout.errors import BadInput, Locked, storage_error
 from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
-from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree, checked_name
+from state_layout.paths import FORMAT_LINE, Tree, checked_name
 from state_layout.tree.readme import README
 
 UNFINISHED = ".FORMAT.tmp-creating"
 LARGEST_FILE_BYTES = 64 << 20
 _MADE = frozenset({"README.txt", "spec", "supervisor", "agents", "mail", "budget", "run"})
-_FORMAT = f"{FORMAT_WORD} {FORMAT_VERSION}\n".encode()
 
 Objects = Mapping[str, Mapping[str, Any]]
 
@@ -216,7 +215,7 @@ def _publish(tree: Tree) -> None:
     unfinished = tree.root / UNFINISHED
     with atomic.opened(unfinished, os.O_WRONLY) as descriptor:
         disk.truncate(descriptor, 0)
-        atomic.write_all(descriptor, _FORMAT)
+        atomic.write_all(descriptor, FORMAT_LINE)
         disk.fsync(descriptor)
     disk.rename(unfinished, tree.format)
     atomic.fsync_folder(tree.root)

@@ -20,6 +20,7 @@ from typing import Any
 from maos_sup import __version__
 from maos_sup.agents.bus.offers import DEFINITIONS
 from state_layout.errors import LayoutError
+from state_layout.paths import FORMAT_LINE, Tree, is_name
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # the newest first
 CALL_ID_KEYS = ("claudecode/toolUseId", "maos-sup/callId")  # in `_meta` of tools/call
@@ -32,7 +33,6 @@ _INSTRUCTIONS = (
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.002, 0.1
 _CHECK_S, _PROGRESS_S = 1.0, 5.0
 _LAST_ANSWERS_S = 5.0  # after the client closed its end
-_FORMAT = b"maos-sup 1\n"
 _CHUNK_BYTES = 1 << 16
 Json = dict[str, Any]
 
@@ -236,9 +236,10 @@ class Server:
 
 def _is_plainly_there(root: Path, agent: str) -> bool:
     """Whether this is a tree of this format with this agent, for sure; a closer look costs imports."""
+    tree = Tree(root)
     try:
-        is_ours = (root / "FORMAT").read_bytes() == _FORMAT
-        return is_ours and os.sep not in agent and (root / "spec" / "agents" / f"{agent}.json").is_file()
+        is_ours = tree.format.read_bytes() == FORMAT_LINE
+        return is_ours and is_name(agent) and tree.agent_spec(agent).is_file()
     except (OSError, ValueError):
         return False
 
