@@ -51,7 +51,7 @@ class Running:
         self._work, self._buffer = work, bytearray(first)
         self._is_ending = not is_talked_to
         lock = session_lock(work.life.paths.session)
-        events = _opened(work.life.files.events)
+        events = open_events(work.life.files.events)
         try:
             self._process = _start(
                 work, argv, environment=dict(environment), events=events, lock=lock, secret=secret
@@ -214,14 +214,19 @@ def _readable_once(text: str) -> int:
     return reading
 
 
-def _opened(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+def open_events(path: Path) -> int:
+    """A descriptor to append to `path`, whose name is durable: records will rely on what is in it.
+
+    Raises StorageError.
+    """
+    is_new = not path.exists()
     try:
-        if path.exists():
-            return os.open(path, flags)
-        return disk.create(path, flags, atomic.FILE_MODE)
+        descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, atomic.FILE_MODE)
     except OSError as cause:
         raise storage_error("create", path, cause) from cause
+    if is_new:
+        atomic.fsync_folder(path.parent)
+    return descriptor
 
 
 def _pidfd_of(pid: int) -> int:
