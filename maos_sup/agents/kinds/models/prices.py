@@ -5,7 +5,7 @@ A model that is in no table costs "unknown", which is None and never 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _KEYS = {
@@ -31,9 +31,14 @@ def tokens_of(usage: Mapping[str, int]) -> int:
     return sum(usage.get(key, 0) for key in _KEYS)
 
 
+def is_priced(model: str, *, price: Mapping[str, float] | None) -> bool:
+    """Whether it is known what an answer of `model` costs."""
+    return cost_usd(model, {"input_tokens": 1, "output_tokens": 1}, price=price) is not None
+
+
 def _from_table(model: str, usage: Mapping[str, int]) -> float | None:
     try:
-        from genai_prices import Usage, calc_price  # a fifth of a second, paid by who asks
+        from genai_prices import Usage  # a fifth of a second, paid by who asks
     except ImportError:
         return None
     read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
@@ -43,7 +48,31 @@ def _from_table(model: str, usage: Mapping[str, int]) -> float | None:
         cache_read_tokens=read,
         cache_write_tokens=written,
     )
+    for provider, name in _names(model):
+        found = _price(counted, provider, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _names(model: str) -> Iterator[tuple[str | None, str]]:
+    """The providers (None: whose model it is by its name) and names under which a table may have `model`.
+
+    Programs for several providers write `provider/model`, and some do so twice: openrouter/openai/gpt-5.
+    """
+    if model.startswith("claude"):
+        yield "anthropic", model
+    rest = model
+    while "/" in rest:
+        provider, _, rest = rest.partition("/")
+        yield provider, rest
+    yield None, rest
+
+
+def _price(counted: Any, provider: str | None, name: str) -> float | None:
+    from genai_prices import calc_price
+
     try:
-        return float(calc_price(counted, model_ref=model, provider_id="anthropic").total_price)
+        return float(calc_price(counted, model_ref=name, provider_id=provider).total_price)
     except LookupError:
         return None
