@@ -1,6 +1,7 @@
 # Everything from a fresh clone with python3, python3-venv, make and git:
 #   make demo      several agents audit this repository
 #   make test      the tests
+#   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode), with npm
 #   make check     ruff, mypy --strict, the architecture
 #   make bench     measurements, side by side with peers; QUICK=1 ROUNDS=1 PARTS=sends for a look
 #   make torture   the long form of the crash tests
@@ -21,7 +22,7 @@ QUICK ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs demo test check bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -32,6 +33,9 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+programs: $(STAMP)
+	$(BIN)/python tests/real_programs.py
 
 demo: $(STAMP)
 	@status=0; \

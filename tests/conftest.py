@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
+from real_programs import pinned
 
 # Under nohup SIGHUP is ignored, in the background of a script SIGINT and SIGQUIT; and so they would be by
 # everything that the tests start.
@@ -24,3 +25,16 @@ def orchestra(tmp_path: Path) -> Iterator[Orchestra]:
         yield made
     finally:
         made.end_all()
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """Where a real program of tests/programs/pins.toml is; a test that asks for a missing one is skipped."""
+
+    def find(name: str) -> str:
+        one = pinned()[name]
+        if one.installed_version is None:
+            pytest.skip(f"{name} is not installed (make programs)")
+        return str(one.path)
+
+    return find

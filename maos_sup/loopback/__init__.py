@@ -1,4 +1,6 @@
-"""A server that speaks the Messages API on loopback and says what a script tells it to.
+"""A server on loopback that says what a script tells it to, in the words of the API it is asked by.
+
+It speaks the Messages API, OpenAI's Responses and chat completions, and Gemini's generateContent.
 
 For tests, for examples that run offline, for trying out plans without a key:
 

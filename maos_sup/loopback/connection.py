@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import struct
 import time
@@ -11,11 +12,11 @@ from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from maos_sup.loopback import stream
+from maos_sup.loopback.dialects.dialect import Answer, Dialect, Event
+from maos_sup.loopback.dialects.paths import MESSAGES, Route, route_of
 from maos_sup.loopback.meter import input_tokens
-from maos_sup.loopback.refuse import refusal
 from maos_sup.loopback.reply import Fault, FaultKind, Reply
 from maos_sup.loopback.request import Request
 from state_layout.files import codec
@@ -23,7 +24,7 @@ from state_layout.files import codec
 if TYPE_CHECKING:
     from maos_sup.loopback.server import LoopbackServer
 
-MODELS = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5")
+MODELS = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "gpt-5", "gemini-2.5-pro")
 
 
 class Broken(Exception):
@@ -31,13 +32,15 @@ class Broken(Exception):
 
 
 class Connection(BaseHTTPRequestHandler):
-    """Speaks /v1/messages, /v1/messages/count_tokens, /v1/models, and HEAD of anything."""
+    """Answers what `dialects.paths` knows, /v1/models, and HEAD of anything."""
 
     server: LoopbackServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    _ended: Callable[..., None]
+    _end: Callable[..., None]  # logs how the answer ended
+    _ended: Callable[..., None]  # the same, with what is charged if it ends now
+    _dialect: Dialect = MESSAGES
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on stderr: requests are in the log."""
@@ -48,66 +51,81 @@ class Connection(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        if urlsplit(self.path).path == "/v1/models":
-            known = [{"type": "model", "id": name, "display_name": name} for name in MODELS]
-            self._send_json(200, {"data": known, "has_more": False})
+        path = urlsplit(self.path).path
+        if path in ("/v1/models", "/models"):
+            known = [{"type": "model", "object": "model", "id": n, "display_name": n} for n in MODELS]
+            self._send_json(200, {"object": "list", "data": known, "has_more": False})
         else:
-            self._send_fault(Fault(kind=FaultKind.ERROR, status=404, message=f"no such path: {self.path}"))
+            route = route_of(path)
+            self._dialect = route.dialect if route is not None else MESSAGES
+            status = 404 if route is None else 426  # codex tries a WebSocket there, and posts after a 426
+            self._refuse(status, f"no such path: GET {self.path}")
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        problem = self._refused(path)
-        if problem is not None:
-            self._send_fault(problem)
+        route = route_of(path)
+        if route is None:
+            self._refuse(404, f"no such path: {path}")
+            return
+        self._dialect = route.dialect
+        if not self._has_key():
+            self._refuse(401, "invalid x-api-key")
             return
         try:
             body = codec.decode(data)
         except codec.NotJson as error:
-            self._send_fault(Fault(kind=FaultKind.ERROR, status=400, message=f"the body is no JSON: {error}"))
+            self._refuse(400, f"the body is no JSON: {error}")
             return
-        if path == "/v1/messages/count_tokens":
-            self._send_json(200, {"input_tokens": input_tokens(body)})
-            return
-        self._answer_messages(body)
+        self._take(route, path, body)
 
-    def _refused(self, path: str) -> Fault | None:
-        if path not in ("/v1/messages", "/v1/messages/count_tokens"):
-            return Fault(kind=FaultKind.ERROR, status=404, message=f"no such path: {path}")
+    def _has_key(self) -> bool:
+        """Whether the key is the one asked for, wherever the APIs put it."""
+        query = parse_qs(urlsplit(self.path).query).get("key", [])
         bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.server.api_key is not None and self.server.api_key not in (
-            self.headers.get("x-api-key"),
-            bearer,
-        ):
-            return Fault(kind=FaultKind.ERROR, status=401, message="invalid x-api-key")
-        return None
+        named = [self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"), bearer, *query]
+        return self.server.api_key is None or self.server.api_key in named
 
-    def _answer_messages(self, body: Any) -> None:
-        problem = refusal(body)
-        if problem is not None:
-            self.server.log.add({"what": "refused", "at_s": time.monotonic(), "why": problem, "body": body})
-            self._send_fault(Fault(kind=FaultKind.ERROR, status=400, message=problem))
+    def _take(self, route: Route, path: str, body: Any) -> None:
+        """Count, refuse or answer."""
+        if not route.is_count:
+            problem = self._dialect.refusal(body)
+            if problem is not None:
+                self._log_refused(problem, body)
+                self._refuse(400, problem)
+                return
+        try:
+            asked = self._dialect.asked(body, path)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            self._log_refused(repr(error), body)
+            self._refuse(400, f"the body is no request: {error!r}")
+            return
+        if route.is_count:
+            tokens = input_tokens(asked)
+            self._send_json(200, {"input_tokens": tokens, "totalTokens": tokens})
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = self.server.numbered(body, headers)
+        request = self.server.numbered(asked, headers, api=self._dialect.name, sent=body)
         self.server.log.arrived(request, self.path, with_body=self.server.with_bodies)
         reply = self.server.script(request)
-        self._answer(request, _with_ids(request, reply))
+        self._answer(request, _with_ids(request, reply, self._dialect.call_prefix))
+
+    def _log_refused(self, why: str, body: Any) -> None:
+        self.server.log.add({"what": "refused", "at_s": time.monotonic(), "why": why, "body": body})
 
     def _answer(self, request: Request, reply: Reply) -> None:
-        id_, usage = self.server.whole(request, reply)
-        whole = stream.message(reply, id_=id_, model=request.model, usage=usage)
+        answer = self.server.answer(request, reply)
         fault = reply.fault
-        self._ended = partial(self.server.log.ended, request, rule=reply.rule)
+        self._end = self._ended = partial(self.server.log.ended, request, rule=reply.rule)
         try:
             self._wait(reply.pace.delay_s)
             if fault is not None and (fault.kind is FaultKind.ERROR or fault.after_chunks is None):
                 self._break(fault)
             if request.is_streamed:
-                self._send_stream(reply, whole)
+                self._send_stream(answer)
             else:
-                self._ended("complete", status=200, usage=usage)
-                self._send_json(200, whole)
+                self._complete(answer)
+                self._send_json(200, self._dialect.whole(answer))
         except Broken:
             self.close_connection = True
         except OSError:
@@ -116,32 +134,39 @@ class Connection(BaseHTTPRequestHandler):
 
     # -- sending
 
-    def _send_stream(self, reply: Reply, whole: dict[str, Any]) -> None:
+    def _send_stream(self, answer: Answer) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Cache-Control", "no-cache")
         self.send_header("Transfer-Encoding", "chunked")
-        self.send_header("request-id", f"req_{whole['id'][4:]}")
+        self.send_header("request-id", f"req_{answer.id}")
         self.end_headers()
-        if reply.raw is None:
-            self._send_events(reply, whole)
+        if answer.reply.raw is None:
+            self._send_events(answer)
         else:
-            self._ended("complete", status=200, usage=whole["usage"])
-            self._send_chunk(reply.raw)
+            self._complete(answer)
+            self._send_chunk(answer.reply.raw)
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
-    def _send_events(self, reply: Reply, whole: dict[str, Any]) -> None:
-        pieces = 0
-        for event in stream.events(reply, whole):
+    def _send_events(self, answer: Answer) -> None:
+        reply, pieces = answer.reply, 0
+        events = list(self._dialect.events(answer))
+        all_pieces = sum(event.is_piece for event in events)
+        for event in events:
+            self._ended = partial(self._end, charged=_charge(answer, pieces, all_pieces))
             if reply.fault is not None and _strikes(reply.fault, event, pieces):
                 self._break(reply.fault)
-            if stream.is_piece(event):
+            if event.is_piece:
                 pieces += 1
                 self._wait(reply.pace.chunk_delay_s)
-            if event["type"] == "message_stop":
-                self._ended("complete", status=200, usage=whole["usage"])
-            self._send_chunk(stream.wire(event))
+            if event.is_last:
+                self._complete(answer)
+            self._send_chunk(event.data)
+
+    def _complete(self, answer: Answer) -> None:
+        self._end("complete", status=200, usage=answer.usage, charged=answer.usage)
+        self._ended = self._end  # it is charged once, even if the client turns out to be gone
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -159,13 +184,17 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _send_fault(self, fault: Fault) -> None:
-        self._send_json(fault.status, fault.error_body(), retry_after_s=fault.retry_after_s)
+        self._send_json(fault.status, self._dialect.error(fault), retry_after_s=fault.retry_after_s)
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._send_fault(Fault(kind=FaultKind.ERROR, status=status, message=message))
 
     # -- breaking off
 
     def _break(self, fault: Fault) -> None:
         """Let `fault` happen. Always raises Broken. The log has it before the client can know."""
         self._ended(fault.kind.value, status=fault.status if fault.kind is FaultKind.ERROR else 200)
+        self._ended = self._end
         if fault.kind is FaultKind.ERROR:
             self._send_fault(fault)
             raise Broken
@@ -173,7 +202,7 @@ class Connection(BaseHTTPRequestHandler):
             self.server.stopping.wait(fault.stall_s)
         begun = fault.after_chunks is not None
         if begun and fault.kind is FaultKind.STREAM_ERROR:
-            self._send_chunk(stream.wire(fault.error_body()))
+            self._send_chunk(self._dialect.error_event(fault))
         if begun and fault.kind in (FaultKind.TRUNCATE, FaultKind.STREAM_ERROR):
             self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
@@ -194,16 +223,21 @@ class Connection(BaseHTTPRequestHandler):
             raise Broken
 
 
-def _strikes(fault: Fault, event: stream.Event, pieces: int) -> bool:
+def _strikes(fault: Fault, event: Event, pieces: int) -> bool:
     """Whether `fault` happens before `event`: at its piece, at the end of the content at the latest."""
-    due = stream.is_piece(event) and pieces >= (fault.after_chunks or 0)
-    return due or event["type"] == "message_delta"
+    return event.is_closing or (event.is_piece and pieces >= (fault.after_chunks or 0))
 
 
-def _with_ids(request: Request, reply: Reply) -> Reply:
+def _charge(answer: Answer, pieces: int, all_pieces: int) -> dict[str, Any]:
+    """What a provider asks for a stream that ends here: its input, and the output sent by then."""
+    share = pieces / all_pieces if all_pieces else 1.0
+    return {**answer.usage, "output_tokens": math.ceil(answer.output_tokens * share)}
+
+
+def _with_ids(request: Request, reply: Reply, prefix: str) -> Reply:
     """`reply` with an id for each tool call: the same for the same request, so that repeats are alike."""
     content = tuple(
-        {"id": f"toolu_{request.digest}{index:04d}", **block} if block["type"] == "tool_use" else block
+        {"id": f"{prefix}{request.digest}{index:04d}", **block} if block["type"] == "tool_use" else block
         for index, block in enumerate(reply.content)
     )
     return replace(reply, content=content)

@@ -1,20 +1,28 @@
 """The log of requests: one entry when a request arrives, one when its answer ended, in memory and as JSONL.
 
-Entries: `{"what": "request", "number", "at_s", "path", "model", "stream", "turn", "messages", "digest",
-"conversation", "key", "client", "body"?}` and `{"what": "answer", "number", "at_s", "outcome", "status",
-"rule", "usage"?}`. `at_s` is the server's monotonic clock. `outcome`: `complete` (logged before the last
-event is sent), `error`, `drop`, `truncate`, `stall`, `stream_error`, `stopped` or `gone` (the client left).
+Entries: `{"what": "request", "number", "at_s", "path", "model", "stream", "api", "turn", "messages",
+"digest", "conversation", "key", "client", "body"?}` and `{"what": "answer", "number", "at_s", "outcome",
+"status", "rule", "usage"?, "charged"?}`. `at_s` is the server's monotonic clock. `outcome`: `complete`
+(logged before the last event is sent), `error`, `drop`, `truncate`, `stall`, `stream_error`, `stopped` or
+`gone` (the client left). `usage` and `charged` are in the words of the Messages API whatever API was spoken:
+`usage` is what the client was told, `charged` what a provider would ask for: the same if it is complete; the
+input, and the output sent by then, if the stream broke; nothing for an error in place of an answer.
+`charged` is there once for each answer, so that a sum over the log is right.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from maos_sup.loopback.request import Request
 from state_layout.files import codec
+
+TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 class Log:
@@ -33,6 +41,7 @@ class Log:
             "path": path,
             "model": request.model,
             "stream": request.is_streamed,
+            "api": request.api,
             "turn": request.turn,
             "messages": len(request.messages),
             "digest": request.digest,
@@ -40,7 +49,7 @@ class Log:
             "key": request.headers.get("idempotency-key"),
             "client": request.headers.get("user-agent"),
         }
-        self.add(entry | ({"body": request.body} if with_body else {}))
+        self.add(entry | ({"body": request.sent or request.body} if with_body else {}))
 
     def ended(self, request: Request, outcome: str, **more: Any) -> None:
         entry = {"what": "answer", "number": request.number, "at_s": time.monotonic(), "outcome": outcome}
@@ -63,8 +72,20 @@ class Log:
             found = [entry for entry in self.entries if entry["what"] == "answer"]
         return [entry for entry in found if outcome is None or entry["outcome"] == outcome]
 
+    def charged(self) -> dict[str, int]:
+        """All that was charged so far, by kind of token."""
+        return sum_charged(self.answers())
+
     def close(self) -> None:
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+
+
+def sum_charged(entries: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """What all `entries` of a log were charged, by kind of token."""
+    total: Counter[str] = Counter()
+    for entry in entries:
+        total.update({name: tokens for name, tokens in entry.get("charged", {}).items() if name in TOKENS})
+    return {name: total[name] for name in TOKENS}

@@ -1,4 +1,4 @@
-"""What was asked: a Messages request with the questions a script has about it."""
+"""What was asked, as a Messages request whatever API it came by, with the questions a script has about it."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """One POST to /v1/messages. `number` counts such requests of this server, from 1."""
+    """One request for an answer. `number` counts such requests of this server, from 1."""
 
     number: int
-    body: dict[str, Any]
+    body: dict[str, Any]  # as a Messages request
     headers: dict[str, str] = field(default_factory=dict)  # names in lower case
     of_conversation: int = 1  # which request of its conversation it is, from 1
+    api: str = "messages"  # or responses, chat, gemini
+    sent: Any = None  # the body as it came, where that is another
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -3,6 +3,9 @@
     with LoopbackServer(lambda request: say("hello"), log=tmp_path / "requests.jsonl") as server:
         client = Anthropic(base_url=server.url, api_key="none")
 
+The same server answers the Messages API, OpenAI's Responses and chat completions (base URL + "/v1") and
+Gemini's generateContent, each by its path.
+
 Every request is in `server.log` (and in the file, if one is given) when it arrives and again when it ends,
 so that a test can count what was bought, by whom, and what came of it.
 """
@@ -13,12 +16,14 @@ import itertools
 import secrets
 import threading
 from collections import Counter
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from maos_sup.loopback.connection import Connection
+from maos_sup.loopback.dialects.dialect import Answer
 from maos_sup.loopback.log import Log
 from maos_sup.loopback.meter import Meter
 from maos_sup.loopback.reply import Reply, Script
@@ -71,17 +76,21 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_close()
         self.log.close()
 
-    def numbered(self, body: dict[str, Any], headers: dict[str, str]) -> Request:
+    def numbered(
+        self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+    ) -> Request:
         """`body` as the request it is, counted."""
         with self._counting:
-            request = Request(number=next(self._numbers), body=body, headers=headers)
+            number = next(self._numbers)
+            request = Request(number=number, body=body, headers=headers, api=api, sent=sent)
             self._conversations[request.conversation] += 1
             count = self._conversations[request.conversation]
-        return Request(number=request.number, body=body, headers=headers, of_conversation=count)
+        return replace(request, of_conversation=count)
 
-    def whole(self, request: Request, reply: Reply) -> tuple[str, dict[str, Any]]:
-        """The id of a new message and its usage."""
-        return f"msg_{secrets.token_hex(12)}", self.meter.usage(request, reply)
+    def answer(self, request: Request, reply: Reply) -> Answer:
+        """The answer that `reply` is, with a new id and its usage."""
+        usage = self.meter.usage(request, reply)
+        return Answer(id=secrets.token_hex(12), model=request.model, reply=reply, usage=usage)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is what this server is for: logged, not printed."""

@@ -1,0 +1,118 @@
+"""What a dialect is, and what all of them need: events with their marks, messages put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from maos_sup.loopback.reply import Fault, Reply
+from state_layout.files import codec
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A reply on its way: with its id, its model, its usage in the words of the Messages API."""
+
+    id: str  # 24 hexadecimal digits; each dialect puts its own prefix before them
+    model: str
+    reply: Reply
+    usage: dict[str, Any]
+
+    @property
+    def input_tokens(self) -> int:
+        """All tokens of the input, cached ones too, as the APIs besides Messages count them."""
+        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        return sum(int(self.usage.get(name) or 0) for name in names)
+
+    @property
+    def cached_tokens(self) -> int:
+        return int(self.usage.get("cache_read_input_tokens") or 0)
+
+    @property
+    def output_tokens(self) -> int:
+        return int(self.usage.get("output_tokens") or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of a stream as it is sent."""
+
+    data: bytes
+    is_piece: bool = False  # it carries a piece of a block: what paces and `after_chunks` count
+    is_closing: bool = False  # the content has ended: a fault strikes before this at the latest
+    is_last: bool = False
+
+
+class Dialect(Protocol):
+    """One API."""
+
+    name: str
+    call_prefix: str  # of the ids of calls
+
+    def asked(self, body: Body, path: str) -> Body:
+        """`body` as a Messages request with `model`, `stream`, `system`, `tools`, `messages`.
+
+        Raises KeyError, TypeError, AttributeError or ValueError if it is not what the API takes.
+        """
+
+    def refusal(self, body: Any) -> str | None:
+        """Why the real API would refuse `body`, or None."""
+
+    def whole(self, answer: Answer) -> Body:
+        """The answer without streaming."""
+
+    def events(self, answer: Answer) -> Iterator[Event]:
+        """The answer as a stream."""
+
+    def error(self, fault: Fault) -> Body:
+        """The body of an HTTP error."""
+
+    def error_event(self, fault: Fault) -> bytes:
+        """The event that says in mid-stream that it failed."""
+
+
+def wire(value: Body, *, name: str | None = None) -> bytes:
+    """`value` as server-sent event."""
+    head = b"" if name is None else b"event: %b\n" % name.encode()
+    return b"%bdata: %b\n\n" % (head, codec.encode(value))
+
+
+def pieces(text: str, chars: int) -> Iterator[str]:
+    """`text` in pieces of `chars` characters."""
+    size = max(1, chars)
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+def put_together(entries: Iterable[tuple[str, list[Body]]]) -> tuple[list[Body], list[Body]]:
+    """Blocks of the system that stand first, and messages: entries of one role in a row are one message."""
+    system: list[Body] = []
+    messages: list[Body] = []
+    for role, blocks in entries:
+        if role == "system" and not messages:
+            system += blocks
+        elif messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += blocks
+        else:
+            messages.append({"role": role, "content": list(blocks)})
+    return system, messages
+
+
+def text_block(text: str) -> Body:
+    return {"type": "text", "text": text}
+
+
+def arguments_of(block: Body) -> str:
+    """The input of a call as JSON text."""
+    return codec.encode(block.get("input", {})).decode()
+
+
+def input_of(text: str) -> Any:
+    """The input of a call from JSON text; text that is none is kept as it is."""
+    try:
+        return codec.decode(text.encode())
+    except codec.NotJson:
+        return {"text": text}

@@ -1,0 +1,222 @@
+"""OpenAI's Responses API: what codex speaks. A conversation is a list of items, an answer several of them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from maos_sup.loopback.dialects.dialect import (
+    Answer,
+    Body,
+    Event,
+    arguments_of,
+    input_of,
+    pieces,
+    put_together,
+    text_block,
+    wire,
+)
+from maos_sup.loopback.dialects.openai import openai_error
+from maos_sup.loopback.reply import Fault
+
+_CALLS = ("function_call", "custom_tool_call")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
+Emit = Callable[..., Event]
+
+
+class Responses:
+    """POST .../responses."""
+
+    name = "responses"
+    call_prefix = "call_"
+
+    def asked(self, body: Body, path: str) -> Body:
+        told = body["input"]
+        items = [{"role": "user", "content": told}] if isinstance(told, str) else told
+        system, messages = put_together(entry for item in items for entry in _entries(item))
+        instructions = [text_block(body["instructions"])] if body.get("instructions") else []
+        return {
+            "model": body["model"],
+            "stream": bool(body.get("stream")),
+            "system": instructions + system,
+            "tools": list(body.get("tools") or []),
+            "messages": messages,
+        }
+
+    def refusal(self, body: Any) -> str | None:
+        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+            return "Missing required parameter: 'model'."
+        told = body.get("input")
+        if not told or not isinstance(told, str | list):
+            return "Missing required parameter: 'input'."
+        return _unpaired(told) if isinstance(told, list) else None
+
+    def whole(self, answer: Answer) -> Body:
+        items = [_item(answer, block, index) for index, block in enumerate(answer.reply.content)]
+        return _response(answer, items, _ending(answer))
+
+    def events(self, answer: Answer) -> Iterator[Event]:
+        numbers = itertools.count()
+
+        def emit(type_: str, *, marks: dict[str, bool] | None = None, **more: Any) -> Event:
+            value = {"type": type_, "sequence_number": next(numbers), **more}
+            return Event(data=wire(value, name=type_), **(marks or {}))
+
+        yield emit("response.created", response=_response(answer, [], "in_progress"))
+        yield emit("response.in_progress", response=_response(answer, [], "in_progress"))
+        for index, block in enumerate(answer.reply.content):
+            yield from _block_events(answer, block, index, emit)
+        ending = _ending(answer)
+        marks = {"is_closing": True, "is_last": True}
+        yield emit(f"response.{ending}", marks=marks, response=self.whole(answer))
+
+    def error(self, fault: Fault) -> Body:
+        return openai_error(fault)
+
+    def error_event(self, fault: Fault) -> bytes:
+        error = {"code": openai_error(fault)["error"]["type"], "message": fault.message}
+        response = {"id": "resp_failed", "object": "response", "status": "failed", "error": error}
+        return wire({"type": "response.failed", "response": response}, name="response.failed")
+
+
+# -- what came
+
+
+def _entries(item: Body) -> Iterator[tuple[str, list[Body]]]:
+    type_ = item.get("type", "message")
+    if type_ == "message":
+        role = item["role"]
+        content = item.get("content")
+        parts = [text_block(content)] if isinstance(content, str) else content or []
+        blocks = [text_block(part["text"]) for part in parts if isinstance(part.get("text"), str)]
+        yield "system" if role in ("system", "developer") else role, blocks
+    elif type_ in _CALLS:
+        input_ = input_of(item.get("arguments") or "{}") if "arguments" in item else {"input": item["input"]}
+        yield (
+            "assistant",
+            [{"type": "tool_use", "id": item["call_id"], "name": item["name"], "input": input_}],
+        )
+    elif type_ in _OUTPUTS:
+        told = {"type": "tool_result", "tool_use_id": item["call_id"], "content": _output(item.get("output"))}
+        yield "user", [told]
+    elif type_ == "reasoning":
+        words = "\n".join(part.get("text", "") for part in item.get("summary") or [])
+        yield "assistant", [{"type": "thinking", "thinking": words}]
+
+
+def _output(output: Any) -> str:
+    """The words of a call's output: text, parts with text, or an object with `content`."""
+    if isinstance(output, dict):
+        output = output.get("content")
+    if isinstance(output, list):
+        return "\n".join(str(part.get("text", "")) for part in output if isinstance(part, dict))
+    return str(output or "")
+
+
+def _unpaired(items: list[Any]) -> str | None:
+    calls = [item["call_id"] for item in items if item.get("type") in _CALLS]
+    told = [item["call_id"] for item in items if item.get("type") in _OUTPUTS]
+    missing = next((id_ for id_ in calls if id_ not in told), None)
+    if missing is not None:
+        return f"No tool output found for function call {missing}."
+    strange = next((id_ for id_ in told if id_ not in calls), None)
+    return None if strange is None else f"No tool call found for function call output with call_id {strange}."
+
+
+# -- what is answered
+
+
+def _ending(answer: Answer) -> str:
+    return "incomplete" if answer.reply.ending == "max_tokens" else "completed"
+
+
+def _response(answer: Answer, items: list[Body], status: str) -> Body:
+    is_cut = status == "incomplete"
+    return {
+        "id": f"resp_{answer.id}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": status,
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
+        "model": answer.model,
+        "output": items,
+        "parallel_tool_calls": True,
+        "usage": None if status == "in_progress" else _usage(answer),
+    }
+
+
+def _usage(answer: Answer) -> Body:
+    return {
+        "input_tokens": answer.input_tokens,
+        "input_tokens_details": {"cached_tokens": answer.cached_tokens},
+        "output_tokens": answer.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": answer.input_tokens + answer.output_tokens,
+    }
+
+
+def _item(answer: Answer, block: Body, index: int, *, text: str | None = None) -> Body:
+    """The item of a block; `text`, if given, is what it has of its text or arguments so far."""
+    id_ = f"{answer.id}{index:04d}"
+    status = "completed" if text is None else "in_progress"
+    if block["type"] == "tool_use":
+        told = arguments_of(block) if text is None else text
+        names = {"call_id": block["id"], "name": block["name"]}
+        return {"id": f"fc_{id_}", "type": "function_call", "status": status, **names, "arguments": told}
+    told = block.get(block["type"], "") if text is None else text
+    if block["type"] == "thinking":
+        summary = [{"type": "summary_text", "text": told}]
+        return {"id": f"rs_{id_}", "type": "reasoning", "summary": summary}
+    content = [_output_text(told)] if text is None else []
+    return {
+        "id": f"msg_{id_}",
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    }
+
+
+def _output_text(text: str) -> Body:
+    return {"type": "output_text", "text": text, "annotations": []}
+
+
+def _block_events(answer: Answer, block: Body, index: int, emit: Emit) -> Iterator[Event]:
+    """The events of one block, which is one item."""
+    yield emit("response.output_item.added", output_index=index, item=_item(answer, block, index, text=""))
+    whole = _item(answer, block, index)
+    place = {"item_id": whole["id"], "output_index": index}
+    if block["type"] == "tool_use":
+        yield from _call_events(answer, whole, place, emit)
+    elif block["type"] == "text":
+        yield from _text_events(answer, block["text"], place, emit)
+    else:
+        yield from _thinking_events(answer, block.get("thinking", ""), place, emit)
+    yield emit("response.output_item.done", output_index=index, item=whole)
+
+
+def _call_events(answer: Answer, whole: Body, place: Body, emit: Emit) -> Iterator[Event]:
+    name = "response.function_call_arguments"
+    for piece in pieces(whole["arguments"], answer.reply.pace.chunk_chars):
+        yield emit(f"{name}.delta", marks={"is_piece": True}, delta=piece, **place)
+    yield emit(f"{name}.done", arguments=whole["arguments"], **place)
+
+
+def _text_events(answer: Answer, text: str, place: Body, emit: Emit) -> Iterator[Event]:
+    place = {**place, "content_index": 0}
+    yield emit("response.content_part.added", part=_output_text(""), **place)
+    for piece in pieces(text, answer.reply.pace.chunk_chars):
+        yield emit("response.output_text.delta", marks={"is_piece": True}, delta=piece, **place)
+    yield emit("response.output_text.done", text=text, **place)
+    yield emit("response.content_part.done", part=_output_text(text), **place)
+
+
+def _thinking_events(answer: Answer, text: str, place: Body, emit: Emit) -> Iterator[Event]:
+    place = {**place, "summary_index": 0}
+    yield emit("response.reasoning_summary_part.added", part={"type": "summary_text", "text": ""}, **place)
+    for piece in pieces(text, answer.reply.pace.chunk_chars):
+        yield emit("response.reasoning_summary_text.delta", marks={"is_piece": True}, delta=piece, **place)
+    yield emit("response.reasoning_summary_text.done", text=text, **place)
