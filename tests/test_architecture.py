@@ -20,13 +20,14 @@ PACKAGES = ("maos_sup", "state_layout")
 LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
-LAYERS = ("core", "planner", "supervisor", "cli", *LEAVES)
+LAYERS = ("core", "system", "planner", "supervisor", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
-    **{leaf: frozenset({leaf, "core", "state_layout"}) for leaf in LEAVES},
+    "system": frozenset({"system", "state_layout"}),  # processes, for all that start or watch any
+    **{leaf: frozenset({leaf, "core", "system", "state_layout"}) for leaf in LEAVES},
     "planner": frozenset({"planner", "core", "state_layout"}),
-    "supervisor": frozenset({"supervisor", "core", "launchers", "state_layout"}),
+    "supervisor": frozenset({"supervisor", "core", "launchers", "system", "state_layout"}),
     "cli": frozenset({*LAYERS, "state_layout"}),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}
@@ -253,6 +254,9 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.core.decide", "from .. import agents"),
     (layer_problems, "maos_sup.core.decide", "def late():\n    from maos_sup.cli import main"),
     (layer_problems, "maos_sup.agents.runner", "import maos_sup.launchers.local"),
+    (layer_problems, "maos_sup.system.ending", "from maos_sup.launchers.base import Launcher"),
+    (layer_problems, "maos_sup.system.ending", "from maos_sup.core.model import Process"),
+    (layer_problems, "maos_sup.planner.plan", "from maos_sup.system import ending"),
     (layer_problems, "maos_sup.launchers.local", "from maos_sup.agents.runner import main"),
     (layer_problems, "maos_sup.mirrors.sqlite", "from maos_sup import views"),
     (layer_problems, "maos_sup.views.tail", "from maos_sup.supervisor import loop"),
@@ -296,6 +300,8 @@ LEGAL: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.core.decide", "from state_layout.records import Journal"),
     (layer_problems, "maos_sup.agents.kinds.command", "from ..kind import Kind\nfrom maos_sup.core import x"),
     (layer_problems, "maos_sup.supervisor.apply", "from maos_sup.launchers.base import Launcher"),
+    (layer_problems, "maos_sup.agents.runner", "from maos_sup.system import children"),
+    (layer_problems, "maos_sup.system.targets", "from state_layout.host.identity import read_stat"),
     (layer_problems, "maos_sup.planner.plan", "from maos_sup.core import model"),
     (layer_problems, "maos_sup.cli.run", "from maos_sup import supervisor, agents, views, planner"),
     (layer_problems, "maos_sup.supervisor.loop", "from maos_sup import __version__"),

@@ -17,11 +17,11 @@ from collections.abc import Callable
 
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.kind import SOFT, Ending
-from maos_sup.agents.leftovers import reap
 from maos_sup.agents.life import Life, write_handle
 from maos_sup.agents.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
 from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
+from maos_sup.system.children import reap
 from state_layout.errors import StorageError
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR

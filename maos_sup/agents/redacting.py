@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from maos_sup.agents.leftovers import set_subreaper
+from maos_sup.system.linux import become_subreaper
 from state_layout.errors import storage_error
 from state_layout.files import atomic
 from state_layout.host.marks import MARK_VARIABLE
@@ -94,7 +94,7 @@ def _start(files: AttemptPaths, reading: list[int], environment: Mapping[str, st
         with atomic.opened(files.stdout, os.O_RDONLY) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # handed over: it is held without a gap
             argv = [sys.executable, "-m", _PROCESS, str(files.root), str(lock), *map(str, reading)]
-            set_subreaper(is_one=False)
+            become_subreaper(is_one=False)
             try:
                 subprocess.run(
                     ["/bin/sh", "-c", _FORK, "sh", *argv],
@@ -106,7 +106,7 @@ def _start(files: AttemptPaths, reading: list[int], environment: Mapping[str, st
                     check=True,
                 )
             finally:
-                set_subreaper(is_one=True)
+                become_subreaper(is_one=True)
     except (OSError, subprocess.CalledProcessError) as cause:
         error = cause if isinstance(cause, OSError) else OSError(errno.EAGAIN, "could not be started")
         raise storage_error("redact the output to", files.stdout, error) from cause

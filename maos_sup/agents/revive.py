@@ -11,8 +11,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from maos_sup.agents.leftovers import set_subreaper
 from maos_sup.agents.work import outside_environment
+from maos_sup.system.linux import become_subreaper
 from state_layout.files import atomic, codec
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle, tree_place
@@ -51,7 +51,7 @@ def _start(tree: Tree) -> None:
     argv = ["/bin/sh", "-c", _FORK, "sh", sys.executable, "-m", "maos_sup", "supervise", str(tree.root)]
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     with atomic.opened(tree.supervisor_log, flags) as log:
-        set_subreaper(is_one=False)
+        become_subreaper(is_one=False)
         try:
             subprocess.run(
                 argv,
@@ -64,4 +64,4 @@ def _start(tree: Tree) -> None:
                 check=False,
             )
         finally:
-            set_subreaper(is_one=True)
+            become_subreaper(is_one=True)

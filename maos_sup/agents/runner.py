@@ -18,7 +18,6 @@ from typing import Any
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
 from maos_sup.agents.ledger import Ledger
-from maos_sup.agents.leftovers import end_all, marked, set_subreaper
 from maos_sup.agents.life import (
     STRICT_UMASK,
     Life,
@@ -35,6 +34,8 @@ from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.specs import WantedSpecs
 from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
 from maos_sup.agents.translate import pattern_of, translate_leftovers
+from maos_sup.system.children import end_marked
+from maos_sup.system.linux import become_subreaper
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
@@ -135,7 +136,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
         lost.append(number)
     if lost:
         marks = {mark_of(tree, agent, number) for number in lost}
-        end_all(lambda: marked(marks), grace_s=0.0)
+        end_marked(marks)
     for number in lost:
         await_end(tree.agent(agent).attempt(number))
         seal_exit(tree, agent, number, by="successor", reason=ExitReason.LOST)
@@ -143,7 +144,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
 
 
 def _work(life: Life, known: Recall) -> End:
-    set_subreaper(is_one=True)
+    become_subreaper()
     for note in [*known.notes, *life.ledger.catch_up()]:
         life.warn(note)
     spec = life.specs.agent

@@ -16,7 +16,6 @@ from typing import Any
 
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.kind import Ended, Ending, Missing, Outcome, find_kind
-from maos_sup.agents.leftovers import descendants, end_all, has_children, reap
 from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
@@ -26,6 +25,7 @@ from maos_sup.agents.specs import refuse_bad_settings
 from maos_sup.agents.translate import Translator
 from maos_sup.agents.work import Work, doubt_about
 from maos_sup.core.tasks import ready_tasks, task_phases
+from maos_sup.system.children import end_descendants, has_children, reap
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
 from state_layout.host.triggers import pull
 from state_layout.lives.attempts import seal_exit
@@ -162,7 +162,7 @@ class TaskLoop:
         finally:
             pulse.task, pulse.may_reap = None, False
         if has_children():
-            end_all(descendants, grace_s=work.limits.stop_grace_s)
+            end_descendants(grace_s=work.limits.stop_grace_s)
             reap()
         await_end(life.files)
         self._translator.end_calls()
@@ -282,7 +282,7 @@ class TaskLoop:
         detail = f"did not react to {ending.name.lower()} within the grace"
         code = 1
         try:
-            end_all(descendants, grace_s=0.0)
+            end_descendants(grace_s=0.0)
             await_end(life.files)
             self._translator.run(is_final=True)
             self._translator.sync()

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from maos_sup.system.targets import Target
 from state_layout.host.identity import Handle, handle_of, open_process, read_handle
 from state_layout.host.marks import NO_ONES, mark_prefix, read_mark, read_raw
 from state_layout.paths import Tree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A living process; the pidfd is the finder's to close."""
+def find_process(tree: Tree, agent: str) -> Target | None:
+    """The living process of `agent`; None if it cannot be found (which does not mean that it is dead).
 
-    pid: int
-    pidfd: int
-
-
-def find_process(tree: Tree, agent: str) -> Found | None:
-    """The living process of `agent`; None if it cannot be found (which does not mean that it is dead)."""
+    The finder closes it.
+    """
     with suppress(OSError):
         handle = read_handle(tree.handle(agent))
         found = _opened(tree, agent, handle) if handle is not None else None
@@ -29,7 +24,7 @@ def find_process(tree: Tree, agent: str) -> Found | None:
             handle = handle_of(pid, attempt=0)
             found = _opened(tree, agent, handle) if handle is not None else None
             if found is not None and lock_holder(tree.agent(agent).lock) != pid:
-                os.close(found.pidfd)
+                found.close()
                 return None
         return found
     return None
@@ -50,13 +45,14 @@ def lock_holder(lock: Path) -> int | None:
     return None
 
 
-def _opened(tree: Tree, agent: str, handle: Handle) -> Found | None:
+def _opened(tree: Tree, agent: str, handle: Handle) -> Target | None:
     """The process of `handle`, unless it is dead or works for another tree (whose copy this is)."""
     pidfd = open_process(handle)
-    if pidfd is None or pidfd < 0:
+    if pidfd is None:
         return None
+    target = Target(pid=handle.pid, start_time=handle.start_time, pidfd=pidfd)
     mark = read_mark(handle.pid) or NO_ONES
     if mark != NO_ONES and not mark.startswith(f"{mark_prefix(tree)}{agent}:"):
-        os.close(pidfd)
+        target.close()
         return None
-    return Found(pid=handle.pid, pidfd=pidfd)
+    return target

@@ -12,6 +12,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
+from maos_sup.system.ending import Swept
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
@@ -36,15 +38,6 @@ class Observed:
     exit_code: int | None = None  # None with `signal` None: not known (yet)
     signal: int | None = None
     error: str | None = None  # why it could not be started: then there was no attempt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """What a sweep came to."""
-
-    ended: int  # processes
-    left: tuple[int, ...] = ()  # pids that did not go in time (stuck in the kernel): sweep again later
-    is_sure: bool = True  # False: some came and went too quickly to be looked at: sweep again later
 
 
 class Launcher(Protocol):

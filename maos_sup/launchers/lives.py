@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from maos_sup.launchers.base import Observed
-from maos_sup.launchers.linux import Exit, exit_of
+from maos_sup.system.linux import Exit
+from maos_sup.system.targets import Target
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -18,7 +19,7 @@ class Life:
     asked_s: float = 0.0  # when a zygote was asked for it
     is_owed: bool = False  # the zygote will tell how it ended
     pid: int = 0
-    pidfd: int = -1
+    target: Target | None = None  # None: it has not begun, or its end and exit are known
     alive: bool = True
     end: Exit | None = None  # None while it is not known
     ended_s: float = 0.0
@@ -32,16 +33,21 @@ class Life:
             pid=self.pid, alive=self.alive, exit_code=end.code, signal=end.signal, error=self.error
         )
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process is known to run no more, told or not."""
+        return self.target is not None and self.target.has_ended
+
     def learn_end(self) -> None:
         """Find out how it ended, if that can be known yet."""
-        if self.end is None and self.pidfd >= 0:
-            self.end = exit_of(self.pidfd)
+        if self.end is None and self.target is not None:
+            self.end = self.target.exit()
 
     def let_go(self) -> None:
         """Close its descriptor."""
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
+        if self.target is not None:
+            self.target.close()
+            self.target = None
 
 
 @dataclass(slots=True)
@@ -65,9 +71,15 @@ class Lives:
 
     def uncertain(self) -> list[Life]:
         """The dead of whom it is not known yet how they ended."""
-        return [life for life in self.of.values() if not life.alive and life.pidfd >= 0]
+        return [life for life in self.of.values() if not life.alive and life.target is not None]
 
     def ending(self) -> list[Life]:
         """Those that run, were asked to end and have not."""
-        lives = self.of.values()
-        return [life for life in lives if life.alive and life.pidfd >= 0 and life.kill_at_s is not None]
+        return [life for life in self._held() if life.kill_at_s is not None]
+
+    def unwatched(self) -> list[Life]:
+        """Those that run and of whose end no descriptor tells."""
+        return [life for life in self._held() if life.target is not None and life.target.pidfd < 0]
+
+    def _held(self) -> Iterable[Life]:
+        return [life for life in self.of.values() if life.alive and life.target is not None]

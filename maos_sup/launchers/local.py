@@ -2,7 +2,9 @@
 
 Every process is known by a pidfd that was opened while nobody could have taken its number: the zygote opens
 it before it reaps, adoption checks the handle after opening. So ends are seen whoever the parent is, and the
-death of the zygote concerns nobody but the launcher, which starts another.
+death of the zygote concerns nobody but the launcher, which starts another. Where pidfds are refused, or
+descriptors are few, the number and the start time have to do: the zygote tells the ends of what it forked,
+and the rest is looked at.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from typing import Any
 
 from maos_sup.launchers import sweep
 from maos_sup.launchers.adoption import find_process
-from maos_sup.launchers.base import Observed, Submission, Swept
-from maos_sup.launchers.ending import Sighting, end_all, send
+from maos_sup.launchers.base import Observed, Submission
 from maos_sup.launchers.link import Heard, Link, environment, python
-from maos_sup.launchers.linux import Exit, Timer, become_subreaper, raise_open_limit, set_open_limit
 from maos_sup.launchers.lives import Life, Lives
+from maos_sup.launchers.orphans import heard_orphans
+from maos_sup.system.ending import Sighting, Swept, end_all
+from maos_sup.system.linux import Exit, Timer, become_subreaper, raise_open_limit, set_open_limit
+from maos_sup.system.targets import Target, hold_child, hold_received, is_readable
 from state_layout.errors import StorageError
 from state_layout.files import atomic, disk
 from state_layout.host.marks import mark_prefix, wear_none
@@ -33,6 +37,7 @@ MOST_FALSE_STARTS = 3  # of zygotes that never spoke, before agents are executed
 STUCK_S = 20.0  # a zygote that owes an answer for so long is replaced
 EXIT_PATIENCE_S = 5.0  # for how long it is asked how a process ended
 REAP_EVERY_S = 1.0
+BLIND_LOOK_S = 0.25  # at a process of whose end no descriptor tells
 
 
 class LocalLauncher:
@@ -50,6 +55,7 @@ class LocalLauncher:
         self._timer = Timer()
         self._listen(self._timer.fileno(), self._timer.drain)
         self._debris = sweep.Debris(prefix=mark_prefix(tree))
+        self._look_at_s = 0.0  # at those of whose end no descriptor tells
         self._reap_at_s: float | None = None  # None: nothing can have been inherited
         wear_none()
         become_subreaper()
@@ -81,6 +87,7 @@ class LocalLauncher:
             if reaction is not None:
                 reaction()
         now_s = time.monotonic()
+        self._look_at_unwatched(now_s)
         self._kill_late(now_s)
         self._learn_ends(now_s)
         self._reap_inherited(now_s)
@@ -94,14 +101,14 @@ class LocalLauncher:
         known = self._lives.of.get(agent)
         if known is not None and known.alive:
             return True
-        found = find_process(self._tree, agent)
-        if found is None:
+        target = find_process(self._tree, agent)
+        if target is None:
             return False
         if known is not None:
             known.let_go()
-        life = Life(agent=agent, pid=found.pid)
+        life = Life(agent=agent, pid=target.pid)
         self._debris.is_far(agent)
-        self._watch(life, found.pidfd)
+        self._watch(life, target)
         self._lives.note(life)
         return True
 
@@ -162,7 +169,7 @@ class LocalLauncher:
                 setsid=True,
             )
             set_open_limit(life.pid, self._open_limit)
-            self._watch(life, os.pidfd_open(life.pid))  # our child: its number is its own until we reap it
+            self._watch(life, hold_child(life.pid))
         except OSError as cause:
             life.alive, life.error = False, f"cannot start: {cause.strerror}"
 
@@ -176,9 +183,13 @@ class LocalLauncher:
             return
         self._listen(self._link.fileno(), self._hear)
 
-    def _watch(self, life: Life, pidfd: int) -> None:
-        life.pidfd = pidfd
-        self._listen(pidfd, lambda: self._look_at(life))
+    def _watch(self, life: Life, target: Target) -> None:
+        target.spare_descriptor(sweep.SPARE_DESCRIPTORS)
+        life.target = target
+        if target.pidfd >= 0:
+            self._listen(target.pidfd, lambda: self._look_at(life))
+        else:
+            self._set_timer()
         if life.kill_at_s is not None and life.kill_at_s > time.monotonic():
             _ask_to_end(life)  # its end was asked for before it had begun
 
@@ -205,14 +216,14 @@ class LocalLauncher:
             return
         if "forked" in message:
             life.pid, life.is_owed = message["pid"], True
-            if heard.descriptors:
-                self._watch(life, heard.descriptors[0])  # else none was left here: the zygote tells its end
+            pidfd = heard.descriptors[0] if heard.descriptors else -1
+            self._watch(life, hold_received(life.pid, pidfd, parent=self._link.pid if self._link else 0))
         else:
             life.alive, life.error = False, message["error"]
         self._lives.note(life)
 
     def _take_exit(self, message: dict[str, Any], pidfds: list[int]) -> None:
-        self._debris.add(message["agent"], zip(message["orphans"], pidfds, strict=True))
+        self._debris.add(message["agent"], heard_orphans(message, pidfds))
         life = self._lives.of.get(message["agent"])
         if life is None or life.pid != message["exited"] or not life.is_owed:
             return
@@ -222,13 +233,21 @@ class LocalLauncher:
 
     def _look_at(self, life: Life) -> None:
         # What is readable may be an earlier process: a closed descriptor's number is used again at once.
-        if life.pidfd >= 0 and sweep.is_readable(life.pidfd):
+        if life.alive and life.has_ended:
             self._end(life)
+
+    def _look_at_unwatched(self, now_s: float) -> None:
+        """See who ended without a descriptor to tell of it."""
+        if now_s >= self._look_at_s:
+            self._look_at_s = now_s + BLIND_LOOK_S
+            for life in self._lives.unwatched():
+                self._look_at(life)
 
     def _end(self, life: Life) -> None:
         """Its process has ended."""
         if life.alive:
-            self._deafen(life.pidfd)
+            if life.target is not None:
+                self._deafen(life.target.pidfd)
             life.alive, life.ended_s, life.kill_at_s = False, time.monotonic(), None
         life.learn_end()
         if life.end is not None:
@@ -262,18 +281,21 @@ class LocalLauncher:
         if late:
             end_all(lambda known: self._look_for_trees(late, known))
             for life in late:
-                send(life.pidfd, signal.SIGKILL)
+                if life.target is not None:
+                    life.target.send(signal.SIGKILL)
                 life.kill_at_s = now_s + 1.0  # again, should it not be gone by then
         self._set_timer()
 
     def _look_for_trees(self, lives: Iterable[Life], known: AbstractSet[int]) -> Sighting:
-        pids = {life.agent: life.pid for life in lives if not sweep.is_readable(life.pidfd)}
+        pids = {life.agent: life.pid for life in lives if not life.has_ended}
         if not pids:
             return Sighting(rows=())
         return self._debris.look_for_trees(pids, known, spare={os.getpid()})
 
     def _set_timer(self) -> None:
         due = [life.kill_at_s for life in self._lives.ending() if life.kill_at_s is not None]
+        if self._lives.unwatched():
+            due.append(self._look_at_s)
         self._timer.set(max(0.0, min(due) - time.monotonic()) if due else None)
 
     def _learn_ends(self, now_s: float) -> None:
@@ -303,7 +325,7 @@ class LocalLauncher:
             dead = [life for name, life in self._lives.of.items() if name in agents and not life.alive]
             if not any(life.is_owed for life in dead):
                 return
-            if sweep.is_readable(self._link.fileno(), patience_s=0.01):
+            if is_readable(self._link.fileno(), patience_s=0.01):
                 self._hear()
 
     # -- descriptors
@@ -318,8 +340,8 @@ class LocalLauncher:
 
 
 def _ask_to_end(life: Life) -> None:
-    if life.pidfd >= 0:
-        send(life.pidfd, signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
+    if life.target is not None:
+        life.target.send(signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
 
 
 def _open_log(tree: Tree) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from maos_sup.launchers.base import Observed, Submission, Swept
+from maos_sup.launchers.base import Observed, Submission
+from maos_sup.system.ending import Swept
 
 
 class MemoryLauncher:

@@ -10,14 +10,13 @@ to look; for agents of earlier supervisors the whole machine is searched.
 from __future__ import annotations
 
 import os
-import select
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from maos_sup.launchers.base import Swept
-from maos_sup.launchers.ending import MOST_GLANCES, Sighting, end_all
-from maos_sup.launchers.table import (
+from maos_sup.system.children import MOST_NEAR_GLANCES
+from maos_sup.system.ending import MOST_GLANCES, Sighting, Swept, end_all
+from maos_sup.system.processes import (
     Listing,
     belonging,
     knows_children,
@@ -25,11 +24,11 @@ from maos_sup.launchers.table import (
     read_descendants,
     read_table,
 )
+from maos_sup.system.targets import Target
 from state_layout.host.identity import read_stat
 from state_layout.host.marks import read_mark
 
-MOST_NEAR_GLANCES = 10_000  # where only what agents started comes and goes
-Orphan = tuple[int, int]  # pid, pidfd
+SPARE_DESCRIPTORS = 24  # are kept for everything else: folders that are read, the journal, the zygote
 
 
 class Debris:
@@ -39,7 +38,7 @@ class Debris:
         self._prefix = prefix
         self._near: set[str] = set()  # agents started here
         self._far: set[str] = set()  # agents adopted, whose leftovers were not looked for yet
-        self._orphans: dict[str, list[Orphan]] = {}
+        self._orphans: dict[str, list[Target]] = {}
 
     def is_near(self, agent: str) -> None:
         """From now on `agent` is started here."""
@@ -49,9 +48,12 @@ class Debris:
         """This life of `agent` was started by another launcher."""
         self._far.add(agent)
 
-    def add(self, agent: str, orphans: Iterable[Orphan]) -> None:
+    def add(self, agent: str, orphans: Iterable[Target]) -> None:
         """What was left in the session of `agent`, which died."""
-        self._orphans.setdefault(agent, []).extend(orphans)
+        known = self._orphans.setdefault(agent, [])
+        for orphan in orphans:
+            orphan.spare_descriptor(SPARE_DESCRIPTORS)
+            known.append(orphan)
 
     def agents_of(self, marks: AbstractSet[str]) -> set[str]:
         """The agents of this tree that `marks` name."""
@@ -105,15 +107,15 @@ class Debris:
 
     def _living_orphans(self, agents: AbstractSet[str], marks: AbstractSet[str]) -> frozenset[int]:
         return frozenset(
-            pid
+            orphan.pid
             for agent in agents
-            for pid, pidfd in self._orphans.get(agent, ())
-            if not is_readable(pidfd) and (read_mark(pid) or "") in {"", *marks}
+            for orphan in self._orphans.get(agent, ())
+            if not orphan.has_ended and (read_mark(orphan.pid) or "") in {"", *marks}
         )
 
     def _drop(self, agent: str) -> None:
-        for _, pidfd in self._orphans.pop(agent, ()):
-            os.close(pidfd)
+        for orphan in self._orphans.pop(agent, ()):
+            orphan.close()
 
 
 def _sighting(
@@ -126,13 +128,6 @@ def _sighting(
 ) -> Sighting:
     rows = belonging(listing.table, marks=marks, roots=roots, kin=kin, spare=spare)
     return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
-
-
-def is_readable(descriptor: int, *, patience_s: float = 0.0) -> bool:
-    """Whether `descriptor` is readable, now or soon. A pidfd is when its process ended, reaped or not."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(patience_s * 1000))
 
 
 def reap_orphans(*, known: AbstractSet[int]) -> None:

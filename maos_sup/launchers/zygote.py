@@ -6,7 +6,8 @@ it is the subreaper of all that its agents start, and reaps it.
     supervisor -> zygote   {"fork": 7, "agent": "counter", "root": "/tree"}
     zygote -> supervisor   {"ready": 1234}
                            {"forked": 7, "pid": 1300} and a pidfd      or {"refused": 7, "error": "..."}
-                           {"exited": 1300, "agent": "counter", "code": 0, "orphans": [1301]} and pidfds
+                           {"exited": 1300, "agent": "counter", "code": 0, "orphans": [1301],
+                            "starts": [90210]} and pidfds, unless the system refuses them
 
 A child goes on only when the reply is on its way: a request without a reply was not carried out, and can be
 sent to another zygote. `orphans` are what an agent left behind in its own session: known for sure only as
@@ -27,8 +28,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from maos_sup.launchers import linux
-from maos_sup.launchers.table import read_children
+from maos_sup.launchers.orphans import told_orphans
+from maos_sup.system import linux
+from maos_sup.system.processes import read_children
+from maos_sup.system.targets import Target, hold_child
 from state_layout.files import codec
 from state_layout.files.complaints import forgive_stderr
 from state_layout.host.identity import read_stat
@@ -201,11 +204,12 @@ class _Zygote:
             if pid == 0:
                 self._become_agent(request, go=go, went=went)
             self._agents[pid] = request["agent"]
-            pidfd = os.pidfd_open(pid)
+            child = hold_child(pid)
             try:
-                self._tell({"forked": request["fork"], "pid": pid}, pidfd)
+                told = [] if child.pidfd < 0 else [child.pidfd]
+                self._tell({"forked": request["fork"], "pid": pid}, *told)
             finally:
-                os.close(pidfd)
+                child.close()
             os.write(went, b".")
         finally:
             os.close(go)
@@ -232,34 +236,34 @@ class _Zygote:
         with suppress(ChildProcessError):
             while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 pid = found.si_pid
-                orphans = self._orphans_of(pid) if pid in self._agents else {}
+                orphans = self._orphans_of(pid) if pid in self._agents else []
                 os.waitid(os.P_PID, pid, os.WEXITED)
                 if pid in self._agents:
                     self._tell_end(found, self._agents.pop(pid), orphans)
 
-    def _orphans_of(self, agent: int) -> dict[int, int]:
-        """Our new children in the session of `agent`, which is dead and not reaped: pid -> pidfd."""
-        orphans: dict[int, int] = {}
+    def _orphans_of(self, agent: int) -> list[Target]:
+        """Our new children in the session of `agent`, which is dead and not reaped."""
+        orphans: list[Target] = []
         for pid in read_children(os.getpid()):
             if pid in self._agents or len(orphans) == MOST_DESCRIPTORS:
                 continue
-            with suppress(OSError):
-                pidfd = os.pidfd_open(pid)  # our child: nobody else can get its number before we reap it
-                stat = read_stat(pid)
-                if stat is not None and stat.session == agent:
-                    orphans[pid] = pidfd
-                else:
-                    os.close(pidfd)
+            orphan, stat = hold_child(pid), read_stat(pid)
+            if stat is not None and stat.session == agent:
+                orphan.start_time = stat.start_time
+                orphans.append(orphan)
+            else:
+                orphan.close()
         return orphans
 
-    def _tell_end(self, found: os.waitid_result, agent: str, orphans: dict[int, int]) -> None:
-        ended: dict[str, Any] = {"exited": found.si_pid, "agent": agent, "orphans": list(orphans)}
+    def _tell_end(self, found: os.waitid_result, agent: str, orphans: list[Target]) -> None:
+        fields, pidfds = told_orphans(orphans)
+        ended: dict[str, Any] = {"exited": found.si_pid, "agent": agent, **fields}
         ended["code" if found.si_code == os.CLD_EXITED else "signal"] = found.si_status
         try:
-            self._tell(ended, *orphans.values())
+            self._tell(ended, *pidfds)
         finally:
-            for pidfd in orphans.values():
-                os.close(pidfd)
+            for orphan in orphans:
+                orphan.close()
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
         socket.send_fds(self._supervisor, [codec.encode(message)], descriptors)

@@ -27,6 +27,7 @@ __all__ = [
     "handle_of",
     "is_alive",
     "mark_of",
+    "open_pidfd",
     "open_process",
     "own_handle",
     "read_handle",
@@ -144,13 +145,14 @@ def open_process(handle: Handle) -> int | None:
     if handle.boot_id != boot_id():
         return None
     try:
-        descriptor = _open_pidfd(handle.pid)
+        descriptor = open_pidfd(handle.pid)
     except ProcessLookupError:
         return None
     stat = read_stat(handle.pid)
     is_same = stat is not None and stat.start_time == handle.start_time and not stat.is_gone
     if descriptor >= 0:
-        is_same = is_same and os.fstat(descriptor).st_ino == handle.pidfd_inode
+        inode = handle.pidfd_inode or os.fstat(descriptor).st_ino  # 0: whoever wrote it was refused pidfds
+        is_same = is_same and os.fstat(descriptor).st_ino == inode
         if not is_same:
             os.close(descriptor)
     return descriptor if is_same else None
@@ -175,7 +177,7 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 def _inode_of(pid: int) -> int:
     with suppress(OSError):
-        descriptor = _open_pidfd(pid)
+        descriptor = open_pidfd(pid)
         if descriptor >= 0:
             try:
                 return os.fstat(descriptor).st_ino
@@ -184,14 +186,17 @@ def _inode_of(pid: int) -> int:
     return 0
 
 
-def _open_pidfd(pid: int) -> int:
-    """A pidfd, -1 where the system has none. Raises OSError: no such process, no descriptor left."""
+def open_pidfd(pid: int) -> int:
+    """A pidfd, -1 where the system has none or refuses them (EPERM is the answer of a seccomp profile).
+
+    Raises OSError: no such process, no descriptor left.
+    """
     if not hasattr(os, "pidfd_open"):
         return -1
     try:
         return os.pidfd_open(pid)
     except OSError as cause:
-        if cause.errno == errno.ENOSYS:
+        if cause.errno in (errno.ENOSYS, errno.EPERM):
             return -1
         raise
 

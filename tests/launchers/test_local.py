@@ -228,7 +228,7 @@ def test_own_children_of_the_supervisor_are_left_to_it(new_lab: Callable[..., La
 
 def children_of_all(lab: Lab) -> list[int]:
     """The children of this process and of its zygote."""
-    from maos_sup.launchers.table import read_children
+    from maos_sup.system.processes import read_children
 
     mine = read_children(os.getpid())
     return mine + [child for pid in mine for child in read_children(pid)]

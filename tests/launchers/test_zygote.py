@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from lab import IDLE, SUPERVISOR, Lab, runs, started
 
-from maos_sup.launchers.linux import exit_of
 from maos_sup.launchers.local import LocalLauncher
-from maos_sup.launchers.table import read_children
+from maos_sup.system.linux import exit_of
+from maos_sup.system.processes import read_children
 from state_layout.host.identity import read_stat
 
 

@@ -14,9 +14,10 @@ from typing import ClassVar
 
 from maos_sup.agents.kind import Ending, Outcome
 from maos_sup.agents.kinds.programs import REDACT, Program, start_error
-from maos_sup.agents.leftovers import descendants, end_all
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work
+from maos_sup.system.children import end_descendants
+from maos_sup.system.targets import hold_child
 from state_layout.shapes.shape import Argv, Choice, Field, Shape, Text
 
 _POLL_S = 0.05  # where there is no pidfd
@@ -70,7 +71,7 @@ class _Watch:
 
     def __init__(self, work: Work, process: subprocess.Popen[bytes]) -> None:
         self._work, self._process = work, process
-        self._pidfd = _pidfd_of(process.pid)
+        self._target = hold_child(process.pid)
         self._is_frozen = False
         self._charged_s = 0.0
 
@@ -87,12 +88,11 @@ class _Watch:
                 self._wait(None)
             return self._outcome(None)
         finally:
-            if self._pidfd >= 0:
-                os.close(self._pidfd)
+            self._target.close()
 
     def _wait(self, timeout_s: float | None) -> None:
-        if self._pidfd >= 0:
-            self._work.wait([self._pidfd], timeout_s)
+        if self._target.pidfd >= 0:
+            self._work.wait([self._target.pidfd], timeout_s)
         else:
             self._work.wait([], _POLL_S)
 
@@ -104,7 +104,7 @@ class _Watch:
         self._signal(signal.SIGCONT)
         while self._process.poll() is None and time.monotonic() < deadline_s:
             self._wait(deadline_s - time.monotonic())
-        end_all(descendants, grace_s=max(0.0, deadline_s - time.monotonic()))
+        end_descendants(grace_s=max(0.0, deadline_s - time.monotonic()))
         self._process.wait()
         return self._outcome(self._work.act() or ending)
 
@@ -149,11 +149,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "unknown"
-
-
-def _pidfd_of(pid: int) -> int:
-    """A descriptor that tells of its end; -1 where there is no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return -1

@@ -17,12 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from maos_sup.agents.kinds.programs import Program, start_error
-from maos_sup.agents.leftovers import descendants, end_all
 from maos_sup.agents.work import Work
+from maos_sup.system.children import end_descendants
+from maos_sup.system.targets import hold_child
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 
 LOCK_NAME = ".maos-lock"
+_BLIND_LOOK_S = 0.05  # at a program of whose end the system does not tell
 POLL_S = 0.01  # how often its output is looked at while something is expected
 _MOST_WORDS = 500  # characters
 _PATIENCE_S = 5.0  # for a session's lock: what held it was ended before
@@ -63,7 +65,7 @@ class Running:
         self._stdin = -1 if pipe is None else pipe.fileno()
         os.set_blocking(self._stdin, False)
         self.begun_s = time.monotonic()
-        self._pidfd = _pidfd_of(self._process.pid)
+        self._target = hold_child(self._process.pid)
         work.pulse.children = {self._process.pid}
         work.tell_program(self._process.pid)
         work.pulse.may_reap = True
@@ -119,7 +121,14 @@ class Running:
     def wait(self, timeout_s: float = POLL_S) -> None:
         """Wait for its end, the bell or the end of the time; shorter where there is more to tell."""
         self.flush()
-        self._work.wait([self._pidfd] if self._pidfd >= 0 else [], POLL_S if self._buffer else timeout_s)
+        self._rest(POLL_S if self._buffer else timeout_s)
+
+    def _rest(self, longest_s: float) -> None:
+        """Wait for its end or the bell, `longest_s` at most; less where the system tells of no end."""
+        pidfd = self._target.pidfd
+        self._work.wait(
+            [pidfd] if pidfd >= 0 else [], longest_s if pidfd >= 0 else min(longest_s, _BLIND_LOOK_S)
+        )
 
     def end(self, grace_s: float) -> None:
         """End it and all that it started, wherever they went: TERM, `grace_s`, KILL.
@@ -131,8 +140,8 @@ class Running:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGTERM)
         while self.code is None and time.monotonic() < deadline_s:
-            self._work.wait([self._pidfd] if self._pidfd >= 0 else [], 0.05)
-        end_all(descendants, grace_s=max(0.0, deadline_s - time.monotonic()))
+            self._rest(_BLIND_LOOK_S)
+        end_descendants(grace_s=max(0.0, deadline_s - time.monotonic()))
         self._process.wait()
 
     def close(self) -> None:
@@ -145,9 +154,7 @@ class Running:
             with suppress(OSError):
                 self._process.stdin.close()
             self._stdin = -1
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        self._target.close()
 
 
 def session_lock(session: Path) -> int:
@@ -227,11 +234,3 @@ def open_events(path: Path) -> int:
     if is_new:
         atomic.fsync_folder(path.parent)
     return descriptor
-
-
-def _pidfd_of(pid: int) -> int:
-    """A descriptor that tells of its end; -1 where there is no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return -1

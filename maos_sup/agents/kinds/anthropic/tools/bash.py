@@ -20,10 +20,11 @@ from maos_sup.agents.kind import SOFT
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
 from maos_sup.agents.redaction import is_secret_name
+from maos_sup.system.targets import hold_child
 
 _MOST_OUTPUT_BYTES = 1 << 28  # on disk; a command that writes more is ended
 _MOST_VARIABLES_BYTES = 1 << 15
-_LOOK_S = 1.0
+_LOOK_S, _BLIND_LOOK_S = 1.0, 0.05  # the second: where the system does not tell of its end
 _OWN_VARIABLES = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COMMAND_FD", "LEFT_FD"})
 _SCRIPT = (
     'trap \'code=$?; { printf "%s\\0" "$PWD"; env -0; } >&"$LEFT_FD"; exit $code\' EXIT; '
@@ -123,7 +124,7 @@ class _Run:
         """Wait until it ends, its time is over, it writes too much, or this work is to end."""
         work, timeout_s = self._desk.work, self._desk.settings.tool_timeout_s
         deadline_s = time.monotonic() + timeout_s
-        pidfd = os.pidfd_open(process.pid)
+        target = hold_child(process.pid)
         try:
             while process.poll() is None:
                 work.life.beats.progress(deadline_s - time.monotonic() + _LOOK_S)
@@ -136,9 +137,10 @@ class _Run:
                 if os.fstat(output.fileno()).st_size > _MOST_OUTPUT_BYTES:
                     self._note = f"wrote more than {_MOST_OUTPUT_BYTES >> 20} MiB of output and was ended"
                     return
-                work.wait([pidfd], min(_LOOK_S, deadline_s - time.monotonic()))
+                told = [] if target.pidfd < 0 else [target.pidfd]
+                work.wait(told, min(_LOOK_S if told else _BLIND_LOOK_S, deadline_s - time.monotonic()))
         finally:
-            os.close(pidfd)
+            target.close()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         """End it and its group if it still runs: TERM, a moment, KILL."""

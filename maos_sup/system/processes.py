@@ -54,7 +54,7 @@ def belonging(
         if not (is_strange or row.pid in found or row.pid in spare):
             found[row.pid] = row
             todo += children.get(row.pid, ())
-    return _parents_first(found)
+    return parents_first(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def knows_children() -> bool:
     return os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
 
 
-def _parents_first(found: Table) -> list[Row]:
+def parents_first(found: Table) -> list[Row]:
     """`found` in that order. A table is no snapshot: rows that are each other's parents come last."""
     children: dict[int, list[Row]] = {}
     for row in found.values():

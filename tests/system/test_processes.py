@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from maos_sup.launchers.table import Row, belonging, read_children, read_descendants, read_row, read_table
+from maos_sup.system.processes import Row, belonging, read_children, read_descendants, read_row, read_table
 
 # pid: (parent, session, mark)
 Rows = dict[int, tuple[int, int, str]]

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import pytest
 
-from maos_sup.launchers.ending import Sighting, end_all, open_row, send
-from maos_sup.launchers.table import Row, belonging, read_row, read_table
+from maos_sup.system.ending import Sighting, end_all
+from maos_sup.system.processes import Row, belonging, read_row, read_table
+from maos_sup.system.targets import hold_child, hold_row
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
 MARK = "boot:0:0:test-ending:1"
@@ -103,10 +104,10 @@ def test_processes_that_keep_forking_are_ended(spawn: Spawn) -> None:
 @pytest.mark.parametrize("change", [{"start_time": 1}, {"mark": ""}, {"session": 1}, {"parent": 1}], ids=str)
 def test_process_that_changed_is_not_opened(spawn: Spawn, change: dict[str, object]) -> None:
     row = row_of(spawn())
-    assert open_row(replace(row, **change)) is None  # type: ignore[arg-type]  # one field of the record
-    pidfd = open_row(row)
-    assert pidfd is not None
-    os.close(pidfd)
+    assert hold_row(replace(row, **change)) is None  # type: ignore[arg-type]  # one field of the record
+    target = hold_row(row)
+    assert target is not None
+    target.close()
 
 
 def test_process_that_is_not_what_was_found_is_not_signalled(spawn: Spawn) -> None:
@@ -130,20 +131,20 @@ def test_child_of_a_process_that_changed_is_not_signalled(spawn: Spawn) -> None:
 
 def test_signal_to_a_process_that_is_gone_is_fine(spawn: Spawn) -> None:
     process = spawn()
-    pidfd = os.pidfd_open(process.pid)
+    target = hold_child(process.pid)
     process.kill()
     process.wait()
-    assert send(pidfd, signal.SIGTERM) is True
-    os.close(pidfd)
+    assert target.send(signal.SIGTERM) is True
+    target.close()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs a process that is not ours")
 def test_process_that_is_not_ours_to_kill_is_reported_not_waited_for() -> None:
     code = (
-        "import os, sys\nfrom maos_sup.launchers import ending\n"
-        "from maos_sup.launchers.table import read_row\n"
+        "import os, sys\nfrom maos_sup.system import ending, targets\n"
+        "from maos_sup.system.processes import read_row\n"
         "row = read_row(int(sys.argv[1]))\nos.setuid(65534)\n"
-        "ending.read_row = lambda pid: row\n"  # as another user it could not read the mark
+        "targets.read_row = lambda pid: row\n"  # as another user it could not read the mark
         "swept = ending.end_all(lambda known: ending.Sighting(rows=[row]), patience_s=5)\n"
         "assert (swept.left, swept.ended) == ((row.pid,), 0), swept"
     )

@@ -1,4 +1,4 @@
-"""The few system calls that Python has no name for: subreaper, titles, timers, the exit kept with a pidfd."""
+"""The few Linux calls that Python has no name for: subreaper, titles, timers, the exit kept with a pidfd."""
 
 from __future__ import annotations
 
@@ -35,10 +35,20 @@ class Exit:
             return cls(signal=os.WTERMSIG(status))
         return cls(code=os.WEXITSTATUS(status))
 
+    @classmethod
+    def of_end(cls, end: os.waitid_result) -> Exit:
+        """From what `waitid` tells of a process that ended."""
+        if end.si_code == os.CLD_EXITED:
+            return cls(code=end.si_status)
+        return cls(signal=end.si_status)
 
-def become_subreaper(*, is_one: bool = True) -> None:
-    """Have orphans among the descendants of this process become its children, in whatever session."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0)
+
+def become_subreaper(*, is_one: bool = True) -> bool:
+    """Have orphans among the descendants of this process become its children; whether this system can."""
+    try:
+        return bool(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0) == 0)
+    except AttributeError:
+        return False
 
 
 def raise_open_limit() -> tuple[int, int]:
@@ -65,8 +75,8 @@ def exit_of(pidfd: int) -> Exit | None:
         found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
         if found is None:
             return None
-        return Exit(code=found.si_status) if found.si_code == os.CLD_EXITED else Exit(signal=found.si_status)
-    except ChildProcessError:
+        return Exit.of_end(found)
+    except OSError:  # no child of ours, or (Linux 5.3) no such way to ask
         return _kept_exit(pidfd)
 
 
