@@ -9,16 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from maos_sup.cli.places import user_roles
 from maos_sup.cli.says import say_aside
 from maos_sup.planner.plan import Plan
+from maos_sup.planner.roles import read_roles, role_folders
 from maos_sup.views.planned import command_agents, planned_lines
 from state_layout.errors import BadInput
 
 Load = Callable[[Path], Plan]  # raises BadInput with every mistake
-_QUESTION = "run it? [y]es, [e]dit, [n]o: "
+_QUESTION = "run it? [y]es, [v]iew, [e]dit, [n]o: "
 _STYLES = {"heading": "bold", "warning": "bold red"}
-_AGAIN = "[e]dit again, [n]o: "
+_AGAIN = "[v]iew, [e]dit again, [n]o: "
 
 
 class Refused(Exception):
@@ -49,9 +52,22 @@ def show(plan: Plan) -> None:
 
     console = Console(stderr=True, highlight=False)
     width = shutil.get_terminal_size((100, 24)).columns
-    for line in planned_lines(plan.agents, plan.tasks, width=max(60, width)):
+    for line in planned_lines(
+        plan.agents, plan.tasks, width=max(60, width), templates=_templates(), limits=_own_limits(plan)
+    ):
         console.print(Text(line.text, _STYLES.get(line.style, "")), soft_wrap=True)
-    console.print(f"\n{_caps_text(plan)}", soft_wrap=True)
+    console.print(Text(f"\n{_caps_text(plan)}"), soft_wrap=True)
+
+
+def _templates() -> list[str]:
+    """The texts of the role templates that planned agents begin with."""
+    return [role.text for role in read_roles(role_folders(project=None, user=user_roles())).values()]
+
+
+def _own_limits(plan: Plan) -> dict[str, Any]:
+    """The limits that the plan sets itself."""
+    limits = plan.orchestration.get("limits") or {}
+    return {key: limits[key] for key in ("max_agents", "timeout_s") if limits.get(key) is not None}
 
 
 def _caps_text(plan: Plan) -> str:
@@ -83,6 +99,8 @@ def _asked(plan: Plan, load: Load) -> Plan:
             raise Refused
         if answer in ("y", "yes") and good is not None:
             return good
+        if answer in ("v", "view"):
+            _view(plan.path)
         if answer in ("e", "edit"):
             good = _edited(plan.path, load)
 
@@ -98,6 +116,14 @@ def _edited(path: Path, load: Load) -> Plan | None:
         return None
     show(plan)
     return plan
+
+
+def _view(path: Path) -> None:
+    """The whole plan as it is written, on stderr."""
+    try:
+        say_aside(path.read_text(encoding="utf-8", errors="replace").rstrip())
+    except OSError as cause:
+        say_aside(f"{path}: cannot be read: {cause.strerror}")
 
 
 def _edit(path: Path) -> None:

@@ -9,7 +9,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.views.render import age_text, one_line, table
+from maos_sup.views.render import age_text, one_line, table, terminal_width
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -17,6 +17,7 @@ from state_layout.records import Phase
 from state_layout.tree import list_trees
 
 _UNREADABLE = "unreadable"
+_BY_WORTH = ("AGE", "ALIVE")  # the columns that may go where it is narrow
 
 
 @click.command("list")
@@ -81,4 +82,9 @@ def _lines(found: list[dict[str, Any]]) -> list[str]:
         )
         for row in found
     ]
-    return table(("ID", "PHASE", "DONE", "ALIVE", "AGE", "REQUEST"), rows, width=200)
+    return table(
+        ("ID", "PHASE", "DONE", "ALIVE", "AGE", "REQUEST"),
+        rows,
+        width=terminal_width(),
+        by_worth=_BY_WORTH,
+    )

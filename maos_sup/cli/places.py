@@ -44,6 +44,12 @@ def tree_or_default(text: str | None) -> Tree:
     return open_made(max(trees, key=lambda tree: tree.root.name))
 
 
+def user_roles() -> Path:
+    """The folder of the user's own role templates."""
+    given = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(given) if given else Path.home() / ".config") / "maos-sup" / "roles"
+
+
 def name_of(tree: Tree) -> str:
     """How the tree is named on a command line that works from anywhere."""
     return tree.root.name if tree.root.parent == home().resolve() else str(tree.root)

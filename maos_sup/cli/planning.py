@@ -6,13 +6,12 @@ between has it bought again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli.askers import Provider, find_provider
-from maos_sup.cli.places import home
+from maos_sup.cli.places import home, user_roles
 from maos_sup.cli.says import say_aside
 from maos_sup.core.questions import Answer
 from maos_sup.planner.caps import Caps, cap_file
@@ -125,12 +124,6 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
     if found.summary:
         say_aside(" ".join(found.summary.split()))
     return found
-
-
-def user_roles() -> Path:
-    """The folder of the user's own role templates."""
-    given = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(given) if given else Path.home() / ".config") / "maos-sup" / "roles"
 
 
 def cost_text(answers: tuple[Answer, ...]) -> str:

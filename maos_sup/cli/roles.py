@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.planning import user_roles
+from maos_sup.cli.places import user_roles
 from maos_sup.cli.says import say, say_json
 from maos_sup.planner.roles import IN_PROJECT, OURS, Role, read_roles, role_folders
 from maos_sup.views.render import one_line, table

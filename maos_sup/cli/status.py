@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from maos_sup.cli import edge, options
-from maos_sup.cli.places import tree_or_default
+from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_json
-from maos_sup.views.render import agents_table, discovery_lines, head_lines, message_lines, tasks_table
+from maos_sup.views.render import (
+    agents_table,
+    discovery_lines,
+    head_lines,
+    message_lines,
+    tasks_table,
+    terminal_width,
+)
 from maos_sup.views.status import status_of
 
 
@@ -44,24 +49,15 @@ def command(
         say_json(status)
         return edge.OK
     everything = not (only_agents or only_tasks or only_messages)
-    width = _width()
-    lines = head_lines(status)
+    width = terminal_width()
+    lines = head_lines(status, name=word_of(tree), width=width)
     if everything or only_agents:
         lines += ["", *agents_table(status, width=width)]
     if everything or only_tasks:
         lines += ["", *tasks_table(status, width=width)]
     if everything:
-        lines += discovery_lines(status)
+        lines += discovery_lines(status, width=width)
     if only_messages:
         lines += ["", *message_lines(status["messages"])]
     say("\n".join(lines))
     return edge.OK
-
-
-def _width() -> int:
-    """Columns of the terminal; elsewhere lines are not cut."""
-    if not sys.stdout.isatty():
-        return 10_000
-    import shutil
-
-    return shutil.get_terminal_size().columns

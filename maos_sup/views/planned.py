@@ -5,10 +5,12 @@ The graph is drawn as `git log --graph` draws one: a column for each result that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from maos_sup.views.cells import wrapped
 from maos_sup.views.render import one_line, table
+from maos_sup.views.tables import lay
 
 Specs = Mapping[str, Mapping[str, Any]]
 WARNING = "warning"
@@ -22,20 +24,58 @@ class Line(NamedTuple):
     style: str = ""
 
 
-def planned_lines(agents: Specs, tasks: Specs, *, width: int) -> list[Line]:
-    """The plan of these specs; what tasks need beyond them is there already."""
+def planned_lines(
+    agents: Specs,
+    tasks: Specs,
+    *,
+    width: int,
+    templates: Iterable[str] = (),
+    limits: Mapping[str, Any] | None = None,
+) -> list[Line]:
+    """The plan of these specs, text folded at `width`; what tasks need beyond them is there already.
+
+    What an agent is told beyond one of the role `templates` is shown in full, for it is what is approved.
+    """
     lines = [Line(text) for text in table(("AGENT", "KIND", "ROLE"), [*_agent_rows(agents)], width=width)]
     lines += [Line("")] if lines else []
     rows = [*graph_rows(tasks)]
     graph_width = max((len(row.graph) for row in rows), default=0)
     head = f"{'':{graph_width}}  "
-    told = [*_task_rows(tasks)]
-    cells = table(("TASK", "AGENT", "WHAT"), told, width=max(20, width - len(head)))
-    lines += [Line((head + text).rstrip(), "heading") for text in cells[:1]]
-    by_task = dict(zip([row.task for row in rows if row.task], cells[1:], strict=True)) if cells else {}
+    laid = lay(("TASK", "AGENT", "WHAT"), [*_task_rows(tasks)], width=max(20, width - len(head)))
+    lines += [Line((head + laid.head).rstrip(), "heading")] if tasks else []
+    by_task = dict(zip([row.task for row in rows if row.task], laid.rows, strict=True))
     for row in rows:
-        lines.append(Line(f"{row.graph:{graph_width}}  {by_task.get(row.task or '', '')}".rstrip()))
-    return [*lines, *_warnings(agents)]
+        first, *more = by_task.get(row.task or "", ("",))
+        lines.append(Line(f"{row.graph:{graph_width}}  {first}".rstrip()))
+        lines += [Line(f"{row.below:{graph_width}}  {text}".rstrip()) for text in more]
+    lines += _instructions(agents, tuple(templates), width)
+    return [*lines, *_limits(tasks, limits or {}), *_warnings(agents)]
+
+
+def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterator[Line]:
+    """What each agent is told beyond its template, or beyond its first line, which the table has."""
+    for name, agent in agents.items():
+        role = str(agent.get("role") or "").strip()
+        known = max(
+            (text.strip() for text in templates if role.startswith(text.strip())), key=len, default=""
+        )
+        rest = role.removeprefix(known) if known else role.partition("\n")[2]
+        if rest.strip():
+            yield Line("")
+            yield Line(f"{name} is also told:" if known else f"{name} is told further:", "heading")
+            for text in rest.strip().splitlines():
+                yield from (Line(f"  {part}") for part in wrapped(one_line(text), width - 2))
+
+
+def _limits(tasks: Specs, limits: Mapping[str, Any]) -> Iterator[Line]:
+    """How many may work at once and how long tasks may take, as far as the plan says so."""
+    told = [f"{key} = {value}" for key, value in limits.items()]
+    told += [
+        f"{id_}: timeout_s = {task['timeout_s']}" for id_, task in tasks.items() if task.get("timeout_s")
+    ]
+    if told:
+        yield Line("")
+        yield Line(f"limits: {', '.join(told)}")
 
 
 class GraphRow(NamedTuple):
@@ -43,6 +83,7 @@ class GraphRow(NamedTuple):
 
     graph: str
     task: str | None = None
+    below: str = ""  # what stands beside further lines of the task
 
 
 def in_order(tasks: Specs) -> list[str]:
@@ -73,7 +114,10 @@ def graph_rows(tasks: Specs) -> Iterator[GraphRow]:
             lanes[lane] = None
         lanes[own : own + 1] = [task]
         cells = [_NODE if lane == own else "|" if source else " " for lane, source in enumerate(lanes)]
-        yield GraphRow(" ".join(cells).rstrip(), task)
+        under = [
+            "|" if source and (lane != own or waiting[task]) else " " for lane, source in enumerate(lanes)
+        ]
+        yield GraphRow(" ".join(cells).rstrip(), task, " ".join(under).rstrip())
         if not waiting[task]:
             lanes[own] = None
         while lanes and lanes[-1] is None:

@@ -1,20 +1,30 @@
-"""Plain text of a status: aligned columns, no control characters, cut to a width. Pure."""
+"""Plain text of a status: aligned columns that fit a width, no control characters. Pure but for the clock."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted, duration_text, outcome_text, reason_of
 from maos_sup.views.files import printable
+from maos_sup.views.money import shares, spent_text, tokens_text
+from maos_sup.views.tables import Row, table
 
+__all__ = ["Row", "table"]
 Status = dict[str, Any]
-Row = Sequence[str]
+UNBOUNDED = 10_000  # columns where there is no terminal: lines are not folded
+_AGENTS_BY_WORTH = ("PID", "READ", "SENT", "USD", "OUTPUT", "ATTEMPT", "TASK", "DONE")
+_TASKS_BY_WORTH = ("NEEDS", "ATTEMPTS", "DONE", "AGENT")
 
 
-def head_lines(status: Status) -> list[str]:
-    """What it is, how it stands, what is wrong."""
+def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> list[str]:
+    """What it is, how it stands, what is wrong and what is asked, each with what to type.
+
+    `name` is what a command line calls the tree.
+    """
     counts, supervisor = status["counts"], status["supervisor"]
     done = ", ".join(f"{number} {phase}" for phase, number in counts["tasks_by_phase"].items())
     by = f"supervisor {supervisor['pid']}" if supervisor["alive"] else "no supervisor"
@@ -26,15 +36,50 @@ def head_lines(status: Status) -> list[str]:
         f"{counts['alive']} of {counted(counts['agents'], 'agent')} alive, "
         f"{counted(counts['messages'], 'message')} sent, {by}",
     ]
+    lines += [f"budget: {text}"] if (text := budget_text(status)) else []
     lines += [f"spec error: {error['text']}" for error in status["spec_errors"]]
-    lines += [
-        f"question {asked['id']}: {one_line(str(asked.get('text', '')))}" for asked in status["questions"]
-    ]
-    return lines + [f"note: {note}" for note in status["notes"]]
+    for asked in status["questions"]:
+        lines.append(f"question {asked['id']}: {one_line(str(asked.get('text', '')))}")
+        lines.append(f"  {answer_line(asked, name=name)}")
+    caps = [(agent["name"], cap_line(agent, name=name)) for agent in status["agents"]]
+    lines += [f"agent {agent}: {line}" for agent, line in caps if line]
+    lines += [f"note: {note}" for note in status["notes"]]
+    return [folded for line in lines for folded in _folded(line, width)]
+
+
+def budget_text(status: Status) -> str:
+    """What was spent of what is allowed, in words; empty where neither is known."""
+    budget, counts = status.get("budget") or {}, status["counts"]
+    cost, most_cost = counts["cost_usd"], budget.get("max_cost_usd")
+    tokens, most_tokens = counts.get("tokens", 0), budget.get("max_tokens")
+    told = [spent_text(cost, most_cost)] if cost or most_cost is not None else []
+    if tokens or most_tokens is not None:
+        of = f" of {tokens_text(most_tokens)}" if most_tokens is not None else ""
+        told.append(f"{tokens_text(tokens)}{of} tokens")
+    return ", ".join(told)
+
+
+def cap_line(agent: Status, *, name: str) -> str | None:
+    """What to type where an agent waits because a budget is used up; None where it does not."""
+    reason = str(agent.get("reason") or "")
+    if not reason.startswith("budget "):
+        return None
+    key = "budget.max_tokens" if "token" in reason else "budget.max_cost_usd"
+    where = key if reason.startswith("budget of all") else f"agents/{agent['name']}.{key}"
+    return f"{reason}; allow more: maos-sup set {name} {where} AMOUNT"
+
+
+def answer_line(asked: Status, *, name: str) -> str:
+    """The command that answers a question."""
+    id_ = shlex.quote(str(asked["id"]))
+    text = str(asked.get("text", ""))
+    says = "yes|no" if text.startswith("May ") and " run " in text and " with " in text else "ANSWER"
+    return f"answer: maos-sup answer {name} {id_} {says}"
 
 
 def agents_table(status: Status, *, width: int) -> list[str]:
-    """A line for each agent."""
+    """A row for each agent."""
+    costs = shares([agent["cost_usd"] for agent in status["agents"]])
     rows = [
         (
             agent["name"],
@@ -46,17 +91,17 @@ def agents_table(status: Status, *, width: int) -> list[str]:
             age_text(agent["last_output_at"]),
             str(agent["sent"]),
             str(agent["received"]),
-            f"{agent['cost_usd']:.2f}",
+            cost,
             last_text(agent),
         )
-        for agent in status["agents"]
+        for agent, cost in zip(status["agents"], costs, strict=True)
     ]
     heads = ("AGENT", "PHASE", "PID", "ATTEMPT", "TASK", "DONE", "OUTPUT", "SENT", "READ", "USD", "LAST")
-    return table(heads, rows, width=width)
+    return table(heads, rows, width=width, by_worth=_AGENTS_BY_WORTH)
 
 
 def tasks_table(status: Status, *, width: int) -> list[str]:
-    """A line for each task."""
+    """A row for each task."""
     rows = [
         (
             task["id"],
@@ -69,37 +114,30 @@ def tasks_table(status: Status, *, width: int) -> list[str]:
         )
         for task in status["tasks"]
     ]
-    return table(("TASK", "AGENT", "PHASE", "DONE", "ATTEMPTS", "NEEDS", ""), rows, width=width)
+    heads = ("TASK", "AGENT", "PHASE", "DONE", "ATTEMPTS", "NEEDS", "WHAT")
+    return table(heads, rows, width=width, by_worth=_TASKS_BY_WORTH)
 
 
-def discovery_lines(status: Status) -> list[str]:
+def discovery_lines(status: Status, *, width: int = UNBOUNDED) -> list[str]:
     """The last discovery of each agent that made one."""
     found = [
-        f"{agent['name']}: {one_line(str(agent['last_discovery']))}"
+        f"  {agent['name']}: {one_line(str(agent['last_discovery']))}"
         for agent in status["agents"]
         if agent["last_discovery"]
     ]
-    return ["", "last discoveries", *[f"  {line}" for line in found]] if found else []
+    return (
+        ["", "last discoveries", *(folded for line in found for folded in _folded(line, width))]
+        if found
+        else []
+    )
 
 
 def message_lines(messages: Sequence[Status]) -> list[str]:
-    """A line for each message: when, who to whom, what."""
+    """A line for each message: when (UTC), who to whom, what."""
     return [
         f"{_when(message)} {message['from']} -> {message['to']} {message['type']}: {_said(message)}"
         for message in messages
     ]
-
-
-def table(heads: Row, rows: Sequence[Row], *, width: int) -> list[str]:
-    """Columns as wide as they need to be, the last one cut at `width`."""
-    if not rows:
-        return []
-    sizes = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    lines = []
-    for row in (heads, *rows):
-        cells = [cell.ljust(size) for cell, size in zip(row, sizes, strict=True)]
-        lines.append("  ".join(cells).rstrip()[:width])
-    return lines
 
 
 def last_text(agent: Status) -> str:
@@ -108,7 +146,7 @@ def last_text(agent: Status) -> str:
 
 
 def percent(progress: float | None) -> str:
-    """`40 %`, or `-`."""
+    """`40%`, or `-`."""
     if not isinstance(progress, int | float):
         return "-"
     return f"{max(0.0, min(1.0, progress)):.0%}"
@@ -116,18 +154,41 @@ def percent(progress: float | None) -> str:
 
 def age_text(at: str | None) -> str:
     """How long ago `at` was, by this clock; `-` if never."""
-    if not at:
-        return "-"
+    seconds = age_s(at)
+    return "-" if seconds is None else duration_text(seconds)
+
+
+def age_s(at: str | None) -> float | None:
+    """How many seconds ago `at` was, by this clock; None if that is not known."""
     try:
-        then = datetime.fromisoformat(at)
+        then = datetime.fromisoformat(at or "")
     except ValueError:
-        return "-"
-    return duration_text(max(0.0, (datetime.now(UTC) - then).total_seconds()))
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return max(0.0, (datetime.now(UTC) - then).total_seconds())
 
 
 def one_line(text: str) -> str:
     """`text` as one line that no terminal obeys."""
     return printable(" ".join(text.split()))
+
+
+def terminal_width() -> int:
+    """Columns of the terminal on stdout; elsewhere lines are not folded."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNBOUNDED
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """`line` within `width`, what follows its first part a little further in."""
+    if len(line) <= width // 2:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    first, *rest = wrapped(line, width - len(indent) - 2)
+    return [indent + first, *(f"{indent}  {part}" for part in rest)]
 
 
 def _task_text(task: Status) -> str:
@@ -137,8 +198,11 @@ def _task_text(task: Status) -> str:
 
 
 def _when(message: Status) -> str:
-    """The second it was sent; people need not write one."""
-    return str(message["at"])[:19] or "-"
+    """The second it was sent, in UTC as it is stored; people need not write one."""
+    text = str(message["at"])
+    if len(text) < 19:
+        return text or "-"
+    return text[:19] + ("Z" if text.endswith("Z") else text[-6:] if text[-6:-5] in "+-" else "")
 
 
 def _said(message: Status) -> str:

@@ -133,7 +133,7 @@ def _from(agent: Resumption) -> str:
     if agent["pid"] is not None:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
     if agent["want"] != Want.RUN:
-        return f"stays as it is: {agent['want']} is wanted (maos-sup start DIR --agent {agent['name']})"
+        return f"stays as it is: {agent['want']} is wanted (maos-sup start ID --agent {agent['name']})"
     waiting = agent["undelivered"]
     verb = "waits" if waiting == 1 else "wait"
     undelivered = f", {counted(waiting, 'message')} {verb} for it" if waiting else ""

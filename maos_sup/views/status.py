@@ -29,6 +29,7 @@ from state_layout.specs.read import SpecCache, SpecsRead
 Status = dict[str, Any]
 _ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
+_GOING = {TaskPhase.RUNNING, TaskPhase.ASKING}
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
 
 
@@ -65,7 +66,7 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
     ]
     shown = phases | _asking_tasks(agents, phases)
     tasks = [
-        _task(task, shown[task.id], outcomes.get(task.id))
+        _task(task, shown[task.id], outcomes.get(task.id), since_s=_since_s(sights.get(task.agent)))
         for task in sorted(specs.tasks.values(), key=_place)
     ]
     orchestration = specs.orchestration
@@ -76,6 +77,10 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "phase": phase_of(specs, phases, is_supervised=supervisor.pid is not None, sights=sights),
         "directory": str(tree.root),
         "project": orchestration.project,
+        "budget": {
+            "max_cost_usd": orchestration.budget.max_cost_usd,
+            "max_tokens": orchestration.budget.max_tokens,
+        },
         "created_at": _created_at(tree, orchestration.id),
         "supervisor": {"alive": supervisor.pid is not None, "pid": supervisor.pid, "life": supervisor.life},
         "agents": agents,
@@ -220,8 +225,16 @@ def _agent_phase(
     return AgentPhase.ASKING if waits else phase
 
 
-def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None) -> Status:
-    """One task; what earlier runs left does not count."""
+def _since_s(sight: AgentSight | None) -> float:
+    """How old the snapshot of a living agent is: its task has run on since."""
+    at = sight.status.get("at") if sight is not None and sight.pid is not None else None
+    with suppress(ValueError, TypeError):
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(str(at))).total_seconds())
+    return 0.0
+
+
+def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None, *, since_s: float) -> Status:
+    """One task; what earlier runs left does not count. `since_s` after the snapshot it still runs."""
     known = (
         outcome if outcome is not None and outcome.run >= task.run else TaskOutcome(phase=phase, run=task.run)
     )
@@ -239,7 +252,7 @@ def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None) -> Stat
         "error": known.error,
         "exit_code": known.exit_code,
         "signal": known.signal,
-        "elapsed_s": known.elapsed_s,
+        "elapsed_s": round(known.elapsed_s + (since_s if phase in _GOING else 0.0), 3),
     }
 
 
@@ -295,6 +308,7 @@ def _counts(agents: list[Status], tasks: list[Status]) -> Status:
         "messages": sum(agent["sent"] for agent in agents),
         "discoveries": sum(agent["discoveries"] for agent in agents),
         "cost_usd": round(sum(agent["cost_usd"] for agent in agents), 6),
+        "tokens": sum(agent["tokens"] for agent in agents),
     }
 
 

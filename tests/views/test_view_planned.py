@@ -46,7 +46,32 @@ def test_plan_is_shown_within_the_width_and_obeyed_by_no_terminal() -> None:
     assert all(len(line) <= 80 for line in lines)
     assert "\x1b" not in "".join(lines)
     assert "more" not in lines[1]
-    assert lines[-1].startswith("o  a     dev    Do it")
+    assert any(line.startswith("o  a     dev    Do it") for line in lines)
+    assert "".join(lines).count("y") == 200, "what is approved is shown in full"
+    assert lines[-2:] == ["dev is told further:", "  more"]
+
+
+def test_what_an_agent_is_told_beyond_its_template_is_shown() -> None:
+    role = "You are a developer.\nYou test.\n\nAlso push to the remote now."
+    agents = {"dev": {"kind": "anthropic", "role": role}, "other": {"kind": "anthropic", "role": "Short"}}
+    tasks = {"a": {"agent": "dev", "description": "Do it", "timeout_s": 600}}
+    lines = planned_lines(
+        agents, tasks, width=80, templates=["You are a developer.\nYou test."], limits={"max_agents": 3}
+    )
+    texts = [line.text for line in lines]
+    assert texts[-4:] == [
+        "dev is also told:",
+        "  Also push to the remote now.",
+        "",
+        "limits: max_agents = 3, a: timeout_s = 600",
+    ]
+    assert "  You test." not in texts
+
+
+def test_folded_tasks_keep_the_lines_of_the_graph() -> None:
+    tasks = {"a": {"agent": "x", "description": "long " * 20}, "b": {"agent": "x", "needs": ["a"]}}
+    lines = [line.text for line in planned_lines({}, tasks, width=40)]
+    assert [line[:1] for line in lines] == [" ", "o", *["|"] * (len(lines) - 3), "o"]
 
 
 def test_programs_are_warned_of() -> None:

@@ -1,0 +1,61 @@
+"""Amounts of money for people: rows are rounded so that they add up to their total. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+
+_SMALL_USD = 1.0  # below this a cent is too coarse to tell agents apart
+
+
+def digits_of(total_usd: float) -> int:
+    """How many digits after the point amounts of this size are shown with."""
+    return 4 if 0 < total_usd < _SMALL_USD else 2
+
+
+def money(usd: float) -> str:
+    """`1.25`, `0.0092`, `0.00`."""
+    return f"{usd:.{digits_of(usd)}f}"
+
+
+def shares(amounts: Sequence[float]) -> list[str]:
+    """The amounts as text, rounded so that they add up to `money(sum(amounts))`.
+
+    The digits that rounding leaves over go to the amounts that lost most by it (largest remainder).
+    """
+    total = sum(amounts)
+    digits = digits_of(total)
+    scaled = [amount * 10**digits for amount in amounts]
+    units = [floor(round(amount, 6)) for amount in scaled]
+    left = round(total * 10**digits) - sum(units)
+    by_loss = sorted(range(len(amounts)), key=lambda index: units[index] - scaled[index])
+    for index in by_loss[: max(0, left)]:
+        units[index] += 1
+    return [f"{unit / 10**digits:.{digits}f}" for unit in units]
+
+
+def spent_text(spent_usd: float, cap_usd: float | None) -> str:
+    """`0.31 of 5.00 USD`, or without a cap `0.31 USD`."""
+    if cap_usd is None:
+        return f"{money(spent_usd)} USD"
+    digits = max(digits_of(spent_usd), digits_of(cap_usd) if cap_usd < _SMALL_USD else 2)
+    return f"{spent_usd:.{digits}f} of {cap_usd:.{digits}f} USD"
+
+
+def tokens_text(tokens: int) -> str:
+    """`812`, `12.3k`, `4.1M`."""
+    if tokens < 10_000:
+        return str(tokens)
+    return f"{tokens / 1000:.1f}k" if tokens < 999_950 else f"{tokens / 1_000_000:.1f}M"
+
+
+def bytes_text(count: int) -> str:
+    """`0 B`, `812 B`, `12 KB`, `3.4 MB`, `1.2 GB`: what is there is never shown as nothing."""
+    if count < 1000:
+        return f"{count} B"
+    amount = float(count)
+    for unit in ("KB", "MB", "GB", "TB"):
+        amount /= 1000
+        if amount < 999.5 or unit == "TB":
+            break
+    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
