@@ -9,7 +9,7 @@ import time
 
 from bench.figures import ROUNDS, Row, Section, percentile, scratch, spread
 from bench.orchestras import children, cpu_s, handle, make, pss_mb, result_of, supervised, until
-from maos_sup.cli.launch import start_supervisor
+from maos_sup.steering.starting import start_supervisor
 from state_layout.files.codec import decode
 from state_layout.lives.attempts import read_exit
 from state_layout.paths import Tree

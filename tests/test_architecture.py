@@ -20,7 +20,7 @@ PACKAGES = ("maos_sup", "state_layout")
 LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
-LAYERS = ("core", "system", "planner", "supervisor", "cli", *LEAVES)
+LAYERS = ("core", "system", "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **{leaf: frozenset({leaf, "core", "system", "state_layout"}) for leaf in LEAVES},
     "planner": frozenset({"planner", "core", "state_layout"}),
     "supervisor": frozenset({"supervisor", "core", "launchers", "system", "state_layout"}),
+    "steering": frozenset({"steering", "core", "system", "views", "state_layout"}),  # acts on what views see
     "cli": frozenset({*LAYERS, "state_layout"}),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}
@@ -263,6 +264,8 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.planner.plan", "from maos_sup.agents import kind"),
     (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.agents.runner import main"),
     (layer_problems, "maos_sup.supervisor.loop", "from maos_sup.cli import main"),
+    (layer_problems, "maos_sup.steering.wanting", "from maos_sup.cli.says import say"),
+    (layer_problems, "maos_sup.views.live", "from maos_sup.steering.wanting import want_of_all"),
     (layer_problems, "maos_sup.views.tail", "if TYPE_CHECKING:\n    from maos_sup.cli import x"),
     (room_problems, "state_layout.files.atomic", "from state_layout.lives.history import History"),
     (room_problems, "state_layout.records", "from state_layout import mail\nimport state_layout.tree"),

@@ -1,8 +1,4 @@
-"""New work for a team that is there: planned with what it knows, approved, then added to `spec/`.
-
-Agents are added before tasks, and each task after those that it needs, every file durable before the next: at
-any moment what is there is whole, and asking again after a crash adds what is missing from the same plan.
-"""
+"""New work for a team that is there: planned with what it knows, approved, then added to `spec/`."""
 
 from __future__ import annotations
 
@@ -17,19 +13,18 @@ from maos_sup.cli.places import home
 from maos_sup.cli.planning import MOST_AGENTS, Wanted, planned
 from maos_sup.cli.says import say_aside
 from maos_sup.cli.secrecy import refuse_secrets
-from maos_sup.cli.wanted import prompt
 from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.saved import Shelf
 from maos_sup.planner.team import Team, team_text
+from maos_sup.steering.adding import add_team
 from maos_sup.views.mailbox import Mailbox
-from maos_sup.views.planned import in_order
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.paths import Tree
 from state_layout.shapes.wording import listed
-from state_layout.specs import add_spec, read_specs
+from state_layout.specs import read_specs
 
 
 def plan_work(
@@ -68,23 +63,14 @@ def plan_work(
 def add_plan(tree: Tree, plan: Plan) -> str:
     """Add the agents and tasks of `plan` that are not there yet; what was added, in words."""
     if plan.files:
-        names = listed(sorted(plan.files), last="and")
-        raise BadInput(f"{names} lies beside the plan and would have to come along; put it into the project")
+        files = listed(sorted(plan.files), last="and")
+        raise BadInput(f"{files} lies beside the plan and would have to come along; put it into the project")
     refuse_secrets(plan)
-    kinds = kind_shapes()
-    agents = [name for name in plan.agents if not tree.agent_spec(name).exists()]
-    for name in agents:
-        add_spec(tree, tree.agent_spec(name), plan.agents[name], kinds=kinds)
-    tasks = [name for name in in_order(plan.tasks) if not tree.task_spec(name).exists()]
-    last = max((task.order or 0 for task in read_specs(tree).specs.tasks.values()), default=0)
-    for name in tasks:
-        task = plan.tasks[name]
-        add_spec(tree, tree.task_spec(name), {**task, "order": last + task["order"]}, kinds=kinds)
-    prompt(tree)
+    changes = add_team(tree, plan.agents, plan.tasks, kinds=kind_shapes())
     told = [
-        f"{one if len(names) == 1 else one + 's'} {listed(names, last='and')}"
-        for one, names in (("agent", agents), ("task", tasks))
-        if names
+        f"{noun if len(names) == 1 else noun + 's'} {listed(names, last='and')}"
+        for noun in ("agent", "task")
+        if (names := [change.subject.split()[1] for change in changes if change.subject.startswith(noun)])
     ]
     return "added: " + ("; ".join(told) or "nothing, all of it is there")
 

@@ -1,62 +1,98 @@
-"""`answer`, `approve`, `deny`: say yes or no to what an agent asks."""
+"""`answer`, `approve`, `deny`: what agents ask is listed, and answered: in words, or by yes or no."""
 
 from __future__ import annotations
 
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_at
-from maos_sup.cli.says import say
-from maos_sup.cli.wanted import prompt
-from maos_sup.views.status import status_of
-from state_layout.errors import BadInput
-from state_layout.files import atomic
-from state_layout.files.fence import refuse_links
+from maos_sup.cli.places import complete_tree, home, tree_at, word_of
+from maos_sup.cli.says import say, say_json
+from maos_sup.steering.answering import Reply, answer, open_question, reply_of
+from maos_sup.views.inbox import inbox_lines, inbox_of
+from maos_sup.views.render import terminal_width
+from state_layout.errors import BadInput, LayoutError, NotATree
 from state_layout.paths import Tree
-from state_layout.shapes.wording import listed
+from state_layout.tree import list_trees
 
 
 @click.command("answer")
-@options.directory
-@click.argument("question", metavar="QUESTION")
-@click.argument("decision", type=options.Word(["yes", "no"]))
-@click.argument("text", required=False, default="")
-def command(directory: str, question: str, decision: str, text: str) -> None:
-    """Answer the question whose id begins with QUESTION; TEXT is handed to the agent as well."""
-    _answer(directory, question, decision, text)
+@click.argument("directory", metavar="[DIR|ID]", required=False, shell_complete=complete_tree)
+@click.argument("question", metavar="[QUESTION]", required=False)
+@click.argument("words", metavar="[ANSWER]...", nargs=-1)
+@options.as_json
+def command(directory: str | None, question: str | None, words: tuple[str, ...], *, as_json: bool) -> None:
+    """Answer the question whose id begins with QUESTION: in words, or with yes or no and words.
+
+    Without QUESTION, list what is asked, in DIR or in all orchestrations, each with the line that answers it.
+    Leave to run a tool is given with yes and refused with no.
+    """
+    if question is None:
+        _list(directory, as_json=as_json)
+        return
+    tree, question, words = _meant(str(directory), question, words)
+    asked = open_question(tree, question)
+    if not words:
+        raise BadInput(
+            f"question {asked['id']} wants an answer; type: "
+            f"maos-sup answer {word_of(tree)} {asked['id']} ANSWER"
+        )
+    change = answer(tree, asked["id"], reply_of(asked, words))
+    if as_json:
+        say_json({"question": asked["id"], "answer": change.after})
+    else:
+        say(str(change))
 
 
-def _short(name: str, decision: str, doc: str) -> click.Command:
+def _short(name: str, doc: str, *, is_yes: bool) -> click.Command:
     """`answer` with the decision in its name."""
 
     @click.command(name, help=doc)
     @options.directory
     @click.argument("question", metavar="QUESTION")
-    @click.argument("text", required=False, default="")
-    def command(directory: str, question: str, text: str) -> None:
-        _answer(directory, question, decision, text)
+    @click.argument("words", metavar="[TEXT]...", nargs=-1)
+    def command(directory: str, question: str, words: tuple[str, ...]) -> None:
+        tree = tree_at(directory)
+        asked = open_question(tree, question)
+        say(str(answer(tree, asked["id"], Reply(is_yes=is_yes, text=" ".join(words)))))
 
     return command
 
 
-approve = _short("approve", "yes", "Say yes to the question whose id begins with QUESTION; TEXT goes along.")
-deny = _short("deny", "no", "Say no to the question whose id begins with QUESTION; TEXT goes along.")
+approve = _short(
+    "approve", "Say yes to the question whose id begins with QUESTION; TEXT goes along.", is_yes=True
+)
+deny = _short("deny", "Say no to the question whose id begins with QUESTION; TEXT goes along.", is_yes=False)
 
 
-def _answer(directory: str, question: str, decision: str, text: str) -> None:
-    tree = tree_at(directory)
-    id_ = _open_question(tree, question)
-    refuse_links(tree.root, tree.approvals)
-    atomic.make_folder(tree.approvals)
-    atomic.replace(tree.approvals / f"{id_}.{decision}", text.encode())
-    prompt(tree)
-    say(f"answered {id_}: {decision}")
+def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree, str, tuple[str, ...]]:
+    """The tree, the question and the answer; where the first word names no tree, it may name a question."""
+    try:
+        return tree_at(directory), question, words
+    except (NotATree, BadInput):
+        found = [
+            (entry.tree, entry.question["id"])
+            for entry in inbox_of(list_trees(home()))
+            if str(entry.question["id"]).startswith(directory)
+        ]
+        if len(found) != 1:
+            raise
+        return found[0][0], found[0][1], (question, *words)
 
 
-def _open_question(tree: Tree, text: str) -> str:
-    asked = [question["id"] for question in status_of(tree)["questions"]]
-    found = [id_ for id_ in asked if id_.startswith(text)]
-    if len(found) == 1:
-        return str(found[0])
-    remedy = f"open are {listed(asked, last='and')}" if asked else "nothing is asked now"
-    raise BadInput(f"question {text!r} fits {len(found)} of the open questions; {remedy}")
+def _list(directory: str | None, *, as_json: bool) -> None:
+    """What is asked, in one orchestration or in all."""
+    try:
+        trees = list_trees(home()) if directory is None else [tree_at(directory)]
+    except LayoutError:
+        if directory is not None and any(
+            str(entry.question["id"]).startswith(directory) for entry in inbox_of(list_trees(home()))
+        ):
+            raise BadInput(
+                f"question {directory!r} wants an answer; type: maos-sup answer {directory} ANSWER"
+            ) from None
+        raise
+    entries = inbox_of(trees)
+    if as_json:
+        say_json({"questions": [entry.to_json(word_of(entry.tree)) for entry in entries]})
+        return
+    say("\n".join(inbox_lines(entries, name=word_of, width=terminal_width())))

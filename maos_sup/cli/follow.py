@@ -17,10 +17,10 @@ from types import FrameType
 from typing import Any, Protocol
 
 from maos_sup.cli import edge
-from maos_sup.cli.launch import Started, start_supervisor
 from maos_sup.cli.places import word_of
 from maos_sup.cli.says import say, say_aside
-from maos_sup.cli.wanted import prompt, want_of_all
+from maos_sup.steering.starting import Started, start_supervisor
+from maos_sup.steering.wanting import prompt, want_of_all
 from maos_sup.views.events import counted
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView

@@ -12,7 +12,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import tree_at, tree_or_default
 from maos_sup.cli.says import say_json
-from maos_sup.cli.wanted import known_agent
+from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
 from maos_sup.views.output import STREAMS, Output, OutputLine
 from maos_sup.views.status import Watcher, status_of

@@ -13,7 +13,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_json
-from maos_sup.cli.wanted import known_agent
+from maos_sup.steering.wanting import known_agent
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.render import message_lines
 from maos_sup.views.status import Watcher

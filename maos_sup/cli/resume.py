@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,19 @@ import click
 
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
-from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import tree_at, word_of
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.cli.wanted import known_agent, prompt, want_of_all
+from maos_sup.steering.adding import add_task
+from maos_sup.steering.starting import start_supervisor
+from maos_sup.steering.wanting import prompt, want_of_all
 from maos_sup.views.resumption import resumption_lines, resumption_of
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import Want
 from state_layout.shapes.wording import listed
-from state_layout.specs import add_spec, edit_spec, read_specs
+from state_layout.specs import edit_spec, read_specs
 from state_layout.tree import relative_project
-
-_SLUG_CHARACTERS = 32
 
 
 @click.command("resume")
@@ -106,7 +104,7 @@ def add_work(tree: Tree, text: str, agent: str | None, **planning: Any) -> str |
     """
     agents = sorted(read_specs(tree).specs.agents)
     if agent is not None or len(agents) < 2:
-        return add_task(tree, text, agent)
+        return str(add_task(tree, text, agent))
     from maos_sup.cli.adding import plan_work
     from maos_sup.cli.askers import NobodyToAsk
 
@@ -115,24 +113,3 @@ def add_work(tree: Tree, text: str, agent: str | None, **planning: Any) -> str |
     except NobodyToAsk as nobody:
         remedy = f"Add --agent with {listed(agents, last='or')}, or have it planned: {nobody}"
         raise BadInput(f"which agent gets the task? {remedy}") from nobody
-
-
-def add_task(tree: Tree, text: str, agent: str | None) -> str:
-    """Add a task described by `text` for `agent` or the only one; what was added. Raises BadInput."""
-    specs = read_specs(tree).specs
-    chosen = known_agent(tree, agent) if agent is not None else next(iter(specs.agents), None)
-    if chosen is None:
-        raise BadInput("there is no agent to give the task to; add one: spec/agents/NAME.json")
-    task = _free_name(text, {*specs.tasks, *(path.stem for path in tree.task_specs.glob("*.json"))})
-    value: dict[str, Any] = {"agent": chosen, "description": text, "needs": [], "want": "run", "run": 1}
-    add_spec(tree, tree.task_spec(task), value)
-    return f"task {task} added for {chosen}"
-
-
-def _free_name(text: str, taken: set[str]) -> str:
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    slug = "-".join(words)[:_SLUG_CHARACTERS].strip("-") or "task"
-    number = 1
-    while (name := slug if number == 1 else f"{slug}-{number}") in taken | {"all", "operator", "supervisor"}:
-        number += 1
-    return name

@@ -12,13 +12,13 @@ from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import edge, options
 from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
-from maos_sup.cli.launch import start_supervisor
 from maos_sup.cli.places import home, name_of, open_made
 from maos_sup.cli.planning import Wanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, build_tree, load_plan
+from maos_sup.steering.starting import start_supervisor
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import atomic

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.launch import is_supervised, start_supervisor
-from maos_sup.cli.places import tree_at
+from maos_sup.cli.places import tree_at, word_of
 from maos_sup.cli.says import say
-from maos_sup.cli.wanted import (
+from maos_sup.steering.change import lines_of
+from maos_sup.steering.starting import is_supervised, start_supervisor
+from maos_sup.steering.wanting import (
     known_task,
     run_again,
     tasks_to_retry,
@@ -60,10 +61,8 @@ def stop(directory: str, agent: str | None) -> None:
 def cancel(directory: str, agent: str | None, task: str | None) -> None:
     """Give up a task, those of an agent, or all that have not ended. What they wrote is kept."""
     tree = tree_at(directory)
-    say(
-        want_of_tasks(tree, unfinished_tasks(tree, agent=agent, task=task), Want.CANCEL)
-        or "nothing left to cancel"
-    )
+    left = unfinished_tasks(tree, agent=agent, task=task)
+    say(lines_of(want_of_tasks(tree, left, Want.CANCEL)) or "nothing left to cancel")
 
 
 @click.command("retry")
@@ -77,7 +76,7 @@ def retry(directory: str, agent: str | None, task: str | None) -> None:
     if not chosen:
         say("nothing has failed; name a task with --task to run it again")
         return
-    say(run_again(tree, chosen))
+    say(lines_of(run_again(tree, chosen)))
     _supervised(tree)
 
 
@@ -87,7 +86,7 @@ def retry(directory: str, agent: str | None, task: str | None) -> None:
 def skip(directory: str, task: str) -> None:
     """Treat a task as if it were done: what needs it may begin."""
     tree = tree_at(directory)
-    say(want_of_tasks(tree, [known_task(tree, task)], Want.SKIP))
+    say(lines_of(want_of_tasks(tree, [known_task(tree, task)], Want.SKIP)))
     _supervised(tree)
 
 
@@ -95,17 +94,20 @@ def _set(tree: Tree, want: Want, *, agent: str | None, task: str | None) -> str:
     if agent is not None and task is not None:
         raise BadInput("--agent and --task exclude each other; use one")
     if agent is not None:
-        return want_of_agent(tree, agent, want)
+        return str(want_of_agent(tree, agent, want))
     if task is not None:
-        return want_of_tasks(tree, [known_task(tree, task)], want)
-    return want_of_all(tree, want)
+        return lines_of(want_of_tasks(tree, [known_task(tree, task)], want))
+    return str(want_of_all(tree, want))
 
 
 def _supervised(tree: Tree) -> None:
     """See to it that somebody acts on the edit; in one line what was done."""
     status = status_of(tree)
     if status["want"] != Want.RUN:
-        say(f"the orchestration as a whole is wanted to {status['want']}; 'maos-sup start DIR' changes that")
+        say(
+            f"the orchestration as a whole is wanted to {status['want']}; "
+            f"'maos-sup start {word_of(tree)}' changes that"
+        )
     elif status["counts"]["tasks_left"] and not is_supervised(tree):
         start_supervisor(tree)
         say("supervisor started")

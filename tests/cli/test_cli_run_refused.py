@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from cli_trees import new_tree
 
-from maos_sup.cli.resume import add_task, point_at_project
+from maos_sup.cli.resume import point_at_project
+from maos_sup.steering.adding import add_task
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
@@ -107,9 +108,9 @@ def test_task_for_nobody_among_several_needs_a_name_or_a_planner(
 
 
 def test_new_tasks_get_names_of_their_own(tree: Tree) -> None:
-    assert add_task(tree, "Count again, please!", "bob") == "task count-again-please added for bob"
-    assert add_task(tree, "Count again, please!", "bob") == "task count-again-please-2 added for bob"
-    assert add_task(tree, "все", "alice") == "task task added for alice"
+    assert str(add_task(tree, "Count again, please!", "bob")) == "task count-again-please added for bob"
+    assert str(add_task(tree, "Count again, please!", "bob")) == "task count-again-please-2 added for bob"
+    assert str(add_task(tree, "все", "alice")) == "task task added for alice"
     tasks = read_specs(tree).specs.tasks
     assert (tasks["task"].agent, tasks["task"].description) == ("alice", "все")
     with pytest.raises(BadInput, match="no agent"):

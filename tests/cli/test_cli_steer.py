@@ -43,7 +43,7 @@ def test_retry_raises_the_run_of_what_failed(call: Call, tree: Tree) -> None:
     call("pause", tree.root.name)
     settle(tree, "alice", "count", "failed")
     out = call("retry", tree.root.name).out
-    assert "task count: run 2 is asked for" in out
+    assert "task count is to run again (run 2)" in out
     assert "wanted to pause" in out
     assert spec(tree.task_spec("count"))["run"] == 2
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.core.tasks import UNFINISHED
+from maos_sup.steering.change import Change
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.host.triggers import pull
@@ -19,31 +20,32 @@ from state_layout.specs import edit_spec
 _OVER = (TaskPhase.FAILED, TaskPhase.CANCELLED)
 
 
-def want_of_all(tree: Tree, want: Want) -> str:
-    """Set what is wanted of the orchestration; what changed, in words."""
+def want_of_all(tree: Tree, want: Want) -> Change:
+    """Set what is wanted of the orchestration."""
     return _want_of(tree, tree.orchestration_spec, want, "the orchestration")
 
 
-def want_of_agent(tree: Tree, agent: str, want: Want) -> str:
-    """Set what is wanted of one agent; what changed, in words. Raises BadInput if there is none."""
+def want_of_agent(tree: Tree, agent: str, want: Want) -> Change:
+    """Set what is wanted of one agent. Raises BadInput if there is none."""
     known_agent(tree, agent)
     return _want_of(tree, tree.agent_spec(agent), want, f"agent {agent}")
 
 
-def want_of_tasks(tree: Tree, tasks: Iterable[str], want: Want) -> str:
-    """Set what is wanted of some tasks; what changed, in words."""
-    return "\n".join(_want_of(tree, tree.task_spec(task), want, f"task {task}") for task in tasks)
+def want_of_tasks(tree: Tree, tasks: Iterable[str], want: Want) -> tuple[Change, ...]:
+    """Set what is wanted of some tasks."""
+    return tuple(_want_of(tree, tree.task_spec(task), want, f"task {task}") for task in tasks)
 
 
-def run_again(tree: Tree, tasks: Iterable[dict[str, Any]]) -> str:
-    """Ask for another run of `tasks`, as `status_of` gives them; what changed, in words."""
-    lines = []
+def run_again(tree: Tree, tasks: Iterable[dict[str, Any]]) -> tuple[Change, ...]:
+    """Ask for another run of `tasks`, as `status_of` gives them."""
+    changes = []
     for task in tasks:
-        run = task["run"] + 1
+        run, subject = task["run"] + 1, f"task {task['id']}"
         edit_spec(tree, tree.task_spec(task["id"]), partial(_asked_again, run=run))
-        lines.append(f"task {task['id']}: run {run} is asked for")
+        text = f"{subject} is to run again (run {run})"
+        changes.append(Change(subject=subject, text=text, before=task["run"], after=run))
     prompt(tree)
-    return "\n".join(lines)
+    return tuple(changes)
 
 
 def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[dict[str, Any]]:
@@ -103,11 +105,12 @@ def _asked_again(spec: dict[str, Any], *, run: int) -> dict[str, Any]:
     return {**spec, "run": run, "want": Want.RUN.value}
 
 
-def _want_of(tree: Tree, path: Path, want: Want, what: str) -> str:
+def _want_of(tree: Tree, path: Path, want: Want, subject: str) -> Change:
     edit = edit_spec(tree, path, lambda spec: {**spec, "want": want.value})
     prompt(tree)
     before = (edit.before or {}).get("want", Want.RUN.value)
-    return f"{what}: {want.value} is wanted" + (" already" if before == want else f" (was {before})")
+    text = f"{subject}: {want.value} is wanted" + (" already" if before == want else f" (was {before})")
+    return Change(subject=subject, text=text, before=before, after=want.value)
 
 
 def _task(status: dict[str, Any], task: str) -> dict[str, Any]:

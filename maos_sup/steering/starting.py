@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from maos_sup.cli.edge import LOCKED
 from maos_sup.views.sight import see_supervisor
-from state_layout.errors import LayoutError
+from state_layout.errors import LayoutError, Locked
 from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
 
 PATIENCE_S = 15.0
+_TASK_FAILED = 3  # the exit code of a supervisor whose work ended with a failed task
 
 
 class Started:
@@ -92,7 +92,7 @@ def _await_handle(tree: Tree, process: subprocess.Popen[bytes], *, log_from: int
 
 def _is_fine(code: int) -> bool:
     """It had nothing to do, a task failed, or another supervisor was faster."""
-    return code in (0, 3, LOCKED)
+    return code in (0, _TASK_FAILED, Locked.exit_code)
 
 
 def _last_words(tree: Tree, code: int, log_from: int) -> str:
