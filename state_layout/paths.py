@@ -257,6 +257,10 @@ class Tree:
     def beat(self, agent: str) -> Path:
         return self.run_agents / f"{agent}.beat"
 
+    def tools(self, agent: str) -> Path:
+        """Settings that give a command line the team's tools."""
+        return self.run_agents / f"{agent}.tools.json"
+
     @cached_property
     def run_holds(self) -> Path:
         return self.run / "holds"

@@ -16,7 +16,7 @@ from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 
 Entry = dict[str, Any]
-TYPES = ("session", "turn", "broken", "tool_call", "tool_result", "result")
+TYPES = ("process", "session", "turn", "broken", "tool_call", "tool_result", "end", "result")
 _MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in TYPES)
 _INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
@@ -28,21 +28,32 @@ class Memory:
     task: str
     run: int
     session: str | None = None  # as the command line names it
+    sessions_lost: int = 0  # that could not be resumed: each was followed by a new one
+    processes: int = 0  # that were started
+    process_attempt: int = 0  # the attempt of the last one
+    is_process_open: bool = False  # nobody has said yet how the last one ended
+    place: Entry = field(default_factory=dict)  # where the last one worked
     turns: int = 0  # answers of the model
+    questions: int = 0  # of which the cost is known
     messages: set[str] = field(default_factory=set)  # ids of answers
     calls: dict[str, Entry] = field(default_factory=dict)  # by id: began, no result known
     results: dict[str, Entry] = field(default_factory=dict)  # by id
+    interrupted: dict[str, Entry] = field(default_factory=dict)  # by id: of results that nobody was told yet
     costs: dict[str, Amount] = field(default_factory=dict)  # by key of the ledger: of answers
     waste: dict[str, Amount] = field(default_factory=dict)  # by key: of questions without an answer
     input_tokens: int = 0  # of the last answer, all of its prompt
     largest_output: int = 0  # tokens
+    unpriced: Amount = NOTHING  # estimate of the answers of which the cost is told later
+    last_estimate: Amount = NOTHING  # of the last of these
+    unpriced_turns: int = 0
     used: dict[str, int] = field(default_factory=dict)  # as told last by who counts from the beginning
+    ended_with: str | None = None  # what a process said last, that came to its end and was not judged yet
     result: Entry | None = None  # what it came to, unless it went on since
 
     @property
     def key(self) -> str:
         """What the ledger calls the next question."""
-        return f"{self.task}#{self.run}/{self.turns}"
+        return f"{self.task}#{self.run}/{self.questions}"
 
     def take(self, entry: Entry) -> None:
         """Fold one journal entry of this run."""
@@ -63,8 +74,19 @@ def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> Memory:
     return Memory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
 
 
+def _process(memory: Memory, entry: Entry) -> None:
+    memory.processes, memory.process_attempt = entry["process"], entry["source"]["attempt"]
+    memory.place = entry.get("place") or {}
+    memory.is_process_open, memory.ended_with = True, None
+    for told in entry.get("told") or ():
+        memory.interrupted.get(told, {})["process"] = memory.processes
+
+
 def _session(memory: Memory, entry: Entry) -> None:
     memory.session = entry["session"]
+    if memory.session is None:
+        memory.sessions_lost += 1
+        memory.used = {}
 
 
 def _turn(memory: Memory, entry: Entry) -> None:
@@ -76,16 +98,36 @@ def _turn(memory: Memory, entry: Entry) -> None:
         return
     memory.turns += 1
     memory.messages.add(entry.get("message") or "")
+    memory.ended_with, memory.result = entry.get("end"), None
+    told = [id_ for id_, call in memory.interrupted.items() if call.get("process") == memory.processes]
+    for id_ in told:
+        del memory.interrupted[id_]
+    if "estimate" in entry:
+        memory.last_estimate = Amount.from_json(entry["estimate"])
+        memory.unpriced += memory.last_estimate
+        memory.unpriced_turns += 1
+    else:
+        _priced(memory, entry)
+
+
+def _priced(memory: Memory, entry: Entry) -> None:
+    """The cost of all answers up to this one is told."""
+    answers = memory.unpriced_turns + 1
     usage = entry.get("usage") or {}
-    memory.input_tokens = sum(usage.get(name) or 0 for name in _INPUTS)
-    memory.largest_output = max(memory.largest_output, usage.get("output_tokens") or 0)
+    memory.questions += 1
+    memory.input_tokens = sum(usage.get(name) or 0 for name in _INPUTS) // answers
+    memory.largest_output = max(memory.largest_output, (usage.get("output_tokens") or 0) // answers)
     memory.used = entry.get("used") or memory.used
-    memory.result = None
+    memory.unpriced, memory.last_estimate, memory.unpriced_turns = NOTHING, NOTHING, 0
 
 
 def _broken(memory: Memory, entry: Entry) -> None:
     key = entry["key"]
     memory.waste[key] = memory.waste.get(key, NOTHING) + Amount.from_json(entry.get("waste") or {})
+    left = entry.get("unpriced")
+    memory.unpriced = NOTHING if left is None else Amount.from_json(left)
+    memory.last_estimate, memory.unpriced_turns = NOTHING, entry.get("unpriced_turns") or 0
+    memory.is_process_open, memory.ended_with = False, None
 
 
 def _tool_call(memory: Memory, entry: Entry) -> None:
@@ -94,18 +136,28 @@ def _tool_call(memory: Memory, entry: Entry) -> None:
 
 
 def _tool_result(memory: Memory, entry: Entry) -> None:
-    memory.results[entry["id"]] = {**memory.calls.pop(entry["id"], {}), **entry}
+    whole = {**memory.calls.pop(entry["id"], {}), **entry}
+    memory.results[entry["id"]] = whole
+    if entry.get("is_interrupted"):
+        memory.interrupted[entry["id"]] = whole
+
+
+def _end(memory: Memory, entry: Entry) -> None:
+    memory.ended_with = entry["value"]
+    memory.is_process_open = memory.is_process_open and memory.ended_with is not None
 
 
 def _result(memory: Memory, entry: Entry) -> None:
-    memory.result = entry
+    memory.result, memory.ended_with, memory.is_process_open = entry, None, False
 
 
 _FOLDS: dict[str, Callable[[Memory, Entry], None]] = {
+    "process": _process,
     "session": _session,
     "turn": _turn,
     "broken": _broken,
     "tool_call": _tool_call,
     "tool_result": _tool_result,
+    "end": _end,
     "result": _result,
 }

@@ -10,6 +10,7 @@ from maos_sup.agents.kinds.cli.profile import PATHS
 
 USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _MISSING: Any = object()
+_FAMILIES = {"piece": "text", "tool_error": "tool_result", "final_error": "result", "error": "result"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def meanings(line: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Ite
     found: set[str] = set()
     for rule in rules:
         what = _family(rule["is"])
-        if what in found or not _fits(line, rule["when"]):
+        if what in found or not _fits(line, rule):
             continue
         found.add(what)
         values = {
@@ -60,11 +61,19 @@ def at(value: Any, path: str) -> Any:
 
 def _family(what: str) -> str:
     """Meanings of which a line has one at most."""
-    return {"piece": "text", "tool_error": "tool_result", "error": "result"}.get(what, what)
+    return _FAMILIES.get(what, what)
 
 
-def _fits(line: Mapping[str, Any], when: Mapping[str, Any]) -> bool:
-    return all(at(line, path) == wanted for path, wanted in when.items())
+def _fits(line: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+    """Whether all values of `when` are there and none of `unless`, for which what is missing is null."""
+    if not all(_is_one_of(at(line, path), wanted) for path, wanted in rule["when"].items()):
+        return False
+    refused = ((at(line, path), unwanted) for path, unwanted in rule.get("unless", {}).items())
+    return not any(_is_one_of(None if value is _MISSING else value, unwanted) for value, unwanted in refused)
+
+
+def _is_one_of(value: Any, wanted: Any) -> bool:
+    return bool(value == wanted) or (isinstance(wanted, list) and value in wanted)
 
 
 def _is_count(value: Any) -> bool:

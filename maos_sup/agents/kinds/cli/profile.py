@@ -6,7 +6,7 @@ output mean what. `profiles/` has those for codex, gemini and opencode; any key 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,36 @@ _FOLDER = Path(__file__).parent / "profiles"
 PROFILES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 MEANINGS = (
     *("session", "text", "piece", "tool_call", "tool_result", "tool_error"),
-    *("usage", "result", "error", "warning"),
+    *("usage", "result", "error", "final_error", "warning"),
 )
 PATHS = (
-    *("session", "model", "text", "id", "name", "input", "content", "cost_usd", "total_tokens"),
+    *("session", "model", "text", "id", "name", "input", "content", "status", "cost_usd", "total_tokens"),
     *("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
 )
 PRICES = ("input", "output", "cache_read", "cache_write")
 _argv = ListOf(item=Text(), wish='a list like ["tool", "run", "--json"]')
+_numbers = ListOf(item=Number(whole=True), wish="a list like [41, 42]")
 _seconds = Number(above=0, most=86_400)
 _path = Text(least=1, wish="where the value stands in the line, like item.text")
 RULE = Shape(
     fields={
         "when": Field(Free(), "values by their place in the line, all of which must be there", required=True),
+        "unless": Field(Free(), "values by their place, none of which may be there; missing is null"),
         "is": Field(Choice(MEANINGS), "what such a line means", required=True),
         "input_has_cached": Field(Flag(), "input_tokens counts cached ones as well", default=False),
         **{name: Field(_path, "where that stands in the line") for name in PATHS},
     }
 )
+FAILURES = ("final", "lost", "limit", "wait")
+FAILURE = Shape(
+    fields={
+        "is": Field(Choice(FAILURES), "what to do about it", required=True),
+        "exit_code": Field(_numbers, "one of these"),
+        "status": Field(_numbers, "one of these, of the provider"),
+        "text": Field(Text(least=1), "a pattern of Python's `re` that is found in its error or last words"),
+    }
+)
+PLACES = ("home", "folder", "tree")
 SETTINGS = Shape(
     fields={
         "profile": Field(Choice(PROFILES), "a command line that is known already"),
@@ -55,6 +67,9 @@ SETTINGS = Shape(
         "usage": Field(
             Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
         ),
+        "usage_at": Field(
+            Choice(("answer", "end")), "when it tells that: after each answer, or once", default="answer"
+        ),
         "success": Field(
             Choice(("exit", "result", "both")),
             "exit code 0, a line that means result, or both",
@@ -63,6 +78,25 @@ SETTINGS = Shape(
         "home_env": Field(
             Text(), "a variable that names its own folder, which is put into session/; empty: its usual one"
         ),
+        "bound_to": Field(
+            ListOf(item=Choice(PLACES), wish='a list like ["folder"]'),
+            "what may not move, or a session cannot be resumed",
+            default=[],
+        ),
+        "moved_drop": Field(
+            _argv, "files of its own folder that are removed before it runs where that has moved", default=[]
+        ),
+        "failures": Field(ListOf(item=FAILURE), "what failures mean; each is a JSON object", default=[]),
+        "provider": Field(Text(least=1), "the host whose limits it shares with others"),
+        "provider_env": Field(_argv, "variables that may name another one by its URL", default=[]),
+        "team": Field(Flag(), "with the team's tools, where it can have them", default=True),
+        "team_argv": Field(
+            _argv,
+            "arguments that give it these: {command}, {args}, {command_line}, {variables}, {environment}",
+        ),
+        "team_env": Field(Text(), "a variable that names a file of settings with these"),
+        "team_settings": Field(Free(), "what is in that file, the same in it"),
+        "linger_s": Field(_seconds, "longest silence after its result, before it is ended", default=5),
         "max_turns": Field(Number(least=1, whole=True), "most answers for one task", default=200),
         "budget": Field(BUDGET, "of this agent alone"),
         "price": Field(
@@ -89,7 +123,18 @@ class Profile:
     prompt: str = "stdin"
     parser: tuple[Mapping[str, Any], ...] = ()
     usage: str = "delta"
+    usage_at: str = "answer"
     success: str = "exit"
+    bound_to: tuple[str, ...] = ()
+    moved_drop: tuple[str, ...] = ()
+    failures: tuple[Mapping[str, Any], ...] = ()
+    provider: str | None = None
+    provider_env: tuple[str, ...] = ()
+    team: bool = True
+    team_argv: tuple[str, ...] = ()
+    team_env: str = ""
+    team_settings: Mapping[str, Any] | None = None
+    linger_s: float = 5.0
     home_env: str = ""
     max_turns: int = 200
     price: Mapping[str, float] | None = None
@@ -119,8 +164,13 @@ class Profile:
             )
         return cls(**known)
 
-    def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
-        """The arguments of one process; `prompt` is the text or, for prompt = file, its path."""
+    def argv(
+        self, *, session: str | None, prompt: str, is_resumed: bool, team: Sequence[str] = ()
+    ) -> list[str]:
+        """The arguments of one process; `prompt` is the text or, for prompt = file, its path.
+
+        `team` are arguments that give it the team's tools.
+        """
         template = self.resume_argv if is_resumed and self.resume_argv is not None else self.start_argv
         names = {"session": session or "", "prompt": prompt, "model": self.model or ""}
         has_prompt = any("{prompt}" in part for part in template)
@@ -128,15 +178,25 @@ class Profile:
         if self.model is not None:
             more = [_filled(part, names) for part in self.model_argv]
             given[_words(given) : _words(given)] = more
-        given[_words(given) : _words(given)] = list(self.args)
+        given[_words(given) : _words(given)] = [*team, *self.args]
         if self.prompt != "stdin" and not has_prompt:
-            given.append(prompt)
+            given.append(f"\n{prompt}" if prompt.startswith("-") else prompt)  # or it is taken for an option
         return given
+
+    @property
+    def tells_usage(self) -> bool:
+        """Whether it ever says what it used."""
+        return any(rule["is"] == "usage" for rule in self.parser)
 
     @property
     def names_session(self) -> bool:
         """Whether we choose the name of a session."""
         return any("{session}" in part for part in self.start_argv)
+
+    @property
+    def tells_cost(self) -> bool:
+        """Whether it says what that cost."""
+        return any("cost_usd" in rule for rule in self.parser)
 
 
 def read_profile(name: str) -> dict[str, Any]:

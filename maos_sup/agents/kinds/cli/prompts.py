@@ -41,7 +41,8 @@ def going_on(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> str:
 def _call(entry: Mapping[str, Any], what: str, *, content: str | None = None) -> str:
     shown = _cut(codec.encode(entry.get("input")).decode())
     result = "" if content is None else f"\n<result>\n{escape(_cut(content))}\n</result>"
-    head = f"<call id={quoteattr(entry['id'])} name={quoteattr(str(entry.get('name')))}>"
+    id_, name = str(entry.get("program_id") or entry["id"]), str(entry.get("name"))
+    head = f"<call id={quoteattr(id_)} name={quoteattr(name)}>"
     return f"{head}\n{escape(shown)}\n</call>\n{what}{result}"
 
 

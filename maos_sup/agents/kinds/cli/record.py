@@ -60,12 +60,13 @@ class Record:
         told |= {"cost": "unknown"} if amount.cost_usd is None else {"cost_usd": amount.cost_usd}
         self.commit("turn", told, at=at, messages=self._discoveries(text))
 
-    def call(self, id_: str, name: str, input_: Any, *, by: str | None = None) -> None:
-        """A tool is about to run, called by the sub-agent `by` if it is named. Raises StorageError."""
+    def call(self, id_: str, name: str, input_: Any, **more: Any) -> None:
+        """A tool is about to run; `more` of it, as who called it (`by`). Raises StorageError."""
         if id_ in self.memory.calls or id_ in self.memory.results:
             return
         fields = {"id": id_, "name": name, "input": input_}
-        self.commit("tool_call", fields | ({} if by is None else {"by": by}))
+        fields |= {key: value for key, value in more.items() if value is not None}
+        self.commit("tool_call", fields)
         shown = codec.encode(input_).decode()
         self.show(f"> {name} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
@@ -79,6 +80,16 @@ class Record:
         name = (self.memory.calls.get(id_) or {}).get("name")
         fields: Entry = {"id": id_, "name": name, "content": text}
         self.commit("tool_result", fields | ({"is_error": True} if is_error else {}), at=at)
+
+    def calls_interrupted(self, what: str) -> None:
+        """No process is left that could bring results: say `what` of each open call. Raises StorageError."""
+        for id_, call in [*self.memory.calls.items()]:
+            fields = {"id": id_, "name": call.get("name"), "content": what}
+            self.commit("tool_result", fields | {"is_error": True, "is_interrupted": True})
+
+    def warn(self, text: str) -> None:
+        """Report something that a person should know. Raises StorageError."""
+        self._life.warn(text)
 
     def show(self, text: str) -> None:
         """Put text into the agent's output, so that no keyword in it is heard a second time."""

@@ -26,6 +26,7 @@ class Spending:
         self.believes_costs = False  # that it is told, where no table has the model
         self.first_tokens = 0  # what a first prompt is expected to have
         self.reserved: str | None = None  # the key of a reservation for a question that was not asked yet
+        self._turns = 0  # answers when that was reserved
 
     def amount(self, usage: Mapping[str, int], *, model: str | None = None) -> Amount:
         """What `usage` costs."""
@@ -53,18 +54,23 @@ class Spending:
     def reserve(self, memory: Memory, *, new_chars: int = 0) -> Refusal | None:
         """Reserve for the next question, unless that is done. Raises Locked, StorageError."""
         key = memory.key
-        if self.reserved == key:
+        if self.reserved == key and self._turns == memory.turns:
             return None
-        amount = memory.waste.get(key, NOTHING) + self.estimate(memory, new_chars=new_chars)
+        amount = self._lost(memory) + self.estimate(memory, new_chars=new_chars)
         refusal = self._ledger.reserve(key, amount, caps=self._caps())
         if refusal is None:
-            self.reserved = key
+            self.reserved, self._turns = key, memory.turns
         return refusal
 
     def asked(self, memory: Memory) -> None:
         """The next question is under way: see to it that something is reserved for it, whatever the caps."""
         if self.reserved != memory.key:
-            self._ledger.reserve(memory.key, self.estimate(memory), caps={})
+            self._ledger.reserve(memory.key, self._lost(memory) + self.estimate(memory), caps={})
+        self.reserved = None
+
+    def keep(self, memory: Memory) -> None:
+        """No question is under way: what was lost, or is told later, stays reserved and nothing more."""
+        self._ledger.reserve(memory.key, self._lost(memory), caps={})
         self.reserved = None
 
     def settle(self, key: str, amount: Amount) -> None:
@@ -77,7 +83,9 @@ class Spending:
 
     def release(self, memory: Memory) -> None:
         """No question follows: give back what was reserved for one."""
-        if self.reserved is not None:
+        if self.reserved == memory.key and self._lost(memory) != NOTHING:
+            self.keep(memory)  # settled with the answer that comes in the end: once
+        elif self.reserved is not None:
             self.settle(self.reserved, memory.waste.get(self.reserved, NOTHING))
 
     def open(self, key: str) -> Amount | None:
@@ -104,9 +112,17 @@ class Spending:
         one_more = self.estimate(memory).cost_usd or 0.0
         return min(lefts) + one_more if lefts else None
 
+    def has_usd_cap(self) -> bool:
+        """Whether a cap in USD is in force for this agent or all."""
+        return any(cap.max_cost_usd is not None for cap in self._caps().values())
+
     def close(self) -> None:
         """Close the ledger."""
         self._ledger.close()
+
+    def _lost(self, memory: Memory) -> Amount:
+        """What was spent under the next key already: waste, and answers whose cost is told later."""
+        return memory.waste.get(memory.key, NOTHING) + memory.unpriced
 
     def _caps(self) -> dict[str, Budget]:
         specs = self._work.life.specs

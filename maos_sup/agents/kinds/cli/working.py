@@ -1,39 +1,43 @@
 """Works on one task with a command line: a process for each prompt, resumed while there is more to tell.
 
 Its conversation is its own affair. We know what it wrote: by that its answers, calls and costs are on record,
-and a process that died is followed by one that is told so.
+and a process that died is followed by one that is told so. A session that cannot go on is followed by a new
+one that is told what is on record.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import time
 from pathlib import Path
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.kind import SOFT, Ended, Outcome
-from maos_sup.agents.kinds.cli import prompts
+from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.kinds.cli import places, prompts
 from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.cli.memory import recall_memory
-from maos_sup.agents.kinds.cli.output import Output
+from maos_sup.agents.kinds.cli.output import Fate, Output, write_off
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.running import POLL_S, Running
 from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.cli.starting import Start
+from maos_sup.agents.kinds.cli.story import recall_story
+from maos_sup.agents.kinds.cli.watch import Scene, Watch
+from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
+from maos_sup.agents.kinds.models.prices import is_priced
+from maos_sup.agents.kinds.models.troubles import Cause, Trouble, delay_s
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.sandbox.confine import make_sandbox
 from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work
-from state_layout.files import atomic
 from state_layout.lives.history import Mark
 from state_layout.mail import Inbox
 
-_LONGEST_POLL_S = 0.05
 _MOST_MESSAGES = 20
 _FIRST_TOKENS = 10_000  # about what a first prompt has with all that a command line puts before it
-_TEAM = "From a shell, `maos-sup agent --help` says how you reach the other agents and the user."
+_MOST_LOST = 2  # sessions in a row without an answer: then it is not the session
 
 
 def work_on(work: Work) -> Outcome:
@@ -53,17 +57,20 @@ class Session:
     def __init__(self, work: Work, profile: Profile) -> None:
         life = work.life
         self._work, self._profile = work, profile
-        self._environment = self._made_environment()
         work.lay_out()
         work.folder()
-        self._redactor = Redactor({**os.environ, **self._environment})
+        self._start = Start(work, profile)
+        self._redactor = Redactor({**os.environ, **self._start.environment})
         self._memory = recall_memory(life.tree, life.agent, work.task)
         self._record = Record(work, self._memory, self._redactor)
         self._spending = Spending(work, price=profile.price, model=profile.model)
         self._spending.first_tokens = _FIRST_TOKENS
+        self._scene = Scene(work=work, profile=profile, record=self._record, spending=self._spending)
         self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
         self._waiting = Waiting(work)
         self._is_continued = False  # a process of this life ended well and there is more to tell
+        self._has_warned = False
+        self._troubles = self._lost = 0  # in a row, without an answer
 
     def run(self) -> Outcome:
         """Begin processes until there is nothing left to tell. Raises kind.Ended, StorageError."""
@@ -74,7 +81,11 @@ class Session:
                 return Outcome(result=self._memory.result.get("value"))
             if self._memory.turns >= self._profile.max_turns:
                 error = f"not done after {self._profile.max_turns} turns (max_turns)"
-                return Outcome(error=error, is_final=True)
+                return self._given_up(Outcome(error=error, is_final=True))
+            if self._start.provider is not None:
+                self._waiting.for_provider(self._start.provider)
+            self._look_at_place()
+            self._warn_of_blind_cap()
             self._waiting.for_budget(lambda: self._spending.reserve(self._memory))
             outcome = self._one_process(self._prompt(text), marks)
             if outcome is not None:
@@ -92,9 +103,13 @@ class Session:
         for source in left_by_the_dead(self._work.life):
             output = self._output(source)
             output.look(is_final=True)
-            output.finish()
-            if output.has_result and output.error is None and self._profile.success != "exit":
+            if not output.has_begun and not output.is_of_open:
+                continue
+            is_well = output.has_result and output.error is None and self._profile.success != "exit"
+            output.finish(Fate.WELL if is_well else Fate.FAILED if output.error else Fate.KILLED)
+            if is_well:
                 self._record.commit("result", {"value": output.last_text})
+        self._record.calls_interrupted(prompts.INTERRUPTED)
         self._spending.settle_old(self._memory)
 
     # -- what it is told
@@ -112,129 +127,129 @@ class Session:
 
     def _prompt(self, news: str) -> str:
         """What the next process is told: the task, how its session was interrupted, what came."""
-        parts = []
+        memory, parts = self._memory, []
         if not self._can_resume():
             role = self._work.spec.role.strip()
             parts += [role] if role else []
-            parts += [first_prompt(self._work, sandbox=self._profile.sandbox), _TEAM]
-        if self._memory.calls or (
-            self._memory.session and not self._is_continued and not self._memory.result
-        ):
-            parts.append(prompts.going_on(self._memory.calls.values(), []))
+            parts += [first_prompt(self._work, sandbox=self._profile.sandbox), self._start.team]
+        if memory.sessions_lost and not self._can_resume():
+            story = recall_story(self._work.life.tree, self._work.life.agent, self._work.task)
+            parts += [story] if story else []
+        elif memory.interrupted or (memory.session and not self._is_continued and not memory.result):
+            parts.append(prompts.going_on(memory.interrupted.values(), []))
         return "\n\n".join([*parts, news] if news else parts)
 
     def _can_resume(self) -> bool:
         return self._memory.session is not None and self._profile.resume_argv is not None
 
+    # -- where its session is
+
+    def _look_at_place(self) -> None:
+        """See to it that its session touches nothing of another place. Raises StorageError."""
+        profile, home = self._profile, self._start.home
+        before = self._memory.place
+        moved = places.moved(before, self._places())
+        if home is not None and "home" in moved:
+            places.drop(home, profile.moved_drop)
+        bound = {*profile.bound_to, *(() if home is not None else ("tree",))}
+        hindrance = sorted(bound & {*moved} & {*before})
+        if self._can_resume() and hindrance:
+            what = {"folder": "the folder it worked in", "home": "its own folder", "tree": "the tree"}
+            self._lose(f"{what[hindrance[0]]} has moved, and its session does not go along")
+
+    def _places(self) -> dict[str, str]:
+        life = self._work.life
+        return places.digests(tree=life.tree.root, folder=self._work.folder(), home=self._start.home)
+
+    def _lose(self, why: str) -> None:
+        """Let go of the session: the next process begins another one."""
+        write_off(self._record, self._spending, "its session was lost")
+        self._record.commit("session", {"session": None, "why": why})
+        self._work.life.warn(f"a new session begins, which is told what is on record: {why}")
+
+    def _named_session(self) -> str | None:
+        """The session that the next process works in; None if it chooses a name itself."""
+        memory, work = self._memory, self._work
+        if memory.session is not None or not self._profile.names_session:
+            return memory.session
+        orchestration = work.life.specs.now.orchestration.id
+        again = f"/{memory.sessions_lost}" if memory.sessions_lost else ""
+        return prompts.session_id(orchestration + again, work.life.agent, work.task.id, work.task.run)
+
     # -- one process
 
     def _one_process(self, prompt: str, marks: dict[str, Mark]) -> Outcome | None:
-        """Run one; None if it ended well. Raises kind.Ended, StorageError."""
-        output = self._output(of_next_process(self._work.life))
+        """Run one; None if there is to be another. Raises kind.Ended, StorageError."""
+        memory, source = self._memory, of_next_process(self._work.life)
+        argv = self._start.argv(session=self._named_session(), prompt=prompt, is_resumed=self._can_resume())
+        fields = {
+            "process": memory.processes + 1,
+            "place": self._places(),
+            "told": [*memory.interrupted],
+        }
+        self._record.commit("process", fields, at=(source, source.offset))
+        output = self._output(source)
         output.marks = marks
-        argv = self._argv(prompt)
         first = f"{prompt}\n".encode() if self._profile.prompt == "stdin" else b""
-        self._spending.asked(self._memory)
-        running = Running(self._work, argv, environment=self._environment, first=first)
-        try:
-            self._watch(running, output)
-        finally:
-            running.close()
-            output.look(is_final=True)
-            output.finish()
-        return self._judge(running, output)
+        self._spending.asked(memory)
+        watch = Watch(self._scene, output)
+        watch.run(argv, environment=self._start.environment, first=first)
+        if output.has_answered:
+            self._troubles = self._lost = 0
+            self._warn_of_blind_cap()
+        return self._judge(watch)
 
-    def _watch(self, running: Running, output: Output) -> None:
-        """Until it ended. Raises kind.Ended if the work is to end."""
-        poll_s, moved_s = POLL_S, time.monotonic()
-        while running.code is None:
-            turns = self._memory.turns
-            if output.look():
-                poll_s, moved_s = POLL_S, time.monotonic()
-                self._work.life.beats.progress(self._profile.stall_s)
-            if self._memory.turns > turns and not output.has_result:
-                self._look_at_money(running)
-            self._look_at_wants(running)
-            if time.monotonic() > moved_s + self._profile.stall_s:
-                running.end(self._work.limits.stop_grace_s)
-                output.error = output.error or f"it was silent for {self._profile.stall_s:g} s (stall_s)"
-            poll_s = min(_LONGEST_POLL_S, poll_s * 1.2)
-            running.wait(poll_s)
-
-    def _look_at_wants(self, running: Running) -> None:
-        ending = self._work.life.bell.ending
-        if ending is not None and ending not in SOFT:
-            self._work.act()
-            running.end(self._work.limits.stop_grace_s)
-            raise Ended(ending)
-
-    def _look_at_money(self, running: Running) -> None:
-        """After an answer: is there money for another, may it go on?"""
-        refusal = self._spending.reserve(self._memory)
-        ending = self._work.act()
-        if refusal is not None or ending is not None or self._memory.turns >= self._profile.max_turns:
-            running.end(self._work.limits.stop_grace_s)
-        if ending is not None:
-            raise Ended(ending)
-        self._is_cut_short = refusal is not None
-
-    _is_cut_short = False  # by us, for want of money: it goes on when there is some
-
-    def _judge(self, running: Running, output: Output) -> Outcome | None:
-        is_too_long = self._memory.turns >= self._profile.max_turns and not output.has_result
-        if self._is_cut_short or is_too_long:
-            self._is_cut_short = False
-            return None
-        code, wanted = running.code, self._profile.success
-        is_well = output.error is None and (wanted == "exit" or output.has_result)
-        if is_well and (code == 0 or wanted == "result"):
-            output.heard()  # it ended well: it was told what we said
+    def _judge(self, watch: Watch) -> Outcome | None:
+        if watch.fate is Fate.WELL:
+            watch.output.heard()  # it ended well: it was told what we said
             self._spending.release(self._memory)
-            self._record.commit("result", {"value": output.last_text})
+            self._record.commit("result", {"value": watch.output.last_text})
             return None
+        if watch.is_cut_short:
+            return None
+        failure = watch.failure()
         name = Path(self._profile.start_argv[0]).name
-        missing = "" if output.has_result or wanted == "exit" else " without a result"
-        words = running.last_words()
-        why = f": {output.error}" if output.error else f"; {words}" if words else ""
-        error = f"{name} {running.ending_text()}{missing}{why}"
-        return Outcome(error=error, exit_code=code if (code or 0) >= 0 else None)
+        error, meaning = f"{name} {failure.text}", failure.means(self._profile.failures)
+        if meaning == "lost" and self._lost < _MOST_LOST:
+            self._lost += 1
+            self._lose(failure.text)
+            return None
+        if meaning in ("limit", "wait"):
+            self._wait_out(failure.trouble(meaning))
+            return None
+        outcome = Outcome(error=error, exit_code=failure.exit_code, is_final=meaning in ("final", "lost"))
+        return self._given_up(outcome)
 
-    # -- how it is started
+    def _wait_out(self, trouble: Trouble) -> None:
+        """Raises kind.Ended."""
+        self._troubles += 1
+        until_s = time.monotonic() + delay_s(trouble, self._troubles, chance=random.random())
+        life, provider = self._work.life, self._start.provider
+        if trouble.cause is Cause.LIMIT and provider is not None:
+            write_hold(life.tree, life.agent, Hold(provider=provider, until_s=until_s, reason=trouble.text))
+        self._waiting.until(until_s, trouble.text)
+
+    def _given_up(self, outcome: Outcome) -> Outcome:
+        """`outcome`; if it is the last one, nobody will tell us what its answers cost."""
+        if outcome.is_final:
+            write_off(self._record, self._spending, "the task failed")
+        return outcome
 
     def _output(self, source: Source) -> Output:
         return Output(self._profile, self._record, self._spending, source)
 
-    def _argv(self, prompt: str) -> list[str]:
-        profile, life = self._profile, self._work.life
-        session = self._memory.session
-        if session is None and profile.names_session:
-            session = prompts.session_id(
-                life.specs.now.orchestration.id, life.agent, self._work.task.id, self._work.task.run
+    def _warn_of_blind_cap(self) -> None:
+        """Say once that a cap in USD holds nothing, where nobody knows what the model costs."""
+        profile, model = self._profile, self._spending.model
+        if self._has_warned or not profile.tells_usage or not self._spending.has_usd_cap():
+            return
+        costs = [*self._memory.costs.values()]
+        is_blind = costs[-1].cost_usd is None if costs else False
+        if not costs and model is not None and not profile.tells_cost:
+            is_blind = not is_priced(model, price=profile.price)
+        if is_blind:
+            self._has_warned = True
+            self._work.life.warn(
+                f"no table knows what model {model or 'of its own choice'!r} costs: max_cost_usd cannot be "
+                "held; give the agent's 'price', or cap max_tokens"
             )
-        told = prompt
-        if profile.prompt == "file":
-            path = life.paths.session / "prompt.txt"
-            atomic.refresh(path, prompt.encode())
-            told = str(path)
-        argv = profile.argv(session=session, prompt=told, is_resumed=self._can_resume())
-        write = [
-            self._work.folder().resolve(),
-            life.paths.workspace,
-            life.paths.artifacts,
-            life.paths.session,
-        ]
-        sandbox = make_sandbox(
-            profile.sandbox,
-            read=[life.tree.root, *map(Path, profile.sandbox_read)],
-            write=[*write, life.files.control, *map(Path, profile.sandbox_write)],
-            environment=self._environment,
-        )
-        return sandbox.confined(argv)
-
-    def _made_environment(self) -> dict[str, str]:
-        environment = self._work.environment()
-        if self._profile.home_env:
-            home = self._work.life.paths.session / "home"
-            atomic.make_folder(home)
-            environment[self._profile.home_env] = str(home)
-        return environment

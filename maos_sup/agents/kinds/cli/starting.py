@@ -1,0 +1,120 @@
+"""How a command line is started: its environment, home, arguments and confinement, the team's tools."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from maos_sup.agents.kinds.cli.profile import Profile
+from maos_sup.agents.sandbox.confine import make_sandbox
+from maos_sup.agents.work import Work
+from state_layout.files import atomic, codec
+from state_layout.host.marks import MARK_VARIABLE
+
+_BY_SHELL = "From a shell, `maos-sup agent --help` says how you reach the other agents and the user."
+_BY_TOOLS = (
+    "With the tools of the MCP server `maos` you reach the other agents and the user; they also come under "
+    "names like mcp__maos__send_message or maos_send_message."
+)
+_OF_SERVER = ("MAOS_DIR", "MAOS_AGENT", "MAOS_ATTEMPT", "MAOS_SUP_HOME", MARK_VARIABLE, "XDG_RUNTIME_DIR")
+
+
+class Start:
+    """Starts of one command line in one life. `environment` is what it finds, `home` its own folder."""
+
+    def __init__(self, work: Work, profile: Profile) -> None:
+        """Raises BadInput, StorageError."""
+        self._work, self._profile = work, profile
+        self.environment = work.environment()
+        self.home: Path | None = None
+        self._has_settings = bool(profile.team and profile.team_env and profile.team_settings)
+        if profile.home_env:
+            self.home = work.life.paths.session / "home"
+            atomic.make_folder(self.home)
+            self.environment[profile.home_env] = str(self.home)
+        if self._has_settings and self.environment.get(profile.team_env):
+            self._has_settings = False
+            work.life.warn(f"{profile.team_env} is set: the team's tools are not added to that file")
+        elif self._has_settings:
+            self.environment[profile.team_env] = str(self._settings())
+
+    @property
+    def provider(self) -> str | None:
+        """What agents that share its limits have alike: the host that it asks. None if that is not known."""
+        for name in self._profile.provider_env:
+            if self.environment.get(name):
+                return urlsplit(self.environment[name]).netloc or None
+        return self._profile.provider
+
+    @property
+    def team(self) -> str:
+        """What it is told about how it reaches its team."""
+        return _BY_TOOLS if self._has_settings or self._arguments() else _BY_SHELL
+
+    def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
+        """The arguments of one process, confined. Raises BadInput, StorageError."""
+        profile, life = self._profile, self._work.life
+        told = prompt
+        if profile.prompt == "file":
+            path = life.paths.session / "prompt.txt"
+            atomic.refresh(path, prompt.encode())
+            told = str(path)
+        argv = profile.argv(session=session, prompt=told, is_resumed=is_resumed, team=self._arguments())
+        write = [
+            self._work.folder().resolve(),
+            life.paths.workspace,
+            life.paths.artifacts,
+            life.paths.session,
+        ]
+        sandbox = make_sandbox(
+            profile.sandbox,
+            read=[life.tree.root, *map(Path, profile.sandbox_read)],
+            write=[*write, life.files.control, *map(Path, profile.sandbox_write)],
+            environment=self.environment,
+        )
+        return sandbox.confined(argv)
+
+    def _arguments(self) -> list[str]:
+        """Those that give it the team's tools."""
+        if not self._profile.team:
+            return []
+        values = {name: codec.encode(value).decode() for name, value in self._server().items()}
+        return [_filled(part, values) for part in self._profile.team_argv]
+
+    def _settings(self) -> Path:
+        """The file of settings that gives it the team's tools: of this host, for it has paths."""
+        path = self._work.life.tree.tools(self._work.life.agent)
+        atomic.make_folder(path.parent)
+        settings = _with_values(self._profile.team_settings, self._server())
+        atomic.refresh(path, codec.encode(settings) + b"\n")
+        return path
+
+    def _server(self) -> dict[str, Any]:
+        life = self._work.life
+        args = ["-m", "maos_sup", "mcp", str(life.tree.root), "--agent", life.agent]
+        known = {name: self.environment[name] for name in _OF_SERVER if name in self.environment}
+        return {
+            "command": sys.executable,
+            "args": args,
+            "command_line": [sys.executable, *args],
+            "variables": [*known],
+            "environment": known,
+        }
+
+
+def _filled(part: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        part = part.replace(f"{{{name}}}", value)
+    return part
+
+
+def _with_values(settings: Any, values: Mapping[str, Any]) -> Any:
+    """`settings` with each text that is the name of a value in braces replaced by that value."""
+    if isinstance(settings, Mapping):
+        return {key: _with_values(value, values) for key, value in settings.items()}
+    if isinstance(settings, str) and settings[:1] == "{" and settings[1:-1] in values:
+        return values[settings[1:-1]]
+    return settings

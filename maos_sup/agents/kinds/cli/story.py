@@ -1,0 +1,64 @@
+"""What is on record of a run, told to a session that begins in place of one that cannot go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from state_layout.files import codec
+from state_layout.lives.attempts import all_lines
+from state_layout.paths import Tree
+from state_layout.records import TaskSpec
+
+_MOST_CHARS, _MOST_PART_CHARS = 60_000, 4_000
+_HEAD = (
+    "The session in which you worked on this task could not go on here. This is what is on record of it, the "
+    "oldest first: your answers, what you ran, and what came of it. It was done: do not do it again, go on."
+)
+
+
+def recall_story(tree: Tree, agent: str, task: TaskSpec) -> str:
+    """The answers, calls and results of this run, the newest of them; empty if there are none.
+
+    Raises Damaged, StorageError.
+    """
+    entries = (line.fields() for line in all_lines(tree, agent))
+    own = (entry for entry in entries if (entry.get("task"), entry.get("run", 1)) == (task.id, task.run))
+    return story(own)
+
+
+def story(entries: Iterable[dict[str, Any]]) -> str:
+    """The same from journal entries of a run. Pure."""
+    parts: list[str] = []
+    for entry in entries:
+        part = _part(entry)
+        if part:
+            parts.append(part)
+    if not parts:
+        return ""
+    kept: list[str] = []
+    for part in reversed(parts):
+        if sum(map(len, kept)) + len(part) > _MOST_CHARS:
+            kept.append(f"[... {len(parts) - len(kept)} older ones left out ...]")
+            break
+        kept.append(part)
+    return "\n\n".join([_HEAD, "<record>", *reversed(kept), "</record>"])
+
+
+def _part(entry: dict[str, Any]) -> str:
+    if entry["type"] == "turn" and not entry.get("is_aside"):
+        text = (entry.get("text") or "").strip()
+        return f"<answer>\n{escape(_cut(text))}\n</answer>" if text else ""
+    if entry["type"] == "tool_call":
+        name, told = quoteattr(str(entry.get("name"))), codec.encode(entry.get("input")).decode()
+        return f"<call name={name}>\n{escape(_cut(told))}\n</call>"
+    if entry["type"] == "tool_result":
+        told = entry.get("content") or ""
+        told = told if isinstance(told, str) else codec.encode(told).decode()
+        return f"<result>\n{escape(_cut(told))}\n</result>"
+    return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_PART_CHARS else f"{text[:_MOST_PART_CHARS]}[...]"
