@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Life:
     control_fd: int
     umask: int  # of programs and callables
     trouble: BaseException | None = None
+    warned: set[str] = field(default_factory=set)  # texts of `warn_once`
 
     @property
     def paths(self) -> AgentPaths:
@@ -61,6 +62,12 @@ class Life:
         sys.stderr.write(f"agent: {text}\n")
         sys.stderr.flush()
         self.ledger.note("warning", {"text": without_place(self.tree, text), **fields})
+
+    def warn_once(self, text: str) -> None:
+        """As `warn`, unless this life said the same before. Raises StorageError."""
+        if text not in self.warned:
+            self.warned.add(text)
+            self.warn(text)
 
 
 def write_handle(tree: Tree, agent: str, attempt: int, *, program: int | None = None) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.kinds.claude.servers import SERVER
 from maos_sup.agents.kinds.claude.settings import Settings
-from maos_sup.agents.kinds.claude.starting import SERVER
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
@@ -32,13 +32,12 @@ _POLL_S = 0.005
 _STOP: Reply = {"continue": False, "stopReason": "told to stop here"}
 
 
-def initialize() -> dict[str, Any]:
-    """The request that has it ask us."""
-    hooks = {
+def hooks() -> dict[str, Any]:
+    """What it is to ask us about, as it wants to be told."""
+    return {
         name: [{"matcher": None, "hookCallbackIds": [name], "timeout": _LONGEST_HOOK_S}]
         for name in ("PreToolUse", "PostToolUse", "PostToolUseFailure")
     }
-    return {"subtype": "initialize", "hooks": hooks}
 
 
 class Gates:

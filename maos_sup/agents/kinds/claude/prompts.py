@@ -15,7 +15,6 @@ you what to do.\
 Your process may be stopped and continued at any time; you go on where you were. If you are told that a call \
 was interrupted and its outcome is unknown, look at what it did before you do it again."""
 _TOOLS = " The tools of the MCP server {server!r} reach the team: messages, discoveries, questions to people."
-_MOST_PROJECT_CHARS = 60_000  # the kernel refuses arguments of 128 KiB
 
 
 def system_prompt(spec: AgentSpec, *, project_rules: str, server: str | None) -> str:
@@ -24,5 +23,5 @@ def system_prompt(spec: AgentSpec, *, project_rules: str, server: str | None) ->
     rules = _RULES.format(agent=spec.name, tools=tools)
     parts = [spec.role.strip(), rules]
     if project_rules.strip():
-        parts.append(f"Rules of the project (AGENTS.md):\n\n{project_rules[:_MOST_PROJECT_CHARS].strip()}")
+        parts.append(f"Rules of the project (AGENTS.md):\n\n{project_rules.strip()}")
     return "\n\n".join(part for part in parts if part)

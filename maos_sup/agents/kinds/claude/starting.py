@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.kind import Missing
-from maos_sup.agents.kinds.claude import prompts
+from maos_sup.agents.kinds.claude import gates, prompts
+from maos_sup.agents.kinds.claude.rules import ProjectRules
+from maos_sup.agents.kinds.claude.servers import SERVER, write_mcp_config
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.redaction import is_secret_name
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
 from maos_sup.agents.work import Work
 from state_layout.files import atomic, codec
 
-SERVER = "maos"
 VARIABLE = "MAOS_SUP_CLAUDE"
 _OF_PROVIDERS = re.compile(r"ANTHROPIC_|AWS_|GOOGLE_|GCLOUD_|CLOUD_ML_|VERTEX_|AZURE_")
 _OF_OURS = re.compile(r"CLAUDE_CODE_(OAUTH_TOKEN|USE_\w+|SKIP_\w+|MAX_OUTPUT_TOKENS)$")
@@ -33,10 +33,11 @@ _FIXED = {
     "MCP_CONNECTION_NONBLOCKING": "0",
     "MCP_CONNECT_TIMEOUT_MS": "30000",
     "MCP_TIMEOUT": "30000",
+    "ENABLE_TOOL_SEARCH": "false",  # or tools of MCP servers are not among those of the first question
 }
+_OWN_SETTINGS = {"enabledPlugins": {"cc-plugin-agents-md@builtin": False}}  # AGENTS.md is told by us
 _KEY, _KEY_DESCRIPTOR = "ANTHROPIC_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"
 _TOKEN, _TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"
-_BUILT_IN = frozenset({"claude", "Explore", "Plan", "general-purpose", "statusline-setup"})
 _HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
 
 
@@ -99,69 +100,45 @@ def temporary_folder(work: Work) -> Path:
 def arguments(
     work: Work, settings: Settings, *, session: str, transcript: Path | None, fence_usd: float | None
 ) -> list[str]:
-    """Its arguments: a session that begins, or the transcript to go on with. Raises kind.Missing."""
+    """Its arguments: a session that begins, or the transcript to go on with. Raises StorageError.
+
+    Long texts are none of them, for the kernel takes 128 KiB: they are told by `initialize` or lie in a file.
+    """
     given = [
         *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
         *("--include-partial-messages", "--replay-user-messages", "--permission-mode", "dontAsk"),
         *(("--session-id", session) if transcript is None else ("--resume", str(transcript))),
-        *("--strict-mcp-config", "--mcp-config", codec.encode(mcp_config(work, settings)).decode()),
-        *("--append-system-prompt", system_prompt(work, settings)),
+        *("--strict-mcp-config", "--mcp-config", str(write_mcp_config(work, settings))),
     ]
+    if not any(argument.partition("=")[0] == "--settings" for argument in settings.args):
+        given += ["--settings", codec.encode(_OWN_SETTINGS).decode()]
     if settings.model is not None:
         given += ["--model", settings.model]
     if settings.agent is not None:
-        given += ["--agent", checked_agent(work, settings.agent)]
+        given += ["--agent", settings.agent]
     if settings.tools is not None:
         given += ["--tools", ",".join(settings.tools)]
     if settings.allowed_tools is not None:
         given += ["--allowedTools", *settings.allowed_tools, f"mcp__{SERVER}"]
     if fence_usd is not None:
         given += ["--max-budget-usd", f"{max(fence_usd, 0.000001):.6f}"]
-    if settings.result_schema is not None:
-        given += ["--json-schema", codec.encode(settings.result_schema).decode()]
     return [*given, *settings.args]
 
 
-def system_prompt(work: Work, settings: Settings) -> str:
-    """What is appended to its own system prompt, the project's AGENTS.md among it."""
-    rules = work.folder() / "AGENTS.md"
-    own = work.folder() / "CLAUDE.md"
-    text = ""
-    if rules.is_file() and not (own.is_file() and "AGENTS.md" in own.read_text("utf-8", "replace")):
-        text = rules.read_text("utf-8", "replace")
-    return prompts.system_prompt(work.spec, project_rules=text, server=SERVER if settings.team else None)
+def initialize(work: Work, settings: Settings, rules: ProjectRules) -> dict[str, Any]:
+    """The first request to it: whom it is to ask, and its long texts.
 
-
-def mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
-    """The team's tools and what else is wanted."""
-    servers: dict[str, Any] = dict(settings.mcp_servers or {})
-    if settings.team:
-        servers[SERVER] = {
-            "type": "stdio",
-            "command": sys.executable,
-            "args": ["-m", "maos_sup", "mcp", str(work.life.tree.root), "--agent", work.life.agent],
-            "alwaysLoad": True,
-        }
-    return {"mcpServers": servers}
-
-
-def checked_agent(work: Work, name: str) -> str:
-    """`name`, if the project has such an agent. Raises kind.Missing."""
-    folder = work.folder() / ".claude" / "agents"
-    known = {*_BUILT_IN, *(_agent_name(path) for path in sorted(folder.glob("**/*.md")))}
-    if name not in known:
-        shown = ", ".join(sorted(known - _BUILT_IN)) or "there is none"
-        raise Missing(
-            f"agent {work.life.agent}: 'agent' is {name!r}, not in .claude/agents/; use one of: {shown}"
-        )
-    return name
-
-
-def _agent_name(path: Path) -> str:
-    found = re.search(
-        r"^name:[ \t]*[\"']?([^\"'\n]+?)[\"']?[ \t]*$", path.read_text("utf-8", "replace"), re.MULTILINE
-    )
-    return found[1] if found else path.stem
+    Without `systemPromptSnapshot` it keeps to the system prompt with which the session began, whatever the
+    role is now; versions that know no such thing do without.
+    """
+    server = SERVER if settings.team else None
+    request = {
+        "subtype": "initialize",
+        "hooks": gates.hooks(),
+        "appendSystemPrompt": prompts.system_prompt(work.spec, project_rules=rules.text, server=server),
+        "systemPromptSnapshot": False,
+    }
+    return request | ({} if settings.result_schema is None else {"jsonSchema": settings.result_schema})
 
 
 def sandbox_of(work: Work, settings: Settings, environment: Mapping[str, str], program: str) -> Sandbox:

@@ -7,14 +7,15 @@ a trouble: then the caller waits and begins another one on the same session.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.kind import SOFT, Ending, Outcome
-from maos_sup.agents.kinds.claude.gates import Gates, initialize
+from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import Settings
-from maos_sup.agents.kinds.claude.starting import SERVER
+from maos_sup.agents.kinds.claude.startup import Startup
 from maos_sup.agents.kinds.claude.stream import Event, Stream, is_done
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.running import POLL_S, Running
@@ -27,7 +28,6 @@ from state_layout.files import codec
 _LONGEST_POLL_S = 0.05
 _START_S = 90.0  # for it to come up with all its servers
 _LEAVING_S = 10.0  # for it to leave when it is done
-_ASK_AGAIN_S = 0.1
 _NOT_LOGGED_IN = (
     "Claude Code is not logged in: it was given neither ANTHROPIC_API_KEY nor CLAUDE_CODE_OAUTH_TOKEN (what "
     "'claude setup-token' prints), and does not read the login of your home"
@@ -45,6 +45,8 @@ class Scene:
     post: Post
     transcript: Transcript
     provider: str
+    initialize: Event  # the first request
+    warn: Callable[[str], None]  # once for each text
 
 
 class Talk:
@@ -55,15 +57,15 @@ class Talk:
         self._work = scene.work
         self._moved_s = time.monotonic()
         self._quiet_until_s = 0.0  # it said that it waits
-        self._is_ready = self._is_leaving = self._is_paused = False
+        self._is_leaving = self._is_paused = False
         self._end_s: float | None = None  # until when it may take to come to a stop
-        self._asked_status_s = 0.0
+        self._startup = Startup(scene.work, scene.settings, self._request, scene.warn)
         self._limit: Event = {}  # what it was told last of the limits of a subscription
         self.trouble: Trouble | None = None
 
     def run(self) -> Outcome | None:
         """Watch until it ends; None where `trouble` says why there must be another. Raises StorageError."""
-        self._request("initialize", initialize())
+        self._startup.begin(self._scene.initialize)
         poll_s = POLL_S
         while True:
             moved = self._look(is_final=False)
@@ -100,7 +102,7 @@ class Talk:
         elif kind == "system" and event.get("subtype") == "api_retry":
             self._retries(event)
         elif kind == "system" and event.get("subtype") == "init":
-            self._check_servers(event.get("mcp_servers") or [])
+            self._startup.take_init(event)
         elif kind == "rate_limit_event":
             self._limit = event.get("rate_limit_info") or {}
         elif kind == "result":
@@ -125,36 +127,12 @@ class Talk:
     # -- its start
 
     def _status(self, response: Event) -> None:
-        """It answered a request of ours."""
-        if response.get("subtype") == "error":
-            self.trouble = Trouble(cause=Cause.REFUSED, text=f"Claude Code refused: {response.get('error')}")
-        elif response.get("request_id") == "initialize":
-            self._ask_for_servers()
-        elif response.get("request_id") == "mcp_status" and not self._is_ready:
-            servers = (response.get("response") or {}).get("mcpServers") or []
-            if not any(server.get("status") == "pending" for server in servers):
-                self._check_servers(servers)
-                self._begin()
-
-    def _ask_for_servers(self) -> None:
-        self._asked_status_s = time.monotonic()
-        self._request("mcp_status", {"subtype": "mcp_status"})
-
-    def _check_servers(self, servers: list[Event]) -> None:
-        if not self._scene.settings.team:
-            return
-        state = next((item.get("status") for item in servers if item.get("name") == SERVER), "missing")
-        if state != "connected":
-            text = f"the MCP server {SERVER!r} of the team is {state}, not connected; see stderr.log"
-            self.trouble = Trouble(cause=Cause.REFUSED, text=text)
-
-    def _begin(self) -> None:
-        """It is up: tell it what there is to tell."""
-        if self.trouble is not None:
-            return
-        self._is_ready = True
-        for text, uuid in self._opening:
-            self._tell_user(text, uuid)
+        """It answered a request of ours: once it is up, tell it what there is to tell."""
+        was_ready = self._startup.is_ready
+        self._startup.take(response)
+        if self._startup.is_ready and not was_ready:
+            for text, uuid in self._opening:
+                self._tell_user(text, uuid)
 
     # -- its turns
 
@@ -174,7 +152,7 @@ class Talk:
     def _is_opened(self) -> bool:
         """Whether it was told what comes first: before that, messages could be taken for a part of it."""
         seen = self._scene.transcript.talk.seen
-        return self._is_ready and all(uuid in seen for _, uuid in self._opening)
+        return self._startup.is_ready and all(uuid in seen for _, uuid in self._opening)
 
     def _retries(self, event: Event) -> None:
         """It waits for its provider: so do all who use it, if it was told to."""
@@ -201,18 +179,20 @@ class Talk:
         """Whether it is time to end, and how."""
         gates, now_s = self._scene.gates, time.monotonic()
         ending = self._work.life.bell.ending
+        if self._startup.outcome is not None:
+            return self._startup.outcome
         if self._is_leaving:
             return self._leave()
         if gates.holds_a_call and ending in SOFT and self._scene.stream.is_in_call:
             return None  # another call of the same answer is still running
         if gates.outcome is not None:
             return self._stop(gates.outcome, now_s, is_hard=gates.holds_a_call)
-        if ending is not None and (ending not in SOFT or not self._is_ready):
+        if ending is not None and (ending not in SOFT or not self._startup.is_ready):
             return self._stop(Outcome(ended=self._work.act() or ending), now_s, is_hard=True)
         if self._is_opened():
             self._scene.post.send(self._scene.transcript, self._tell_user)
-        elif not self._is_ready and now_s > self._asked_status_s + _ASK_AGAIN_S and self._asked_status_s:
-            self._ask_for_servers()
+        else:
+            self._startup.look_again(now_s)
         self._look_for_stall(now_s)
         return None
 
@@ -249,7 +229,7 @@ class Talk:
     def _look_for_stall(self, now_s: float) -> None:
         scene = self._scene
         is_idle = not scene.stream.is_asking and not scene.stream.is_in_call
-        stall_s = _START_S if not self._is_ready or is_idle else scene.settings.stall_s
+        stall_s = _START_S if not self._startup.is_ready or is_idle else scene.settings.stall_s
         since_s = max(self._moved_s, self._quiet_until_s)
         if not scene.stream.is_in_call and now_s > since_s + stall_s:
             self._running.end(self._work.limits.stop_grace_s / 2)

@@ -7,10 +7,11 @@ import random
 import time
 
 from maos_sup.agents.kind import Ended, Outcome
-from maos_sup.agents.kinds.claude import starting
+from maos_sup.agents.kinds.claude import servers, starting
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.leash import leashed
 from maos_sup.agents.kinds.claude.post import Post
+from maos_sup.agents.kinds.claude.rules import project_rules
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.stream import Stream
 from maos_sup.agents.kinds.claude.talk import Scene, Talk
@@ -52,7 +53,7 @@ class Session:
         self._provider = starting.provider_of(settings, self._environment)
         work.lay_out()
         work.folder()
-        redactor = Redactor({**os.environ, **self._environment})
+        redactor = self._redactor = Redactor({**os.environ, **self._environment})
         self._memory = recall_memory(life.tree, life.agent, work.task)
         self._record = Record(work, self._memory, redactor)
         self._spending = Spending(work, price=settings.price, model=settings.model)
@@ -141,6 +142,11 @@ class Session:
         if self._gates.outcome is not None:
             return self._gates.outcome, None
         self._processes += 1
+        rules = project_rules(work.folder())
+        for text in servers.unset_variables(self._settings, self._environment, os.environ):
+            self._warn(text)
+        if rules.warning is not None:
+            self._warn(rules.warning)
         stream = Stream(self._record, self._spending, of_next_process(work.life))
         self._post.begin()
         self._transcript.point_to_newest(self._id)
@@ -155,6 +161,8 @@ class Session:
                 post=self._post,
                 transcript=self._transcript,
                 provider=self._provider,
+                initialize=starting.initialize(work, self._settings, rules),
+                warn=self._warn,
             )
             talk = Talk(scene, running, opening=opening)
             outcome = talk.run()
@@ -162,6 +170,10 @@ class Session:
         finally:
             running.close()
             stream.broke("its process ended")
+
+    def _warn(self, text: str) -> None:
+        """Say what a person should know, once in this life. Raises StorageError."""
+        self._work.life.warn_once(self._redactor.text(text))
 
     def _argv(self) -> list[str]:
         fence_usd = self._spending.fence_usd(self._memory) if self._settings.price is None else None
