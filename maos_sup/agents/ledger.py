@@ -37,6 +37,8 @@ class Ledger:
         self._redactor = redactor or Redactor({})
         self._triggers = TriggerWriter(tree)
         self._lock = threading.RLock()
+        self._held = list[dict[str, Any]]()  # messages whose line is not known to be durable
+        self._held_seq = 0  # of the last line that such messages stand in
         self.is_sound = True  # else memory shows what is not durable
         self.changes = 0  # grows with every line: viewers are behind if they know a lower one
 
@@ -68,23 +70,26 @@ class Ledger:
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
         then), StorageError.
         """
-        fields, messages = self.redacted(fields), [dict(self.redacted(message)) for message in messages]
+        fields, messages = self.redacted(fields), self._redacted_each(messages)
         with self._lock:
             line = self._record(type_, fields, messages)
             self._journal.begin_sync()  # what follows is done while the disk is busy
             self._history.take(line)
-            self._outbox.prepare(messages)
+            self._outbox.prepare(self._held)
             self._make_durable(line.seq)
-            self._outbox.deliver(messages)
-        for to in {message["to"] for message in messages}:
+            recipients = self._deliver()
+        for to in recipients:
             self._wake(to)
         return line.seq
 
-    def note(self, type_: str, fields: Mapping[str, Any]) -> int:
-        """Record one line that nothing depends on yet: it becomes durable with the next one; its `seq`."""
-        fields = self.redacted(fields)
+    def note(
+        self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()
+    ) -> int:
+        """Record one line that nothing depends on yet; its `seq`. It becomes durable with the next one, or by
+        `sync`; then its messages leave, in order. Raises as `commit` does."""
+        fields, messages = self.redacted(fields), self._redacted_each(messages)
         with self._lock:
-            line = self._record(type_, fields, ())
+            line = self._record(type_, fields, messages)
             self._history.take(line)
             return line.seq
 
@@ -93,9 +98,18 @@ class Ledger:
         return self._redactor.record(fields)
 
     def sync(self, seq: int | None = None) -> None:
-        """Make what is recorded (up to `seq`) durable. Raises StorageError."""
+        """Make what is recorded (up to `seq`) durable; messages whose line is durable then leave.
+
+        Raises StorageError.
+        """
         with self._lock:
+            if self._held:
+                self._journal.begin_sync()
+                self._outbox.prepare(self._held)
             self._make_durable(seq)
+            recipients = self._deliver()
+        for to in recipients:
+            self._wake(to)
 
     def sync_mail(self) -> None:
         """Make everything sent durable where its readers read it: nobody may come back to send it again.
@@ -103,6 +117,7 @@ class Ledger:
         Raises StorageError.
         """
         with self._lock:
+            self.sync()
             self._outbox.deliver()
             self._outbox.sync()
 
@@ -118,6 +133,8 @@ class Ledger:
     def checkpoint(self) -> bool:
         """Compact everything recorded so far; whether that was needed and possible. Raises StorageError."""
         with self._lock:
+            if self._held:
+                self.sync()
             return self._checkpointer.save(self._history, self._journal, self._outbox)
 
     def close(self) -> None:
@@ -128,14 +145,29 @@ class Ledger:
             self._outbox.close()
             self._journal.close()
 
+    def _redacted_each(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [dict(self.redacted(message)) for message in messages]
+
+    def _deliver(self) -> set[str]:
+        """Let messages leave whose lines are all durable; to whom they went."""
+        if not self._held or self._held_seq > self._journal.synced_seq:
+            return set()
+        messages, self._held = self._held, []  # what cannot be appended now waits in the outbox
+        self._outbox.deliver(messages)
+        return {message["to"] for message in messages}
+
     def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> Line:
         for message in messages:
             self._outbox.plan(message["to"], message)
         effects: Effects = {"sent": list(messages)} if messages else {}
         try:
-            return self._journal.record(type_, {**fields, **effects})
+            line = self._journal.record(type_, {**fields, **effects})
         finally:
             self.changes += 1
+        if messages:
+            self._held += messages
+            self._held_seq = line.seq
+        return line
 
     def _make_durable(self, seq: int | None) -> None:
         try:

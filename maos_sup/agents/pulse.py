@@ -144,6 +144,8 @@ class Pulse:
 
     def _rest_s(self, now_s: float) -> float:
         """How long there is nothing to do."""
+        if self._translator.has_more and self.task is not None:
+            return 0.0
         dues_s = [now_s + self._pace.idle_s, self._due["beat"], self._deadline_s()]
         if self._is_unsaved:
             dues_s.append(self._due["save"])
@@ -153,7 +155,7 @@ class Pulse:
 
     def _is_at_rest(self) -> bool:
         """Whether whatever comes is told, and what came is dealt with."""
-        is_told = self._pace.is_resting and not self._translator.is_waiting
+        is_told = self._pace.is_resting and not (self._translator.is_waiting or self._translator.has_more)
         return is_told and not self._is_unsaved and not self._life.publisher.is_behind
 
     def _deadline_s(self) -> float:
@@ -192,12 +194,12 @@ class Pulse:
         """Understand what is new, unless the kernel would have told of it."""
         pace, is_waiting = self._pace, self._translator.is_waiting
         was_told = pace.hear()
-        if pace.is_resting and not is_waiting:
+        if pace.is_resting and not (is_waiting or self._translator.has_more):
             return
         self._is_unsaved = True
         if not was_told and not is_waiting:
             pace.rest()
-        if self._translator.run():
+        if self._translator.look():
             pace.hurry()
         else:
             pace.slow_down(longest_s=LONGEST_LOOK_S if was_told or is_waiting else QUIET_LOOK_S)
@@ -290,7 +292,7 @@ class Pulse:
             life.publisher.publish()
         if self.may_reap:
             reap(but=frozenset(self.children))
-        if self._translator.run():
+        if self._translator.look():
             self._is_unsaved = True
         self._bell.ring()
 

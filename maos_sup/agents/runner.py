@@ -149,8 +149,21 @@ def _work(life: Life, known: Recall) -> End:
         life.warn(note)
     spec = life.specs.agent
     keywords = spec.keywords if spec is not None else ()
-    translate_leftovers(life.tree, life.agent, before=life.attempt, ledger=life.ledger, keywords=keywords)
+    translate_leftovers(
+        life.tree,
+        life.agent,
+        before=life.attempt,
+        ledger=life.ledger,
+        keywords=keywords,
+        go_on=lambda: _goes_on(life),
+    )
     return TaskLoop(life).run()
+
+
+def _goes_on(life: Life) -> bool:
+    """Show a sign of life in the middle of long reading, which a stop ends: the next life goes on with it."""
+    life.beats.progress()
+    return not life.bell.signalled
 
 
 def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | None, end: End) -> int:

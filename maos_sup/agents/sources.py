@@ -7,7 +7,7 @@ came of it (`source`), so nothing is understood twice and nothing is missed, who
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,26 +34,48 @@ class Source:
         self.was_cut = False  # the program emptied it: what it held is lost
         self._size_seen = offset
         self._size_synced = 0
+        self._cuts = 0
+        self._is_left = False  # the last look ended before the end of the file
 
     @property
     def name(self) -> str:
         return self.path.name
 
     def has_grown(self) -> bool:
-        """Whether there is something after what was looked at last. A missing file has nothing."""
+        """Whether there is something after what was looked at last, or was left for another look. A missing
+        file has nothing."""
         size = self._size()
         if size < self._size_seen and size < self.offset:
             self.was_cut, self.offset, self._size_seen, self._size_synced = True, 0, 0, 0
-        has_grown = size > self._size_seen
-        self._size_seen = size
-        return has_grown
+            self._cuts += 1
+        has_more = size > self._size_seen or self._is_left
+        self._size_seen, self._is_left = size, False
+        return has_more
 
     @property
     def is_behind(self) -> bool:
         """Whether there is more than was read: a line that is not whole yet."""
         return self._size_seen > self.offset
 
-    def pieces(self, *, is_final: bool) -> Iterator[Piece]:
+    @property
+    def unread_bytes(self) -> int:
+        """How much follows what was read, by the size of the file now. Raises StorageError."""
+        return max(0, self._size() - self.offset)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the last look left something for the next one."""
+        return self._is_left
+
+    def is_durable(self) -> bool:
+        """Whether everything that was read is known to be durable."""
+        return self.offset <= self._size_synced
+
+    def leave(self, offset: int) -> None:
+        """End a look at `offset`: what follows is for the next one."""
+        self.offset, self._is_left = offset, True
+
+    def pieces(self, *, is_final: bool) -> Generator[Piece, None, None]:
         """Yield what follows `offset`, moving it; if `is_final`, a last line without line feed as well."""
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
@@ -64,8 +86,11 @@ class Source:
             raise storage_error("read", self.path, cause) from cause
 
     def sync(self, up_to: int | None = None) -> None:
-        """Make what the program wrote (up to the offset `up_to`) durable. Raises StorageError."""
-        size = self._size()
+        """Make what the program wrote (up to the offset `up_to`) durable, from any thread.
+
+        Raises StorageError.
+        """
+        size, cuts = self._size(), self._cuts
         if (size if up_to is None else up_to) <= self._size_synced:
             return
         try:
@@ -75,7 +100,8 @@ class Source:
             return
         except OSError as cause:
             raise storage_error("sync", self.path, cause) from cause
-        self._size_synced = size
+        if cuts == self._cuts:  # else another thread found it emptied meanwhile
+            self._size_synced = max(size, self._size_synced)
 
     def _size(self) -> int:
         try:
@@ -85,7 +111,7 @@ class Source:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
 
-    def _pieces(self, descriptor: int, *, is_final: bool) -> Iterator[Piece]:
+    def _pieces(self, descriptor: int, *, is_final: bool) -> Generator[Piece, None, None]:
         rest = b""
         while True:
             chunk = os.pread(descriptor, CHUNK_BYTES, self.offset + len(rest))

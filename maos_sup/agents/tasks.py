@@ -29,6 +29,7 @@ from maos_sup.system.children import end_descendants, has_children, reap
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
 from state_layout.host.triggers import pull
 from state_layout.lives.attempts import seal_exit
+from state_layout.lives.history import run_key
 from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
 from state_layout.specs.approvals import answer_to
 
@@ -53,6 +54,7 @@ _PHASES = {
     Ending.STOP: TaskPhase.INTERRUPTED,
     Ending.TROUBLE: TaskPhase.INTERRUPTED,
 }
+_MUCH_BYTES = 1 << 14  # of output, which takes long to understand
 _FORCED = {Ending.TIMEOUT: ExitReason.FAILED, Ending.STOP: ExitReason.STOPPED}
 _REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
 
@@ -154,6 +156,8 @@ class TaskLoop:
         """One attempt at `task`; how the life ends if it does."""
         life, pulse = self._life, self._pulse
         life.bell.clear()
+        if (outcome := self._outcome_on_record(task)) is not None:
+            return self._settle(task, outcome)
         work = self._begin(task)
         pulse.charged_from_s, pulse.task = self._began_s, task
         pulse.hurry()
@@ -166,9 +170,34 @@ class TaskLoop:
             reap()
         await_end(life.files)
         self._translator.end_calls()
-        self._translator.run(is_final=True)
+        return self._settle(task, self._read_to_the_end(task, outcome))
+
+    def _outcome_on_record(self, task: TaskSpec) -> Outcome | None:
+        """How the work on `task` ended, if only its output was left to be read: that is done by now."""
+        ended = self._life.ledger.look(lambda history: history.ended.get(run_key(task.id, task.run)))
+        if ended is None:
+            return None
+        self._began_s = time.monotonic()
+        return Outcome(result=ended.get("result"), exit_code=ended.get("exit_code"))
+
+    def _read_to_the_end(self, task: TaskSpec, outcome: Outcome) -> Outcome:
+        """Understand what is left of the output; how the work ended then.
+
+        That may take long. So what was done is on record before, and a life that dies over it (or is told to
+        stop) leaves the rest of the reading to the next one, not the work.
+        """
+        is_done = outcome.ended is None and outcome.error is None
+        if is_done and self._translator.unread_bytes > _MUCH_BYTES:
+            told = {"result": outcome.result, "exit_code": outcome.exit_code}
+            self._life.ledger.commit("ended", {"task": task.id, "run": task.run, **told})
+        self._translator.finish(self._goes_on)
         self._translator.sync()
-        return self._settle(task, outcome)
+        return Outcome(ended=Ending.STOP) if is_done and self._translator.is_broken_off else outcome
+
+    def _goes_on(self) -> bool:
+        """Show a sign of life between two looks; whether there is time for another."""
+        self._life.beats.beat()
+        return not self._life.bell.signalled
 
     def _begin(self, task: TaskSpec) -> Work:
         life, spec = self._life, self._life.specs.agent
@@ -284,7 +313,7 @@ class TaskLoop:
         try:
             end_descendants(grace_s=0.0)
             await_end(life.files)
-            self._translator.run(is_final=True)
+            self._translator.finish(self._beats_on)
             self._translator.sync()
             if task is not None and self._task is not None:  # else it heard at the last moment
                 error = detail if reason is ExitReason.FAILED else None
@@ -295,6 +324,11 @@ class TaskLoop:
             self._last_words(reason, task, detail)
         finally:
             os._exit(code)
+
+    def _beats_on(self) -> bool:
+        """As `_goes_on`, for who ends by force: it reads to the end."""
+        self._life.beats.beat()
+        return True
 
     def _last_words(self, reason: ExitReason, task: TaskSpec | None, detail: str) -> None:
         life = self._life

@@ -3,6 +3,9 @@
 Each record journals the offset up to which its source was understood, in the same line as its effects: both
 or neither. So what a program wrote after its agent died is understood once, by the next life. The source is
 synced first: nothing may outlive what it depends on.
+
+One look takes a share of a second, however much there is: who looks has other things to do as well. What it
+records becomes durable at its end, with one sync; only then do messages leave.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
@@ -20,7 +24,8 @@ from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
 from maos_sup.agents.ledger import Ledger
-from maos_sup.agents.sources import Source
+from maos_sup.agents.sources import Piece, Source
+from maos_sup.agents.together import Together, Wish
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.lives.attempts import list_attempts
@@ -32,8 +37,10 @@ from state_layout.specs.approvals import question_id
 
 LONGEST_DISCOVERY = 8192  # characters; the log has all of it
 _FAR_BYTES = 1 << 20
-_MOST_TOGETHER = 64  # discoveries in one record
-_Line = tuple[bytes, int]  # and the offset after it
+LOOK_S = 0.05  # for one look at one source
+_TURN_S = 0.001  # in which another thread gets its turn
+_SAVE_S = 1.0
+_GoOn = Callable[[], bool]
 
 
 class Translator:
@@ -53,6 +60,9 @@ class Translator:
         self.near: Path = tree.agent(agent).workspace
         self.calls: Calls | None = None  # who carries out what is called over the bus
         self.moved: Callable[[], None] = lambda: None  # the program got on
+        self._together = Together(ledger, cite=self._source, refuse=self._refuse)
+        self._told_task = ""  # of this look
+        self.is_broken_off = False  # `finish`: there is something left
         self._lock = threading.RLock()
         self._has_names_synced = self._is_final = False
         self.attend(keywords)
@@ -66,13 +76,34 @@ class Translator:
         """Whether a call over the bus has no answer yet: what it waits for may come from anywhere."""
         return self.calls is not None and self.calls.is_waiting
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the last look ended before the end of the output."""
+        return self.control.is_left or self.stdout.is_left
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much of the output nobody looked at yet. Raises StorageError."""
+        return self.control.unread_bytes + self.stdout.unread_bytes
+
+    def look(self) -> bool:
+        """`run`, unless another thread is at it. Raises StorageError."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self.run()
+        finally:
+            self._lock.release()
+
     def run(self, *, is_final: bool = False) -> bool:
-        """Understand what is new; if `is_final`, lines without line feed as well. Whether there was any.
+        """Understand what is new, as much as fits into one look; if `is_final`, lines without line feed as
+        well. Whether there was any.
 
         Raises StorageError.
         """
         with self._lock:
             self._is_final = is_final
+            self._told_task = self._task()
             moved = [
                 self._run(source, understand, is_final=is_final)
                 for source, understand in (
@@ -80,11 +111,31 @@ class Translator:
                     (self.stdout, self._understand_stdout),
                 )
             ]
+            self._together.settle()
             if self.calls is not None:
                 moved.append(self.calls.look())
         if any(moved):
             self.moved()
         return any(moved)
+
+    def finish(self, go_on: _GoOn) -> bool:
+        """Understand everything that is left, look by look; whether there was any.
+
+        `go_on` is called in between; where it says no, the rest is left for the next life. Raises
+        StorageError.
+        """
+        has_moved, save_s = False, time.monotonic() + _SAVE_S
+        while True:
+            with self._lock:  # another thread may look in between, and leave something as well
+                has_moved = self.run(is_final=True) or has_moved
+                has_more = self.has_more
+            self.is_broken_off = has_more and not go_on()
+            if not has_more or self.is_broken_off:
+                return has_moved
+            time.sleep(_TURN_S)  # locks are not fair: who waits for ours would get none until the end
+            if time.monotonic() >= save_s:
+                self.sync()
+                save_s = time.monotonic() + _SAVE_S
 
     def end_calls(self) -> None:
         """The program is gone: nobody waits for answers any more."""
@@ -93,37 +144,44 @@ class Translator:
                 self.calls.end()
 
     def sync(self) -> None:
-        """Make the program's output durable. Raises StorageError."""
+        """Make the program's output durable, and note how far it was understood. Raises StorageError."""
+        self._sync_names()
+        for source in (self.stdout, self.stderr, self.control):
+            source.sync()
         with self._lock:
-            self._sync_names()
-            self.stdout.sync()
-            self.stderr.sync()
-            self.control.sync()
+            for source in (self.stdout, self.control):
+                self._record_far_ahead(source)
 
     def _sync_names(self) -> None:
         if not self._has_names_synced:
             atomic.fsync_folder(self.stdout.path.parent)
             self._has_names_synced = True
 
-    def _run(self, source: Source, understand: Callable[[bytes, int], None], *, is_final: bool) -> bool:
+    def _run(self, source: Source, understand: Callable[[Piece, float], int], *, is_final: bool) -> bool:
         if not (source.has_grown() or (is_final and source.is_behind)):
             return False
         if source.was_cut:
             source.was_cut = False
             self._warn(f"{source.name} was emptied by the program; append to it (>&2, not > /dev/stderr)")
-        before = source.offset
+        before, until_s = source.offset, time.monotonic() + LOOK_S
         try:
-            for piece in source.pieces(is_final=is_final):
-                understand(piece.data, piece.start)
+            with closing(source.pieces(is_final=is_final)) as pieces:
+                for piece in pieces:
+                    reached = understand(piece, until_s)
+                    if reached < piece.end or time.monotonic() >= until_s:
+                        source.leave(reached)
+                        break
+            self._together.flush(source)
         except BaseException:
+            self._together.clear()
             source.offset = self._recorded(source)  # what was not recorded is understood again
             raise
-        self._record_far_ahead(source)
         return source.offset > before
 
     def _record_far_ahead(self, source: Source) -> None:
-        """So that a successor need not look through all of a large output again."""
-        if source.offset > self._recorded(source) + _FAR_BYTES:
+        """So that a successor need not look through all of a large output again. For what is durable only:
+        a sync of much output takes long."""
+        if source.is_durable() and source.offset > self._recorded(source) + _FAR_BYTES:
             self._ledger.note("sent", {"sent": [], **self._source(source, source.offset)})
 
     def _recorded(self, source: Source) -> int:
@@ -132,92 +190,100 @@ class Translator:
 
     # -- stdout
 
-    def _understand_stdout(self, data: bytes, start: int) -> None:
-        if self._pattern is None:
-            return
-        found = [(match, start + match.end()) for match in self._pattern.finditer(data) if match[2].strip()]
-        for first in range(0, len(found), _MOST_TOGETHER):
-            together = found[first : first + _MOST_TOGETHER]
-            messages = [
-                discovery_of(_text(match[2]), keyword=_text(match[1]), task=self._task())
-                for match, _ in together
-            ]
-            self._commit("sent", {}, source=self.stdout, offset=together[-1][1], messages=messages)
+    def _understand_stdout(self, piece: Piece, until_s: float) -> int:
+        """Understand `piece` until it is time to end; the offset reached."""
+        for match in () if self._pattern is None else self._pattern.finditer(piece.data):
+            if not match[2].strip():
+                continue
+            message = discovery_of(_text(match[2]), keyword=_text(match[1]), task=self._told_task)
+            offset = piece.start + match.end()
+            self._together.send(self.stdout, Wish(message=message, raw=match[0], offset=offset))
+            if time.monotonic() >= until_s:
+                return offset
+        return piece.end
 
     # -- control lines
 
-    def _understand_control(self, data: bytes, start: int) -> None:
-        offset = start
-        for line in data.split(b"\n"):
-            offset = min(offset + len(line) + 1, start + len(data))
+    def _understand_control(self, piece: Piece, until_s: float) -> int:
+        """Understand `piece` until it is time to end; the offset reached."""
+        offset = piece.start
+        for line in piece.data.split(b"\n"):
+            offset = min(offset + len(line) + 1, piece.end)
             if line.strip():
                 self._understand_line(line, offset)
+                if time.monotonic() >= until_s:
+                    return offset
+        return piece.end
 
     def _understand_line(self, line: bytes, offset: int) -> None:
         try:
             request = parse(line)
-            _VERBS[request.verb](self, request, offset)
+            if request.verb not in _GATHERED:
+                self._together.flush(self.control)
+                self._together.is_owing = True
+            _VERBS[request.verb](self, request, line, offset)
         except (BadLine, BadInput, TypeError) as reason:
-            fields = self._source(self.control, offset)
-            self._warn(f"control line skipped: {reason}: {shown(line)}", fields)
+            self._together.flush(self.control)
+            self._refuse(self.control, line, offset, reason)
 
-    def _send(self, request: Request, offset: int) -> None:
-        self._commit("sent", {}, source=self.control, offset=offset, messages=[request.value])
+    def _refuse(self, source: Source, line: bytes, offset: int, reason: Exception) -> None:
+        """Report a line that cannot be carried out; it is skipped."""
+        what = "control line" if source is self.control else "discovery"
+        self._warn(f"{what} skipped: {reason}: {shown(line)}", self._source(source, offset))
 
-    def _discovery(self, request: Request, offset: int) -> None:
-        message = discovery_of(request.value, task=self._task())
-        self._commit("sent", {}, source=self.control, offset=offset, messages=[message])
+    def _send(self, request: Request, line: bytes, offset: int) -> None:
+        self._together.send(self.control, Wish(message=request.value, raw=line, offset=offset))
 
-    def _progress(self, request: Request, offset: int) -> None:
+    def _discovery(self, request: Request, line: bytes, offset: int) -> None:
+        message = discovery_of(request.value, task=self._told_task)
+        self._together.send(self.control, Wish(message=message, raw=line, offset=offset))
+
+    def _progress(self, request: Request, line: bytes, offset: int) -> None:
         fields = {"value": request.value, **request.more}
-        self._ledger.note("progress", fields | self._source(self.control, offset))
+        self._together.progress(self.control, fields, line, offset)
 
-    def _saved(self, request: Request, offset: int) -> None:
+    def _saved(self, request: Request, line: bytes, offset: int) -> None:
         type_ = {"checkpoint": "saved", "result": "result"}[request.verb]
         if self._ledger.look(_is_settled):
             raise BadInput(f"'{request.verb}' came after the task was settled")
-        self._commit(type_, {"value": request.value}, source=self.control, offset=offset)
+        self._note(type_, {"value": request.value}, offset)
 
-    def _artifact(self, request: Request, offset: int) -> None:
+    def _artifact(self, request: Request, line: bytes, offset: int) -> None:
         artifacts = self._tree.agent(self._agent).artifacts
         path = hand_over(request.value, artifacts=artifacts, near=self.near, moved=self.moved)
-        self._commit("artifact", {"path": path}, source=self.control, offset=offset)
+        self._note("artifact", {"path": path}, offset)
 
-    def _ack(self, request: Request, offset: int) -> None:
+    def _ack(self, request: Request, line: bytes, offset: int) -> None:
         with closing(Inbox(self._tree, self._agent, marks=self._ledger.marks())) as inbox:
             marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
-        self._commit("received", {"received": marks}, source=self.control, offset=offset)
+        self._note("received", {"received": marks}, offset)
 
-    def _ask(self, request: Request, offset: int) -> None:
+    def _ask(self, request: Request, line: bytes, offset: int) -> None:
         task, _, run = (self._ledger.look(lambda history: history.run) or "").rpartition("#")
         id_ = question_id(self._agent, task, int(run or 1), request.value)
         known = self._ledger.look(lambda history: {*history.questions, *history.answers})
         if id_ in known:
-            self._commit("sent", {"sent": []}, source=self.control, offset=offset)
+            self._note("sent", {"sent": []}, offset)
             return
-        fields = {"question": id_, "text": request.value}
-        self._commit("asked", fields, source=self.control, offset=offset)
+        self._note("asked", {"question": id_, "text": request.value}, offset)
 
-    def _call(self, request: Request, offset: int) -> None:
+    def _call(self, request: Request, line: bytes, offset: int) -> None:
         if self.calls is None or (self.calls.task is None and self._is_final):
             raise BadInput("had no answer when its program ended; it was not carried out")
         self.calls.take(
             request.value,
-            lambda type_, fields, messages: self._commit(
-                type_, fields, source=self.control, offset=offset, messages=messages
-            ),
+            lambda type_, fields, messages: self._commit(type_, fields, offset, messages),
         )
 
+    def _note(self, type_: str, fields: dict[str, Any], offset: int) -> None:
+        """Record what a control line asked; durable at the end of this look."""
+        self._ledger.note(type_, fields | self._source(self.control, offset))
+
     def _commit(
-        self,
-        type_: str,
-        fields: dict[str, Any],
-        *,
-        source: Source,
-        offset: int,
-        messages: list[dict[str, Any]] | None = None,
+        self, type_: str, fields: dict[str, Any], offset: int, messages: list[dict[str, Any]]
     ) -> None:
-        self._ledger.commit(type_, fields | self._source(source, offset), messages=messages or ())
+        """Record it durably at once: somebody waits for it."""
+        self._ledger.commit(type_, fields | self._source(self.control, offset), messages=messages)
 
     def _source(self, source: Source, offset: int) -> dict[str, Any]:
         """What a record says that comes of `source` up to `offset`, which is durable before the record is."""
@@ -235,20 +301,29 @@ class Translator:
 
 
 def translate_leftovers(
-    tree: Tree, agent: str, *, before: int, ledger: Ledger, keywords: tuple[str, ...]
+    tree: Tree,
+    agent: str,
+    *,
+    before: int,
+    ledger: Ledger,
+    keywords: tuple[str, ...],
+    go_on: _GoOn = lambda: True,
 ) -> None:
     """Understand what programs of lives before the life `before` wrote and nobody understood.
 
-    Their processes must be gone. Raises StorageError.
+    Their processes must be gone. `go_on` is called now and then; where it says no, the rest is left for the
+    next life. Raises StorageError.
     """
     for attempt in list_attempts(tree.agent(agent)):
         if attempt < before:
             translator = Translator(tree, agent, attempt, ledger=ledger, keywords=keywords)
-            if translator.run(is_final=True):
+            if translator.finish(go_on):
                 translator.sync()
                 for source in (translator.stdout, translator.control):
                     fields = {"file": source.name, "attempt": attempt, "offset": source.offset}
                     ledger.note("sent", {"sent": [], "source": fields})
+            if translator.is_broken_off:
+                return
 
 
 @cache
@@ -269,7 +344,8 @@ def _text(data: bytes) -> str:
     return text if len(text) <= LONGEST_DISCOVERY else text[:LONGEST_DISCOVERY] + "..."
 
 
-_VERBS: dict[str, Callable[[Translator, Request, int], None]] = {
+_GATHERED = frozenset({"send", "discovery", "progress"})
+_VERBS: dict[str, Callable[[Translator, Request, bytes, int], None]] = {
     "send": Translator._send,
     "discovery": Translator._discovery,
     "progress": Translator._progress,

@@ -31,6 +31,7 @@ class History:
     raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, to be tried again
     saves: dict[str, Any] = field(default_factory=dict)  # by run: the program's own checkpoint
     results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
+    ended: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: done, but for reading output
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # of runs not settled: and answer, reply
     called: dict[str, dict[str, int]] = field(default_factory=dict)  # by run: id of a call -> attempt
@@ -144,13 +145,14 @@ def _begin(history: History, task: str, run: int) -> None:
 def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
-    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.called)
-    return {*of_asked, *(run for part in parts for run in part)}
+    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
+    return {*of_asked, *history.called, *(run for part in parts for run in part)}
 
 
 def _forget(history: History, run: str) -> None:
     """Drop what only an unsettled run needs."""
-    for part in (history.steps, history.calls, history.raised, history.saves, history.results):
+    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
+    for part in parts:
         part.pop(run, None)
     if history.called.pop(run, None) is not None:
         history.shown.clear()
@@ -190,6 +192,13 @@ def _saved(history: History, entry: dict[str, Any]) -> None:
 
 def _result(history: History, entry: dict[str, Any]) -> None:
     history.results[_run_of(history, entry)] = entry["value"]
+
+
+def _ended(history: History, entry: dict[str, Any]) -> None:
+    history.ended[_run_of(history, entry)] = {
+        "result": entry.get("result"),
+        "exit_code": entry.get("exit_code"),
+    }
 
 
 def _artifact(history: History, entry: dict[str, Any]) -> None:
@@ -265,6 +274,7 @@ _FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
     "progress": _progress,
     "saved": _saved,
     "result": _result,
+    "ended": _ended,
     "artifact": _artifact,
     "asked": _asked,
     "answered": _answered,

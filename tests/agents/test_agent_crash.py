@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from stage import Stage, operations, python, shell, wait_for
 
+from maos_sup.agents import together, translate
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import recall
 from state_layout.mail.operator_mail import append_operator_message
@@ -143,6 +145,80 @@ def test_agent_killed_at_each_disk_operation_understands_its_program_once(stage:
         if not came_so_far:
             break
     assert operation > 30
+
+
+BURST = r"""
+echo "$MAOS_ATTEMPT" >> "$OUT/runs"
+seq -f '{"send":{"to":"bob","text":"'$MAOS_ATTEMPT'.%.0f"}}' LINES >&3
+seq -f "found: $MAOS_ATTEMPT.%.0f" LINES
+"""
+
+
+def burst_stage(stage: Make, lines: int) -> Stage:
+    program = shell(BURST.replace("LINES", str(lines)))
+    return stage({"ann": program, "bob": shell("true")}, {"ann": {"agent": "ann"}})
+
+
+def assert_burst_was_understood_once(one: Stage, lines: int) -> None:
+    texts = [f"{attempt}.{n}" for attempt in one.words("runs") for n in range(1, lines + 1)]
+    assert [mail["text"] for mail in one.mail("bob", "ann")] == texts
+    assert [mail["text"] for mail in one.mail("all", "ann")] == texts
+    assert one.history("ann").tasks["ann"].phase is TaskPhase.DONE
+    assert one.problems() == []
+
+
+def test_agent_killed_at_each_disk_operation_understands_a_burst_once(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "MOST_MESSAGES", 4)  # so that there are several records in one look
+    for operation in operations():
+        one = burst_stage(stage, 10)
+        came_so_far = one.die_at("ann", operation)
+        one.die_at("ann", 3 + operation % 37)  # and its successor
+        assert one.run("ann") == 0, (operation, one.log())
+        assert_burst_was_understood_once(one, 10)
+        if not came_so_far:
+            break
+    assert operation > 30
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5, 9, 40])
+def test_a_program_that_had_ended_is_not_run_again_for_its_unread_output(stage: Make, after: int) -> None:
+    lines = 3000
+    one = burst_stage(stage, lines)
+    seen = 0
+
+    def tap(operation: str, arguments: tuple[object, ...]) -> None:
+        nonlocal seen
+        is_told = operation == "write" and b'"type":"ended"' in bytes(arguments[1])  # type: ignore[call-overload]
+        if seen or is_told:
+            seen += 1
+        if seen > after + 1:  # the sync that follows the line has been
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert one.live("ann", tap=tap).wait(deadline_s=120) == -signal.SIGKILL
+    assert one.lines("ann", "ended")
+    assert one.run("ann", deadline_s=120) == 0, one.log()
+    assert one.words("runs") == ["1"]
+    assert_burst_was_understood_once(one, lines)
+
+
+def test_a_stop_in_the_middle_of_reading_leaves_the_rest_to_the_next_life(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 4000
+    one = burst_stage(stage, lines)
+    monkeypatch.setattr(translate, "LOOK_S", 0.0)  # a line at a time: there is always something left
+    life = one.live("ann")
+    wait_for(lambda: one.lines("ann", "ended"), "the program ended", deadline_s=60)
+    life.signal(signal.SIGTERM)
+    assert life.wait(deadline_s=60) == 0
+    assert one.exit("ann")["reason"] == "stopped"
+    assert len(one.mail("all", "ann")) < lines, "it was stopped too late to see anything"
+    monkeypatch.undo()
+    assert one.run("ann", deadline_s=100) == 0
+    assert one.words("runs") == ["1"]
+    assert_burst_was_understood_once(one, lines)
 
 
 @pytest.mark.parametrize("seed", range(4))
