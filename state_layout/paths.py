@@ -230,6 +230,17 @@ class Tree:
         """Stores of other frameworks."""
         return self.root / "state"
 
+    @cached_property
+    def checkpoints(self) -> Path:
+        """Moments of the whole team, and the bytes of the specs at them."""
+        return self.root / "checkpoints"
+
+    def checkpoint_file(self, number: int) -> Path:
+        return self.checkpoints / f"{number_name(number)}.json"
+
+    def kept_spec(self, digest: str) -> Path:
+        return self.checkpoints / "specs" / f"{digest}.json"
+
     # -- run: bound to this host, disposable
     @cached_property
     def run(self) -> Path:

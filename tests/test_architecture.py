@@ -20,14 +20,15 @@ PACKAGES = ("maos_sup", "state_layout")
 LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
-LAYERS = ("core", "system", "planner", "supervisor", "steering", "cli", *LEAVES)
+LAYERS = ("core", "system", "cuts", "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
     "system": frozenset({"system", "state_layout"}),  # processes, for all that start or watch any
-    **{leaf: frozenset({leaf, "core", "system", "state_layout"}) for leaf in LEAVES},
+    "cuts": frozenset({"cuts", "core", "state_layout"}),  # moments of a team, and going back to them
+    **{leaf: frozenset({leaf, "core", "cuts", "system", "state_layout"}) for leaf in LEAVES},
     "planner": frozenset({"planner", "core", "state_layout"}),
-    "supervisor": frozenset({"supervisor", "core", "launchers", "system", "state_layout"}),
+    "supervisor": frozenset({"supervisor", "core", "cuts", "launchers", "system", "state_layout"}),
     "steering": frozenset({"steering", "core", "system", "views", "state_layout"}),  # acts on what views see
     "cli": frozenset({*LAYERS, "state_layout"}),
     "integrations": frozenset(

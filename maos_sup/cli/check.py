@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -16,6 +18,8 @@ from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
 from state_layout.check.repair import repair
 from state_layout.paths import Tree
 from state_layout.witness import Witness
+
+_MOST_OF_A_KIND = 3  # notes; problems are all shown
 
 
 @click.command("check")
@@ -63,7 +67,7 @@ def command(
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}
         say_json({**told, "accepted": [problem.to_json() for problem in taken]})
     else:
-        lines = [*(f"repaired: {line}" for line in done), *map(_line, problems)]
+        lines = [*(f"repaired: {line}" for line in done), *_lines(problems)]
         say("\n".join(lines) or f"{tree.root}: nothing is wrong")
     return _code(problems)
 
@@ -88,6 +92,19 @@ def _code(problems: list[Problem]) -> int:
     if not found:
         return edge.OK
     return edge.USAGE if found <= OF_PEOPLE else edge.DAMAGED
+
+
+def _lines(problems: list[Problem]) -> Iterator[str]:
+    """A line for each problem; notes of one kind beyond a few are counted."""
+    counts = Counter[object]()
+    for problem in problems:
+        kind: object = problem.finding if problem.severity is Severity.NOTE else problem
+        counts[kind] += 1
+        if counts[kind] <= _MOST_OF_A_KIND:
+            yield _line(problem)
+    for kind, count in counts.items():
+        if count > _MOST_OF_A_KIND:
+            yield f"note: and {count - _MOST_OF_A_KIND} more of the kind {str(kind)!r} (--json has all)"
 
 
 def _line(problem: Problem) -> str:

@@ -33,9 +33,12 @@ SECTIONS: dict[str, Section] = {
         "status": Entry("status:command", "Show how an orchestration, its agents and tasks stand."),
         "logs": Entry("logs:command", "Print what agents' programs wrote; -f follows."),
         "messages": Entry("messages:command", "Print messages between agents and people."),
-        "checkpoint": Entry(
-            "checkpoint:command", "Show what is saved and from where each agent would resume."
-        ),
+    },
+    "Go back": {
+        "checkpoint": Entry("checkpoint:command", "Keep this moment of the whole team; show what is saved."),
+        "checkpoints": Entry("checkpoint:listing", "List the checkpoints of a team, or show one."),
+        "rollback": Entry("rollback:rollback", "Take the whole team back to a checkpoint."),
+        "redo": Entry("rollback:redo", "Take back the last rollback."),
     },
     "Steer": {
         "send": Entry("send:command", "Send a message to an agent, or to all."),

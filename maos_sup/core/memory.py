@@ -178,6 +178,8 @@ def memory_after(records: Iterable[dict[str, Any]], *, now_s: float) -> Memory |
         for fields in records:
             if fields["type"] == "start":
                 memory = memory_from_json(fields.get("memory") or {}, now_s=now_s)
+            elif fields["type"] == "rewound" and fields.get("memory") is not None:
+                memory = memory_from_json(fields["memory"], now_s=now_s)
             elif memory is not None and (action := from_record(fields)) is not None:
                 memory = remember(memory, action, now_s=now_s)
     except (KeyError, TypeError, AttributeError, ValueError) as cause:

@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
+from maos_sup.cuts.copies import mend_copy
 from state_layout.errors import Locked, StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.fence import refuse_links
@@ -19,6 +20,7 @@ from state_layout.files.locks import LifeLock, is_free, take_life_lock
 from state_layout.files.reading import read_record
 from state_layout.host.identity import own_handle, read_handle, tree_place
 from state_layout.paths import Tree
+from state_layout.records import Specs
 from state_layout.tree.restore import restore_copy
 
 BALLAST_BYTES = 1 << 18
@@ -60,12 +62,13 @@ def say_who_we_are(tree: Tree) -> None:
     atomic.refresh(tree.supervisor_handle, codec.encode(own_handle(0).to_json()) + b"\n")
 
 
-def settle_in(tree: Tree, agents: list[str]) -> Place:
+def settle_in(tree: Tree, specs: Specs) -> Place:
     """Mend a copy, remember the place, lay the ballast. Raises StorageError."""
     is_new = _place_before(tree) != tree_place(tree)
     notes: tuple[str, ...] = ()
     if is_new:
-        notes = tuple(restore_copy(tree, agents=agents))
+        agents = sorted(specs.agents)
+        notes = (*restore_copy(tree, agents=agents), *mend_copy(tree, specs))
         for agent in agents:
             if is_free(tree.agent(agent).lock):  # else `run/` was deleted under a living agent: it is right
                 disk.unlink(tree.agent(agent).status)  # may be ahead of the journal, which is asked instead

@@ -26,6 +26,7 @@ from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
+from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
 from state_layout.errors import Locked, StorageError, StorageFull
@@ -61,16 +62,18 @@ def supervise(root: Path) -> Phase:
 
 def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
     """One stay: the phase it ended in, and the specs that it went by."""
+    finished = finish_rewinding(tree)
     lock = take_tree(tree)
     try:
         launcher = LocalLauncher(tree, entry=AGENT_ENTRY)  # first: its zygote imports while we read
         try:
             specs = SpecsInForce(tree)
-            place = settle_in(tree, sorted(specs.now.agents))
+            place = settle_in(tree, specs.now)
             life = begin_life(tree)
             if place.is_new and (place.notes or life.number > 1):
                 life.note("restored", {"notes": list(place.notes)})
-            phase = _Supervisor(tree, life, launcher=launcher, specs=specs, notes=place.notes).run()
+            notes = [*place.notes, *([finished] if finished else [])]
+            phase = _Supervisor(tree, life, launcher=launcher, specs=specs, notes=notes).run()
             return phase, specs
         finally:
             launcher.close()

@@ -28,6 +28,7 @@ class Birth:
     number: int
     seq: int  # of its first line
     pin: Pin | None
+    is_rewind: bool = False  # begun by a rollback, to pin what it went back to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Standing:
     end: Pin | None = None
     successor: int | None = None
     is_void: bool = False
+    is_taken_back: bool = False  # what counts for nothing was taken back by a rollback
 
 
 def attempt_numbers(scene: Scene, agent: str) -> list[int]:
@@ -71,7 +73,9 @@ def read_birth(scene: Scene, agent: str, number: int) -> Birth | None:
 
 def standings(scene: Scene, agent: str, births: dict[int, Birth]) -> dict[int, Standing]:
     """What each life that began counts for; a pinned life that is missing is reported."""
-    found = {number: Standing(is_void=True) for number in births}
+    rewinds = [number for number, birth in births.items() if birth.is_rewind]
+    last = max(rewinds, default=0)
+    found = {number: Standing(is_void=True, is_taken_back=number < last) for number in births}
     number, standing = max(births, default=0), Standing()
     while number in births:
         found[number] = standing
@@ -81,7 +85,8 @@ def standings(scene: Scene, agent: str, births: dict[int, Birth]) -> dict[int, S
         if pin.attempt not in births:
             _report_missing(scene, agent, number, pin)
             return found
-        number, standing = pin.attempt, Standing(end=pin, successor=number)
+        taken_back = births[number].is_rewind
+        number, standing = pin.attempt, Standing(end=pin, successor=number, is_taken_back=taken_back)
     return found
 
 
@@ -96,7 +101,7 @@ def _birth(agent: str, number: int, line: Line) -> Birth:
         pin = Pin(attempt=int(pin["attempt"]), seq=int(pin["seq"]), h=str(pin["h"]))
         if not 0 < pin.attempt < number:
             raise ValueError(f"it continues from attempt {pin.attempt}")
-    return Birth(number=number, seq=line.seq, pin=pin)
+    return Birth(number=number, seq=line.seq, pin=pin, is_rewind="rewound" in fields)
 
 
 def _report_missing(scene: Scene, agent: str, number: int, pin: Pin) -> None:

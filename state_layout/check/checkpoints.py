@@ -37,6 +37,11 @@ class Slots:
         """Up to here the journal of this life was durable."""
         return max((slot.seq for slot in self.whole if slot.attempt == self.number), default=0)
 
+    def up_to(self, last_seq: int | None) -> Slots:
+        """Those that fold no line above `last_seq`, which a rollback took back; mail is not relied on."""
+        whole = [slot for slot in self.whole if last_seq is not None and slot.seq <= last_seq]
+        return Slots(number=self.number, whole=whole)
+
 
 def read_slots(scene: Scene, agent: str, number: int) -> Slots:
     """The checkpoints of life `number`; one that is not whole is reported unless it is being written."""

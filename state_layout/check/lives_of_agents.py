@@ -108,6 +108,8 @@ class _Life:
             fold.account.is_whole = False
             return
         last_seq = self._last_seq(ending)
+        if self._standing.is_taken_back:
+            slots = slots.up_to(last_seq)
         self._scan_lines(fold, last_seq)
         is_void = self._birth is not None and last_seq is not None and self._scan.position.seq >= last_seq
         bounds = Bounds(floor=max(self._durable_seq(ending), slots.seq), is_void=is_void)
@@ -179,6 +181,8 @@ class _Life:
     def _report_void(self, ending: Ending) -> None:
         if not self._void_lines or self._birth is None or ending.reason == ExitReason.POISONED:
             return
+        if self._standing.is_taken_back:
+            return  # a rollback said so
         what = f"{self._void_lines} lines count for nothing: a later life does not continue from them"
         self._scene.report(Finding.VOID, self._scan.path, line=self._scan.line, what=what)
 

@@ -23,9 +23,9 @@ _FOLDERS = (
     "spec|spec/agents|spec/tasks|spec/approvals",
     f"supervisor|supervisor/lives|supervisor/lives/{_NUMBER}|supervisor/accepted(/agents|/tasks)?",
     f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
-    f"mail|mail/{_NAME}|budget|run|run/agents|run/holds",
+    f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
 )
-_FREE = ("spec/files|state|checkpoints", f"agents/{_NAME}/(session|workspace|artifacts)")
+_FREE = ("spec/files|state", f"agents/{_NAME}/(session|workspace|artifacts)")
 _FILES = (
     r"FORMAT|README\.txt",
     rf"spec/\.lock|spec/accepted\.jsonl|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
@@ -35,8 +35,9 @@ _FILES = (
     rf"agents/{_NAME}/(lock|status\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
-    rf"mail/{_NAME}/{_NAME}\.jsonl|budget/({_NAME}\.jsonl|lock)",
+    rf"mail/{_NAME}/{_NAME}\.jsonl(\.void-\d+)?|budget/({_NAME}\.jsonl|lock)",
     r"run/(host\.json|supervisor\.handle\.json|supervisor\.log|ballast|traceback-\d+\.txt)",
+    rf"checkpoints/{_NUMBER}\.json|checkpoints/specs/[0-9a-f]{{64}}\.json",
     rf"run/agents/{_NAME}\.(handle\.json|beat)|run/holds/{_NAME}\.json",
 )
 _SET_ASIDE = re.compile(r"\.torn-\d+$")

@@ -108,12 +108,14 @@ def begin_attempt(
     *,
     recall: Recall,
     settings: dict[str, Any],
+    also: dict[str, Any] | None = None,
     now: Callable[[], str] = utc_now,
 ) -> Attempt:
     """Begin the next life: its folder, its journal and its pin are durable when this returns.
 
-    What it continues from is made durable first. The caller holds the agent's lock and gives
-    `Attempt.start` to `recall.history.take`. Raises StorageFull with nothing left behind, StorageError.
+    `also` stands in its first line beside `settings`. What it continues from is made durable first. The
+    caller holds the agent's lock and gives `Attempt.start` to `recall.history.take`. Raises StorageFull
+    with nothing left behind, StorageError.
     """
     paths = tree.agent(agent)
     if recall.pin is not None:
@@ -122,6 +124,7 @@ def begin_attempt(
     attempt = paths.attempt(number)
     _claim(attempt)
     fields = {"agent": agent, "attempt": number, "pin": recall.pin, "settings": settings}
+    fields |= also or {}
     try:
         journal = Journal.create(attempt.journal, first_seq=recall.history.seq + 1, now=now)
         start = journal.record("start", fields)

@@ -118,6 +118,8 @@ def _run_of(history: History, entry: dict[str, Any]) -> str:
 
 def _start(history: History, entry: dict[str, Any]) -> None:
     history.attempt = entry["attempt"]
+    for key, size in entry.get("passed", {}).items():  # output of a future that was taken back
+        history.offsets[key] = max(int(size), history.offsets.get(key, 0))
 
 
 def _task(history: History, entry: dict[str, Any]) -> None:

@@ -45,6 +45,8 @@ class Life:
     floor: int  # up to here it was durable
     last_seq: int | None = None  # lines above are void
     last_h: str | None = None  # of the line `last_seq`, where a successor pinned it
+    is_rewind: bool = False  # begun by a rollback
+    is_taken_back: bool = False  # by a rollback, which pinned `last_seq`
 
 
 class Lineage:
@@ -68,7 +70,8 @@ class Lineage:
                 break
             before = self._begun(pin.attempt)
             if before is not None:
-                life = replace(before, last_seq=pin.seq, last_h=pin.h, floor=pin.seq)
+                back = life.is_rewind
+                life = replace(before, last_seq=pin.seq, last_h=pin.h, floor=pin.seq, is_taken_back=back)
                 continue
             self._report_missing(life, pin)
             if self._is_bridged(found):
@@ -84,6 +87,8 @@ class Lineage:
             is_below = life.last_seq is None or position.seq <= life.last_seq
             if is_below and checkpoint.attempt == life.number and _stands(life, position):
                 return checkpoint
+            if life.is_taken_back and not is_below:
+                continue
             self.notes.append(
                 f"{self._tree.shown(life.paths.root)}: a checkpoint at seq {position.seq} is ahead of what "
                 "counts of its journal; ignored"
@@ -160,7 +165,14 @@ class Lineage:
             raise self.not_in_form(paths, first) from cause
         if not is_in_form:
             raise self.not_in_form(paths, first)
-        return Life(number=number, paths=paths, pin=pin, first_seq=first.seq, floor=first.seq - 1)
+        return Life(
+            number=number,
+            paths=paths,
+            pin=pin,
+            first_seq=first.seq,
+            floor=first.seq - 1,
+            is_rewind="rewound" in fields,
+        )
 
     def _own_lines(self, life: Life, reader: Reader, seq: int) -> Iterator[Line]:
         """The lines of one life after `seq`, up to the last that counts."""

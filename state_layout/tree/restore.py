@@ -26,6 +26,7 @@ class _Findings:
 
     highest: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    accepted: dict[str, dict[str, int]] = field(default_factory=dict)  # numbers that older copies settled
 
     def see(self, sender: str, to: str, seq: int) -> None:
         numbers = self.highest.setdefault(sender, {})
@@ -57,7 +58,7 @@ def restore_copy(tree: Tree, *, agents: Collection[str]) -> list[str]:
         for sender, numbers in sorted(findings.highest.items())
     }
     atomic.make_folder(tree.supervisor)
-    value = {"next_seq": next_seq, "notes": findings.notes}
+    value = {"next_seq": next_seq, "accepted": findings.accepted, "notes": findings.notes}
     atomic.replace(tree.restored, codec.encode_pretty(value))
     return findings.notes
 
@@ -69,6 +70,10 @@ def _see_earlier(tree: Tree, findings: _Findings) -> None:
         for sender, numbers in earlier["next_seq"].items():
             for to, seq in numbers.items():
                 findings.see(sender, to, int(seq) - 1)
+        accepted = earlier.get("accepted", earlier["next_seq"])
+        findings.accepted = {
+            sender: {to: int(seq) for to, seq in numbers.items()} for sender, numbers in accepted.items()
+        }
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Tree:
 
 def next_seq(tree: Tree) -> dict[str, dict[str, int]]:
     value = codec.decode_object(tree.restored.read_bytes())
-    assert set(value) == {"next_seq", "notes"}
+    assert set(value) == {"next_seq", "accepted", "notes"}
     found: dict[str, dict[str, int]] = value["next_seq"]
     return found
 

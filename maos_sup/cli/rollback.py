@@ -1,0 +1,104 @@
+"""`rollback` and `redo`: take a whole team back to a checkpoint, and forward again."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from maos_sup.cli import edge, options
+from maos_sup.cli.places import tree_or_default, word_of
+from maos_sup.cli.says import say, say_json
+from maos_sup.cuts import store
+from maos_sup.cuts.going_back import Preview, preview_rollback
+from maos_sup.cuts.take import take_cut
+from maos_sup.steering.resting import brought_to_rest
+from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding, memory_at, rewind
+from maos_sup.views.undoing import preview_json, preview_lines
+from state_layout.errors import BadInput
+from state_layout.paths import Tree
+
+
+@click.command("rollback")
+@options.directory
+@click.argument("checkpoint", metavar="CHECKPOINT")
+@click.option("--agent", "agents", metavar="A", multiple=True, help="Only this agent (may be repeated).")
+@click.option("--dry-run", is_flag=True, help="Show what would go back; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+def rollback(
+    directory: str, checkpoint: str, *, agents: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool
+) -> int:
+    """Take the team back to CHECKPOINT (a number, a name, or `latest`): conversations, mail, tasks, specs.
+
+    Nothing is deleted: `redo` goes forward again. What was done outside of the tree is shown, not undone.
+    """
+    tree = tree_or_default(directory)
+    finish_rewinding(tree)
+    cut = store.find(tree, checkpoint)
+    return _go(tree, cut.number, only=agents, dry_run=dry_run, yes=yes, as_json=as_json, word="rollback")
+
+
+@click.command("redo")
+@options.directory_or_default
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+def redo(directory: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Take back the last rollback: the team stands again where it stood before."""
+    tree = tree_or_default(directory)
+    finish_rewinding(tree)
+    last = last_rewinding(tree)
+    if last is None or last.get("by") == "redo":
+        labels = ", ".join(cut.label for cut in store.all_cuts(tree)[0][-5:]) or "none"
+        raise BadInput(
+            "there is no rollback to take back; to go elsewhere: "
+            f"maos-sup rollback {word_of(tree)} CHECKPOINT "
+            f"(there is: {labels})"
+        )
+    return _go(tree, int(last["back"]), only=(), dry_run=dry_run, yes=yes, as_json=as_json, word="redo")
+
+
+def _go(
+    tree: Tree, number: int, *, only: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool, word: str
+) -> int:
+    cut = store.read(tree, number)
+    preview = preview_rollback(tree, cut, only=only)
+    if not as_json:
+        say("\n".join(preview_lines(preview)))
+    if dry_run or preview.is_empty:
+        if as_json:
+            say_json(preview_json(preview))
+        return edge.OK
+    if not yes and not _agreed(word):
+        say("nothing was changed")
+        return edge.INTERRUPTED
+    done = _carried_out(tree, number, only=only, word=word)
+    if as_json:
+        say_json(preview_json(done))
+    else:
+        say(
+            f"went to checkpoint {cut.label}; what was before is checkpoint {done.plan.back} "
+            f"({'maos-sup redo ' + word_of(tree) if word == 'rollback' else 'rollback goes there'}). "
+            f"Go on with: maos-sup resume {word_of(tree)}"
+        )
+    return edge.OK
+
+
+def _carried_out(tree: Tree, number: int, *, only: tuple[str, ...], word: str) -> Preview:
+    """Bring the team to rest, keep where it stands, go; what was done."""
+    with brought_to_rest(tree):
+        cut = store.read(tree, number)
+        back = take_cut(tree, by=word, why=f"before {word} to checkpoint {cut.label}", pinned=True)
+        preview = preview_rollback(tree, cut, only=only)
+        memory = None if only else memory_at(tree, cut.supervisor)
+        plan = replace(preview.plan, back=back.number, memory=memory)
+        rewind(tree, plan, by=word, why=f"asked for checkpoint {cut.label}")
+        return replace(preview, plan=plan)
+
+
+def _agreed(word: str) -> bool:
+    if not sys.stdin.isatty():
+        raise BadInput(f"nobody is there to agree to the {word}; say --yes, or look first with --dry-run")
+    return click.confirm("go there?", default=False)

@@ -1,0 +1,145 @@
+"""Carry out a rewind: every step may be done again, so whoever finds one unfinished does it all.
+
+Nobody lives in the tree meanwhile: the caller holds the supervisor's lock and that of every agent, and has
+journaled the rewind durably. The order matters only so far: numbers of void messages are taken before a
+sender could give them again, and the bytes that are set aside have their name before they lose the old one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from maos_sup.cuts import store
+from maos_sup.cuts.rewind import AgentMove, MailMove, Rewind, void_path
+from state_layout.errors import Damaged, storage_error
+from state_layout.files import atomic, codec, disk
+from state_layout.files.chain import Position
+from state_layout.files.journal import Reader
+from state_layout.files.reading import read_record
+from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, seal_exit
+from state_layout.lives.history import History
+from state_layout.paths import Tree
+from state_layout.records import ExitReason
+from state_layout.specs import accept
+
+BY = "rollback"
+
+
+def carry_out(tree: Tree, rewind: Rewind) -> None:
+    """Bring the tree to where `rewind` says, durably. Raises StorageError, Damaged; call it again then."""
+    take_numbers(tree, rewind.next_seq)
+    for move in rewind.agents.values():
+        _move_agent(tree, move, rewind)
+    for mail in rewind.mail:
+        _move_mail(tree, mail, rewind.void)
+    _move_specs(tree, rewind.specs)
+
+
+def take_numbers(tree: Tree, next_seq: Mapping[str, Mapping[str, int]]) -> None:
+    """See to it that no sender gives a number below `next_seq` again, durably. Never lowers one."""
+    value = _restored(tree)
+    known: dict[str, dict[str, int]] = value.setdefault("next_seq", {})
+    value.setdefault("accepted", {sender: dict(numbers) for sender, numbers in known.items()})
+    before = codec.encode(value)
+    for sender, numbers in next_seq.items():
+        mine = known.setdefault(sender, {})
+        for to, number in numbers.items():
+            mine[to] = max(number, mine.get(to, 0))
+    value.setdefault("notes", [])
+    if codec.encode(value) != before or not tree.restored.exists():
+        atomic.make_folder(tree.supervisor)
+        atomic.replace(tree.restored, codec.encode_pretty(value))
+
+
+def _restored(tree: Tree) -> dict[str, Any]:
+    try:
+        return codec.decode_object(read_record(tree.restored))
+    except FileNotFoundError:
+        return {}
+    except OSError as cause:
+        raise storage_error("read", tree.restored, cause) from cause
+    except ValueError as cause:
+        raise Damaged(
+            f"{tree.shown(tree.restored)}: not as FORMAT.md says; remove run/host.json and resume: that "
+            "makes it anew"
+        ) from cause
+
+
+def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
+    """Begin an attempt that pins where `move` goes to, and end it; once."""
+    paths = tree.agent(move.agent)
+    numbers = list_attempts(paths)
+    done = [number for number in numbers if _is_of(paths.attempt(number).journal, rewind)]
+    if not done:
+        position = Position(move.to.seq, move.to.offset, move.to.h)
+        pin = {"attempt": move.to.attempt, "seq": move.to.seq, "h": move.to.h} if move.to.seq else None
+        recall = Recall(
+            history=History(position=position, attempt=move.to.attempt),
+            pin=pin,
+            attempt=numbers[-1] if numbers else 0,
+            notes=[],
+        )
+        also = {"rewound": {"void": rewind.void, "cut": rewind.cut}, "passed": dict(move.passed)}
+        attempt = begin_attempt(tree, move.agent, recall=recall, settings={}, also=also)
+        attempt.journal.close()
+        done = [attempt.number]
+    for number in done:
+        start = next(iter(Reader(paths.attempt(number).journal)))
+        seal_exit(
+            tree, move.agent, number, by=BY, reason=ExitReason.PARKED, synced_seq=start.seq, h=start.end.h
+        )
+    if move.before.attempt:
+        seal_exit(tree, move.agent, move.before.attempt, by=BY, reason=ExitReason.LOST)  # if nobody has
+    disk.unlink(paths.status)  # it tells of what is void; the journal is asked instead
+
+
+def _is_of(journal: Path, rewind: Rewind) -> bool:
+    """Whether the attempt of `journal` was begun by `rewind`."""
+    first = next(iter(Reader(journal)), None)
+    if first is None or b'"rewound":{' not in first.raw:
+        return False
+    told = first.fields().get("rewound")
+    return isinstance(told, dict) and told.get("void") == rewind.void
+
+
+def _move_mail(tree: Tree, move: MailMove, void: int) -> None:
+    """Set the file aside, once, and put the part that counts in its place, durably."""
+    current, aside = tree.mail_file(move.box, move.sender), void_path(tree, move, void)
+    source = tree.mail_box(move.box) / move.source
+    try:
+        if not os.path.lexists(aside) and current.exists():
+            disk.link(current, aside)
+            atomic.fsync_folder(aside.parent)
+        data = _first_bytes(aside if source == current else source, move.size)
+    except OSError as cause:
+        raise storage_error("set aside", current, cause) from cause
+    if data:
+        atomic.replace(current, data)
+    else:
+        disk.unlink(current)
+        atomic.fsync_folder(current.parent)
+
+
+def _first_bytes(path: Path, size: int) -> bytes:
+    if not size:
+        return b""
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _move_specs(tree: Tree, specs: Mapping[str, tuple[str | None, str | None]]) -> None:
+    """Put the bytes of the specs back as they were; what was not there then is taken out of force."""
+    contents = {rel: store.kept_spec(tree, after) for rel, (_, after) in specs.items() if after is not None}
+    for rel, data in contents.items():
+        atomic.make_folder((tree.spec / rel).parent)
+        atomic.replace(tree.spec / rel, data)
+    if contents:
+        accept(tree, contents)
+    for rel in specs.keys() - contents.keys():
+        for path in (tree.spec / rel, tree.accepted / rel):
+            disk.unlink(path)
+            if path.parent.is_dir():
+                atomic.fsync_folder(path.parent)

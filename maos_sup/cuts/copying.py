@@ -1,0 +1,60 @@
+"""Copy a tree, living or not, file by file: what may vanish may vanish, what is bound to the host stays.
+
+The copy is no snapshot; whoever uses it brings it to one moment first (`cuts.copies`, or a rewind in it).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from state_layout.errors import BadInput, storage_error
+from state_layout.files import atomic
+from state_layout.files.reading import is_there
+from state_layout.paths import Tree
+
+HOST_BOUND = frozenset({"run"})
+_LAST = "FORMAT"
+
+
+def copy_tree(tree: Tree, root: Path, *, without: frozenset[str] = frozenset()) -> Tree:
+    """Copy `tree` to `root` but for what belongs to this host and the top folders in `without`.
+
+    `FORMAT` comes last, so a copy that was cut off is no tree. Durable when it returns. Raises BadInput if
+    `root` is there and not empty, StorageError.
+    """
+    if is_there(root) and (not root.is_dir() or any(root.iterdir())):
+        raise BadInput(f"{root}: is not empty; name a new or empty folder")
+    try:
+        atomic.make_folder(root)
+        for entry in sorted(os.scandir(tree.root), key=lambda entry: entry.name):
+            if entry.name not in HOST_BOUND | without and entry.name != _LAST:
+                _copy(Path(entry.path), root / entry.name)
+        for name in ("run", *sorted(without)):
+            atomic.make_folder(root / name)
+        os.sync()
+        shutil.copy2(tree.format, root / _LAST)
+        atomic.fsync_folder(root)
+    except OSError as cause:
+        raise storage_error("copy to", root, cause) from cause
+    return Tree(root)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, a link or a folder; pipes, sockets and devices are nobody's records."""
+    if source.is_symlink():
+        with suppress(FileNotFoundError):
+            target.symlink_to(source.readlink())
+    elif source.is_dir():
+        target.mkdir(mode=atomic.FOLDER_MODE, exist_ok=True)
+        with suppress(FileNotFoundError):
+            for inner in sorted(source.iterdir()):
+                if not atomic.is_temporary(inner.name):
+                    _copy(inner, target / inner.name)
+        with suppress(OSError):
+            shutil.copystat(source, target)
+    elif source.is_file():
+        with suppress(FileNotFoundError):
+            shutil.copy2(source, target)

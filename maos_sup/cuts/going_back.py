@@ -1,0 +1,180 @@
+"""Work out a rollback: where each agent goes, what that takes along, and what cannot be taken back.
+
+Only reads. What is shown here before is what is journaled and carried out after, so nobody agrees to one
+thing and gets another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from maos_sup.core.cuts import Trace, consistent_cut
+from maos_sup.cuts.record import TeamCut
+from maos_sup.cuts.rewind import AgentMove, Rewind, agent_moves, mail_moves, next_void, sent_by, spec_moves
+from maos_sup.cuts.store import digests_of
+from maos_sup.cuts.take import agents_of, needs_of, settled_amount
+from maos_sup.cuts.traces import NOWHERE, Moment, Place, TeamReader, lines_with_attempts, place_of
+from state_layout.errors import BadInput
+from state_layout.mail.boxes import OPERATOR
+from state_layout.paths import Tree
+from state_layout.specs import read_specs
+
+_LONGEST_SHOWN = 72
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLoss:
+    """What goes back with one agent, counted, and what stays done outside of the tree, by name."""
+
+    lines: int
+    counts: Mapping[str, int] = field(default_factory=dict)  # step, turn, message, discovery
+    reopened: tuple[str, ...] = ()  # tasks that had ended and have not now
+    outside: tuple[str, ...] = ()  # calls and programs whose effects stay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a rollback does, before it is done."""
+
+    cut: TeamCut
+    plan: Rewind
+    losses: Mapping[str, AgentLoss]
+    dragged: Mapping[str, int]  # agents that were not asked for and go back as well: by lines
+    people: int  # mail files of people from which words are set aside
+    cost_usd: float  # spent since, and not given back
+    tokens: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change."""
+        return not (self.plan.agents or self.plan.mail or self.plan.specs)
+
+
+def preview_rollback(tree: Tree, cut: TeamCut, *, only: Collection[str] = ()) -> Preview:
+    """What going back to `cut` does, for all agents or for `only` these and whom they drag along.
+
+    Raises BadInput for an agent that is not there or whose journals are damaged, StorageError.
+    """
+    read = read_specs(tree)
+    moment = TeamReader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    _refuse(moment, cut, only)
+    targets = _targets(tree, moment, cut, only)
+    sent = {agent: dict(_sent_at(moment.traces[agent], place)) for agent, place in targets.items()}
+    sent |= {agent: numbers for agent, numbers in sent_by(cut).items() if _is_at(cut, agent, targets)}
+    moves = agent_moves(tree, moment, targets)
+    plan = Rewind(
+        void=next_void(tree),
+        cut=cut.number,
+        back=0,
+        agents=moves,
+        mail=tuple(mail_moves(tree, sent, None if only else cut.people)),
+        specs={} if only else spec_moves(digests_of(read.raw), cut.specs),
+        next_seq=_next_numbers(moment),
+    )
+    spent = settled_amount(tree)
+    return Preview(
+        cut=cut,
+        plan=plan,
+        losses={agent: _loss(tree, move) for agent, move in sorted(moves.items())},
+        dragged={
+            agent: move.before.seq - move.to.seq
+            for agent, move in moves.items()
+            if only and agent not in only
+        },
+        people=sum(move.sender == OPERATOR for move in plan.mail),
+        cost_usd=max(0.0, (spent.cost_usd or 0.0) - (cut.cost_usd or 0.0)),
+        tokens=max(0, spent.tokens - cut.tokens),
+    )
+
+
+def _refuse(moment: Moment, cut: TeamCut, only: Collection[str]) -> None:
+    if moment.damaged:
+        raise BadInput(
+            *(f"{why} (nothing can be taken back before that)" for _, why in sorted(moment.damaged.items()))
+        )
+    unknown = sorted(set(only) - moment.ends.keys())
+    if unknown:
+        known = ", ".join(sorted(cut.agents)) or "none"
+        raise BadInput(f"agent {unknown[0]!r} is not there; checkpoint {cut.label} holds: {known}")
+
+
+def _targets(tree: Tree, moment: Moment, cut: TeamCut, only: Collection[str]) -> dict[str, Place]:
+    """Where each agent goes."""
+    wanted = {agent: cut.agents[agent].place if agent in cut.agents else NOWHERE for agent in moment.ends}
+    if not only:
+        return wanted
+    traces = {
+        agent: replace(trace, end=wanted[agent].seq) if agent in only else trace
+        for agent, trace in moment.traces.items()
+    }
+    found = consistent_cut(traces, needs={})
+    targets = dict(moment.ends)
+    for agent, seq in found.ends.items():
+        if agent in only:
+            targets[agent] = wanted[agent] if seq == wanted[agent].seq else place_of(tree, agent, seq)
+        elif agent in found.lowered:
+            targets[agent] = place_of(tree, agent, seq)
+    return targets
+
+
+def _is_at(cut: TeamCut, agent: str, targets: Mapping[str, Place]) -> bool:
+    return agent in cut.agents and targets.get(agent) == cut.agents[agent].place
+
+
+def _sent_at(trace: Trace, place: Place) -> Iterator[tuple[str, int]]:
+    for to, steps in trace.sent.items():
+        yield to, max((number for line, number in steps if line <= place.seq), default=0)
+
+
+def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
+    """By sender and recipient the first number that was never given: void messages keep theirs."""
+    return {
+        agent: {to: steps[-1][1] + 1 for to, steps in trace.sent.items() if steps}
+        for agent, trace in moment.traces.items()
+    }
+
+
+def _loss(tree: Tree, move: AgentMove) -> AgentLoss:
+    """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
+    of attempts; from another one nothing is lost that was not shown before."""
+    counts, reopened, outside = Counter[str](), list[str](), list[str]()
+    lines, passed = 0, move.to.seq == 0
+    for attempt, line in lines_with_attempts(tree, move.agent):
+        if not passed:
+            passed = (attempt, line.seq) == (move.to.attempt, move.to.seq)
+            continue
+        lines += 1
+        entry = line.fields()
+        counts.update(_kinds_of(entry))
+        if entry["type"] == "task" and entry.get("phase") in ("done", "failed", "cancelled"):
+            reopened.append(entry["task"])
+        outside += _outside(entry)
+    return AgentLoss(
+        lines=lines, counts=dict(counts), reopened=tuple(dict.fromkeys(reopened)), outside=tuple(outside)
+    )
+
+
+def _kinds_of(entry: Mapping[str, Any]) -> Iterator[str]:
+    if entry["type"] in ("step", "turn"):
+        yield entry["type"]
+    for message in entry.get("sent", ()):
+        yield "discovery" if message.get("type") == "discovery" else "message"
+
+
+def _outside(entry: Mapping[str, Any]) -> Iterator[str]:
+    """What the line says was done to the world outside of the records."""
+    match entry["type"]:
+        case "tool_call":
+            yield f"{entry.get('name')} {_shortened(entry.get('input'))}".strip()
+        case "task" if entry.get("phase") == "running":
+            yield f"work on task {entry['task']} (files it wrote stay)"
+        case "artifact":
+            yield f"artifact {entry.get('path')}"
+
+
+def _shortened(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

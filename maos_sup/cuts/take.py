@@ -1,0 +1,173 @@
+"""Take a cut of a team, living or not: read, make durable what it names, write it down.
+
+Nothing is paused and no process is told. What a cut names is synced before the cut is written, so that
+after a power cut there is no checkpoint of lines that are gone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from maos_sup.core.cuts import in_flight
+from maos_sup.cuts import store
+from maos_sup.cuts.record import AgentCut, TeamCut
+from maos_sup.cuts.rewind import sign_of
+from maos_sup.cuts.traces import Moment, TeamReader
+from state_layout.errors import StorageError, storage_error
+from state_layout.files import atomic, disk
+from state_layout.files.chain import utc_now
+from state_layout.files.journal import Reader
+from state_layout.files.locks import is_free
+from state_layout.ledger import NOTHING, Account, Amount
+from state_layout.lives.numbers import numbers_in
+from state_layout.mail.boxes import OPERATOR, boxes
+from state_layout.paths import Tree, is_name
+from state_layout.records import Specs, TaskPhase
+from state_layout.specs import SpecsRead, read_specs
+
+EXACT_KINDS = frozenset({"python", "anthropic"})  # what they do between two lines is on no disk but theirs
+
+
+def take_cut(
+    tree: Tree,
+    *,
+    by: str,
+    why: str,
+    name: str | None = None,
+    pinned: bool = False,
+    reader: TeamReader | None = None,
+    specs: SpecsRead | None = None,
+    now: Callable[[], str] = utc_now,
+) -> TeamCut:
+    """Take a cut of `tree` now and write it, durably. Raises StorageError, BadInput without good specs.
+
+    `reader` is one that was used before, which makes it cheap. A name may be used twice: the newest counts.
+    """
+    read = specs or read_specs(tree)
+    moment = (reader or TeamReader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    _make_durable(tree, moment)
+    store.keep_specs(tree, read.raw.values())
+    books = _books(tree)
+    spent = sum((account.total() for _, account in books.values()), NOTHING)
+    cut = TeamCut(
+        number=0,
+        at=now(),
+        by=by,
+        why=why,
+        name=name,
+        pinned=pinned,
+        agents={agent: _agent_cut(tree, agent, moment, read.specs) for agent in sorted(moment.places)},
+        in_flight=in_flight(moment.traces, moment.cut.ends, readers=sorted(moment.places)),
+        people=people_marks(tree),
+        budget={agent: end.position[:3] for agent, (end, _) in books.items()},
+        cost_usd=spent.cost_usd,
+        tokens=spent.tokens,
+        supervisor=_supervisor_place(tree),
+        specs=store.digests_of(read.raw),
+        output=dict(_output_sizes(tree, moment)),
+        notes=tuple(f"{agent} is not part of it: {why}" for agent, why in sorted(moment.damaged.items())),
+    )
+    return store.write(tree, cut)
+
+
+def settled_amount(tree: Tree) -> Amount:
+    """What all agents have spent or reserved. Raises StorageError."""
+    return sum((account.total() for _, account in _books(tree).values()), NOTHING)
+
+
+def agents_of(tree: Tree, specs: Specs) -> list[str]:
+    """The agents that are wanted or that have left records."""
+    with suppress(OSError):
+        folders = {path.name for path in tree.agents.iterdir() if is_name(path.name) and path.is_dir()}
+        return sorted(folders | specs.agents.keys())
+    return sorted(specs.agents)
+
+
+def needs_of(specs: Specs) -> dict[str, tuple[str, ...]]:
+    """By task what must be settled before it begins; a task that is wanted skipped holds nothing back."""
+    return {task: spec.needs for task, spec in specs.tasks.items() if spec.needs}
+
+
+def people_marks(tree: Tree) -> dict[str, tuple[int, str]]:
+    """By box the size of what people wrote into it, and its sign. Raises StorageError."""
+    marks = dict[str, tuple[int, str]]()
+    for box in boxes(tree):
+        path = tree.mail_file(box, OPERATOR)
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            marks[box] = (size, sign_of(path, size))
+    return marks
+
+
+def _agent_cut(tree: Tree, agent: str, moment: Moment, specs: Specs) -> AgentCut:
+    end = moment.cut.ends[agent]
+    spec = specs.agents.get(agent)
+    kind = spec.kind if spec else "unknown"
+    sent = moment.traces[agent].sent
+    return AgentCut(
+        place=moment.places[agent],
+        kind=kind,
+        settling=_settling(tree, agent, kind, moment.tasks[agent]),
+        lowered=moment.cut.lowered.get(agent, 0),
+        sent={to: n for to, steps in sent.items() if (n := _last(steps, end))},
+        tasks=moment.tasks[agent],
+    )
+
+
+def _last(steps: Iterable[tuple[int, int]], end: int) -> int:
+    return max((number for line, number in steps if line <= end), default=0)
+
+
+def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> str | None:
+    """Why what the agent was doing may be half done on the disk, or None."""
+    if kind in EXACT_KINDS or TaskPhase.RUNNING not in tasks.values():
+        return None
+    if is_free(tree.agent(agent).lock):
+        return None
+    return f"a program of kind {kind} was running and may have been writing"
+
+
+def _make_durable(tree: Tree, moment: Moment) -> None:
+    """Sync the journals that the cut names: nothing may outlive what it depends on."""
+    for agent, place in moment.places.items():
+        if place.attempt:
+            path = tree.agent(agent).attempt(place.attempt).journal
+            try:
+                with atomic.opened(path, os.O_RDONLY) as descriptor:
+                    disk.fdatasync(descriptor)
+            except OSError as cause:
+                raise storage_error("sync", path, cause) from cause
+
+
+def _books(tree: Tree) -> dict[str, tuple[Reader, Account]]:
+    """The account of each agent that spends, and where its file was read up to."""
+    found = dict[str, tuple[Reader, Account]]()
+    for path in sorted(tree.budget.glob("*.jsonl")):
+        reader, account = Reader(path), Account()
+        for line in reader:
+            account.take(line.fields())
+        found[path.stem] = reader, account
+    return found
+
+
+def _supervisor_place(tree: Tree) -> tuple[int, int, int, str] | None:
+    """The end of the newest supervisor's journal."""
+    with suppress(OSError, StorageError):
+        for life in reversed(numbers_in(tree.lives)):
+            reader = Reader(tree.life_journal(life))
+            for _ in reader:
+                pass
+            if reader.position.seq:
+                return (life, *reader.position)
+    return None
+
+
+def _output_sizes(tree: Tree, moment: Moment) -> Iterator[tuple[str, int]]:
+    """How much each agent's newest attempt had written, by path in the tree."""
+    for agent, place in sorted(moment.places.items()):
+        attempt = tree.agent(agent).attempt(place.attempt)
+        for path in (attempt.stdout, attempt.stderr, attempt.control, attempt.events):
+            with suppress(OSError):
+                yield tree.shown(path), path.stat().st_size
