@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 DOORS: dict[str, tuple[str, ...]] = {
     "click": ("maos_sup.cli",),
     "rich": ("maos_sup.cli", "maos_sup.views"),
-    "psutil": ("maos_sup.launchers",),
+    "psutil": ("maos_sup.views.screen.figures",),
+    "textual": ("maos_sup.views.screen.app",),
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),
     "claude_agent_sdk": ("maos_sup.integrations.claude_sdk",),
@@ -312,7 +313,7 @@ LEGAL: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.__main__", "from maos_sup.cli import main"),
     (door_problems, "maos_sup.cli.run", "import click\nfrom rich.live import Live"),
     (door_problems, "maos_sup.views.live", "import rich.table"),
-    (door_problems, "maos_sup.launchers.local", "import psutil"),
+    (door_problems, "maos_sup.views.screen.figures", "import psutil"),
     (door_problems, "maos_sup.agents.kinds.anthropic", "import anthropic"),
     (door_problems, "state_layout.files.locks", "import filelock, os"),
     (purity_problems, "maos_sup.core.decide", "import math\nfrom datetime import timedelta"),

@@ -11,6 +11,10 @@ from maos_sup.cli.places import tree_or_default
 
 @click.command("attach")
 @options.directory_or_default
-def command(directory: str | None) -> int:
-    """Watch an orchestration until it comes to rest. Ctrl+C ends the view only."""
-    return follow(tree_or_default(directory), Manner(pauses=False))
+@options.plain
+def command(directory: str | None, *, is_plain: bool) -> int:
+    """Watch an orchestration until it comes to rest. Ctrl+C ends the view only.
+
+    In a terminal: a screen with keys (? shows them). Elsewhere, and with --plain: a line for each event.
+    """
+    return follow(tree_or_default(directory), Manner(pauses=False, is_plain=is_plain))

@@ -5,14 +5,11 @@ The view is only a view: whoever kills it or closes its terminal changes nothing
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from types import FrameType
 from typing import Any, Protocol
 
@@ -26,7 +23,9 @@ from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView
 from maos_sup.views.status import Watcher, is_settled
 from maos_sup.views.summary import saved_line, summary_lines
+from maos_sup.views.times import Times
 from state_layout.errors import LayoutError
+from state_layout.files.chain import utc_now
 from state_layout.paths import Tree
 from state_layout.records import Phase, Want
 
@@ -35,10 +34,18 @@ _ORPHANED_S = 1.5  # nobody at work for so long: a supervisor that died is repla
 _STOP_PATIENCE_S = 15.0
 
 
+Status = dict[str, Any]
+End = Callable[[Status], int]
+_HINTS = {
+    True: "Ctrl+C pauses everything, twice stops; q leaves it running",
+    False: "q leaves this view; everything goes on",
+}
+
+
 class View(Protocol):
     """Shows an orchestration while it runs."""
 
-    def show(self, status: dict[str, Any], discoveries: list[dict[str, Any]]) -> None:
+    def show(self, status: Status, discoveries: list[dict[str, Any]]) -> None:
         """Show the newest status and discoveries."""
 
     def say(self, text: str) -> None:
@@ -46,6 +53,10 @@ class View(Protocol):
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody is in the middle of something, so that the end waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,10 @@ class Manner:
     pauses: bool  # Ctrl+C pauses; otherwise it only detaches
     starts: bool = False  # see to it that a supervisor lives
     aside: bool = False  # events go to stderr: stdout is for JSON
+    is_plain: bool = False  # lines, in a terminal as well
+    page: str = "agents"  # what a full-screen view shows first
+    sort: str = "wants"
+    stays: bool = False  # a full-screen view is left by a key, not by the end
 
 
 def follow(tree: Tree, manner: Manner) -> int:
@@ -71,7 +86,21 @@ def follow(tree: Tree, manner: Manner) -> int:
         follower.close()
 
 
-def exit_code_of(status: dict[str, Any]) -> int:
+def is_screen(manner: Manner) -> bool:
+    """Whether a full-screen view is shown: in a terminal, unless lines are wanted."""
+    if manner.aside or manner.is_plain:
+        return False
+    from maos_sup.views.screen.opening import can_be_opened
+
+    return can_be_opened()
+
+
+def is_at_rest(status: Status) -> bool:
+    """Whether nothing more happens, and no supervisor is left to see that."""
+    return is_settled(status) and not status["supervisor"]["alive"]
+
+
+def exit_code_of(status: Status) -> int:
     """3 if some task failed, else 0."""
     return edge.TASK_FAILED if status["phase"] == Phase.FAILED else edge.OK
 
@@ -79,8 +108,12 @@ def exit_code_of(status: dict[str, Any]) -> int:
 class _Follower:
     def __init__(self, tree: Tree, manner: Manner) -> None:
         self._tree, self._manner, self._started = tree, manner, Started(None)
-        self._watcher, self._news, self._view = Watcher(tree), Mailbox(tree, to="all"), _view(manner)
+        self._watcher, self._news = Watcher(tree), Mailbox(tree, to="all")
+        self._end: End | None = None
+        self._is_left = False
+        self._view: View = _plain_view(tree, manner)
         self._begun_s = time.monotonic()
+        self._status: Status = {}
         self._is_timed = False  # it was begun here: who comes later cannot tell how long it took
         self._interrupts, self._obeyed = 0, 0
         self._woken = threading.Event()
@@ -97,23 +130,68 @@ class _Follower:
         self._started.let_go()
 
     def run(self) -> int:
+        """Follow to the end; the exit code. Raises LayoutError."""
+        status = self._run_on_screen() if is_screen(self._manner) else self._run_in_lines()
+        return edge.OK if self._end is None else self._end(status)
+
+    def _run_in_lines(self) -> Status:
+        self.begin()
+        while True:
+            begun_s = time.thread_time()
+            if self.step():
+                return self._status
+            self._woken.wait(max(LOOK_S, 8 * (time.thread_time() - begun_s)))
+            self._woken.clear()
+
+    def _run_on_screen(self) -> Status:
+        """The same in a full-screen view: its first frame stands before what is heavy is imported."""
+        from maos_sup.views.screen import opening
+        from maos_sup.views.screen.state import Choice
+
+        self._status = self._watcher.status()
+        name, hint = word_of(self._tree), _HINTS[self._manner.pauses]
+        choice = Choice(page=self._manner.page, sort=self._manner.sort)
+        with opening.keys_unseen():
+            opening.paint_first(self._status, name=name, hint=hint, choice=choice)
+            try:
+                from maos_sup.cli.screen import Desk
+                from maos_sup.views.screen.app import ScreenView
+
+                view = ScreenView(Desk(self._tree), name=name, hint=hint, choice=choice)
+            except BaseException:
+                opening.unpaint()
+                raise
+            self._view = view
+            view.run(self, self._status)
+        return self._status
+
+    def begin(self) -> None:
+        """Start a supervisor, if that is the manner. Raises LayoutError."""
         if self._manner.starts:
             before = self._watcher.status()
             self._is_timed = not is_settled(before) and not before["supervisor"]["alive"]
             self._started = start_supervisor(self._tree)
             prompt(self._tree)
-        while True:
-            begun_s = time.thread_time()
-            status = self._watcher.status()
-            self._view.show(status, self._news.read())
-            end = self._end(status)
-            if end is not None:
-                return end(status)
-            self._woken.wait(max(LOOK_S, 8 * (time.thread_time() - begun_s)))
-            self._woken.clear()
 
-    def _end(self, status: dict[str, Any]) -> Callable[[dict[str, Any]], int] | None:
+    def step(self) -> bool:
+        """Look once and show it; whether this is the end. Raises LayoutError."""
+        self._status = self._watcher.status()
+        self._view.show(self._status, self._news.read())
+        self._end = self._what_ends(self._status)
+        return self._end is not None
+
+    def interrupted(self) -> None:
+        """Ctrl+C was typed into the view."""
+        self._interrupts += 1
+
+    def left(self) -> None:
+        """The view is left."""
+        self._is_left = True
+
+    def _what_ends(self, status: Status) -> End | None:
         """What to do last, if this is the end."""
+        if self._is_left:
+            return self._settled if is_at_rest(status) else self._detached
         if self._interrupts > self._obeyed:
             self._obeyed = self._interrupts
             if not self._manner.pauses:
@@ -128,8 +206,8 @@ class _Follower:
             and status["phase"] in (Phase.PAUSED, Phase.STOPPED)
         ):
             return self._saved
-        if is_settled(status) and not status["supervisor"]["alive"]:
-            return self._settled
+        if is_at_rest(status):
+            return None if self._manner.stays or self._view.is_busy else self._settled
         self._mind_orphans(status)
         return None
 
@@ -143,7 +221,7 @@ class _Follower:
             self._give_up_s = min(self._give_up_s, time.monotonic() + _STOP_PATIENCE_S)
             self._view.say("stopping")
 
-    def _mind_orphans(self, status: dict[str, Any]) -> None:
+    def _mind_orphans(self, status: Status) -> None:
         """Start another supervisor where the last one died and no agent is left to do so."""
         if status["phase"] != Phase.INTERRUPTED or not self._manner.starts:
             self._alone_since_s = None
@@ -159,24 +237,24 @@ class _Follower:
         self._started = start_supervisor(self._tree)
         self._alone_since_s = None
 
-    def _settled(self, status: dict[str, Any]) -> int:
+    def _settled(self, status: Status) -> int:
         self._view.close()
         took_s = time.monotonic() - self._begun_s if self._is_timed else None
         self._tell("\n".join(summary_lines(status, name=word_of(self._tree), took_s=took_s)))
         return exit_code_of(status)
 
-    def _saved(self, status: dict[str, Any]) -> int:
+    def _saved(self, status: Status) -> int:
         self._view.close()
         self._tell(saved_line(status, name=word_of(self._tree)))
         return edge.INTERRUPTED
 
-    def _left_stopping(self, status: dict[str, Any]) -> int:
+    def _left_stopping(self, status: Status) -> int:
         self._view.close()
         saved = saved_line(status, name=word_of(self._tree))
         self._tell(f"still stopping: {counted(status['counts']['alive'], 'agent')}; {saved}")
         return edge.INTERRUPTED
 
-    def _detached(self, status: dict[str, Any]) -> int:
+    def _detached(self, status: Status) -> int:
         self._view.close()
         self._tell(f"it goes on without this view; watch again with: maos-sup attach {word_of(self._tree)}")
         return edge.OK
@@ -185,12 +263,6 @@ class _Follower:
         (say_aside if self._manner.aside else say)(text)
 
 
-def _view(manner: Manner) -> View:
-    """A live view in a terminal, plain lines elsewhere."""
-    if not manner.aside and sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb"):
-        from maos_sup.views.live import LiveView
-
-        return LiveView()
-    return PlainView(
-        say_aside if manner.aside else say, clock=lambda: datetime.now().astimezone().strftime("%H:%M:%S")
-    )
+def _plain_view(tree: Tree, manner: Manner) -> View:
+    """Lines, each with its time in UTC."""
+    return PlainView(say_aside if manner.aside else say, name=word_of(tree), clock=utc_now, times=Times(tree))

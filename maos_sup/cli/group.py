@@ -25,6 +25,7 @@ SECTIONS: dict[str, Section] = {
         "run": Entry("run:command", "Start what a plan file or a request in words describes; watch it."),
         "resume": Entry("resume:command", "Go on with an orchestration, from whatever state it was left in."),
         "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),
+        "top": Entry("top:command", "Show who uses what: CPU, memory, money; a screen with keys."),
         "plan": Entry("plan:command", "Check a plan, or have one made of words, without running it."),
         "roles": Entry("roles:command", "List the role templates that planned agents begin with."),
     },

@@ -88,6 +88,9 @@ as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print
 as_json_or_lines: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with -f one for each line."
 )
+plain: Decorator = click.option(
+    "--plain", "is_plain", is_flag=True, help="Lines, no full-screen view, in a terminal as well."
+)
 agent: Decorator = click.option("--agent", metavar="A", help="Only this agent.")
 task: Decorator = click.option("--task", metavar="T", help="Only this task.")
 

@@ -30,6 +30,7 @@ from state_layout.tree import relative_project
     "--task", "text", metavar="TEXT", help="Add this work; planned by a model if several could do it."
 )
 @click.option("--agent", metavar="A", help="The agent that gets the new task; nothing is planned.")
+@options.plain
 @options.planning
 @options.approval
 @click.option("--project", metavar="P", type=click.Path(path_type=Path), help="Where the project lies now.")
@@ -42,6 +43,7 @@ def command(
     agent: str | None,
     project: Path | None,
     detach: bool,
+    is_plain: bool,
     as_json: bool,
     **planning: Any,
 ) -> int:
@@ -70,7 +72,7 @@ def command(
         if as_json:
             say_json(resumption)
         return edge.OK
-    code = follow(tree, Manner(pauses=True, starts=True, aside=as_json))
+    code = follow(tree, Manner(pauses=True, starts=True, aside=as_json, is_plain=is_plain))
     if as_json:
         say_json(status_of(tree))
     return code

@@ -33,6 +33,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--dir", "directory", metavar="D", type=_FOLDER, help="Make the tree here.")
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
+@options.plain
 @options.planning
 @options.caps
 @options.approval
@@ -43,6 +44,7 @@ def command(
     directory: Path | None,
     project: Path | None,
     detach: bool,
+    is_plain: bool,
     model: str | None,
     most_agents: int | None,
     max_cost: float | None,
@@ -72,7 +74,7 @@ def command(
         _tell_where(tree, as_json=as_json)
         return edge.OK
     if not as_json:
-        return follow(tree, Manner(pauses=True, starts=True))
+        return follow(tree, Manner(pauses=True, starts=True, is_plain=is_plain))
     code = follow(tree, Manner(pauses=True, starts=True, aside=True))
     say_json(status_of(tree))
     return code

@@ -20,6 +20,7 @@ from maos_sup.views.status import status_of
 
 @click.command("status")
 @options.directory_or_default
+@options.plain
 @click.option("--watch", is_flag=True, help="Go on showing it; Ctrl+C ends that.")
 @click.option("--agents", "only_agents", is_flag=True, help="Show the agents.")
 @click.option("--tasks", "only_tasks", is_flag=True, help="Show the tasks.")
@@ -28,6 +29,7 @@ from maos_sup.views.status import status_of
 def command(
     directory: str | None,
     *,
+    is_plain: bool,
     watch: bool,
     only_agents: bool,
     only_tasks: bool,
@@ -39,7 +41,8 @@ def command(
     if watch and not as_json:
         from maos_sup.cli.follow import Manner, follow
 
-        return follow(tree, Manner(pauses=False))
+        page = "tasks" if only_tasks else "messages" if only_messages else "agents"
+        return follow(tree, Manner(pauses=False, is_plain=is_plain, page=page))
     status = status_of(tree)
     if only_messages:
         from maos_sup.cli.messages import newest

@@ -8,7 +8,7 @@ from maos_sup.cli import options
 from maos_sup.cli.places import tree_at, word_of
 from maos_sup.cli.says import say
 from maos_sup.steering.change import lines_of
-from maos_sup.steering.starting import is_supervised, start_supervisor
+from maos_sup.steering.starting import see_to_it
 from maos_sup.steering.wanting import (
     known_task,
     run_again,
@@ -18,7 +18,6 @@ from maos_sup.steering.wanting import (
     want_of_all,
     want_of_tasks,
 )
-from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import Want
@@ -102,12 +101,7 @@ def _set(tree: Tree, want: Want, *, agent: str | None, task: str | None) -> str:
 
 def _supervised(tree: Tree) -> None:
     """See to it that somebody acts on the edit; in one line what was done."""
-    status = status_of(tree)
-    if status["want"] != Want.RUN:
-        say(
-            f"the orchestration as a whole is wanted to {status['want']}; "
-            f"'maos-sup start {word_of(tree)}' changes that"
-        )
-    elif status["counts"]["tasks_left"] and not is_supervised(tree):
-        start_supervisor(tree)
-        say("supervisor started")
+    told = see_to_it(tree)
+    if told is not None:
+        remedy = f"; 'maos-sup start {word_of(tree)}' changes that" if "wanted" in told else ""
+        say(told + remedy)

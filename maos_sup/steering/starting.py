@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 from maos_sup.views.sight import see_supervisor
+from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError, Locked
 from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
+from state_layout.records import Want
 
 PATIENCE_S = 15.0
 _TASK_FAILED = 3  # the exit code of a supervisor whose work ended with a failed task
@@ -65,6 +67,20 @@ def start_supervisor(tree: Tree) -> Started:
         )
     _await_handle(tree, process, log_from=begin)
     return Started(process)
+
+
+def see_to_it(tree: Tree) -> str | None:
+    """See to it that somebody acts on an edit: what was done, or stands in its way; None for nothing.
+
+    Raises LayoutError with the last words of a supervisor that ended at once.
+    """
+    status = status_of(tree)
+    if status["want"] != Want.RUN:
+        return f"the orchestration as a whole is wanted to {status['want']}"
+    if not status["counts"]["tasks_left"] or is_supervised(tree):
+        return None
+    start_supervisor(tree).let_go()
+    return "supervisor started"
 
 
 def _environment(tree: Tree) -> dict[str, str]:

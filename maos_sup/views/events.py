@@ -12,6 +12,7 @@ Status = dict[str, Any]
 _EXPLAINED = frozenset(
     {AgentPhase.BACKOFF, AgentPhase.FAILED, AgentPhase.HUNG, AgentPhase.SLOW, AgentPhase.PAUSED}
 )
+Told = tuple[str, dict[str, Status] | None]
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 _LONGEST = 200  # characters of text shown of an event
 _QUIET_PHASES = frozenset(
@@ -24,27 +25,30 @@ _SETTLING = frozenset(
 
 def events(before: Status | None, after: Status) -> Iterator[str]:
     """Yield a line for each difference that a person wants to hear of; no terminal obeys it."""
-    return map(printable, _events(before, after))
+    return (printable(text) for text, _ in events_with_subjects(before, after))
 
 
-def _events(before: Status | None, after: Status) -> Iterator[str]:
+def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]:
+    """Yield the same, each with what it is about: `{"task": ...}`, `{"question": ...}`, or None."""
     if before is None:
-        yield f"{after['id']} {after['phase']}: {_short(after['request'])}"
+        yield f"{after['id']} {after['phase']}: {_short(after['request'])}", None
         before = {"phase": after["phase"], "want": after["want"], "supervisor": after["supervisor"]}
     yield from _of_agents(_by(before, "agents", "name"), after["agents"])
     yield from _of_tasks(_by(before, "tasks", "id"), after["tasks"])
     yield from _of_questions(before, after)
     known = {error["text"] for error in before.get("spec_errors", ())}
-    yield from (
-        f"spec error: {error['text']}" for error in after["spec_errors"] if error["text"] not in known
-    )
-    yield from (f"note: {note}" for note in after["notes"] if note not in before.get("notes", ()))
+    for error in after["spec_errors"]:
+        if error["text"] not in known:
+            yield f"spec error: {error['text']}", None
+    for note in after["notes"]:
+        if note not in before.get("notes", ()):
+            yield f"note: {note}", None
     if before["supervisor"]["pid"] != after["supervisor"]["pid"] and after["phase"] not in _ENDED:
-        yield _of_supervisor(after)
+        yield _of_supervisor(after), None
     if before["want"] != after["want"]:
-        yield f"wanted now: {after['want']}"
+        yield f"wanted now: {after['want']}", None
     if before["phase"] != after["phase"]:
-        yield f"{after['id']} {after['phase']}"
+        yield f"{after['id']} {after['phase']}", None
 
 
 def outcome_text(task: Status) -> str:
@@ -77,7 +81,7 @@ def duration_text(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]:
+def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[Told]:
     for agent in agents:
         old = before.get(agent["name"], {"phase": AgentPhase.WAITING, "attempt": 0})
         if (old["phase"], old["attempt"]) == (agent["phase"], agent["attempt"]):
@@ -90,7 +94,7 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[str]
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
         reason = reason_of(agent)
         shown = f": {_short(reason)}" if reason else ""
-        yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}"
+        yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}", None
 
 
 def reason_of(agent: Status) -> str | None:
@@ -99,22 +103,23 @@ def reason_of(agent: Status) -> str | None:
     return None if reason in (agent["phase"], "parked") else reason
 
 
-def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[str]:
+def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[Told]:
     for task in tasks:
         old = before.get(task["id"], {"phase": TaskPhase.WAITING, "run": task["run"]})
         if (old["phase"], old["run"]) == (task["phase"], task["run"]):
             continue
         if task["phase"] in _SETTLING:
-            yield f"task {task['id']} {outcome_text(task)}"
+            yield f"task {task['id']} {outcome_text(task)}", {"task": task}
         elif task["phase"] not in (TaskPhase.WAITING, TaskPhase.READY):
-            yield f"task {task['id']} {task['phase']} ({task['agent']})"
+            yield f"task {task['id']} {task['phase']} ({task['agent']})", {"task": task}
 
 
-def _of_questions(before: Status, after: Status) -> Iterator[str]:
+def _of_questions(before: Status, after: Status) -> Iterator[Told]:
     known = {question["id"] for question in before.get("questions", ())}
     for question in after["questions"]:
         if question["id"] not in known:
-            yield f"question {question['id']}: {_short(str(question.get('text', '')))}"
+            text = f"question {question['id']}: {_short(str(question.get('text', '')))}"
+            yield text, {"question": question}
 
 
 def _of_supervisor(after: Status) -> str:

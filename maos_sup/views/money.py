@@ -38,8 +38,7 @@ def spent_text(spent_usd: float, cap_usd: float | None) -> str:
     """`0.31 of 5.00 USD`, or without a cap `0.31 USD`."""
     if cap_usd is None:
         return f"{money(spent_usd)} USD"
-    digits = max(digits_of(spent_usd), digits_of(cap_usd) if cap_usd < _SMALL_USD else 2)
-    return f"{spent_usd:.{digits}f} of {cap_usd:.{digits}f} USD"
+    return f"{money(spent_usd)} of {money(cap_usd)} USD"
 
 
 def tokens_text(tokens: int) -> str:

@@ -66,5 +66,5 @@ def test_amounts_are_shown_with_the_unit_that_fits() -> None:
         "2.0 GB",
     ]
     assert [tokens_text(n) for n in (812, 12_345, 999_999)] == ["812", "12.3k", "1.0M"]
-    assert spent_text(0.0, 0.001) == "0.0000 of 0.0010 USD"
+    assert spent_text(0.0, 0.001) == "0.00 of 0.0010 USD"
     assert spent_text(1.5, 5) == "1.50 of 5.00 USD"
