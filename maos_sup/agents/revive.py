@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from maos_sup.agents.work import outside_environment
 from maos_sup.system.linux import become_subreaper
+from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle, tree_place
@@ -40,7 +41,7 @@ def revive(tree: Tree) -> bool:
     """
     if is_supervised(tree):
         return False
-    with suppress(OSError):
+    with suppress(OSError, StorageError):
         _start(tree)
         return True
     return False

@@ -113,8 +113,8 @@ def _is_stopping(seen: Observation, phases: Mapping[str, TaskPhase]) -> bool:
 def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:
     """What follows from an end: that it is written down, if nobody did, and what was not dealt with yet."""
     observed, known = seen.agents[name], memory.of(name)
-    if observed.process is not Process.GONE:
-        return []
+    if observed.process is not Process.GONE or not seen.has_room:
+        return []  # on a full disk its end can neither be written down nor followed by a start
     ended, actions = observed.last_attempt, list[Action]()
     if ended > known.sealed and observed.exit is None:
         actions.append(Seal(agent=name, attempt=ended))

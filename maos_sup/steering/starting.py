@@ -19,8 +19,9 @@ from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
 from state_layout.records import Want
 
-PATIENCE_S = 15.0
-_TASK_FAILED = 3  # the exit code of a supervisor whose work ended with a failed task
+PATIENCE_S = 60.0
+_OTHERS_PATIENCE_S = 3.0  # from its lock until its handle
+_FINE = (0, 3)  # it had nothing to do, or a task failed
 
 
 class Started:
@@ -46,12 +47,13 @@ def is_supervised(tree: Tree) -> bool:
 
 
 def start_supervisor(tree: Tree) -> Started:
-    """Start a supervisor unless one lives, and wait until one does.
+    """Start a supervisor unless one lives, and wait until it has published what it sees.
 
-    Raises LayoutError with the last words of one that ended at once.
+    Raises LayoutError with the last words of one that ended at once, Locked where another lives elsewhere.
     """
     if is_supervised(tree):
         return Started(None)
+    before = _published(tree)
     refuse_links(tree.root, tree.run)
     atomic.make_folder(tree.run)
     with atomic.opened(tree.supervisor_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
@@ -65,7 +67,7 @@ def start_supervisor(tree: Tree) -> Started:
             env=_environment(tree),
             start_new_session=True,
         )
-    _await_handle(tree, process, log_from=begin)
+    _await_news(tree, process, before=before, log_from=begin)
     return Started(process)
 
 
@@ -95,28 +97,49 @@ def _environment(tree: Tree) -> dict[str, str]:
     }
 
 
-def _await_handle(tree: Tree, process: subprocess.Popen[bytes], *, log_from: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_supervised(tree):
-        code = process.poll()
-        if code is not None and not _is_fine(code):
-            raise LayoutError(_last_words(tree, code, log_from))
-        if code is not None or time.monotonic() > deadline:
+def _published(tree: Tree) -> tuple[int, int] | None:
+    """Which snapshot of a supervisor there is; another one is newer."""
+    try:
+        found = tree.supervisor_status.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _await_news(
+    tree: Tree, process: subprocess.Popen[bytes], *, before: tuple[int, int] | None, log_from: int
+) -> None:
+    """Wait until the supervisor that is `process` has published, or another is seen to live."""
+    until_s = time.monotonic() + PATIENCE_S
+    while (code := process.poll()) is None:
+        if _published(tree) != before:
             return
+        if time.monotonic() > until_s:
+            raise LayoutError(
+                f"the supervisor has not begun after {PATIENCE_S:g} s; it may still: see maos-sup status "
+                f"and {tree.supervisor_log}"
+            )
+        time.sleep(0.01)
+    if code == Locked.exit_code:
+        _await_other(tree, _last_words(tree, log_from))
+    elif code not in _FINE:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        last = _last_words(tree, log_from)
+        raise LayoutError(f"the supervisor ended at once ({how}): {last}; see {tree.supervisor_log}")
+
+
+def _await_other(tree: Tree, last_words: str) -> None:
+    """Wait until the supervisor that was faster is seen. Raises Locked if none is: it lives elsewhere."""
+    until_s = time.monotonic() + _OTHERS_PATIENCE_S
+    while not is_supervised(tree):
+        if time.monotonic() > until_s:
+            raise Locked(last_words)
         time.sleep(0.01)
 
 
-def _is_fine(code: int) -> bool:
-    """It had nothing to do, a task failed, or another supervisor was faster."""
-    return code in (0, _TASK_FAILED, Locked.exit_code)
-
-
-def _last_words(tree: Tree, code: int, log_from: int) -> str:
+def _last_words(tree: Tree, log_from: int) -> str:
     with tree.supervisor_log.open("rb") as log:
         log.seek(log_from)
         text = log.read().decode("utf-8", "replace").strip()
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
     last = text.splitlines()[-1] if text else "it said nothing"
-    return (
-        f"the supervisor ended at once ({how}): {last.removeprefix('maos-sup: ')}; see {tree.supervisor_log}"
-    )
+    return last.removeprefix("maos-sup: ")

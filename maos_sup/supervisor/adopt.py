@@ -100,13 +100,14 @@ def renew_log(tree: Tree) -> None:
 
 def lay_ballast(tree: Tree) -> None:
     """Keep a little room for the errors and exits of a full disk; without it we do without."""
-    if tree.ballast.exists():
-        return
-    try:
-        with atomic.opened(tree.ballast, os.O_WRONLY | os.O_CREAT) as descriptor:
-            atomic.write_all(descriptor, bytes(BALLAST_BYTES))
-    except OSError:
-        disk.unlink(tree.ballast)
+    with suppress(OSError):
+        if tree.ballast.exists():
+            return
+        try:
+            with atomic.opened(tree.ballast, os.O_WRONLY | os.O_CREAT) as descriptor:
+                atomic.write_all(descriptor, bytes(BALLAST_BYTES))
+        except OSError:
+            disk.unlink(tree.ballast)
 
 
 def _place_before(tree: Tree) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ from looking; a failed sync begins a new life with a new journal (the old file i
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
+from maos_sup.supervisor.hold import Hold
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
@@ -32,8 +34,8 @@ from maos_sup.supervisor.wake import Wake
 from state_layout.errors import Locked, StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
-from state_layout.host.room import NO_ROOM, has_room
-from state_layout.host.triggers import TriggerReader, pull
+from state_layout.host.room import want_of_room
+from state_layout.host.triggers import pull, remove_stale_triggers, remove_triggers
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
@@ -41,6 +43,10 @@ from state_layout.tree import open_tree
 AGENT_ENTRY = "maos_sup.agents.runner:main"
 KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
 TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
+DEAF = (
+    "no trigger can be made in the runtime folder (XDG_RUNTIME_DIR, else TMPDIR, else /tmp): "
+    "edits and ends are noticed at the next tick"
+)
 MOST_ROUNDS = 20  # in one turn, before it looks up again
 
 
@@ -74,11 +80,14 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
                 life.note("restored", {"notes": list(place.notes)})
             notes = [*place.notes, *([finished] if finished else [])]
             phase = _Supervisor(tree, life, launcher=launcher, specs=specs, notes=notes).run()
+            remove_triggers(tree)  # who still lives makes his own again
+            remove_stale_triggers()
             return phase, specs
         finally:
             launcher.close()
     finally:
-        disk.unlink(tree.supervisor_handle)
+        with suppress(OSError):  # `run/` may be nobody's to enter
+            disk.unlink(tree.supervisor_handle)
         lock.release()
 
 
@@ -94,24 +103,24 @@ class _Supervisor:
         self._trouble: str | None = None
         self._news: dict[str, Any] | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
-        self._has_room = True
+        self._lacking: str | None = None  # what the disk has too little of
+        self._hold = Hold()
+        self._home_trouble: str | None = None  # with `run/`, on which nothing depends
         self._wake = Wake(tree)
         self._specs_due_s = self._due_s = 0.0  # when to look at them, and at everything, at the latest
         self._specs_tick_s = 0.0  # when to see whether they changed
         self._keep_by_s: float | None = None  # there are specs whose accepted copies are not written yet
 
     def run(self) -> Phase:
-        trigger = TriggerReader(self._tree, "supervisor")
         wake = self._wake
         wake.catch_signals()
-        wake.listen(trigger.fileno())
         wake.listen(self._launcher.fileno())
         was_woken = True
         try:
             while True:
-                is_general = trigger.drain() or wake.signalled or self._is_due()
+                is_general = wake.was_pulled() or wake.signalled or self._is_due()
                 if is_general:
-                    self._mend(trigger)
+                    wake.mend()
                 if was_woken or is_general:
                     finished = self._turn(leaving=wake.signalled, is_general=is_general)
                     if finished is not None:
@@ -119,14 +128,6 @@ class _Supervisor:
                 was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
         finally:
             wake.close()
-            trigger.close()
-
-    def _mend(self, trigger: TriggerReader) -> None:
-        """Be heard again where the trigger was removed."""
-        before = trigger.fileno()
-        if trigger.mend():
-            self._wake.forget(before)
-            self._wake.listen(trigger.fileno())
 
     @property
     def _tick_s(self) -> float:
@@ -135,12 +136,13 @@ class _Supervisor:
     def _is_due(self) -> bool:
         """Whether a tick at which nothing was heard has something to do.
 
-        Events may get lost, so everything is looked at every few ticks, and the specs on each tick where the
-        system does not tell of changes. A disk that fills up tells nobody, and soon has no room to say so.
+        Events may get lost, so everything is looked at every few ticks; on each tick where no trigger could
+        be made, and the specs where the system does not tell of changes. A disk that fills up tells nobody,
+        and soon has no room to say so.
         """
         if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home():
             return True
-        return has_room(self._tree) != self._has_room
+        return self._wake.is_deaf or want_of_room(self._tree.root) != self._lacking
 
     def _turn(self, *, leaving: bool, is_general: bool) -> Phase | None:
         """Look and act until there is nothing to do; the final phase if there is one.
@@ -152,7 +154,9 @@ class _Supervisor:
                 self._begin_again()
             return self._rounds(leaving=leaving, is_general=is_general)
         except StorageFull as error:
-            disk.unlink(self._tree.ballast)
+            self._hold.begin(time.monotonic())
+            with suppress(OSError):
+                disk.unlink(self._tree.ballast)
             self._complain(str(error))
         except StorageError as error:
             self._is_unsound = True
@@ -184,7 +188,11 @@ class _Supervisor:
     def _look(self, agents: AbstractSet[str], leaving: bool, *, is_general: bool) -> Observation:
         only = None if is_general else agents
         seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving, only=only)
-        self._has_room = seen.has_room
+        lacked, self._lacking = self._lacking, want_of_room(self._tree.root)
+        if lacked and not self._lacking:
+            self._hold.end()
+        if self._hold.is_on(seen.now_s):
+            seen = replace(seen, has_room=False)
         for agent, attempt in self._lookout.adopted:
             self._life.write("adopted", {"agent": agent, "attempt": attempt})
         self._lookout.adopted.clear()
@@ -200,7 +208,9 @@ class _Supervisor:
         if all(is_remembered_only(action) for action in actions):
             return [], None
         try:
-            return actions, apply(self._tree, self._launcher, actions)
+            phase = apply(self._tree, self._launcher, actions)
+            self._hold.end()
+            return actions, phase
         except StorageFull:
             self._life.memory = forget_what_was_asked(self._life.memory)
             raise
@@ -220,7 +230,7 @@ class _Supervisor:
 
     def _is_at_home(self) -> bool:
         """Whether `run/` still says who supervises; else it was deleted, and is made anew."""
-        if self._tree.supervisor_handle.exists():
+        if os.path.exists(self._tree.supervisor_handle):  # noqa: PTH110 - False where `run/` is unreadable
             return True
         self._specs_due_s = 0.0
         return False
@@ -245,8 +255,18 @@ class _Supervisor:
             return
         self._specs.record(self._life, now_s=seen.now_s)
         if seen.has_room:
-            stay(self._tree)
+            self._stay()
         self._keep_by_s = time.monotonic() if self._specs.is_unrecorded else None
+
+    def _stay(self) -> None:
+        """Say in `run/` who supervises; if that cannot be said there, then in a note."""
+        try:
+            stay(self._tree)
+            self._home_trouble = None
+        except StorageFull:
+            raise
+        except StorageError as error:
+            self._home_trouble = f"{error}; until then nobody is seen to live, and all goes on"
 
     def _publish(self, seen: Observation, finished: Phase | None) -> None:
         if finished is not None:
@@ -259,8 +279,8 @@ class _Supervisor:
         self._publish_news(self._news)
 
     def _publish_news(self, news: dict[str, Any]) -> None:
-        trouble = self._trouble or (None if self._has_room else NO_ROOM)
-        notes = [*self._notes, *self._notifier.troubles, *([trouble] if trouble else [])]
+        troubles = [self._trouble or self._lacking, self._home_trouble, DEAF if self._wake.is_deaf else None]
+        notes = [*self._notes, *self._notifier.troubles, *filter(None, troubles)]
         self._publisher.publish(
             news,
             specs=self._specs.digests,

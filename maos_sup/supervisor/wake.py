@@ -11,6 +11,8 @@ import signal
 from contextlib import suppress
 
 from maos_sup.supervisor.inotify import Folders
+from state_layout.errors import StorageError
+from state_layout.host.triggers import TriggerReader
 from state_layout.paths import Tree
 
 
@@ -24,6 +26,9 @@ class Wake:
         self._folders = Folders([tree.spec, tree.agent_specs, tree.task_specs, tree.approvals])
         if self._folders.fileno() >= 0:
             self._selector.register(self._folders.fileno(), selectors.EVENT_READ)
+        self._tree, self._trigger = tree, _trigger_of(tree)
+        if self._trigger is not None:
+            self.listen(self._trigger.fileno())
         self.signalled = False
         self.hinted = True  # something in `spec/` may have changed; whoever looks takes it back
 
@@ -32,13 +37,30 @@ class Wake:
         """Whether the system tells of changes in `spec/`."""
         return self._folders.fileno() >= 0
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether there is no trigger that agents and commands could pull."""
+        return self._trigger is None
+
+    def was_pulled(self) -> bool:
+        """Whether the trigger was pulled since the last time."""
+        return self._trigger is not None and self._trigger.drain()
+
+    def mend(self) -> None:
+        """Be heard again where the trigger was removed, or could not be made."""
+        if self._trigger is None:
+            self._trigger = _trigger_of(self._tree)
+            if self._trigger is not None:
+                self.listen(self._trigger.fileno())
+            return
+        before = self._trigger.fileno()
+        if self._trigger.mend():
+            self._selector.unregister(before)
+            self.listen(self._trigger.fileno())
+
     def listen(self, descriptor: int) -> None:
         """Wake when `descriptor` is readable. Whoever owns it drains it."""
         self._selector.register(descriptor, selectors.EVENT_READ)
-
-    def forget(self, descriptor: int) -> None:
-        """Listen to it no more; it may be closed by now."""
-        self._selector.unregister(descriptor)
 
     def catch_signals(self) -> None:
         """From now on TERM and INT set `signalled` and wake, instead of ending the process."""
@@ -58,6 +80,8 @@ class Wake:
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._folders.close()
+        if self._trigger is not None:
+            self._trigger.close()
         os.close(self._read_end)
         os.close(self._write_end)
 
@@ -68,3 +92,11 @@ class Wake:
 
     def _signalled(self, number: int, frame: object) -> None:
         self.signalled = True
+
+
+def _trigger_of(tree: Tree) -> TriggerReader | None:
+    """The supervisor's trigger; None where it cannot be made: no runtime folder, a full one, another's."""
+    try:
+        return TriggerReader(tree, "supervisor")
+    except StorageError:
+        return None

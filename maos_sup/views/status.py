@@ -11,7 +11,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from maos_sup.core.phases import agent_phase
 from maos_sup.core.tasks import UNFINISHED, merged, task_phases
 from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
-from state_layout.host.room import NO_ROOM, has_room
+from state_layout.host.room import want_of_room
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
 from state_layout.specs.read import SpecCache, SpecsRead
@@ -290,9 +289,9 @@ def _spec_errors(read: SpecsRead, supervisor: SupervisorSight) -> list[Status]:
 
 def _notes(tree: Tree, supervisor: SupervisorSight, sights: Iterable[AgentSight]) -> list[str]:
     told = [str(note) for note in supervisor.status.get("notes") or []]
-    with suppress(OSError):
-        if supervisor.pid is not None and not has_room(tree) and NO_ROOM not in told:
-            told.append(NO_ROOM)  # who has no room to say so is helped
+    lacking = want_of_room(tree.root) if supervisor.pid is not None else None
+    if lacking is not None and lacking not in told:
+        told.append(lacking)  # who has no room to say so is helped
     return told + [f"{sight.name}: {note}" for sight in sights for note in sight.notes if note not in told]
 
 

@@ -6,10 +6,13 @@ Losing one costs latency only, so a writer ignores every error. The folder is re
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
+import time
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from state_layout.errors import StorageError, storage_error
@@ -17,14 +20,21 @@ from state_layout.paths import Tree
 
 _FIFO_MODE, _FOLDER_MODE = 0o600, 0o700
 _READ_AND_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+MOST_SWEPT = 200  # folders, whenever an orchestration ends
+_YOUNG_S = 60.0
 MOST_OPEN = 64  # triggers that one writer keeps open
 
 
 def trigger_folder(tree: Tree) -> Path:
     """The folder of this tree's triggers."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"
     found = tree.root.stat()
-    return Path(runtime) / f"maos-sup-{os.getuid()}" / f"{found.st_dev}-{found.st_ino}"
+    return _runtime_folder() / f"{found.st_dev}-{found.st_ino}"
+
+
+def _runtime_folder() -> Path:
+    """The folder of the triggers of all trees of this user."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"
+    return Path(runtime) / f"maos-sup-{os.getuid()}"
 
 
 def trigger_path(tree: Tree, reader: str) -> Path:
@@ -135,11 +145,39 @@ class TriggerReader:
 def remove_triggers(tree: Tree) -> None:
     """Remove the triggers of a tree that nobody works on any more. Never raises."""
     with suppress(OSError):
-        folder = trigger_folder(tree)
-        for path in folder.iterdir():
-            if stat.S_ISFIFO(path.lstat().st_mode):
-                path.unlink(missing_ok=True)
-        folder.rmdir()
+        _remove(trigger_folder(tree))
+
+
+def remove_stale_triggers(*, most: int = MOST_SWEPT) -> None:
+    """Remove the triggers of up to `most` other trees on which nobody listens any more. Never raises.
+
+    A reader keeps its FIFO open, so one without a reader is nobody's, unless it is being made just now.
+    """
+    with suppress(OSError):
+        newest_s = time.time() - _YOUNG_S
+        for folder in islice(_runtime_folder().iterdir(), most):
+            with suppress(OSError):
+                if folder.lstat().st_mtime < newest_s and not any(map(_has_reader, folder.iterdir())):
+                    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of FIFOs. Raises OSError where it holds anything else."""
+    for path in folder.iterdir():
+        if stat.S_ISFIFO(path.lstat().st_mode):
+            path.unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _has_reader(fifo: Path) -> bool:
+    """Whether somebody listens, or this is no FIFO at all."""
+    if not stat.S_ISFIFO(fifo.lstat().st_mode):
+        return True
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW))
+    except OSError as cause:
+        return cause.errno != errno.ENXIO
+    return True
 
 
 def _open_fifo(path: Path) -> int:

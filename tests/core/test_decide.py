@@ -113,6 +113,13 @@ def test_a_full_disk_starts_nothing() -> None:
     assert decide(replace(observation({"a": seen()}), has_room=False), Memory()) == []
 
 
+@pytest.mark.parametrize("memory", [Memory(), Memory(agents={"a": AgentMemory(submitted=3)})], ids=str)
+def test_a_death_on_a_full_disk_waits_for_room(memory: Memory) -> None:
+    dead = observation({"a": seen(last_attempt=3)})
+    assert decide(replace(dead, has_room=False), memory) == []
+    assert decide(dead, memory) != []
+
+
 def test_a_silent_death_is_sealed_judged_and_answered_with_one_look() -> None:
     dead = observation({"a": seen(last_attempt=3)})
     assert decide_ahead(dead, Memory()) == [

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 from orchestra import wait_for
 
-FILLER = "filler"
+FILLER, FILES = "filler", "files"
 
 
 class SmallDisk:
@@ -32,6 +33,17 @@ class SmallDisk:
                 except OSError as error:
                     assert error.errno == errno.ENOSPC, error
 
+    def fill_with_files(self) -> None:
+        """Leave room for bytes, but for no further file."""
+        (self.folder / FILES).mkdir()
+        with suppress(OSError):
+            for number in count():
+                (self.folder / FILES / str(number)).touch()
+
+    def remove_files(self) -> None:
+        """Undo `fill_with_files`."""
+        shutil.rmtree(self.folder / FILES, ignore_errors=True)
+
     def make_room(self) -> None:
         (self.folder / FILLER).unlink(missing_ok=True)
 
@@ -41,10 +53,11 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path, *, size: str = "16m") -> Iterator[SmallDisk]:
+def small_disk(folder: Path, *, size: str = "16m", files: int = 4000) -> Iterator[SmallDisk]:
     """Mount one at `folder`; skips the test where that is not allowed."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
+    options = f"size={size},nr_inodes={files},mode=700"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
         done = subprocess.run(mount, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from disks import SmallDisk, small_disk
 from orchestra import Orchestra
+from processes import kill
 from troupe import TALKERS, Troupe
 from verdict import problems
+
+from state_layout.host.triggers import pull
 
 GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 
@@ -85,6 +88,30 @@ def test_nothing_is_started_without_room_and_all_is_when_there_is(
     orchestra.wait_rest("done")
     assert orchestra.output("bob") == "hi\n"
     assert orchestra.attempts()["bob"] == 1
+    orchestra.assert_sound()
+
+
+@pytest.mark.parametrize("victims", [("ann",), ("ann", "bob")], ids=str)
+def test_no_file_left_to_make_is_waited_for_like_no_byte(
+    orchestra: Orchestra, disk: SmallDisk, victims: tuple[str, ...]
+) -> None:
+    orchestra.start({"ann": GATED, "bob": GATED}, restart={"max": 2, "window_s": 600, "backoff_s": 0.01})
+    pids = orchestra.wait_alive()
+    disk.fill_with_files()
+    kill(*(pids[name] for name in victims))
+    orchestra.wait(lambda: complaint(orchestra), "status tells of it")
+    orchestra.wait(lambda: not set(victims) & set(orchestra.pids()), "they are gone")
+    before = len(orchestra.events("submit", "seal", "restart", "gave_up"))
+    told = orchestra.tree.supervisor_status.stat().st_mtime_ns
+    for name in victims:  # what wakes the supervisor makes it look, not act
+        pull(orchestra.tree, "supervisor")
+        orchestra.do("send", "--to", name, "hello")
+    assert len(orchestra.events("submit", "seal", "restart", "gave_up")) == before, told
+    disk.remove_files()
+    orchestra.say("go")
+    orchestra.wait_rest("done", deadline_s=60)
+    assert not orchestra.events("gave_up")
+    assert all(count <= 3 for count in orchestra.attempts().values())
     orchestra.assert_sound()
 
 
