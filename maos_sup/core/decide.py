@@ -25,8 +25,9 @@ from maos_sup.core.model import (
     Seal,
     Submit,
 )
+from maos_sup.core.phases import resting_phase, stops_for_failure
 from maos_sup.core.restart import judge_death
-from maos_sup.core.tasks import UNFINISHED, agent_want, merged, ready_tasks, task_phases
+from maos_sup.core.tasks import agent_want, merged, ready_tasks, task_phases
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, Want
 
 _HOPELESS = frozenset({ExitReason.DAMAGED})
@@ -56,7 +57,7 @@ def decide(seen: Observation, memory: Memory) -> list[Action]:
         return deaths
     outcomes = all_outcomes(seen, memory)
     phases = task_phases(seen.specs, outcomes)
-    stopping = seen.leaving or _is_stopping(seen, phases)
+    stopping = seen.leaving or stops_for_failure(seen.specs, phases)
     actions: list[Action] = []
     free_slots = seen.specs.orchestration.limits.max_agents - _busy(seen)
     for name, spec in seen.specs.agents.items():
@@ -86,15 +87,7 @@ def final_phase(seen: Observation, memory: Memory) -> Phase | None:
     if seen.leaving:
         return Phase.INTERRUPTED
     phases = task_phases(seen.specs, all_outcomes(seen, memory))
-    left = [task for task, phase in phases.items() if phase in UNFINISHED]
-    if not left:
-        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
-    if seen.specs.orchestration.want is Want.STOP:
-        return Phase.STOPPED
-    if _is_stopping(seen, phases):
-        return Phase.FAILED
-    wants = [agent.want for task in left if (agent := seen.specs.agents.get(seen.specs.tasks[task].agent))]
-    return Phase.STOPPED if wants and all(want is Want.STOP for want in wants) else None
+    return resting_phase(seen.specs, phases)
 
 
 def _busy(seen: Observation) -> int:
@@ -104,10 +97,6 @@ def _busy(seen: Observation) -> int:
         or (observed.process is Process.UNKNOWN and not (seen.leaving and observed.unknown_s > _PATIENCE_S))
         for observed in seen.agents.values()
     )
-
-
-def _is_stopping(seen: Observation, phases: Mapping[str, TaskPhase]) -> bool:
-    return seen.specs.orchestration.limits.on_failure == "stop" and TaskPhase.FAILED in phases.values()
 
 
 def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from maos_sup.core.liveness import Liveness
 from maos_sup.core.model import AgentMemory, AgentObserved, Process
@@ -40,8 +40,39 @@ def agent_phase(
     return AgentPhase.ASKING if TaskPhase.ASKING in mine else AgentPhase.WAITING
 
 
-def orchestration_phase(want: Want, phases: Collection[TaskPhase], *, is_anyone_alive: bool) -> Phase:
-    """The phase of a supervised orchestration that has not finished."""
-    if want is Want.RUN or is_anyone_alive or not UNFINISHED & set(phases):
+def orchestration_phase(
+    specs: Specs, phases: Mapping[str, TaskPhase], *, is_anyone_alive: bool, is_supervised: bool
+) -> Phase:
+    """The phase of the orchestration, whoever asks: what it came to, then what is wanted, then who is there.
+
+    `phases` are those of all tasks; `is_anyone_alive`: an agent has a process, or may have one.
+    """
+    if is_anyone_alive:
         return Phase.RUNNING
-    return Phase.PAUSED if want is Want.PAUSE else Phase.STOPPED
+    rest = resting_phase(specs, phases)
+    if rest is not None:
+        return rest
+    if specs.orchestration.want is Want.PAUSE:
+        return Phase.PAUSED
+    return Phase.RUNNING if is_supervised else Phase.INTERRUPTED
+
+
+def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None:
+    """The phase in which it ends when nobody works any more; None: there is work that is not to be stopped.
+
+    What it came to stands above what is wanted: `stop` after a failure that stops everything changes nothing.
+    """
+    left = [specs.tasks[task] for task, phase in phases.items() if phase in UNFINISHED]
+    if not left:
+        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
+    if stops_for_failure(specs, phases):
+        return Phase.FAILED
+    wants = {specs.agents[task.agent].want for task in left if task.agent in specs.agents}
+    if specs.orchestration.want is Want.STOP or wants == {Want.STOP}:
+        return Phase.STOPPED
+    return None
+
+
+def stops_for_failure(specs: Specs, phases: Mapping[str, TaskPhase]) -> bool:
+    """Whether a task failed and that is to stop all others."""
+    return specs.orchestration.limits.on_failure == "stop" and TaskPhase.FAILED in phases.values()

@@ -25,8 +25,9 @@ def snapshot(seen: Observation, memory: Memory, *, final: Phase | None) -> dict[
     outcomes = all_outcomes(seen, memory)
     phases = task_phases(seen.specs, outcomes)
     is_anyone_alive = any(agent.process is not Process.GONE for agent in seen.agents.values())
-    want = seen.specs.orchestration.want
-    phase = final or orchestration_phase(want, phases.values(), is_anyone_alive=is_anyone_alive)
+    phase = final or orchestration_phase(
+        seen.specs, phases, is_anyone_alive=is_anyone_alive, is_supervised=True
+    )
     return {
         "phase": phase,
         "agents": {name: _agent(seen, memory, name, phases) for name in seen.specs.agents},

@@ -11,18 +11,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.phases import agent_phase
+from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import UNFINISHED, merged, task_phases
 from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
 from state_layout.host.room import want_of_room
 from state_layout.paths import Tree
-from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec, Want
+from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec
 from state_layout.specs.read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
@@ -73,7 +74,12 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "id": orchestration.id,
         "request": orchestration.request,
         "want": orchestration.want,
-        "phase": phase_of(specs, phases, is_supervised=supervisor.pid is not None, sights=sights),
+        "phase": orchestration_phase(
+            specs,
+            phases,
+            is_anyone_alive=any(sight.pid is not None for sight in sights.values()),
+            is_supervised=supervisor.pid is not None,
+        ),
         "directory": str(tree.root),
         "project": orchestration.project,
         "budget": {
@@ -89,27 +95,6 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "notes": _notes(tree, supervisor, sights.values()),
         "counts": _counts(agents, tasks),
     }
-
-
-def phase_of(
-    specs: Specs, phases: Mapping[str, TaskPhase], *, is_supervised: bool, sights: Mapping[str, AgentSight]
-) -> Phase:
-    """The phase of the orchestration: settled first, then what is wanted, then who is there to do it."""
-    is_busy = any(sight.pid is not None for sight in sights.values())
-    has_failed = TaskPhase.FAILED in phases.values()
-    left = [specs.tasks[task] for task, phase in phases.items() if phase in UNFINISHED]
-    if is_busy:
-        return Phase.RUNNING
-    if not left:
-        return Phase.FAILED if has_failed else Phase.DONE
-    if specs.orchestration.limits.on_failure == "stop" and has_failed:
-        return Phase.FAILED
-    wants = {specs.agents[task.agent].want for task in left if task.agent in specs.agents}
-    if specs.orchestration.want is Want.STOP or wants == {Want.STOP}:
-        return Phase.STOPPED
-    if specs.orchestration.want is Want.PAUSE:
-        return Phase.PAUSED
-    return Phase.RUNNING if is_supervised else Phase.INTERRUPTED
 
 
 def _place(task: TaskSpec) -> tuple[float, list[tuple[int, str]]]:
