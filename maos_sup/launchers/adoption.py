@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from pathlib import Path
 
+from maos_sup.system.locks import lock_holder
 from maos_sup.system.targets import Target
 from state_layout.host.identity import Handle, handle_of, open_process, read_handle
-from state_layout.host.marks import NO_ONES, mark_prefix, read_mark, read_raw
+from state_layout.host.marks import NO_ONES, mark_prefix, read_mark
 from state_layout.paths import Tree
 
 
@@ -27,21 +26,6 @@ def find_process(tree: Tree, agent: str) -> Target | None:
                 found.close()
                 return None
         return found
-    return None
-
-
-def lock_holder(lock: Path) -> int | None:
-    """Who holds the `flock` on `lock`, as the kernel tells it; None if nobody, or if it does not tell."""
-    try:
-        found = lock.stat()
-        lines = read_raw("/proc/locks").decode("ascii", "replace").splitlines()
-    except OSError:
-        return None
-    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == place and int(fields[4]) > 0:
-            return int(fields[4])
     return None
 
 
