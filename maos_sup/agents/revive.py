@@ -15,8 +15,9 @@ from maos_sup.agents.work import outside_environment
 from maos_sup.system.linux import become_subreaper
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
+from state_layout.files.locks import is_free
 from state_layout.files.reading import read_record
-from state_layout.host.identity import is_alive, read_handle, tree_place
+from state_layout.host.identity import is_alive, is_of_other_namespace, read_handle, tree_place
 from state_layout.paths import Tree
 
 _FORK = '"$@" </dev/null & :'
@@ -31,6 +32,9 @@ def is_supervised(tree: Tree) -> bool:
     handle = read_handle(tree.supervisor_handle)
     if handle is None or place != tree_place(tree):
         return False
+    if is_of_other_namespace(handle):
+        with suppress(StorageError):
+            return not is_free(tree.supervisor_lock)
     return is_alive(handle) is not False
 
 

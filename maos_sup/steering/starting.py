@@ -51,7 +51,13 @@ def start_supervisor(tree: Tree) -> Started:
 
     Raises LayoutError with the last words of one that ended at once, Locked where another lives elsewhere.
     """
-    if is_supervised(tree):
+    supervisor = see_supervisor(tree)
+    if supervisor.elsewhere is not None:
+        raise Locked(
+            f"{tree.root}: is supervised already, elsewhere: {supervisor.elsewhere}; edits act there; "
+            "watch with 'maos-sup attach'"
+        )
+    if supervisor.pid is not None:
         return Started(None)
     before = _published(tree)
     refuse_links(tree.root, tree.run)

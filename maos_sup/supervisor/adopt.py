@@ -18,6 +18,7 @@ from state_layout.files import atomic, codec, disk
 from state_layout.files.fence import refuse_links
 from state_layout.files.locks import LifeLock, is_free, take_life_lock
 from state_layout.files.reading import read_record
+from state_layout.host.elsewhere import moves_under_another_name, place_of
 from state_layout.host.identity import own_handle, read_handle, tree_place
 from state_layout.paths import Tree
 from state_layout.records import Specs
@@ -42,10 +43,22 @@ def take_tree(tree: Tree) -> LifeLock:
         lock = take_life_lock(tree.supervisor_lock)
     except Locked as error:
         handle = read_handle(tree.supervisor_handle)
-        holder = f"process {handle.pid}" if handle is not None else "another process"
+        holder = place_of(handle) if handle is not None else "another process"
         raise Locked(f"{tree.root}: supervised by {holder} already; use 'maos-sup attach'") from error
+    _refuse_other_name(tree, lock)
     say_who_we_are(tree)
     return lock
+
+
+def _refuse_other_name(tree: Tree, lock: LifeLock) -> None:
+    """Raise Locked where this is no copy, but another name of a tree that is worked on."""
+    before = _place_before(tree)
+    if before is None or before == tree_place(tree):
+        return
+    where = moves_under_another_name(tree)
+    if where is not None:
+        lock.release()
+        raise Locked(f"{tree.root}: is worked on already by {where}; use that name, or stop it there first")
 
 
 def _refuse_links(tree: Tree) -> None:

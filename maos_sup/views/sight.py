@@ -13,10 +13,13 @@ from typing import Any
 
 from maos_sup.core.memory import memory_after
 from maos_sup.core.model import AgentObserved, Memory, Process
+from maos_sup.system.locks import lock_holder
 from maos_sup.views.files import last_number, numbers, read_object
-from state_layout.errors import LayoutError
+from state_layout.errors import LayoutError, StorageError
 from state_layout.files.journal import Reader
-from state_layout.host.identity import is_alive, read_handle
+from state_layout.files.locks import is_free
+from state_layout.host.elsewhere import place_of, works_under_another_name
+from state_layout.host.identity import is_alive, is_of_other_namespace, read_handle
 from state_layout.host.marks import mark_prefix, read_mark, tree_place
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, supervisor_snapshot
 from state_layout.paths import Tree
@@ -56,6 +59,7 @@ class SupervisorSight:
     life: int
     status: dict[str, Any]
     memory: Memory = field(default_factory=Memory)
+    elsewhere: str | None = None  # where it runs, if it was not started to be seen from here
 
 
 def is_here(tree: Tree) -> bool:
@@ -67,10 +71,20 @@ def is_here(tree: Tree) -> bool:
     try:
         if host is None:
             return _has_marked_process(tree)
-        place = tree_place(tree)
+        if all(host.get(key) == value for key, value in tree_place(tree).items()):
+            return True
     except OSError:
         return False
-    return all(host.get(key) == value for key, value in place.items())
+    return works_under_another_name(tree) is not None
+
+
+def _is_at_home(tree: Tree) -> bool:
+    """Whether `run/host.json` names this very place."""
+    host = read_object(tree.host) or {}
+    try:
+        return all(host.get(key) == value for key, value in tree_place(tree).items())
+    except OSError:
+        return False
 
 
 def _has_marked_process(tree: Tree) -> bool:
@@ -84,10 +98,10 @@ def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:
     """Look at one agent; `here` is what `is_here` said."""
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
-    pid = _living_pid(tree.handle(name), here=here)
+    pid, place = _living_pid(tree.handle(name), paths.lock, here=here)
     status = agent_snapshot(read_object(paths.status))
     ended = exit_snapshot(read_object(paths.attempt(attempt).exit)) if attempt and pid is None else None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
     if attempt and pid is None and not _covers(status, ended, attempt):
         status, notes = _status_from_journals(tree, name, status)
     return AgentSight(
@@ -103,16 +117,35 @@ def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:
 
 def see_supervisor(tree: Tree) -> SupervisorSight:
     """Look at the supervisor."""
-    pid = _living_pid(tree.supervisor_handle, here=is_here(tree))
+    pid, place = _living_pid(tree.supervisor_handle, tree.supervisor_lock, here=is_here(tree))
+    if pid is not None and place is None:
+        place = works_under_another_name(tree) if not _is_at_home(tree) else None
     life = last_number(tree.lives)
     status = supervisor_snapshot(read_object(tree.supervisor_status))
     memory = Memory() if pid is not None and status.get("life") == life else _memory(tree)
-    return SupervisorSight(pid=pid, life=life, status=status, memory=memory)
+    return SupervisorSight(pid=pid, life=life, status=status, memory=memory, elsewhere=place)
 
 
-def _living_pid(handle_file: Path, *, here: bool) -> int | None:
+def _living_pid(handle_file: Path, lock: Path, *, here: bool) -> tuple[int | None, str | None]:
+    """The living process that a handle names, and where it is if that is not here.
+
+    The pids of another namespace mean nothing here: there, and only there, the lock is asked.
+    """
     handle = read_handle(handle_file) if here else None
-    return handle.pid if handle is not None and is_alive(handle) else None
+    if handle is None:
+        return None, None
+    if is_alive(handle):
+        return handle.pid, None
+    if is_of_other_namespace(handle) and _is_held(lock):
+        return lock_holder(lock) or handle.pid, place_of(handle)
+    return None, None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        return not is_free(lock)
+    except StorageError:
+        return False
 
 
 def _covers(status: dict[str, Any], ended: dict[str, Any] | None, attempt: int) -> bool:

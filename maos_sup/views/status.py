@@ -277,6 +277,8 @@ def _notes(tree: Tree, supervisor: SupervisorSight, sights: Iterable[AgentSight]
     lacking = want_of_room(tree.root) if supervisor.pid is not None else None
     if lacking is not None and lacking not in told:
         told.append(lacking)  # who has no room to say so is helped
+    if supervisor.elsewhere is not None:
+        told.append(f"the supervisor runs elsewhere: {supervisor.elsewhere}")
     return told + [f"{sight.name}: {note}" for sight in sights for note in sight.notes if note not in told]
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "boot_id",
     "handle_of",
     "is_alive",
+    "is_of_other_namespace",
     "mark_of",
     "open_pidfd",
     "open_process",
@@ -48,6 +49,8 @@ class Handle:
     pidfd_inode: int  # 0: this system has no pidfd
     attempt: int
     program_pid: int | None = None
+    pid_ns: int = 0  # inode of the pid namespace that the numbers are of; 0: not told
+    host: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {key: value for key, value in fields_of(self).items() if value is not None}
@@ -63,6 +66,9 @@ class Handle:
         numbers = ("pid", "start_time", "pidfd_inode", "attempt")
         if not isinstance(known["boot_id"], str) or any(type(known[key]) is not int for key in numbers):
             raise ValueError("no handle: boot_id, pid, start_time, pidfd_inode or attempt is missing")
+        known["pid_ns"], known["host"] = known["pid_ns"] or 0, known["host"] or ""
+        if type(known["pid_ns"]) is not int or not isinstance(known["host"], str):
+            raise ValueError("no handle: pid_ns is a whole number, host a text")
         if known["pid"] <= 0 or not isinstance(known["program_pid"], int | None):
             raise ValueError("no handle: pids are whole numbers above 0")
         return cls(**known)
@@ -89,7 +95,9 @@ def own_handle(attempt: int) -> Handle:
     """The handle of this process."""
     handle = handle_of(os.getpid(), attempt=attempt)
     if handle is None:  # no /proc: nothing can be checked later, so nothing is claimed
-        return Handle(boot_id=boot_id(), pid=os.getpid(), start_time=0, pidfd_inode=0, attempt=attempt)
+        return Handle(
+            boot_id=boot_id(), pid=os.getpid(), start_time=0, pidfd_inode=0, attempt=attempt, host=_host()
+        )
     return handle
 
 
@@ -104,6 +112,8 @@ def handle_of(pid: int, *, attempt: int) -> Handle | None:
         start_time=stat.start_time,
         pidfd_inode=_inode_of(pid),
         attempt=attempt,
+        pid_ns=_pid_namespace(),
+        host=_host(),
     )
 
 
@@ -119,10 +129,13 @@ def is_alive(handle: Handle) -> bool | None:
     """Whether that very process runs: False if it ended or another has its pid now, None if unknown.
 
     A handle of an earlier boot (or of another host) is not alive here. The handle of a copied tree may
-    name a living process of the original: compare `run/host.json` first.
+    name a living process of the original: compare `run/host.json` first. Of another pid namespace nothing is
+    known: its numbers mean others here.
     """
     if handle.boot_id != boot_id():
         return False
+    if is_of_other_namespace(handle):
+        return None
     if not _can_look():
         return None
     try:
@@ -142,7 +155,7 @@ def open_process(handle: Handle) -> int | None:
     Returns -1 for a living process on a system without pidfd. The caller closes it. Raises OSError if it
     cannot be told (no descriptor left).
     """
-    if handle.boot_id != boot_id():
+    if handle.boot_id != boot_id() or is_of_other_namespace(handle):
         return None
     try:
         descriptor = open_pidfd(handle.pid)
@@ -156,6 +169,25 @@ def open_process(handle: Handle) -> int | None:
         if not is_same:
             os.close(descriptor)
     return descriptor if is_same else None
+
+
+def is_of_other_namespace(handle: Handle) -> bool:
+    """Whether the numbers in `handle` are of another pid namespace of this machine: a container's, say."""
+    return handle.boot_id == boot_id() and bool(handle.pid_ns) and handle.pid_ns != _pid_namespace()
+
+
+@cache
+def _pid_namespace() -> int:
+    """The inode that names our pid namespace; 0 where there is none."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - a file of /proc
+    except OSError:
+        return 0
+
+
+@cache
+def _host() -> str:
+    return os.uname().nodename
 
 
 def read_stat(pid: int) -> ProcessStat | None:

@@ -149,4 +149,4 @@ def test_missing_handle_is_unknown(tmp_path: Path) -> None:
 
 
 def test_unknown_keys_of_a_handle_are_ignored() -> None:
-    assert Handle.from_json({**own_handle(1).to_json(), "host": "x"}) == own_handle(1)
+    assert Handle.from_json({**own_handle(1).to_json(), "colour": "red"}) == own_handle(1)
