@@ -130,7 +130,8 @@ class Inbox:
         if news.problem is not None:
             self._tell(f"{self._shown(file)}: {news.problem}")
         if news.is_moved:
-            self._tell(f"{self._shown(file)}: edited before byte {mark[1]}; going on after what was read")
+            how = "begun anew; all of it is read" if news.is_anew else "going on after what was read"
+            self._tell(f"{self._shown(file)}: edited before byte {mark[1]}; {how}")
         messages: list[Message] = []
         for entry in news.entries:
             if len(messages) == room:

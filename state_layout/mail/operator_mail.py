@@ -27,6 +27,7 @@ from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES, Message
 
 LARGEST_BYTES = 1 << 26
+_EMPTIED = "emptied:"  # before the hash in a mark: there was nothing in the file any more
 _SEAM = re.compile(rb"\}\s*\{")
 _LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
 
@@ -47,6 +48,7 @@ class News:
     entries: list[Entry]
     mark: Mark
     is_moved: bool = False
+    is_anew: bool = False  # it holds nothing of what was read
     problem: str | None = None
 
 
@@ -58,6 +60,9 @@ def read_operator_file(path: Path, mark: Mark, *, to: str) -> News:
         return News(entries=[], mark=mark)
     except Unreadable as reason:
         return News(entries=[], mark=mark, problem=str(reason))
+    if mark[0] and not data.strip():
+        emptied = _EMPTIED + mark[2].removeprefix(_EMPTIED)
+        return News(entries=[], mark=(mark[0], 0, emptied), is_moved=mark[1] > 0, is_anew=True)
     is_place = mark[1] > 0 or mark[0] == 0
     stands = is_place and mark[1] <= len(data) and _hash_at(data, mark[1]) == mark[2]
     start = mark[1] if stands else _found_again(data, mark)
@@ -65,7 +70,9 @@ def read_operator_file(path: Path, mark: Mark, *, to: str) -> News:
     end = entries[-1].mark if entries else (mark[0], start, _hash_at(data, start))
     if not data[end[1] :].strip():
         end = (end[0], len(data), end[2])
-    return News(entries=entries, mark=end, is_moved=not stands and mark[1] > 0)
+    return News(
+        entries=entries, mark=end, is_moved=not stands and mark[1] > 0, is_anew=not stands and start == 0
+    )
 
 
 def append_operator_message(
@@ -192,16 +199,24 @@ def _hash_at(data: bytes, offset: int) -> str:
 
 
 def _found_again(data: bytes, mark: Mark) -> int:
-    """Where to go on in a file that was edited: after the last line read, else after as many lines."""
+    """Where to go on in a file that was edited: after the last line read, else after as many lines.
+
+    One that was empty meanwhile may be what an editor was about to save. A file that has neither that line
+    nor more lines and bytes than were read was begun anew (`>` for `>>`): all of it is read, since a message
+    that comes twice does less harm than one that is lost.
+    """
     offset, count, after_count = 0, 0, 0
-    found = -1
+    found, last = -1, mark[2].removeprefix(_EMPTIED)
     for line in data.split(b"\n"):
         offset = min(offset + len(line) + 1, len(data))
         if not line.strip():
             continue
         count += 1
-        if sha256(line.strip()).hexdigest()[:12] == mark[2]:
+        if sha256(line.strip()).hexdigest()[:12] == last:
             found = offset
         if count <= mark[0]:
             after_count = offset
-    return found if found >= 0 else after_count
+    if found >= 0:
+        return found
+    is_anew = count <= mark[0] or len(data) < mark[1] or mark[2] != last
+    return 0 if is_anew else after_count

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lives import make_tree
 
 from state_layout.errors import BadInput, StorageError, StorageFull
-from state_layout.files import disk
+from state_layout.files import codec, disk
 from state_layout.lives.history import Mark
 from state_layout.mail import operator_mail
 from state_layout.mail.inbox import Inbox
@@ -150,12 +150,41 @@ def test_edit_of_what_was_read_neither_doubles_nor_loses(edited: bytes, texts: l
     path.write_bytes(b'{"text":"a"}\n{"text":"b"}\n')
     mark = read(path)[2]
     path.write_bytes(edited)
-    if edited == b'{"text":"c"}\n':  # a and b were deleted, which nothing in the file tells
-        assert read(path, mark)[0] == []
-        with path.open("ab") as file:
-            file.write(b'{"text":"d"}\n{"text":"e"}\n')
-        return
     assert read(path, mark)[0] == texts
+
+
+@pytest.mark.parametrize(
+    "anew",
+    [
+        [b'{"text":"x"}\n'],
+        [b'{"text":"a longer one than all that was there before"}\n'],
+        [b'{"text":"x"}\n{"text":"y"}\n{"text":"z"}'],
+        [b'{"t":"x"}\n', b'{"text":"y"}\n'],
+        [b"", b'{"text":"x"}\n{"text":"y"}\n{"text":"z"}\n{"text":"4"}\n{"text":"5"}\n'],
+    ],
+)
+def test_a_file_that_was_begun_anew_is_read_from_its_beginning(anew: list[bytes], path: Path) -> None:
+    path.write_bytes(b'{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n')
+    got, _, mark = read(path)
+    wanted = [*got]
+    for data in anew:
+        path.write_bytes(data)
+        texts, _, mark = read(path, mark)
+        got += texts
+        wanted += [codec.decode(line).get("text") for line in data.splitlines()]
+    with path.open("ab") as file:
+        file.write(b'{"text":"last"}\n')
+    got += read(path, mark)[0]
+    assert got == [*filter(None, wanted), "last"]
+
+
+def test_a_file_that_an_editor_empties_and_writes_again_is_no_new_one(path: Path) -> None:
+    path.write_bytes(b'{"text":"a"}\n{"text":"b"}\n')
+    mark = read(path)[2]
+    for data in (b"", b"\n", b'{"text":"b"}\n{"text":"c"}\n'):
+        path.write_bytes(data)
+        texts, _, mark = read(path, mark)
+    assert texts == ["c"]
 
 
 def test_edit_is_told_once_and_numbers_go_on(tree: Tree, path: Path) -> None:
@@ -177,8 +206,6 @@ def test_edit_is_told_once_and_numbers_go_on(tree: Tree, path: Path) -> None:
 )
 def test_growing_file_gives_each_message_once(texts: list[str], ends: list[str], cuts: list[int]) -> None:
     from tempfile import TemporaryDirectory
-
-    from state_layout.files import codec
 
     parts = [codec.encode({"text": text}) + end.encode() for text, end in zip(texts, ends, strict=False)]
     whole = b"".join(parts)
