@@ -118,12 +118,19 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`."""
+    """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
+    `max_without_progress` in a row."""
 
     max: int = 5
     window_s: float = 60.0
     backoff_s: float = 0.5
     backoff_max_s: float = 30.0
+    max_without_progress: int | None = None  # None: 10, or `max` if that is more
+
+    @property
+    def most_fruitless(self) -> int:
+        """How many restarts in a row may gain nothing."""
+        return max(10, self.max) if self.max_without_progress is None else self.max_without_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

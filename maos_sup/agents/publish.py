@@ -91,6 +91,7 @@ class Publisher:
             "tasks": {name: self._task(name, fields_of(outcome)) for name, outcome in history.tasks.items()},
             "sent": history.sent_count,
             "received": history.received,
+            "gains": history.gains,
             "marks": {key: mark[0] for key, mark in history.marks.items()},
             "mail_marks": {key: list(mark) for key, mark in history.marks.items()},
             "questions": list(history.questions.values()),

@@ -123,11 +123,23 @@ def _judged(seen: Observation, memory: Memory, name: str) -> Action:
     if spec is None:
         return Acknowledge(agent=name, attempt=ended, reason=reason)
     ages = tuple(seen.now_s - moment for moment in known.restarted_s)
-    verdict = judge_death(spec.restart, ages, chance=seen.chance)
+    gains = known.gains if observed.gains is None else observed.gains
+    fruitless = 0 if observed.gains is None or gains > known.gains else known.fruitless + 1
+    verdict = judge_death(spec.restart, ages, chance=seen.chance, fruitless=fruitless)
+    if verdict.is_fruitless:
+        text = f"{text}; it died {fruitless} times in a row without progress"
     if verdict.gives_up or reason in _HOPELESS:
         tasks = _tasks_to_fail(seen, memory, name)
         return GiveUp(agent=name, attempt=ended, reason=text, tasks=tasks)
-    return Delay(agent=name, attempt=ended, reason=text, delay_s=verdict.delay_s, ages_s=verdict.ages_s)
+    return Delay(
+        agent=name,
+        attempt=ended,
+        reason=text,
+        delay_s=verdict.delay_s,
+        ages_s=verdict.ages_s,
+        fruitless=fruitless,
+        gains=gains,
+    )
 
 
 def _ending_text(observed: AgentObserved, reason: ExitReason) -> str:

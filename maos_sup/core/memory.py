@@ -84,9 +84,11 @@ def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemor
                 restarted_s=tuple(now_s - age for age in action.ages_s),
                 not_before_s=now_s + action.delay_s,
                 reason=action.reason,
+                fruitless=action.fruitless,
+                gains=action.gains,
             )
         case GiveUp():
-            return replace(known, restarted_s=(), not_before_s=0.0, reason=action.reason)
+            return replace(known, restarted_s=(), fruitless=0, not_before_s=0.0, reason=action.reason)
         case End():
             return replace(known, ending=action.ending, reason=action.reason)
         case _:
@@ -130,6 +132,8 @@ def from_record(fields: dict[str, Any]) -> Action | None:
                 reason=str(fields["reason"]),
                 delay_s=float(fields["delay_s"]),
                 ages_s=tuple(map(float, fields["ages_s"])),
+                fruitless=int(fields.get("fruitless", 0)),
+                gains=int(fields.get("gains", 0)),
             )
         case "gave_up":
             return GiveUp(
@@ -160,6 +164,8 @@ def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
                 "ages_s": [round(now_s - moment, 3) for moment in known.restarted_s],
                 "ending": known.ending,
                 "reason": known.reason,
+                "fruitless": known.fruitless,
+                "gains": known.gains,
             }
             for name, known in memory.agents.items()
         },
@@ -195,6 +201,8 @@ def memory_from_json(value: dict[str, Any], *, now_s: float) -> Memory:
             restarted_s=tuple(now_s - float(age) for age in known["ages_s"]),
             ending=Ending(known["ending"]) if known["ending"] else None,
             reason=_text(known["reason"]),
+            fruitless=int(known.get("fruitless", 0)),
+            gains=int(known.get("gains", 0)),
         )
         for name, known in value.get("agents", {}).items()
     }

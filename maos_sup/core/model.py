@@ -39,6 +39,7 @@ class AgentObserved:
     detail: str | None = None  # what it said beyond that
     liveness: Liveness = Liveness.UNKNOWN
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
+    gains: int | None = None  # what its work has gained; None: it does not say
     answered: frozenset[str] = frozenset()  # tasks whose question has an answer
 
 
@@ -63,6 +64,8 @@ class AgentMemory:
     submitted: int = 0  # the attempt asked for whose end is awaited; 0: none
     restarted_s: tuple[float, ...] = ()  # when it was restarted
     not_before_s: float = 0.0  # back-off
+    fruitless: int = 0  # restarts in a row that gained nothing
+    gains: int = 0  # at its last death
     ending: Ending | None = None  # its end was asked for, and why
     reason: str | None = None  # why it is not running, for people
 
@@ -114,6 +117,8 @@ class Delay:
     reason: str
     delay_s: float
     ages_s: tuple[float, ...]
+    fruitless: int = 0  # deaths in a row that gained nothing, this one included
+    gains: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,7 @@ class Lookout:
             detail=seen.detail,
             liveness=seen.liveness,
             outcomes=seen.outcomes,
+            gains=_gains(seen.status),
             answered=answered_tasks(self._tree, seen.status),
         )
 
@@ -196,6 +197,12 @@ def between_beats_s(specs: Specs) -> float:
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
 
 
+def _gains(status: dict[str, Any]) -> int | None:
+    """What the work gained, as its snapshot says; None if that is of a build that does not say."""
+    gains = status.get("gains", None if status else 0)
+    return gains if type(gains) is int else None
+
+
 def _stamp(path: str) -> _Stamp | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - of each agent at each look: half the cost of Path.stat
@@ -211,7 +218,7 @@ def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
     except LayoutError:
         return {}
     tasks = {task: asdict(outcome) for task, outcome in history.tasks.items()}
-    return {"tasks": tasks, "questions": list(history.questions.values())}
+    return {"tasks": tasks, "gains": history.gains, "questions": list(history.questions.values())}
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class History:
     last_discovery: str | None = None
     received: int = 0
     sent_count: int = 0
+    gains: int = 0  # how often the work got to where a later attempt need not begin again
+    best: dict[str, float] = field(default_factory=dict)  # by run: the highest progress
     cost_usd: float = 0.0
     tokens: int = 0
 
@@ -131,6 +133,7 @@ def _task(history: History, entry: dict[str, Any]) -> None:
         outcome = replace(outcome, attempts=outcome.attempts + 1, error=None, exit_code=None, signal=None)
     told = {key: entry[key] for key in _TOLD & entry.keys()}
     if phase in SETTLED:
+        history.gains += 1
         told.setdefault("result", history.results.get(run_key(task, run)))
         _forget(history, run_key(task, run))
     history.tasks[task] = replace(outcome, phase=phase, **told)
@@ -148,7 +151,7 @@ def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
     parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
-    return {*of_asked, *history.called, *(run for part in parts for run in part)}
+    return {*of_asked, *history.called, *history.best, *(run for part in parts for run in part)}
 
 
 def _forget(history: History, run: str) -> None:
@@ -156,6 +159,7 @@ def _forget(history: History, run: str) -> None:
     parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
     for part in parts:
         part.pop(run, None)
+    history.best.pop(run, None)
     if history.called.pop(run, None) is not None:
         history.shown.clear()
     for asked in (history.questions, history.answers):
@@ -172,6 +176,7 @@ def _call(history: History, entry: dict[str, Any]) -> None:
 def _step(history: History, entry: dict[str, Any]) -> None:
     run = _run_of(history, entry)
     history.steps.setdefault(run, {})[entry["key"]] = entry.get("result")
+    history.gains += 1
     history.calls.get(run, {}).pop(entry["key"], None)
 
 
@@ -183,13 +188,23 @@ def _raised(history: History, entry: dict[str, Any]) -> None:
 
 def _progress(history: History, entry: dict[str, Any]) -> None:
     history.progress, history.note = entry.get("value"), entry.get("note", history.note)
+    run, value = history.run or "", history.progress
+    if value is not None and value > history.best.get(run, 0.0):
+        history.best[run] = value
+        history.gains += 1
     task = (history.run or "").rpartition("#")[0]
     if task in history.tasks:
         history.tasks[task] = replace(history.tasks[task], progress=history.progress)
 
 
 def _saved(history: History, entry: dict[str, Any]) -> None:
-    history.saves[_run_of(history, entry)] = entry["value"]
+    run = _run_of(history, entry)
+    history.gains += history.saves.get(run) != entry["value"]
+    history.saves[run] = entry["value"]
+
+
+def _turn(history: History, entry: dict[str, Any]) -> None:
+    history.gains += entry.get("role") == "assistant"
 
 
 def _result(history: History, entry: dict[str, Any]) -> None:
@@ -275,6 +290,7 @@ _FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
     "raised": _raised,
     "progress": _progress,
     "saved": _saved,
+    "turn": _turn,
     "result": _result,
     "ended": _ended,
     "artifact": _artifact,

@@ -72,6 +72,10 @@ RESTART = Shape(
         "window_s": Field(positive_s, "the window", default=Restart().window_s),
         "backoff_s": Field(seconds, "first delay; it doubles each time", default=Restart().backoff_s),
         "backoff_max_s": Field(seconds, "longest delay", default=Restart().backoff_max_s),
+        "max_without_progress": Field(
+            Nullable(count),
+            "restarts in a row that gain nothing before giving up; null: 10, or 'max' if that is more",
+        ),
     },
     instead={"retries": "use 'max'", "attempts": "use 'max'"},
 )

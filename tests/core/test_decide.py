@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -271,12 +271,50 @@ def test_backoff_grows_is_capped_and_gives_up() -> None:
     assert judge_death(policy, (500.0,), chance=1.0).delay_s == 0.0
 
 
+def deaths_until_given_up(policy: Restart, gains: Callable[[int], int | None], *, most: int = 60) -> int:
+    """How often an agent dies, every 20 s, until it is given up; `most` if it never is."""
+    memory = Memory()
+    for attempt in range(1, most):
+        look = observation(
+            {"a": seen(last_attempt=attempt, exit=ExitReason.FAILED, gains=gains(attempt))},
+            now_s=20.0 * attempt,
+        )
+        spec = replace(look.specs.agents["a"], restart=policy)
+        [action] = decide(replace(look, specs=replace(look.specs, agents={"a": spec})), memory)
+        if isinstance(action, GiveUp):
+            assert "without progress" in action.reason
+            return attempt
+        memory = remember(memory, action, now_s=look.now_s)
+        memory = memory_from_json(memory_to_json(memory, now_s=look.now_s), now_s=look.now_s)
+    return most
+
+
+@pytest.mark.parametrize(
+    ("policy", "gains", "deaths"),
+    [
+        (Restart(), lambda _: 0, 11),
+        (Restart(), lambda _: 7, 12),  # what it had gained before was seen at its first death
+        (Restart(max_without_progress=2), lambda _: 0, 3),
+        (Restart(max=20), lambda _: 0, 21),
+        (Restart(max=20, max_without_progress=4), lambda _: 0, 5),
+        (Restart(), lambda attempt: attempt, 60),
+        (Restart(), lambda attempt: attempt // 9, 60),
+        (Restart(), lambda attempt: attempt // 30, 11),
+        (Restart(), lambda _: None, 60),  # of a build that did not say
+    ],
+)
+def test_a_failure_that_comes_slowly_ends_if_nothing_is_gained(
+    policy: Restart, gains: Callable[[int], int | None], deaths: int
+) -> None:
+    assert deaths_until_given_up(policy, gains) == deaths
+
+
 @pytest.mark.parametrize(
     "action",
     [
         Submit(agent="a", attempt=2),
         Acknowledge(agent="a", attempt=2, reason=ExitReason.PARKED),
-        Delay(agent="a", attempt=2, reason="why", delay_s=0.5, ages_s=(3.0, 0.0)),
+        Delay(agent="a", attempt=2, reason="why", delay_s=0.5, ages_s=(3.0, 0.0), fruitless=2, gains=5),
         GiveUp(agent="a", attempt=2, reason="why", tasks={"t": 1}),
         End(agent="a", ending=Ending.HUNG, reason="why", grace_s=1.0),
         Finish(phase=Phase.DONE),

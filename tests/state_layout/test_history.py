@@ -136,6 +136,26 @@ def test_progress_is_of_the_current_run() -> None:
     assert (history.progress, history.note) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("entries", "gains"),
+    [
+        ([{"type": "progress", "value": 0.2}, {"type": "progress", "value": 0.5}], 2),
+        ([{"type": "progress", "value": 0.5}, RUNNING, {"type": "progress", "value": 0.5}], 1),
+        ([{"type": "progress", "value": 0.5}, {"type": "progress", "value": 0.2}], 1),
+        ([{"type": "saved", "value": 1}, {"type": "saved", "value": 1}, {"type": "saved", "value": 2}], 2),
+        ([{"type": "step", "key": "a", "result": 1}, {"type": "step", "key": "b", "result": 1}], 2),
+        ([{"type": "turn", "role": "user"}, {"type": "turn", "role": "assistant"}], 1),
+        ([task("interrupted"), RUNNING, task("done")], 1),
+        ([{"type": "sent", "sent": [{"to": "b", "n": 1, "type": "discovery", "text": "x"}]}], 0),
+        ([{"type": "warning", "text": "x"}, {"type": "result", "value": 3}], 0),
+    ],
+)
+def test_what_a_later_attempt_need_not_do_again_is_gained(entries: list[dict[str, Any]], gains: int) -> None:
+    history = fold(RUNNING, *entries)
+    assert history.gains == gains
+    assert History.from_json(history.to_json()).gains == gains
+
+
 def test_question_is_open_until_it_is_answered() -> None:
     asked = {"type": "asked", "question": "a-1", "text": "May I?"}
     history = fold(RUNNING, asked)
