@@ -106,10 +106,11 @@ class Work:
     def environment(self) -> dict[str, str]:
         """What a program of this work finds in its environment, beside what we found in ours.
 
-        Raises BadInput for what `env_from` does not find.
+        Raises BadInput for what `env_from` does not find, and if the project is not there.
         """
         life, paths = self.life, self.life.paths
         own = {
+            "PWD": str(self.folder()),  # opencode believes it, not the kernel: it worked where we were started
             "MAOS_DIR": str(life.tree.root),
             "MAOS_AGENT": life.agent,
             "MAOS_TASK": self.task.description.replace("\0", " ")[:_LONGEST_TASK_TEXT],
