@@ -90,7 +90,8 @@ class LoopbackServer(ThreadingHTTPServer):
     def answer(self, request: Request, reply: Reply) -> Answer:
         """The answer that `reply` is, with a new id and its usage."""
         usage = self.meter.usage(request, reply)
-        return Answer(id=secrets.token_hex(12), model=request.model, reply=reply, usage=usage)
+        tools = request.body.get("tools") or ()
+        return Answer(id=secrets.token_hex(12), model=request.model, reply=reply, usage=usage, tools=tools)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is what this server is for: logged, not printed."""

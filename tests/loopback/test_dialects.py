@@ -324,3 +324,12 @@ def test_websocket_is_refused_so_that_the_client_posts() -> None:
         connection.request("GET", "/v1/responses", headers={"Upgrade": "websocket"})
         assert connection.getresponse().status == 426
         connection.close()
+
+
+def test_tools_of_a_namespace_are_called_by_their_own_names_in_it() -> None:
+    inner = {"type": "function", "name": "send_message"}
+    tools = [{"type": "namespace", "name": "mcp__maos", "tools": [inner]}]
+    with LoopbackServer(lambda request: call(request.tool_names[0], {"to": "bob"})) as server:
+        [item] = asked(server, RESPONSES, tools=tools)["output"]
+        assert server.log.requests()[0]["turn"] == 0
+    assert (item["namespace"], item["name"]) == ("mcp__maos", "send_message")

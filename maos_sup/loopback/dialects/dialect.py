@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ class Answer:
     model: str
     reply: Reply
     usage: dict[str, Any]
+    tools: Sequence[Body] = ()  # that the request offered
 
     @property
     def input_tokens(self) -> int:

@@ -41,7 +41,7 @@ class Responses:
             "model": body["model"],
             "stream": bool(body.get("stream")),
             "system": instructions + system,
-            "tools": list(body.get("tools") or []),
+            "tools": [flat for tool in body.get("tools") or [] for flat in _flat(tool)],
             "messages": messages,
         }
 
@@ -82,6 +82,16 @@ class Responses:
 
 
 # -- what came
+
+
+def _flat(tool: Body) -> Iterator[Body]:
+    """`tool`, or the tools of a namespace (so codex offers those of MCP servers) by their whole names."""
+    if tool.get("type") != "namespace":
+        yield tool
+        return
+    space = tool["name"]
+    for each in tool.get("tools") or []:
+        yield {**each, "name": f"{space.rstrip('_')}__{each['name']}", "called": (space, each["name"])}
 
 
 def _entries(item: Body) -> Iterator[tuple[str, list[Body]]]:
@@ -164,7 +174,7 @@ def _item(answer: Answer, block: Body, index: int, *, text: str | None = None) -
     status = "completed" if text is None else "in_progress"
     if block["type"] == "tool_use":
         told = arguments_of(block) if text is None else text
-        names = {"call_id": block["id"], "name": block["name"]}
+        names = {"call_id": block["id"], **_called(answer, block["name"])}
         return {"id": f"fc_{id_}", "type": "function_call", "status": status, **names, "arguments": told}
     told = block.get(block["type"], "") if text is None else text
     if block["type"] == "thinking":
@@ -178,6 +188,15 @@ def _item(answer: Answer, block: Body, index: int, *, text: str | None = None) -
         "role": "assistant",
         "content": content,
     }
+
+
+def _called(answer: Answer, name: str) -> Body:
+    """How a tool is called: by its name, and its namespace where it is in one."""
+    for tool in answer.tools:
+        if tool.get("name") == name and "called" in tool:
+            space, own = tool["called"]
+            return {"name": own, "namespace": space}
+    return {"name": name}
 
 
 def _output_text(text: str) -> Body:
