@@ -110,7 +110,7 @@ class Work:
         """
         life, paths = self.life, self.life.paths
         own = {
-            "PWD": str(self.folder()),  # opencode believes it, not the kernel: it worked where we were started
+            "PWD": str(self.folder()),  # opencode believes it, not the kernel
             "MAOS_DIR": str(life.tree.root),
             "MAOS_AGENT": life.agent,
             "MAOS_TASK": self.task.description.replace("\0", " ")[:_LONGEST_TASK_TEXT],

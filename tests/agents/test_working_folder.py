@@ -1,4 +1,4 @@
-"""Where a program works: its folder by the kernel and by `PWD`, which some programs (opencode) believe instead."""
+"""Where a program works: its folder by the kernel, and by `PWD`, which opencode believes instead."""
 
 from __future__ import annotations
 
