@@ -33,6 +33,9 @@ SECTIONS: dict[str, Section] = {
         "list": Entry("list_:command", "List orchestrations, the newest first."),
         "status": Entry("status:command", "Show how an orchestration, its agents and tasks stand."),
         "logs": Entry("logs:command", "Print what agents' programs wrote; -f follows."),
+        "show": Entry("show:command", "Print the transcript of an agent, with what its tools gave."),
+        "results": Entry("results:command", "Print what tasks came to."),
+        "cost": Entry("cost:command", "Print what was spent, by agent and by task."),
         "messages": Entry("messages:command", "Print messages between agents and people."),
     },
     "Go back": {

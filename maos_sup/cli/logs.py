@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
 _LOOK_S = 0.15
+_COLOURS = ("36", "35", "32", "34", "31")  # no yellow: on white nobody reads it
 
 
 @click.command("logs")
@@ -43,7 +45,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Print what the programs of agents wrote, all their attempts, the oldest first."""
-    tree, names = _meant(directory, agents)
+    tree, names = meant(directory, agents)
     if attempt is not None and not follow:
         _refuse_unknown_attempt(tree, names, attempt)
     streams = STREAMS if stream is None else (stream,)
@@ -59,7 +61,7 @@ def command(
         _follow(tree, output, printer)
 
 
-def _meant(directory: str | None, agents: tuple[str, ...]) -> tuple[Tree, list[str]]:
+def meant(directory: str | None, agents: tuple[str, ...]) -> tuple[Tree, list[str]]:
     """The tree and the agents; where the first word names no tree, it is an agent of the default one."""
     try:
         tree = tree_or_default(directory)
@@ -105,6 +107,8 @@ class _Printer:
 
     def __init__(self, *, many: bool, as_json: bool) -> None:
         self._many, self._as_json, self._clean = many, as_json, sys.stdout.isatty()
+        self._has_colours = self._clean and not os.environ.get("NO_COLOR") and not as_json
+        self._numbers: dict[str, int] = {}
 
     def print(self, lines: Iterable[OutputLine]) -> None:
         for line in lines:
@@ -117,4 +121,12 @@ class _Printer:
         text = printable(line.text) if self._clean else line.text
         if not self._many:
             return text
-        return f"{line.agent}{'!' if line.stream == 'stderr' else '|'} {text}"
+        mark = f"{line.agent}{'!' if line.stream == 'stderr' else '|'}"
+        return f"{self._coloured(mark, line.agent)} {text}"
+
+    def _coloured(self, mark: str, agent: str) -> str:
+        """The mark in a colour of the agent's own, where colours are wanted."""
+        if not self._has_colours:
+            return mark
+        number = self._numbers.setdefault(agent, len(self._numbers))
+        return f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{mark}\x1b[0m"

@@ -24,6 +24,7 @@ from state_layout.records import MESSAGE_TYPES
 
 _LOOK_S = 0.15
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\dZ")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -33,7 +34,9 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 @click.option("--to", metavar="A", help="Only what was sent to this agent (or all).")
 @click.option("--type", "type_", type=options.Word(MESSAGE_TYPES), help="Only this type.")
 @click.option(
-    "--since", metavar="WHEN", help="Only later ones: 10m, 2h, 1d ago, or a time (2026-11-21T10:00)."
+    "--since",
+    metavar="WHEN",
+    help="Only later ones: 10m, 2h, 1d ago, or a time as printed (Z: UTC), else a local one.",
 )
 @click.option("--limit", metavar="N", type=options.count(), help="Only the newest N.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until nobody works any more.")
@@ -75,17 +78,24 @@ def newest(tree: Tree, *, limit: int) -> list[dict[str, Any]]:
 
 
 def moment_of(text: str, *, now: datetime) -> str:
-    """`10m`, `2h`, `1d` before `now`, or an ISO time, as records write times. Raises BadInput."""
-    age = _AGE.fullmatch(text.strip())
+    """`10m`, `2h`, `1d` before `now`, an ISO time, or a printed time of day. Raises BadInput."""
     try:
-        then = (
-            now - timedelta(seconds=float(age[1]) * _SECONDS[age[2]]) if age else datetime.fromisoformat(text)
-        )
+        then = _moment(text.strip(), now)
     except (ValueError, OverflowError) as cause:
         raise BadInput(
             f"--since {text!r}: use an age like 10m, 2h, 1d, or a time like 2026-11-21T10:00"
         ) from cause
     return then.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """Raises ValueError, OverflowError."""
+    if age := _AGE.fullmatch(text):
+        return now - timedelta(seconds=float(age[1]) * _SECONDS[age[2]])
+    if _TIME_OF_DAY.fullmatch(text):  # as lines of events begin: the last time that it was so late
+        then = datetime.fromisoformat(f"{now.date()}T{text}")
+        return then if then <= now else then - timedelta(days=1)
+    return datetime.fromisoformat(text)
 
 
 def _print(messages: list[dict[str, Any]], *, as_json: bool) -> None:

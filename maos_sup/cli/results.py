@@ -1,0 +1,41 @@
+"""`results`: what tasks came to, whole."""
+
+from __future__ import annotations
+
+import click
+
+from maos_sup.cli import options
+from maos_sup.cli.places import tree_or_default
+from maos_sup.cli.says import say, say_aside, say_exactly, say_json
+from maos_sup.steering.wanting import known_task
+from maos_sup.views.records import results_of
+from state_layout.files import codec
+
+
+@click.command("results")
+@options.directory_or_default
+@click.argument("task", metavar="[TASK]", required=False)
+@options.as_json
+def command(directory: str | None, task: str | None, *, as_json: bool) -> None:
+    """Print what tasks came to; of one TASK its result alone, for another program to read."""
+    tree = tree_or_default(directory)
+    results = results_of(tree)
+    if task is not None:
+        known_task(tree, task)
+        results = {task: results[task]} if task in results else {}
+    if as_json:
+        say_json({"results": results})
+    elif not results:
+        say_aside("no result yet" if task is None else f"task {task} has no result yet")
+    elif task is not None:
+        say_exactly(_text(results[task]))
+    else:
+        say("\n".join(f"{name}:\n" + _indented(_text(result)) for name, result in results.items()))
+
+
+def _text(result: object) -> str:
+    return result if isinstance(result, str) else codec.encode_pretty(result).decode().rstrip()
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
