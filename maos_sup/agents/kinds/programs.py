@@ -54,7 +54,7 @@ class Program:
                 stdout=None if pipes is None else pipes.stdout,
                 stderr=None if pipes is None else pipes.stderr,
                 cwd=self.folder,
-                env=environment,
+                env={**environment, "PWD": str(self.folder)},  # some believe it more than where they are
                 pass_fds=(work.life.control_fd,),
                 start_new_session=True,
                 umask=work.life.umask,

@@ -46,6 +46,7 @@ class Memory:
     unpriced: Amount = NOTHING  # estimate of the answers of which the cost is told later
     last_estimate: Amount = NOTHING  # of the last of these
     unpriced_turns: int = 0
+    is_cost_unknown: bool | None = None  # of the last answer; None before any
     used: dict[str, int] = field(default_factory=dict)  # as told last by who counts from the beginning
     ended_with: str | None = None  # what a process said last, that came to its end and was not judged yet
     result: Entry | None = None  # what it came to, unless it went on since
@@ -115,6 +116,7 @@ def _priced(memory: Memory, entry: Entry) -> None:
     answers = memory.unpriced_turns + 1
     usage = entry.get("usage") or {}
     memory.questions += 1
+    memory.is_cost_unknown = entry.get("cost") == "unknown"
     memory.input_tokens = sum(usage.get(name) or 0 for name in _INPUTS) // answers
     memory.largest_output = max(memory.largest_output, (usage.get("output_tokens") or 0) // answers)
     memory.used = entry.get("used") or memory.used

@@ -250,8 +250,7 @@ class Output:
             self._record.commit("broken", fields, at=(self._source, self._offset))
         elif self.is_of_open:
             self._record.commit("end", {"value": None}, at=(self._source, self._offset))
-        if lost != NOTHING or memory.unpriced_turns:
-            self._spending.keep(memory)
+        self._spending.keep(memory)
 
     def _lost(self, fate: Fate) -> tuple[Amount, Amount, int]:
         """What of the estimates is waste; what will be told later, of how many answers.

@@ -95,6 +95,12 @@ SETTINGS = Shape(
             "arguments that give it these: {command}, {args}, {command_line}, {variables}, {environment}",
         ),
         "team_env": Field(Text(), "a variable that names a file of settings with these"),
+        "team_file": Field(
+            Text(), "a file of settings in its own folder that gets these beside what is in it"
+        ),
+        "settings_by_env": Field(
+            Free(), "settings by a variable: where it is set, they are put under those of `team_file`"
+        ),
         "team_settings": Field(Free(), "what is in that file, the same in it"),
         "linger_s": Field(_seconds, "longest silence after its result, before it is ended", default=5),
         "max_turns": Field(Number(least=1, whole=True), "most answers for one task", default=200),
@@ -133,6 +139,8 @@ class Profile:
     team: bool = True
     team_argv: tuple[str, ...] = ()
     team_env: str = ""
+    team_file: str = ""
+    settings_by_env: Mapping[str, Any] | None = None
     team_settings: Mapping[str, Any] | None = None
     linger_s: float = 5.0
     home_env: str = ""

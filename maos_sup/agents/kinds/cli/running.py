@@ -189,6 +189,7 @@ def _start(
     secret: tuple[str, str] | None,
 ) -> subprocess.Popen[bytes]:
     program = Program(argv=tuple(argv), folder=work.folder())
+    environment["PWD"] = str(program.folder)  # some believe it more than where they are
     passed = [work.life.control_fd, lock]
     if secret is not None:
         passed.append(_readable_once(secret[1]))

@@ -70,7 +70,8 @@ class Spending:
 
     def keep(self, memory: Memory) -> None:
         """No question is under way: what was lost, or is told later, stays reserved and nothing more."""
-        self._ledger.reserve(memory.key, self._lost(memory), caps={})
+        if self._ledger.open_keys().get(memory.key, NOTHING) != self._lost(memory):
+            self._ledger.reserve(memory.key, self._lost(memory), caps={})
         self.reserved = None
 
     def settle(self, key: str, amount: Amount) -> None:

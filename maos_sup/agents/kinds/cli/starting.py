@@ -30,16 +30,11 @@ class Start:
         self._work, self._profile = work, profile
         self.environment = work.environment()
         self.home: Path | None = None
-        self._has_settings = bool(profile.team and profile.team_env and profile.team_settings)
         if profile.home_env:
             self.home = work.life.paths.session / "home"
             atomic.make_folder(self.home)
             self.environment[profile.home_env] = str(self.home)
-        if self._has_settings and self.environment.get(profile.team_env):
-            self._has_settings = False
-            work.life.warn(f"{profile.team_env} is set: the team's tools are not added to that file")
-        elif self._has_settings:
-            self.environment[profile.team_env] = str(self._settings())
+        self._has_settings = bool(profile.team and profile.team_settings) and self._settled()
 
     @property
     def provider(self) -> str | None:
@@ -84,13 +79,43 @@ class Start:
         values = {name: codec.encode(value).decode() for name, value in self._server().items()}
         return [_filled(part, values) for part in self._profile.team_argv]
 
-    def _settings(self) -> Path:
-        """The file of settings that gives it the team's tools: of this host, for it has paths."""
-        path = self._work.life.tree.tools(self._work.life.agent)
-        atomic.make_folder(path.parent)
-        settings = _with_values(self._profile.team_settings, self._server())
-        atomic.refresh(path, codec.encode(settings) + b"\n")
-        return path
+    def _settled(self) -> bool:
+        """Put the team's tools where the program looks for settings; whether that could be done."""
+        profile, life = self._profile, self._work.life
+        settings = _with_values(profile.team_settings, self._server())
+        if profile.team_file and self.home is not None:
+            return self._merged(self.home / profile.team_file, settings)
+        if self.environment.get(profile.team_env):
+            life.warn(f"{profile.team_env} is set: the team's tools are not added to the file that it names")
+        elif profile.team_env:
+            path = life.tree.tools(life.agent)  # of this host, for it has paths
+            atomic.make_folder(path.parent)
+            atomic.refresh(path, codec.encode(settings) + b"\n")
+            self.environment[profile.team_env] = str(path)
+            return True
+        return False
+
+    def _merged(self, path: Path, settings: Mapping[str, Any]) -> bool:
+        try:
+            known = codec.decode_object(path.read_bytes())
+        except FileNotFoundError:
+            known = {}
+        except (OSError, codec.NotJson) as cause:
+            text = f"the team's tools are not added to session/home/{self._profile.team_file}: {cause}"
+            self._work.life.warn(text)
+            return False
+        wanted = _laid_over(self._usual(known), settings)
+        if wanted != known:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.refresh(path, codec.encode(wanted) + b"\n")
+        return True
+
+    def _usual(self, known: Mapping[str, Any]) -> Any:
+        """`known`, over what it needs to know of what its environment has."""
+        by_env = self._profile.settings_by_env or {}
+        for usual in (usual for name, usual in by_env.items() if self.environment.get(name)):
+            known = _laid_over(usual, known)
+        return known
 
     def _server(self) -> dict[str, Any]:
         life = self._work.life
@@ -118,3 +143,10 @@ def _with_values(settings: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(settings, str) and settings[:1] == "{" and settings[1:-1] in values:
         return values[settings[1:-1]]
     return settings
+
+
+def _laid_over(value: Any, more: Any) -> Any:
+    """`value` with what `more` has laid over it."""
+    if not (isinstance(value, Mapping) and isinstance(more, Mapping)):
+        return more
+    return {**value, **{key: _laid_over(value.get(key), item) for key, item in more.items()}}

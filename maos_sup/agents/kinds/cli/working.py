@@ -202,7 +202,7 @@ class Session:
     def _judge(self, watch: Watch) -> Outcome | None:
         if watch.fate is Fate.WELL:
             watch.output.heard()  # it ended well: it was told what we said
-            self._spending.release(self._memory)
+            self._spending.keep(self._memory)
             self._record.commit("result", {"value": watch.output.last_text})
             return None
         if watch.is_cut_short:
@@ -243,9 +243,8 @@ class Session:
         profile, model = self._profile, self._spending.model
         if self._has_warned or not profile.tells_usage or not self._spending.has_usd_cap():
             return
-        costs = [*self._memory.costs.values()]
-        is_blind = costs[-1].cost_usd is None if costs else False
-        if not costs and model is not None and not profile.tells_cost:
+        is_blind = self._memory.is_cost_unknown
+        if is_blind is None and model is not None and not profile.tells_cost:
             is_blind = not is_priced(model, price=profile.price)
         if is_blind:
             self._has_warned = True
