@@ -136,6 +136,11 @@ class Tree:
         return self.spec / "accepted.jsonl"
 
     @cached_property
+    def lineage(self) -> Path:
+        """Which orchestration this one was forked from."""
+        return self.spec / "lineage.json"
+
+    @cached_property
     def orchestration_spec(self) -> Path:
         return self.spec / "orchestration.json"
 

@@ -43,6 +43,8 @@ SECTIONS: dict[str, Section] = {
         "checkpoints": Entry("checkpoint:listing", "List the checkpoints of a team, or show one."),
         "rollback": Entry("rollback:rollback", "Take the whole team back to a checkpoint."),
         "redo": Entry("rollback:redo", "Take back the last rollback."),
+        "fork": Entry("fork:command", "Begin a new orchestration where a checkpoint stands, or several."),
+        "diff": Entry("diff:command", "Show what differs between two checkpoints or orchestrations."),
     },
     "Steer": {
         "send": Entry("send:command", "Send a message to an agent, or to all."),

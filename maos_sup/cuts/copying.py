@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from state_layout.errors import BadInput, storage_error
-from state_layout.files import atomic
+from state_layout.files import atomic, disk
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 
@@ -22,21 +22,20 @@ _LAST = "FORMAT"
 def copy_tree(tree: Tree, root: Path, *, without: frozenset[str] = frozenset()) -> Tree:
     """Copy `tree` to `root` but for what belongs to this host and the top folders in `without`.
 
-    `FORMAT` comes last, so a copy that was cut off is no tree. Durable when it returns. Raises BadInput if
-    `root` is there and not empty, StorageError.
+    Without `FORMAT`, which whoever finishes the copy writes last of all: one that was cut off is no tree.
+    Durable when it returns. Raises BadInput if `root` is there and not empty, StorageError.
     """
     if is_there(root) and (not root.is_dir() or any(root.iterdir())):
         raise BadInput(f"{root}: is not empty; name a new or empty folder")
     try:
         atomic.make_folder(root)
+        disk.chmod(root, atomic.FOLDER_MODE)
         for entry in sorted(os.scandir(tree.root), key=lambda entry: entry.name):
             if entry.name not in HOST_BOUND | without and entry.name != _LAST:
                 _copy(Path(entry.path), root / entry.name)
         for name in ("run", *sorted(without)):
             atomic.make_folder(root / name)
         os.sync()
-        shutil.copy2(tree.format, root / _LAST)
-        atomic.fsync_folder(root)
     except OSError as cause:
         raise storage_error("copy to", root, cause) from cause
     return Tree(root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from maos_sup.core.cuts import in_flight
 from maos_sup.cuts import store
@@ -49,15 +50,25 @@ def take_cut(
     moment = (reader or TeamReader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
     _make_durable(tree, moment)
     store.keep_specs(tree, read.raw.values())
+    cut = replace(_cut(tree, moment, read), at=now(), by=by, why=why, name=name, pinned=pinned)
+    return store.write(tree, cut)
+
+
+def cut_of_now(tree: Tree, *, now: Callable[[], str] = utc_now) -> TeamCut:
+    """The cut that `take_cut` would write, number 0, not written. Only reads. Raises as `take_cut` does."""
+    read = read_specs(tree)
+    moment = TeamReader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    return replace(_cut(tree, moment, read), at=now())
+
+
+def _cut(tree: Tree, moment: Moment, read: SpecsRead) -> TeamCut:
     books = _books(tree)
     spent = sum((account.total() for _, account in books.values()), NOTHING)
-    cut = TeamCut(
+    return TeamCut(
         number=0,
-        at=now(),
-        by=by,
-        why=why,
-        name=name,
-        pinned=pinned,
+        at="",
+        by="operator",
+        why="now",
         agents={agent: _agent_cut(tree, agent, moment, read.specs) for agent in sorted(moment.places)},
         in_flight=in_flight(moment.traces, moment.cut.ends, readers=sorted(moment.places)),
         people=people_marks(tree),
@@ -69,7 +80,6 @@ def take_cut(
         output=dict(_output_sizes(tree, moment)),
         notes=tuple(f"{agent} is not part of it: {why}" for agent, why in sorted(moment.damaged.items())),
     )
-    return store.write(tree, cut)
 
 
 def settled_amount(tree: Tree) -> Amount:

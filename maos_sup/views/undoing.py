@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from maos_sup.cuts.difference import AgentDifference, Side
 from maos_sup.cuts.going_back import AgentLoss, Preview
 from maos_sup.cuts.record import TeamCut
 from maos_sup.views.files import printable
@@ -126,3 +127,78 @@ def _some(count: int, what: str) -> str:
     return (
         f"{count} {what}" if count == 1 else f"{count} {'discoveries' if what == 'discovery' else what + 's'}"
     )
+
+
+def difference_lines(
+    left: Side,
+    right: Side,
+    found: Mapping[str, AgentDifference],
+    specs: Sequence[str],
+    parts: frozenset[str],
+) -> list[str]:
+    """What differs, to be read in ten seconds: one head, a few lines for each agent that differs."""
+    differing = {agent: each for agent, each in found.items() if not each.is_empty}
+    lines = [f"{left.label} ({left.cut.at})  ->  {right.label} ({right.cut.at})"]
+    if not differing and not (specs and "specs" in parts):
+        return [*lines, "no difference"]
+    for agent, each in differing.items():
+        lines += _agent_difference(agent, each, parts)
+    same = len(found) - len(differing)
+    if same:
+        lines.append(f"{_some(same, 'agent')} the same")
+    if specs and "specs" in parts:
+        lines.append(f"specs that differ: {', '.join(specs)}")
+    return [printable(line) for line in lines]
+
+
+def _agent_difference(agent: str, each: AgentDifference, parts: frozenset[str]) -> Iterator[str]:
+    if "agents" in parts:
+        yield f"{agent}: {_some(each.common, 'line')} in common, then {each.lines[0]} and {each.lines[1]}"
+        for sign, line in zip("-+", each.first, strict=True):
+            if line is not None:
+                yield f"  {sign} {line}"
+    for part, word, changed in (
+        ("tasks", "task", each.tasks),
+        ("tasks", "result of", each.results),
+        ("state", "state", each.state),
+    ):
+        for key, (old, new) in changed.items() if part in parts else ():
+            yield f"  {word} {key}: {_short(old)} -> {_short(new)}"
+    if "mail" in parts and each.messages != (0, 0):
+        yield f"  messages sent since: {each.messages[0]} and {each.messages[1]}"
+    if "cost" in parts and (each.cost_usd[0] != each.cost_usd[1] or each.tokens[0] != each.tokens[1]):
+        usd, tokens = each.cost_usd, each.tokens
+        yield f"  cost: {usd[0]:.2f} -> {usd[1]:.2f} USD, {tokens[0]} -> {tokens[1]} tokens"
+
+
+def difference_json(
+    left: Side,
+    right: Side,
+    found: Mapping[str, AgentDifference],
+    specs: Sequence[str],
+    parts: frozenset[str],
+) -> dict[str, Any]:
+    """The same as one JSON object."""
+    agents = {
+        agent: {
+            "common": each.common,
+            "lines": list(each.lines),
+            "first": list(each.first),
+            **({"tasks": _pairs(each.tasks), "results": _pairs(each.results)} if "tasks" in parts else {}),
+            **({"state": _pairs(each.state)} if "state" in parts else {}),
+            **({"messages": list(each.messages)} if "mail" in parts else {}),
+            **({"cost_usd": list(each.cost_usd), "tokens": list(each.tokens)} if "cost" in parts else {}),
+        }
+        for agent, each in found.items()
+    }
+    told = {"left": left.label, "right": right.label, "agents": agents}
+    return {**told, "specs": list(specs)} if "specs" in parts else told
+
+
+def _pairs(changed: Mapping[str, tuple[Any, Any]]) -> dict[str, list[Any]]:
+    return {key: list(pair) for key, pair in changed.items()}
+
+
+def _short(value: object) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

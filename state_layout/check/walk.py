@@ -28,7 +28,7 @@ _FOLDERS = (
 _FREE = ("spec/files|state", f"agents/{_NAME}/(session|workspace|artifacts)")
 _FILES = (
     r"FORMAT|README\.txt",
-    rf"spec/\.lock|spec/accepted\.jsonl|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
+    rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
     rf"spec/approvals/{_NAME}\.(yes|no)",
     rf"supervisor/(lock|status\.json|restored\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
     rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",

@@ -1,0 +1,144 @@
+"""What differs between two moments, of one orchestration or of two that were one: agent by agent, in facts.
+
+Each side is a cut of a tree. Lines are compared by their hashes, so two futures of one past are told apart at
+the first line in which they differ, without reading what they have in common twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from maos_sup.cuts.record import TeamCut
+from maos_sup.cuts.traces import Place
+from state_layout.files.chain import Line
+from state_layout.lives.attempts import list_attempts
+from state_layout.lives.history import History
+from state_layout.lives.lineage import Lineage
+from state_layout.paths import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two moments."""
+
+    tree: Tree
+    cut: TeamCut
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDifference:
+    """How one agent differs. `common`: lines both have; the others count what each side has after them."""
+
+    common: int
+    lines: tuple[int, int]
+    first: tuple[str | None, str | None]  # the first line of each side that the other has not, in words
+    tasks: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # phases that differ
+    results: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # of tasks
+    state: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    messages: tuple[int, int] = (0, 0)  # sent after what both have
+    cost_usd: tuple[float, float] = (0.0, 0.0)
+    tokens: tuple[int, int] = (0, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both sides are the same."""
+        return self.lines == (0, 0)
+
+
+def differences(left: Side, right: Side) -> dict[str, AgentDifference]:
+    """By agent, how the two sides differ. Raises Damaged, StorageError."""
+    agents = sorted({*left.cut.agents, *right.cut.agents})
+    return {agent: _difference(agent, left, right) for agent in agents}
+
+
+def spec_differences(left: Side, right: Side) -> list[str]:
+    """The spec files whose bytes differ."""
+    paths = sorted({*left.cut.specs, *right.cut.specs})
+    return [rel for rel in paths if left.cut.specs.get(rel) != right.cut.specs.get(rel)]
+
+
+def _difference(agent: str, left: Side, right: Side) -> AgentDifference:
+    mine, theirs = _Told(agent, left), _Told(agent, right)
+    common = _common(mine.hashes, theirs.hashes)
+    return AgentDifference(
+        common=common,
+        lines=(len(mine.hashes) - common, len(theirs.hashes) - common),
+        first=(mine.line_at(common), theirs.line_at(common)),
+        tasks=_changed(mine.tasks(), theirs.tasks()),
+        results=_changed(mine.results(), theirs.results()),
+        state=_changed(mine.history.state, theirs.history.state),
+        messages=(mine.sent_after(common), theirs.sent_after(common)),
+        cost_usd=(mine.history.cost_usd, theirs.history.cost_usd),
+        tokens=(mine.history.tokens, theirs.history.tokens),
+    )
+
+
+class _Told:
+    """What one side's journal says of an agent, up to its cut; starts of attempts aside."""
+
+    def __init__(self, agent: str, side: Side) -> None:
+        self.history, self.hashes, self._shown, self._sent = History(), list[str](), list[str](), list[int]()
+        each = side.cut.agents.get(agent)
+        if each is None:
+            return
+        for line in lines_up_to(side.tree, agent, each.place):
+            self.history.take(line)
+            self.history.unmailed.clear()
+            entry = line.fields()
+            if entry["type"] != "start":
+                self.hashes.append(line.end.h)
+                self._shown.append(_words(entry))
+                self._sent.append(len(entry.get("sent", ())))
+
+    def line_at(self, index: int) -> str | None:
+        """The line `index` in words."""
+        return self._shown[index] if index < len(self._shown) else None
+
+    def sent_after(self, index: int) -> int:
+        """How many messages the lines from `index` on send."""
+        return sum(self._sent[index:])
+
+    def tasks(self) -> dict[str, str]:
+        """Phase by task."""
+        return {task: outcome.phase.value for task, outcome in self.history.tasks.items()}
+
+    def results(self) -> dict[str, Any]:
+        """Result by task that has one."""
+        return {task: each.result for task, each in self.history.tasks.items() if each.result is not None}
+
+
+def lines_up_to(tree: Tree, agent: str, place: Place) -> Iterator[Line]:
+    """The lines of `agent` that count at `place`, whether they count today or not. Raises Damaged."""
+    if not place.attempt:
+        return
+    paths = tree.agent(agent)
+    numbers = [number for number in list_attempts(paths) if number <= place.attempt]
+    lineage = Lineage(tree, paths, numbers)
+    for line in lineage.lines(lineage.lives(lambda life: False)):
+        if line.seq > place.seq:
+            return
+        yield line
+
+
+def _common(left: list[str], right: list[str]) -> int:
+    count = 0
+    for mine, theirs in zip(left, right, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count
+
+
+def _changed(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    keys = sorted({*left, *right})
+    return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
+
+
+def _words(entry: Mapping[str, Any]) -> str:
+    """A line in a few words."""
+    names = ("task", "phase", "key", "name", "role", "note", "value", "result")
+    told = [f"{name}={str(entry[name])[:60]}" for name in names if entry.get(name) is not None]
+    return " ".join([f"seq {entry['seq']}", str(entry["type"]), *told])
