@@ -117,6 +117,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Which of the checkpoints that nobody named or pinned are kept: the newest of each is what counts."""
+
+    last: int = 20
+    hourly: int = 24
+    daily: int = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
     """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
     `max_without_progress` in a row."""
@@ -146,6 +155,7 @@ class OrchestrationSpec:
     intervals: Intervals = Intervals()
     budget: Budget = Budget()
     notify: tuple[str, ...] = ()  # argv
+    keep: Keep = Keep()
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
@@ -159,6 +169,7 @@ class OrchestrationSpec:
             intervals=Intervals(**_known(Intervals, value.get("intervals"))),
             budget=Budget(**_known(Budget, value.get("budget"))),
             notify=tuple((value.get("notify") or {}).get("command") or ()),
+            keep=Keep(**_known(Keep, value.get("keep"))),
         )
 
 

@@ -6,6 +6,7 @@ import getpass
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 import click
 
@@ -14,9 +15,13 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import look_for_secrets
+from maos_sup.cuts.copies import mending_of
 from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
 from state_layout.check.repair import repair
+from state_layout.check.scene import Scene
+from state_layout.errors import LayoutError
 from state_layout.paths import Tree
+from state_layout.specs import read_specs
 from state_layout.witness import Witness
 
 _MOST_OF_A_KIND = 3  # notes; problems are all shown
@@ -67,7 +72,7 @@ def command(
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}
         say_json({**told, "accepted": [problem.to_json() for problem in taken]})
     else:
-        lines = [*(f"repaired: {line}" for line in done), *_lines(problems)]
+        lines = [*(f"repaired: {line}" for line in done), *_lines(problems), *_lines_of_copy(tree)]
         say("\n".join(lines) or f"{tree.root}: nothing is wrong")
     return _code(problems)
 
@@ -105,6 +110,14 @@ def _lines(problems: list[Problem]) -> Iterator[str]:
     for kind, count in counts.items():
         if count > _MOST_OF_A_KIND:
             yield f"note: and {count - _MOST_OF_A_KIND} more of the kind {str(kind)!r} (--json has all)"
+
+
+def _lines_of_copy(tree: Tree) -> Iterator[str]:
+    """What `resume` would put right here, if this is a copy that was taken while it was written to."""
+    with suppress(LayoutError):
+        if Scene(tree).is_copy:
+            for note in mending_of(tree, read_specs(tree).specs).notes():
+                yield f"note: at the next resume {note}"
 
 
 def _line(problem: Problem) -> str:

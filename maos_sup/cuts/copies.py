@@ -35,7 +35,7 @@ class Mending:
         """What is done, for people: a line for each agent that goes back, one for all mail."""
         lines = [
             f"{agent} goes back by {count} {'line' if count == 1 else 'lines'}: it knew of what nobody in "
-            "this copy has done yet; its last step is done again"
+            "this copy has done yet; what it did since is done again"
             for agent, count in sorted(self.moment.cut.lowered.items())
         ]
         if self.mail:

@@ -71,6 +71,11 @@ class TeamCut:
     notes: tuple[str, ...] = ()  # what is not part of it, and why
 
     @property
+    def places(self) -> dict[str, Place]:
+        """Where each agent stands."""
+        return {name: agent.place for name, agent in self.agents.items()}
+
+    @property
     def label(self) -> str:
         """How people are shown it: `7 before-refactor`."""
         return f"{self.number} {self.name}" if self.name else str(self.number)

@@ -90,6 +90,18 @@ class _Telling:
             if phase in SETTLED:
                 self.settled.setdefault(entry["task"], line.seq)
 
+    def sum_up(self, seq: int) -> None:
+        """Put one entry at the line `seq` in place of all up to it."""
+        self.base = max(self.base, seq)
+        for steps in (*self.sent.values(), *self.marks.values()):
+            passed = [number for line, number in steps if line <= seq]
+            if passed:
+                steps[:] = [(seq, max(passed)), *(step for step in steps if step[0] > seq)]
+        for task, phases in self.phases.items():
+            before = [phase for line, phase in phases if line <= seq]
+            self.phases[task] = [(seq, before[-1])] if before else []
+            self.phases[task] += [each for each in phases if each[0] > seq]
+
     def tasks_at(self, seq: int) -> dict[str, str]:
         """The phase of each task at the line `seq`."""
         at = {task: [phase for line, phase in steps if line <= seq] for task, steps in self.phases.items()}
@@ -157,6 +169,12 @@ class TeamReader:
         tasks = {agent: told.tasks_at(cut.ends[agent]) for agent, told in known.items()}
         ends = {agent: told.place for agent, told in known.items()}
         return Moment(places=places, ends=ends, cut=cut, traces=traces, tasks=tasks, damaged=damaged)
+
+    def forget_before(self, places: Mapping[str, Place]) -> None:
+        """Keep only a sum of what came before `places`, a moment that was consistent: none later is lower."""
+        for agent, place in places.items():
+            if agent in self._known:
+                self._known[agent].sum_up(place.seq)
 
     def _read(self, agent: str) -> None:
         told = self._known.get(agent)

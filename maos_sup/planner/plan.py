@@ -184,6 +184,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
         "budget": {**asdict(Budget()), **_table(value, "budget")},
         **({"notify": value["notify"]} if "notify" in value else {}),
+        **({"keep": value["keep"]} if "keep" in value else {}),
     }
     return Plan(
         path=document.path,

@@ -12,6 +12,7 @@ from state_layout.specs.tables import (
     AGENT,
     BUDGET,
     INTERVALS,
+    KEEP,
     LIMITS,
     NAME,
     NAME_WISH,
@@ -116,6 +117,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             "intervals": Field(INTERVALS),
             "budget": Field(BUDGET),
             "notify": Field(NOTIFY, "how to tell people"),
+            "keep": Field(KEEP, "which checkpoints are kept; named and pinned ones always are"),
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),
                 "files beside the plan that go into spec/files, more than those that commands name",

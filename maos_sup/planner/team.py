@@ -17,7 +17,7 @@ from state_layout.shapes.wording import shown
 Table = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Any]]
 
-NOT_ADDED = ("want", "limits", "intervals", "budget", "project", "files")
+NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files")
 _MOST_RESULT_CHARS, _MOST_DISCOVERIES = 2_000, 40
 _SAME = {"agents": ("kind", "role", "command", "model"), "tasks": ("agent", "description", "needs")}
 

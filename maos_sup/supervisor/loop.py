@@ -23,6 +23,7 @@ from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
+from maos_sup.supervisor.checkpoints import TeamCheckpoints
 from maos_sup.supervisor.hold import Hold
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
@@ -99,6 +100,7 @@ class _Supervisor:
         self._lookout = Lookout(tree, launcher)
         self._publisher = Publisher(tree, life.number)
         self._notifier = Notifier(tree)
+        self._checkpoints = TeamCheckpoints(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
         self._news: dict[str, Any] | None = None  # the last snapshot
@@ -276,10 +278,17 @@ class _Supervisor:
             self._notifier.look(seen.specs, self._life, self._news)
         else:
             self._notifier.finish(seen.specs, self._life, self._news, finished)
+        if seen.has_room:
+            self._checkpoints.look(seen.specs, self._news, is_last=finished is not None)
         self._publish_news(self._news)
 
     def _publish_news(self, news: dict[str, Any]) -> None:
-        troubles = [self._trouble or self._lacking, self._home_trouble, DEAF if self._wake.is_deaf else None]
+        troubles = [
+            self._checkpoints.trouble,
+            self._trouble or self._lacking,
+            self._home_trouble,
+            DEAF if self._wake.is_deaf else None,
+        ]
         notes = [*self._notes, *self._notifier.troubles, *filter(None, troubles)]
         self._publisher.publish(
             news,
@@ -297,6 +306,8 @@ class _Supervisor:
             dues_s.append(seen.now_s + LEAST_INTERVAL_S)
         if self._keep_by_s is not None:
             dues_s.append(self._keep_by_s)
+        if self._checkpoints.due_s is not None:
+            dues_s.append(self._checkpoints.due_s)
         if self._notifier.is_busy:
             dues_s.append(seen.now_s + LOOK_S)
         if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):

@@ -118,9 +118,10 @@ class Inbox:
         reader = Reader(file.path, Position(0, mark[1], mark[2]))
         lines = _above(reader, file, mark[0], room)
         if reader.is_displaced:
-            self._tell(f"{self._shown(file)}: the mark at seq {mark[0]} is not in the file; clamped")
             reader = Reader(file.path)
             lines = _above(reader, file, mark[0], room)
+            if not lines and reader.position.seq < mark[0]:  # its sender appends again what is missing
+                self._tell(f"{self._shown(file)}: the mark at seq {mark[0]} is not in the file; clamped")
         if reader.damage is not None and not reader.damage.is_partial:
             self._tell_corruption(file)
         return lines, reader.position

@@ -5,7 +5,7 @@ Plans use the same tables (`maos_sup.planner`), so that both speak of the same k
 
 from __future__ import annotations
 
-from state_layout.records import Budget, Intervals, Limits, Restart
+from state_layout.records import Budget, Intervals, Keep, Limits, Restart
 from state_layout.shapes.shape import Argv, Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
 
 NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
@@ -54,7 +54,7 @@ INTERVALS = Shape(
             positive_s, "longest time that raw output stays unsynced", default=Intervals().save_s
         ),
         "checkpoint_s": Field(
-            positive_s, "between compactions of an agent's journals", default=Intervals().checkpoint_s
+            positive_s, "between checkpoints, of an agent and of the team", default=Intervals().checkpoint_s
         ),
         "beat_s": Field(positive_s, "between signs of life", default=Intervals().beat_s),
         "tick_s": Field(positive_s, "between looks of the supervisor", default=Intervals().tick_s),
@@ -78,6 +78,13 @@ RESTART = Shape(
         ),
     },
     instead={"retries": "use 'max'", "attempts": "use 'max'"},
+)
+KEEP = Shape(
+    fields={
+        "last": Field(count, "the newest so many", default=Keep().last),
+        "hourly": Field(count, "the newest of each of the last so many hours", default=Keep().hourly),
+        "daily": Field(count, "the newest of each of the last so many days", default=Keep().daily),
+    }
 )
 NOTIFY = Shape(
     fields={
@@ -111,6 +118,7 @@ ORCHESTRATION = Shape(
         "intervals": Field(INTERVALS),
         "budget": Field(BUDGET),
         "notify": Field(Nullable(NOTIFY), "how to tell people"),
+        "keep": Field(KEEP, "which checkpoints are kept; named and pinned ones always are"),
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
 )
