@@ -132,7 +132,7 @@ class Overseer:
         self.tree = tree
         self.lock = take_life_lock(tree.supervisor_lock, patience_s=0.0)
         self.specs = SpecsInForce(tree)
-        self.place = settle_in(tree, sorted(self.specs.now.agents))
+        self.place = settle_in(tree, self.specs.now)
         self.life: Life = begin_life(tree)
         self._remembered: list[Any] = []
         tell("life", self.life.number)

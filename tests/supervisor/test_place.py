@@ -19,16 +19,21 @@ from state_layout.errors import Locked
 from state_layout.files.locks import take_life_lock
 from state_layout.lives.attempts import begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
-from state_layout.records import ExitReason, Phase
+from state_layout.records import ExitReason, Phase, Specs
+from state_layout.specs import read_specs
+
+
+def in_force(tree: Tree) -> Specs:
+    return read_specs(tree).specs
 
 
 def test_a_tree_is_new_once_and_again_after_a_copy_or_without_run(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
-    assert [settle_in(tree, ["a"]).is_new for _ in range(2)] == [True, False]
+    assert [settle_in(tree, in_force(tree)).is_new for _ in range(2)] == [True, False]
     shutil.copytree(tree.root, tmp_path / "copy")
-    assert settle_in(Tree(tmp_path / "copy"), ["a"]).is_new
+    assert settle_in(Tree(tmp_path / "copy"), in_force(tree)).is_new
     shutil.rmtree(tree.run)
-    assert settle_in(tree, ["a"]).is_new
+    assert settle_in(tree, in_force(tree)).is_new
 
 
 SPEAKER = """
@@ -45,7 +50,7 @@ print("after", file=sys.stderr)
 
 def test_the_log_is_begun_anew_after_run_was_deleted_under_a_living_supervisor(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
-    settle_in(tree, ["a"])
+    settle_in(tree, in_force(tree))
     with tree.supervisor_log.open("ab") as log:
         subprocess.run(
             [sys.executable, "-c", SPEAKER, str(tree.root)], stdout=log, stderr=log, check=True, timeout=60
@@ -55,16 +60,16 @@ def test_the_log_is_begun_anew_after_run_was_deleted_under_a_living_supervisor(t
 
 def test_a_moved_tree_is_no_copy(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
-    settle_in(tree, ["a"])
+    settle_in(tree, in_force(tree))
     tree.root.rename(tmp_path / "moved")
-    assert not settle_in(Tree(tmp_path / "moved"), ["a"]).is_new
+    assert not settle_in(Tree(tmp_path / "moved"), in_force(Tree(tmp_path / "moved"))).is_new
 
 
 def test_snapshots_of_a_copy_are_made_anew(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
     begin_agent(tree, "a")
     tree.agent("a").status.write_text("{}")
-    settle_in(tree, ["a"])
+    settle_in(tree, in_force(tree))
     assert not tree.agent("a").status.exists()
 
 
@@ -73,7 +78,7 @@ def test_the_snapshot_of_a_living_agent_is_left_alone(tmp_path: Path) -> None:
     begin_agent(tree, "a")
     tree.agent("a").status.write_text("{}")
     lock = take_life_lock(tree.agent("a").lock)
-    settle_in(tree, ["a"])
+    settle_in(tree, in_force(tree))
     lock.release()
     assert tree.agent("a").status.exists()
 
@@ -84,7 +89,7 @@ def test_what_was_done_before_a_copy_is_not_begun_again(tmp_path: Path) -> None:
     attempt.journal.commit("task", {"task": "a", "run": 1, "phase": "done"})
     attempt.journal.close()
     seal_exit(tree, "a", 1, by="agent", reason=ExitReason.PARKED)
-    settle_in(tree, ["a"])
+    settle_in(tree, in_force(tree))
     life = Supervised(tree)
     while (actions := life.turn()) and not isinstance(actions[0], Finish):
         assert not any(isinstance(action, Submit) for action in actions)
