@@ -27,7 +27,7 @@ from state_layout.errors import StorageError
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
-from state_layout.specs.approvals import answer_to
+from state_layout.specs.approvals import answer_of
 
 REST_S = 2.0  # the longest without a look at what is wanted
 CARE_S = 10.0  # and without one at what may have gone unnoticed
@@ -321,7 +321,7 @@ class Pulse:
         """Record the answers to questions that a running program asked."""
         life = self._life
         for question in life.ledger.look(lambda history: [*history.questions.values()]):
-            answer = answer_to(life.tree, question["id"], asked_at=question["at"])
+            answer = answer_of(life.tree, question)
             if answer is not None and self.task is not None and question["task"] == self.task.id:
                 fields = {"question": question["id"], "answer": "yes" if answer.is_yes else "no"}
                 life.ledger.commit("answered", fields | {"text": answer.text})

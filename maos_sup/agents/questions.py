@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maos_sup.agents.ledger import Ledger
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
-from state_layout.specs.approvals import Answer, answer_to, question_id
+from state_layout.specs.approvals import Answer, answer_of, question_id, standing_answers
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work
@@ -34,10 +34,12 @@ def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Ledger, tex
         return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
     asked = ledger.look(lambda history: history.questions.get(id_))
     if asked is None:
-        ledger.commit("asked", {"task": task.id, "run": task.run, "question": id_, "text": text})
+        before = standing_answers(tree, id_)
+        told = {"task": task.id, "run": task.run, "question": id_, "text": text, "before": before}
+        ledger.commit("asked", told)
         return None
-    answer = answer_to(tree, id_, asked_at=asked["at"])
+    answer = answer_of(tree, asked)
     if answer is not None:
-        told = "yes" if answer.is_yes else "no"
-        ledger.commit("answered", {"question": id_, "answer": told, "text": answer.text})
+        word = "yes" if answer.is_yes else "no"
+        ledger.commit("answered", {"question": id_, "answer": word, "text": answer.text})
     return answer

@@ -226,6 +226,8 @@ def _artifact(history: History, entry: dict[str, Any]) -> None:
 def _asked(history: History, entry: dict[str, Any]) -> None:
     task, _, run = _run_of(history, entry).rpartition("#")
     told = {"task": task, "run": int(run or 1), "text": entry.get("text"), "at": entry["at"]}
+    if "before" in entry:  # what lay in the place of its answer; older versions did not look
+        told["before"] = entry["before"]
     history.questions[entry["question"]] = {"id": entry["question"], **told}
 
 

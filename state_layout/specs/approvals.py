@@ -1,12 +1,17 @@
 """Questions that agents ask and the files by which people answer them (`spec/approvals/`).
 
 A question's id contains a hash of exactly what is asked, so an answer never fits another question; a file
-older than the question is none; `.no` wins over `.yes`. `touch` is enough.
+that was there before the question is none; `.no` wins over `.yes`. `touch` is enough.
+
+Whether a file was there is known by its stamps, taken when the question is asked: the kernel's own (ctime),
+which nobody can set, and no clock is asked, for clocks are set back. A file with the same time of change or
+of content is the one that was there (a copy of a tree keeps the latter); any other is an answer.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -16,6 +21,7 @@ from state_layout.files import atomic, codec
 from state_layout.paths import Tree
 
 _LONGEST_ANSWER_BYTES = 1 << 16
+_SUFFIXES = ("no", "yes")  # the first wins
 _KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
 
 
@@ -33,14 +39,39 @@ def question_id(agent: str, task: str, run: int, text: str) -> str:
     return f"{agent}-{sha256(exact).hexdigest()[:12]}"
 
 
-def answer_to(tree: Tree, question: str, *, asked_at: str) -> Answer | None:
-    """The answer to `question`, asked at `asked_at` (as in records), or None while there is none."""
+def standing_answers(tree: Tree, question: str) -> dict[str, list[int]]:
+    """The stamps of files that are there before `question` is asked, by suffix: for its record (`before`)."""
+    found = {}
+    for suffix in _SUFFIXES:
+        try:
+            seen = (tree.approvals / f"{question}.{suffix}").lstat()
+        except OSError:
+            continue
+        found[suffix] = _stamps(seen)
+    return found
+
+
+def answer_of(tree: Tree, asked: Mapping[str, Any]) -> Answer | None:
+    """The answer to an open question as histories and snapshots have it, or None while there is none."""
+    return answer_to(tree, asked["id"], asked_at=asked["at"], before=asked.get("before"))
+
+
+def answer_to(
+    tree: Tree, question: str, *, asked_at: str, before: Mapping[str, Sequence[int]] | None = None
+) -> Answer | None:
+    """The answer to `question`, or None while there is none.
+
+    `before`: what stood there when it was asked. Without it (records of older versions) a file counts that
+    is not older than `asked_at` (as in records), neither by its own time nor by the kernel's.
+    """
     asked_s = datetime.fromisoformat(asked_at).timestamp()
-    for suffix in ("no", "yes"):
+    for suffix in _SUFFIXES:
         path = tree.approvals / f"{question}.{suffix}"
         try:
             with atomic.opened(path, os.O_RDONLY) as descriptor:
-                if _latest_s(os.fstat(descriptor)) < asked_s:
+                seen = os.fstat(descriptor)
+                is_old = _latest_s(seen) < asked_s if before is None else _stood(seen, before.get(suffix))
+                if is_old:
                     continue
                 text = os.read(descriptor, _LONGEST_ANSWER_BYTES).decode("utf-8", "replace").strip()
         except OSError:
@@ -49,9 +80,18 @@ def answer_to(tree: Tree, question: str, *, asked_at: str) -> Answer | None:
     return None
 
 
-def _latest_s(found: os.stat_result) -> float:
-    """When `path` was written, at the latest: file systems stamp by a clock that ticks, some in seconds."""
-    stamp_ns = found.st_mtime_ns
+def _stamps(seen: os.stat_result) -> list[int]:
+    return [seen.st_ctime_ns, seen.st_mtime_ns]
+
+
+def _stood(seen: os.stat_result, stamps: Sequence[int] | None) -> bool:
+    """Whether it is the file that had these stamps."""
+    return stamps is not None and any(now == then for now, then in zip(_stamps(seen), stamps, strict=False))
+
+
+def _latest_s(seen: os.stat_result) -> float:
+    """When it was written, at the latest: file systems stamp by a clock that ticks, some in seconds."""
+    stamp_ns = min(_stamps(seen))
     return stamp_ns / 1e9 + (_WHOLE_SECONDS_S if stamp_ns % 10**9 == 0 else _KERNEL_TICK_S)
 
 
@@ -60,5 +100,5 @@ def answered_tasks(tree: Tree, status: dict[str, Any]) -> frozenset[str]:
     return frozenset(
         question["task"]
         for question in status.get("questions") or ()
-        if answer_to(tree, question["id"], asked_at=question["at"]) is not None
+        if answer_of(tree, question) is not None
     )
