@@ -206,7 +206,7 @@ class Context:
         """Hand over a file: it is kept in `artifacts`, copied if it lies elsewhere. Raises ValueError."""
         with self._inside():
             try:
-                name = hand_over(str(path), artifacts=self.artifacts, near=self._work.folder())
+                name = hand_over(str(path), tree=self._life.tree, agent=self.agent, near=self._work.folder())
             except BadInput as cause:
                 raise ValueError(str(cause)) from cause
             self._life.ledger.note("artifact", {"path": name})

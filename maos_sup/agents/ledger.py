@@ -82,9 +82,7 @@ class Ledger:
             self._wake(to)
         return line.seq
 
-    def note(
-        self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()
-    ) -> int:
+    def note(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()) -> int:
         """Record one line that nothing depends on yet; its `seq`. It becomes durable with the next one, or by
         `sync`; then its messages leave, in order. Raises as `commit` does."""
         fields, messages = self.redacted(fields), self._redacted_each(messages)

@@ -40,6 +40,7 @@ class Life:
     umask: int  # of programs and callables
     trouble: BaseException | None = None
     warned: set[str] = field(default_factory=set)  # texts of `warn_once`
+    refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
 
     @property
     def paths(self) -> AgentPaths:

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.artifacts import hand_over
+from maos_sup.agents.bus.permits import EVERYTHING, Permits, permits_of, tool_of
 from maos_sup.agents.control import BadLine, message_of, parse
 from maos_sup.agents.control_file import append_control
 from maos_sup.agents.redaction import Redactor
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import codec
-from state_layout.files.fence import refuse_links
 from state_layout.files.reading import read_record
 from state_layout.lives.history import Mark, as_mark
 from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.mail.boxes import check_recipient
 from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree, checked_name
-from state_layout.records import Message
-from state_layout.specs.approvals import Answer, answer_to, question_id
+from state_layout.records import AgentSpec, Message
+from state_layout.specs.approvals import Answer, answer_of, question_id
 from state_layout.tree import open_tree
 
 _LOOK_S = 0.2
@@ -124,11 +124,9 @@ def result(environment: Environment, value: Any) -> None:
 def artifact(environment: Environment, path: str) -> Path:
     """Hand over a file; where it is kept. Raises BadInput for what is no file, StorageError."""
     program = Program.of(environment)
-    artifacts = program.tree.agent(program.agent).artifacts
-    refuse_links(program.tree.root, artifacts)
-    name = hand_over(path, artifacts=artifacts, near=Path.cwd())
+    name = hand_over(path, tree=program.tree, agent=program.agent, near=Path.cwd())
     _say(environment, {"artifact": name})
-    return artifacts / name
+    return program.tree.agent(program.agent).artifacts / name
 
 
 def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = False) -> list[Message]:
@@ -175,7 +173,7 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
         if asked is None and not is_asked:
             _say(environment, {"ask": question})
             is_asked = True
-        elif asked is not None and (answer := answer_to(program.tree, id_, asked_at=asked["at"])) is not None:
+        elif asked is not None and (answer := answer_of(program.tree, asked)) is not None:
             return answer
         if until_s is not None and time.monotonic() >= until_s:
             return None
@@ -183,8 +181,24 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
 
 
 def _say(environment: Environment, value: dict[str, Any]) -> None:
-    """Append one control line, without secrets. Raises BadInput, StorageError."""
-    append_control(Program.of(environment).control, Redactor(environment).value(value))
+    """Append one control line, without secrets. Raises BadInput for what would be refused, StorageError."""
+    program = Program.of(environment)
+    verb = next(iter(value))
+    tool = tool_of(verb, value[verb])
+    refusal = None if tool is None else _permits(program).refusal(tool)
+    if refusal is not None:
+        raise BadInput(refusal)
+    append_control(program.control, Redactor(environment).value(value))
+
+
+def _permits(program: Program) -> Permits:
+    """What the agent lets its programs ask for: to tell at once, for the agent decides by itself."""
+    try:
+        told = codec.decode_object(read_record(program.tree.agent_spec(program.agent)))
+        spec = AgentSpec(name=program.agent, kind=told["kind"], settings=told)
+        return permits_of(spec)
+    except (OSError, KeyError, TypeError, codec.NotJson, BadInput):
+        return EVERYTHING
 
 
 def _marks(program: Program) -> dict[str, Mark]:

@@ -93,7 +93,7 @@ def _start(files: AttemptPaths, reading: list[int], environment: Mapping[str, st
     try:
         with atomic.opened(files.stdout, os.O_RDONLY) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # handed over: it is held without a gap
-            argv = [sys.executable, "-m", _PROCESS, str(files.root), str(lock), *map(str, reading)]
+            argv = [sys.executable, "-P", "-m", _PROCESS, str(files.root), str(lock), *map(str, reading)]
             become_subreaper(is_one=False)
             try:
                 subprocess.run(

@@ -53,7 +53,7 @@ def revive(tree: Tree) -> bool:
 
 def _start(tree: Tree) -> None:
     atomic.make_folder(tree.run)
-    argv = ["/bin/sh", "-c", _FORK, "sh", sys.executable, "-m", "maos_sup", "supervise", str(tree.root)]
+    argv = ["/bin/sh", "-c", _FORK, "sh", sys.executable, "-P", "-m", "maos_sup", "supervise", str(tree.root)]
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     with atomic.opened(tree.supervisor_log, flags) as log:
         become_subreaper(is_one=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bell import Bell
+from maos_sup.agents.bus.gate import Gate
 from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.life import (
@@ -156,6 +157,7 @@ def _work(life: Life, known: Recall) -> End:
         ledger=life.ledger,
         keywords=keywords,
         go_on=lambda: _goes_on(life),
+        gate=Gate(lambda: life.specs.agent),
     )
     return TaskLoop(life).run()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.bus.calls import Calls
+from maos_sup.agents.bus.gate import Gate
 from maos_sup.agents.kind import Ended, Ending, Missing, Outcome, find_kind
 from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
@@ -31,7 +32,7 @@ from state_layout.host.triggers import pull
 from state_layout.lives.attempts import seal_exit
 from state_layout.lives.history import run_key
 from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
-from state_layout.specs.approvals import answer_to
+from state_layout.specs.approvals import answer_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +84,9 @@ class TaskLoop:
             life.attempt,
             ledger=life.ledger,
             keywords=spec.keywords if spec is not None else (),
+            gate=Gate(lambda: life.specs.agent),
         )
-        self._translator.moved = life.beats.progress
+        self._translator.moved, self._translator.gate.refused = life.beats.progress, life.refusals.append
         self._calls = self._translator.calls = Calls(life)
         self._pulse = Pulse(life, self._translator, force=self._force)
         self._task: TaskSpec | None = None
@@ -140,9 +142,7 @@ class TaskLoop:
         asked = life.ledger.look(lambda history: [*history.questions.values()])
         told = life.ledger.look(lambda history: {answer["task"] for answer in history.answers.values()})
         answered = (told - {question["task"] for question in asked}) | {
-            question["task"]
-            for question in asked
-            if answer_to(life.tree, question["id"], asked_at=question["at"]) is not None
+            question["task"] for question in asked if answer_of(life.tree, question) is not None
         }
         outcomes = outcomes_known(life.tree, specs, life.agent, own=own)
         ready = ready_tasks(specs, life.agent, outcomes, answered=answered)

@@ -22,6 +22,8 @@ from typing import Any
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.calls import Calls
+from maos_sup.agents.bus.gate import ANY, Gate
+from maos_sup.agents.bus.permits import reach_of
 from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.sources import Piece, Source
@@ -33,7 +35,7 @@ from state_layout.lives.history import History
 from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree
 from state_layout.records import SETTLED
-from state_layout.specs.approvals import question_id
+from state_layout.specs.approvals import question_id, standing_answers
 
 LONGEST_DISCOVERY = 8192  # characters; the log has all of it
 _FAR_BYTES = 1 << 20
@@ -47,8 +49,16 @@ class Translator:
     """Understands the output of one attempt of `agent`. `near` is where relative paths of artifacts begin."""
 
     def __init__(
-        self, tree: Tree, agent: str, attempt: int, *, ledger: Ledger, keywords: tuple[str, ...] = ()
+        self,
+        tree: Tree,
+        agent: str,
+        attempt: int,
+        *,
+        ledger: Ledger,
+        keywords: tuple[str, ...] = (),
+        gate: Gate = ANY,
     ) -> None:
+        """`gate`: what its programs may ask for."""
         self._tree, self._agent, self._ledger = tree, agent, ledger
         files = tree.agent(agent).attempt(attempt)
         offsets = ledger.look(lambda history: dict(history.offsets))
@@ -63,6 +73,7 @@ class Translator:
         self._together = Together(ledger, cite=self._source, refuse=self._refuse)
         self._told_task = ""  # of this look
         self.is_broken_off = False  # `finish`: there is something left
+        self.gate = gate
         self._lock = threading.RLock()
         self._has_names_synced = self._is_final = False
         self.attend(keywords)
@@ -217,7 +228,8 @@ class Translator:
 
     def _understand_line(self, line: bytes, offset: int) -> None:
         try:
-            request = parse(line)
+            id_ = f"line/{self.control.attempt}/{offset}"
+            request = self.gate.passed(parse(line), id_=id_)
             if request.verb not in _GATHERED:
                 self._together.flush(self.control)
                 self._together.is_owing = True
@@ -249,8 +261,14 @@ class Translator:
         self._note(type_, {"value": request.value}, offset)
 
     def _artifact(self, request: Request, line: bytes, offset: int) -> None:
-        artifacts = self._tree.agent(self._agent).artifacts
-        path = hand_over(request.value, artifacts=artifacts, near=self.near, moved=self.moved)
+        path = hand_over(
+            request.value,
+            tree=self._tree,
+            agent=self._agent,
+            near=self.near,
+            readable=reach_of(self._tree, self._agent, self.gate.permits, near=self.near),
+            moved=self.moved,
+        )
         self._note("artifact", {"path": path}, offset)
 
     def _ack(self, request: Request, line: bytes, offset: int) -> None:
@@ -265,7 +283,8 @@ class Translator:
         if id_ in known:
             self._note("sent", {"sent": []}, offset)
             return
-        self._note("asked", {"question": id_, "text": request.value}, offset)
+        before = standing_answers(self._tree, id_)
+        self._note("asked", {"question": id_, "text": request.value, "before": before}, offset)
 
     def _call(self, request: Request, line: bytes, offset: int) -> None:
         if self.calls is None or (self.calls.task is None and self._is_final):
@@ -308,6 +327,7 @@ def translate_leftovers(
     ledger: Ledger,
     keywords: tuple[str, ...],
     go_on: _GoOn = lambda: True,
+    gate: Gate = ANY,
 ) -> None:
     """Understand what programs of lives before the life `before` wrote and nobody understood.
 
@@ -316,7 +336,7 @@ def translate_leftovers(
     """
     for attempt in list_attempts(tree.agent(agent)):
         if attempt < before:
-            translator = Translator(tree, agent, attempt, ledger=ledger, keywords=keywords)
+            translator = Translator(tree, agent, attempt, ledger=ledger, keywords=keywords, gate=gate)
             if translator.finish(go_on):
                 translator.sync()
                 for source in (translator.stdout, translator.control):

@@ -88,11 +88,18 @@ def walk(scene: Scene) -> Iterator[Found]:
         for entry, mode in _entries(scene, root / folder):
             rel = f"{folder}/{entry.name}" if folder else entry.name
             if _FREE_FOLDER.fullmatch(rel):
+                _check_free(scene, root / rel, mode)
                 continue
             if _is_listed(scene, entry, rel, mode):
                 yield Found(root / rel, mode)
                 if stat.S_ISDIR(mode):
                     stack.append(rel)
+
+
+def _check_free(scene: Scene, path: Path, mode: int) -> None:
+    """Report a link in the place of a folder that agents write to themselves: they refuse to."""
+    if path.name in ("session", "artifacts") and not stat.S_ISDIR(mode):
+        scene.report(Finding.NOT_A_FILE, path, what=f"is {_sort(mode)} where a folder belongs")
 
 
 def _entries(scene: Scene, folder: Path) -> list[tuple[os.DirEntry[str], int]]:

@@ -113,6 +113,33 @@ def mkdir(path: Path, mode: int) -> None:
     os.mkdir(path, mode)  # noqa: PTH102 - as above
 
 
+def create_in(folder: int, path: Path, flags: int, mode: int) -> int:
+    """As `create`, in the open folder `folder`, of which `path` is a file; for files that are new."""
+    _seen("create", path, flags)
+    return os.open(path.name, flags | _NEVER_WAIT & ~os.O_NONBLOCK, mode, dir_fd=folder)
+
+
+def rename_in(folder: int, source: Path, target: Path) -> None:
+    """As `rename`, of two files of the open folder `folder`."""
+    _seen("rename", source, target)
+    os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def unlink_in(folder: int, path: Path) -> None:
+    """As `unlink`, of a file of the open folder `folder`."""
+    _seen("unlink", path)
+    with suppress(FileNotFoundError):
+        os.unlink(path.name, dir_fd=folder)
+
+
+def make_in(folder: int, path: Path, mode: int) -> None:
+    """Make the folder `path` in the open folder `folder`, durably; no error if something is there."""
+    _seen("mkdir", path)
+    with suppress(FileExistsError):
+        os.mkdir(path.name, mode, dir_fd=folder)
+        os.fsync(folder)
+
+
 def rmdir(path: Path) -> None:
     _seen("rmdir", path)
     path.rmdir()

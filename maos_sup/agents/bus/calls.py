@@ -20,12 +20,15 @@ from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
+from maos_sup.agents.bus.permits import essence, permits_of, question_text
 from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
 from maos_sup.agents.bus.verbs import VERBS, BadCall, Call, Result, Scene, Waits
 from maos_sup.agents.kind import find_kind
 from maos_sup.agents.life import Life
+from maos_sup.agents.questions import answer_or_ask
 from maos_sup.agents.redaction import Redactor
 from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.files.journal import Reader
 from state_layout.lives.history import Mark, as_mark
 from state_layout.mail.inbox import Inbox
@@ -144,10 +147,12 @@ class Calls:
         try:
             scene = self._scene(task)
             if pending.name == "read_messages":
+                self._ask_leave(scene, pending)
                 return self._read(pending, scene)
             verb = _VERBS.get(pending.name)
             if verb is None:
                 return Result(text=f"there is no tool {pending.name!r}", is_error=True)
+            self._ask_leave(scene, pending)
             result = verb(scene, pending.call)
             return Result(
                 text=scene.redactor.text(result.text),
@@ -157,6 +162,23 @@ class Calls:
             )
         except (BadCall, BadInput) as error:
             return Result(text=str(error), is_error=True)
+
+    def _ask_leave(self, scene: Scene, pending: _Pending) -> None:
+        """Raise BadCall if settings or a person do not let the call be; Waits for the person."""
+        permits = permits_of(scene.spec)
+        refusal = permits.refusal(pending.name)
+        if refusal is not None:
+            raise BadCall(refusal)
+        if not permits.needs_yes(pending.name):
+            return
+        name = f"{permits.prefix}{pending.name}"
+        shown = scene.redactor.text(codec.encode(essence(name, dict(pending.call.input))).decode())
+        text = question_text(scene.agent, name, shown)
+        answer = answer_or_ask(scene.tree, scene.agent, scene.task, ledger=scene.ledger, text=text)
+        if answer is None:
+            raise Waits
+        if not answer.is_yes:
+            raise BadCall(f"the user said no: {answer.text}" if answer.text else "the user said no")
 
     def _read(self, pending: _Pending, scene: Scene) -> Result | None:
         """The messages after what was received; those shown last are received if `after` says so."""

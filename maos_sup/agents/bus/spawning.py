@@ -21,7 +21,10 @@ from state_layout.specs import add_specs, read_specs
 MAX_SPAWNED = 10
 SPAWNED_BY = "spawned_by"
 _WITHOUT_MODEL = ("command", "python")
-_INHERITED = ("kind", "model", "base_url", "price", "sandbox", "max_tokens", "max_turns", "limits", "cwd")
+_INHERITED = (
+    *("kind", "model", "base_url", "price", "sandbox", "max_tokens", "max_turns", "limits", "cwd"),
+    *("tools", "allowed_tools", "approve", "team", "budget"),  # or it had the new one do what it may not
+)
 
 
 def spawn_task(scene: Scene, call: Call) -> Result:

@@ -1,17 +1,28 @@
-"""Chooses what confines a program and puts it before the program's arguments."""
+"""Chooses what confines a program and starts it so.
+
+What confines begins in an environment of the agent's own making; the program's variables come in behind the
+confinement, out of a descriptor. For a command may export what loaders and interpreters obey, and the next
+command finds it: it must not act on what confines that one.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from maos_sup.agents.sandbox import landlock
+from maos_sup.agents.sandbox.bounds import NO_BOUNDS, Bounds, is_reached_through
 from state_layout.errors import BadInput
-from state_layout.files import codec
 
 LANDLOCK, BUBBLEWRAP, NONE = "landlock", "bubblewrap", "none"
 _SYSTEM = (  # the first seven hold programs
@@ -19,29 +30,92 @@ _SYSTEM = (  # the first seven hold programs
 )
 _RESOLVERS = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager")
 _DEVICES = (
-    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"),
-    *("/dev/pts", "/dev/shm", "/dev/fd"),
+    *("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"),
+    *("/dev/tty", "/dev/shm", "/dev/fd"),
 )
 _BESIDE_PROGRAMS = ("lib", "lib64", "libexec", "include")
 _OF_HOME = (".gitconfig", ".config/git")
+_PROBE_PATIENCE_S = 20
+_LIBRARIES = "LD_LIBRARY_PATH"  # an interpreter may need it to start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What is started, in which environment, with which descriptors."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    descriptors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """What confines programs: `kind`, and the paths they may read (and execute) or also write."""
+    """What confines programs: `kind`, and the paths they may read (and execute) or also write.
+
+    Of what they may write, `kept` stays as it is; so does `guarded` where the kind can see to it.
+    """
 
     kind: str
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ()
 
     def confined(self, argv: Sequence[str]) -> list[str]:
-        """`argv` so that it runs confined."""
+        """`argv` so that it runs confined, in the environment that its starter finds or makes.
+
+        For environments that no confined program had a hand in; else use `launch`.
+        """
         if self.kind == LANDLOCK:
-            rules = codec.encode({"read": self.read, "write": self.write}).decode()
-            return [sys.executable, "-I", "-S", landlock.__file__, rules, "--", *argv]
+            return [*_landlock(json.dumps(self._rules())), *argv]
         if self.kind == BUBBLEWRAP:
-            return [*_bubblewrap(self.read, self.write), *argv]
+            return [_bwrap(), *self._binds(), "--", *argv]
         return list(argv)
+
+    @contextmanager
+    def launch(self, argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[Launch]:
+        """What to start so that `argv` runs confined, with `environment` as its own."""
+        own = {name: value for name, value in environment.items() if name and "=" not in name}
+        if self.kind == LANDLOCK:
+            told = json.dumps(self._rules() | {"environment": own}).encode()
+            with _readable(told) as descriptor:
+                started = [*_landlock(str(descriptor)), *argv]
+                yield Launch(argv=tuple(started), environment=self._bare(), descriptors=(descriptor,))
+        elif self.kind == BUBBLEWRAP:
+            variables = [word for pair in own.items() for word in ("--setenv", *pair)]
+            words = [*self._binds(), "--clearenv", *variables]
+            with _readable(b"".join(os.fsencode(word) + b"\0" for word in words)) as descriptor:
+                started = [_bwrap(), "--args", str(descriptor), "--", *argv]
+                yield Launch(argv=tuple(started), environment=self._bare(), descriptors=(descriptor,))
+        else:
+            yield Launch(argv=tuple(argv), environment=dict(environment))
+
+    def _bare(self) -> dict[str, str]:
+        """The environment of what confines: libraries only, of folders that nobody confined writes."""
+        told = os.environ.get(_LIBRARIES, "").split(os.pathsep)
+        folders = [name for name in told if name.startswith("/") and not self._may_be_written(name)]
+        return {_LIBRARIES: os.pathsep.join(folders)} if folders else {}
+
+    def _may_be_written(self, name: str) -> bool:
+        return any(Path(os.path.realpath(name)).is_relative_to(path) for path in self.write)
+
+    def _rules(self) -> dict[str, Any]:
+        told = {"read": self.read, "write": self.write, "kept": self.kept, "guarded": self.guarded}
+        return told | {"apart": can_part()}
+
+    def _binds(self) -> list[str]:
+        argv = ["--unshare-pid", "--unshare-ipc", "--new-session", "--die-with-parent", *_capabilities()]
+        for path in self.read:
+            if not path.startswith(("/proc", "/dev")):
+                argv += ["--ro-bind-try", path, path]
+        argv += ["--proc", "/proc", "--dev", "/dev"]
+        held = {*self.kept, *self.guarded}
+        for path in landlock.neighbour_mounts().order(self.write, [*held]):
+            argv += ["--ro-bind-try" if path in held else "--bind-try", path, path]
+        return argv
+
+
+UNCONFINED = Sandbox(kind=NONE)
 
 
 def choose(asked: str | None) -> str:
@@ -56,13 +130,84 @@ def choose(asked: str | None) -> str:
     return asked or (LANDLOCK if landlock.abi() else NONE)
 
 
+def reach_if(asked: str | None, paths: Sequence[str]) -> tuple[str, ...] | None:
+    """`paths` where programs are confined, None where they are not."""
+    if asked is None:
+        asked = LANDLOCK if landlock.abi() else NONE
+    return None if asked == NONE else tuple(paths)
+
+
+@cache
+def can_part() -> bool:
+    """Whether a confined program can have a mount namespace of its own here."""
+    rules = json.dumps({"read": [], "write": [], "apart": True})
+    try:
+        done = subprocess.run(
+            _landlock(rules),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+            timeout=_PROBE_PATIENCE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
 def make_sandbox(
-    asked: str | None, *, read: Sequence[Path], write: Sequence[Path], environment: Mapping[str, str]
+    asked: str | None,
+    *,
+    read: Sequence[Path],
+    write: Sequence[Path],
+    environment: Mapping[str, str],
+    bounds: Bounds = NO_BOUNDS,
 ) -> Sandbox:
-    """A sandbox for the system's programs; `read` and `write` are what they work on. Raises BadInput."""
-    readable = [*_SYSTEM, *_RESOLVERS, *_programs(environment), *map(str, read)]
-    writable = [*_DEVICES, *map(str, write)]
-    return Sandbox(kind=choose(asked), read=tuple(readable), write=tuple(writable))
+    """A sandbox for the system's programs; `read` and `write` are what they work on, and what `bounds` says.
+
+    Raises BadInput.
+    """
+    writable = [*map(os.path.realpath, [*write, *bounds.write])]
+    told = [*map(str, read), *bounds.read]
+    readable = [path for path in told if not is_reached_through(path, writable, kept=bounds.kept)]
+    system = [*_SYSTEM, *_RESOLVERS, *_programs(environment)]
+    return Sandbox(
+        kind=choose(asked),
+        read=tuple(dict.fromkeys([*system, *readable])),
+        write=tuple(dict.fromkeys([*_DEVICES, *writable])),
+        kept=bounds.kept,
+        guarded=bounds.guarded,
+    )
+
+
+def _landlock(rules: str) -> list[str]:
+    return [sys.executable, "-I", "-S", landlock.__file__, rules, "--"]
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "bwrap"
+
+
+def _capabilities() -> list[str]:
+    """What root may do in there; bubblewrap leaves it all, the right to mount anew among it."""
+    if os.geteuid() != 0:
+        return []
+    return ["--cap-drop", "ALL", *(word for name in landlock.CAPABILITIES for word in ("--cap-add", name))]
+
+
+@contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """A descriptor to read `data` from: a file, so that nothing blocks on a pipe."""
+    with (
+        tempfile.TemporaryFile()
+        if not hasattr(os, "memfd_create")
+        else os.fdopen(os.memfd_create("rules"), "w+b") as file
+    ):
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
 
 
 def _programs(environment: Mapping[str, str]) -> list[str]:
@@ -75,15 +220,3 @@ def _programs(environment: Mapping[str, str]) -> list[str]:
             folders += [str(around / beside) for beside in _BESIDE_PROGRAMS]
     home = environment.get("HOME")
     return folders + ([str(Path(home) / name) for name in _OF_HOME] if home else [])
-
-
-def _bubblewrap(read: Sequence[str], write: Sequence[str]) -> list[str]:
-    argv = ["bwrap", "--unshare-pid", "--unshare-ipc", "--new-session", "--die-with-parent"]
-    for path in read:
-        if not path.startswith(("/proc", "/dev")):
-            argv += ["--ro-bind-try", path, path]
-    argv += ["--proc", "/proc", "--dev", "/dev"]
-    for path in write:
-        if not path.startswith("/dev"):
-            argv += ["--bind-try", path, path]
-    return [*argv, "--"]

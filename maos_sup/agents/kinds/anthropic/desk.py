@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from maos_sup.agents.bus.verbs import Scene
+from maos_sup.agents.confinement import bounds_for
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.redaction import Redactor, is_secret_name
+from maos_sup.agents.sandbox.bounds import Bounds
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
 from maos_sup.agents.work import Work
 from state_layout.files import atomic
@@ -60,11 +62,16 @@ class Desk:
         return folder
 
     @cached_property
+    def bounds(self) -> Bounds:
+        """What commands may write, and what of that is kept from them. Raises BadInput."""
+        paths, settings = self.work.life.paths, self.settings
+        own = [paths.workspace, paths.artifacts]
+        return bounds_for(self.work, kind=settings.sandbox, own=own, asked=settings.sandbox_write)
+
+    @property
     def writable(self) -> tuple[Path, ...]:
         """Where commands and edits may write, absolute, without links; the first is where they begin."""
-        paths = self.work.life.paths
-        own = [self.folder, paths.workspace.resolve(), paths.artifacts.resolve()]
-        return tuple(dict.fromkeys([*own, *map(Path, self.settings.sandbox_write)]))
+        return tuple(dict.fromkeys([self.folder, *self.bounds.write]))
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -73,7 +80,7 @@ class Desk:
         others = [tree.agent(name).artifacts for name in self.work.life.specs.now.agents]
         read = [tree.spec, tree.mail, *others, *map(Path, self.settings.sandbox_read)]
         return make_sandbox(
-            self.settings.sandbox, read=read, write=self.writable, environment=self.environment
+            self.settings.sandbox, read=read, write=(), environment=self.environment, bounds=self.bounds
         )
 
     @cached_property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from maos_sup.agents.bus.permits import Permits
 from maos_sup.agents.kind import Outcome
-from maos_sup.agents.kinds.anthropic.settings import SETTINGS
+from maos_sup.agents.kinds.anthropic.settings import SETTINGS, Settings
+from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
@@ -19,6 +21,19 @@ class AnthropicKind:
 
     settings: ClassVar[Shape] = SETTINGS
     preload: ClassVar[tuple[str, ...]] = (f"{_HERE}.working", f"{_HERE}.warm")
+
+    @staticmethod
+    def permits(spec: AgentSpec) -> Permits:
+        """What its commands may ask for. Raises BadInput."""
+        from maos_sup.agents.sandbox.confine import reach_if
+
+        settings = Settings.of(spec)
+        return Permits(
+            offered=settings.tools,
+            allowed=settings.allowed_tools,
+            approve=settings.approve,
+            reach=reach_if(settings.sandbox, [*settings.sandbox_read, *settings.sandbox_write]),
+        )
 
     def run(self, work: Work) -> Outcome:
         """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

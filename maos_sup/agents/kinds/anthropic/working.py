@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maos_sup.agents.confinement import tell_bounds
 from maos_sup.agents.kind import Outcome
 from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.desk import Desk, all_variables
@@ -27,8 +28,7 @@ def work_on(work: Work) -> Outcome:
     work.lay_out()
     talk = recall_conversation(work.life.tree, work.life.agent, work.task)
     desk = Desk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))
-    if desk.sandbox.kind == "none":
-        work.life.warn("commands of the model are not confined: sandbox is 'none'")
+    tell_bounds(work, desk.bounds, confined=desk.sandbox.kind)
     spending = Spending(work, settings)
     try:
         spending.settle_old(talk)

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from maos_sup.agents.bus.permits import essence, question_text
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.kinds.claude.servers import SERVER
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import PREFIX, Settings
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
@@ -99,7 +100,7 @@ class Gates:
         ending = self._work.act()
         if ending is not None:
             raise Ended(ending)
-        if name in self._settings.approve:
+        if name in self._settings.approve or name.removeprefix(PREFIX) in self._settings.approve:
             refusal = self._refusal(name, input_)
             if refusal is not None:
                 self.before_question()
@@ -121,8 +122,8 @@ class Gates:
 
     def _refusal(self, name: str, input_: Any) -> str | None:
         """Why a person does not allow the call, None if it is allowed. Raises kind.Ended."""
-        shown = self._redactor.text(codec.encode(_essence(input_)).decode())
-        text = f"May {self._work.life.agent} run {name} with {shown}?"
+        shown = self._redactor.text(codec.encode(essence(name, input_)).decode())
+        text = question_text(self._work.life.agent, name, shown)
         answer = ask(self._work, text)
         if answer is None:
             with self._waiting.shown("waits for an answer", phase="asking"):
@@ -136,10 +137,3 @@ class Gates:
 def _decision(word: str, reason: str) -> Reply:
     told = {"hookEventName": "PreToolUse", "permissionDecision": word}
     return {"hookSpecificOutput": told | ({"permissionDecisionReason": reason} if reason else {})}
-
-
-def _essence(input_: Any) -> Any:
-    """A call's input without the words that only describe it, which differ from time to time."""
-    if isinstance(input_, dict):
-        return {key: value for key, value in input_.items() if key != "description"}
-    return input_

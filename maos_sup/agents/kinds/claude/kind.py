@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from maos_sup.agents.bus.permits import Permits
 from maos_sup.agents.kind import Outcome
-from maos_sup.agents.kinds.claude.settings import SETTINGS
+from maos_sup.agents.kinds.claude.settings import PREFIX, SETTINGS, Settings
+from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
@@ -17,6 +19,19 @@ class ClaudeKind:
 
     settings: ClassVar[Shape] = SETTINGS
     tells_mail: ClassVar[bool] = True
+
+    @staticmethod
+    def permits(spec: AgentSpec) -> Permits:
+        """What its commands may ask for: its `tools` and `allowed_tools` are not the team's."""
+        from maos_sup.agents.sandbox.confine import reach_if
+
+        settings = Settings.of(spec)
+        return Permits(
+            offered=None if settings.team else (),
+            approve=settings.approve,
+            prefix=PREFIX,
+            reach=reach_if(settings.sandbox, [*settings.sandbox_read, *settings.sandbox_write]),
+        )
 
     def run(self, work: Work) -> Outcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

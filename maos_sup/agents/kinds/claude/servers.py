@@ -64,7 +64,7 @@ def _mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
         servers[SERVER] = {
             "type": "stdio",
             "command": sys.executable,
-            "args": ["-m", "maos_sup", "mcp", str(work.life.tree.root), "--agent", work.life.agent],
+            "args": ["-P", "-m", "maos_sup", "mcp", str(work.life.tree.root), "--agent", work.life.agent],
             "alwaysLoad": True,
         }
     return {"mcpServers": servers}

@@ -10,6 +10,7 @@ from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Choice, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
 from state_layout.specs.tables import BUDGET
 
+PREFIX = "mcp__maos__"  # what Claude Code calls the team's tools by
 SANDBOXES = ("landlock", "bubblewrap", "none")
 PRICES = ("input", "output", "cache_read", "cache_write")
 _names = ListOf(item=Text(least=1), unique=True, wish='a list of names like ["Bash", "Edit"]')

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from maos_sup.agents.confinement import bounds_for, tell_bounds
 from maos_sup.agents.kind import Missing
 from maos_sup.agents.kinds.claude import gates, prompts
 from maos_sup.agents.kinds.claude.rules import ProjectRules
@@ -141,20 +142,21 @@ def initialize(work: Work, settings: Settings, rules: ProjectRules) -> dict[str,
     return request | ({} if settings.result_schema is None else {"jsonSchema": settings.result_schema})
 
 
-def sandbox_of(work: Work, settings: Settings, environment: Mapping[str, str], program: str) -> Sandbox:
+def sandbox_of(
+    work: Work, settings: Settings, environment: Mapping[str, str], program: str, *, is_first: bool
+) -> Sandbox:
     """What confines it and all that it starts. Raises BadInput for one that is asked for and not there."""
     paths, tree = work.life.paths, work.life.tree
-    write = [
-        work.folder().resolve(),
-        paths.workspace,
-        paths.artifacts,
-        paths.session,
-        work.life.files.control,
-    ]
+    own = [paths.workspace, paths.artifacts, paths.session, work.life.files.control]
+    bounds = bounds_for(work, kind=settings.sandbox, own=own, asked=settings.sandbox_write)
     others = [tree.agent(name).artifacts for name in work.life.specs.now.agents]
     beside = Path(program).parent.parent
     read = [tree.root, *others, beside, Path(__file__).parents[4], *map(Path, settings.sandbox_read)]
     home = environment.get("HOME")
     git = [Path(home) / ".gitconfig"] if home else []
-    write += [Path(path) for path in settings.sandbox_write]
-    return make_sandbox(settings.sandbox, read=[*read, *git], write=write, environment=environment)
+    sandbox = make_sandbox(
+        settings.sandbox, read=[*read, *git], write=(), environment=environment, bounds=bounds
+    )
+    if is_first:
+        tell_bounds(work, bounds, confined=sandbox.kind)
+    return sandbox

@@ -151,7 +151,18 @@ class Session:
         self._post.begin()
         self._transcript.point_to_newest(self._id)
         environment, secret = starting.without_secret(self._environment)
-        running = Running(work, self._argv(), environment=environment, is_talked_to=True, secret=secret)
+        sandbox = starting.sandbox_of(
+            work, self._settings, self._environment, self._program, is_first=self._processes == 1
+        )
+        running = Running(
+            work,
+            self._argv(),
+            environment=environment,
+            sandbox=sandbox,
+            around=leashed,
+            is_talked_to=True,
+            secret=secret,
+        )
         try:
             scene = Scene(
                 work=work,
@@ -184,10 +195,7 @@ class Session:
             transcript=self._transcript.path,
             fence_usd=fence_usd,
         )
-        sandbox = starting.sandbox_of(self._work, self._settings, self._environment, self._program)
-        if sandbox.kind == "none" and self._processes == 1:
-            self._work.life.warn("Claude Code and its commands are not confined: sandbox is 'none'")
-        return leashed(sandbox.confined([self._program, *given]))
+        return [self._program, *given]
 
     def _opening(self) -> list[tuple[str, str]]:
         """What the process is told first: the task, or how its session was interrupted."""

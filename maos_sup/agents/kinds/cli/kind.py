@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from maos_sup.agents.bus.permits import Permits
 from maos_sup.agents.kind import Outcome
-from maos_sup.agents.kinds.cli.profile import SETTINGS
+from maos_sup.agents.kinds.cli.profile import SETTINGS, Profile
+from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ class CliKind:
     """A command line of others that writes JSON lines, working on tasks."""
 
     settings: ClassVar[Shape] = SETTINGS
+
+    @staticmethod
+    def permits(spec: AgentSpec) -> Permits:
+        """What its commands may ask for: anything, but files only of what they reach. Raises BadInput."""
+        from maos_sup.agents.sandbox.confine import reach_if
+
+        profile = Profile.of(spec.settings, agent=spec.name)
+        reach = reach_if(profile.sandbox, [*profile.sandbox_read, *profile.sandbox_write])
+        return Permits(reach=reach)
 
     def run(self, work: Work) -> Outcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

@@ -12,11 +12,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from maos_sup.agents.kinds.programs import Program, start_error
+from maos_sup.agents.sandbox.confine import UNCONFINED, Sandbox
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
@@ -39,11 +41,15 @@ class Running:
         argv: Sequence[str],
         *,
         environment: Mapping[str, str],
+        sandbox: Sandbox = UNCONFINED,
+        around: Callable[[Sequence[str]], Sequence[str]] = tuple,
         first: bytes = b"",
         is_talked_to: bool = False,
         secret: tuple[str, str] | None = None,
     ) -> None:
         """`first` is put into its standard input, which ends there unless `is_talked_to`.
+
+        `sandbox` confines it; `around` is put around that.
 
         `secret`: a variable that names a descriptor, and what can be read there, once: so what it starts
         finds it neither in its environment nor in any file.
@@ -56,7 +62,10 @@ class Running:
         events = open_events(work.life.files.events)
         try:
             self._process = _start(
-                work, argv, environment=dict(environment), events=events, lock=lock, secret=secret
+                work,
+                _Launching(argv=argv, environment=environment, sandbox=sandbox, around=around, secret=secret),
+                events=events,
+                lock=lock,
             )
         finally:
             os.close(events)
@@ -162,7 +171,7 @@ def session_lock(session: Path) -> int:
     path = session / LOCK_NAME
     deadline_s = time.monotonic() + _PATIENCE_S
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, atomic.FILE_MODE)
+        descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)  # no link: it is the agent's
     except OSError as cause:
         raise storage_error("create", path, cause) from cause
     while True:
@@ -179,32 +188,36 @@ def session_lock(session: Path) -> int:
         time.sleep(0.02)
 
 
-def _start(
-    work: Work,
-    argv: Sequence[str],
-    *,
-    environment: dict[str, str],
-    events: int,
-    lock: int,
-    secret: tuple[str, str] | None,
-) -> subprocess.Popen[bytes]:
-    program = Program(argv=tuple(argv), folder=work.folder())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Launching:
+    """What is started, and how."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    sandbox: Sandbox
+    around: Callable[[Sequence[str]], Sequence[str]]
+    secret: tuple[str, str] | None
+
+
+def _start(work: Work, start: _Launching, *, events: int, lock: int) -> subprocess.Popen[bytes]:
+    program = Program(argv=tuple(start.argv), folder=work.folder())
+    environment, passed = dict(start.environment), [work.life.control_fd, lock]
     environment["PWD"] = str(program.folder)  # some believe it more than where they are
-    passed = [work.life.control_fd, lock]
-    if secret is not None:
-        passed.append(_readable_once(secret[1]))
-        environment[secret[0]] = str(passed[-1])
+    if start.secret is not None:
+        passed.append(_readable_once(start.secret[1]))
+        environment[start.secret[0]] = str(passed[-1])
     try:
-        return subprocess.Popen(
-            program.argv,
-            stdin=subprocess.PIPE,
-            stdout=events,
-            cwd=program.folder,
-            env=environment,
-            pass_fds=passed,
-            start_new_session=True,
-            umask=work.life.umask,
-        )
+        with start.sandbox.launch(program.argv, environment) as launch:
+            return subprocess.Popen(
+                start.around(launch.argv),
+                stdin=subprocess.PIPE,
+                stdout=events,
+                cwd=program.folder,
+                env=launch.environment,
+                pass_fds=(*passed, *launch.descriptors),
+                start_new_session=True,
+                umask=work.life.umask,
+            )
     except (OSError, ValueError) as cause:
         raise BadInput(start_error(program, cause)) from cause
     finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from maos_sup.agents.confinement import bounds_for, tell_bounds
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.sandbox.confine import make_sandbox
+from maos_sup.agents.sandbox.confine import NONE, Sandbox, make_sandbox
 from maos_sup.agents.work import Work
 from state_layout.files import atomic, codec
 from state_layout.host.marks import MARK_VARIABLE
@@ -50,27 +52,28 @@ class Start:
         return _BY_TOOLS if self._has_settings or self._arguments() else _BY_SHELL
 
     def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
-        """The arguments of one process, confined. Raises BadInput, StorageError."""
+        """The arguments of one process. Raises StorageError."""
         profile, life = self._profile, self._work.life
         told = prompt
         if profile.prompt == "file":
             path = life.paths.session / "prompt.txt"
             atomic.refresh(path, prompt.encode())
             told = str(path)
-        argv = profile.argv(session=session, prompt=told, is_resumed=is_resumed, team=self._arguments())
-        write = [
-            self._work.folder().resolve(),
-            life.paths.workspace,
-            life.paths.artifacts,
-            life.paths.session,
-        ]
+        return profile.argv(session=session, prompt=told, is_resumed=is_resumed, team=self._arguments())
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """What confines it and all that it starts. Raises BadInput, StorageError."""
+        profile, life, paths = self._profile, self._work.life, self._work.life.paths
+        own = [paths.workspace, paths.artifacts, paths.session, life.files.control]
+        bounds = bounds_for(self._work, kind=profile.sandbox, own=own, asked=profile.sandbox_write)
+        read = [life.tree.root, *map(Path, profile.sandbox_read)]
         sandbox = make_sandbox(
-            profile.sandbox,
-            read=[life.tree.root, *map(Path, profile.sandbox_read)],
-            write=[*write, life.files.control, *map(Path, profile.sandbox_write)],
-            environment=self.environment,
+            profile.sandbox, read=read, write=(), environment=self.environment, bounds=bounds
         )
-        return sandbox.confined(argv)
+        if sandbox.kind != NONE:
+            tell_bounds(self._work, bounds, confined=sandbox.kind)
+        return sandbox
 
     def _arguments(self) -> list[str]:
         """Those that give it the team's tools."""
@@ -119,7 +122,7 @@ class Start:
 
     def _server(self) -> dict[str, Any]:
         life = self._work.life
-        args = ["-m", "maos_sup", "mcp", str(life.tree.root), "--agent", life.agent]
+        args = ["-P", "-m", "maos_sup", "mcp", str(life.tree.root), "--agent", life.agent]
         known = {name: self.environment[name] for name in _OF_SERVER if name in self.environment}
         return {
             "command": sys.executable,

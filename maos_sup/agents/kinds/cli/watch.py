@@ -16,6 +16,7 @@ from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import POLL_S, Running
 from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.sandbox.confine import Sandbox
 from maos_sup.agents.work import Work
 
 _LONGEST_POLL_S = 0.05
@@ -43,9 +44,13 @@ class Watch:
         self._error: str | None = None
         self._running: Running | None = None
 
-    def run(self, argv: Sequence[str], *, environment: dict[str, str], first: bytes) -> None:
+    def run(
+        self, argv: Sequence[str], *, environment: dict[str, str], sandbox: Sandbox, first: bytes
+    ) -> None:
         """Run it to its end. Raises BadInput where it cannot be started, kind.Ended, StorageError."""
-        running = self._running = Running(self._work, argv, environment=environment, first=first)
+        running = self._running = Running(
+            self._work, argv, environment=environment, sandbox=sandbox, first=first
+        )
         try:
             self._watch(running)
         finally:

@@ -193,7 +193,8 @@ class Session:
         first = f"{prompt}\n".encode() if self._profile.prompt == "stdin" else b""
         self._spending.asked(memory)
         watch = Watch(self._scene, output)
-        watch.run(argv, environment=self._start.environment, first=first)
+        start = self._start
+        watch.run(argv, environment=start.environment, sandbox=start.sandbox, first=first)
         if output.has_answered:
             self._troubles = self._lost = 0
             self._warn_of_blind_cap()

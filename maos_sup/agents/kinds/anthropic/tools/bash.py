@@ -30,6 +30,7 @@ _SCRIPT = (
     'trap \'code=$?; { printf "%s\\0" "$PWD"; env -0; } >&"$LEFT_FD"; exit $code\' EXIT; '
     'eval "$(cat <&"$COMMAND_FD")"'
 )
+_SHELL = ("/bin/bash", "--noprofile", "--norc", "-c", _SCRIPT)
 
 
 class BashTool:
@@ -101,17 +102,18 @@ class _Run:
                 "MAOS_CALL": self._token,
             }
             try:
-                return subprocess.Popen(
-                    desk.sandbox.confined(["/bin/bash", "--noprofile", "--norc", "-c", _SCRIPT]),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd=self._folder(),
-                    env=environment,
-                    pass_fds=descriptors,
-                    start_new_session=True,
-                    umask=desk.work.life.umask,
-                )
+                with desk.sandbox.launch(_SHELL, environment) as launch:
+                    return subprocess.Popen(
+                        launch.argv,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=output,
+                        cwd=self._folder(),
+                        env=launch.environment,
+                        pass_fds=(*descriptors, *launch.descriptors),
+                        start_new_session=True,
+                        umask=desk.work.life.umask,
+                    )
             except OSError as cause:
                 raise BadCall(f"no command can be started: {cause}") from cause
 
@@ -175,11 +177,14 @@ class _Run:
 
     def _told(self, code: int | None, text: str, shell: dict[str, Any] | None) -> Result:
         lines = [text] if text else []
+        refusals = self._desk.work.life.refusals
+        while refusals:
+            lines.append(f"[refused: {refusals.pop(0)}]")
         if self._note is not None:
             lines.append(f"[{self._note}]")
         elif code:
             lines.append(f"[exit code {code}]" if code > 0 else f"[killed by signal {-code}]")
-        elif not text:
+        elif not lines:
             lines.append("[no output]")
         return Result(text="\n".join(lines), is_error=self._note is not None, shell=shell)
 

@@ -55,6 +55,8 @@ class EditTool:
         if command is None:
             raise BadCall(f"'command' must be one of {', '.join(_COMMANDS)}")
         folder, path = relative_to_one(call.text("path"), desk.writable)
+        if call.input["command"] != "view" and desk.bounds.is_kept(folder / path):
+            raise BadCall(f"{call.text('path')}: is kept from you; it can only be read")
         try:
             text = command(desk, folder, path, call)
         except OSError as cause:
