@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +14,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say, say_json
+from maos_sup.planner.git_look import CannotLook, git_answer
 from maos_sup.views.events import counted, duration_text
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
@@ -25,7 +24,10 @@ from state_layout.tree import list_trees
 from state_layout.tree.removal import remove_tree
 
 _FINISHED = (Phase.DONE, Phase.FAILED)
-_GIT_PATIENCE_S = 20
+_QUESTIONS = (
+    ["status", "--porcelain", "--ignore-submodules=all"],
+    ["log", "--branches", "--not", "--remotes", "--oneline", "-1"],
+)
 
 
 @click.command("cleanup")
@@ -119,25 +121,14 @@ def _repositories(tree: Tree) -> Iterator[Path]:
 
 
 def _is_dirty(folder: Path) -> bool:
-    """Whether git knows of work there that is nowhere else; where git cannot tell, yes."""
-    if shutil.which("git") is None:
+    """Whether git knows of work there that is nowhere else; where git cannot tell, yes.
+
+    What an agent wrote into the repository's configuration is not obeyed.
+    """
+    try:
+        return any(git_answer(folder, question).strip() for question in _QUESTIONS)
+    except CannotLook:
         return True
-    for question in (
-        ["status", "--porcelain"],
-        ["log", "--branches", "--not", "--remotes", "--oneline", "-1"],
-    ):
-        try:
-            answer = subprocess.run(
-                ["git", "-C", str(folder), *question],
-                capture_output=True,
-                timeout=_GIT_PATIENCE_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return True
-        if answer.returncode or answer.stdout.strip():
-            return True
-    return False
 
 
 def _size(root: Path) -> int:

@@ -6,11 +6,11 @@ Files that git ignores are left out, and files whose name says that they hold se
 from __future__ import annotations
 
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from maos_sup.planner.git_look import CannotLook, git_answer
 from state_layout.files.reading import is_file
 
 MOST_PATHS, MOST_LISTED = 20_000, 250
@@ -21,8 +21,6 @@ _READ = (
     *("composer.json", "CMakeLists.txt", "Makefile", "justfile", "Dockerfile", "tox.ini"),
 )
 _NOT_ENTERED = frozenset({"node_modules", "__pycache__", "venv", "target", "build", "dist", "vendor"})
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
-_GIT_PATIENCE_S = 20
 
 
 def survey(project: Path) -> str:
@@ -38,16 +36,11 @@ def survey(project: Path) -> str:
 
 def _git_paths(project: Path) -> list[str] | None:
     """The files that git knows of or would add; None where there is no git or no repository."""
-    command = [*_GIT, "-C", str(project), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_GIT_PATIENCE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        told = git_answer(project, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+    except CannotLook:
         return None
-    if done.returncode:
-        return None
-    names = [name.decode("utf-8", "replace") for name in done.stdout.split(b"\0") if name]
+    names = [name.decode("utf-8", "replace") for name in told.split(b"\0") if name]
     return sorted(set(names))[:MOST_PATHS]
 
 

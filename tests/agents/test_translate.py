@@ -133,7 +133,12 @@ def test_reading_that_is_broken_off_is_gone_on_with_by_the_next_life(
     for life in (2, 3):
         ledger, left = begin(tree), iter([True, life == 3, life == 3, life == 3])
         translate_leftovers(
-            tree, "ann", before=life, ledger=ledger, keywords=("found",), go_on=lambda: next(left)  # noqa: B023
+            tree,
+            "ann",
+            before=life,
+            ledger=ledger,
+            keywords=("found",),
+            go_on=lambda: next(left),  # noqa: B023
         )
         ledger.close()
     assert mailed(tree) == [f"m{n}" for n in range(5)]
