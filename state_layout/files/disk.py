@@ -16,6 +16,7 @@ from pathlib import Path
 
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+_OWNERS = 0o700  # a umask may take even these: what we make is ours to use all the same
 _NO_FILE = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or a socket", errno.EISDIR: "a folder"}
 Tap = Callable[[str, tuple[object, ...]], None]
 _tap: Tap | None = None
@@ -87,6 +88,8 @@ def create(path: Path | str, flags: int, mode: int) -> int:
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file; put the file itself there")
+    if flags & os.O_CREAT and mode & ~found.st_mode & _OWNERS and not found.st_size:
+        os.fchmod(descriptor, mode)
     os.set_blocking(descriptor, True)  # programs inherit it
     return descriptor
 
@@ -111,12 +114,16 @@ def unlink(path: Path | str) -> None:
 def mkdir(path: Path, mode: int) -> None:
     _seen("mkdir", path)
     os.mkdir(path, mode)  # noqa: PTH102 - as above
+    if mode & ~os.lstat(path).st_mode & _OWNERS:
+        path.chmod(mode)
 
 
 def create_in(folder: int, path: Path, flags: int, mode: int) -> int:
     """As `create`, in the open folder `folder`, of which `path` is a file; for files that are new."""
     _seen("create", path, flags)
-    return os.open(path.name, flags | _NEVER_WAIT & ~os.O_NONBLOCK, mode, dir_fd=folder)
+    descriptor = os.open(path.name, flags | _NEVER_WAIT & ~os.O_NONBLOCK, mode, dir_fd=folder)
+    os.fchmod(descriptor, mode)
+    return descriptor
 
 
 def rename_in(folder: int, source: Path, target: Path) -> None:
@@ -137,6 +144,7 @@ def make_in(folder: int, path: Path, mode: int) -> None:
     _seen("mkdir", path)
     with suppress(FileExistsError):
         os.mkdir(path.name, mode, dir_fd=folder)
+        os.chmod(path.name, mode, dir_fd=folder)
         os.fsync(folder)
 
 

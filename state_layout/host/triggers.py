@@ -198,12 +198,15 @@ def _make_fifo(path: Path) -> None:
         if not stat.S_ISFIFO(path.lstat().st_mode):
             path.unlink()
             os.mkfifo(path, _FIFO_MODE)
+    if _FIFO_MODE & ~path.lstat().st_mode:
+        path.chmod(_FIFO_MODE)  # a umask may take even the owner's rights
 
 
 def _own_folder(path: Path) -> None:
     """Make `path`, or see that it is a folder of ours alone: /tmp is everybody's. Raises PermissionError."""
     with suppress(FileExistsError):
         path.mkdir(_FOLDER_MODE)
+        path.chmod(_FOLDER_MODE)  # a umask may take even the owner's rights
     found = path.lstat()
     is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     if not is_ours or found.st_mode & 0o022:

@@ -71,7 +71,7 @@ def test_a_line_of_100_megabytes_is_damage_like_any_other(trial: Ordeal) -> None
     assert trial.broken_by(("messages", "TREE")) is None
 
 
-@pytest.mark.parametrize("umask", ["000", "022", "077"])
+@pytest.mark.parametrize("umask", ["000", "022", "077", "177", "277", "777"])
 def test_folders_are_0700_and_files_0600_whatever_the_umask(tmp_path: Path, umask: str) -> None:
     code = """
 import os, sys
