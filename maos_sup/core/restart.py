@@ -26,9 +26,7 @@ class Verdict:
     is_fruitless: bool = False  # it gives up for want of progress
 
 
-def judge_death(
-    policy: Restart, ages_s: tuple[float, ...], *, chance: float, fruitless: int = 0
-) -> Verdict:
+def judge_death(policy: Restart, ages_s: tuple[float, ...], *, chance: float, fruitless: int = 0) -> Verdict:
     """Decide about a death after restarts that happened `ages_s` ago; `chance` is uniform in 0..1.
 
     `fruitless` is how many deaths in a row gained nothing, this one included.

@@ -36,6 +36,7 @@ _DEVICES = (
 _BESIDE_PROGRAMS = ("lib", "lib64", "libexec", "include")
 _OF_HOME = (".gitconfig", ".config/git")
 _PROBE_PATIENCE_S = 20
+_ACROSS = "GIT_DISCOVERY_ACROSS_FILESYSTEM"  # what is mounted for it looks like one to git
 _LIBRARIES = "LD_LIBRARY_PATH"  # an interpreter may need it to start
 
 
@@ -75,7 +76,9 @@ class Sandbox:
     @contextmanager
     def launch(self, argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[Launch]:
         """What to start so that `argv` runs confined, with `environment` as its own."""
-        own = {name: value for name, value in environment.items() if name and "=" not in name}
+        own = {_ACROSS: "1"} | {
+            name: value for name, value in environment.items() if name and "=" not in name
+        }
         if self.kind == LANDLOCK:
             told = json.dumps(self._rules() | {"environment": own}).encode()
             with _readable(told) as descriptor:
