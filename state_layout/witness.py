@@ -129,8 +129,9 @@ class Witness:
 
 
 def stands(path: Path, end: Position) -> bool:
-    """Whether a line with that hash ends there."""
-    return path.is_file() and Reader(path, end).stands()
+    """Whether a line with that hash ends there, or in what a rollback set aside of the file."""
+    asides = path.parent.glob(f"{path.name}.void-*")
+    return any(each.is_file() and Reader(each, end).stands() for each in (path, *asides))
 
 
 def has_digest(path: Path, digest: str) -> bool:
