@@ -5,6 +5,8 @@ What agents do is saved always; a checkpoint names one moment of it, to which `r
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from maos_sup.cli import options
@@ -39,7 +41,7 @@ def command(directory: str | None, *, name: str | None, pinned: bool, as_json: b
         say_json({**resumption, "checkpoint": cut.to_json()})
         return
     say("\n".join(resumption_lines(resumption)))
-    word = cut.name or cut.number
+    word = shlex.quote(cut.name or str(cut.number))
     say(f"checkpoint {cut.label}; go back to it with: maos-sup rollback {word_of(tree)} {word}")
 
 
