@@ -36,6 +36,7 @@ _STOP_PATIENCE_S = 15.0
 
 Status = dict[str, Any]
 End = Callable[[Status], int]
+_OPENING = "opening ... keys are heard when this line changes"
 _HINTS = {
     True: "Ctrl+C pauses everything, twice stops; q leaves it running",
     False: "q leaves this view; everything goes on",
@@ -152,7 +153,7 @@ class _Follower:
         name, hint = word_of(self._tree), _HINTS[self._manner.pauses]
         choice = Choice(page=self._manner.page, sort=self._manner.sort)
         with opening.keys_unseen():
-            opening.paint_first(self._status, name=name, hint=hint, choice=choice)
+            opening.paint_first(self._status, name=name, hint=_OPENING, choice=choice)
             try:
                 from maos_sup.cli.screen import Desk
                 from maos_sup.views.screen.app import ScreenView

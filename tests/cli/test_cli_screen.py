@@ -113,14 +113,14 @@ def test_a_spec_is_edited_in_place_and_a_bad_one_is_refused(tmp_path: Path, home
         path.chmod(0o755)
     before = tree.agent_spec("dba").read_text()
     with Pane("attach", tree.root.name, cwd=tmp_path, EDITOR=str(bad), VISUAL="") as pane:
-        pane.wait_for("!  dba")
+        pane.wait_for("!  dba", "q leaves this view")
         pane.type("/dba\re")
         pane.wait_for("kind")
         pane.type("q")
         assert pane.end() == 0
     assert tree.agent_spec("dba").read_text() == before
     with Pane("attach", tree.root.name, cwd=tmp_path, EDITOR=str(good), VISUAL="") as pane:
-        pane.wait_for("!  dba")
+        pane.wait_for("!  dba", "q leaves this view")
         pane.type("/dba\re")
         pane.wait_for("changed role")
         pane.type("q")
