@@ -119,6 +119,7 @@ class ScreenApp(App[None]):
         self._wanted: frozenset[str] = frozenset()
         self._notice_until_s = self._figures_due_s = 0.0
         self._has_begun = self._is_over = False
+        self.edits: str | None = None  # the agent whose spec is to be edited, once the terminal is free
 
     look: Look | None
 
@@ -141,6 +142,12 @@ class ScreenApp(App[None]):
         self._news.append(News(f"{utc_now()[11:19]}Z", text))
         self._notify(text)
 
+    def go_on_from(self, before: ScreenApp, told: str) -> None:
+        """Show what `before` showed, after something was done on the terminal between them."""
+        self.look, self._wanted, self._news = before.look, before._wanted, before._news
+        self._has_begun = True
+        self._notify(told)
+
     @property
     def is_busy(self) -> bool:
         """Whether the person is in the middle of something: then the end waits."""
@@ -155,7 +162,9 @@ class ScreenApp(App[None]):
         self.query_one(Picture).focus()
         self._write("\x1b[22;2t")  # the title that stands there is kept
         signal.signal(signal.SIGTERM, self._terminated)
-        self.run_worker(self._begin, thread=True, exclusive=False)
+        self._notice_until_s = time.monotonic() + _NOTICE_S  # from when it can be seen
+        if not self._has_begun:
+            self.run_worker(self._begin, thread=True, exclusive=False)
         self.set_timer(0.01, self._turn)
 
     def _begin(self) -> None:
@@ -259,12 +268,12 @@ class ScreenApp(App[None]):
         if act.name == "leave":
             self._leave()
             return
+        if act.name == "edit":
+            self.edits = act.about
+            self._close()
+            return
         try:
-            if act.name == "edit":
-                with self.suspend():
-                    told = self.desk.edit(act.about)
-            else:
-                told = self.desk.act(act)
+            told = self.desk.act(act)
         except LayoutError as error:
             told = str(error)
         self._notify(" ".join(told.split()))
@@ -341,20 +350,39 @@ class ScreenView:
 
     def run(self, course: Course, status: Status) -> None:
         """Be the view of `course` until it ends; `status` is shown first. Raises what the course raises."""
-        no_color = os.environ.get("NO_COLOR")
-        app = ScreenApp(course, self._desk, name=self._name, hint=self._hint, choice=self._choice)
-        if no_color is not None:
-            os.environ["NO_COLOR"] = no_color  # Textual takes it away; what is started here needs it
-        self._app = app
+        app = self._new(course, self._choice)
         app.show(status, [])
         before = signal.getsignal(signal.SIGTERM)
         try:
-            app.run(mouse=False)
+            self._app = app
+            while self._ran(app) is not None:
+                told = self._edited(str(app.edits))
+                follower = self._new(course, app.choice)
+                follower.go_on_from(app, told)
+                self._app = app = follower
         finally:
             signal.signal(signal.SIGTERM, before)
             self._app = None
+
+    def _ran(self, app: ScreenApp) -> str | None:
+        """Let `app` have the terminal; the agent whose spec is to be edited then, if one is."""
+        app.run(mouse=False)
         if app.trouble is not None:
             raise app.trouble
+        return app.edits
+
+    def _edited(self, agent: str) -> str:
+        try:
+            return " ".join(self._desk.edit(agent).split())
+        except LayoutError as error:
+            return " ".join(str(error).split())
+
+    def _new(self, course: Course, choice: Choice) -> ScreenApp:
+        no_color = os.environ.get("NO_COLOR")
+        app = ScreenApp(course, self._desk, name=self._name, hint=self._hint, choice=choice)
+        if no_color is not None:
+            os.environ["NO_COLOR"] = no_color  # Textual takes it away; what is started here needs it
+        return app
 
 
 @lru_cache(maxsize=32)
