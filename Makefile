@@ -2,6 +2,7 @@
 #   make demo      several agents audit this repository
 #   make test      the tests
 #   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode), with npm
+#   make newest    the newest versions of these (PROGRAMS="codex ...") with the same tests, and what changed
 #   make check     ruff, mypy --strict, the architecture
 #   make bench     measurements, side by side with peers; QUICK=1 ROUNDS=1 PARTS=sends for a look
 #   make torture   the long form of the crash tests
@@ -20,9 +21,10 @@ PROOF_ARGS ?=
 ROUNDS ?= 5
 QUICK ?=
 PARTS ?=
+PROGRAMS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv programs demo test check bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs newest demo test check bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -36,6 +38,9 @@ $(STAMP): pyproject.toml
 
 programs: $(STAMP)
 	$(BIN)/python tests/real_programs.py
+
+newest: $(STAMP)
+	$(BIN)/python tests/newest.py $(PROGRAMS)
 
 demo: $(STAMP)
 	@status=0; \
@@ -68,4 +73,4 @@ proof-disk: $(STAMP)
 	cd tests && ../$(BIN)/python -m proof.real_disk
 
 clean:
-	rm -rf .venv .proof .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .newest .proof .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
