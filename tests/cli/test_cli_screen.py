@@ -107,7 +107,10 @@ def test_a_spec_is_edited_in_place_and_a_bad_one_is_refused(tmp_path: Path, home
     subprocess.run([*MAOS_SUP, "run", str(plan(tmp_path)), "--detach"], check=True, capture_output=True)
     tree = the_tree(home)
     good, bad = tmp_path / "good.sh", tmp_path / "bad.sh"
-    good.write_text('#!/bin/sh\nsed -i \'s/"kind"/"role": "edited", "kind"/\' "$1"\n')
+    change = (
+        "import json,sys; p=sys.argv[1]; s=json.load(open(p)); s['role']='edited'; json.dump(s,open(p,'w'))"
+    )
+    good.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{change}" "$1"\n')
     bad.write_text('#!/bin/sh\necho \'{"kind": 3}\' > "$1"\n')
     for path in (good, bad):
         path.chmod(0o755)
