@@ -47,11 +47,11 @@ def _short(name: str, doc: str, *, is_yes: bool) -> click.Command:
     """`answer` with the decision in its name."""
 
     @click.command(name, help=doc)
-    @options.directory
-    @click.argument("question", metavar="QUESTION")
+    @click.argument("directory", metavar="[DIR|ID]", shell_complete=complete_tree)
+    @click.argument("question", metavar="QUESTION", required=False)
     @click.argument("words", metavar="[TEXT]...", nargs=-1)
-    def command(directory: str, question: str, words: tuple[str, ...]) -> None:
-        tree = tree_at(directory)
+    def command(directory: str, question: str | None, words: tuple[str, ...]) -> None:
+        tree, question, words = _meant(directory, question or "", words)
         asked = open_question(tree, question)
         say(str(answer(tree, asked["id"], Reply(is_yes=is_yes, text=" ".join(words)))))
 
@@ -76,7 +76,7 @@ def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree,
         ]
         if len(found) != 1:
             raise
-        return found[0][0], found[0][1], (question, *words)
+        return found[0][0], found[0][1], (question, *words) if question else words
 
 
 def _list(directory: str | None, *, as_json: bool) -> None:

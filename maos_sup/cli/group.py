@@ -78,7 +78,15 @@ ENTRIES: Section = {name: entry for section in SECTIONS.values() for name, entry
 ORCHESTRATION: Section = {
     name: ENTRIES[name] for name in ("list", "status", "resume", "checkpoint", "save-interval", "cleanup")
 }
+RECOVER: Section = {
+    "list": Entry("maos:recover_list", "What was kept: checkpoints."),
+    "checkpoint": Entry("maos:recover_checkpoint", "Keep this moment: checkpoint."),
+    "restore": Entry("maos:recover_restore", "Go back to a checkpoint: rollback."),
+    "cleanup": Entry("maos:recover_cleanup", "Thin the checkpoints: checkpoints cleanup."),
+}
 HIDDEN: Section = {
+    "help": Entry("maos:help_", "Show this, or the help of a command."),
+    "recover": Entry("group:recover", "Checkpoints, under the names that MAOS gave them."),
     "orchestrate": ENTRIES["run"],
     "orchestration": Entry("group:orchestration", "The same commands, under the names that MAOS gave them."),
 }
@@ -88,7 +96,13 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
     def __init__(self, name: str, *, sections: dict[str, Section], hidden: Section, help: str) -> None:
-        super().__init__(name, help=help, no_args_is_help=True, subcommand_metavar="COMMAND ...")
+        super().__init__(
+            name,
+            help=help,
+            no_args_is_help=True,
+            subcommand_metavar="COMMAND ...",
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
         self.sections = sections
         self.entries = {
             name: entry for section in sections.values() for name, entry in section.items()
@@ -135,7 +149,7 @@ commands = LazyGroup(
 commands.params.append(click.Option(["--debug"], is_flag=True, help="Show tracebacks.", expose_value=False))
 commands.params.append(
     click.Option(
-        ["--version"],
+        ["--version", "-V"],
         is_flag=True,
         expose_value=False,
         is_eager=True,
@@ -145,6 +159,10 @@ commands.params.append(
 )
 orchestration = LazyGroup(
     "orchestration", sections={"Commands": ORCHESTRATION}, hidden={}, help="Names that users of MAOS know."
+)
+
+recover = LazyGroup(
+    "recover", sections={"Commands": RECOVER}, hidden={}, help="Names that users of MAOS know."
 )
 
 

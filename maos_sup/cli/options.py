@@ -51,6 +51,13 @@ def count(least: int = 1, most: float = 1e15) -> Amount:
     return Amount(Number(least=least, most=most, whole=True))
 
 
+def refuse_unknown(words: tuple[str, ...]) -> None:
+    """Raise UsageError for a word like an option: click lets in all where numbers may be negative."""
+    for word in words:
+        if word.startswith("--") and len(word) > 2:
+            raise click.UsageError(f"no such option: {word}")
+
+
 def refusal(param: click.Parameter | None, value: object, wish: str) -> BadInput:
     """That an argument or option is not as it must be: its name, its value, what to use."""
     if isinstance(param, click.Option):

@@ -11,8 +11,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from maos_sup.cli import edge
-from state_layout.errors import NotATree, StorageError
+from maos_sup.cli.says import say_aside
+from state_layout.errors import BadInput, NotATree, StorageError
 from state_layout.files.reading import read_record
+from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
 
@@ -41,7 +43,39 @@ def tree_or_default(text: str | None) -> Tree:
         raise NotATree(
             f"{home()}: holds no orchestration yet; begin one with 'maos-sup run PLAN', or name a directory"
         )
-    return open_made(max(trees, key=lambda tree: tree.root.name))
+    newest = max(trees, key=lambda tree: tree.root.name)
+    _say_which(newest, trees)
+    return open_made(newest)
+
+
+def tree_of_words(words: tuple[str, ...], least: int) -> tuple[Tree, tuple[str, ...]]:
+    """The tree that the first of `words` names, and the others; the default one and all words otherwise.
+
+    With no more than `least` words the first names a tree only if there is one of that name. Raises
+    NotATree, BadInput.
+    """
+    if len(words) > least:
+        return tree_at(words[0]), words[1:]
+    if words:
+        try:
+            return tree_at(words[0]), words[1:]
+        except (NotATree, BadInput):
+            pass
+    return tree_or_default(None), words
+
+
+def _say_which(chosen: Tree, trees: list[Tree]) -> None:
+    """Name the tree that is meant where another one lives as well."""
+    others = [tree for tree in trees if tree is not chosen and _is_supervised(tree)]
+    if others:
+        names = ", ".join(tree.root.name for tree in others[:3]) + (", ..." if len(others) > 3 else "")
+        lives = "live" if len(others) > 1 else "lives"
+        say_aside(f"{chosen.root.name} is meant, the newest ({names} {lives} too)")
+
+
+def _is_supervised(tree: Tree) -> bool:
+    handle = read_handle(tree.supervisor_handle)
+    return handle is not None and bool(is_alive(handle))
 
 
 def user_roles() -> Path:
@@ -61,10 +95,10 @@ def word_of(tree: Tree) -> str:
 
 
 def complete_tree(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The ids that begin with `incomplete`; the shell adds directories where it looks like one."""
+    """The ids that hold `incomplete`; the shell adds directories where it looks like one."""
     ids = list[str]()
     with suppress(StorageError):  # what can be completed is no place to complain
-        ids = [tree.root.name for tree in list_trees(home()) if tree.root.name.startswith(incomplete)]
+        ids = [tree.root.name for tree in list_trees(home()) if incomplete in tree.root.name]
     return [CompletionItem(id_) for id_ in ids] or [CompletionItem(incomplete, type="dir")]
 
 

@@ -9,7 +9,7 @@ import click
 
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
-from maos_sup.cli.places import tree_at, word_of
+from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.steering.adding import add_task
 from maos_sup.steering.starting import start_supervisor
@@ -25,7 +25,7 @@ from state_layout.tree import relative_project
 
 
 @click.command("resume")
-@options.directory
+@options.directory_or_default
 @click.option(
     "--task", "text", metavar="TEXT", help="Add this work; planned by a model if several could do it."
 )
@@ -37,7 +37,7 @@ from state_layout.tree import relative_project
 @click.option("--detach", is_flag=True, help="Do not watch.")
 @options.as_json
 def command(
-    directory: str,
+    directory: str | None,
     *,
     text: str | None,
     agent: str | None,
@@ -51,7 +51,7 @@ def command(
 
     Works after any crash and on any copy of the tree. Exit code 0, or 3 if some task failed.
     """
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     if agent is not None and text is None:
         raise BadInput("--agent says who gets the new task; give --task TEXT as well")
     point_at_project(tree, project)

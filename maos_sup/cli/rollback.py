@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from maos_sup.cli import edge, options
-from maos_sup.cli.places import tree_or_default, word_of
+from maos_sup.cli.places import tree_of_words, tree_or_default, word_of
 from maos_sup.cli.says import say, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.going_back import Preview, preview_rollback
@@ -21,22 +21,23 @@ from state_layout.paths import Tree
 
 
 @click.command("rollback")
-@options.directory
-@click.argument("checkpoint", metavar="CHECKPOINT")
+@click.argument("words", metavar="[DIR|ID] CHECKPOINT", nargs=-1)
 @click.option("--agent", "agents", metavar="A", multiple=True, help="Only this agent (may be repeated).")
 @click.option("--dry-run", is_flag=True, help="Show what would go back; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.as_json
 def rollback(
-    directory: str, checkpoint: str, *, agents: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool
+    words: tuple[str, ...], *, agents: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool
 ) -> int:
     """Take the team back to CHECKPOINT (a number, a name, or `latest`): conversations, mail, tasks, specs.
 
     Nothing is deleted: `redo` goes forward again. What was done outside of the tree is shown, not undone.
     """
-    tree = tree_or_default(directory)
+    tree, rest = tree_of_words(words, 1)
+    if len(rest) != 1:
+        raise click.UsageError("say where to go: rollback [DIR|ID] CHECKPOINT (see: maos-sup checkpoints)")
     finish_rewinding(tree)
-    cut = store.find(tree, checkpoint)
+    cut = store.find(tree, rest[0])
     return _go(tree, cut.number, only=agents, dry_run=dry_run, yes=yes, as_json=as_json, word="rollback")
 
 

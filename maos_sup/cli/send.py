@@ -5,21 +5,22 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_at
+from maos_sup.cli.places import tree_of_words
 from maos_sup.cli.says import say
 from maos_sup.steering.sending import send
 from state_layout.records import MESSAGE_TYPES
 
 
 @click.command("send")
-@options.directory
-@click.argument("to", metavar="TO")
-@click.argument("text", required=False)
+@click.argument("words", metavar="[DIR|ID] TO [TEXT]", nargs=-1)
 @click.option(
     "--type", "type_", type=options.Word(MESSAGE_TYPES), default="info", help="What sort of message."
 )
 @click.option("--body", metavar="JSON", help="Structured content, any JSON.")
-def command(directory: str, to: str, text: str | None, *, type_: str, body: str | None) -> None:
+def command(words: tuple[str, ...], *, type_: str, body: str | None) -> None:
     """Send TEXT to the agent TO, or to every agent (TO is "all"). Durable when the command returns."""
-    tree = tree_at(directory)
-    say(str(send(tree, to, text, body=options.body_of(body), type_=type_)))
+    tree, rest = tree_of_words(words, 2 if body is None else 1)
+    if not 1 <= len(rest) <= 2:
+        raise click.UsageError("say to whom, and what: send [DIR|ID] TO TEXT (quote a TEXT of several words)")
+    text = rest[1] if len(rest) == 2 else None
+    say(str(send(tree, rest[0], text, body=options.body_of(body), type_=type_)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_at, word_of
+from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say
 from maos_sup.steering.change import lines_of
 from maos_sup.steering.starting import see_to_it
@@ -24,53 +24,53 @@ from state_layout.records import Want
 
 
 @click.command("pause")
-@options.directory
+@options.directory_or_default
 @options.agent
 @options.task
-def pause(directory: str, agent: str | None, task: str | None) -> None:
+def pause(directory: str | None, agent: str | None, task: str | None) -> None:
     """Pause an orchestration, one agent or one task at the next safe point. Everything is saved."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     say(_set(tree, Want.PAUSE, agent=agent, task=task))
 
 
 @click.command("start")
-@options.directory
+@options.directory_or_default
 @options.agent
 @options.task
-def start(directory: str, agent: str | None, task: str | None) -> None:
+def start(directory: str | None, agent: str | None, task: str | None) -> None:
     """Let an orchestration, one agent or one task run (again); starts a supervisor where none lives."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     say(_set(tree, Want.RUN, agent=agent, task=task))
     _supervised(tree)
 
 
 @click.command("stop")
-@options.directory
+@options.directory_or_default
 @options.agent
-def stop(directory: str, agent: str | None) -> None:
+def stop(directory: str | None, agent: str | None) -> None:
     """End the agents now (or one of them), with all they started. Nothing is lost; `start` goes on."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     say(_set(tree, Want.STOP, agent=agent, task=None))
 
 
 @click.command("cancel")
-@options.directory
+@options.directory_or_default
 @options.agent
 @options.task
-def cancel(directory: str, agent: str | None, task: str | None) -> None:
+def cancel(directory: str | None, agent: str | None, task: str | None) -> None:
     """Give up a task, those of an agent, or all that have not ended. What they wrote is kept."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     left = unfinished_tasks(tree, agent=agent, task=task)
     say(lines_of(want_of_tasks(tree, left, Want.CANCEL)) or "nothing left to cancel")
 
 
 @click.command("retry")
-@options.directory
+@options.directory_or_default
 @options.agent
 @options.task
-def retry(directory: str, agent: str | None, task: str | None) -> None:
+def retry(directory: str | None, agent: str | None, task: str | None) -> None:
     """Run a task that ended once more; without --task all that failed (and, with --agent, were cancelled)."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     chosen = tasks_to_retry(tree, agent=agent, task=task)
     if not chosen:
         say("nothing has failed; name a task with --task to run it again")
@@ -80,11 +80,11 @@ def retry(directory: str, agent: str | None, task: str | None) -> None:
 
 
 @click.command("skip")
-@options.directory
+@options.directory_or_default
 @click.option("--task", metavar="T", required=True, help="This task.")
-def skip(directory: str, task: str) -> None:
+def skip(directory: str | None, task: str) -> None:
     """Treat a task as if it were done: what needs it may begin."""
-    tree = tree_at(directory)
+    tree = tree_or_default(directory)
     say(lines_of(want_of_tasks(tree, [known_task(tree, task)], Want.SKIP)))
     _supervised(tree)
 

@@ -60,9 +60,9 @@ def open_tree(path: Path) -> Tree:
 
 
 def find_tree(text: str, home: Path) -> Tree:
-    """The tree that `text` names: a folder, an id below `home`, or the unique beginning of one.
+    """The tree that `text` names: a folder, an id below `home`, or a unique part of one.
 
-    Raises NotATree if there is none, BadInput if several ids begin so.
+    Raises NotATree if there is none, BadInput if several ids hold it. A beginning goes before a part.
     """
     if not text.strip():
         raise BadInput("the name of the orchestration is empty; give a folder, an id or its beginning")
@@ -72,9 +72,9 @@ def find_tree(text: str, home: Path) -> Tree:
     if is_folder(home / text):
         return open_tree(home / text)
     names = [tree.root.name for tree in list_trees(home)]
-    matching = [name for name in names if name.startswith(text)]
+    matching = [name for name in names if name.startswith(text)] or [name for name in names if text in name]
     if len(matching) > 1:
-        raise BadInput(f"{text!r} begins {len(matching)} ids; use more of one: {_some(matching)}")
+        raise BadInput(f"{text!r} is part of {len(matching)} ids; use more of one: {_some(matching)}")
     if matching:
         return open_tree(home / matching[0])
     if is_there(as_path):
