@@ -54,10 +54,11 @@ def command(*, days: float, dry_run: bool, with_artifacts: bool, force: bool, as
         idle_s = time.time() - _last_change(tree)
         if idle_s < days * 86400:
             continue
-        kept = _reason_to_keep(tree, with_artifacts=with_artifacts, force=force)
+        kept = reason_to_keep(tree, with_artifacts=with_artifacts, force=force)
+        size = _size(tree.root)
         if kept is None and not dry_run:
             kept = _remove(tree)
-        found.append({"id": tree.root.name, "idle_s": round(idle_s), "bytes": _size(tree.root), "kept": kept})
+        found.append({"id": tree.root.name, "idle_s": round(idle_s), "bytes": size, "kept": kept})
     if as_json:
         say_json({"home": str(home()), "dry_run": dry_run, "orchestrations": found})
     else:
@@ -70,7 +71,8 @@ def _lines(found: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
         yield f"{row['id']} ({row['bytes'] / 1e6:.1f} MB, idle for {duration_text(row['idle_s'])}): {what}"
 
 
-def _reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | None:
+def reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | None:
+    """Why `tree` is not to be deleted, with the option that does it all the same; None: it may go."""
     try:
         status = status_of(tree)
     except LayoutError as error:

@@ -62,6 +62,7 @@ SECTIONS: dict[str, Section] = {
     },
     "Keep house": {
         "check": Entry("check:command", "Examine a tree; --repair mends what is safe to mend."),
+        "rm": Entry("rm:command", "Delete orchestrations."),
         "cleanup": Entry("cleanup:command", "Delete finished orchestrations older than some days."),
         "supervise": Entry(
             "supervise:command", "Be a tree's supervisor in the foreground (systemd, containers)."

@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import home
+from maos_sup.cli.places import all_trees, home
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.views.render import age_text, one_line, table, terminal_width
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import Phase
-from state_layout.tree import list_trees
 
 _UNREADABLE = "unreadable"
 _BY_WORTH = ("AGE", "ALIVE")  # the columns that may go where it is narrow
@@ -27,8 +26,8 @@ _BY_WORTH = ("AGE", "ALIVE")  # the columns that may go where it is narrow
 @click.option("--limit", metavar="N", type=options.count(), default=20, show_default=True, help="At most N.")
 @options.as_json
 def command(*, phase: str | None, limit: int, as_json: bool) -> None:
-    """List the orchestrations in the home (MAOS_SUP_HOME, or ~/.maos-sup), the newest first."""
-    trees = list_trees(home())
+    """List the orchestrations in the home (MAOS_SUP_HOME, or ~/.maos-sup) and elsewhere, the newest first."""
+    trees = all_trees()
     found = []
     for tree in reversed(trees):
         row = _row(tree)

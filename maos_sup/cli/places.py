@@ -17,6 +17,7 @@ from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
+from state_layout.tree.elsewhere import id_of, trees_elsewhere
 
 
 def home() -> Path:
@@ -27,7 +28,18 @@ def home() -> Path:
 
 def tree_at(text: str) -> Tree:
     """The tree that a directory, an id or the beginning of one names. Raises NotATree, BadInput."""
-    return open_made(find_tree(text, home()))
+    try:
+        return open_made(find_tree(text, home()))
+    except NotATree:
+        matching = [tree for tree in trees_elsewhere(home()) if text in id_of(tree)] if text.strip() else []
+        if len(matching) != 1 or os.sep in text:
+            raise
+        return open_made(open_tree(matching[0].root))
+
+
+def all_trees() -> list[Tree]:
+    """The trees of the home and those that `run --dir` made elsewhere, the oldest first."""
+    return sorted([*list_trees(home()), *trees_elsewhere(home())], key=id_of)
 
 
 def tree_or_default(text: str | None) -> Tree:
@@ -38,12 +50,12 @@ def tree_or_default(text: str | None) -> Tree:
     for folder in (here, *here.parents):
         if _is_tree(folder):
             return open_made(open_tree(folder))
-    trees = list_trees(home())
+    trees = all_trees()
     if not trees:
         raise NotATree(
             f"{home()}: holds no orchestration yet; begin one with 'maos-sup run PLAN', or name a directory"
         )
-    newest = max(trees, key=lambda tree: tree.root.name)
+    newest = trees[-1]
     _say_which(newest, trees)
     return open_made(newest)
 
@@ -68,9 +80,9 @@ def _say_which(chosen: Tree, trees: list[Tree]) -> None:
     """Name the tree that is meant where another one lives as well."""
     others = [tree for tree in trees if tree is not chosen and _is_supervised(tree)]
     if others:
-        names = ", ".join(tree.root.name for tree in others[:3]) + (", ..." if len(others) > 3 else "")
+        names = ", ".join(name_of(tree) for tree in others[:3]) + (", ..." if len(others) > 3 else "")
         lives = "live" if len(others) > 1 else "lives"
-        say_aside(f"{chosen.root.name} is meant, the newest ({names} {lives} too)")
+        say_aside(f"{name_of(chosen)} is meant, the newest ({names} {lives} too)")
 
 
 def _is_supervised(tree: Tree) -> bool:

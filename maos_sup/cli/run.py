@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
@@ -20,17 +22,27 @@ from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.steering.starting import start_supervisor
 from maos_sup.views.status import status_of
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, StorageError
 from state_layout.files import atomic
 from state_layout.paths import Tree
 from state_layout.tree import new_id
+from state_layout.tree.elsewhere import remember
 
 _FOLDER = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a tree is to be made, and words for its id; None: in the home, and those of the request."""
+
+    directory: Path | None
+    name: str | None
 
 
 @click.command("run")
 @click.argument("plan", metavar="PLAN|REQUEST", type=click.Path())
 @click.option("--dir", "directory", metavar="D", type=_FOLDER, help="Make the tree here.")
+@click.option("--name", metavar="NAME", help="Words for its id, in place of those of the request.")
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
 @options.plain
@@ -42,6 +54,7 @@ def command(
     plan: str,
     *,
     directory: Path | None,
+    name: str | None,
     project: Path | None,
     detach: bool,
     is_plain: bool,
@@ -62,13 +75,14 @@ def command(
     caps = options.caps_of(max_cost, max_tokens)
     if is_request(plan):
         wish = wanted(plan, project=project, model=model, most_agents=most_agents, caps=caps)
-        tree = _from_words(wish, directory, yes=yes, allows_commands=allows_commands)
+        place = Place(directory=directory, name=name)
+        tree = _from_words(wish, place, yes=yes, allows_commands=allows_commands)
         if tree is None:
             return edge.INTERRUPTED
     else:
         refuse_for_file(model=model, most_agents=most_agents)
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
-        tree = _built(capped(loaded, caps), directory)
+        tree = _built(capped(loaded, caps), Place(directory=directory, name=name))
     if detach:
         start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
@@ -80,10 +94,10 @@ def command(
     return code
 
 
-def _from_words(wish: Wanted, directory: Path | None, *, yes: bool, allows_commands: bool) -> Tree | None:
+def _from_words(wish: Wanted, place: Place, *, yes: bool, allows_commands: bool) -> Tree | None:
     """The tree of what a model planned and somebody approved; None if it was refused."""
-    if directory is not None and (directory / "FORMAT").exists():
-        raise BadInput(f"{directory}: holds an orchestration already; use resume, or another folder")
+    if place.directory is not None and (place.directory / "FORMAT").exists():
+        raise BadInput(f"{place.directory}: holds an orchestration already; use resume, or another folder")
     shelf = shelf_of(wish)
     plan = planned(wish, shelf)
     try:
@@ -92,20 +106,23 @@ def _from_words(wish: Wanted, directory: Path | None, *, yes: bool, allows_comma
         shelf.forget()
         say_aside("refused; nothing was started")
         return None
-    tree = _built(plan, directory)
+    tree = _built(plan, place)
     shelf.used(status_of(tree)["id"])
     return tree
 
 
-def _built(plan: Plan, directory: Path | None) -> Tree:
+def _built(plan: Plan, place: Place) -> Tree:
     """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
     refuse_secrets(plan)
     now = datetime.now(UTC)
-    id_ = new_id(str(plan.orchestration["request"]), now, SystemRandom())
-    if directory is None:
+    id_ = new_id(place.name or str(plan.orchestration["request"]), now, SystemRandom())
+    if place.directory is None:
         atomic.make_folder(home())
-        directory = home() / id_
-    return open_made(build_tree(plan, directory, id=id_))
+        return open_made(build_tree(plan, home() / id_, id=id_))
+    tree = build_tree(plan, place.directory, id=id_)
+    with suppress(StorageError):  # lists do without it
+        remember(home(), tree.root)
+    return open_made(tree)
 
 
 def _tell_where(tree: Tree, *, as_json: bool) -> None:
