@@ -72,7 +72,8 @@ class Kind(Protocol):
 
     A kind with `tells_mail = True` shows messages to its program by itself; the bus then shows none. One with
     `starts_pulse = True` calls `work.pulse.start()` once its program runs, where nothing before takes long:
-    else two threads begin at once and hinder each other.
+    else two threads begin at once and hinder each other. One with `session_problems(tree, agent)` tells
+    `check` what is wrong in `session/`, whose form nobody else knows.
     """
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`

@@ -29,8 +29,9 @@ class Piece(NamedTuple):
 class Source:
     """One growing file. `offset` is how far it was read."""
 
-    def __init__(self, path: Path, *, attempt: int, offset: int) -> None:
-        self.path, self.attempt, self.offset = path, attempt, offset
+    def __init__(self, path: Path, *, attempt: int, offset: int, end: int | None = None) -> None:
+        """`end`: nothing behind it is read."""
+        self.path, self.attempt, self.offset, self._end = path, attempt, offset, end
         self.was_cut = False  # the program emptied it: what it held is lost
         self._size_seen = offset
         self._size_synced = 0
@@ -114,7 +115,9 @@ class Source:
     def _pieces(self, descriptor: int, *, is_final: bool) -> Generator[Piece, None, None]:
         rest = b""
         while True:
-            chunk = os.pread(descriptor, CHUNK_BYTES, self.offset + len(rest))
+            at = self.offset + len(rest)
+            left = CHUNK_BYTES if self._end is None else max(0, min(CHUNK_BYTES, self._end - at))
+            chunk = os.pread(descriptor, left, at)
             data = rest + chunk
             cut = data.rfind(b"\n") + 1
             if len(data) - cut > LONGEST_LINE_BYTES or (not chunk and is_final):

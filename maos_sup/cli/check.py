@@ -11,6 +11,7 @@ from contextlib import suppress
 import click
 
 from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.sessions import session_problems
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
@@ -67,6 +68,7 @@ def command(
     taken = accept(tree, problems, by=by or _login()) if accepts else []
     problems = check(tree, kinds=kinds) if taken else problems
     _tell_witness(tree, problems)
+    problems = [*problems, *session_problems(tree)]
     if as_json:
         found = [problem.to_json() for problem in problems]
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}

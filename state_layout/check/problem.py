@@ -56,6 +56,7 @@ class Finding(StrEnum):
     EXIT_BAD = "exit_bad"
     SNAPSHOT_BAD = "snapshot_bad"
     RESTORED_BAD = "restored_bad"
+    SESSION_GAP = "session_gap"
     # mail
     UNKNOWN_AGENT = "unknown_agent"
     PENDING = "pending"
@@ -141,6 +142,9 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.EXIT_BAD: Entry(_PROBLEM, "it counts as lost; --repair sets it aside and seals it so", True),
     Finding.SNAPSHOT_BAD: Entry(_NOTE, "its writer makes it anew; --repair sets it aside", True),
     Finding.RESTORED_BAD: Entry(_PROBLEM, "remove it and run/host.json: the next resume makes it anew"),
+    Finding.SESSION_GAP: Entry(
+        _PROBLEM, _FROM_A_COPY + "; otherwise its task is told again when the session goes on"
+    ),
     Finding.UNKNOWN_AGENT: Entry(_PROBLEM, "correct the name, or remove it"),
     Finding.PENDING: Entry(_NOTE, "its sender appends them when it starts"),
     Finding.MAIL_GAP: Entry(_PROBLEM, _FROM_A_COPY + "; the sender's journal still has them"),

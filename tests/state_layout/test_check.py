@@ -61,6 +61,7 @@ def test_at_least_40_kinds_of_damage_are_told_apart() -> None:
 def test_every_finding_is_found_by_a_case() -> None:
     shown = {text.split()[1] for case in CASES for text in case.found}
     elsewhere = {"unreadable", "kind_unknown", "rolled_back", "other_seen"}  # the last two: test_witness
+    elsewhere |= {"session_gap"}  # kind `claude`: test_claude_damage
     assert {str(finding) for finding in Finding} - shown == elsewhere
     assert CATALOGUE.keys() == set(Finding)
 

@@ -32,7 +32,7 @@ def tool(name: str, **input_: Any) -> dict[str, Any]:
 
 def test_end_of_turn_is_the_end_of_the_task_and_its_text_the_result(code: Make) -> None:
     one = code(steps(bash("echo made > f; cat f"), say("It is 42.\n\ndiscovery: the answer")))
-    assert one.run() == 0, one.stage.log()
+    assert one.run() == 0, one.told()
     outcome = one.stage.history("ann").tasks["ann"]
     assert (outcome.phase, outcome.result) == (TaskPhase.DONE, "It is 42.\n\ndiscovery: the answer")
     assert (one.stage.tree.agent("ann").workspace / "f").read_text() == "made\n"

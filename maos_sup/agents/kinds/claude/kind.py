@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
@@ -12,6 +13,8 @@ from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work
+    from state_layout.check.problem import Problem
+    from state_layout.paths import Tree
 
 
 class ClaudeKind:
@@ -38,3 +41,10 @@ class ClaudeKind:
         from maos_sup.agents.kinds.claude.working import work_on
 
         return work_on(work)
+
+    @staticmethod
+    def session_problems(tree: Tree, agent: str) -> Iterator[Problem]:
+        """Yield what is wrong with the sessions of `agent`. Raises StorageError."""
+        from maos_sup.agents.kinds.claude import checking
+
+        return checking.session_problems(tree, agent)

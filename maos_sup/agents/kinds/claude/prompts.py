@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from state_layout.records import AgentSpec
 
 _RULES = """\
@@ -15,6 +17,18 @@ you what to do.\
 Your process may be stopped and continued at any time; you go on where you were. If you are told that a call \
 was interrupted and its outcome is unknown, look at what it did before you do it again."""
 _TOOLS = " The tools of the MCP server {server!r} reach the team: messages, discoveries, questions to people."
+
+
+_AGAIN = """\
+The record of this conversation was damaged: you may not see what was before this message. So here is your \
+task again, with the messages and the calls that are on record. What was done is done: look before you do it \
+again."""
+_MOST_TOLD_AGAIN = 30  # messages and calls, the last ones
+
+
+def told_again(task: str, messages: Sequence[str], calls: Sequence[str]) -> str:
+    """What a session is told whose record is damaged: the task and what is on record of it."""
+    return "\n\n".join([_AGAIN, task, *messages[-_MOST_TOLD_AGAIN:], *calls[-_MOST_TOLD_AGAIN:]])
 
 
 def system_prompt(spec: AgentSpec, *, project_rules: str, server: str | None) -> str:

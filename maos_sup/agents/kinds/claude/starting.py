@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -46,10 +47,22 @@ def executable(settings: Settings, environment: Mapping[str, str]) -> str:
     """Where Claude Code is. Raises kind.Missing."""
     named = settings.program or environment.get(VARIABLE)
     found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
+    if found is None and not named:
+        found = _of_sdk()
     if found is not None:
         return str(Path(found).resolve())  # where a sandbox has it
     where = f"{named!r} is no program" if named else "claude is not in PATH"
     raise Missing(f"kind 'claude' needs Claude Code: {where}; {_HOW_TO_GET}, or point {VARIABLE} to it")
+
+
+def _of_sdk() -> str | None:
+    """The one that the Python package `claude-agent-sdk` brings along, if that is installed."""
+    package = importlib.util.find_spec("claude_agent_sdk")
+    for folder in (package.submodule_search_locations or ()) if package is not None else ():
+        found = shutil.which(str(Path(folder) / "_bundled" / "claude"))
+        if found is not None:
+            return found
+    return None
 
 
 def provider_of(settings: Settings, environment: Mapping[str, str]) -> str:

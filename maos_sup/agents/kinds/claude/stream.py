@@ -6,25 +6,17 @@ output from which a later life goes on, which is never in the middle of an answe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from maos_sup.agents.kinds.claude.accounts import Accounts, Event, counts, plain
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
-from state_layout.ledger import Amount
+from state_layout.ledger import NOTHING, Amount
 
-Event = dict[str, Any]
-_USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_OF_MODELS = dict(
-    zip(
-        _USAGE,
-        ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"),
-        strict=True,
-    )
-)
 _CHARS_A_TOKEN = 3.5
 
 
@@ -42,58 +34,67 @@ class Answer:
 
 
 class Stream:
-    """Takes the events of one process, in order."""
+    """Takes the events of one process, in order.
 
-    def __init__(self, record: Record, spending: Spending, source: Source) -> None:
+    `accounts` knows what is before `source` in the same file; `known` are ids of answers on record that may
+    be read again.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        spending: Spending,
+        source: Source,
+        *,
+        accounts: Accounts,
+        known: frozenset[str] = frozenset(),
+    ) -> None:
         self._record, self._spending, self._source = record, spending, source
-        self._memory = record.memory
-        self._counted: dict[str, int] = dict.fromkeys(_USAGE, 0)  # usage on record of this process
-        self._cost_usd = 0.0  # on record of this process
+        self._memory, self._accounts, self._known = record.memory, accounts, known
         self._old_calls = frozenset(self._memory.calls)  # of dead processes
         self.answer: Answer | None = None
         self.is_asking = False  # a question is under way
         self.result: Event | None = None  # of the last turn
+        self._last_text = ""  # of the last answer
 
     @property
     def is_in_call(self) -> bool:
         """Whether a tool is running: it has its own limits."""
         return bool(self._memory.calls.keys() - self._old_calls)
 
+    @property
+    def value(self) -> Any:
+        """What the last turn came to; a hook that does not let it end has the result empty."""
+        result = self.result or {}
+        told = result.get("structured_output")
+        return told if told is not None else result.get("result") or self._last_text
+
     def events(self, *, is_final: bool = False) -> list[tuple[Event, int]]:
         """What came since: events, each with the offset after it. Lines that are none are left out."""
-        if not (self._source.has_grown() or (is_final and self._source.is_behind)):
-            return []
-        found: list[tuple[Event, int]] = []
-        for piece in self._source.pieces(is_final=is_final):
-            offset = piece.start
-            for line in piece.data.splitlines(keepends=True):
-                offset += len(line)
-                event = _event(line)
-                if event is not None:
-                    found.append((event, offset))
-        return found
+        return list(events_of(self._source, is_final=is_final))
 
     def take(self, event: Event, offset: int) -> None:
         """Put on record what `event` says. Raises StorageError."""
         take = _TAKES.get(str(event.get("type")))
         if take is not None:
             take(self, event, offset)
+        self._accounts.take(event)
 
     def broke(self, why: str) -> None:
         """The process is gone: a question without an answer is on record as broken. Raises StorageError."""
+        end = self._source.offset
+        for number, (model, usage) in enumerate(self._accounts.unknown()):
+            what = f"{self._source.attempt}.{end}.{number}"
+            self._spend_beside(what, usage, model=model, at=None, why=why)
         if self.is_asking:
-            waste = self._waste()
-            fields = {"key": self._memory.key, "why": why, "waste": waste.to_json(), "tokens": waste.tokens}
-            if waste.cost_usd is not None:
-                fields["cost_usd"] = waste.cost_usd
-            self._record.commit("broken", fields, at=(self._source, self._source.offset))
+            self._lose(why, end)
         self.is_asking, self.answer = False, None
 
     # -- events
 
     def _system(self, event: Event, offset: int) -> None:
         if event.get("subtype") == "init":
-            self._spending.model = _plain(event.get("model")) or self._spending.model
+            self._spending.model = plain(event.get("model")) or self._spending.model
         elif event.get("subtype") == "status" and event.get("status") == "requesting":
             self._ask()
 
@@ -110,26 +111,34 @@ class Stream:
             answer.chars += _length(inner.get("delta") or {})
         elif kind == "message_delta":
             answer.stop_reason = (inner.get("delta") or {}).get("stop_reason")
-            answer.usage |= _counts(inner.get("usage") or {})
-        elif kind == "message_stop":
+            answer.usage |= counts(inner.get("usage") or {})
+        elif kind == "message_stop" and answer.stop_reason is not None:
             self._finish(answer, offset)
+        elif kind == "message_stop":
+            self._lose("the answer came in part", None)  # it is asked again, or the turn ends
 
     def _begin(self, message: Event) -> None:
-        if not self.is_asking:
+        if not self.is_asking or self.answer is not None:
             self._ask()
         self._spending.model = message.get("model") or self._spending.model
         self.answer = Answer(
             message=str(message.get("id")),
             model=str(message.get("model")),
-            usage=_counts(message.get("usage") or {}),
+            usage=counts(message.get("usage") or {}),
         )
 
     def _ask(self) -> None:
+        if self.answer is not None:
+            self._lose("it was asked again", None)
         self._spending.asked(self._memory)
         self.is_asking = True
 
     def _assistant(self, event: Event, offset: int) -> None:
         message, answer = event.get("message") or {}, self.answer
+        news = self._accounts.new_usage(event)
+        if news is not None:
+            id_, model, usage = news
+            self._spend_beside(id_, usage, model=model, at=self._at(offset))
         if answer is None or message.get("id") != answer.message:
             return  # of a sub-agent, or what it says itself
         for block in message.get("content") or ():
@@ -169,21 +178,23 @@ class Stream:
 
     def _result(self, event: Event, offset: int) -> None:
         self.result = event
-        self._reconcile(event)
+        if self.answer is not None:
+            self._lose("the turn ended", None)
+        elif self.is_asking:
+            self._spending.keep(self._memory)  # the question was refused
+        self._reconcile(event, offset)
         if is_done(event):
-            told = event.get("structured_output")
-            value = told if told is not None else event.get("result") or ""
-            self._record.commit("result", {"value": value}, at=(self._source, offset))
+            self._record.commit("result", {"value": self.value}, at=(self._source, offset))
         self.is_asking, self.answer = False, None
 
     # -- parts
 
     def _finish(self, answer: Answer, offset: int) -> None:
-        key, amount = self._memory.key, self._spending.amount(answer.usage, model=answer.model)
         self.answer, self.is_asking = None, False
-        if answer.message in self._memory.messages:
+        if answer.message in self._known:
             return
-        self._count(answer.usage, amount)
+        self._last_text = "\n\n".join(answer.texts).strip()
+        key, amount = self._memory.key, self._spending.amount(answer.usage, model=answer.model)
         fields: Event = {
             "key": key,
             "message": answer.message,
@@ -195,23 +206,52 @@ class Stream:
         self._record.answer(fields, answer.texts, amount=amount, at=(self._source, offset))
         self._spending.settle(key, self._memory.costs[key])
 
-    def _reconcile(self, event: Event) -> None:
-        """Put on record what it spent beside the answers that we saw: sub-agents, titles, summaries."""
-        used = _of_models(event.get("modelUsage") or {})
-        rest = {name: max(0, used[name] - self._counted[name]) for name in _USAGE}
-        cost_usd = float(event.get("total_cost_usd") or 0.0) - self._cost_usd
-        amount = self._spending.amount_beside(rest, cost_usd=cost_usd)
-        if amount.tokens == 0 and not amount.cost_usd:
-            return
-        self._count(rest, amount)
-        key = f"{self._memory.task}#{self._memory.run}/beside/{event.get('uuid')}"
-        self._record.answer({"key": key, "is_aside": True, "usage": rest}, [], amount=amount, at=None)
-        self._spending.settle(key, amount)
+    def _lose(self, why: str, end: int | None) -> None:
+        """What was asked got no whole answer: what it cost is waste."""
+        waste = self._waste()
+        fields: Event = {
+            "key": self._memory.key,
+            "why": why,
+            "waste": waste.to_json(),
+            "tokens": waste.tokens,
+        }
+        if waste.cost_usd is not None:
+            fields["cost_usd"] = waste.cost_usd
+        self._record.commit("broken", fields, at=None if end is None else (self._source, end))
+        self._spending.keep(self._memory)
+        self.answer = None
 
-    def _count(self, usage: dict[str, int], amount: Amount) -> None:
-        for name in _USAGE:
-            self._counted[name] += usage.get(name, 0)
-        self._cost_usd += amount.cost_usd or 0.0
+    def _reconcile(self, event: Event, offset: int) -> None:
+        """Put on record what it spent beside the answers that we saw: sub-agents, titles, summaries."""
+        seen_usd = sum(
+            self._spending.amount(used, model=model).cost_usd or 0.0 for model, used in self._accounts.seen
+        )
+        rest = self._accounts.rest(event)
+        usage = rest.total
+        amount = sum((self._beside(used, model=model) for model, used in rest.usage.items()), NOTHING)
+        if self._spending.trusts_costs:
+            amount = Amount(cost_usd=max(0.0, round(rest.cost_usd - seen_usd, 9)), tokens=amount.tokens)
+        if amount.tokens or amount.cost_usd:
+            self._record_beside(str(event.get("uuid")), usage, amount=amount, at=(self._source, offset))
+
+    def _beside(self, usage: dict[str, int], *, model: str) -> Amount:
+        return self._spending.amount(usage, model=plain(model) or None) if any(usage.values()) else NOTHING
+
+    def _spend_beside(
+        self, what: str, usage: dict[str, int], *, model: str, at: tuple[Source, int] | None, **more: Any
+    ) -> None:
+        amount = self._beside(usage, model=model)
+        self._record_beside(what, usage, amount=amount, at=at, model=model, **more)
+
+    def _record_beside(
+        self, what: str, usage: dict[str, int], *, amount: Amount, at: tuple[Source, int] | None, **more: Any
+    ) -> None:
+        """Charge what is no answer of the main conversation, once by its name."""
+        key = f"{self._memory.task}#{self._memory.run}/beside/{what}"
+        if key in self._memory.costs:
+            return
+        self._record.answer({"key": key, "is_aside": True, "usage": usage, **more}, [], amount=amount, at=at)
+        self._spending.settle(key, amount)
 
     def _waste(self) -> Amount:
         """What the question that got no answer cost, as far as known."""
@@ -226,8 +266,23 @@ class Stream:
 
 
 def is_done(result: Event) -> bool:
-    """Whether a `result` event says that the turn came to its end: success, and nothing else."""
-    return result.get("is_error") is False and result.get("terminal_reason", "completed") == "completed"
+    """Whether a `result` event says that the model came to its end: a result without a turn is none."""
+    if result.get("is_error") is not False or result.get("num_turns") == 0:
+        return False
+    return result.get("terminal_reason", "completed") in ("completed", "stop_hook_prevented")
+
+
+def events_of(source: Source, *, is_final: bool) -> Iterator[tuple[Event, int]]:
+    """Yield what came since in `source`: events, each with the offset after it; no line that is none."""
+    if not (source.has_grown() or (is_final and source.is_behind)):
+        return
+    for piece in source.pieces(is_final=is_final):
+        offset = piece.start
+        for line in piece.data.splitlines(keepends=True):
+            offset += len(line)
+            event = _event(line)
+            if event is not None:
+                yield event, offset
 
 
 def _event(line: bytes) -> Event | None:
@@ -238,25 +293,10 @@ def _event(line: bytes) -> Event | None:
     return event if isinstance(event, dict) else None
 
 
-def _counts(usage: Event) -> dict[str, int]:
-    return {name: int(usage[name]) for name in _USAGE if isinstance(usage.get(name), int)}
-
-
-def _of_models(models: dict[str, Event]) -> dict[str, int]:
-    return {
-        name: sum(int(used.get(key) or 0) for used in models.values()) for name, key in _OF_MODELS.items()
-    }
-
-
 def _length(delta: Event) -> int:
     return sum(
         len(delta[key]) for key in ("text", "thinking", "partial_json") if isinstance(delta.get(key), str)
     )
-
-
-def _plain(model: Any) -> str | None:
-    """A model's name without the size of its window."""
-    return model.partition("[")[0] if isinstance(model, str) else None
 
 
 def _plain_result(content: Any) -> Any:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.agents.kind import SOFT, Ending, Outcome
+from maos_sup.agents.kinds.claude.accounts import Event
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.startup import Startup
-from maos_sup.agents.kinds.claude.stream import Event, Stream, is_done
+from maos_sup.agents.kinds.claude.stream import Stream, is_done
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.running import POLL_S, Running
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
@@ -27,6 +28,7 @@ from state_layout.files import codec
 
 _LONGEST_POLL_S = 0.05
 _START_S = 90.0  # for it to come up with all its servers
+_MOST_WORDS = 1000  # characters of what a hook says
 _LEAVING_S = 10.0  # for it to leave when it is done
 _NOT_LOGGED_IN = (
     "Claude Code is not logged in: it was given neither ANTHROPIC_API_KEY nor CLAUDE_CODE_OAUTH_TOKEN (what "
@@ -61,6 +63,7 @@ class Talk:
         self._end_s: float | None = None  # until when it may take to come to a stop
         self._startup = Startup(scene.work, scene.settings, self._request, scene.warn)
         self._limit: Event = {}  # what it was told last of the limits of a subscription
+        self._refusal: Outcome | None = None  # a hook of the project's
         self.trouble: Trouble | None = None
 
     def run(self) -> Outcome | None:
@@ -141,13 +144,18 @@ class Talk:
         if gates.outcome is not None:
             self._running.hang_up()
             return
-        if not is_done(event):
-            self.trouble = trouble_of(event, limit=self._limit, now=time.time())
-            return
         self._scene.transcript.refresh()
+        if not is_done(event):
+            self._turn_failed(event)
+            return
         post.acknowledge(self._scene.transcript)
         if not post.is_under_way and not post.send(self._scene.transcript, self._tell_user):
             self._is_leaving = True
+
+    def _turn_failed(self, event: Event) -> None:
+        self._refusal = self._refusal or refusal_of(event, words=self._scene.transcript.talk.stopped)
+        if self._refusal is None:
+            self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
 
     def _is_opened(self) -> bool:
         """Whether it was told what comes first: before that, messages could be taken for a part of it."""
@@ -179,8 +187,9 @@ class Talk:
         """Whether it is time to end, and how."""
         gates, now_s = self._scene.gates, time.monotonic()
         ending = self._work.life.bell.ending
-        if self._startup.outcome is not None:
-            return self._startup.outcome
+        refusal = self._startup.outcome or self._refusal
+        if refusal is not None:
+            return refusal
         if self._is_leaving:
             return self._leave()
         if gates.holds_a_call and ending in SOFT and self._scene.stream.is_in_call:
@@ -207,8 +216,7 @@ class Talk:
                 break
         self._running.end(0.0)
         self._look(is_final=True)
-        value = (self._scene.stream.result or {}).get("structured_output")
-        return Outcome(result=value if value is not None else (self._scene.stream.result or {}).get("result"))
+        return Outcome(result=self._scene.stream.value)
 
     def _stop(self, outcome: Outcome, now_s: float, *, is_hard: bool = False) -> Outcome | None:
         """Bring it to a stop: where a gate is closed it ends its turn by itself, and is answered until then.
@@ -239,8 +247,9 @@ class Talk:
     def _after_end(self) -> Outcome | None:
         """It ended by itself."""
         self._look_at_rest()
-        if self.trouble is not None or self._scene.gates.outcome is not None:
-            return self._scene.gates.outcome
+        outcome = self._scene.gates.outcome or self._refusal
+        if self.trouble is not None or outcome is not None:
+            return outcome
         if self._is_leaving:
             return self._leave()
         code, told = self._running.code, self._running.ending_text()
@@ -258,7 +267,7 @@ class Talk:
         for event, offset in scene.stream.events(is_final=True):
             scene.stream.take(event, offset)
             if event.get("type") == "result" and not is_done(event) and scene.gates.outcome is None:
-                self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
+                self._turn_failed(event)
 
     # -- telling
 
@@ -271,6 +280,20 @@ class Talk:
 
     def _tell(self, value: dict[str, Any]) -> None:
         self._running.tell(codec.encode(value) + b"\n")
+
+
+def refusal_of(result: Event, *, words: str | None) -> Outcome | None:
+    """How the work ends if `result` says that a hook refused; `words` are the last that one gave. Pure."""
+    if result.get("is_error") is not False:
+        return None
+    if result.get("num_turns") == 0:  # the prompt, which no model saw
+        told = str(result.get("result") or "").partition("\n\nOriginal prompt:")[0]
+    elif result.get("terminal_reason") == "hook_stopped":
+        told = words or "it gave no reason"
+    else:
+        return None
+    error = f"a hook refused to go on: {told.strip()[:_MOST_WORDS]}; mend the hook or the task, then retry"
+    return Outcome(error=error, is_final=True)
 
 
 def trouble_of(result: Event, *, limit: Event, now: float) -> Trouble:

@@ -5,6 +5,8 @@ one thing: its records are a tree, and where a pointer (`last-prompt`) names a l
 what came after it is newer (found by killing: a dying process points to a call that never got its result). So
 the pointer is set right before it goes on.
 Records of sub-agents (`isSidechain`) are not part of the conversation.
+Each record names the one before it. Where that one is missing, as after a line that the disk lost, Claude
+Code goes on without a word, and the model is told nothing of what was before: `Talk.gap`.
 """
 
 from __future__ import annotations
@@ -14,12 +16,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maos_sup.agents.kinds.claude.accounts import Told, saved_counts
 from maos_sup.agents.sources import Source
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec, disk
 
+GAP = "a record that this line goes on from is missing, so the model may know nothing of what was before"
 _SYNTHETIC = "<synthetic>"  # what it says itself, in place of the model
 _OPEN_ENDS = frozenset({"tool_use", "pause_turn", None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A record that others go on from and that is not there: the model may not be told what was before it."""
+
+    record: str  # its uuid
+    line: int  # of the record that names it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +48,9 @@ class Talk:
     has_begun: bool = False
     newest: str | None = None  # the record that the conversation goes on from
     pointed_to: str | None = None  # the one that Claude Code would go on from, if it is told
+    parents: dict[str, tuple[str | None, int]] = field(default_factory=dict)  # by uuid: parent, line
+    stopped: str | None = None  # the words of the last hook that stopped it
+    saved: Told = field(default_factory=Told)  # what it used so far, as it saved it last
 
     @property
     def final_text(self) -> str:
@@ -46,15 +61,29 @@ class Talk:
         """Whether the model was told this: several messages may be told as one, which has one uuid only."""
         return uuid in self.seen or any(text in told for told in self.told)
 
-    def take(self, record: dict[str, Any]) -> None:
+    def gap(self) -> Gap | None:
+        """Where the chain from the newest record to the first is broken, if it is."""
+        record, passed = self.newest, set[str]()
+        while record is not None and record not in passed:
+            passed.add(record)
+            parent, line = self.parents[record]
+            if parent is not None and parent not in self.parents:
+                return Gap(record=parent, line=line)
+            record = parent
+        return None
+
+    def take(self, record: dict[str, Any], *, line: int = 0) -> None:
         """Fold one record; unknown ones mean nothing."""
         if record.get("isSidechain"):
             return
         kind = record.get("type")
         if kind == "last-prompt":
             self.pointed_to = record.get("leafUuid")
+        elif kind == "cost-state":
+            self.saved = saved_counts(record)
         elif record.get("uuid"):
-            self.newest = record["uuid"]
+            self.newest = str(record["uuid"])
+            self.parents[self.newest] = (record.get("parentUuid"), line)
         if kind == "user":
             self._user(record)
         elif kind == "assistant":
@@ -63,6 +92,8 @@ class Talk:
             attachment = record.get("attachment") or {}
             if attachment.get("type") == "queued_command":
                 self._message(attachment.get("source_uuid"), attachment.get("prompt"))
+            elif attachment.get("type") == "hook_stopped_continuation":
+                self.stopped = attachment.get("message")
 
     def _user(self, record: dict[str, Any]) -> None:
         content = (record.get("message") or {}).get("content")
@@ -100,12 +131,18 @@ class Talk:
         self.is_ended = message.get("stop_reason") not in _OPEN_ENDS
 
 
+def again(gap: Gap) -> str:
+    """What names the message that tells a session its task again because of `gap`."""
+    return f"again/{gap.record}"
+
+
 class Transcript:
     """The file of session `id` in the configuration folder `session`, wherever it was begun."""
 
     def __init__(self, session: Path, id_: str) -> None:
         self._folder, self._name = session / "projects", f"{id_}.jsonl"
         self._source: Source | None = None
+        self._lines = 0  # read
         self.talk = Talk()
 
     @property
@@ -123,7 +160,8 @@ class Transcript:
             return False
         before = self._source.offset
         for piece in self._source.pieces(is_final=False):
-            for line in piece.data.split(b"\n"):
+            for line in piece.data.splitlines():
+                self._lines += 1
                 self._take(line)
         return self._source.offset > before
 
@@ -153,7 +191,7 @@ class Transcript:
         path = self.path
         if path is not None:
             path.replace(path.with_suffix(".empty"))
-            self._source, self.talk = None, Talk()
+            self._source, self._lines, self.talk = None, 0, Talk()
 
     def _take(self, line: bytes) -> None:
         try:
@@ -161,4 +199,4 @@ class Transcript:
         except codec.NotJson:
             return  # a torn line of a process that died; it begins a new one after it
         if isinstance(record, dict):
-            self.talk.take(record)
+            self.talk.take(record, line=self._lines)

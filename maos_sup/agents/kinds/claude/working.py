@@ -8,16 +8,18 @@ import time
 
 from maos_sup.agents.kind import Ended, Outcome
 from maos_sup.agents.kinds.claude import servers, starting
+from maos_sup.agents.kinds.claude.accounts import Accounts
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.leash import leashed
 from maos_sup.agents.kinds.claude.post import Post
+from maos_sup.agents.kinds.claude.prompts import told_again
 from maos_sup.agents.kinds.claude.rules import project_rules
 from maos_sup.agents.kinds.claude.settings import Settings
-from maos_sup.agents.kinds.claude.stream import Stream
+from maos_sup.agents.kinds.claude.stream import Stream, events_of
 from maos_sup.agents.kinds.claude.talk import Scene, Talk
-from maos_sup.agents.kinds.claude.transcript import Transcript
+from maos_sup.agents.kinds.claude.transcript import GAP, Transcript, again
 from maos_sup.agents.kinds.cli import prompts
-from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.cli.events import before, left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
@@ -106,13 +108,17 @@ class Session:
 
     def _understand_leftovers(self) -> None:
         """Put on record what processes of dead lives wrote and nobody understood."""
+        self._transcript.refresh()
         for source in left_by_the_dead(self._work.life):
-            stream = Stream(self._record, self._spending, source)
+            accounts = Accounts(saved=self._transcript.talk.saved)
+            for event, _ in events_of(before(source), is_final=True):
+                accounts.take(event)
+            known = frozenset(self._memory.messages)
+            stream = Stream(self._record, self._spending, source, accounts=accounts, known=known)
             for event, end in stream.events(is_final=True):
                 stream.take(event, end)
             stream.broke("the process died")
         self._spending.settle_old(self._memory)
-        self._transcript.refresh()
         if self._transcript.path is not None and not self._transcript.talk.has_begun:
             self._transcript.set_aside()
 
@@ -147,7 +153,9 @@ class Session:
             self._warn(text)
         if rules.warning is not None:
             self._warn(rules.warning)
-        stream = Stream(self._record, self._spending, of_next_process(work.life))
+        accounts = Accounts(saved=self._transcript.talk.saved)
+        source = of_next_process(work.life)
+        stream = Stream(self._record, self._spending, source, accounts=accounts)
         self._post.begin()
         self._transcript.point_to_newest(self._id)
         environment, secret = starting.without_secret(self._environment)
@@ -200,6 +208,9 @@ class Session:
     def _opening(self) -> list[tuple[str, str]]:
         """What the process is told first: the task, or how its session was interrupted."""
         work, talk, memory = self._work, self._transcript.talk, self._memory
+        once_more = self._told_again()
+        if once_more is not None:
+            return [once_more]
         uuid = prompts.message_uuid(self._id, "task")
         if uuid not in talk.seen:
             text = first_prompt(work, sandbox=choose(self._settings.sandbox))
@@ -215,6 +226,20 @@ class Session:
             return []
         what = f"going on/{work.life.attempt}/{self._processes}"
         return [(prompts.going_on(interrupted, finished), prompts.message_uuid(self._id, what))]
+
+    def _told_again(self) -> tuple[str, str] | None:
+        """The task once more, where the session's record is damaged and that was not told; with its uuid."""
+        talk, memory, path = self._transcript.talk, self._memory, self._transcript.path
+        gap = talk.gap()
+        if gap is None or path is None:
+            return None
+        uuid = prompts.message_uuid(self._id, again(gap))
+        if uuid in talk.seen:
+            return None
+        self._warn(f"{path}:{gap.line}: {GAP}; the task is told again")
+        task = first_prompt(self._work, sandbox=choose(self._settings.sandbox))
+        messages = [text for text in talk.told if text.startswith("<message ")]
+        return told_again(task, messages, prompts.calls(memory.calls.values(), memory.results.values())), uuid
 
     def _wait_out(self, trouble: Trouble, count: int) -> None:
         """Raises kind.Ended."""

@@ -23,6 +23,11 @@ def left_by_the_dead(life: Life) -> Iterator[Source]:
             yield Source(path, attempt=attempt, offset=offsets.get(f"{attempt}/{path.name}", 0))
 
 
+def before(source: Source) -> Source:
+    """What stands before the place of `source` in its file, to be read once more."""
+    return Source(source.path, attempt=source.attempt, offset=0, end=source.offset)
+
+
 def of_next_process(life: Life) -> Source:
     """What the next process of this life will write: those before it are done with. Raises StorageError."""
     path = life.files.events

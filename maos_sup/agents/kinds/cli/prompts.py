@@ -32,10 +32,13 @@ def message_uuid(session: str, what: str) -> str:
 
 def going_on(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> str:
     """What a session is told when it goes on after its process ended in the middle."""
-    parts = [GO_ON]
-    parts += [_call(entry, INTERRUPTED) for entry in interrupted]
-    parts += [_call(entry, FINISHED, content=entry.get("content")) for entry in finished]
-    return "\n\n".join(parts)
+    return "\n\n".join([GO_ON, *calls(interrupted, finished)])
+
+
+def calls(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> list[str]:
+    """Each call as a session is told of it that does not know how it ended."""
+    told = [_call(entry, INTERRUPTED) for entry in interrupted]
+    return told + [_call(entry, FINISHED, content=entry.get("content")) for entry in finished]
 
 
 def _call(entry: Mapping[str, Any], what: str, *, content: str | None = None) -> str:

@@ -35,11 +35,10 @@ class Spending:
             return Amount(cost_usd=None, tokens=tokens_of(usage))
         return Amount(cost_usd=cost_usd(name or "", usage, price=self._price), tokens=tokens_of(usage))
 
-    def amount_beside(self, usage: Mapping[str, int], *, cost_usd: float) -> Amount:
-        """What was spent that no answer accounts for: as we are told if we may believe it, else by tables."""
-        if self._price is not None or not self.believes_costs:
-            return self.amount(usage)
-        return Amount(cost_usd=max(0.0, round(cost_usd, 9)), tokens=tokens_of(usage))
+    @property
+    def trusts_costs(self) -> bool:
+        """Whether what a program says that it cost goes before tables."""
+        return self.believes_costs and self._price is None
 
     def estimate(self, memory: Memory, *, new_chars: int = 0) -> Amount:
         """About what the next question may cost: what was said before is read from the cache."""
@@ -102,8 +101,8 @@ class Spending:
     def fence_usd(self, memory: Memory) -> float | None:
         """What it may spend at most before it stops itself; None without a cap.
 
-        That is what is left and one question more: it throws away the answer at which it stops, so to stop
-        before that is our affair.
+        That is what is left and one question more: the answer at which it stops is kept, but what its calls
+        came to is not told to the model, so to stop before that is our affair.
         """
         lefts = []
         for scope, cap in self._caps().items():

@@ -1,0 +1,25 @@
+"""What kinds find wrong with the sessions of their agents: only they know the form of `session/`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from maos_sup.agents.kind import find_kind
+from state_layout.check import Problem
+from state_layout.errors import LayoutError
+from state_layout.paths import Tree
+from state_layout.specs import read_specs
+
+
+def session_problems(tree: Tree) -> list[Problem]:
+    """The problems of all agents of `tree`; none of those whose kind is not here."""
+    found: list[Problem] = []
+    try:
+        agents = read_specs(tree).specs.agents
+    except LayoutError:  # said by who checks the specs
+        return found
+    for name, agent in agents.items():
+        with suppress(LayoutError):
+            look = getattr(find_kind(agent.kind), "session_problems", None)
+            found += [] if look is None else look(tree, name)
+    return found
