@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,3 +163,25 @@ def test_pipes_help_and_status_load_nothing_for_screens(tmp_path: Path) -> None:
             [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
         )
         assert "AssertionError" not in done.stderr, done.stderr
+
+
+def test_view_ends_when_its_terminal_is_closed_though_hangups_are_ignored(tmp_path: Path, home: Path) -> None:
+    subprocess.run([*MAOS_SUP, "run", str(plan(tmp_path)), "--detach"], check=True, timeout=100)
+    ours, theirs = os.openpty()
+    command = f"trap '' HUP; exec {shlex.join(MAOS_SUP)} attach"
+    view = subprocess.Popen(
+        ["/bin/sh", "-c", command], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    assert b"worker" in read_until(ours, b"worker")
+    os.close(ours)
+    assert view.wait(timeout=60) is not None
+    assert status_of(the_tree(home))["supervisor"]["alive"]
+
+
+def read_until(descriptor: int, wanted: bytes) -> bytes:
+    """What comes from a terminal until `wanted` is in it."""
+    found = b""
+    while wanted not in found:
+        found += os.read(descriptor, 65536)
+    return found

@@ -25,6 +25,7 @@ from textual.widget import Widget
 from maos_sup.views.events import events as news_of
 from maos_sup.views.plain import discovery_text
 from maos_sup.views.screen.figures import Figures
+from maos_sup.views.screen.hangup import terminal_is_gone
 from maos_sup.views.screen.keys import pasted, pressed
 from maos_sup.views.screen.picture import picture, title
 from maos_sup.views.screen.rows import wants_you
@@ -176,6 +177,9 @@ class ScreenApp(App[None]):
 
     def _turn(self) -> None:
         begun_s = time.thread_time()
+        if terminal_is_gone():  # nobody sees it, and nobody can leave it
+            self._leave()
+            return
         try:
             is_end = self.course.step() if self._has_begun and self.trouble is None else False
         except Exception as error:  # noqa: BLE001 the edge of this loop: whoever opened the view is told
