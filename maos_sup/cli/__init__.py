@@ -50,7 +50,9 @@ def be_supervisor(directory: str) -> int:
 
 def be_bus(directory: str, agent: str) -> int:
     """Be the bus of an agent on stdin and stdout. Imports little: a client does not wait."""
-    from maos_sup.cli import edge
+    from maos_sup.cli import edge, outputs
+
+    outputs.guard_outputs()
 
     return edge.guarded(lambda: _serve_bus(directory, agent), debug=True)
 

@@ -5,13 +5,13 @@ An error nobody foresaw is a bug: it is said so, and its traceback is kept in a 
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from maos_sup.cli.outputs import OutputLost, guard_outputs, let_go_of_stdout
 from state_layout.errors import LayoutError, StorageFull
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
@@ -35,7 +35,7 @@ def run_command(arguments: list[str]) -> int:
 
     from maos_sup.cli.group import commands
 
-    _show_what_can_be_shown()
+    guard_outputs()
     debug = "--debug" in arguments or bool(os.environ.get("MAOS_SUP_DEBUG"))
 
     def run() -> int:
@@ -75,19 +75,18 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OutputLost as lost:
+        let_go_of_stdout()
+        if lost.is_unread:
+            return CLOSED_PIPE
+        _say(f"maos-sup: {lost}")
+        return BUG
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
+        let_go_of_stdout()
         return CLOSED_PIPE
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever comes must end as an exit code
         _report_bug(error, debug=debug)
         return BUG
-
-
-def _show_what_can_be_shown() -> None:
-    """File names and programs' output may hold what the terminal's encoding cannot: no error, a `?`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def _report_bug(error: Exception, *, debug: bool) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from maos_sup import __version__
 from maos_sup.agents.bus.offers import DEFINITIONS
@@ -70,8 +70,8 @@ class Server:
             "tools/list": self._tools_list,
         }
 
-    def serve(self, stdin: int, stdout: int) -> None:
-        """Answer until the client closes its end. Raises BrokenPipeError if it closed the other one."""
+    def serve(self, stdin: int, stdout: BinaryIO) -> None:
+        """Answer until the client closes its end. Raises what `stdout` does where it takes no more."""
         self._stdout = stdout
         buffer, is_open, look_s = b"", True, _SHORTEST_LOOK_S
         end_s = float("inf")
@@ -229,9 +229,8 @@ class Server:
         self._write({"id": id_, "error": {"code": error.code, "message": str(error)}})
 
     def _write(self, message: Json) -> None:
-        data = memoryview(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-        while data:
-            data = data[os.write(self._stdout, data) :]
+        self._stdout.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self._stdout.flush()
 
 
 def _is_plainly_there(root: Path, agent: str) -> bool:
@@ -250,6 +249,6 @@ def serve(root: Path, agent: str) -> int:
         from maos_sup.agents.bus.relay import tree_of
 
         tree_of(root, agent)
-    with suppress(BrokenPipeError, KeyboardInterrupt):
-        Server(root, agent, environment=os.environ).serve(sys.stdin.fileno(), sys.stdout.fileno())
+    with suppress(KeyboardInterrupt):
+        Server(root, agent, environment=os.environ).serve(sys.stdin.fileno(), sys.stdout.buffer)
     return 0
