@@ -261,6 +261,9 @@ class Specs:
     orchestration: OrchestrationSpec
     agents: dict[str, AgentSpec]
     tasks: dict[str, TaskSpec]
+    refused: tuple[
+        str, ...
+    ] = ()  # tasks whose files are there and were never good: wanted, and not in `tasks`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

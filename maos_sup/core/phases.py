@@ -64,7 +64,8 @@ def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None
     """
     left = [specs.tasks[task] for task, phase in phases.items() if phase in UNFINISHED]
     if not left:
-        return Phase.FAILED if TaskPhase.FAILED in phases.values() else Phase.DONE
+        has_failed = bool(specs.refused) or TaskPhase.FAILED in phases.values()
+        return Phase.FAILED if has_failed else Phase.DONE
     if stops_for_failure(specs, phases):
         return Phase.FAILED
     wants = {specs.agents[task.agent].want for task in left if task.agent in specs.agents}

@@ -20,6 +20,7 @@ from state_layout.paths import Tree
 from state_layout.records import Budget, Intervals, Limits
 from state_layout.shapes.shape import At, Fault
 from state_layout.shapes.wording import shown
+from state_layout.specs.files import encoded_spec
 from state_layout.specs.links import Link, circle_faults, circles, link_faults
 from state_layout.tree import create_tree, relative_project
 
@@ -66,7 +67,9 @@ def load_plan(
         faults += _homeless_agents(value)
     problems = document.problems(faults)
     plan = _plan(document, entries, collection, target) if not problems else None
-    if plan is not None and team is not None:
+    if plan is not None:
+        problems = document.problems(_size_faults(plan, {entry.id: entry.at for entry in entries}))
+    if plan is not None and team is not None and not problems:
         problems = [f"{path}: {problem}" for problem in clash_problems(team, plan.agents, plan.tasks)]
     if plan is None or problems:
         raise BadInput(*problems)
@@ -194,6 +197,18 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         files=collection.files,
         project=project,
     )
+
+
+def _size_faults(plan: Plan, places: Mapping[str, At]) -> Iterator[Fault]:
+    """What is good, and more than a spec file may hold: it would be refused when it is read."""
+    specs: list[tuple[At, str, Table]] = [((), "the plan without its agents and tasks", plan.orchestration)]
+    specs += [(("agents", name), f"agent {name!r}", spec) for name, spec in plan.agents.items()]
+    specs += [(places[id_], f"task {id_!r}", spec) for id_, spec in plan.tasks.items()]
+    for at, what, spec in specs:
+        try:
+            encoded_spec(spec)
+        except BadInput as cause:
+            yield Fault(at=at, text=f"{what} {cause}")
 
 
 def _agent_spec(agent: Mapping[str, Any]) -> Table:

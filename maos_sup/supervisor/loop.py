@@ -18,7 +18,7 @@ from typing import Any
 
 from maos_sup.core.decide import decide_ahead
 from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_only
-from maos_sup.core.model import Action, Observation, Process
+from maos_sup.core.model import Action, Finish, Observation, Process
 from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
@@ -206,6 +206,8 @@ class _Supervisor:
         What could not be done for want of room is forgotten, or nobody would do it again.
         """
         actions = decide_ahead(replace(seen, now_s=time.monotonic()), self._life.memory)
+        if self._specs.is_unsure and not seen.leaving:  # a task may just be written: it is not over yet
+            actions = [action for action in actions if not isinstance(action, Finish)]
         self._life.record(actions)
         if all(is_remembered_only(action) for action in actions):
             return [], None

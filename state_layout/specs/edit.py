@@ -20,7 +20,15 @@ from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 from state_layout.shapes.shape import Fault
 from state_layout.shapes.wording import closest, listed
-from state_layout.specs.files import Kinds, SpecError, checked, is_spec_path, spec_faults, spec_record
+from state_layout.specs.files import (
+    Kinds,
+    SpecError,
+    checked,
+    encoded_spec,
+    is_spec_path,
+    spec_faults,
+    spec_record,
+)
 from state_layout.specs.links import LinkFault, circle_faults, circles, link_faults, links_of
 from state_layout.specs.read import read_specs
 
@@ -134,9 +142,9 @@ def _encoded(
     if faults:
         raise BadInput(*[f"spec/{rel}: {fault.text} (nothing was changed)" for fault in faults])
     try:
-        return codec.encode_pretty(value)
-    except TypeError as cause:
-        raise BadInput(f"spec/{rel}: has no JSON form: {cause} (nothing was changed)") from cause
+        return encoded_spec(value)
+    except BadInput as cause:
+        raise BadInput(f"spec/{rel}: {cause} (nothing was changed)") from cause
 
 
 def _task_link_faults(tree: Tree, rel: str, value: dict[str, Any]) -> list[LinkFault]:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from state_layout.errors import BadInput
 from state_layout.files import codec
-from state_layout.files.reading import Unreadable, Version, read_regular
+from state_layout.files.reading import LARGEST_SPEC_BYTES, Unreadable, Version, read_regular
 from state_layout.paths import is_name
 from state_layout.records import AgentSpec, OrchestrationSpec, TaskSpec
 from state_layout.shapes import places
@@ -121,6 +122,22 @@ def unknown_keys(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault
     known = {fault.at for fault in spec_faults(rel, value, kinds=kinds)}
     found = _shape(rel, value, kinds).faults(value, (), unknown=Unknown.REFUSED)
     return [fault for fault in found if fault.at not in known]
+
+
+def encoded_spec(value: Mapping[str, Any]) -> bytes:
+    """The bytes of a spec file. Raises BadInput, without its path, for what no reader would take."""
+    try:
+        data = codec.encode_pretty(dict(value))
+    except TypeError as cause:
+        raise BadInput(f"has no JSON form: {cause}") from cause
+    if len(data) > LARGEST_SPEC_BYTES:
+        sizes = {key: len(codec.encode(item)) for key, item in value.items()}
+        longest = max(sizes, key=sizes.__getitem__)
+        raise BadInput(
+            f"takes {len(data):,} bytes as a spec file, {sizes[longest]:,} of them its {longest!r}; at most "
+            f"{LARGEST_SPEC_BYTES:,} are read: put what is long into a file and name that"
+        )
+    return data
 
 
 def spec_record(rel: str, value: dict[str, Any]) -> Record:

@@ -8,7 +8,7 @@ supervisor (an editor is seen mid-save); the errors here carry the digest of the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from state_layout.errors import BadInput, NotATree
@@ -99,6 +99,14 @@ def _missing(rel: str) -> str:
     )
 
 
+def _tasks_among(rels: Iterable[str]) -> Iterator[str]:
+    """The ids of the tasks among spec files."""
+    for rel in rels:
+        folder, _, name = rel.rpartition("/")
+        if folder == "tasks":
+            yield name.removesuffix(".json")
+
+
 class _Choice:
     """Which version of each file is in force: candidates in order, dropped one by one until all agree."""
 
@@ -143,6 +151,7 @@ class _Choice:
             orchestration=orchestration,
             agents={record.name: record for record in records.values() if isinstance(record, AgentSpec)},
             tasks={record.id: record for record in records.values() if isinstance(record, TaskSpec)},
+            refused=tuple(sorted(_tasks_among(self._candidates.keys() - chosen.keys()))),
         )
         return SpecsRead(
             specs=specs,

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from state_layout.errors import BadInput, Locked, storage_error
-from state_layout.files import atomic, codec, disk, locks
+from state_layout.files import atomic, disk, locks
 from state_layout.files.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
 from state_layout.paths import FORMAT_LINE, Tree, checked_name
+from state_layout.specs.files import encoded_spec
 from state_layout.tree.readme import README
 
 UNFINISHED = ".FORMAT.tmp-creating"
@@ -36,8 +37,9 @@ def create_tree(
 ) -> Tree:
     """Make a tree of these spec objects and copies of `files` (path in `spec/files` -> source), durably.
 
-    Whatever stops it, there is a whole tree or none. The objects are not checked here. Raises BadInput if
-    `root` is a tree already or holds anything else, Locked while another process makes it, StorageError.
+    Whatever stops it, there is a whole tree or none. The objects are not checked here but for their size.
+    Raises BadInput if one is too large, or `root` is a tree already or holds anything else, Locked while
+    another process makes it, StorageError.
     """
     tree = Tree(real(root))
     contents = _spec_contents(tree, orchestration, agents, tasks)
@@ -84,11 +86,15 @@ def _clear_quietly(tree: Tree) -> None:
 def _spec_contents(
     tree: Tree, orchestration: Mapping[str, Any], agents: Objects, tasks: Objects
 ) -> dict[Path, bytes]:
-    contents = {tree.readme: README, tree.orchestration_spec: codec.encode_pretty(dict(orchestration))}
-    for name, value in agents.items():
-        contents[tree.agent_spec(checked_name(name, "agent"))] = codec.encode_pretty(dict(value))
-    for name, value in tasks.items():
-        contents[tree.task_spec(checked_name(name, "task"))] = codec.encode_pretty(dict(value))
+    values = {tree.orchestration_spec: orchestration}
+    values |= {tree.agent_spec(checked_name(name, "agent")): value for name, value in agents.items()}
+    values |= {tree.task_spec(checked_name(name, "task")): value for name, value in tasks.items()}
+    contents = {tree.readme: README}
+    for path, value in values.items():
+        try:
+            contents[path] = encoded_spec(value)
+        except BadInput as cause:
+            raise BadInput(f"{path.relative_to(tree.root)}: {cause}") from cause
     return contents
 
 
