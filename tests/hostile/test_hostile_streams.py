@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,17 @@ def ask() -> Iterator[Ask]:
 def fault_of(events: list[Event]) -> str | None:
     """Why `events` are no sound answer."""
     begun, ended = ([e for e in events if isinstance(e, sort)] for sort in (Begun, Ended))
-    blocks = [event for event in events if isinstance(event, Whole)]
+    told = [event for event in events if isinstance(event, Whole)]
+    blocks = [*{event.index: event for event in told}.values()]  # the last word on each
     pieces = [event for event in events if isinstance(event, Piece)]
     calls = [event.block["id"] for event in blocks if event.block["type"] == "tool_use"]
     numbers = [number for event in [*begun, *ended] for number in event.usage.values()]  # type: ignore[attr-defined]
     if (len(begun), len(ended)) != (1, 1) or events[0] is not begun[0] or events[-1] is not ended[0]:
         return "it does not begin and end once"
-    if len({event.index for event in blocks}) < len(blocks) or len(set(calls)) < len(calls):
-        return "a block is there twice"
+    if len(set(calls)) < len(calls):
+        return "a call is there twice"
+    if any(one == other for one, other in pairwise(told)):
+        return "a block is told twice"
     if any(type(number) is not int or number < 0 for number in numbers):
         return "it costs less than nothing"
     if not all(isinstance(piece.text, str) for piece in pieces):

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.once.answers import NoAnswer, object_in
 from maos_sup.agents.redaction import Redactor
 from maos_sup.core.questions import Answer, Question
@@ -63,7 +64,7 @@ class MessagesAsker:
 
     def _asked(self, question: Question) -> Answer:
         body, key = self._body(question), uuid.uuid4().hex
-        waited_s, tries = 0.0, 0
+        waited_s, tries, causes = 0.0, 0, Counter[Cause]()
         while True:
             try:
                 return self._answer(body, question.name, key)
@@ -71,8 +72,11 @@ class MessagesAsker:
                 tries += 1
                 wait_s = delay_s(broken.trouble, tries, chance=random.random())
                 waited_s += wait_s
-                if broken.trouble.cause in PERMANENT or waited_s > self._patience_of(broken.trouble):
-                    raise self._no_answer(broken.trouble, wait_s) from broken
+                causes[broken.trouble.cause] += 1
+                last = in_vain(broken.trouble, causes[broken.trouble.cause])
+                last = broken.trouble if broken.trouble.cause in PERMANENT else last
+                if last is not None or waited_s > self._patience_of(broken.trouble):
+                    raise self._no_answer(last or broken.trouble, wait_s) from broken
                 self._tell(f"{broken.trouble.text}; asking again in {wait_s:.1f} s")
                 time.sleep(wait_s)
 
@@ -97,18 +101,18 @@ class MessagesAsker:
 
     def _answer(self, body: dict[str, Any], form: str, key: str) -> Answer:
         """One try. Raises Broken."""
-        value, texts, usage, ended = None, list[str](), dict[str, int](), None
+        value, texts, usage, ended = None, dict[int, str](), dict[str, int](), None
         for event in self._model.ask(body, key=key):
             match event:
                 case Begun():
                     usage = event.usage
                 case Whole() if event.block["type"] == "tool_use" and event.block["name"] == form:
-                    value = None if event.has_bad_input else event.block.get("input")
+                    value = None if event.bad_input is not None else event.block.get("input")
                 case Whole() if event.block["type"] == "text":
-                    texts.append(str(event.block.get("text", "")))
+                    texts[event.index] = str(event.block.get("text", ""))
                 case Ended():
                     ended, usage = event, {**usage, **event.usage}
-        text = "\n".join(texts)
+        text = "\n".join(texts.values())
         if not isinstance(value, dict):
             value = object_in(text)
         if value is None and ended is not None and ended.stop_reason == "max_tokens":

@@ -81,20 +81,22 @@ def receive(desk: Desk, events: Iterator[Event], *, key: str) -> tuple[Ended, in
     The last line is the caller's to write. Raises Broken for an answer that does not come whole, kind.Ended
     if the work is to end, StorageError.
     """
-    bell, count, ended = desk.work.life.bell, 0, None
+    bell, blocks, ended = desk.work.life.bell, set[int](), None
     partial = Partial(desk, key)
     try:
         with closing(_interruptible(desk, events)) as coming:
             for event in coming:
                 with bell.shielded():
-                    count += _take(desk, partial, event, key)
+                    _take(desk, partial, event, key)
+                if isinstance(event, Whole):
+                    blocks.add(event.index)
                 if isinstance(event, Ended):
                     ended = event
     finally:
         partial.stop()
     if ended is None:
         raise Broken(Trouble(cause=Cause.TRUNCATED, text="the answer ended in the middle"))
-    return ended, count
+    return ended, len(blocks)
 
 
 def _interruptible(desk: Desk, events: Iterator[Event]) -> Generator[Event, None, None]:
@@ -108,8 +110,8 @@ def _interruptible(desk: Desk, events: Iterator[Event]) -> Generator[Event, None
         yield event
 
 
-def _take(desk: Desk, partial: Partial, event: Event, key: str) -> int:
-    """Journal what one event says; how many blocks it completed."""
+def _take(desk: Desk, partial: Partial, event: Event, key: str) -> None:
+    """Journal what one event says."""
     work = desk.work
     match event:
         case Begun():
@@ -120,12 +122,11 @@ def _take(desk: Desk, partial: Partial, event: Event, key: str) -> int:
         case Whole():
             partial.drop()
             entry: Entry = {"key": key, "index": event.index, "block": desk.redactor.value(event.block)}
-            if event.has_bad_input and event.block["type"] == "tool_use":
-                entry["is_cut_off"] = True
+            if event.bad_input is not None and event.block["type"] == "tool_use":
+                entry["bad_input"] = desk.redactor.text(event.bad_input)
             _note(desk, desk.talk, "block", entry)
-            return 1
+            return
     work.life.beats.progress(desk.settings.stall_s or 120.0)
-    return 0
 
 
 def _note(desk: Desk, talk: Conversation, type_: str, fields: Entry) -> None:

@@ -19,8 +19,9 @@ from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.events import Ended
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
-from maos_sup.agents.kinds.models.holds import Hold, hold_on, write_hold
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s
+from maos_sup.agents.kinds.models.holds import Hold, hold_on, recent_tries, write_hold
+from maos_sup.agents.kinds.models.prices import completed_usage
+from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.kinds.models.waiting import Waiting
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
@@ -33,6 +34,7 @@ class Asking:
         self._desk, self._model, self._spending = desk, model, spending
         self._talk, self._life = desk.talk, desk.work.life
         self._waiting = Waiting(desk.work)
+        self._has_warned = False
 
     def ask(self, question: dict[str, Any], *, purpose: str) -> Entry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
@@ -43,7 +45,8 @@ class Asking:
         self._close_old_try()
         key, troubles = self._key(purpose), 0
         while True:
-            estimate = self._spending.estimate(self._talk, question)
+            expected = self._spending.expected(self._talk, question)
+            estimate = self._spending.amount(expected)
             self._wait_for_budget(key, estimate)
             self._waiting.for_provider(self._model.provider)
             self._record("request", {"purpose": purpose, "key": key, "estimate": estimate.to_json()})
@@ -56,16 +59,16 @@ class Asking:
             except Broken as broken:
                 trouble, troubles = broken.trouble, troubles + 1
                 until_s = self._held_until(trouble, troubles)
-                self._break_off(trouble.text, was_asked=trouble.was_asked and trouble.status in (None, 200))
-                if trouble.cause in PERMANENT:
+                last = self._break_off_for(trouble)
+                if last is not None:
                     self._give_up()
-                    raise
+                    raise Broken(last) from broken
                 self._waiting.until(until_s, trouble.text)
             except WorkEnded as told:
                 self._break_off(f"told to end: {told.ending.name.lower()}")
                 raise
             else:
-                return self._bill(key, ended) | {"blocks": count, "stop_reason": ended.stop_reason}
+                return self._bill(key, ended, expected) | {"blocks": count, "stop_reason": ended.stop_reason}
 
     def settle(self, key: str) -> None:
         """The answer is recorded: say what it cost."""
@@ -99,29 +102,61 @@ class Asking:
         if request is not None and request.is_under_way:
             self._break_off("the process died")
 
-    def _break_off(self, why: str, *, was_asked: bool = True) -> None:
+    def _break_off_for(self, trouble: Trouble) -> Trouble | None:
+        """The try ended by `trouble`: what to end the task with, None if the question is asked again."""
+        request = self._talk.request
+        was_asked = trouble.was_asked and trouble.status in (None, 200)
+        has_begun = request is not None and request.usage is not None
+        is_answer = has_begun or trouble.cause is Cause.NOT_UNDERSTOOD
+        self._break_off(trouble.text, was_asked=was_asked, cause=trouble.cause if is_answer else None)
+        if trouble.cause in PERMANENT:
+            return trouble
+        return in_vain(trouble, request.in_vain.get(trouble.cause, 0)) if request is not None else None
+
+    def _break_off(self, why: str, *, was_asked: bool = True, cause: Cause | None = None) -> None:
+        """Record that the try got no whole answer; `cause`: why, if one was under way, which is paid."""
         request = self._talk.request
         if request is None:
             return
         waste, is_known = waste_of(request, self._spending, was_asked=was_asked)
         fields: Entry = {"key": request.key, "why": why, "waste": waste.to_json()}
+        if cause is not None:
+            fields["cause"] = cause.value
         if is_known:
             fields |= _effects(waste)
         self._record("broken", fields)
 
-    def _bill(self, key: str, ended: Ended) -> Entry:
-        amount = self._spending.amount(ended.usage)
+    def _bill(self, key: str, ended: Ended, expected: dict[str, int]) -> Entry:
+        """What the answer cost; as was expected, where its server does not say what it used."""
+        request = self._talk.request
+        chars = request.streamed_chars if request is not None else 0
+        guessed = completed_usage(ended.usage, expected, chars=chars)
+        fields: Entry = {"key": key, "usage": ended.usage}
+        if guessed is not None:
+            fields["expected_usage"] = guessed
+            self._warn_of_guesses()
+        amount = self._spending.amount(ended.usage if guessed is None else guessed)
         unknown = {"cost": "unknown"} if amount.cost_usd is None else {}
-        return {"key": key, "usage": ended.usage, **_effects(amount), **unknown}
+        return {**fields, **_effects(amount), **unknown}
+
+    def _warn_of_guesses(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            self._life.warn(
+                f"{self._model.provider} does not say what it used: budgets count the tokens they expected"
+            )
 
     # -- waits
 
     def _held_until(self, trouble: Trouble, count: int) -> float:
         """Until when to wait, monotonic; a limit is told to everybody at once."""
+        tree, provider = self._life.tree, self._model.provider
+        if trouble.cause is Cause.LIMIT:
+            count = max(count, recent_tries(tree, provider))
         until_s = time.monotonic() + delay_s(trouble, count, chance=random.random())
         if trouble.cause is Cause.LIMIT:
-            hold = Hold(provider=self._model.provider, until_s=until_s, reason=trouble.text)
-            write_hold(self._life.tree, self._life.agent, hold)
+            hold = Hold(provider=provider, until_s=until_s, reason=trouble.text, tries=count)
+            write_hold(tree, self._life.agent, hold)
         return until_s
 
     def _wait_for_budget(self, key: str, estimate: Amount) -> None:

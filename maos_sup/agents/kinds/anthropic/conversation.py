@@ -57,8 +57,14 @@ class Request:
     tries: int = 0
     is_under_way: bool = False  # asked, and neither answered nor known to have broken off
     usage: dict[str, int] | None = None  # what the server said when it began to answer
-    blocks: list[Block] = field(default_factory=list)
-    streamed_chars: int = 0
+    blocks: dict[int, Block] = field(default_factory=dict)  # by index
+    chars: dict[int, int] = field(default_factory=dict)  # by index: how much of a block came
+    in_vain: dict[str, int] = field(default_factory=dict)  # by cause: tries whose answer had begun
+
+    @property
+    def streamed_chars(self) -> int:
+        """How much came of the answer under way."""
+        return sum(self.chars.values())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +84,7 @@ class Conversation:
     uses: list[Block] = field(default_factory=list)  # tool calls of the last answer
     begun: dict[str, Entry] = field(default_factory=dict)  # by id: calls whose intent is on record
     results: dict[str, Block] = field(default_factory=dict)  # by id: of the last answer
-    cut_off: set[str] = field(default_factory=set)  # ids of calls whose input did not come whole
+    bad_inputs: dict[str, str] = field(default_factory=dict)  # by id of a call: why its input is unusable
     costs: dict[str, Amount] = field(default_factory=dict)  # by key: of questions that were answered
     finished: dict[str, Any] | None = None  # what `finish` was called with
     input_tokens: int = 0  # of the last answer, all of its prompt
@@ -159,8 +165,8 @@ def _request(talk: Conversation, entry: Entry) -> None:
         talk.request = request = Request(key=entry["key"], purpose=entry.get("purpose", Purpose.TURN))
     request.estimate = Amount.from_json(entry.get("estimate") or {})
     request.tries += 1
-    talk.cut_off = set()
-    request.is_under_way, request.usage, request.blocks, request.streamed_chars = True, None, [], 0
+    talk.bad_inputs = {}
+    request.is_under_way, request.usage, request.blocks, request.chars = True, None, {}, {}
 
 
 def _begun(talk: Conversation, entry: Entry) -> None:
@@ -170,24 +176,31 @@ def _begun(talk: Conversation, entry: Entry) -> None:
 
 def _partial(talk: Conversation, entry: Entry) -> None:
     if talk.request is not None:
-        talk.request.streamed_chars += len(entry["text"])
+        chars, index = talk.request.chars, entry.get("index", 0)
+        chars[index] = chars.get(index, 0) + len(entry["text"])
 
 
 def _block(talk: Conversation, entry: Entry) -> None:
     if talk.request is not None:
-        talk.request.blocks.append(entry["block"])
-        if entry.get("is_cut_off"):
-            talk.cut_off.add(entry["block"]["id"])
+        index, block = entry["index"], entry["block"]
+        talk.request.blocks[index] = block
+        talk.request.chars[index] = max(talk.request.chars.get(index, 0), _chars(block))
+        if "id" in block:
+            talk.bad_inputs.pop(block["id"], None)
+        if "bad_input" in entry or entry.get("is_cut_off"):  # the second: in older journals
+            talk.bad_inputs[block["id"]] = entry.get("bad_input", "")
 
 
 def _broken(talk: Conversation, entry: Entry) -> None:
     if talk.request is not None:
         talk.request.is_under_way = False
+        if entry.get("cause") is not None:
+            talk.request.in_vain[entry["cause"]] = talk.request.in_vain.get(entry["cause"], 0) + 1
         talk.request.waste += Amount.from_json(entry.get("waste") or {})
 
 
 def _answer(talk: Conversation, entry: Entry) -> None:
-    blocks = _answered(talk, entry)
+    blocks = [block for block in _answered(talk, entry) if not _is_blank(block)]
     if blocks:
         talk.messages.append({"role": "assistant", "content": blocks})
     talk.stop_reason = entry["stop_reason"]
@@ -200,14 +213,26 @@ def _answered(talk: Conversation, entry: Entry) -> list[Block]:
     """The blocks of an answer that is whole. Raises KeyError if the journal does not have them all."""
     if talk.request is None or len(talk.request.blocks) != entry["blocks"]:
         raise KeyError("blocks")
-    blocks, waste, talk.request = talk.request.blocks, talk.request.waste, None
+    blocks = [talk.request.blocks[index] for index in sorted(talk.request.blocks)]
+    waste, talk.request = talk.request.waste, None
     talk.costs[entry["key"]] = waste + Amount.from_json(entry)
     talk.answers += 1
-    usage = entry.get("usage") or {}
+    told = entry.get("usage") or {}
+    usage = entry.get("expected_usage") or told
     kinds = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     talk.input_tokens = sum(usage.get(kind) or 0 for kind in kinds)
-    talk.output_tokens = usage.get("output_tokens") or 0
+    talk.output_tokens = told.get("output_tokens") or 0  # what was expected is no ground to expect more
     return blocks
+
+
+def _is_blank(block: Block) -> bool:
+    """Whether a block says nothing: some servers put one before a call, and others refuse to be told it."""
+    return block.get("type") == "text" and not str(block.get("text", "")).strip()
+
+
+def _chars(block: Block) -> int:
+    """About how long a block is."""
+    return sum(len(str(block[key])) for key in ("text", "thinking", "input") if key in block)
 
 
 def _tool_call(talk: Conversation, entry: Entry) -> None:

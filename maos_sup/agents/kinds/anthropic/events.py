@@ -1,14 +1,15 @@
-"""The events of one streamed answer, in our own words: in order, of the right types, each block once.
+"""The events of one streamed answer, in our own words: in order, of the right types.
 
-The package takes what a server says on trust: an event of another type, twice, or at the wrong place becomes
-an answer all the same, or an error somewhere. Nothing may go on record that cannot be written, charged or
-shown, so what is no answer is a ValueError here, and asked for again.
+Servers differ in what they stream: a block may go on after its end was said, calls may come interleaved, an
+end may be missing. What has one meaning is read (all that the package of the API's maker reads, and the words
+of servers that only translate). What has none is a ValueError: it is asked for again. Nothing goes on record
+that cannot be written, charged or shown. A call whose input is unusable is an answer: the model hears why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from state_layout.files import codec
@@ -34,11 +35,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A block is complete. `has_bad_input`: a tool call whose input was cut off."""
+    """A block is complete; said again if more of it came. `bad_input`: why a call's input is unusable."""
 
     index: int
     block: dict[str, Any]
-    has_bad_input: bool = False
+    bad_input: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,87 +53,160 @@ class Ended:
 Event = Begun | Piece | Whole | Ended
 
 
+@dataclass(slots=True)
+class _Growing:
+    """A block as far as it came. `raw` is the text of a call's input; `is_told`: it is on record as it is."""
+
+    block: dict[str, Any]
+    raw: str = ""
+    is_told: bool = False
+
+
+@dataclass(slots=True)
 class Reading:
     """Reads the events of one answer. Raises ValueError, and what events without what they need raise."""
 
-    def __init__(self) -> None:
-        self._has_begun = False
-        self._inputs: list[str] = []  # of each block so far, the raw input of a tool call
-        self._whole: set[int] = set()  # blocks that are complete
-        self._calls: set[str] = set()
+    _growing: list[_Growing] = field(default_factory=list)
+    _usage: dict[str, int] | None = None  # None: the answer did not begin
+    _stop_reason: str | None = None
+    _is_over: bool = False
 
-    def take(self, event: Any) -> Iterator[Event]:
-        """What one event of the package means."""
-        match event.type:
+    def take(self, event: object) -> Iterator[Event]:
+        """What one event, as it came, means."""
+        if not isinstance(event, dict):
+            raise ValueError("an event is no object")
+        type_ = event.get("type")
+        if self._usage is None and type_ != "message_start":
+            raise ValueError(f"it begins with {str(type_)[:40]!r} instead of 'message_start'")
+        match type_:
             case "message_start":
-                yield self._begun(event.message)
+                yield self._begun(event["message"])
             case "content_block_start":
-                if event.index is True or event.index != len(self._inputs):
-                    raise ValueError(f"block {event.index!r} begins where {len(self._inputs)} follows")
-                self._inputs.append("")
+                self._start(event["index"], event["content_block"])
             case "content_block_delta":
-                yield from self._piece(self._open(event.index), event.delta)
+                yield from self._piece(event["index"], event["delta"])
             case "content_block_stop":
-                if type(event.index) is int and event.index in self._whole:
-                    return  # said twice; it is on record
-                index = self._open(event.index)
-                self._whole.add(index)
-                dumped = event.content_block.model_dump(mode="json", exclude_unset=True, warnings=False)
-                yield self._block(index, dumped)
+                yield from self._told(_index(event["index"], len(self._growing)))
+            case "message_delta":
+                self._delta(event)
+            case "message_stop":
+                self._is_over = True
 
-    def end(self, message: Any) -> Ended:
-        """How the answer ended."""
-        if message.stop_reason is None or len(self._whole) < len(self._inputs):
-            raise ValueError("it ended in the middle")
-        return Ended(stop_reason=_text(message.stop_reason, "stop_reason"), usage=_usage(message.usage))
+    def end(self) -> Iterator[Event]:
+        """What is known now that no event follows: blocks that nobody ended, and how the answer ended."""
+        if self._usage is None:
+            raise ValueError("there is no event of an answer in it")
+        if self._stop_reason is None and not (self._is_over and self._growing):
+            raise EndedEarly("it ended in the middle")
+        for index in range(len(self._growing)):
+            yield from self._told(index)
+        yield Ended(stop_reason=self._stop_reason or self._likely_stop_reason(), usage=self._usage)
 
-    def _begun(self, message: Any) -> Begun:
-        if self._has_begun:
+    def _begun(self, message: dict[str, Any]) -> Begun:
+        if self._usage is not None:
             raise ValueError("it begins twice")
-        self._has_begun = True
-        name, model = _text(message.id, "id"), _text(message.model, "model")
-        return Begun(message_id=name, model=model, usage=_usage(message.usage))
+        told = _usage(message.get("usage"))
+        self._usage = {
+            **told,
+            "output_tokens": 0,
+        }  # nothing is written yet; the first word on that is no count
+        name, model = (_text(message.get(key) or "", key) for key in ("id", "model"))
+        return Begun(message_id=name, model=model, usage=told)
 
-    def _open(self, index: object) -> int:
-        if type(index) is not int or not 0 <= index < len(self._inputs) or index in self._whole:
-            raise ValueError(f"block {index!r} is not under way")
-        return index
-
-    def _piece(self, index: int, delta: Any) -> Iterator[Piece]:
-        found = _DELTAS.get(delta.type)
-        if found is None:
-            return
-        text = _text(getattr(delta, found[0]), found[0])
-        if found[1] == "input":
-            self._inputs[index] += text
-        yield Piece(index=index, text=text, what=found[1])
-
-    def _block(self, index: int, block: dict[str, Any]) -> Whole:
-        has_bad_input = not _is_object(self._inputs[index])
+    def _start(self, index: object, block: dict[str, Any]) -> None:
+        if type(index) is not int or index != len(self._growing):
+            raise ValueError(f"block {index!r} begins where {len(self._growing)} follows")
         kind = _text(block.get("type"), "type")
-        for key in _TEXTS.get(kind, ()):
-            _text(block.get(key), key)
+        if kind in _TEXTS:
+            block = {**block, kind: _text(block.get(kind) or "", kind)}
         if kind == "tool_use":
-            if not block["id"] or block["id"] in self._calls:
-                raise ValueError(f"the id {block['id']!r} of a call is empty or there twice")
-            self._calls.add(block["id"])
-            if has_bad_input:
-                block["input"] = {}  # what came of it is no input
-            elif not isinstance(block.get("input"), dict):
-                raise ValueError("the input of a call is no object")
-        if codec.is_nested_too_deeply(block):
+            _text(block.get("name"), "name")
+            block = {**block, "id": self._free_id(block.get("id"), index)}
+        self._growing.append(_Growing(block))
+
+    def _free_id(self, told: object, index: int) -> str:
+        """The id of a call: results go by ids, so a call that has none, or another's, gets one of ours."""
+        taken = {growing.block.get("id") for growing in self._growing}
+        id_ = _text(told or "", "id")
+        while not id_ or id_ in taken:
+            id_ = f"{id_ or 'call'}_{index}"
+        return id_
+
+    def _piece(self, index: object, delta: dict[str, Any]) -> Iterator[Piece]:
+        index = _index(index, len(self._growing))
+        growing = self._growing[index]
+        block, type_ = growing.block, delta.get("type")
+        key, what, kinds = _DELTAS.get(type_, ("", "", ())) if isinstance(type_, str) else ("", "", ())
+        if block["type"] not in kinds:
+            return
+        if what == "citation":
+            block["citations"] = [*(block.get("citations") or []), delta[key]]
+        else:
+            text = _text(delta[key], key)
+            if what == "input":
+                growing.raw += text
+            elif what == "signature":
+                block["signature"] = text
+            else:
+                block[what] += text
+        growing.is_told = False
+        if what in ("text", "thinking", "input"):
+            yield Piece(index=index, text=text, what=what)
+
+    def _delta(self, event: dict[str, Any]) -> None:
+        """How it ends, and what was used: a zero that is said later takes no count of the prompt back."""
+        delta, later = event.get("delta") or {}, _usage(event.get("usage"))
+        if delta.get("stop_reason") is not None:
+            told = _text(delta["stop_reason"], "stop_reason")
+            self._stop_reason = _OTHER_WORDS.get(told, told)
+        before = self._usage or {}
+        self._usage = before | {key: max(count, before.get(key, 0)) for key, count in later.items()}
+
+    def _likely_stop_reason(self) -> str:
+        has_call = any(growing.block["type"] == "tool_use" for growing in self._growing)
+        return "tool_use" if has_call else "end_turn"
+
+    def _told(self, index: int) -> Iterator[Whole]:
+        """The block, unless it is on record just so."""
+        growing = self._growing[index]
+        if growing.is_told:
+            return
+        growing.is_told = True
+        bad_input = None
+        if "input" in growing.block or growing.raw.strip():
+            growing.block["input"], bad_input = _input(growing)
+        if codec.is_nested_too_deeply(growing.block):
             raise ValueError("a block is nested too deeply")
-        codec.encode(block)
-        return Whole(index=index, block=block, has_bad_input=has_bad_input)
+        codec.encode(growing.block)
+        yield Whole(index=index, block=dict(growing.block), bad_input=bad_input)
 
 
-_DELTAS = {
-    "text_delta": ("text", "text"),
-    "thinking_delta": ("thinking", "thinking"),
-    "input_json_delta": ("partial_json", "input"),
+class EndedEarly(ValueError):
+    """The stream ended, and the answer had not."""
+
+
+_DELTAS = {  # the key of the piece, what it is a piece of, the types of blocks that have it
+    "text_delta": ("text", "text", ("text",)),
+    "thinking_delta": ("thinking", "thinking", ("thinking",)),
+    "signature_delta": ("signature", "signature", ("thinking",)),
+    "citations_delta": ("citation", "citation", ("text",)),
+    "input_json_delta": ("partial_json", "input", ("tool_use", "server_tool_use")),
 }
-_TEXTS = {"text": ("text",), "thinking": ("thinking",), "tool_use": ("id", "name")}
+_TEXTS = ("text", "thinking")  # types of blocks, and the key of their text
+_OTHER_WORDS = {  # what servers say that hand on the words of other providers
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
 _MOST_TOKENS = 1 << 40
+
+
+def _index(index: object, count: int) -> int:
+    if type(index) is not int or not 0 <= index < count:
+        raise ValueError(f"there is no block {index!r}")
+    return index
 
 
 def _text(value: object, name: str) -> str:
@@ -141,20 +215,28 @@ def _text(value: object, name: str) -> str:
     return value
 
 
-def _is_object(text: str) -> bool:
-    """Whether the raw input of a tool call is whole; none at all is an empty object."""
-    if not text.strip():
-        return True
+def _input(growing: _Growing) -> tuple[dict[str, Any], str | None]:
+    """The input of a call, and why it is unusable: what was streamed stands before what it began with."""
+    value: object = growing.block.get("input")
+    if growing.raw.strip():
+        try:
+            value = codec.decode(growing.raw)
+        except codec.NotJson as error:
+            return {}, f"it is no JSON: {error} (line {error.line}, column {error.column})"
+    if value is None or value == "":
+        return {}, None
+    if not isinstance(value, dict):
+        return {}, f"it is {codec.type_names.get(type(value), 'null')}, not an object"
     try:
-        codec.decode_object(text)
-    except codec.NotJson:
-        return False
-    return True
+        codec.encode(value)
+    except (TypeError, RecursionError) as error:
+        return {}, str(error)
+    return ({}, "it is nested too deeply") if codec.is_nested_too_deeply(value) else (value, None)
 
 
-def _usage(usage: Any) -> dict[str, int]:
+def _usage(usage: object) -> dict[str, int]:
     """What was used, as far as it can be believed: neither less than nothing nor beyond all measure."""
-    found = {name: getattr(usage, name, None) for name in USAGE_KEYS}
+    found = {name: usage.get(name) for name in USAGE_KEYS} if isinstance(usage, dict) else {}
     return {name: value for name, value in found.items() if type(value) is int and 0 <= value < _MOST_TOKENS}
 
 

@@ -155,6 +155,8 @@ class TalkLoop:
         talk, settings = self._talk, self._desk.settings
         if talk.stop_reason in ("max_tokens", "model_context_window_exceeded"):
             return prompts.GO_ON, "its answers were cut off (max_tokens)"
+        if talk.stop_reason == "tool_use":
+            return prompts.NO_CALL, "it ended its turns to call a tool, and no call came"
         if talk.stop_reason == "pause_turn":
             return prompts.EMPTY, "it paused again and again"
         if settings.result_schema is not None:

@@ -11,16 +11,17 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.kind import Missing
-from maos_sup.agents.kinds.anthropic.events import Event, Reading
+from maos_sup.agents.kinds.anthropic.events import EndedEarly, Event, Reading
 from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"
-# What becomes of a stream that is no answer: the package checks neither types nor order.
+# What becomes of a stream that is no answer: nobody checked types or order before `Reading`.
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _HOW_TO_GET_ONE = (
     "no model to ask: set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL to a server that speaks the Messages API "
@@ -63,17 +64,21 @@ class Model:
         self.provider = host
 
     def ask(self, question: dict[str, Any], *, key: str) -> Iterator[Event]:
-        """Ask, and iterate over what comes; close the iterator to hang up. Every trouble is a Broken."""
+        """Ask, and iterate over what comes; close the iterator to hang up. Every trouble is a Broken.
+
+        The events are taken as they came: what the package makes of them ends at an input that is no JSON.
+        """
         reading = Reading()
+        headers = {"Idempotency-Key": key}
         with (
             self._translated(),
-            self._client.messages.stream(**question, extra_headers={"Idempotency-Key": key}) as stream,
-            _understood(),
+            self._client.messages.create(**question, stream=True, extra_headers=headers) as stream,
+            _understood(stream.response.headers.get("content-type") or "no type"),
         ):
             for event in stream:
-                yield from reading.take(event)
-            ended = reading.end(stream.current_message_snapshot)
-        yield ended
+                yield from reading.take(_plain(event))
+            last = list(reading.end())
+        yield from last
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,18 +114,28 @@ def transport_of(sdk: Any) -> Any:
     return next(module for module in loaded if module is not None and module.Timeout is sdk.Timeout)
 
 
+def _plain(event: Any) -> Any:
+    """An event as it came."""
+    dump = getattr(event, "model_dump", None)
+    return event if dump is None else dump(mode="json", exclude_unset=True, warnings=False)
+
+
 @contextmanager
-def _understood() -> Iterator[None]:
+def _understood(content_type: str) -> Iterator[None]:
     """Raise what reading a stream that is no answer comes to as Broken."""
     try:
         yield
+    except EndedEarly as error:
+        raise Broken(Trouble(cause=Cause.TRUNCATED, text=f"the answer broke off: {error}")) from error
     except _ODD as error:
         why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        if not content_type.startswith("text/event-stream"):
+            why = f"{why}; the server sent {content_type} instead of text/event-stream"
         raise Broken(_not_understood(why)) from error
 
 
 def _not_understood(why: str) -> Trouble:
-    return Trouble(cause=Cause.TRUNCATED, text=f"the answer cannot be understood: {why}"[:500])
+    return Trouble(cause=Cause.NOT_UNDERSTOOD, text=f"the answer cannot be understood: {why}"[:500])
 
 
 def _of_status_error(error: Any) -> Trouble:
@@ -129,13 +144,18 @@ def _of_status_error(error: Any) -> Trouble:
     told: dict[str, Any] = inner if isinstance(inner, dict) else {}
     text = str(told.get("message") or error.message)
     type_ = told.get("type") or getattr(error, "type", None)
-    header = error.response.headers.get("retry-after")
-    return of_status(error.status_code, type_, text, retry_after_s=_seconds(header))
+    return of_status(error.status_code, type_, text, retry_after_s=_retry_after_s(error.response.headers))
 
 
-def _seconds(text: str | None) -> float | None:
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long the server wants to be left alone: in seconds, or until a time, by the server's own clock."""
+    text = headers.get("retry-after") or ""
     try:
-        seconds = float(text or "")
+        seconds = float(text)
     except ValueError:
-        return None
+        try:
+            until, now = (parsedate_to_datetime(each) for each in (text, headers.get("date") or ""))
+            seconds = (until - now).total_seconds()
+        except (TypeError, ValueError):
+            return None
     return seconds if math.isfinite(seconds) else None

@@ -31,6 +31,14 @@ INTERRUPTED = (
     "It was not run again. Look at what it did before you repeat it."
 )
 CUT_OFF = "the input of this call was cut off because the answer was too long; nothing was done"
+_UNUSABLE = "the input of this call cannot be used: {reason}; nothing was done. Call again with a JSON object"
+NO_CALL = "Your answer ended in order to call a tool, and no call came with it. Call it again, or go on."
+
+
+def unusable_input(reason: str, stop_reason: str | None) -> str:
+    """What the result of a call with an unusable input says: the answer's length may be to blame."""
+    was_cut_off = stop_reason in ("max_tokens", "model_context_window_exceeded") or not reason
+    return CUT_OFF if was_cut_off else _UNUSABLE.format(reason=reason)
 
 
 def system_prompt(spec: AgentSpec) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
 from maos_sup.agents.kinds.anthropic.settings import Settings
-from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.models.prices import CHARS_A_TOKEN, cost_usd, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
 from state_layout.records import Budget
 
-_CHARS_A_TOKEN = 3.5
 _LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
 
 
@@ -30,22 +29,21 @@ class Spending:
         cost = cost_usd(self._settings.model, usage, price=self._settings.price)
         return Amount(cost_usd=cost, tokens=tokens_of(usage))
 
-    def estimate(self, talk: Conversation, question: Mapping[str, object]) -> Amount:
-        """About what `question` may cost: what was said before as read from the cache, the rest as new.
+    def expected(self, talk: Conversation, question: Mapping[str, object]) -> dict[str, int]:
+        """About what `question` may use: what was said before as read from the cache, the rest as new.
 
         An answer is expected to be at most twice as long as the longest so far, for a reservation of the
         longest possible one would keep other agents from spending what is left.
         """
         self._largest_output = max(self._largest_output, talk.output_tokens)
-        length = int(len(codec.encode([question.get("system"), question.get("messages")])) / _CHARS_A_TOKEN)
+        length = int(len(codec.encode([question.get("system"), question.get("messages")])) / CHARS_A_TOKEN)
         total = max(length, talk.input_tokens)  # history only grows
         known = min(total, talk.input_tokens)
-        usage = {
+        return {
             "cache_read_input_tokens": known,
             "input_tokens": total - known,
             "output_tokens": min(self._settings.max_tokens, 2 * self._largest_output),
         }
-        return self.amount(usage)
 
     def reserve(self, key: str, *, waste: Amount, estimate: Amount) -> Refusal | None:
         """Reserve for one more try; `waste` is what earlier ones took. Raises Locked, StorageError."""
@@ -75,12 +73,13 @@ class Spending:
 def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) -> tuple[Amount, bool]:
     """What a try that broke off cost, and whether that is known.
 
-    The server's own count of the prompt and the length of what came; without a word of it, the whole estimate
+    The server's own count of the prompt and the length of what came; without such a count, the whole estimate
     (or nothing, if the question never reached it).
     """
     if not was_asked:
         return NOTHING, True
-    if request.usage is None:
+    if not tokens_of({**(request.usage or {}), "output_tokens": 0}):
         return request.estimate, False
-    output = max(request.usage.get("output_tokens", 0), int(request.streamed_chars / _CHARS_A_TOKEN))
-    return spending.amount({**request.usage, "output_tokens": output}), True
+    usage = request.usage or {}
+    output = max(usage.get("output_tokens", 0), int(request.streamed_chars / CHARS_A_TOKEN))
+    return spending.amount({**usage, "output_tokens": output}), True

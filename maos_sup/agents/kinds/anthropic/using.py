@@ -62,8 +62,8 @@ class Using:
         settings = self._desk.settings
         if tool is None:
             return f"there is no tool {use['name']!r}; use one of {', '.join(self._tools)}"
-        if use["id"] in self._talk.cut_off:
-            return prompts.CUT_OFF
+        if use["id"] in self._talk.bad_inputs:
+            return prompts.unusable_input(self._talk.bad_inputs[use["id"]], self._talk.stop_reason)
         if settings.allowed_tools is not None and name not in settings.allowed_tools and name != "finish":
             return f"{use['name']} is not allowed to this agent"
         if name in settings.approve and use["id"] not in self._talk.begun:

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from maos_sup.agents.kinds.models.troubles import LONGEST_DELAY_S
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
@@ -25,6 +26,7 @@ class Hold:
     provider: str
     until_s: float
     reason: str
+    tries: int = 1  # refusals in a row that the agent had met by then
 
 
 def write_hold(tree: Tree, agent: str, hold: Hold) -> None:
@@ -35,6 +37,7 @@ def write_hold(tree: Tree, agent: str, hold: Hold) -> None:
         "until_s": round(hold.until_s, 3),
         "at": utc_now(),
         "reason": hold.reason,
+        "tries": hold.tries,
     }
     with suppress(StorageError):
         atomic.make_folder(tree.run_holds)
@@ -43,8 +46,18 @@ def write_hold(tree: Tree, agent: str, hold: Hold) -> None:
 
 def hold_on(tree: Tree, provider: str) -> Hold | None:
     """The hold on `provider` that lasts longest, or None if nothing holds it now."""
-    found = [hold for hold in _holds(tree) if hold.provider == provider and hold.until_s > time.monotonic()]
-    return max(found, key=lambda hold: hold.until_s, default=None)
+    now_s = time.monotonic()
+    return max(_holds_on(tree, provider, now_s), key=lambda hold: hold.until_s, default=None)
+
+
+def recent_tries(tree: Tree, provider: str) -> int:
+    """The most refusals in a row that an agent met lately: who is refused next does not begin anew."""
+    lately_s = time.monotonic() - LONGEST_DELAY_S
+    return max((hold.tries for hold in _holds_on(tree, provider, lately_s)), default=0)
+
+
+def _holds_on(tree: Tree, provider: str, since_s: float) -> list[Hold]:
+    return [hold for hold in _holds(tree) if hold.provider == provider and hold.until_s > since_s]
 
 
 def _holds(tree: Tree) -> list[Hold]:
@@ -54,5 +67,6 @@ def _holds(tree: Tree) -> list[Hold]:
             value = codec.decode_object(read_record(path))
             if value["boot_id"] == boot_id():
                 until_s, reason = float(value["until_s"]), str(value["reason"])
-                holds.append(Hold(provider=str(value["provider"]), until_s=until_s, reason=reason))
+                tries, provider = int(value.get("tries", 1)), str(value["provider"])
+                holds.append(Hold(provider=provider, until_s=until_s, reason=reason, tries=tries))
     return holds

@@ -1,6 +1,7 @@
 """What a question costs: by the table of `genai-prices` as installed, never fetched; or as the agent is told.
 
-A model that is in no table costs "unknown", which is None and never 0.
+A model that is in no table costs "unknown", which is None and never 0. Nor does an answer cost nothing
+because its server does not say what it used: then what was expected stands.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ _KEYS = {
     "cache_read_input_tokens": "cache_read",
     "cache_creation_input_tokens": "cache_write",
 }
+_INPUT_KEYS = tuple(key for key in _KEYS if key != "output_tokens")
 _MILLION = 1_000_000
+CHARS_A_TOKEN = 3.5
 
 
 def cost_usd(model: str, usage: Mapping[str, int], *, price: Mapping[str, float] | None) -> float | None:
@@ -34,6 +37,24 @@ def tokens_of(usage: Mapping[str, int]) -> int:
 def is_priced(model: str, *, price: Mapping[str, float] | None) -> bool:
     """Whether it is known what an answer of `model` costs."""
     return cost_usd(model, {"input_tokens": 1, "output_tokens": 1}, price=price) is not None
+
+
+def completed_usage(
+    usage: Mapping[str, int], expected: Mapping[str, int], *, chars: int
+) -> dict[str, int] | None:
+    """`usage` with what its server left out, as expected before; None if it is complete.
+
+    An answer of `chars` characters has read and written tokens, though servers in front of others say 0.
+    """
+    has_input = any(usage.get(key) for key in _INPUT_KEYS)
+    has_output = bool(usage.get("output_tokens"))
+    if not chars or (has_input and has_output):
+        return None
+    if not has_input and not has_output:
+        return dict(expected)
+    known = usage if has_input else expected
+    written = usage["output_tokens"] if has_output else max(1, int(chars / CHARS_A_TOKEN))
+    return {key: known.get(key, 0) for key in _INPUT_KEYS} | {"output_tokens": written}
 
 
 def _from_table(model: str, usage: Mapping[str, int]) -> float | None:

@@ -1,12 +1,13 @@
 """What can go wrong with a question to the model, and how long to wait before it is asked again. Pure.
 
-Permanent troubles end the task; all others are waited out, for hours if need be. After "alive but looping
-on HTTP 400", a known scar of others.
+Permanent troubles end the task; all others are waited out, for hours if need be: but an answer that came and
+was in vain is paid, so it is asked for again a few times only. After "alive but looping on HTTP 400", a known
+scar of others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 60.0
@@ -21,11 +22,13 @@ class Cause(StrEnum):
     NETWORK = "network"  # no connection, reset
     STALL = "stall"  # nothing came for too long
     TRUNCATED = "truncated"  # the stream ended without a stop reason
+    NOT_UNDERSTOOD = "not_understood"  # what came is no answer
     TOO_LONG = "too_long"  # the prompt does not fit into the window
     REFUSED = "refused"  # asking again would be refused again
 
 
 PERMANENT = frozenset({Cause.REFUSED, Cause.TOO_LONG})
+_MOST_IN_VAIN, _MOST_OF_ANY = {Cause.NOT_UNDERSTOOD: 4, Cause.TRUNCATED: 8}, 20
 _REMEDIES = {
     401: "see that its key is right",
     403: "see that its key may use this model",
@@ -71,6 +74,13 @@ def _cause(status: int, type_: str | None, text: str) -> Cause:
     return Cause.OVERLOAD if status == 200 and type_ is None else Cause.REFUSED
 
 
+def in_vain(trouble: Trouble, tries: int) -> Trouble | None:
+    """The trouble that ends the task after `tries` answers came to it; None while one more try is due."""
+    if tries < _MOST_IN_VAIN.get(trouble.cause, _MOST_OF_ANY):
+        return None
+    return replace(trouble, text=f"asked {tries} times, and each time: {trouble.text}"[:500])
+
+
 def advice(trouble: Trouble) -> str:
     """What is told of a trouble that ends the task: with the remedy, if there is one."""
     remedy = _REMEDIES.get(trouble.status or 0)
@@ -80,9 +90,10 @@ def advice(trouble: Trouble) -> str:
 def delay_s(trouble: Trouble, tries: int, *, chance: float) -> float:
     """How long to wait after the `tries`-th trouble in a row; `chance` is uniform in 0..1.
 
-    What the server asks for is kept to the second, up to six hours; else exponential with jitter.
+    What the server asks for is kept to the second, up to six hours; else, and where it asks for no wait at
+    all, exponential with jitter.
     """
-    if trouble.retry_after_s is not None:
-        return min(max(0.0, trouble.retry_after_s), LONGEST_RETRY_AFTER_S)
+    if trouble.retry_after_s is not None and trouble.retry_after_s > 0:
+        return min(trouble.retry_after_s, LONGEST_RETRY_AFTER_S)
     ceiling = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(tries - 1, 10))
     return ceiling * (0.5 + 0.5 * chance)
