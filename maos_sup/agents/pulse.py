@@ -24,6 +24,7 @@ from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
 from maos_sup.system.children import reap
 from state_layout.errors import StorageError
+from state_layout.files.fence import gone, is_home
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
@@ -301,6 +302,8 @@ class Pulse:
         """What people do by hand pulls no trigger: mail, edits, `run/` deleted."""
         if self.task is self._edits_for and not self._edits.have_changed():
             return
+        if not is_home(self._life.tree.root):
+            raise gone(self._life.tree.root)
         if not os.path.exists(self._life.tree.handle(self._life.agent)):  # noqa: PTH110 - never raises
             self._tell_handle()
         self._edits_for, self._edits = self.task, self._stamps()

@@ -39,7 +39,7 @@ from maos_sup.system.children import end_marked
 from maos_sup.system.linux import become_subreaper
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import atomic
-from state_layout.files.fence import refuse_links
+from state_layout.files.fence import refuse_links, settle
 from state_layout.files.locks import take_life_lock
 from state_layout.host.beats import BeatWriter
 from state_layout.host.marks import boot_id, mark_of, wear
@@ -69,6 +69,7 @@ def main(tree_root: str, agent: str) -> int:
     try:
         tree = open_tree(Path(tree_root))
         checked_name(agent, "agent")
+        settle(tree.root)
         _refuse_links(tree, agent)
         take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
         return _live(tree, agent, reserved=reserved, umask=umask)

@@ -13,6 +13,7 @@ from maos_sup.core.memory import is_foreseen, remember
 from maos_sup.core.model import (
     Acknowledge,
     Action,
+    AgentMemory,
     AgentObserved,
     Delay,
     End,
@@ -80,6 +81,15 @@ def all_outcomes(seen: Observation, memory: Memory) -> dict[str, TaskOutcome]:
     return merged(*(observed.outcomes for observed in seen.agents.values()), memory.outcomes)
 
 
+def missing_attempt(observed: AgentObserved, known: AgentMemory) -> int:
+    """The last attempt that was there and is not any more; 0: none is missing.
+
+    To begin again at a lower number would do again what is done: a person has to say what to do.
+    """
+    highest = max(observed.highest_attempt, known.handled)
+    return highest if observed.last_attempt < highest else 0
+
+
 def final_phase(seen: Observation, memory: Memory) -> Phase | None:
     """The phase an orchestration ends in, or None while there is work or a process."""
     if _busy(seen):
@@ -102,6 +112,8 @@ def _busy(seen: Observation) -> int:
 def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:
     """What follows from an end: that it is written down, if nobody did, and what was not dealt with yet."""
     observed, known = seen.agents[name], memory.of(name)
+    if missing_attempt(observed, known):
+        return []
     if observed.process is not Process.GONE or not seen.has_room:
         return []  # on a full disk its end can neither be written down nor followed by a start
     ended, actions = observed.last_attempt, list[Action]()
@@ -168,7 +180,7 @@ def _begin(
 ) -> Action | None:
     observed = seen.agents.get(spec.name) or AgentObserved(process=Process.GONE)
     known = memory.of(spec.name)
-    if seen.now_s < known.not_before_s or not seen.has_room:
+    if seen.now_s < known.not_before_s or not seen.has_room or missing_attempt(observed, known):
         return None
     if not ready_tasks(seen.specs, spec.name, outcomes, answered=observed.answered):
         return None

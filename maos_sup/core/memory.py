@@ -6,7 +6,7 @@ the old one knew. Monotonic times do not survive a process: they are carried as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -104,6 +104,15 @@ def forget_what_was_asked(memory: Memory) -> Memory:
     """
     agents = {
         name: replace(known, sealed=0, submitted=0, ending=None) for name, known in memory.agents.items()
+    }
+    return replace(memory, agents=agents)
+
+
+def forget_attempts(memory: Memory, at_most: Mapping[str, int]) -> Memory:
+    """Memory for a copy: of ends of attempts that it has not, nothing is known."""
+    agents = {
+        name: replace(known, handled=min(known.handled, at_most.get(name, known.handled)))
+        for name, known in memory.agents.items()
     }
     return replace(memory, agents=agents)
 

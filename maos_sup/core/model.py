@@ -35,6 +35,7 @@ class AgentObserved:
     process: Process
     unknown_s: float = 0.0  # for how long its process is unknown
     last_attempt: int = 0  # the highest number there is a folder for
+    highest_attempt: int = 0  # and for which there ever was one
     exit: ExitReason | None = None  # how that attempt ended; None: it says nothing
     detail: str | None = None  # what it said beyond that
     liveness: Liveness = Liveness.UNKNOWN

@@ -7,12 +7,13 @@ lines (`core.memory.remember`) on top of what its first line carried, and carrie
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.memory import (
+    forget_attempts,
     forget_what_was_asked,
     is_remembered_only,
     memory_after,
@@ -61,10 +62,11 @@ class Life:
         self._journal.commit(type_, fields)
 
 
-def begin_life(tree: Tree) -> Life:
+def begin_life(tree: Tree, *, at_most: Mapping[str, int] | None = None) -> Life:
     """Take the next number and begin its journal with what the last life knew.
 
-    The caller holds the supervisor's lock. Raises StorageError with nothing left behind.
+    In a copy the journal may know attempts that the copy has not: `at_most` are the last ones there. The
+    caller holds the supervisor's lock. Raises StorageError with nothing left behind.
     """
     atomic.make_folder(tree.lives)
     try:
@@ -73,6 +75,8 @@ def begin_life(tree: Tree) -> Life:
         raise storage_error("read", tree.lives, cause) from cause
     number = (numbers[-1] if numbers else 0) + 1
     pin, memory = _last_known(tree, numbers)
+    if at_most is not None:
+        memory = forget_attempts(memory, at_most)
     carried = memory_to_json(memory, now_s=time.monotonic())
     try:
         atomic.make_folder(tree.lives / number_name(number))

@@ -28,15 +28,17 @@ from maos_sup.supervisor.hold import Hold
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
-from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, snapshot
+from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
 from state_layout.errors import Locked, StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
+from state_layout.files.fence import gone, is_home, leave, settle
 from state_layout.host.room import want_of_room
 from state_layout.host.triggers import pull, remove_stale_triggers, remove_triggers
+from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
@@ -69,6 +71,7 @@ def supervise(root: Path) -> Phase:
 
 def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
     """One stay: the phase it ended in, and the specs that it went by."""
+    settle(tree.root)
     finished = finish_rewinding(tree)
     lock = take_tree(tree)
     try:
@@ -76,7 +79,7 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
         try:
             specs = SpecsInForce(tree)
             place = settle_in(tree, specs.now)
-            life = begin_life(tree)
+            life = begin_life(tree, at_most=_attempts(tree, specs) if place.is_new else None)
             if place.is_new and (place.notes or life.number > 1):
                 life.note("restored", {"notes": list(place.notes)})
             notes = [*place.notes, *([finished] if finished else [])]
@@ -90,6 +93,12 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
         with suppress(OSError):  # `run/` may be nobody's to enter
             disk.unlink(tree.supervisor_handle)
         lock.release()
+        leave(tree.root)
+
+
+def _attempts(tree: Tree, specs: SpecsInForce) -> dict[str, int]:
+    """The last attempt of each agent that is there."""
+    return {name: max(list_attempts(tree.agent(name)), default=0) for name in specs.now.agents}
 
 
 class _Supervisor:
@@ -103,6 +112,7 @@ class _Supervisor:
         self._checkpoints = TeamCheckpoints(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
+        self._missing = list[str]()  # attempts that vanished
         self._news: dict[str, Any] | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
         self._lacking: str | None = None  # what the disk has too little of
@@ -119,7 +129,7 @@ class _Supervisor:
         wake.listen(self._launcher.fileno())
         was_woken = True
         try:
-            while True:
+            while is_home(self._tree.root):
                 is_general = wake.was_pulled() or wake.signalled or self._is_due()
                 if is_general:
                     wake.mend()
@@ -130,6 +140,8 @@ class _Supervisor:
                 was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
         finally:
             wake.close()
+        sys.stderr.write(f"supervisor: {gone(self._tree.root)}\n")
+        return Phase.INTERRUPTED
 
     @property
     def _tick_s(self) -> float:
@@ -276,6 +288,7 @@ class _Supervisor:
         if finished is not None:
             self._publisher.hurry()
         self._news = snapshot(seen, self._life.memory, final=finished)
+        self._missing = notes_on_missing(seen, self._life.memory)
         if finished is None:
             self._notifier.look(seen.specs, self._life, self._news)
         else:
@@ -291,7 +304,7 @@ class _Supervisor:
             self._home_trouble,
             DEAF if self._wake.is_deaf else None,
         ]
-        notes = [*self._notes, *self._notifier.troubles, *filter(None, troubles)]
+        notes = [*self._notes, *self._notifier.troubles, *self._missing, *filter(None, troubles)]
         self._publisher.publish(
             news,
             specs=self._specs.digests,

@@ -46,6 +46,7 @@ class _Seen:
     outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
     attempts_stamp: _Stamp | None = None
     last_attempt: int = 0
+    highest_attempt: int = 0
     exit_of: int = 0
     exit: ExitReason | None = None
     detail: str | None = None
@@ -128,6 +129,7 @@ class Lookout:
             process=process,
             unknown_s=now_s - (seen.unknown_since_s or now_s),
             last_attempt=seen.last_attempt,
+            highest_attempt=seen.highest_attempt,
             exit=seen.exit,
             detail=seen.detail,
             liveness=seen.liveness,
@@ -153,6 +155,7 @@ class Lookout:
         if stamp != seen.attempts_stamp:
             seen.attempts_stamp = stamp
             seen.last_attempt = max(list_attempts(seen.paths), default=0)
+            seen.highest_attempt = max(seen.highest_attempt, seen.last_attempt)
         if seen.exit_of != seen.last_attempt:
             seen.exit, seen.detail = None, None
         if is_gone and seen.last_attempt and seen.exit is None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from maos_sup.core.decide import all_outcomes
+from maos_sup.core.decide import all_outcomes, missing_attempt
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import task_phases
@@ -54,6 +54,16 @@ def _agent(seen: Observation, memory: Memory, name: str, phases: dict[str, TaskP
         "reason": known.reason,
         "next_start_in_s": round(waits_s, 1) if known.restarted_s and waits_s > 0 else None,
     }
+
+
+def notes_on_missing(seen: Observation, memory: Memory) -> list[str]:
+    """What people have to be told of agents whose last attempts vanished: none of them is begun again."""
+    return [
+        f"agents/{name}: attempt {missing} was here and is gone; put its folder back and work goes on "
+        "(or stop, remove run/ and resume: then it begins with what is there)"
+        for name, observed in seen.agents.items()
+        if (missing := missing_attempt(observed, memory.of(name)))
+    ]
 
 
 class Publisher:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from state_layout.errors import storage_error
 from state_layout.files import disk
+from state_layout.files.fence import refuse_ghost
 from state_layout.files.reading import is_folder
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
@@ -91,6 +92,7 @@ def make_folder(path: Path) -> None:
     """Create folder `path` and its parents, each durable; no error if it exists."""
     if is_folder(path):
         return
+    refuse_ghost(path)
     make_folder(path.parent)
     try:
         disk.mkdir(path, FOLDER_MODE)

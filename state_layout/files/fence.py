@@ -3,6 +3,9 @@
 Files themselves are opened without following links (`disk.create`); this looks at the folders above them.
 Called where a process begins to write to a tree, not at each write: who swaps a folder for a link under a
 living process may as well write there himself.
+
+A tree that is moved or removed under a living process is not made again at its old place: who lives in a tree
+says so (`settle`), and from then on no folder is made below a root that is not there any more.
 """
 
 from __future__ import annotations
@@ -11,7 +14,50 @@ import os
 import stat
 from pathlib import Path
 
-from state_layout.errors import Damaged
+from state_layout.errors import Damaged, StorageError
+
+_homes: dict[str, tuple[int, int]] = {}  # roots of trees that this process lives in: device and inode
+
+
+def settle(root: Path) -> None:
+    """Live in the tree at `root` from now on: as the folder that it is now."""
+    found = root.stat()
+    _homes[str(root)] = (found.st_dev, found.st_ino)
+
+
+def leave(root: Path) -> None:
+    """Live there no longer."""
+    _homes.pop(str(root), None)
+
+
+def is_home(root: Path) -> bool:
+    """Whether the tree at `root` that this process settled in is still there, as far as can be told."""
+    known = _homes.get(str(root))
+    if known is None:
+        return True
+    try:
+        found = os.stat(root)  # noqa: PTH116 - at each wake-up
+        os.stat(f"{root}/FORMAT")  # noqa: PTH116 - goes first or last when a tree is removed
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # not to be looked at now
+    return (found.st_dev, found.st_ino) == known
+
+
+def refuse_ghost(path: Path) -> None:
+    """Raise StorageError where `path` is to be made in a tree that is gone from its place."""
+    for home in _homes:
+        if f"{path}{os.sep}".startswith(home + os.sep) and not is_home(Path(home)):
+            raise gone(Path(home))
+
+
+def gone(root: Path) -> StorageError:
+    """What is said of a tree that is not at its place any more."""
+    return StorageError(
+        f"{root}: the orchestration was moved or removed; nothing is made again here. "
+        "If it was moved: 'maos-sup resume' at its new place goes on"
+    )
 
 
 def refuse_links(root: Path, *folders: Path) -> None:
