@@ -76,8 +76,7 @@ class Ledger:
             self._journal.begin_sync()  # what follows is done while the disk is busy
             self._history.take(line)
             self._outbox.prepare(self._held)
-            self._make_durable(line.seq)
-            recipients = self._deliver()
+            recipients = self._settle(line.seq)
         for to in recipients:
             self._wake(to)
         return line.seq
@@ -104,8 +103,7 @@ class Ledger:
             if self._held:
                 self._journal.begin_sync()
                 self._outbox.prepare(self._held)
-            self._make_durable(seq)
-            recipients = self._deliver()
+            recipients = self._settle(seq)
         for to in recipients:
             self._wake(to)
 
@@ -145,6 +143,11 @@ class Ledger:
 
     def _redacted_each(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [dict(self.redacted(message)) for message in messages]
+
+    def _settle(self, seq: int | None) -> set[str]:
+        """Make lines durable (up to `seq`), then let messages leave whose lines are; to whom they went."""
+        self._make_durable(seq)
+        return self._deliver()
 
     def _deliver(self) -> set[str]:
         """Let messages leave whose lines are all durable; to whom they went."""

@@ -90,7 +90,10 @@ class Actor:
         disk.write(self._outputs[control], data)
 
     def understand(self, *, is_final: bool = False) -> None:
-        self.translator.run(is_final=is_final)
+        if is_final:
+            self.translator.finish(lambda: True)
+        else:
+            self.translator.run()
 
     def save_output(self) -> None:
         self.translator.sync()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..plant import Bug
 
 _TRANSLATE, _ATTEMPTS = "maos_sup.agents.translate", "state_layout.lives.attempts"
+_TOGETHER = "maos_sup.agents.together"
 _STEPS, _CONTEXT, _TASKS = (f"maos_sup.agents.{name}" for name in ("steps", "context", "tasks"))
 _MODEL = "maos_sup.agents.kinds.anthropic"
 _LIFE, _SPECS, _MAKING = "maos_sup.supervisor.life", "maos_sup.supervisor.specs", "state_layout.tree.making"
@@ -17,10 +18,10 @@ BUGS = [
         "pass",
     ),
     Bug(
-        "progress is noted before its line is synced",
-        f"{_TRANSLATE}:Translator._progress",
-        "fields | self._source(self.control, offset)",
-        'fields | {"source": {"file": self.control.name, "attempt": self.control.attempt, "offset": offset}}',
+        "what came together is noted before its lines are synced",
+        f"{_TOGETHER}:Together.flush",
+        "fields | self._cite(source, end)",
+        'fields | {"source": {"file": source.name, "attempt": source.attempt, "offset": end}}',
     ),
     Bug(
         "the names of output files are not synced",
@@ -30,8 +31,8 @@ BUGS = [
     ),
     Bug(
         "a discovery is sent without its place in the output",
-        f"{_TRANSLATE}:Translator._commit",
-        "fields | self._source(source, offset)",
+        f"{_TOGETHER}:Together.flush",
+        "fields | self._cite(source, end)",
         "fields",
     ),
     Bug(
@@ -40,7 +41,13 @@ BUGS = [
         "if attempt < before:",
         "if attempt < before - 1:",
     ),
-    Bug("saved output is not synced", f"{_TRANSLATE}:Translator.sync", "self.stdout.sync()", "pass"),
+    Bug("saved output is not synced", f"{_TRANSLATE}:Translator.sync", "source.sync()", "pass"),
+    Bug(
+        "what came together is understood up to a byte too far",
+        f"{_TOGETHER}:Together._gathered",
+        "self._end = offset",
+        "self._end = offset + 1",
+    ),
     Bug(
         "the supervisor acts before its journal is synced",
         f"{_LIFE}:Life.record",
