@@ -15,7 +15,7 @@ from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
 from state_layout.tree import list_trees
 
-ASKED = "run it? [y]es, [e]dit, [n]o:"
+ASKED = "run it? [y]es, [v]iew, [e]dit, [n]o:"
 
 
 def editor(folder: Path, *lines: str) -> str:
