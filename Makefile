@@ -9,10 +9,12 @@
 #   make fuzz      damaged files and hostile words for SECONDS (default 60), other cases each time
 #   make proof     power cuts: ten thousand disk states, every promise, planted bugs (STATE=... one again)
 #   make proof-disk  the same on an ext4 that is shut down under load (needs root; else it says why not)
-# The virtual environment in .venv is made when needed and again when pyproject.toml changes.
+# The virtual environment in .venv is made when needed and again when pyproject.toml changes: for `make demo` with
+# what a user needs, for the rest with what developers need.
 
 PYTHON ?= python3
 BIN := .venv/bin
+BASE := .venv/.base
 STAMP := .venv/.made
 PYTEST_ARGS ?=
 TORTURE_ROUNDS ?= 200
@@ -31,8 +33,16 @@ help:
 
 venv: $(STAMP)
 
-$(STAMP): pyproject.toml
-	$(PYTHON) -m venv --clear .venv
+$(BASE): pyproject.toml
+	@if [ $(STAMP) -nt pyproject.toml ]; then touch -r $(STAMP) $@; else \
+		echo "making .venv with maos-sup and what it needs, once" && \
+		$(PYTHON) -m venv --clear .venv && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . && \
+		touch $@; \
+	fi
+
+$(STAMP): $(BASE)
+	@echo "adding to .venv what developers need, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -42,11 +52,8 @@ programs: $(STAMP)
 newest: $(STAMP)
 	$(BIN)/python tests/newest.py $(PROGRAMS)
 
-demo: $(STAMP)
-	@status=0; \
-	$(BIN)/maos-sup run examples/repo_audit/plan.toml --yes || status=$$?; \
-	sh examples/repo_audit/where.sh; \
-	exit $$status
+demo: $(BASE)
+	@sh examples/repo_audit/demo.sh
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)

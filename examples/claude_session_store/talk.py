@@ -1,6 +1,6 @@
 """A conversation with Claude whose transcript lies in plain files, and goes on from there on any machine.
 
-    pip install 'maos-sup[claude-sdk]'
+    pip install claude-agent-sdk                            # beside maos-sup
     python talk.py STORE "Remember the number 7."
     python talk.py STORE "Which number was it?" --resume    # also after the SDK's own files are gone
     python talk.py STORE --list

@@ -1,6 +1,6 @@
 """A LangGraph graph whose state survives anything: run it, kill it, run it again.
 
-    pip install 'maos-sup[langgraph]' langgraph
+    pip install langgraph                  # beside maos-sup
     python graph.py STORE                  # asks before it publishes
     python graph.py STORE --answer yes     # goes on from there
     python graph.py STORE --die-in count   # kill -9 in the middle of a node; then run it again

@@ -5,7 +5,9 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$(mktemp -d)}
-python=${PYTHON:-python3}
+python=$here/../../.venv/bin/python    # of `make demo` or `make venv`; else that of PATH
+[ -x "$python" ] || python=python3
+python=${PYTHON:-$python}
 
 mkdir -p "$folder/demo"
 if [ ! -d "$folder/demo/.git" ]; then

@@ -6,7 +6,9 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$(mktemp -d)}
-python=${PYTHON:-python3}
+python=$here/../../.venv/bin/python    # of `make demo` or `make venv`; else that of PATH
+[ -x "$python" ] || python=python3
+python=${PYTHON:-$python}
 request=${REQUEST:-"Add a function slugify(text) to this repository in slug.py, with tests and a page about it"}
 mark=$$-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
 

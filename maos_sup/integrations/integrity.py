@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agmi.adapters.base import MemoryAdapter, Record
-
+from maos_sup.integrations.needed import needed
 from state_layout.check import Severity, check
 from state_layout.files import atomic, codec
 from state_layout.files.chain import ORIGIN, Position, chained
@@ -29,6 +28,9 @@ from state_layout.paths import Tree
 from state_layout.specs import accept, read_specs
 from state_layout.tree import create_tree
 from state_layout.witness import VARIABLE, Witness
+
+with needed("agent-memory-integrity", modules=("agmi",)):
+    from agmi.adapters.base import MemoryAdapter, Record
 
 FIRST, OTHER = "alice", "bob"
 

@@ -47,7 +47,7 @@ class Model:
             import anthropic
         except ImportError as cause:
             raise Missing(
-                "kind 'anthropic' needs the package anthropic: pip install 'maos-sup[anthropic]'"
+                f"kind 'anthropic' needs the package anthropic: {sys.executable} -m pip install anthropic"
             ) from cause
         self._sdk = anthropic
         host = urlsplit(url).netloc if url else "api.anthropic.com"
