@@ -7,7 +7,7 @@ installed. Importing this module imports no kind: a model SDK is paid for only b
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -67,19 +67,35 @@ class Outcome:
     is_final: bool = False  # an error that no repetition mends: the task failed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """Something that an agent cannot do without and that is not here, and what to do about it."""
+
+    key: str  # of the agent's settings
+    text: str
+
+
 class Kind(Protocol):
     """Works on tasks. Made anew for each task; `run` may raise `Ended`.
 
     A kind with `tells_mail = True` shows messages to its program by itself; the bus then shows none. One with
     `starts_pulse = True` calls `work.pulse.start()` once its program runs, where nothing before takes long:
     else two threads begin at once and hinder each other. One with `session_problems(tree, agent)` tells
-    `check` what is wrong in `session/`, whose form nobody else knows.
+    `check` what is wrong in `session/`, whose form nobody else knows. One with a static
+    `lacks(settings, environment)` says before a tree is made what is missing for it: an iterator of `Lack`.
     """
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`
 
     def run(self, work: Work) -> Outcome:
         """Work on `work.task` until it is done or `work` is to end."""
+
+
+def lacks(name: str, settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
+    """What an agent of the kind `name` lacks on this host, as far as its kind can tell beforehand."""
+    find = getattr(find_kind(name), "lacks", None)
+    if find is not None:
+        yield from find(settings, environment)
 
 
 def kind_names() -> list[str]:

@@ -10,6 +10,7 @@ from maos_sup.agents.kind import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
 from maos_sup.cli.planning import Wanted, bought, is_request, planned, refuse_for_file, shelf_of, wanted
+from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.planner.caps import capped
 from maos_sup.planner.plan import Plan, load_plan
@@ -70,6 +71,7 @@ def command(
         refuse_for_file(model=model, most_agents=most_agents)
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(say_aside), project=project)
         loaded = capped(loaded, caps)
+        refuse_lacking(loaded)
     if as_json:
         say_json(_told(loaded))
     else:

@@ -16,6 +16,7 @@ from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.places import home, name_of, open_made
 from maos_sup.cli.planning import Wanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
+from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.planner.caps import capped
@@ -114,6 +115,7 @@ def _from_words(wish: Wanted, place: Place, *, yes: bool, allows_commands: bool)
 def _built(plan: Plan, place: Place) -> Tree:
     """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
     refuse_secrets(plan)
+    refuse_lacking(plan)
     now = datetime.now(UTC)
     id_ = new_id(place.name or str(plan.orchestration["request"]), now, SystemRandom())
     if place.directory is None:

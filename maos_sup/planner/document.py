@@ -60,7 +60,8 @@ def _read(path: Path) -> bytes:
     try:
         data = read_regular(path, most_bytes=LARGEST_PLAN_BYTES, through_links=True)[0]
     except FileNotFoundError as cause:
-        raise BadInput(f"{path}: is not there; name the file of a plan") from cause
+        remedy = "name the file of a plan, or put a request of several words"
+        raise BadInput(f"{path}: is not there; {remedy}") from cause
     except Unreadable as cause:
         inside = path / "plan.toml"
         hint = f"; did you mean {inside}?" if is_file(inside) else ""

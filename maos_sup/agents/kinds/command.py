@@ -9,11 +9,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from maos_sup.agents.kind import Ending, Outcome
-from maos_sup.agents.kinds.programs import REDACT, Program, start_error
+from maos_sup.agents.kind import Ending, Lack, Outcome
+from maos_sup.agents.kinds.needs import program_lack
+from maos_sup.agents.kinds.programs import REDACT, Program, never_starts, start_error
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
@@ -40,6 +42,13 @@ class CommandKind:
 
     starts_pulse: ClassVar[bool] = True
 
+    @staticmethod
+    def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
+        """The program that PATH does not have; scripts are found when a plan is read."""
+        argv = settings.get("command")
+        if argv:
+            yield from program_lack(argv[0], environment, key="command")
+
     def run(self, work: Work) -> Outcome:
         """Run the program to its end, or end it. Raises BadInput, StorageError."""
         if work.doubt is not None:
@@ -55,7 +64,7 @@ class CommandKind:
         try:
             process = program.start(work)
         except (OSError, ValueError) as cause:
-            return Outcome(error=start_error(program, cause))
+            return Outcome(error=start_error(program, cause), is_final=never_starts(cause))
         work.pulse.children = {process.pid}
         work.tell_program(process.pid)
         work.pulse.may_reap = True

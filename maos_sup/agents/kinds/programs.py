@@ -16,6 +16,7 @@ from maos_sup.core.argv import file_argument, plain_relative
 from state_layout.errors import BadInput
 from state_layout.shapes.shape import Field, Flag
 
+_FINAL = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E2BIG, errno.ENOTDIR})
 REDACT = Field(Flag(), "keep secrets out of its output, which then goes through a pipe", default=False)
 
 
@@ -88,6 +89,11 @@ def start_error(program: Program, cause: OSError | ValueError) -> str:
     if cause.errno == errno.E2BIG:
         return f"cannot start {name!r}: its arguments and environment are too long; put them into a file"
     return f"cannot start {name!r}: {cause.strerror}"
+
+
+def never_starts(cause: OSError | ValueError) -> bool:
+    """Whether no repetition mends `cause`: a person has to install, name or mend something."""
+    return isinstance(cause, ValueError) or cause.errno in _FINAL
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.kind import Outcome
+from maos_sup.agents.kind import Lack, Outcome
 from maos_sup.agents.kinds.anthropic.settings import SETTINGS, Settings
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
@@ -34,6 +36,18 @@ class AnthropicKind:
             approve=settings.approve,
             reach=reach_if(settings.sandbox, [*settings.sandbox_read, *settings.sandbox_write]),
         )
+
+    @staticmethod
+    def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
+        """Somebody to ask, the package that asks, or the sandbox."""
+        from maos_sup.agents.kinds.anthropic.model import HOW_TO_GET_ONE, HOW_TO_GET_SDK, PROVIDERS
+        from maos_sup.agents.kinds.needs import sandbox_lack
+
+        if not settings.get("base_url") and not any(environment.get(name) for name in PROVIDERS):
+            yield Lack(key="base_url", text=HOW_TO_GET_ONE)
+        if find_spec("anthropic") is None:
+            yield Lack(key="kind", text=HOW_TO_GET_SDK)
+        yield from sandbox_lack(settings)
 
     def run(self, work: Work) -> Outcome:
         """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

@@ -23,10 +23,13 @@ CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"
 # What becomes of a stream that is no answer: nobody checked types or order before `Reading`.
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-_HOW_TO_GET_ONE = (
+HOW_TO_GET_ONE = (
     "no model to ask: set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL to a server that speaks the Messages API "
     "(llama.cpp, Ollama, LM Studio), or give the agent 'base_url'"
 )
+
+HOW_TO_GET_SDK = f"kind 'anthropic' needs the package anthropic: {sys.executable} -m pip install anthropic"
+PROVIDERS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
 
 class Model:
@@ -42,13 +45,11 @@ class Model:
         url = base_url or environment.get("ANTHROPIC_BASE_URL") or None
         key, token = environment.get("ANTHROPIC_API_KEY"), environment.get("ANTHROPIC_AUTH_TOKEN")
         if not (url or key or token):
-            raise Missing(_HOW_TO_GET_ONE)
+            raise Missing(HOW_TO_GET_ONE)
         try:
             import anthropic
         except ImportError as cause:
-            raise Missing(
-                f"kind 'anthropic' needs the package anthropic: {sys.executable} -m pip install anthropic"
-            ) from cause
+            raise Missing(HOW_TO_GET_SDK) from cause
         self._sdk = anthropic
         host = urlsplit(url).netloc if url else "api.anthropic.com"
         self.is_anthropic = host.endswith("anthropic.com")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.kind import Outcome
+from maos_sup.agents.kind import Lack, Missing, Outcome
 from maos_sup.agents.kinds.claude.settings import PREFIX, SETTINGS, Settings
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
@@ -35,6 +35,18 @@ class ClaudeKind:
             prefix=PREFIX,
             reach=reach_if(settings.sandbox, [*settings.sandbox_read, *settings.sandbox_write]),
         )
+
+    @staticmethod
+    def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
+        """Claude Code itself, or the sandbox."""
+        from maos_sup.agents.kinds.claude.starting import find_claude
+        from maos_sup.agents.kinds.needs import sandbox_lack
+
+        try:
+            find_claude(settings.get("program"), environment)
+        except Missing as cause:
+            yield Lack(key="program", text=str(cause))
+        yield from sandbox_lack(settings)
 
     def run(self, work: Work) -> Outcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""

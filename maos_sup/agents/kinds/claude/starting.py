@@ -45,7 +45,12 @@ _HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
 
 def executable(settings: Settings, environment: Mapping[str, str]) -> str:
     """Where Claude Code is. Raises kind.Missing."""
-    named = settings.program or environment.get(VARIABLE)
+    return find_claude(settings.program, environment)
+
+
+def find_claude(program: str | None, environment: Mapping[str, str]) -> str:
+    """Where Claude Code is: `program`, MAOS_SUP_CLAUDE, PATH, the Claude Agent SDK. Raises kind.Missing."""
+    named = program or environment.get(VARIABLE)
     found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
     if found is None and not named:
         found = _of_sdk()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.kind import Outcome
+from maos_sup.agents.kind import Lack, Outcome
 from maos_sup.agents.kinds.cli.profile import SETTINGS, Profile
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
@@ -27,6 +28,16 @@ class CliKind:
         profile = Profile.of(spec.settings, agent=spec.name)
         reach = reach_if(profile.sandbox, [*profile.sandbox_read, *profile.sandbox_write])
         return Permits(reach=reach)
+
+    @staticmethod
+    def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
+        """Its program, or the sandbox."""
+        from maos_sup.agents.kinds.needs import program_lack, sandbox_lack
+
+        profile = Profile.of(settings, agent=str(settings.get("profile", "")))
+        key = "profile" if "start_argv" not in settings else "start_argv"
+        yield from program_lack(profile.start_argv[0], environment, key=key)
+        yield from sandbox_lack(settings)
 
     def run(self, work: Work) -> Outcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
