@@ -26,11 +26,10 @@ def ways(tree: Tree) -> Iterator[list[str]]:
     yield ["--help"]
     yield ["--version"]
     yield []
-    for name in ENTRIES:
+    for name in (*ENTRIES, *HIDDEN):
         yield [name, "--help"]
     for name in ("send", "inbox"):
         yield ["agent", name, "--help"]
-    yield ["orchestrate", "--help"]
     for name in ORCHESTRATION:
         yield ["orchestration", name, "--help"]
     where = str(tree.root)
