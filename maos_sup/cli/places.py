@@ -60,12 +60,14 @@ def tree_or_default(text: str | None) -> Tree:
     return open_made(newest)
 
 
-def tree_of_words(words: tuple[str, ...], least: int) -> tuple[Tree, tuple[str, ...]]:
+def tree_of_words(words: tuple[str, ...], least: int, *, usage: str) -> tuple[Tree, tuple[str, ...]]:
     """The tree that the first of `words` names, and the others; the default one and all words otherwise.
 
     With no more than `least` words the first names a tree only if there is one of that name. Raises
-    NotATree, BadInput.
+    UsageError with `usage` for fewer words, NotATree, BadInput.
     """
+    if len(words) < least:
+        raise click.UsageError(usage)
     if len(words) > least:
         return tree_at(words[0]), words[1:]
     if words:

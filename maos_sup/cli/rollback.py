@@ -19,6 +19,8 @@ from maos_sup.views.undoing import preview_json, preview_lines
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 
+_USAGE = "say where to go: rollback [DIR|ID] CHECKPOINT (see: maos-sup checkpoints)"
+
 
 @click.command("rollback")
 @click.argument("words", metavar="[DIR|ID] CHECKPOINT", nargs=-1)
@@ -33,9 +35,9 @@ def rollback(
 
     Nothing is deleted: `redo` goes forward again. What was done outside of the tree is shown, not undone.
     """
-    tree, rest = tree_of_words(words, 1)
+    tree, rest = tree_of_words(words, 1, usage=_USAGE)
     if len(rest) != 1:
-        raise click.UsageError("say where to go: rollback [DIR|ID] CHECKPOINT (see: maos-sup checkpoints)")
+        raise click.UsageError(_USAGE)
     finish_rewinding(tree)
     cut = store.find(tree, rest[0])
     return _go(tree, cut.number, only=agents, dry_run=dry_run, yes=yes, as_json=as_json, word="rollback")

@@ -9,7 +9,8 @@ from maos_sup.cli import options
 from maos_sup.cli.places import tree_of_words
 from maos_sup.cli.says import say
 from maos_sup.steering.setting import set_key
-from state_layout.errors import BadInput
+
+_USAGE = "give a KEY and a VALUE, or a KEY and --remove: set [DIR|ID] KEY VALUE"
 
 
 @click.command("set", context_settings=options.NUMBERS_MAY_BE_NEGATIVE)
@@ -22,7 +23,7 @@ def command(words: tuple[str, ...], *, remove: bool) -> None:
     (tasks/report.timeout_s).
     """
     options.refuse_unknown(words)
-    tree, rest = tree_of_words(words, 1 if remove else 2)
+    tree, rest = tree_of_words(words, 1 if remove else 2, usage=_USAGE)
     if len(rest) != (1 if remove else 2):
-        raise BadInput("give a KEY and a VALUE, or a KEY and --remove: set [DIR|ID] KEY VALUE")
+        raise click.UsageError(_USAGE)
     say(str(set_key(tree, rest[0], None if remove else rest[1], kinds=kind_shapes())))

@@ -67,7 +67,7 @@ def test_run_in_a_chosen_folder_without_home(tmp_path: Path, home: Path, gate: P
     gate.touch()
     assert run("run", str(plan(tmp_path)), "--dir", str(tmp_path / "here")).returncode == 0
     assert run("status", str(tmp_path / "here")).stdout.split()[1] == "done"
-    assert list(home.iterdir()) == []
+    assert [path.name for path in home.iterdir()] == ["elsewhere.jsonl"], "remembered, and nothing else"
 
 
 def test_failed_task_is_exit_code_3_and_retry_mends_it(tmp_path: Path, home: Path, gate: Path) -> None:
@@ -82,7 +82,7 @@ def test_failed_task_is_exit_code_3_and_retry_mends_it(tmp_path: Path, home: Pat
     assert run("resume", tree.root.name).returncode == 3
     mended.touch()
     retried = run("retry", tree.root.name)
-    assert "task alice: run 2 is asked for" in retried.stdout
+    assert "task alice is to run again (run 2)" in retried.stdout
     assert run("resume", tree.root.name).returncode == 0
     assert task_phase(tree, "report") == "done"
 
@@ -262,7 +262,7 @@ def test_live_view_is_drawn_in_a_terminal(tmp_path: Path, home: Path, gate: Path
     assert view.wait(timeout=40) == 0
     shown = text.decode()
     assert "\x1b[?25h" in shown
-    assert "2/2 tasks" in shown
+    assert "of 2 tasks done" in shown
     assert "done: 2 of 2 tasks done" in shown
 
 

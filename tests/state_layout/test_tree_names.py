@@ -58,14 +58,14 @@ def test_tree_is_found_by_folder_id_or_its_beginning(
 @pytest.mark.parametrize(
     ("text", "error", "why"),
     [
-        ("2026", BadInput, "'2026' begins 3 ids; use more of one: 20261121-0142-audit-7f3k, "),
-        ("20261121-0142-audit", BadInput, "begins 2 ids"),
+        ("2026", BadInput, "'2026' is part of 3 ids; use more of one: 20261121-0142-audit-7f3k, "),
+        ("20261121-0142-audit", BadInput, "is part of 2 ids"),
         ("nope", NotATree, "'nope' is no folder and no id of an orchestration in "),
         ("", BadInput, "the name of the orchestration is empty"),
         (" ", BadInput, "the name of the orchestration is empty"),
         ("./nope", NotATree, "is not there"),
         ("notes", NotATree, "is no orchestration: it has no FORMAT file"),
-        ("audit", NotATree, "is no folder and no id"),
+        ("audit", BadInput, "is part of 2 ids"),
         ("home/notes", NotATree, "is no orchestration"),
         ("x" * 5000, NotATree, "is no folder and no id"),
         ("~nobody-here/x", NotATree, "is not there"),
