@@ -108,6 +108,7 @@ class Sandbox:
 
     def _binds(self) -> list[str]:
         argv = ["--unshare-pid", "--unshare-ipc", "--new-session", "--die-with-parent", *_capabilities()]
+        argv += ["--tmpfs", "/tmp"]
         for path in self.read:
             if not path.startswith(("/proc", "/dev")):
                 argv += ["--ro-bind-try", path, path]
@@ -115,7 +116,7 @@ class Sandbox:
         held = {*self.kept, *self.guarded}
         for path in landlock.neighbour_mounts().order(self.write, [*held]):
             argv += ["--ro-bind-try" if path in held else "--bind-try", path, path]
-        return argv
+        return [*argv, "--remount-ro", "/"]
 
 
 UNCONFINED = Sandbox(kind=NONE)
