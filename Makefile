@@ -1,6 +1,7 @@
 # Everything from a fresh clone with python3, python3-venv, make and git:
 #   make demo      several agents audit this repository
 #   make test      the tests
+#   make programs-matrix  every cell of the matrix of real programs; make test tries a part of it
 #   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode), with npm
 #   make newest    the newest versions of these (PROGRAMS="codex ...") with the same tests, and what changed
 #   make check     ruff, mypy --strict, the architecture
@@ -26,7 +27,7 @@ PARTS ?=
 PROGRAMS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv programs newest demo test check bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs programs-matrix newest demo test check bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -48,6 +49,9 @@ $(STAMP): $(BASE)
 
 programs: $(STAMP)
 	$(BIN)/python tests/real_programs.py
+
+programs-matrix: programs
+	MAOS_SUP_PROGRAMS=all $(BIN)/python -m pytest -v --timeout 0 tests/programs
 
 newest: $(STAMP)
 	$(BIN)/python tests/newest.py $(PROGRAMS)

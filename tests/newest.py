@@ -44,7 +44,7 @@ def failures(program: RealProgram) -> list[str]:
     report.unlink(missing_ok=True)
     chosen = [*TESTS_OF_CLAUDE] if program.name == CLAUDE else ["tests/programs", "-k", MATRIX[program.name]]
     argv = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={report}", *chosen]
-    environment = {**os.environ, FOLDER_VARIABLE: str(FOLDER)}
+    environment = {**os.environ, FOLDER_VARIABLE: str(FOLDER), "MAOS_SUP_PROGRAMS": "all"}
     if program.name == CLAUDE:
         environment["MAOS_SUP_CLAUDE"] = str(program.path)
     done = subprocess.run(argv, cwd=REPOSITORY, env=environment, check=False)
