@@ -105,9 +105,13 @@ def people_marks(tree: Tree) -> dict[str, tuple[int, str]]:
     marks = dict[str, tuple[int, str]]()
     for box in boxes(tree):
         path = tree.mail_file(box, OPERATOR)
-        with suppress(FileNotFoundError):
+        if not path.is_file() or path.is_symlink():
+            continue  # nobody wrote, or something else stands there, which `check` names
+        try:
             size = path.stat().st_size
-            marks[box] = (size, sign_of(path, size))
+        except OSError as cause:
+            raise storage_error("look at", path, cause) from cause
+        marks[box] = (size, sign_of(path, size))
     return marks
 
 

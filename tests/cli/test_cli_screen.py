@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_attach_reads_resizes_and_leaves_with_ctrl_c(tmp_path: Path, home: Path)
             lambda: "sqlite or postgres?" in pane.text and len(pane.screen.display) == 15, "it fits"
         )
         pane.type("/work\r")
-        pane.wait_until(lambda: "dba" not in pane.text.split("LAST")[-1], "others are filtered out")
+        pane.wait_until(lambda: "dba" not in agent_rows(pane.text), "others are filtered out")
         pane.type("\r")
         pane.wait_for("transcript of worker", "begun")
         pane.type("\x1b")
@@ -177,6 +178,12 @@ def test_view_ends_when_its_terminal_is_closed_though_hangups_are_ignored(tmp_pa
     os.close(ours)
     assert view.wait(timeout=60) is not None
     assert status_of(the_tree(home))["supervisor"]["alive"]
+
+
+def agent_rows(text: str) -> str:
+    """The rows of the table of agents: what stands below its head, up to a blank line."""
+    below = text.split("LAST")[-1].splitlines()
+    return "\n".join(takewhile(str.strip, below[1:]))
 
 
 def read_until(descriptor: int, wanted: bytes) -> bytes:

@@ -85,7 +85,7 @@ def test_skip_lets_what_needs_it_begin(call: Call, tree: Tree) -> None:
         (["set", "agents/bob.", "1"], "no key"),
         (["set", "", "1"], "no key"),
         (["set", "mail/bob.want", "run"], "use agents/NAME.key"),
-        (["set", "limits.max_agents"], "give a VALUE"),
+        (["set", "limits.max_agents"], "a VALUE"),
         (["set", "id", "--remove"], "id"),
         (["set", "agents/bob.command", "[]"], "command"),
         (["save-interval", "often"], "save_s"),

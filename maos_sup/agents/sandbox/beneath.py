@@ -11,7 +11,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from secrets import token_hex
 
 from state_layout.errors import BadInput
 from state_layout.files import disk
@@ -63,7 +62,7 @@ def read_beneath(folder: Path, path: PurePath, *, most_bytes: int) -> bytes:
 def write_beneath(folder: Path, path: PurePath, data: bytes) -> None:
     """Replace the file, or create it and the folders above it; atomic, mode kept. Raises OSError."""
     with opened_folder(folder, path.parts[:-1], make=True) as parent:
-        temporary = f".{path.name[:200]}.tmp-{token_hex(4)}"
+        temporary = f".{path.name[:200]}.tmp-{os.urandom(4).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, _mode_of(path.name, parent), dir_fd=parent)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def test_program_of_the_sdk_is_found_where_there_is_no_other(
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "claude_agent_sdk", raising=False)  # another test may have imported it
     assert starting.executable(Settings(), {"PATH": str(tmp_path)}) == str(program)
     other = tmp_path / "claude"
     other.write_text("#!/bin/sh\n")
