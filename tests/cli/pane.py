@@ -21,6 +21,14 @@ import pyte
 PATIENCE_S = 90.0
 
 
+class _Screen(pyte.Screen):
+    """A screen that passes over private forms of a sequence, which pyte hands on."""
+
+    def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
+        if not private:
+            super().select_graphic_rendition(*attributes)
+
+
 class Pane:
     """`maos-sup` with words in a terminal of `columns` x `rows`; `bytes_a_look` makes it a slow one."""
 
@@ -29,7 +37,7 @@ class Pane:
     ) -> None:
         self._ours, theirs = pty.openpty()
         self._most = bytes_a_look
-        self.screen = pyte.Screen(columns, rows)
+        self.screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self._set_size(theirs, columns, rows)
