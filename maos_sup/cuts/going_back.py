@@ -23,6 +23,8 @@ from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
 _LONGEST_SHOWN = 72
+SESSION_KINDS = frozenset({"claude", "cli"})  # their programs keep the conversation, where no cut reaches
+_OWN_SESSION = "the session of its program still holds what is taken back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ def preview_rollback(tree: Tree, cut: TeamCut, *, only: Collection[str] = ()) ->
     return Preview(
         cut=cut,
         plan=plan,
-        losses={agent: _loss(tree, move) for agent, move in sorted(moves.items())},
+        losses={agent: _loss(tree, move, _kind(cut, agent)) for agent, move in sorted(moves.items())},
         dragged={
             agent: move.before.seq - move.to.seq
             for agent, move in moves.items()
@@ -137,10 +139,15 @@ def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
     }
 
 
-def _loss(tree: Tree, move: AgentMove) -> AgentLoss:
+def _kind(cut: TeamCut, agent: str) -> str:
+    return cut.agents[agent].kind if agent in cut.agents else ""
+
+
+def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
     """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
     of attempts; from another one nothing is lost that was not shown before."""
-    counts, reopened, outside = Counter[str](), list[str](), list[str]()
+    counts, reopened = Counter[str](), list[str]()
+    outside = [_OWN_SESSION] if kind in SESSION_KINDS else list[str]()
     lines, passed = 0, move.to.seq == 0
     for attempt, line in lines_with_attempts(tree, move.agent):
         if not passed:
