@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -347,3 +348,10 @@ def test_problem_names_module_line_and_rule() -> None:
     assert layer_problems("maos_sup.core.decide", "\nimport maos_sup.cli") == [
         "maos_sup.core.decide:2: core must not import cli (maos_sup.cli)"
     ]
+
+
+def test_no_two_files_of_tests_have_the_same_name() -> None:
+    """Most tests lie in folders that are no packages: there, the second file of a name is not collected."""
+    loose = [path for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in loose)
+    assert [name for name, count in names.items() if count > 1 and name != "conftest.py"] == []

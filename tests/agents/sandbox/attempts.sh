@@ -1,5 +1,5 @@
 # What a confined command may try: each attempt is harmless, and names itself in $MAOS_WORKSPACE/reached where
-# it came through. Run by test_attempts.py for each kind under each sandbox. Wants OUT (a folder outside with a
+# it came through. Run by test_confined_attempts.py for each kind under each sandbox. Wants OUT (a folder outside with a
 # file `private`), TTY (a terminal of the user's), INSTALL (our package), PID (a process outside).
 exec 2> /dev/null
 reached() { echo "$1" >> "$MAOS_WORKSPACE/reached"; }
