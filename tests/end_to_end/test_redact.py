@@ -95,16 +95,33 @@ def test_what_was_written_is_kept_when_the_agent_dies(orchestra: Orchestra) -> N
     orchestra.assert_sound()
 
 
-def test_variables_are_passed_on_under_other_names_and_warned_of_if_missing(orchestra: Orchestra) -> None:
+def test_variables_are_passed_on_under_other_names(orchestra: Orchestra) -> None:
     orchestra.environment["BOBS_TOKEN"] = SECRET
     program = {"kind": "command", "shell": 'test "$TOKEN" = very-secret-value-"1" && echo same; echo $TOKEN'}
-    orchestra.run(
-        {
-            "ann": {**program, "env_from": {"TOKEN": "BOBS_TOKEN"}, "redact": True},
-            "bob": {**program, "env_from": {"TOKEN": "NOT_SET"}, "restart": {"max": 0}},
-        }
-    )
-    orchestra.wait_rest("failed")
+    orchestra.run({"ann": {**program, "env_from": {"TOKEN": "BOBS_TOKEN"}, "redact": True}})
+    orchestra.wait_rest("done")
     assert orchestra.output("ann") == "same\n[redacted]\n"
-    assert "asks for the variable NOT_SET, which is not set" in orchestra.task("bob")["error"]
     assert files_with(orchestra, SECRET) == []
+
+
+def test_a_variable_that_is_not_set_is_named_before_a_tree_is_made(orchestra: Orchestra) -> None:
+    bob = {"kind": "command", "shell": "echo $TOKEN", "env_from": {"TOKEN": "NOT_SET"}}
+    done = orchestra.run({"bob": bob})
+    assert done.returncode == 2
+    assert "agent 'bob': 'env_from' asks for the variable NOT_SET, which is not set" in done.stderr
+    assert "plan.json:" in done.stderr
+    assert not orchestra.root.exists()
+
+
+def test_a_variable_that_is_gone_at_a_resume_fails_its_task_and_says_so(orchestra: Orchestra) -> None:
+    gated = 'while [ ! -e "$OUT/go" ]; do sleep 0.05; done; echo $TOKEN'
+    bob = {"kind": "command", "shell": gated, "env_from": {"TOKEN": "BOBS_TOKEN"}, "restart": {"max": 0}}
+    orchestra.environment["BOBS_TOKEN"] = SECRET
+    orchestra.start({"bob": bob})
+    orchestra.wait_alive()
+    orchestra.do("stop")
+    orchestra.wait_rest("stopped")
+    del orchestra.environment["BOBS_TOKEN"]
+    orchestra.resume()
+    orchestra.wait_rest("failed")
+    assert "asks for the variable BOBS_TOKEN, which is not set" in orchestra.task("bob")["error"]

@@ -28,6 +28,11 @@ ALLOWED = {
     "state_layout/specs/read.py": "whether a file is young: read again if in doubt",
     "state_layout/specs/of_agent.py": "whether a file is young: read again if in doubt",
     "state_layout/files/chain.py": "`at`, for people",
+    "maos_sup/cli/fork.py": "the names of trees",
+    "maos_sup/views/status.py": "for how long a task has run, shown",
+    "maos_sup/loopback/dialects/chat.py": "the stamp of an answer, as its server gives one",
+    "maos_sup/loopback/dialects/responses.py": "the stamp of an answer, as its server gives one",
+    "state_layout/host/triggers.py": "whether a folder is being made: swept later if in doubt",
     "state_layout/check/walk.py": "whether a temporary is old",
 }
 
