@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-DEADLINE_S = 20.0
+DEADLINE_S = 100.0
 
 
 class Bus:

@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 QUICK = {"save_s": 0.05, "checkpoint_s": 120, "beat_s": 0.1, "tick_s": 0.2}
 
 
-def wait_for(condition: Callable[[], Value], what: str, *, deadline_s: float = 15.0) -> Value:
+def wait_for(condition: Callable[[], Value], what: str, *, deadline_s: float = 75.0) -> Value:
     """Ask until it is true; its value then."""
     end_s = time.monotonic() + deadline_s
     while not (value := condition()):
@@ -48,7 +48,7 @@ class Life:
         self.pid = pid
         self._code: int | None = None
 
-    def wait(self, *, deadline_s: float = 20.0) -> int:
+    def wait(self, *, deadline_s: float = 100.0) -> int:
         """Its exit code, negative for a signal; killed if it does not end in time."""
         end_s = time.monotonic() + deadline_s
         while self.is_running():
@@ -127,11 +127,11 @@ class Stage:
         self.lives.append(life)
         return life
 
-    def run(self, agent: str, *, deadline_s: float = 20.0) -> int:
+    def run(self, agent: str, *, deadline_s: float = 100.0) -> int:
         """A whole life; its exit code."""
         return self.live(agent).wait(deadline_s=deadline_s)
 
-    def die_at(self, agent: str, operation: int, *, deadline_s: float = 20.0) -> bool:
+    def die_at(self, agent: str, operation: int, *, deadline_s: float = 100.0) -> bool:
         """A life that is killed just before its disk operation of this number; whether it came so far."""
         seen = 0
 

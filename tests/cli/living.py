@@ -16,7 +16,7 @@ from maos_sup.views.status import status_of
 from state_layout.paths import Tree
 from state_layout.tree import list_trees, open_tree
 
-PATIENCE_S = 40.0
+PATIENCE_S = 150.0
 MAOS_SUP = [sys.executable, "-m", "maos_sup"]
 GATED = "echo begun; while [ ! -e {gate} ]; do sleep 0.02; done; echo through; {then}"
 Status = dict[str, Any]

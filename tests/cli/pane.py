@@ -18,7 +18,7 @@ from types import TracebackType
 
 import pyte
 
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 class _Screen(pyte.Screen):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-PATIENCE_S = 40.0
+PATIENCE_S = 150.0
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

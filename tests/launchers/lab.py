@@ -13,7 +13,7 @@ from state_layout.host.identity import read_stat
 from state_layout.host.marks import mark_of
 from state_layout.paths import Tree
 
-DEADLINE_S = 20.0
+DEADLINE_S = 100.0
 IDLE = "import signal\n(root / f'{agent}.up').touch()\nwhile True: signal.pause()\n"
 WORN = (
     "from state_layout.host.marks import mark_of, wear\n"
