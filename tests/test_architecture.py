@@ -352,6 +352,8 @@ def test_problem_names_module_line_and_rule() -> None:
 
 def test_no_two_files_of_tests_have_the_same_name() -> None:
     """Most tests lie in folders that are no packages: there, the second file of a name is not collected."""
-    loose = [path for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+    loose = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()
+    ]
     names = Counter(path.name for path in loose)
-    assert [name for name, count in names.items() if count > 1 and name != "conftest.py"] == []
+    assert [name for name, count in names.items() if count > 1] == []

@@ -11,6 +11,7 @@ from contextlib import suppress
 import click
 
 from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.lacking import mode_problems
 from maos_sup.agents.sessions import session_problems
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
@@ -68,7 +69,7 @@ def command(
     taken = accept(tree, problems, by=by or _login()) if accepts else []
     problems = check(tree, kinds=kinds) if taken else problems
     _tell_witness(tree, problems)
-    problems = [*problems, *session_problems(tree)]
+    problems = [*problems, *session_problems(tree), *mode_problems(tree)]
     if as_json:
         found = [problem.to_json() for problem in problems]
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}

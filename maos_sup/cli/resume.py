@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from maos_sup.agents.lacking import lacks_here
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.places import tree_or_default, word_of
@@ -14,7 +15,7 @@ from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.steering.adding import add_task
 from maos_sup.steering.starting import start_supervisor
 from maos_sup.steering.wanting import prompt, want_of_all
-from maos_sup.views.resumption import resumption_lines, resumption_of
+from maos_sup.views.resumption import Resumption, resumption_lines, resumption_of
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
@@ -62,7 +63,8 @@ def command(
             return edge.INTERRUPTED
         tell(added)
     resumption = resumption_of(tree)
-    for line in resumption_lines(resumption):
+    resumption["lacks"] = lacks_of(tree, resumption)
+    for line in [*resumption_lines(resumption), *(f"  lacks: {text}" for text in resumption["lacks"])]:
         tell(line)
     want_of_all(tree, Want.RUN)
     if detach:
@@ -76,6 +78,13 @@ def command(
     if as_json:
         say_json(status_of(tree))
     return code
+
+
+def lacks_of(tree: Tree, resumption: Resumption) -> list[str]:
+    """What agents with work left cannot do without and this host does not have: said, nothing is refused."""
+    agents = read_specs(tree).specs.agents
+    names = [agent["name"] for agent in resumption["agents"] if agent["left"] and agent["pid"] is None]
+    return [f"{name}: {text}" for name in names if name in agents for text in lacks_here(tree, agents[name])]
 
 
 def point_at_project(tree: Tree, project: Path | None) -> None:

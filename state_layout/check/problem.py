@@ -32,6 +32,7 @@ class Finding(StrEnum):
     SPEC = "spec"
     SPEC_MISSING = "spec_missing"
     KIND_UNKNOWN = "kind_unknown"
+    NOT_EXECUTABLE = "not_executable"
     # chained files
     TORN = "torn"
     ZEROS = "zeros"
@@ -116,6 +117,7 @@ CATALOGUE: dict[Finding, Entry] = {
         _PROBLEM, "write it again, or --repair puts the last good version back; to end it edit 'want'", True
     ),
     Finding.KIND_UNKNOWN: Entry(_NOTE, "install what it needs here, or its agents cannot work here"),
+    Finding.NOT_EXECUTABLE: Entry(_PROBLEM, "chmod +x on it"),
     Finding.TORN: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
     Finding.ZEROS: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
     Finding.EDITED: Entry(_PROBLEM, _UNDO),
@@ -156,7 +158,8 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.BAD_LINE: Entry(_NOTE, 'it is skipped; write it again as {"text": "..."}'),
 }
 
-OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING})  # what people wrote, not what was recorded
+# What people wrote or copied, not what was recorded.
+OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING, Finding.NOT_EXECUTABLE})
 
 
 def as_note(finding: Finding, remedy: str | None = None) -> Entry:
