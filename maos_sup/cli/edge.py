@@ -16,6 +16,7 @@ from state_layout.errors import LayoutError, StorageFull
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
 SECRETS = 13  # there are secrets in files
+LACKING = 14  # this host lacks what every orchestration needs
 _MOST_LINES = 50  # of one error
 _AFTER_FULL = " and repeat this command"  # what runs waits for room; what was called has ended
 CLOSED_PIPE = 141  # as a shell reports SIGPIPE

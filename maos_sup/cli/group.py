@@ -61,6 +61,7 @@ SECTIONS: dict[str, Section] = {
         "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
     },
     "Keep house": {
+        "doctor": Entry("doctor:command", "Say what is here, what is missing, and what to do about it."),
         "check": Entry("check:command", "Examine a tree; --repair mends what is safe to mend."),
         "rm": Entry("rm:command", "Delete orchestrations."),
         "cleanup": Entry("cleanup:command", "Delete finished orchestrations older than some days."),
