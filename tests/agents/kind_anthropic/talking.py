@@ -27,7 +27,8 @@ class Talk:
 
     def spec(self, **settings: Any) -> dict[str, Any]:
         own = {"kind": "anthropic", "model": "test-model", "base_url": self.server.url, "price": PRICE}
-        return {**own, "stall_s": 5, **settings}
+        told = {**own, "stall_s": 5, **settings}
+        return {key: value for key, value in told.items() if value is not None}
 
     def bought(self) -> list[str]:
         """What was asked, as digests, in order."""

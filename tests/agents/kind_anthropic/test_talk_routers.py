@@ -13,6 +13,7 @@ from talking import Talk, finish, steps, use
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.events import Ended, Reading, Whole
+from maos_sup.agents.kinds.models.prices import blind_cap
 from maos_sup.agents.kinds.models.troubles import Cause, Trouble, delay_s, in_vain
 from maos_sup.loopback.reply import Fault, FaultKind, Reply
 from maos_sup.loopback.request import Request
@@ -191,6 +192,23 @@ def test_answers_whose_usage_is_not_told_fill_the_budget(talk: Make) -> None:
     turns = [line for line in one.stage.lines("ann", "turn") if line["role"] == "assistant"]
     assert sum(line["tokens"] for line in turns) == spent_by(one.stage.tree)["ann"].tokens
     life.kill()
+
+
+@pytest.mark.parametrize("price", [None, {"input": 1.0, "output": 1.0}])
+def test_cap_in_usd_that_cannot_be_held_is_told_at_the_start(
+    talk: Make, price: dict[str, float] | None
+) -> None:
+    one = talk(
+        steps(use("bash", command="true"), finish()), {"ann": {"price": price}}, budget={"max_cost_usd": 9}
+    )
+    assert one.stage.run("ann") == 0, one.stage.log()
+    warnings = [line for line in one.stage.lines("ann", "warning") if "max_cost_usd" in line["text"]]
+    if price is not None:
+        assert warnings == []
+        return
+    assert [line["text"] for line in warnings] == [blind_cap("test-model")]
+    [first, *_] = one.stage.lines("ann", "request")
+    assert warnings[0]["seq"] < first["seq"]
 
 
 def test_half_told_usage_is_completed(talk: Make) -> None:

@@ -9,6 +9,7 @@ from coding import DEADLINE_S, Coding, bash, steps
 from processes import children_of, kill
 from stage import kill_marked, wait_for
 
+from maos_sup.agents.kinds.models.prices import blind_cap
 from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, call, say
 from maos_sup.loopback.request import Request
 from state_layout.ledger import spent_by
@@ -169,6 +170,42 @@ def test_task_that_fails_for_good_leaves_nothing_reserved(code: Make) -> None:
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].phase is TaskPhase.FAILED
     assert told(one) == (charged(one), charged(one))
+
+
+UNTOLD = dict.fromkeys(USAGE, 0)
+
+
+def test_answers_whose_usage_is_not_told_fill_the_budget(code: Make) -> None:
+    """A router that tells 0 for all: what was expected stands, is said once, and the cap holds."""
+    one = code(
+        lambda _: Reply(content=bash("true").content, usage=UNTOLD),
+        {"ann": {"budget": {"max_tokens": 100_000}}},
+    )
+    life = one.stage.live("ann")
+    wait_for(lambda: one.stage.status("ann").get("phase") == "paused", "a pause", deadline_s=DEADLINE_S)
+    assert "max_tokens" in one.stage.status("ann")["reason"]
+    assert 2 <= len(one.bodies()) <= 5 and charged(one) == 0
+    [warning] = [line for line in one.stage.lines("ann", "warning") if "does not say what" in line["text"]]
+    assert "budgets count" in warning["text"]
+    ledger, journal = told(one)
+    assert 40_000 < ledger == journal <= 100_000
+    life.kill()
+
+
+def test_sub_agents_whose_usage_is_not_told_cost_an_estimate(code: Make) -> None:
+    one = code(lambda request: Reply(content=sub_agents(request).content, usage=UNTOLD))
+    assert one.run() == 0, one.told()
+    answers = len(one.bodies())
+    assert answers == 4
+    ledger, journal = told(one)
+    assert answers * 20_000 < ledger == journal < answers * 30_000
+
+
+def test_cap_in_usd_that_cannot_be_held_is_told_once(code: Make) -> None:
+    agent = {"model": "of-my-own", "price": None, "budget": {"max_cost_usd": 0.01}}
+    one = code(priced(steps(bash("true"), say("done"))), {"ann": agent})
+    assert one.run() == 0, one.told()
+    assert [line["text"] for line in one.stage.lines("ann", "warning")] == [blind_cap("of-my-own")]
 
 
 def test_mail_after_the_end_goes_on_in_the_session_and_is_charged_once(code: Make) -> None:

@@ -20,7 +20,7 @@ from maos_sup.agents.kinds.anthropic.events import Ended
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
 from maos_sup.agents.kinds.models.holds import Hold, hold_on, recent_tries, write_hold
-from maos_sup.agents.kinds.models.prices import completed_usage
+from maos_sup.agents.kinds.models.prices import blind_cap, completed_usage, untold_usage
 from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.kinds.models.waiting import Waiting
 from state_layout.files import codec
@@ -34,7 +34,6 @@ class Asking:
         self._desk, self._model, self._spending = desk, model, spending
         self._talk, self._life = desk.talk, desk.work.life
         self._waiting = Waiting(desk.work)
-        self._has_warned = False
 
     def ask(self, question: dict[str, Any], *, purpose: str) -> Entry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
@@ -134,17 +133,10 @@ class Asking:
         fields: Entry = {"key": key, "usage": ended.usage}
         if guessed is not None:
             fields["expected_usage"] = guessed
-            self._warn_of_guesses()
+            self._life.warn_once(untold_usage(self._model.provider))
         amount = self._spending.amount(ended.usage if guessed is None else guessed)
         unknown = {"cost": "unknown"} if amount.cost_usd is None else {}
         return {**fields, **_effects(amount), **unknown}
-
-    def _warn_of_guesses(self) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            self._life.warn(
-                f"{self._model.provider} does not say what it used: budgets count the tokens they expected"
-            )
 
     # -- waits
 
@@ -160,7 +152,9 @@ class Asking:
         return until_s
 
     def _wait_for_budget(self, key: str, estimate: Amount) -> None:
-        """Reserve, waiting while the budget is used up."""
+        """Reserve, waiting while the budget is used up; a cap that holds nothing is said once."""
+        if self._spending.is_blind():
+            self._life.warn_once(blind_cap(self._desk.settings.model))
         request = self._talk.request
         waste = request.waste if request is not None and request.key == key else NOTHING
         self._waiting.for_budget(lambda: self._spending.reserve(key, waste=waste, estimate=estimate))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
 from maos_sup.agents.kinds.anthropic.settings import Settings
-from maos_sup.agents.kinds.models.prices import CHARS_A_TOKEN, cost_usd, tokens_of
+from maos_sup.agents.kinds.models.prices import CHARS_A_TOKEN, broken_usage, cost_usd, is_priced, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
@@ -59,6 +59,11 @@ class Spending:
             if key in talk.costs:
                 self._ledger.settle(key, talk.costs[key])
 
+    def is_blind(self) -> bool:
+        """Whether a cap in USD is in force and nobody knows what the model costs."""
+        has_cap = any(cap.max_cost_usd is not None for cap in self._caps().values())
+        return has_cap and not is_priced(self._settings.model, price=self._settings.price)
+
     def close(self) -> None:
         """Close the ledger."""
         self._ledger.close()
@@ -78,8 +83,5 @@ def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) ->
     """
     if not was_asked:
         return NOTHING, True
-    if not tokens_of({**(request.usage or {}), "output_tokens": 0}):
-        return request.estimate, False
-    usage = request.usage or {}
-    output = max(usage.get("output_tokens", 0), int(request.streamed_chars / CHARS_A_TOKEN))
-    return spending.amount({**usage, "output_tokens": output}), True
+    usage = broken_usage(request.usage or {}, chars=request.streamed_chars)
+    return (request.estimate, False) if usage is None else (spending.amount(usage), True)

@@ -50,6 +50,7 @@ class Branch:
     usage: Usage = field(default_factory=dict)  # of its last answer, as far as told
     chars: int = 0  # of what its answers say, since the last result
     is_asking: bool = True
+    is_told: bool = True  # its server says what it uses
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class Accounts:
     _answer: tuple[str, Usage] | None = None
     _settled: str | None = None  # the last result that `rest` was called for
     _ids: set[str] = field(default_factory=set)  # of answers of sub-agents
+    _expected: dict[str, Usage] = field(default_factory=dict)  # by id: of those that tell no usage
+    _unseen: dict[str, Usage] = field(default_factory=dict)  # by model: last words of these sub-agents
 
     def take(self, event: Event) -> None:
         """Fold one event; the end of a turn no harm if `rest` was called for it."""
@@ -88,13 +91,20 @@ class Accounts:
             return None
         return id_, str(message.get("model")), counts(message.get("usage") or {})
 
+    def expect(self, id_: str, usage: Usage) -> None:
+        """The answer `id_` of a sub-agent, which comes next, tells no usage and is charged as `usage`."""
+        self._expected[id_] = usage
+
     def rest(self, result: Event) -> Told:
         """What was used since the last result beside all that was seen; from here on it counts anew."""
         told, self._settled = self._since(result), result.get("uuid")
         seen: dict[str, Usage] = {}
         for model, usage in self.seen:
             _add(seen.setdefault(plain(model) or "", dict.fromkeys(USAGE, 0)), usage)
+        unseen, self._unseen = self._unseen, {}
         self.seen, self.branches = [], {}
+        if unseen and not any(told.total.values()):
+            return Told(usage=unseen, cost_usd=told.cost_usd)
         if seen.keys() - {plain(model) for model in told.usage}:  # a server that calls its models otherwise
             all_seen = Told(usage=seen).total
             return Told(usage={"": _difference(told.total, all_seen)}, cost_usd=told.cost_usd)
@@ -132,11 +142,13 @@ class Accounts:
             self._answer = None
 
     def _branch(self, parent: str, message: Event) -> None:
-        branch, usage = self.branches.setdefault(parent, Branch()), counts(message.get("usage") or {})
+        branch, id_ = self.branches.setdefault(parent, Branch()), str(message.get("id"))
+        usage = self._expected.get(id_) or counts(message.get("usage") or {})
         branch.is_asking, branch.model = False, str(message.get("model"))
         branch.chars += len(str(message.get("content") or ""))
-        if str(message.get("id")) not in self._ids:
-            self._ids.add(str(message.get("id")))
+        branch.is_told = id_ not in self._expected
+        if id_ not in self._ids:
+            self._ids.add(id_)
             self.seen.append((branch.model, usage))
             branch.usage = usage
 
@@ -144,7 +156,9 @@ class Accounts:
         content = (event.get("message") or {}).get("content")
         for block in content if isinstance(content, list) else ():
             if block.get("type") == "tool_result":
-                self.branches.pop(str(block.get("tool_use_id")), None)
+                branch = self.branches.pop(str(block.get("tool_use_id")), None)
+                if branch is not None and branch.is_asking and not branch.is_told:
+                    _add(self._unseen.setdefault(branch.model, dict.fromkeys(USAGE, 0)), branch.usage)
 
     def unknown(self) -> list[tuple[str, Usage]]:
         """About what sub-agents that are under way used and nobody will tell: models, usage."""

@@ -13,11 +13,15 @@ from typing import Any
 from maos_sup.agents.kinds.claude.accounts import Accounts, Event, counts, plain
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.models.prices import (
+    blind_cap,
+    broken_usage,
+    completed_usage,
+    untold_usage,
+)
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
-
-_CHARS_A_TOKEN = 3.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,6 +142,9 @@ class Stream:
         news = self._accounts.new_usage(event)
         if news is not None:
             id_, model, usage = news
+            if broken_usage(usage, chars=0) is None:  # no prompt is counted
+                usage = self._guessed(usage, chars=len(codec.encode(message.get("content")))) or usage
+                self._accounts.expect(id_, usage)
             self._spend_beside(id_, usage, model=model, at=self._at(offset))
         if answer is None or message.get("id") != answer.message:
             return  # of a sub-agent, or what it says itself
@@ -194,7 +201,7 @@ class Stream:
         if answer.message in self._known:
             return
         self._last_text = "\n\n".join(answer.texts).strip()
-        key, amount = self._memory.key, self._spending.amount(answer.usage, model=answer.model)
+        key = self._memory.key
         fields: Event = {
             "key": key,
             "message": answer.message,
@@ -203,6 +210,12 @@ class Stream:
             "usage": answer.usage,
             "calls": answer.calls,
         }
+        guessed = self._guessed(answer.usage, chars=answer.chars)
+        if guessed is not None:
+            fields["expected_usage"] = guessed
+        amount = self._spending.amount(guessed or answer.usage, model=answer.model)
+        if amount.cost_usd is None and self._spending.has_usd_cap() and not self._spending.trusts_costs:
+            self._record.warn_once(blind_cap(answer.model))
         self._record.answer(fields, answer.texts, amount=amount, at=(self._source, offset))
         self._spending.settle(key, self._memory.costs[key])
 
@@ -253,12 +266,20 @@ class Stream:
         self._record.answer({"key": key, "is_aside": True, "usage": usage, **more}, [], amount=amount, at=at)
         self._spending.settle(key, amount)
 
+    def _guessed(self, usage: dict[str, int], *, chars: int) -> dict[str, int] | None:
+        """`usage` with what its server left out as expected, which is said once; None if it is complete."""
+        guessed = completed_usage(usage, self._spending.expected(self._memory), chars=chars)
+        if guessed is not None:
+            self._record.warn_once(untold_usage("the provider"))
+        return guessed
+
     def _waste(self) -> Amount:
         """What the question that got no answer cost, as far as known."""
-        if self.answer is None:
+        answer = self.answer
+        usage = None if answer is None else broken_usage(answer.usage, chars=answer.chars)
+        if answer is None or usage is None:
             return self._spending.estimate(self._memory)
-        output = max(self.answer.usage.get("output_tokens", 0), int(self.answer.chars / _CHARS_A_TOKEN))
-        return self._spending.amount({**self.answer.usage, "output_tokens": output}, model=self.answer.model)
+        return self._spending.amount(usage, model=answer.model)
 
     def _at(self, offset: int) -> tuple[Source, int] | None:
         """Where a later life goes on; not in the middle of an answer or a question."""

@@ -114,11 +114,12 @@ def _turn(memory: Memory, entry: Entry) -> None:
 def _priced(memory: Memory, entry: Entry) -> None:
     """The cost of all answers up to this one is told."""
     answers = memory.unpriced_turns + 1
-    usage = entry.get("usage") or {}
+    told = entry.get("usage") or {}
+    usage = entry.get("expected_usage") or told
     memory.questions += 1
     memory.is_cost_unknown = entry.get("cost") == "unknown"
     memory.input_tokens = sum(usage.get(name) or 0 for name in _INPUTS) // answers
-    memory.largest_output = max(memory.largest_output, (usage.get("output_tokens") or 0) // answers)
+    memory.largest_output = max(memory.largest_output, (told.get("output_tokens") or 0) // answers)
     memory.used = entry.get("used") or memory.used
     memory.unpriced, memory.last_estimate, memory.unpriced_turns = NOTHING, NOTHING, 0
 

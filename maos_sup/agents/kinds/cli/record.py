@@ -91,6 +91,10 @@ class Record:
         """Report something that a person should know. Raises StorageError."""
         self._life.warn(text)
 
+    def warn_once(self, text: str) -> None:
+        """As `warn`, unless this life said the same before. Raises StorageError."""
+        self._life.warn_once(text)
+
     def show(self, text: str) -> None:
         """Put text into the agent's output, so that no keyword in it is heard a second time."""
         text = self._redactor.text(text)

@@ -42,13 +42,16 @@ class Spending:
 
     def estimate(self, memory: Memory, *, new_chars: int = 0) -> Amount:
         """About what the next question may cost: what was said before is read from the cache."""
+        return self.amount(self.expected(memory, new_chars=new_chars))
+
+    def expected(self, memory: Memory, *, new_chars: int = 0) -> dict[str, int]:
+        """The usage of `estimate`."""
         known = memory.input_tokens
-        usage = {
+        return {
             "cache_read_input_tokens": known,
             "input_tokens": (_NEW_INPUT if known else self.first_tokens) + int(new_chars / _CHARS_A_TOKEN),
             "output_tokens": max(_LEAST_OUTPUT, 2 * memory.largest_output),
         }
-        return self.amount(usage)
 
     def reserve(self, memory: Memory, *, new_chars: int = 0) -> Refusal | None:
         """Reserve for the next question, unless that is done. Raises Locked, StorageError."""

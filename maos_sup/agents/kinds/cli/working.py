@@ -26,7 +26,7 @@ from maos_sup.agents.kinds.cli.story import recall_story
 from maos_sup.agents.kinds.cli.watch import Scene, Watch
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.prices import is_priced
+from maos_sup.agents.kinds.models.prices import blind_cap, is_priced
 from maos_sup.agents.kinds.models.troubles import Cause, Trouble, delay_s
 from maos_sup.agents.kinds.models.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
@@ -249,7 +249,4 @@ class Session:
             is_blind = not is_priced(model, price=profile.price)
         if is_blind:
             self._has_warned = True
-            self._work.life.warn(
-                f"no table knows what model {model or 'of its own choice'!r} costs: max_cost_usd cannot be "
-                "held; give the agent's 'price', or cap max_tokens"
-            )
+            self._work.life.warn_once(blind_cap(model or "of its own choice"))

@@ -57,6 +57,27 @@ def completed_usage(
     return {key: known.get(key, 0) for key in _INPUT_KEYS} | {"output_tokens": written}
 
 
+def broken_usage(usage: Mapping[str, int], *, chars: int) -> dict[str, int] | None:
+    """What an answer that broke off after `chars` characters used; None if its prompt was not counted."""
+    if not any(usage.get(key) for key in _INPUT_KEYS):
+        return None
+    output = max(usage.get("output_tokens", 0), int(chars / CHARS_A_TOKEN))
+    return {**usage, "output_tokens": output}
+
+
+def untold_usage(whose: str) -> str:
+    """What is said once where answers come without a usage."""
+    return f"{whose} does not say what it used: budgets count the tokens they expected"
+
+
+def blind_cap(model: str) -> str:
+    """What is said once where a cap in USD holds nothing."""
+    return (
+        f"no table knows what model {model!r} costs: max_cost_usd cannot be held; give the agent's 'price', "
+        "or cap max_tokens"
+    )
+
+
 def _from_table(model: str, usage: Mapping[str, int]) -> float | None:
     try:
         from genai_prices import Usage  # a fifth of a second, paid by who asks
