@@ -232,8 +232,8 @@ def test_half_a_copy_is_checked(template: Tree, tmp_path: Path) -> None:
         check(Tree(root))
 
 
-def test_check_of_100_000_lines_is_quick_and_small(tmp_path: Path) -> None:
-    """A second here, on a busy machine; 0.6 s on an idle one."""
+def test_check_of_100_000_lines_keeps_little_of_them(tmp_path: Path) -> None:
+    """What it costs in time is measured by `bench.large`."""
     tree = make_specs(tmp_path / "tree")
     supervise(tree, clock())
     alice = Author(tree, "alice", clock())
@@ -245,12 +245,9 @@ def test_check_of_100_000_lines_is_quick_and_small(tmp_path: Path) -> None:
         lines.append(line.raw + b"\n")
     hands.append(alice.attempt.paths.journal, b"".join(lines))
     alice.end(synced_seq=position.seq)
-    times_s = []
-    for _ in range(3):
-        begin_s = time.process_time()  # of the processor: others may be at work here
-        assert check(tree) == []
-        times_s.append(time.process_time() - begin_s)
-    assert min(times_s) < 1.5
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert check(tree) == []
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
 def test_hole_of_a_gigabyte_is_read_without_keeping_it(tree: Tree) -> None:
