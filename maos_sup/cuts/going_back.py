@@ -23,8 +23,8 @@ from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
 _LONGEST_SHOWN = 72
-SESSION_KINDS = frozenset({"claude", "cli"})  # their programs keep the conversation, where no cut reaches
-_OWN_SESSION = "the session of its program still holds what is taken back"
+NEW_SESSION_KINDS = frozenset({"cli"})  # their programs keep the conversation in a form that only they know
+_NEW_SESSION = "the session of its program: a new one begins, which is told what is on record"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
     """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
     of attempts; from another one nothing is lost that was not shown before."""
     counts, reopened = Counter[str](), list[str]()
-    outside = [_OWN_SESSION] if kind in SESSION_KINDS else list[str]()
+    outside = [_NEW_SESSION] if kind in NEW_SESSION_KINDS else list[str]()
     lines, passed = 0, move.to.seq == 0
     for attempt, line in lines_with_attempts(tree, move.agent):
         if not passed:

@@ -12,6 +12,7 @@ Code goes on without a word, and the model is told nothing of what was before: `
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from state_layout.errors import storage_error
 from state_layout.files import atomic, codec, disk
 
 GAP = "a record that this line goes on from is missing, so the model may know nothing of what was before"
-_SYNTHETIC = "<synthetic>"  # what it says itself, in place of the model
+SYNTHETIC = "<synthetic>"  # what it says itself, in place of the model
+_QUEUED = "queued_command"  # a message that was taken in between two calls
 _OPEN_ENDS = frozenset({"tool_use", "pause_turn", None})
 
 
@@ -90,7 +92,7 @@ class Talk:
             self._assistant(record)
         elif kind == "attachment":
             attachment = record.get("attachment") or {}
-            if attachment.get("type") == "queued_command":
+            if attachment.get("type") == _QUEUED:
                 self._message(attachment.get("source_uuid"), attachment.get("prompt"))
             elif attachment.get("type") == "hook_stopped_continuation":
                 self.stopped = attachment.get("message")
@@ -108,8 +110,7 @@ class Talk:
     def _message(self, uuid: str | None, content: Any) -> None:
         if uuid:
             self.seen.add(uuid)
-        blocks = content if isinstance(content, list) else [{"text": content}]
-        self.told.append("\n".join(str(block.get("text") or "") for block in blocks))
+        self.told.append(_text_of(content))
         self._goes_on()
 
     def _goes_on(self) -> None:
@@ -117,7 +118,7 @@ class Talk:
 
     def _assistant(self, record: dict[str, Any]) -> None:
         message = record.get("message") or {}
-        if message.get("model") == _SYNTHETIC:
+        if message.get("model") == SYNTHETIC:
             self._goes_on()
             return
         if message.get("id") != self.message:
@@ -129,6 +130,24 @@ class Talk:
             elif block.get("type") == "text":
                 self.texts.append(block["text"])
         self.is_ended = message.get("stop_reason") not in _OPEN_ENDS
+
+
+def message_text(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the uuid and the text of the message that `record` is, if it is one that the model was told."""
+    attachment = record.get("attachment") or {}
+    if record.get("type") == "attachment" and attachment.get("type") == _QUEUED:
+        uuid, content = attachment.get("source_uuid"), attachment.get("prompt")
+    elif record.get("type") == "user":
+        uuid, content = record.get("uuid"), (record.get("message") or {}).get("content")
+    else:
+        return
+    if uuid:
+        yield str(uuid), _text_of(content)
+
+
+def _text_of(content: Any) -> str:
+    blocks = content if isinstance(content, list) else [{"text": content}]
+    return "\n".join(str(block.get("text") or "") for block in blocks)
 
 
 def again(gap: Gap) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from typing import Any
 
 from maos_sup.agents.kind import Ended, Outcome
-from maos_sup.agents.kinds.claude import servers, starting
+from maos_sup.agents.kinds.claude import going_back, servers, starting
 from maos_sup.agents.kinds.claude.accounts import Accounts
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.leash import leashed
@@ -24,6 +25,7 @@ from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
 from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.cli.story import recall_story
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
 from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, advice, delay_s
@@ -61,26 +63,33 @@ class Session:
         self._spending = Spending(work, price=settings.price, model=settings.model)
         self._spending.first_tokens = _OWN_PROMPT_TOKENS
         self._spending.believes_costs = self._provider.endswith("anthropic.com")
-        self._id = prompts.session_id(
+        self._first_id = prompts.session_id(
             life.specs.now.orchestration.id, life.agent, work.task.id, work.task.run
         )
-        self._transcript = Transcript(life.paths.session, self._id)
-        self._post = Post(work, redactor, session=self._id)
         self._waiting = Waiting(work)
+        self._processes = 0
+        self._take_session(self._memory.session or self._first_id)
+
+    def _take_session(self, id_: str) -> None:
+        """Work in the session `id_` from now on."""
+        work = self._work
+        self._id = id_
+        self._transcript = Transcript(work.life.paths.session, id_)
+        self._post = Post(work, self._redactor, session=id_)
         self._gates = Gates(
             work,
-            settings,
+            self._settings,
             record=self._record,
             spending=self._spending,
             transcript=self._transcript,
-            redactor=redactor,
+            redactor=self._redactor,
             provider=self._provider,
         )
-        self._processes = 0
 
     def run(self) -> Outcome:
         """Begin processes until one brings the task to its end. Raises BadInput, Damaged, StorageError."""
         self._understand_leftovers()
+        self._go_back()
         troubles = 0
         try:
             while True:
@@ -121,6 +130,30 @@ class Session:
         self._spending.settle_old(self._memory)
         if self._transcript.path is not None and not self._transcript.talk.has_begun:
             self._transcript.set_aside()
+
+    def _go_back(self) -> None:
+        """After the team was taken back, and in a fork: find the session as it was at the last answer."""
+        memory, session = self._memory, self._work.life.paths.session
+        if memory.origin is not None and self._transcript.path is None:  # a life died before it was copied
+            going_back.copy_branch(session, memory.origin, to=self._id)
+            self._transcript.refresh()
+        is_gone = bool(memory.turns) and self._transcript.path is None
+        if not (memory.is_taken_back or is_gone):
+            return
+        branch = going_back.find_branch(session, memory)
+        id_ = prompts.message_uuid(self._first_id, f"attempt/{self._work.life.attempt}")
+        fields: dict[str, Any] = {"session": id_}
+        if branch is not None:
+            fields["origin"] = {"session": branch.source.stem, "size": branch.size}
+        elif memory.turns:
+            fields["why"] = going_back.GONE
+            self._warn(f"a new session begins, which is told what is on record: {going_back.GONE}")
+        self._record.commit("session", fields)
+        if memory.origin is not None:
+            going_back.copy_branch(session, memory.origin, to=id_)
+        self._post.close()
+        self._take_session(id_)
+        self._transcript.refresh()
 
     def _done(self) -> Outcome | None:
         """How the task ended, if that is known already: an answer that is there is not bought again."""
@@ -212,9 +245,9 @@ class Session:
         if once_more is not None:
             return [once_more]
         uuid = prompts.message_uuid(self._id, "task")
-        if uuid not in talk.seen:
-            text = first_prompt(work, sandbox=choose(self._settings.sandbox))
-            return [(text, uuid)]
+        is_copy = memory.origin is not None and self._transcript.path is not None
+        if uuid not in talk.seen and not is_copy:
+            return [("\n\n".join([*self._first_parts(), *self._void_told()]), uuid)]
         told = "\n".join(talk.told)
         untold = [
             id_ for id_ in [*memory.calls, *memory.results] if id_ not in talk.results and id_ not in told
@@ -222,10 +255,33 @@ class Session:
         interrupted = [memory.calls[id_] for id_ in untold if id_ in memory.calls]
         finished = [memory.results[id_] for id_ in untold if id_ in memory.results]
         finished = [entry for entry in finished if "by" not in entry]  # its sub-agent's caller was told
-        if talk.is_ended and not (interrupted or finished):
+        messages = self._void_told()
+        if talk.is_ended and not (interrupted or finished or messages):
             return []
+        back = prompts.message_uuid(self._id, "taken back")
+        if is_copy and memory.void and back not in talk.seen:
+            parts = [going_back.TAKEN_BACK, *prompts.calls(interrupted, finished), *messages]
+            return [("\n\n".join(parts), back)]
         what = f"going on/{work.life.attempt}/{self._processes}"
-        return [(prompts.going_on(interrupted, finished), prompts.message_uuid(self._id, what))]
+        text = "\n\n".join([prompts.going_on(interrupted, finished), *messages])
+        return [(text, prompts.message_uuid(self._id, what))]
+
+    def _first_parts(self) -> list[str]:
+        """What a session is told that begins: the task, and what is on record of another one before it."""
+        work, memory = self._work, self._memory
+        parts = [first_prompt(work, sandbox=choose(self._settings.sandbox))]
+        if memory.turns:
+            parts.append(recall_story(work.life.tree, work.life.agent, work.task))
+            parts += prompts.calls(memory.calls.values(), ())
+        return parts
+
+    def _void_told(self) -> list[str]:
+        """Messages that count as told and that this session does not have, since it goes on before them."""
+        memory, talk = self._memory, self._transcript.talk
+        if memory.session is None:
+            return []
+        missing = going_back.untold(self._work.life.paths.session, memory, talk.seen)
+        return [text for uuid, text in missing if not talk.was_told(text, uuid)]
 
     def _told_again(self) -> tuple[str, str] | None:
         """The task once more, where the session's record is damaged and that was not told; with its uuid."""

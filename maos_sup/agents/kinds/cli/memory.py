@@ -17,7 +17,8 @@ from state_layout.records import TaskSpec
 
 Entry = dict[str, Any]
 TYPES = ("process", "session", "turn", "broken", "tool_call", "tool_result", "end", "result")
-_MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in TYPES)
+_OF_AGENT = ("start", "received")  # of no task
+_MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in (*TYPES, *_OF_AGENT))
 _INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -29,6 +30,9 @@ class Memory:
     run: int
     session: str | None = None  # as the command line names it
     sessions_lost: int = 0  # that could not be resumed: each was followed by a new one
+    origin: Entry | None = None  # the session that it is a copy of the beginning of, and how much in bytes
+    void: int = 0  # number of the last rewind of the team
+    is_taken_back: bool = False  # by that, and no session is on record since
     processes: int = 0  # that were started
     process_attempt: int = 0  # the attempt of the last one
     is_process_open: bool = False  # nobody has said yet how the last one ended
@@ -36,6 +40,8 @@ class Memory:
     turns: int = 0  # answers of the model
     questions: int = 0  # of which the cost is known
     messages: set[str] = field(default_factory=set)  # ids of answers
+    last_message: str | None = None  # the last of these
+    told: dict[str, None] = field(default_factory=dict)  # uuids of messages by which the model was told
     calls: dict[str, Entry] = field(default_factory=dict)  # by id: began, no result known
     results: dict[str, Entry] = field(default_factory=dict)  # by id
     interrupted: dict[str, Entry] = field(default_factory=dict)  # by id: of results that nobody was told yet
@@ -59,7 +65,8 @@ class Memory:
     def take(self, entry: Entry) -> None:
         """Fold one journal entry of this run."""
         fold = _FOLDS.get(entry["type"])
-        if fold is not None and (entry.get("task"), entry.get("run", 1)) == (self.task, self.run):
+        is_own = (entry.get("task"), entry.get("run", 1)) == (self.task, self.run)
+        if fold is not None and (is_own or entry["type"] in _OF_AGENT):
             fold(self, entry)
 
     def take_all(self, entries: Iterable[Entry]) -> Memory:
@@ -75,6 +82,17 @@ def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> Memory:
     return Memory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
 
 
+def _start(memory: Memory, entry: Entry) -> None:
+    rewound = entry.get("rewound")
+    if isinstance(rewound, dict) and rewound.get("cut"):  # 0: a copy was mended, its output is read again
+        memory.void, memory.is_taken_back = rewound["void"], True
+
+
+def _received(memory: Memory, entry: Entry) -> None:
+    if entry.get("told"):
+        memory.told[entry["told"]] = None
+
+
 def _process(memory: Memory, entry: Entry) -> None:
     memory.processes, memory.process_attempt = entry["process"], entry["source"]["attempt"]
     memory.place = entry.get("place") or {}
@@ -84,7 +102,8 @@ def _process(memory: Memory, entry: Entry) -> None:
 
 
 def _session(memory: Memory, entry: Entry) -> None:
-    memory.session = entry["session"]
+    memory.session, memory.origin = entry["session"], entry.get("origin")
+    memory.is_taken_back = False
     if memory.session is None:
         memory.sessions_lost += 1
         memory.used = {}
@@ -99,6 +118,7 @@ def _turn(memory: Memory, entry: Entry) -> None:
         return
     memory.turns += 1
     memory.messages.add(entry.get("message") or "")
+    memory.last_message = entry.get("message") or memory.last_message
     memory.ended_with, memory.result = entry.get("end"), None
     told = [id_ for id_, call in memory.interrupted.items() if call.get("process") == memory.processes]
     for id_ in told:
@@ -155,6 +175,8 @@ def _result(memory: Memory, entry: Entry) -> None:
 
 
 _FOLDS: dict[str, Callable[[Memory, Entry], None]] = {
+    "start": _start,
+    "received": _received,
     "process": _process,
     "session": _session,
     "turn": _turn,

@@ -148,6 +148,8 @@ class Session:
         """See to it that its session touches nothing of another place. Raises StorageError."""
         profile, home = self._profile, self._start.home
         before = self._memory.place
+        if self._memory.is_taken_back and (self._memory.session or self._memory.turns):
+            self._lose("the team was taken back, and this program's session cannot be")
         moved = places.moved(before, self._places())
         if home is not None and "home" in moved:
             places.drop(home, profile.moved_drop)
@@ -174,6 +176,7 @@ class Session:
             return memory.session
         orchestration = work.life.specs.now.orchestration.id
         again = f"/{memory.sessions_lost}" if memory.sessions_lost else ""
+        again += f"/void {memory.void}" if memory.void else ""  # or a name of the other future is used
         return prompts.session_id(orchestration + again, work.life.agent, work.task.id, work.task.run)
 
     # -- one process

@@ -1,0 +1,123 @@
+"""Where a session goes on after its agent was taken back: a copy of its record up to what still counts.
+
+Claude Code only appends to a transcript, so what it held at a moment is its first lines. Of these a new file
+is made, under a session of its own: the model is told exactly what it was told then, by any version, and the
+transcript of the other future stays as it is, for a `redo`. A fork finds its own session in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
+from maos_sup.agents.kinds.cli.memory import Memory
+from state_layout.errors import storage_error
+from state_layout.files import atomic, codec
+
+GONE = "no transcript holds the last answer that counts"
+TAKEN_BACK = """\
+The whole team was taken back to this moment. What you remember is all that counts; what was done after it \
+is void, but files may still be as it left them. Look before you go on with your task where you are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """The first `size` bytes of the transcript `source` are what counts."""
+
+    source: Path
+    size: int
+    counted: int  # records of these that the journal knows of
+
+
+def find_branch(session: Path, memory: Memory) -> Branch | None:
+    """Where the last answer of `memory` stands in the configuration folder `session`. Raises StorageError."""
+    found = [_branch_of(path, memory) for path in _transcripts(session)] if memory.last_message else []
+    return max((each for each in found if each), key=lambda each: each.counted, default=None)
+
+
+def copy_branch(session: Path, origin: dict[str, Any], *, to: str) -> bool:
+    """Make the transcript of the session `to` of what `origin` says, durably; False if that is gone.
+
+    Raises StorageError.
+    """
+    name, size = str(origin["session"]), int(origin["size"])
+    source = next((path for path in _transcripts(session) if path.stem == name), None)
+    data = b"" if source is None else _read(source)[:size]
+    if source is None or len(data) < size:
+        return False
+    old, new = (f'"sessionId":{codec.encode(each).decode()}'.encode() for each in (name, to))
+    atomic.replace(source.with_name(f"{to}.jsonl"), data.replace(old, new))
+    return True
+
+
+def untold(session: Path, memory: Memory, told: set[str]) -> list[tuple[str, str]]:
+    """Messages that count as told and are not among `told`: their uuids and texts, as they were told once."""
+    missing = [uuid for uuid in memory.told if uuid not in told]
+    texts = dict[str, str]()
+    for path in _transcripts(session) if missing else ():
+        texts |= {uuid: text for _, record in _records(path) for uuid, text in message_text(record)}
+    return [(uuid, texts[uuid]) for uuid in missing if uuid in texts]
+
+
+def _branch_of(path: Path, memory: Memory) -> Branch | None:
+    """How much of `path` counts; None if the last answer that does is not in it."""
+    size = counted = 0
+    has_last = is_open = False
+    for offset, record in _records(path):
+        counts = _counts(record, memory)
+        if counts is None:
+            continue
+        is_answer = record.get("type") == "assistant"
+        is_open = counts and (is_open or is_answer)
+        if is_open:
+            size, counted = offset, counted + 1
+            has_last |= is_answer and record["message"].get("id") == memory.last_message
+    return Branch(source=path, size=size, counted=counted) if has_last else None
+
+
+def _counts(record: dict[str, Any], memory: Memory) -> bool | None:
+    """Whether the journal has what `record` tells; None for what is no part of the conversation."""
+    if record.get("isSidechain") or not record.get("uuid"):
+        return None
+    message = record.get("message") or {}
+    if record.get("type") == "assistant":
+        return None if message.get("model") == SYNTHETIC else message.get("id") in memory.messages
+    content = message.get("content")
+    results = [
+        block.get("tool_use_id")
+        for block in (content if isinstance(content, list) else ())
+        if block.get("type") == "tool_result"
+    ]
+    if results:
+        return all(id_ in memory.results for id_ in results)
+    told = [uuid for uuid, _ in message_text(record)]
+    return all(uuid in memory.told for uuid in told) if told else None
+
+
+def _transcripts(session: Path) -> list[Path]:
+    """The transcripts of all sessions, as Claude Code lays them out."""
+    found = sorted((session / "projects").glob("*/*.jsonl"))
+    return [path for path in found if path.is_file() and not path.is_symlink()]
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the whole records of a transcript, each with the offset after it."""
+    offset = 0
+    for line in _read(path).splitlines(keepends=True):
+        offset += len(line)
+        try:
+            record = codec.decode(line) if line.endswith(b"\n") and line.strip() else None
+        except codec.NotJson:
+            continue
+        if isinstance(record, dict):
+            yield offset, record
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
