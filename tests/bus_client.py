@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from ready import is_ready
 
 DEADLINE_S = 100.0
 
@@ -66,8 +67,8 @@ class Bus:
         assert self.process.stdout is not None
         end_s = time.monotonic() + deadline_s
         while b"\n" not in self._buffer:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, end_s - time.monotonic()))
-            assert ready, f"no answer within {deadline_s:g} s"
+            left_s = max(0.0, end_s - time.monotonic())
+            assert is_ready(self.process.stdout.fileno(), left_s), f"no answer within {deadline_s:g} s"
             data = os.read(self.process.stdout.fileno(), 1 << 16)
             assert data, f"the bus closed its end, exit code {self.process.wait()}: {self._complaint()}"
             self._buffer += data

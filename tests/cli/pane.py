@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 import pyte
+from ready import is_ready
 
 PATIENCE_S = 150.0
 
@@ -91,7 +91,7 @@ class Pane:
         fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self) -> bool:
-        if not select.select([self._ours], [], [], 0.5)[0]:
+        if not is_ready(self._ours, 0.5):
             return self.process.poll() is None
         try:
             data = os.read(self._ours, self._most)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
+
+from ready import is_ready
 
 PATIENCE_S = 150.0
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -63,7 +64,7 @@ class Terminal:
 
     def _read(self) -> bool:
         """Take what comes next; False once nothing will."""
-        if not select.select([self._ours], [], [], 1.0)[0]:
+        if not is_ready(self._ours, 1.0):
             return self.process.poll() is None
         try:
             data = os.read(self._ours, 65536)

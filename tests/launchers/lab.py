@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from ready import is_ready
 
 from maos_sup.launchers.base import Launcher, Observed, Submission
 from state_layout.host.identity import read_stat
@@ -73,14 +74,14 @@ class Lab:
         self.launcher.poll()
         while not condition():
             assert time.monotonic() < deadline_s, "the condition did not come true"
-            select.select([self.launcher], [], [], 0.02)
+            is_ready(self.launcher.fileno(), 0.02)
             self.launcher.poll()
 
     def wait_quietly(self, condition: Callable[[], object]) -> None:
         """The same without polling on a guess: only when `fileno` is readable."""
         deadline_s = time.monotonic() + DEADLINE_S
         while not condition():
-            ready = select.select([self.launcher], [], [], max(0.0, deadline_s - time.monotonic()))[0]
+            ready = is_ready(self.launcher.fileno(), max(0.0, deadline_s - time.monotonic()))
             assert ready, "fileno did not become readable"
             self.launcher.poll()
 

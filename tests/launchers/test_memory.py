@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
 
 import pytest
+from ready import is_ready
 
 from maos_sup.launchers.base import Launcher, Observed, Submission
 from maos_sup.launchers.memory import MemoryLauncher
@@ -22,7 +22,7 @@ def memory() -> Iterator[MemoryLauncher]:
 
 
 def is_readable(launcher: Launcher) -> bool:
-    return bool(select.select([launcher], [], [], 0)[0])
+    return is_ready(launcher.fileno())
 
 
 def test_submitted_agent_lives_before_it_has_begun(memory: MemoryLauncher) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
 from pathlib import Path
 
 import pytest
+from ready import is_ready
 
 from state_layout.errors import StorageError
 from state_layout.host.triggers import (
@@ -39,7 +39,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def is_readable(reader: TriggerReader) -> bool:
-    return bool(select.select([reader], [], [], 0)[0])
+    return is_ready(reader.fileno())
 
 
 def test_pull_makes_the_reader_readable_until_it_is_drained(tree: Tree) -> None:
