@@ -22,6 +22,7 @@ Section = dict[str, Entry]
 
 SECTIONS: dict[str, Section] = {
     "Run": {
+        "init": Entry("init:command", "Write a commented plan to begin with."),
         "run": Entry("run:command", "Start what a plan file or a request in words describes; watch it."),
         "resume": Entry("resume:command", "Go on with an orchestration, from whatever state it was left in."),
         "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),

@@ -38,7 +38,7 @@ def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _quoted(key)
+    return key if _BARE.fullmatch(key) else quoted(key)
 
 
 def _value(value: Any) -> str:
@@ -60,19 +60,20 @@ def _pairs_inline(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _inline(value: Any) -> str:
-    return _quoted(value) if isinstance(value, str) else _value(value)
+    return quoted(value) if isinstance(value, str) else _value(value)
 
 
 def _text(text: str) -> str:
     """One line in quotes, or a multi-line text that is read back as it was."""
     if "\n" not in text and len(text) <= _LONGEST_LINE:
-        return _quoted(text)
+        return quoted(text)
     escaped = text.replace("\\", "\\\\")
     escaped = _QUOTES.sub(lambda found: found[0].replace('"', '\\"'), escaped)
     escaped = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped)
     return f'"""\n{escaped}"""'
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """`text` as a string of TOML on one line."""
     escaped = "".join(_ESCAPES.get(character, character) for character in text)
     return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped) + '"'
