@@ -5,20 +5,27 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_or_default
+from maos_sup.cli.places import complete_tree, tree_of_words, tree_or_default
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.steering.wanting import known_task
 from maos_sup.views.records import results_of
 from state_layout.files import codec
 
+_USAGE = "give at most an orchestration and a task: results [DIR|ID] [TASK]"
+
 
 @click.command("results")
-@options.directory_or_default
-@click.argument("task", metavar="[TASK]", required=False)
+@click.argument("words", metavar="[DIR|ID] [TASK]", nargs=-1, shell_complete=complete_tree)
 @options.as_json
-def command(directory: str | None, task: str | None, *, as_json: bool) -> None:
-    """Print what tasks came to; of one TASK its result alone, for another program to read."""
-    tree = tree_or_default(directory)
+def command(words: tuple[str, ...], *, as_json: bool) -> None:
+    """Print what tasks came to; of one TASK its result alone, for another program to read.
+
+    A single word that names no orchestration is a task of the newest.
+    """
+    if len(words) > 2:
+        raise click.UsageError(_USAGE)
+    tree, rest = tree_of_words(words, 1, usage=_USAGE) if words else (tree_or_default(None), ())
+    task = rest[0] if rest else None
     results = results_of(tree)
     if task is not None:
         known_task(tree, task)

@@ -31,11 +31,16 @@ class Spent:
 
 def results_of(tree: Tree) -> dict[str, Any]:
     """The result of each task that has one, by the tasks' names."""
-    found = dict[str, Any]()
-    for entry in _entries(tree, (b'"type":"task"',)):
+    found, said = dict[str, Any](), dict[tuple[str, object], Any]()
+    now: tuple[str, object] = ("", None)  # the run of a task that a program's line is about
+    for entry in _entries(tree, (b'"type":"task"', b'"type":"result"')):
+        if entry.get("type") == "result":
+            said[now] = entry.get("value")
+            continue
         task = str(entry.get("task"))
+        now = (task, entry.get("run"))
         if entry.get("phase") == "done":
-            found[task] = entry.get("result")
+            found[task] = entry["result"] if "result" in entry else said.get(now)
         elif entry.get("phase") == "running":
             found.pop(task, None)  # it runs again: what it came to before does not count
     named = ((task, result) for task, result in found.items() if result is not None)

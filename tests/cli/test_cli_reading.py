@@ -91,3 +91,17 @@ def test_a_time_of_day_is_the_last_one() -> None:
     now = datetime(2026, 11, 29, 3, 0, 0, tzinfo=UTC)
     assert moment_of("02:00:00Z", now=now) == "2026-11-29T02:00:00.000000Z"
     assert moment_of("04:00:00Z", now=now) == "2026-11-28T04:00:00.000000Z"
+
+
+def test_a_result_that_a_program_told_by_a_line_is_printed(call: Call, tree: Tree) -> None:
+    attempt = begin_attempt(tree, "alice", recall=recall(tree, "alice"), settings={})
+    attempt.journal.commit("task", {"task": "count", "run": 1, "phase": "running"})
+    attempt.journal.commit("result", {"value": {"files": 113}})
+    attempt.journal.close()
+    attempt = begin_attempt(tree, "alice", recall=recall(tree, "alice"), settings={})  # it went on
+    attempt.journal.commit("task", {"task": "count", "run": 1, "phase": "done"})
+    attempt.journal.close()
+    assert json.loads(call("results", "--json").out) == {"results": {"count": {"files": 113}}}
+    assert call("results", "count").out == call("results", tree.root.name, "count").out != ""
+    assert call("results", "nobody").err == "maos-sup: no task 'nobody'; use count or report\n"
+    assert call("results", "a", "b", "c").code == 2
