@@ -19,11 +19,13 @@ HOST_BOUND = frozenset({"run"})
 _LAST = "FORMAT"
 
 
-def copy_tree(tree: Tree, root: Path, *, without: frozenset[str] = frozenset()) -> Tree:
+def copy_tree(
+    tree: Tree, root: Path, *, without: frozenset[str] = frozenset(), is_durable: bool = True
+) -> Tree:
     """Copy `tree` to `root` but for what belongs to this host and the top folders in `without`.
 
     Without `FORMAT`, which whoever finishes the copy writes last of all: one that was cut off is no tree.
-    Durable when it returns. Raises BadInput if `root` is there and not empty, StorageError.
+    Durable when it returns if `is_durable`. Raises BadInput if `root` is there and not empty, StorageError.
     """
     if is_there(root) and (not root.is_dir() or any(root.iterdir())):
         raise BadInput(f"{root}: is not empty; name a new or empty folder")
@@ -35,7 +37,8 @@ def copy_tree(tree: Tree, root: Path, *, without: frozenset[str] = frozenset()) 
                 _copy(Path(entry.path), root / entry.name)
         for name in ("run", *sorted(without)):
             atomic.make_folder(root / name)
-        os.sync()
+        if is_durable:
+            os.sync()
     except OSError as cause:
         raise storage_error("copy to", root, cause) from cause
     return Tree(root)

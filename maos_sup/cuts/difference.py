@@ -6,16 +6,13 @@ the first line in which they differ, without reading what they have in common tw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from maos_sup.cuts.record import TeamCut
-from maos_sup.cuts.traces import Place
-from state_layout.files.chain import Line
-from state_layout.lives.attempts import list_attempts
+from maos_sup.cuts.traces import lines_up_to
 from state_layout.lives.history import History
-from state_layout.lives.lineage import Lineage
 from state_layout.paths import Tree
 
 
@@ -84,13 +81,13 @@ class _Told:
         each = side.cut.agents.get(agent)
         if each is None:
             return
-        for line in lines_up_to(side.tree, agent, each.place):
+        for _, line in lines_up_to(side.tree, agent, each.place):
             self.history.take(line)
             self.history.unmailed.clear()
             entry = line.fields()
             if entry["type"] != "start":
                 self.hashes.append(line.end.h)
-                self._shown.append(_words(entry))
+                self._shown.append(words_of(entry))
                 self._sent.append(len(entry.get("sent", ())))
 
     def line_at(self, index: int) -> str | None:
@@ -110,19 +107,6 @@ class _Told:
         return {task: each.result for task, each in self.history.tasks.items() if each.result is not None}
 
 
-def lines_up_to(tree: Tree, agent: str, place: Place) -> Iterator[Line]:
-    """The lines of `agent` that count at `place`, whether they count today or not. Raises Damaged."""
-    if not place.attempt:
-        return
-    paths = tree.agent(agent)
-    numbers = [number for number in list_attempts(paths) if number <= place.attempt]
-    lineage = Lineage(tree, paths, numbers)
-    for line in lineage.lines(lineage.lives(lambda life: False)):
-        if line.seq > place.seq:
-            return
-        yield line
-
-
 def _common(left: list[str], right: list[str]) -> int:
     count = 0
     for mine, theirs in zip(left, right, strict=False):
@@ -137,7 +121,7 @@ def _changed(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, tup
     return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
 
 
-def _words(entry: Mapping[str, Any]) -> str:
+def words_of(entry: Mapping[str, Any]) -> str:
     """A line in a few words."""
     names = ("task", "phase", "key", "name", "role", "note", "value", "result")
     told = [f"{name}={str(entry[name])[:60]}" for name in names if entry.get(name) is not None]

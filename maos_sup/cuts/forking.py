@@ -33,14 +33,17 @@ def fork(
     id_: str,
     change: Callable[[Values], Values],
     memory: Values | None,
+    is_durable: bool = True,
 ) -> Tree:
-    """Make the tree `root` of `tree` as it was at `cut`, durably; `change` edits its orchestration spec.
+    """Make the tree `root` of `tree` as it was at `cut`; `change` edits its orchestration spec.
+
+    Durable when it returns if `is_durable`: what is only looked at need not be.
 
     It is a tree only when all is done: `FORMAT` is written last. `memory` is what its supervisor knows at
     the cut. Raises BadInput if `root` is there and not empty or `change` gives no good spec, Damaged,
     StorageError.
     """
-    target = copy_tree(tree, root, without=_OWN)
+    target = copy_tree(tree, root, without=_OWN, is_durable=is_durable)
     preview = preview_rollback(target, cut)
     carry_out(target, replace(preview.plan, memory=memory))
     project = _project_from(tree, target)

@@ -220,6 +220,22 @@ def lines_with_attempts(tree: Tree, agent: str) -> Iterator[tuple[int, Line]]:
     yield from _numbered(lineage, lives, ORIGIN)
 
 
+def lines_up_to(tree: Tree, agent: str, place: Place) -> Iterator[tuple[int, Line]]:
+    """The lines of `agent` that count at `place`, whether they count today or not, with their attempts.
+
+    Raises Damaged.
+    """
+    if not place.attempt:
+        return
+    paths = tree.agent(agent)
+    numbers = [number for number in list_attempts(paths) if number <= place.attempt]
+    lineage = Lineage(tree, paths, numbers)
+    for attempt, line in _numbered(lineage, lineage.lives(lambda life: False), ORIGIN):
+        if line.seq > place.seq:
+            return
+        yield attempt, line
+
+
 def _numbered(lineage: Lineage, lives: list[Life], after: Position) -> Iterator[tuple[int, Line]]:
     """The lines of `lives` with the number of the life that each stands in."""
     firsts = [life.first_seq for life in lives]

@@ -1,0 +1,101 @@
+"""Find the first moment at which a check fails: among the checkpoints first, then line by line between two.
+
+What was looked at is kept in `looks.json` of the scratch folder, replaced after each look: killed at any
+instant, the same search goes on where it was. The orchestration itself is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maos_sup.core.bisection import Verdict, bounds, next_look
+from maos_sup.cuts import store
+from maos_sup.cuts.between import Past, Step, cut_after
+from maos_sup.cuts.laying_out import lay_out
+from maos_sup.cuts.record import TeamCut
+from state_layout.errors import BadInput
+from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
+from state_layout.paths import Tree
+
+Check = Callable[[Path, str], Verdict]  # the folder that holds the moment, what it is called
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Between which moments the check began to fail. `suspects`: lines that may be it; one, if it is sure."""
+
+    good: TeamCut
+    bad: TeamCut
+    suspects: Sequence[Step]
+    between: int  # checkpoints between `good` and `bad` that could not be checked
+    looks: int
+
+
+class Looks:
+    """What was looked at so far, by the name of each moment, kept in `folder`."""
+
+    def __init__(self, tree: Tree, folder: Path, check: Check) -> None:
+        self._tree, self._folder, self._check = tree, folder, check
+        self._path = folder / "looks.json"
+        self._known: dict[str, str] = {}
+        try:
+            self._known = dict(codec.decode_object(read_record(self._path)))
+        except (OSError, ValueError):  # none yet, or not whole: it is looked again
+            atomic.make_folder(folder)
+
+    @property
+    def count(self) -> int:
+        """How many moments were looked at."""
+        return len(self._known)
+
+    def at(self, name: str, cut: TeamCut) -> Verdict:
+        """What the check says of `cut`, which is called `name`; asked once. Raises as `lay_out` does."""
+        if name not in self._known:
+            lay_out(self._tree, cut, self._folder)
+            self._known[name] = self._check(self._folder, name).value
+            atomic.replace(self._path, codec.encode_pretty(self._known))
+        return Verdict(self._known[name])
+
+
+def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Found:
+    """Find where the check of `looks` began to fail. Raises BadInput if it did not, Damaged, StorageError.
+
+    The number of looks is the logarithm of the checkpoints and lines between, and two.
+    """
+    past = Past(tree, bad)
+    past.after(good)
+    cuts = [cut for cut in store.all_cuts(tree)[0] if good.number < cut.number < bad.number]
+    cuts = [good, *(cut for cut in cuts if past.holds(cut)), bad]
+    for cut, wanted in ((good, Verdict.GOOD), (bad, Verdict.BAD)):
+        if looks.at(_name(cut), cut) is not wanted:
+            raise BadInput(f"the check does not call checkpoint {cut.label} {wanted.value}; name another one")
+    first, last = _narrowed(len(cuts) - 1, lambda number: looks.at(_name(cuts[number]), cuts[number]))
+    good, bad = cuts[first], cuts[last]
+    steps = Past(tree, bad).after(good)
+
+    def look(count: int) -> Verdict:
+        return looks.at(f"{_name(good)} and {count} lines", cut_after(good, bad, steps[:count]))
+
+    first_line, last_line = _narrowed(len(steps), look) if steps else (0, 0)
+    return Found(
+        good=good,
+        bad=bad,
+        suspects=steps[first_line:last_line],
+        between=last - first - 1,
+        looks=looks.count,
+    )
+
+
+def _narrowed(last: int, look: Callable[[int], Verdict]) -> tuple[int, int]:
+    """The last good and the first bad of the moments 0 to `last`, as far as `look` can tell them apart."""
+    verdicts = {0: Verdict.GOOD, last: Verdict.BAD}
+    while (number := next_look(last, verdicts)) is not None:
+        verdicts[number] = look(number)
+    return bounds(last, verdicts)
+
+
+def _name(cut: TeamCut) -> str:
+    return f"checkpoint {cut.number}"
