@@ -175,6 +175,7 @@ def test_forks_of_a_living_team_finish_each_with_totals_of_its_own(orchestra: Or
         wait_until_done(orchestra, root)
         assert_exactly_once(root)
         orchestra.cli("check", str(root), expect=0)
+        orchestra.cli("replay", str(root), "--verify", expect=0)
     assert len({json.loads((root / "spec/orchestration.json").read_text())["id"] for root in forks}) == 2
     told = orchestra.cli("diff", str(forks[0]), str(forks[1]), expect=0).stdout
     assert "in common" in told
