@@ -28,6 +28,7 @@ SECTIONS: dict[str, Section] = {
         "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),
         "top": Entry("top:command", "Show who uses what: CPU, memory, money; a screen with keys."),
         "plan": Entry("plan:command", "Check a plan, or have one made of words, without running it."),
+        "explain": Entry("explain:command", "Say what a key of plans and specs is for."),
         "roles": Entry("roles:command", "List the role templates that planned agents begin with."),
     },
     "Look": {

@@ -6,17 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from state_layout.shapes.shape import At, Fault, Field, ListOf, MapOf, Shape, Text, Unknown, wrong
+from state_layout.shapes.shape import At, Effect, Fault, Field, ListOf, MapOf, Shape, Text, Unknown, wrong
 from state_layout.shapes.wording import closest, key_text, listed
 from state_layout.specs.tables import (
     AGENT,
-    BUDGET,
-    INTERVALS,
-    KEEP,
-    LIMITS,
     NAME,
     NAME_WISH,
     NOTIFY,
+    ORCHESTRATION,
     TASK,
     name,
     orchestration_want,
@@ -27,7 +24,12 @@ Kinds = Mapping[str, Shape]
 _PLAN_AGENT = Shape(
     fields={
         **AGENT.fields,
-        "task": Field(Text(least=1, wish="text that says what to do"), "one task, named after the agent"),
+        "task": Field(
+            Text(least=1, wish="text that says what to do"),
+            "one task, named after the agent",
+            effect=Effect.FIXED,
+            example="Count the files",
+        ),
     },
     instead={
         "timeout_s": "write limits = { timeout_s = ... }",
@@ -46,7 +48,9 @@ _PLAN_AGENT = Shape(
 )
 _PLAN_TASK = Shape(
     fields={
-        "id": Field(name, "the name that others need it by", required=True),
+        "id": Field(
+            name, "the name that others need it by", required=True, effect=Effect.FIXED, example="report"
+        ),
         **{key: known for key, known in TASK.fields.items() if key not in ("run", "order")},
     },
     instead={
@@ -70,6 +74,7 @@ class AgentOfKind:
 
     kinds: Kinds
     wish: str = "a table {...}, in TOML under [agents.NAME]"
+    common: Shape = _PLAN_AGENT
 
     def faults(self, value: object, at: At, *, unknown: Unknown) -> Iterator[Fault]:
         if not isinstance(value, dict):
@@ -106,21 +111,27 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
     return Shape(
         fields={
             "request": Field(
-                Text(least=1, wish="text that says what is wanted"), "what is wanted, in words", required=True
+                Text(least=1, wish="text that says what is wanted"),
+                "what is wanted, in words",
+                required=True,
+                effect=Effect.NEXT_TASK,
+                example="Audit this repository",
             ),
             "project": Field(
                 Text(least=1, wish="the path of a folder"),
                 "what the agents work on; relative to the plan",
+                effect=Effect.NEXT_TASK,
+                example=".",
             ),
-            "want": Field(orchestration_want, "pause begins paused", default="run"),
-            "limits": Field(LIMITS),
-            "intervals": Field(INTERVALS),
-            "budget": Field(BUDGET),
-            "notify": Field(NOTIFY, "how to tell people"),
-            "keep": Field(KEEP, "which checkpoints are kept; named and pinned ones always are"),
+            "want": Field(orchestration_want, "pause begins paused", default="run", effect=Effect.AT_ONCE),
+            **{key: ORCHESTRATION.fields[key] for key in ("limits", "intervals", "budget")},
+            "notify": Field(NOTIFY, "how to tell people", effect=Effect.AT_ONCE),
+            "keep": ORCHESTRATION.fields["keep"],
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),
                 "files beside the plan that go into spec/files, more than those that commands name",
+                effect=Effect.FIXED,
+                example=["lib/*.py"],
             ),
             "agents": Field(
                 MapOf(

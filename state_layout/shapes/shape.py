@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from state_layout.shapes.rules import (
@@ -36,6 +37,7 @@ __all__ = [
     "At",
     "CallableName",
     "Choice",
+    "Effect",
     "Fault",
     "Field",
     "Flag",
@@ -54,14 +56,27 @@ __all__ = [
 ABSENT: Any = object()
 
 
+class Effect(StrEnum):
+    """When a changed value is in force, where work is under way."""
+
+    AT_ONCE = "at_once"  # whoever it concerns looks again within seconds
+    NEXT_TASK = "next_task"  # what is begun from then on, in this attempt or another
+    FIXED = "fixed"  # read when the tree is made, and never again
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of a shape. `default` is for the JSON Schema only."""
+    """One key of a shape. `default` and `example` are for people and the JSON Schema only.
+
+    `effect`: None is that of the key around it. `example` is needed where none can be made of the rule.
+    """
 
     rule: Rule
     doc: str = ""
     required: bool = False
     default: Any = ABSENT
+    effect: Effect | None = None
+    example: Any = ABSENT
 
     def schema(self) -> dict[str, Any]:
         schema = self.rule.schema()

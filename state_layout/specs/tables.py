@@ -6,7 +6,18 @@ Plans use the same tables (`maos_sup.planner`), so that both speak of the same k
 from __future__ import annotations
 
 from state_layout.records import Budget, Intervals, Keep, Limits, Restart
-from state_layout.shapes.shape import Argv, Choice, Field, ListOf, MapOf, Nullable, Number, Shape, Text
+from state_layout.shapes.shape import (
+    Argv,
+    Choice,
+    Effect,
+    Field,
+    ListOf,
+    MapOf,
+    Nullable,
+    Number,
+    Shape,
+    Text,
+)
 
 NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
 NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
@@ -102,35 +113,58 @@ ENV = MapOf(
 )
 ORCHESTRATION = Shape(
     fields={
-        "id": Field(Text(least=1, wish="the id that the orchestration was made with"), required=True),
-        "request": Field(
-            Text(least=1, wish="text that says what is wanted"), "what is wanted, in words", required=True
+        "id": Field(
+            Text(least=1, wish="the id that the orchestration was made with"),
+            "its name, the same in every copy",
+            required=True,
+            effect=Effect.FIXED,
+            example="20261121-0142-audit-repo-7f3k",
         ),
-        "want": Field(orchestration_want, "run, pause or stop all of it", default="run"),
+        "request": Field(
+            Text(least=1, wish="text that says what is wanted"),
+            "what is wanted, in words",
+            required=True,
+            effect=Effect.NEXT_TASK,
+            example="Audit this repository",
+        ),
+        "want": Field(
+            orchestration_want, "run, pause or stop all of it", default="run", effect=Effect.AT_ONCE
+        ),
         "project": Field(
             Nullable(
                 Text(least=1, pattern="[^/].*", wish="a path relative to the tree, like ../../src/repo")
             ),
             "what the agents work on",
+            effect=Effect.NEXT_TASK,
+            example="../../src/repo",
         ),
-        "project_name": Field(Nullable(Text()), "last component of project, checked after a copy"),
-        "limits": Field(LIMITS),
-        "intervals": Field(INTERVALS),
-        "budget": Field(BUDGET),
-        "notify": Field(Nullable(NOTIFY), "how to tell people"),
-        "keep": Field(KEEP, "which checkpoints are kept; named and pinned ones always are"),
+        "project_name": Field(
+            Nullable(Text()),
+            "last component of project, checked after a copy",
+            effect=Effect.NEXT_TASK,
+            example="repo",
+        ),
+        "limits": Field(LIMITS, "bounds of time and number", effect=Effect.AT_ONCE),
+        "intervals": Field(INTERVALS, "how often things are done", effect=Effect.AT_ONCE),
+        "budget": Field(BUDGET, "what all agents together may spend", effect=Effect.AT_ONCE),
+        "notify": Field(Nullable(NOTIFY), "how to tell people", effect=Effect.AT_ONCE),
+        "keep": Field(
+            KEEP, "which checkpoints are kept; named and pinned ones always are", effect=Effect.AT_ONCE
+        ),
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
 )
 AGENT = Shape(
     fields={
-        "kind": Field(name, "how the agent works", required=True),
-        "role": Field(Text(), "what it is for, in words", default=""),
-        "want": Field(agent_want, "run, pause or stop it", default="run"),
+        "kind": Field(name, "how the agent works", required=True, example="command"),
+        "role": Field(Text(), "what it is for, in words", default="", example="You look for wrong results."),
+        "want": Field(agent_want, "run, pause or stop it", default="run", effect=Effect.AT_ONCE),
         "cwd": Field(
             Nullable(Choice(("project", "workspace"))), "where it works; project where there is one"
         ),
-        "env": Field(ENV, "added to the environment; kept in the tree, so no place for secrets"),
+        "env": Field(
+            ENV, "added to the environment; kept in the tree, so no place for secrets", example={"LEVEL": "3"}
+        ),
         "env_from": Field(
             MapOf(
                 value=Text(pattern=r"[^=\0]+", wish="the name of a variable"),
@@ -138,9 +172,10 @@ AGENT = Shape(
                 key_wish=ENV.key_wish,
             ),
             "variables of the environment of maos-sup, by the name that the program knows them by",
+            example={"TOKEN": "BOBS_TOKEN"},
         ),
-        "restart": Field(RESTART, "when its process fails"),
-        "limits": Field(AGENT_LIMITS, "in place of the orchestration's"),
+        "restart": Field(RESTART, "when its process fails", effect=Effect.AT_ONCE),
+        "limits": Field(AGENT_LIMITS, "in place of the orchestration's", effect=Effect.AT_ONCE),
         "keywords": Field(
             ListOf(item=keyword, unique=True),
             "output lines that begin so, with a colon, become discoveries",
@@ -153,16 +188,24 @@ AGENT = Shape(
 )
 TASK = Shape(
     fields={
-        "agent": Field(name, "who does it", required=True),
-        "description": Field(Text(), "what to do; the program's standard input", default=""),
+        "agent": Field(name, "who does it", required=True, effect=Effect.AT_ONCE, example="bob"),
+        "description": Field(
+            Text(), "what to do; the program's standard input", default="", example="Count the files"
+        ),
         "needs": Field(
             ListOf(item=name, unique=True, wish='a list of task ids like ["count"]'),
             "tasks that must be done first",
             default=[],
+            effect=Effect.AT_ONCE,
+            example=["count"],
         ),
-        "want": Field(task_want, "run, pause, cancel or skip it", default="run"),
-        "run": Field(Number(least=1, whole=True), "raised to have it done again", default=1),
-        "timeout_s": Field(Nullable(positive_s), "in place of the agent's limit"),
-        "order": Field(Nullable(count), "its place where tasks are shown; nothing depends on it"),
+        "want": Field(task_want, "run, pause, cancel or skip it", default="run", effect=Effect.AT_ONCE),
+        "run": Field(
+            Number(least=1, whole=True), "raised to have it done again", default=1, effect=Effect.AT_ONCE
+        ),
+        "timeout_s": Field(Nullable(positive_s), "in place of the agent's limit", effect=Effect.AT_ONCE),
+        "order": Field(
+            Nullable(count), "its place where tasks are shown; nothing depends on it", effect=Effect.AT_ONCE
+        ),
     }
 )

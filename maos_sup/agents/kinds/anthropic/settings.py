@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from state_layout.records import AgentSpec, Budget
-from state_layout.shapes.shape import Choice, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 TOOLS = (
@@ -50,7 +50,7 @@ SETTINGS = Shape(
         "max_tokens": Field(_tokens, "longest answer", default=16_384),
         "context_tokens": Field(_tokens, "size of the model's window", default=200_000),
         "compact_at": Field(Number(above=0, most=1), "share of the window at which it sums up", default=0.75),
-        "budget": Field(BUDGET, "of this agent alone"),
+        "budget": Field(BUDGET, "of this agent alone", effect=Effect.AT_ONCE),
         "price": Field(
             MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
             "USD a million tokens, where no table knows the model",

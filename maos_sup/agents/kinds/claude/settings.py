@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from state_layout.records import AgentSpec
-from state_layout.shapes.shape import Choice, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 PREFIX = "mcp__maos__"  # what Claude Code calls the team's tools by
@@ -27,7 +27,7 @@ SETTINGS = Shape(
         ),
         "approve": Field(_names, "calls of these tools wait for a person's yes", default=[]),
         "max_turns": Field(Number(least=1, whole=True), "most answers for one task", default=200),
-        "budget": Field(BUDGET, "of this agent alone"),
+        "budget": Field(BUDGET, "of this agent alone", effect=Effect.AT_ONCE),
         "price": Field(
             MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
             "USD a million tokens, in place of tables",

@@ -13,7 +13,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
-from state_layout.shapes.shape import Choice, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 _FOLDER = Path(__file__).parent / "profiles"
@@ -104,7 +104,7 @@ SETTINGS = Shape(
         "team_settings": Field(Free(), "what is in that file, the same in it"),
         "linger_s": Field(_seconds, "longest silence after its result, before it is ended", default=5),
         "max_turns": Field(Number(least=1, whole=True), "most answers for one task", default=200),
-        "budget": Field(BUDGET, "of this agent alone"),
+        "budget": Field(BUDGET, "of this agent alone", effect=Effect.AT_ONCE),
         "price": Field(
             MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
             "USD a million tokens, in place of tables",
