@@ -26,6 +26,9 @@ QUICK ?=
 PARTS ?=
 PROGRAMS ?=
 
+# Where bytecode is forbidden (many container images do it), each of thousands of processes would compile all modules
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv programs programs-matrix newest demo test check bench torture proof proof-disk fuzz clean
 

@@ -16,7 +16,7 @@ from processes import kill
 from troupe import TALKERS, Troupe
 from verdict import problems, problems_of_copy
 
-COPIES = 50 if "MAOS_SUP_TORTURE_ROUNDS" in os.environ else 5
+COPIES = 50 if "MAOS_SUP_TORTURE_ROUNDS" in os.environ else 3
 SEED = int(os.environ.get("MAOS_SUP_TORTURE_SEED", "2"))
 
 

@@ -13,7 +13,7 @@ from chaos import WAYS, Chaos
 from troupe import Troupe
 from verdict import problems
 
-SHORT_ROUNDS = 2 * len(WAYS)
+SHORT_ROUNDS = len(WAYS)
 ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", SHORT_ROUNDS))
 SEED = int(os.environ.get("MAOS_SUP_TORTURE_SEED", "2"))
 
