@@ -27,6 +27,7 @@ PARTS = {
     "reading": "bench.reading",
     "large": "bench.large",
     "starting": "bench.starting",
+    "terminal": "bench.terminal",
     "processes": "bench.processes",
     "memory": "bench.memory",
     "supervision": "bench.peers.supervision",
