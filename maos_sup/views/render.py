@@ -176,10 +176,13 @@ def one_line(text: str) -> str:
 
 def terminal_width() -> int:
     """Columns of the terminal on stdout; elsewhere lines are not folded."""
-    import shutil
     import sys
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNBOUNDED
+    if not sys.stdout.isatty():
+        return UNBOUNDED
+    import shutil  # it brings three packers along, and a pipe needs none of it
+
+    return shutil.get_terminal_size().columns
 
 
 def _folded(line: str, width: int) -> list[str]:
