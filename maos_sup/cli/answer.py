@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import complete_tree, home, tree_at, word_of
+from maos_sup.cli.places import home, tree_at, word_of
 from maos_sup.cli.says import say, say_json
 from maos_sup.steering.answering import Reply, answer, open_question, reply_of
 from maos_sup.views.inbox import inbox_lines, inbox_of
@@ -16,7 +16,7 @@ from state_layout.tree import list_trees
 
 
 @click.command("answer")
-@click.argument("directory", metavar="[DIR|ID]", required=False, shell_complete=complete_tree)
+@click.argument("directory", metavar="[DIR|ID]", required=False)
 @click.argument("question", metavar="[QUESTION]", required=False)
 @click.argument("words", metavar="[ANSWER]...", nargs=-1)
 @options.as_json
@@ -47,7 +47,7 @@ def _short(name: str, doc: str, *, is_yes: bool) -> click.Command:
     """`answer` with the decision in its name."""
 
     @click.command(name, help=doc)
-    @click.argument("directory", metavar="[DIR|ID]", shell_complete=complete_tree)
+    @click.argument("directory", metavar="[DIR|ID]")
     @click.argument("question", metavar="QUESTION", required=False)
     @click.argument("words", metavar="[TEXT]...", nargs=-1)
     def command(directory: str, question: str | None, words: tuple[str, ...]) -> None:

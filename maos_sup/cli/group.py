@@ -125,6 +125,10 @@ class LazyGroup(click.Group):
             return None
         module, attribute = entry.place.split(":")
         command: click.Command = getattr(import_module(f"maos_sup.cli.{module}"), attribute)
+        if ctx.resilient_parsing and isinstance(command, click.Command):
+            from maos_sup.cli.completing import attach  # a shell asks what may stand here
+
+            attach(command)
         return command
 
     def resolve_command(

@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 from maos_sup.cli import options
 from maos_sup.cli.says import say, say_aside, say_json
@@ -22,12 +21,8 @@ _WITHOUT_MODEL = frozenset({"repo-audit"})
 _MODEL_KINDS = ("anthropic", "claude")
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in template_names() if name.startswith(incomplete)]
-
-
 @click.command("init")
-@click.argument("template", metavar="[TEMPLATE]", required=False, shell_complete=_complete)
+@click.argument("template", metavar="[TEMPLATE]", required=False)
 @click.option(
     "-o",
     "--output",

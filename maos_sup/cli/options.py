@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from maos_sup.cli.places import complete_tree
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.shapes.rules import Number, Unknown
@@ -87,10 +86,8 @@ def body_of(text: str | None) -> Any:
         ) from cause
 
 
-directory: Decorator = click.argument("directory", metavar="DIR|ID", shell_complete=complete_tree)
-directory_or_default: Decorator = click.argument(
-    "directory", metavar="[DIR|ID]", required=False, shell_complete=complete_tree
-)
+directory: Decorator = click.argument("directory", metavar="DIR|ID")
+directory_or_default: Decorator = click.argument("directory", metavar="[DIR|ID]", required=False)
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 as_json_or_lines: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; with -f one for each line."

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import suppress
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 from maos_sup.cli import edge
 from maos_sup.cli.says import say_aside
-from state_layout.errors import BadInput, NotATree, StorageError
+from state_layout.errors import BadInput, NotATree
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
@@ -106,14 +104,6 @@ def name_of(tree: Tree) -> str:
 def word_of(tree: Tree) -> str:
     """The name as one word of a shell, for a command that people may paste."""
     return shlex.quote(name_of(tree))
-
-
-def complete_tree(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The ids that hold `incomplete`; the shell adds directories where it looks like one."""
-    ids = list[str]()
-    with suppress(StorageError):  # what can be completed is no place to complain
-        ids = [tree.root.name for tree in list_trees(home()) if incomplete in tree.root.name]
-    return [CompletionItem(id_) for id_ in ids] or [CompletionItem(incomplete, type="dir")]
 
 
 def open_made(tree: Tree) -> Tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import complete_tree, tree_of_words, tree_or_default
+from maos_sup.cli.places import tree_of_words, tree_or_default
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.steering.wanting import known_task
 from maos_sup.views.records import results_of
@@ -15,7 +15,7 @@ _USAGE = "give at most an orchestration and a task: results [DIR|ID] [TASK]"
 
 
 @click.command("results")
-@click.argument("words", metavar="[DIR|ID] [TASK]", nargs=-1, shell_complete=complete_tree)
+@click.argument("words", metavar="[DIR|ID] [TASK]", nargs=-1)
 @options.as_json
 def command(words: tuple[str, ...], *, as_json: bool) -> None:
     """Print what tasks came to; of one TASK its result alone, for another program to read.

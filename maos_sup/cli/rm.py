@@ -6,13 +6,13 @@ import click
 
 from maos_sup.cli import edge, options
 from maos_sup.cli.cleanup import reason_to_keep
-from maos_sup.cli.places import complete_tree, name_of, tree_at
+from maos_sup.cli.places import name_of, tree_at
 from maos_sup.cli.says import say, say_aside, say_json
 from state_layout.tree.removal import remove_tree
 
 
 @click.command("rm")
-@click.argument("directories", metavar="DIR|ID...", nargs=-1, required=True, shell_complete=complete_tree)
+@click.argument("directories", metavar="DIR|ID...", nargs=-1, required=True)
 @click.option(
     "--force", is_flag=True, help="Also unfinished ones, artifacts, uncommitted work in workspaces."
 )
