@@ -4,6 +4,7 @@
 #   make programs-matrix  every cell of the matrix of real programs; make test tries a part of it
 #   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode), with npm
 #   make newest    the newest versions of these (PROGRAMS="codex ...") with the same tests, and what changed
+#   make man       the manual page from the commands, docs/maos-sup.1
 #   make check     ruff, mypy --strict, the architecture
 #   make bench     measurements, side by side with peers; QUICK=1 ROUNDS=1 PARTS=sends for a look
 #   make torture   the long form of the crash tests
@@ -30,7 +31,7 @@ PROGRAMS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv programs programs-matrix newest demo test check bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs programs-matrix newest demo test check man bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -69,6 +70,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+man: $(STAMP)
+	$(BIN)/python -m maos_sup.cli.manual README.md docs/maos-sup.1
 
 bench: $(STAMP)
 	BENCH_ROUNDS=$(ROUNDS) BENCH_QUICK=$(QUICK) $(BIN)/python -m bench $(PARTS)

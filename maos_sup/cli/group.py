@@ -154,7 +154,7 @@ commands = LazyGroup(
     sections=SECTIONS,
     hidden=HIDDEN,
     help="Run agents as processes on a tree of plain files; kill anything, resume anywhere.\n\n"
-    "DIR is a directory, the id of an orchestration, or the beginning of one.",
+    "DIR is a directory, the id of an orchestration, or any part of one.",
 )
 commands.params.append(click.Option(["--debug"], is_flag=True, help="Show tracebacks.", expose_value=False))
 commands.params.append(
