@@ -52,7 +52,7 @@ def cast(request: pytest.FixtureRequest, at_home: Orchestra, program: Callable[[
     row = ROWS[request.param]
     if not is_tried(row.profile, request.node.name):
         pytest.skip(f"the long form of the matrix: {ALL_VARIABLE}=all (make programs-matrix)")
-    path = program(row.program)
+    path = program(str(row.program))
     if row.profile == "codex" and not can_bubblewrap():
         pytest.skip("codex confines its commands with bubblewrap, which does not work here")
     made = Cast(row, at_home, path)

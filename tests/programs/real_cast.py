@@ -47,11 +47,12 @@ class Cast:
     def begin(self, script: Script, **more: Any) -> None:
         """Start the orchestration, detached; `more` are keys of the agent."""
         self.script = script
-        agent = {"kind": "cli", "profile": self.row.profile, **self.row.agent(self.server.url), **more}
+        named = {"profile": self.row.profile} if self.row.profile else {}
+        agent = {"kind": self.row.kind, **named, **self.row.agent(self.server.url), **more}
         self.orchestra.start({"ann": {**agent, "task": "Do the steps."}}, project=str(self.project))
 
     def _answer(self, request: Request) -> Reply:
-        if not request.tool_names:
+        if not request.tool_names and self.row.kind == "cli":
             with self._lock:
                 self.titles.append(request.number)
             return say("A title", usage=USAGE)
@@ -62,6 +63,10 @@ class Cast:
         self.server.stop()
 
     # -- doing
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL for one process."""
+        kill(pid)
 
     def kill_all(self) -> None:
         """SIGKILL for every process of the orchestration, until none is left."""

@@ -23,12 +23,13 @@ class Row:
     """One profile: what its agent's table says, given the server's URL, and what its environment has."""
 
     profile: str
-    program: str  # as in pins.toml
+    program: str | None  # as in pins.toml; None: the kind asks by itself
     agent: Callable[[str], dict[str, Any]]
     environment: Callable[[str, Path], Mapping[str, str]]
     shell_tool: str
     command_key: str
     shell_more: Mapping[str, Any]
+    kind: str = "cli"
     tells_begun: bool = True  # it says that a call begins; else one under way is known to its session only
 
     def shell(self, command: str, **more: Any) -> Reply:
