@@ -24,6 +24,7 @@ MATRIX = {
     "codex": "codex",
     "gemini-cli": "gemini",
     "opencode": "opencode",
+    "claude-code-router": "ccr",
 }  # rows of tests/programs, by program
 TESTS_OF_CLAUDE = ("tests/agents/kind_claude", "tests/agents/once/test_claude_code.py")
 

@@ -1,4 +1,4 @@
-"""Where the real command lines of agents are that tests run: Claude Code, codex, gemini, opencode.
+"""Where the real programs are that tests run: Claude Code, codex, gemini, opencode, claude-code-router.
 
 `python tests/real_programs.py` installs with npm, side by side, those that are missing or of another version
 than tests/programs/pins.toml says; `MAOS_SUP_TEST_PROGRAMS` names another folder than .venv. A program that
@@ -35,6 +35,7 @@ class RealProgram:
     package: str
     version: str
     command: str
+    version_word: str = "--version"  # the argument that has it tell its version
 
     @property
     def folder(self) -> Path:
@@ -80,7 +81,7 @@ def install(wanted: dict[str, str]) -> list[str]:
 def _starts(program: RealProgram) -> bool:
     """Whether it tells its version: its binary is an optional package, which npm may leave out silently."""
     try:
-        argv = [str(program.path), "--version"]
+        argv = [str(program.path), program.version_word]
         done = subprocess.run(argv, capture_output=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired):
         return False
