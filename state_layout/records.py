@@ -7,6 +7,7 @@ first (`state_layout.specs`), so these trust what they get. Free settings of use
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -117,6 +118,23 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """How people are told what wants them; any number of ways. URLs may be `$NAME` of a variable."""
+
+    command: tuple[str, ...] = ()  # argv
+    desktop: bool = False
+    ntfy: str | None = None
+    webhook: str | None = None
+    bell: bool = False
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Channels:
+        """As it stands in the spec, which was checked."""
+        known = {key: item for key, item in value.items() if key in cls.__dataclass_fields__}
+        return cls(**{**known, "command": tuple(known.get("command") or ())})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     """Which of the checkpoints that nobody named or pinned are kept: the newest of each is what counts."""
 
@@ -154,7 +172,7 @@ class OrchestrationSpec:
     limits: Limits = Limits()
     intervals: Intervals = Intervals()
     budget: Budget = Budget()
-    notify: tuple[str, ...] = ()  # argv
+    notify: Channels = field(default_factory=lambda: Channels())
     keep: Keep = Keep()
 
     @classmethod
@@ -168,7 +186,7 @@ class OrchestrationSpec:
             limits=Limits(**_known(Limits, value.get("limits"))),
             intervals=Intervals(**_known(Intervals, value.get("intervals"))),
             budget=Budget(**_known(Budget, value.get("budget"))),
-            notify=tuple((value.get("notify") or {}).get("command") or ()),
+            notify=Channels.of(value.get("notify") or {}),
             keep=Keep(**_known(Keep, value.get("keep"))),
         )
 

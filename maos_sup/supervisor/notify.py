@@ -1,4 +1,4 @@
-"""Calls the person's own command for what wants attention: questions, used-up budgets, failures, the end.
+"""Tells people what wants attention: questions, used-up budgets, failures, the end; by programs that it runs.
 
 An event is journaled before its command is started, so it is told at most once, whoever dies. Nothing waits
 for the command but the end of the supervisor, for a moment; its failure is a note in the status, no more.
@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import IO, Any
 
 from maos_sup.core.model import Notify
+from maos_sup.supervisor.channels import Way, hint_of, ways_of
 from maos_sup.supervisor.life import Life
 from state_layout.files import codec
 from state_layout.lives.snapshots import agent_snapshot, read_snapshot
@@ -46,6 +47,7 @@ class Event:
 
 @dataclass(kw_only=True)
 class _Running:
+    way: Way
     event: Event
     process: subprocess.Popen[bytes]
     said: IO[bytes]
@@ -73,22 +75,22 @@ class Notifier:
         Raises StorageError if an event cannot be journaled; it is not told then.
         """
         self._see_ends()
-        argv = specs.orchestration.notify
-        if not argv:
+        ways = list(ways_of(specs.orchestration.notify))
+        if not ways:
             return
         for event in self._events(specs, news):
             if event.key not in life.memory.notified:
                 life.record([Notify(key=event.key, agent=event.agent or "")])
-                self._start(argv, specs.orchestration.id, event)
+                self._start(ways, specs.orchestration.id, event)
 
     def finish(self, specs: Specs, life: Life, news: Mapping[str, Any], phase: Phase) -> None:
         """Tell the end, and wait a moment for what still runs. Raises StorageError."""
         self.look(specs, life, news)
-        argv = specs.orchestration.notify
+        ways = list(ways_of(specs.orchestration.notify))
         event = _end_event(specs, news, phase)
-        if argv and event is not None and event.key not in life.memory.notified:
+        if ways and event is not None and event.key not in life.memory.notified:
             life.record([Notify(key=event.key, agent="")])
-            self._start(argv, specs.orchestration.id, event)
+            self._start(ways, specs.orchestration.id, event)
         until_s = time.monotonic() + LAST_S
         while self._running and time.monotonic() < until_s:
             time.sleep(LOOK_S / 2)
@@ -135,8 +137,13 @@ class Notifier:
             self._statuses[agent] = agent_snapshot(read_snapshot(path))
         return self._statuses[agent]
 
-    def _start(self, argv: tuple[str, ...], id_: str, event: Event) -> None:
+    def _start(self, ways: list[Way], id_: str, event: Event) -> None:
         told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}
+        told["hint"] = hint_of(told)
+        for way in ways:
+            self._tell(way, event, told)
+
+    def _tell(self, way: Way, event: Event, told: Mapping[str, Any]) -> None:
         names = {f"MAOS_EVENT_{key.upper()}": str(item)[:_LONGEST_TEXT] for key, item in told.items()}
         environment = {**os.environ, **names, "MAOS_EVENT": event.event, "MAOS_DIR": str(self._tree.root)}
         import tempfile  # half a megabyte that a supervisor who tells nobody does not need
@@ -147,7 +154,7 @@ class Notifier:
                 stdin.write(codec.encode(told) + b"\n")
                 stdin.seek(0)
                 process = subprocess.Popen(
-                    argv,
+                    way.argv,
                     stdin=stdin,
                     stdout=said,
                     stderr=said,
@@ -158,10 +165,10 @@ class Notifier:
         except (OSError, ValueError) as cause:
             said.close()
             why = cause.strerror if isinstance(cause, OSError) else str(cause)
-            self._complain(event, f"cannot start {argv[0]!r}: {why}")
+            self._complain(way, event, f"cannot start {way.argv[0]!r}: {why}")
             return
         ends_s = time.monotonic() + LONGEST_S
-        self._running.append(_Running(event=event, process=process, said=said, ends_s=ends_s))
+        self._running.append(_Running(way=way, event=event, process=process, said=said, ends_s=ends_s))
 
     def _see_ends(self) -> None:
         for running in [*self._running]:
@@ -170,17 +177,17 @@ class Notifier:
                 with suppress(ProcessLookupError):
                     os.killpg(running.process.pid, signal.SIGKILL)
                 code = running.process.wait()
-                self._complain(running.event, f"did not end within {LONGEST_S:g} s")
+                self._complain(running.way, running.event, f"did not end within {LONGEST_S:g} s")
             elif code:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 last = _last_line(running.said)
-                self._complain(running.event, f"{how}: {last}" if last else how)
+                self._complain(running.way, running.event, f"{how}: {last}" if last else how)
             if code is not None:
                 running.said.close()
                 self._running.remove(running)
 
-    def _complain(self, event: Event, what: str) -> None:
-        trouble = f"notify: the command for {event.key} failed: {what}"
+    def _complain(self, way: Way, event: Event, what: str) -> None:
+        trouble = f"notify: the {way.name} for {event.key} failed: {what}"
         self.troubles = [*self.troubles, trouble][-_MOST_TROUBLES:]
 
 
@@ -190,7 +197,8 @@ def _end_event(specs: Specs, news: Mapping[str, Any], phase: Phase) -> Event | N
         return None
     tasks = {id_: [task["run"], task["phase"]] for id_, task in news["tasks"].items()}
     failed = sum(task["phase"] is TaskPhase.FAILED for task in news["tasks"].values())
-    text = f"{len(tasks)} tasks, {failed} failed: {specs.orchestration.request}"
+    many = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+    text = f"{many}, {failed} failed: {specs.orchestration.request}"
     return Event(key=f"{phase}/{_digest(tasks)}", event=str(phase), text=text)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from maos_sup.core.hints import answer_command, budget_command
 from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted, duration_text, outcome_text, reason_of
 from maos_sup.views.files import printable
@@ -64,17 +64,12 @@ def cap_line(agent: Status, *, name: str) -> str | None:
     reason = str(agent.get("reason") or "")
     if not reason.startswith("budget "):
         return None
-    key = "budget.max_tokens" if "token" in reason else "budget.max_cost_usd"
-    where = key if reason.startswith("budget of all") else f"agents/{agent['name']}.{key}"
-    return f"{reason}; allow more: maos-sup set {name} {where} AMOUNT"
+    return f"{reason}; allow more: {budget_command(reason, agent=agent['name'], name=name)}"
 
 
 def answer_line(asked: Status, *, name: str) -> str:
     """The command that answers a question."""
-    id_ = shlex.quote(str(asked["id"]))
-    text = str(asked.get("text", ""))
-    says = "yes|no" if text.startswith("May ") and " run " in text and " with " in text else "ANSWER"
-    return f"answer: maos-sup answer {name} {id_} {says}"
+    return f"answer: {answer_command(str(asked['id']), str(asked.get('text', '')), name=name)}"
 
 
 def agents_table(status: Status, *, width: int) -> list[str]:

@@ -11,6 +11,7 @@ from state_layout.shapes.shape import (
     Choice,
     Effect,
     Field,
+    Flag,
     ListOf,
     MapOf,
     Nullable,
@@ -97,14 +98,20 @@ KEEP = Shape(
         "daily": Field(count, "the newest of each of the last so many days", default=Keep().daily),
     }
 )
+_url = Text(
+    pattern=r"https?://\S+|\$[A-Za-z_]\w*", wish="a URL, or $NAME of a variable that holds one", secret=True
+)
 NOTIFY = Shape(
     fields={
         "command": Field(
-            Argv(),
-            "called for each event: a question, a used-up budget, a failed task, the end",
-            required=True,
-        )
-    }
+            Argv(), "called for each event: a question, a used-up budget, a failed task, the end"
+        ),
+        "desktop": Field(Flag(), "a notification of the desktop (notify-send, osascript)", default=False),
+        "ntfy": Field(_url, "the URL of an ntfy topic", example="https://ntfy.sh/my-own-topic"),
+        "webhook": Field(_url, 'a URL that takes {"text": ...} as Slack does', example="$SLACK_WEBHOOK"),
+        "bell": Field(Flag(), "ring in your terminals", default=False),
+    },
+    instead={"slack": "use 'webhook'", "url": "use 'ntfy' or 'webhook'"},
 )
 ENV = MapOf(
     value=Text(secret=True, wish="text in quotes"),
