@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from maos_sup.agents.kind import SOFT, Ended, Ending
+from maos_sup.agents.endings import SOFT, Ended, Ending
 
 _NUDGE = getattr(signal, "SIGRTMIN", signal.SIGUSR2) + (5 if hasattr(signal, "SIGRTMIN") else 0)
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

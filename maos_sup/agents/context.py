@@ -26,8 +26,7 @@ from typing import Any, TypeVar
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, discovery_of, message_of
-from maos_sup.agents.kind import SOFT, Ended, Ending
-from maos_sup.agents.questions import ask
+from maos_sup.agents.endings import SOFT, Ended, Ending
 from maos_sup.agents.state import State
 from maos_sup.agents.steps import Effects, Steps
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
@@ -190,7 +189,7 @@ class Context:
         if self._effects is not None:
             raise RuntimeError("ctx.ask within a step: ask before it, then do the step")
         with self._inside():
-            answer = ask(self._work, question)
+            answer = self._work.ask(question)
             if answer is None:
                 self._bell.end(Ending.ASK)
                 raise Ended(self._bell.act() or Ending.ASK)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from maos_sup.agents.kind import lacks
+from maos_sup.agents.registry import lacks
 from maos_sup.core.argv import file_argument, plain_relative
 from state_layout.check.problem import CATALOGUE, Finding, Problem
 from state_layout.errors import LayoutError

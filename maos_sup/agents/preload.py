@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from maos_sup.agents.kind import find_kind
+from maos_sup.agents.registry import find_kind
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.specs.of_agent import AgentSpecs

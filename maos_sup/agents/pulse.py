@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 
 from maos_sup.agents.bell import Bell
-from maos_sup.agents.kind import SOFT, Ending
+from maos_sup.agents.endings import SOFT, Ending
 from maos_sup.agents.life import Life, write_handle
 from maos_sup.agents.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
 from maos_sup.agents.stamps import Stamps

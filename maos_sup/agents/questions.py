@@ -5,29 +5,14 @@ A question is known by exactly what it asks, in which run of which task; asked a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from maos_sup.agents.ledger import Ledger
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import Answer, answer_of, question_id, standing_answers
 
-if TYPE_CHECKING:
-    from maos_sup.agents.work import Work
-
-
-def ask(work: Work, text: str) -> Answer | None:
-    """The answer to `text`, or None while there is none; it is on record then. Raises StorageError."""
-    life = work.life
-    before = life.ledger.changes
-    answer = answer_or_ask(life.tree, life.agent, work.task, ledger=life.ledger, text=text)
-    if answer is None and life.ledger.changes != before:
-        life.publisher.publish()
-    return answer
-
 
 def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Ledger, text: str) -> Answer | None:
-    """The same, for who has no work at hand; whoever shows the status looks by himself."""
+    """The answer to `text`, or None while there is none: it is on record then. Raises StorageError."""
     id_ = question_id(agent, task.id, task.run, text)
     known = ledger.look(lambda history: history.answers.get(id_))
     if known is not None:

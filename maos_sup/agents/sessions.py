@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from maos_sup.agents.kind import find_kind
+from maos_sup.agents.registry import find_kind
 from state_layout.check import Problem
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree

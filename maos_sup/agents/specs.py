@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maos_sup.agents.kind import Ending
+from maos_sup.agents.endings import Ending
 from maos_sup.core.tasks import agent_want
 from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree

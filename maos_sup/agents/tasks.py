@@ -12,15 +12,17 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import Gate
-from maos_sup.agents.kind import Ended, Ending, Missing, Outcome, find_kind
+from maos_sup.agents.endings import Ended, Ending, Missing, Outcome
+from maos_sup.agents.kind import Kind
 from maos_sup.agents.life import Life, release_ballast, without_place
 from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.redacting import await_end
+from maos_sup.agents.registry import find_kind
 from maos_sup.agents.revive import revive
 from maos_sup.agents.specs import refuse_bad_settings
 from maos_sup.agents.translate import Translator
@@ -239,7 +241,7 @@ class TaskLoop:
     def _run(self, work: Work) -> Outcome:
         try:
             self._translator.near = work.folder()
-            kind = find_kind(work.spec.kind)
+            kind = cast("type[Kind]", find_kind(work.spec.kind))
             refuse_bad_settings(self._life.tree, work.spec, kind.settings)
             if not getattr(kind, "starts_pulse", False):
                 self._pulse.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from maos_sup.agents.questions import ask
 from maos_sup.agents.work import Work
 
 _QUESTION = " Do it again?"
@@ -22,7 +21,7 @@ def judge_uncertain(work: Work, doubt: str) -> Verdict:
     """Follow the agent's `on_uncertain` in the face of `doubt`. Raises StorageError."""
     doubt = doubt.removesuffix(_QUESTION)
     if work.spec.on_uncertain == "ask":
-        answer = ask(work, doubt + _QUESTION)
+        answer = work.ask(doubt + _QUESTION)
         if answer is None:
             return Verdict.WAIT
         return Verdict.AGAIN if answer.is_yes else Verdict.NOT_AGAIN

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kind import Ending
+from maos_sup.agents.endings import Ending
 from maos_sup.agents.life import Life
 from maos_sup.agents.outcomes import result_of
 from maos_sup.agents.pulse import Pulse
+from maos_sup.agents.questions import answer_or_ask
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, disk
 from state_layout.host.marks import MARK_VARIABLE, mark_of
 from state_layout.lives.history import run_key
 from state_layout.records import AgentSpec, Limits, TaskSpec
+from state_layout.specs.approvals import Answer
 
 _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 KiB; stdin has all of it
 
@@ -77,6 +79,18 @@ class Work:
         """Show `phase` as that of this agent."""
         self.life.publisher.phase = phase
         self.life.publisher.publish()
+
+    def ask(self, text: str) -> Answer | None:
+        """The answer to a question to people, or None while there is none; it is on record and shown then.
+
+        Raises StorageError.
+        """
+        life = self.life
+        before = life.ledger.changes
+        answer = answer_or_ask(life.tree, life.agent, self.task, ledger=life.ledger, text=text)
+        if answer is None and life.ledger.changes != before:
+            life.publisher.publish()
+        return answer
 
     def results(self) -> dict[str, Any]:
         """The results of the tasks that this one needs. Raises Damaged, StorageError."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.places import home
 from maos_sup.cli.planning import MOST_AGENTS, Wanted, planned

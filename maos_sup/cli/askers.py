@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from maos_sup.agents.kind import kind_names
+from maos_sup.agents.registry import kind_names
 from maos_sup.core.questions import Ask
 from state_layout.errors import BadInput
 

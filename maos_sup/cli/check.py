@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import click
 
-from maos_sup.agents.kind import kind_shapes
 from maos_sup.agents.lacking import mode_problems
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.agents.sessions import session_problems
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default

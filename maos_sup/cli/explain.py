@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.explain import EFFECTS, Explained, every_key, explain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
 from maos_sup.cli.planning import Wanted, bought, is_request, planned, refuse_for_file, shelf_of, wanted

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli.askers import Provider, find_provider
 from maos_sup.cli.places import home, user_roles
 from maos_sup.cli.says import say_aside

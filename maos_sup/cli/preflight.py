@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from maos_sup.agents.kind import lacks
+from maos_sup.agents.registry import lacks
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
 from state_layout.errors import BadInput

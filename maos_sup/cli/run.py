@@ -10,7 +10,7 @@ from random import SystemRandom
 
 import click
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import edge, options
 from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.steering.answering import answer, open_question, reply_of
 from maos_sup.steering.change import lines_of
 from maos_sup.steering.editing import agent_text, put_agent_text

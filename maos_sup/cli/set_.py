@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.places import tree_of_words
 from maos_sup.cli.says import say

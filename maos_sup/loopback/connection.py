@@ -6,23 +6,22 @@ import contextlib
 import math
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from maos_sup.loopback.dialects.dialect import Answer, Dialect, Event
 from maos_sup.loopback.dialects.paths import MESSAGES, Route, route_of
+from maos_sup.loopback.log import Log
 from maos_sup.loopback.meter import input_tokens
-from maos_sup.loopback.reply import Fault, FaultKind, Reply
+from maos_sup.loopback.reply import Fault, FaultKind, Reply, Script
 from maos_sup.loopback.request import Request
 from state_layout.files import codec
-
-if TYPE_CHECKING:
-    from maos_sup.loopback.server import LoopbackServer
 
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "gpt-5", "gemini-2.5-pro")
 
@@ -31,10 +30,28 @@ class Broken(Exception):
     """A scripted fault took place; the connection is finished."""
 
 
+class Server(Protocol):
+    """What a connection needs of the server that accepted it."""
+
+    api_key: str | None
+    with_bodies: bool
+    script: Script
+    log: Log
+    stopping: threading.Event
+
+    def numbered(
+        self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+    ) -> Request:
+        """`body` as the request it is, counted."""
+
+    def answer(self, request: Request, reply: Reply) -> Answer:
+        """The answer that `reply` is, with a new id and its usage."""
+
+
 class Connection(BaseHTTPRequestHandler):
     """Answers what `dialects.paths` knows, /v1/models, and HEAD of anything."""
 
-    server: LoopbackServer
+    server: Server  # type: ignore[assignment]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1

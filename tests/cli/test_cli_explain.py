@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.explain import Explained, every_key, explain
 from maos_sup.planner.schema import plan_schema, plan_shape
 from state_layout.errors import BadInput

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from living import end_all, run
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.planner.project_look import look_at
 from maos_sup.planner.schema import plan_schema

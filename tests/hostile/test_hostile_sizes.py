@@ -13,7 +13,7 @@ import pytest
 from conftest import FUZZ_SECONDS
 from ordeal import Ordeal, call
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.core.tasks import task_phases
 from maos_sup.planner.plan import load_plan
 from maos_sup.views.status import status_of

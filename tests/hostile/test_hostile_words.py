@@ -16,7 +16,7 @@ from ordeal import Ordeal, call
 from torments import corpus, large, naughty
 
 from maos_sup.agents.control import BadLine, parse
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.plan import load_plan
 from maos_sup.views.files import printable
 from state_layout.errors import BadInput, LayoutError

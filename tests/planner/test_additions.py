@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from wishes import Answers, wish
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.plan import load_plan
 from maos_sup.planner.team import Team, team_text
 from maos_sup.planner.words import plan_from_words

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.plan import load_plan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

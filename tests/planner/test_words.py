@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from wishes import GOOD, Answers, offer, proposal, wish
 
-from maos_sup.agents.kind import kind_shapes
+from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.words import Planned, plan_from_words
 from state_layout.errors import BadInput
 

@@ -23,10 +23,10 @@ from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.permits import essence, permits_of, question_text
 from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
 from maos_sup.agents.bus.verbs import VERBS, BadCall, Call, Result, Scene, Waits
-from maos_sup.agents.kind import find_kind
 from maos_sup.agents.life import Life
 from maos_sup.agents.questions import answer_or_ask
 from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.registry import find_kind
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.journal import Reader

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kind import find_kind
+from maos_sup.agents.registry import find_kind
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kind import Lack
+from maos_sup.agents.registry import Lack
 from state_layout.errors import BadInput
 
 

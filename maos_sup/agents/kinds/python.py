@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from maos_sup.agents.context import Context
-from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.programs import REDACT
 from maos_sup.agents.redacting import redacted, redirected
 from maos_sup.agents.work import Work

@@ -10,7 +10,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from maos_sup.agents.kind import Missing
+from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.claude.starting import find_claude
 from maos_sup.agents.kinds.cli.profile import PROFILES
 from maos_sup.agents.sandbox import landlock

@@ -12,7 +12,7 @@ import time
 from hashlib import sha256
 from typing import Any
 
-from maos_sup.agents.kind import Ended as WorkEnded
+from maos_sup.agents.endings import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
 from maos_sup.agents.kinds.anthropic.conversation import Entry
 from maos_sup.agents.kinds.anthropic.desk import Desk

@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.kind import Lack, Outcome
+from maos_sup.agents.endings import Outcome
 from maos_sup.agents.kinds.anthropic.settings import SETTINGS, Settings
+from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
 

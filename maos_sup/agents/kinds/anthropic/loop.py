@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.kind import Ended, Ending, Outcome
+from maos_sup.agents.endings import Ended, Ending, Outcome
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry, Move, Purpose

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from maos_sup.agents.kind import Missing
+from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.anthropic.events import EndedEarly, Event, Reading
 from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
 

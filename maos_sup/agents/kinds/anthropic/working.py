@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maos_sup.agents.confinement import tell_bounds
-from maos_sup.agents.kind import Outcome
+from maos_sup.agents.endings import Outcome
 from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.desk import Desk, all_variables
 from maos_sup.agents.kinds.anthropic.loop import TalkLoop

@@ -14,14 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.bus.permits import essence, question_text
-from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.claude.servers import SERVER
 from maos_sup.agents.kinds.claude.settings import PREFIX, Settings
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.models.waiting import Waiting
-from maos_sup.agents.questions import ask
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec
@@ -124,10 +123,10 @@ class Gates:
         """Why a person does not allow the call, None if it is allowed. Raises kind.Ended."""
         shown = self._redactor.text(codec.encode(essence(name, input_)).decode())
         text = question_text(self._work.life.agent, name, shown)
-        answer = ask(self._work, text)
+        answer = self._work.ask(text)
         if answer is None:
             with self._waiting.shown("waits for an answer", phase="asking"):
-                while (answer := ask(self._work, text)) is None:
+                while (answer := self._work.ask(text)) is None:
                     self._waiting.look_up()
         if answer.is_yes:
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.confinement import bounds_for, tell_bounds
-from maos_sup.agents.kind import Missing
+from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.claude import gates, prompts
 from maos_sup.agents.kinds.claude.rules import ProjectRules
 from maos_sup.agents.kinds.claude.servers import SERVER, write_mcp_config

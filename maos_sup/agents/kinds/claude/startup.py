@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kind import Outcome
+from maos_sup.agents.endings import Outcome
 from maos_sup.agents.kinds.claude.servers import failures, trouble_of_team
 from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.work import Work

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from maos_sup.agents.kind import SOFT, Ending, Outcome
+from maos_sup.agents.endings import SOFT, Ending, Outcome
 from maos_sup.agents.kinds.claude.accounts import Event
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post

@@ -7,7 +7,7 @@ import random
 import time
 from typing import Any
 
-from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.claude import going_back, servers, starting
 from maos_sup.agents.kinds.claude.accounts import Accounts
 from maos_sup.agents.kinds.claude.gates import Gates

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.kind import Lack, Outcome
+from maos_sup.agents.endings import Outcome
 from maos_sup.agents.kinds.cli.profile import SETTINGS, Profile
+from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maos_sup.agents.kind import SOFT, Ended
+from maos_sup.agents.endings import SOFT, Ended
 from maos_sup.agents.kinds.cli.failures import Failure
 from maos_sup.agents.kinds.cli.output import Fate, Output
 from maos_sup.agents.kinds.cli.profile import Profile

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.kind import Ended, Outcome
+from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.cli import places, prompts
 from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.cli.memory import recall_memory

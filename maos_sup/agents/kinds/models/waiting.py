@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from maos_sup.agents.kind import Ended
+from maos_sup.agents.endings import Ended
 from maos_sup.agents.kinds.models.holds import hold_on
 from maos_sup.agents.work import Work
 from state_layout.ledger import Refusal

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from maos_sup.agents.kind import SOFT
+from maos_sup.agents.endings import SOFT
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
 from maos_sup.agents.redaction import is_secret_name

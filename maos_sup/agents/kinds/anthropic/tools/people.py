@@ -8,7 +8,6 @@ from maos_sup.agents.bus.permits import question_text
 from maos_sup.agents.bus.verbs import ask_human
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, Waits, definition_of
-from maos_sup.agents.questions import ask
 from state_layout.files import codec
 
 
@@ -34,7 +33,7 @@ class AskHuman:
 def refusal(desk: Desk, name: str, call: Call) -> str | None:
     """Why a person does not allow the call, None if it is allowed. Raises Waits while there is no answer."""
     shown = desk.redactor.text(codec.encode(dict(call.input)).decode())
-    answer = ask(desk.work, question_text(desk.work.life.agent, name, shown))
+    answer = desk.work.ask(question_text(desk.work.life.agent, name, shown))
     if answer is None:
         raise Waits
     if answer.is_yes:

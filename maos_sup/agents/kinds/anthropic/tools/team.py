@@ -11,7 +11,7 @@ from typing import Any
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.verbs import VERBS
-from maos_sup.agents.kind import SOFT
+from maos_sup.agents.endings import SOFT
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import (
     Call,
