@@ -217,7 +217,7 @@ def _checkpoints(tree: Tree | None) -> Found:
 
 def _keys(tree: Tree | None) -> Found:
     """The keys as `set` takes them; without a tree as `explain` does."""
-    from maos_sup.agents.kind import find_kind
+    from maos_sup.agents.registry import find_kind
     from state_layout.files import codec
     from state_layout.specs.tables import AGENT, ORCHESTRATION, TASK
 
@@ -241,7 +241,7 @@ def _leaves(shape: Shape, before: str) -> Iterator[tuple[str, str]]:
 
 
 def _explained(tree: Tree | None) -> Found:
-    from maos_sup.agents.kind import kind_shapes
+    from maos_sup.agents.registry import kind_shapes
     from maos_sup.planner.explain import every_key
 
     return [(one.key, one.doc[:_MOST_HELP]) for one in every_key(kind_shapes())]
