@@ -157,6 +157,20 @@ def test_killed_in_mid_stream_half_an_answer_is_none(cast: Cast) -> None:
     assert cast.spent() >= ANSWER_TOKENS
 
 
+def test_stream_that_ends_too_early_is_asked_for_again_and_half_an_answer_is_none(cast: Cast) -> None:
+    broken = say(
+        "Half an answer that never came to its end.",
+        usage=USAGE,
+        pace=Pace(chunk_chars=4),
+        fault=Fault(kind=FaultKind.TRUNCATE, after_chunks=4),
+    )
+    cast.begin(lambda request: say("The whole of it.", usage=USAGE) if cast.answers("truncate") else broken)
+    cast.wait_rest("done")
+    assert cast.orchestra.task("ann")["result"] == "The whole of it."
+    if cast.row.profile != "opencode":  # which shows the broken one as a text of its own
+        assert [turn["text"] for turn in cast.journal("turn") if turn.get("text")] == ["The whole of it."]
+
+
 def steps(cast: Cast) -> Script:
     """A model that has one command run after another, and thinks about the second until the test lets go."""
 

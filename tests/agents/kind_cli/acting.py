@@ -3,7 +3,8 @@
     acting.py codex|gemini|opencode start|resume SESSION|-
 
 Each process takes the next step of `$ACTS` (JSON: a list of lists of lines; past the end the last one again).
-A line is an object that is printed, {"sleep": s}, {"wait": file}, {"touch": file}, {"stderr": text},
+A line is an object that is printed, {"file": path in its own folder, "line": value}: appended there,
+{"sleep": s}, {"wait": file}, {"touch": file}, {"stderr": text},
 {"exit": code} or {"noise": s}: lines that mean nothing, for so long. What each process was told goes to
 `$OUT/told`, its arguments to `$OUT/argv`, its environment to `$OUT/environment`, one JSON text a line.
 """
@@ -47,6 +48,11 @@ def main() -> int:
 def act(line: dict[str, Any]) -> int | None:
     if "sleep" in line:
         time.sleep(line["sleep"])
+    elif "file" in line:
+        path = Path(os.environ["GEMINI_CLI_HOME"]) / line["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(json.dumps(line["line"]) + "\n")
     elif "wait" in line:
         while not (OUT / line["wait"]).exists():
             time.sleep(0.01)

@@ -42,6 +42,31 @@ def test_agent_that_is_killed_after_the_result_asks_nobody_again(
     assert (len(told(one)), spent(one)) == (1, 1010)
 
 
+def test_broken_tries_of_gemini_do_not_stand_before_its_answer(stage: Make, actor: Actor) -> None:
+    """Its stream has the pieces of both tries, its session the second alone."""
+    said = [*lines.text("gemini", "a long a"), *lines.text("gemini", "a long answer\n")]
+    entries = [
+        {"type": "gemini", "content": "before"},
+        {"type": "gemini", "content": "a long answer"},
+        {"$set": {}},
+    ]
+    kept = [{"file": ".gemini/tmp/p/chats/session-1.jsonl", "line": entry} for entry in entries]
+    one = stage({"ann": actor("gemini", [*lines.begin("gemini"), *said, *kept, *lines.end("gemini")])})
+    assert one.run("ann") == 0, one.log()
+    assert one.history("ann").tasks["ann"].result == "a long answer"
+    assert [entry["text"] for entry in journal(one, "turn")] == ["a long answer"]
+
+
+@pytest.mark.parametrize("content", ["another answer", "", "the answer", 7])
+def test_answer_stands_as_it_came_where_the_session_says_nothing_else(
+    stage: Make, actor: Actor, content: object
+) -> None:
+    kept = {"file": ".gemini/tmp/p/chats/session-1.jsonl", "line": {"type": "gemini", "content": content}}
+    one = stage({"ann": actor("gemini", [kept, *whole("gemini")])})
+    assert one.run("ann") == 0, one.log()
+    assert one.history("ann").tasks["ann"].result == "the answer"
+
+
 def test_result_of_a_program_that_then_fails_does_not_count(stage: Make, actor: Actor) -> None:
     one = stage({"ann": actor("codex", [*whole("codex", "half"), {"exit": 7}], whole("codex", "all"))})
     assert one.run("ann") == 1

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from pathlib import Path
 
 from maos_sup.agents.kinds.cli import prompts
 from maos_sup.agents.kinds.cli.memory import Entry
 from maos_sup.agents.kinds.cli.parser import USAGE, Meaning, meanings
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.record import Record
+from maos_sup.agents.kinds.cli.said import without_broken_tries
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
@@ -41,7 +43,17 @@ _FATES = {Fate.FAILED: "failed", Fate.KILLED: "died"}
 class Output:
     """Takes the lines of one process, in order. `marks`: of the messages it was told, until it answers."""
 
-    def __init__(self, profile: Profile, record: Record, spending: Spending, source: Source) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        record: Record,
+        spending: Spending,
+        source: Source,
+        *,
+        home: Path | None = None,
+    ) -> None:
+        """`home` is the program's own folder, if it has one."""
+        self._home = home
         self._profile, self._record, self._spending, self._source = profile, record, spending, source
         self._memory = memory = record.memory
         self._texts: list[str] = []
@@ -170,6 +182,9 @@ class Output:
         return Amount(cost_usd=float(cost), tokens=amount.tokens)
 
     def _result(self, meaning: Meaning) -> None:
+        if self._pieces:
+            self._pieces = without_broken_tries(self._pieces, home=self._home, profile=self._profile)
+            self.last_text = self._pieces
         self._flush()
         self.has_result = True
         self.last_text = meaning.text("text") or self.last_text

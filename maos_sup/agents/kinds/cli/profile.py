@@ -64,6 +64,8 @@ SETTINGS = Shape(
         "args": Field(_argv, "more arguments", default=[]),
         "prompt": Field(Choice(("stdin", "arg", "file")), "how it is told what to do", default="stdin"),
         "parser": Field(ListOf(item=RULE), "which lines of its output mean what; each is a JSON object"),
+        "session_files": Field(Text(least=1), "a pattern of the files of its sessions, in its own folder"),
+        "session_parser": Field(ListOf(item=RULE), "which lines of these are answers", default=[]),
         "usage": Field(
             Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
         ),
@@ -128,6 +130,8 @@ class Profile:
     args: tuple[str, ...] = ()
     prompt: str = "stdin"
     parser: tuple[Mapping[str, Any], ...] = ()
+    session_files: str = ""
+    session_parser: tuple[Mapping[str, Any], ...] = ()
     usage: str = "delta"
     usage_at: str = "answer"
     success: str = "exit"

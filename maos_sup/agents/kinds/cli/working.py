@@ -240,7 +240,7 @@ class Session:
         return outcome
 
     def _output(self, source: Source) -> Output:
-        return Output(self._profile, self._record, self._spending, source)
+        return Output(self._profile, self._record, self._spending, source, home=self._start.home)
 
     def _warn_of_blind_cap(self) -> None:
         """Say once that a cap in USD holds nothing, where nobody knows what the model costs."""
