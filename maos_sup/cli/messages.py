@@ -77,13 +77,13 @@ def newest(tree: Tree, *, limit: int) -> list[dict[str, Any]]:
     return Mailbox(tree, newest=limit).read()
 
 
-def moment_of(text: str, *, now: datetime) -> str:
+def moment_of(text: str, *, now: datetime, name: str = "--since") -> str:
     """`10m`, `2h`, `1d` before `now`, an ISO time, or a printed time of day. Raises BadInput."""
     try:
         then = _moment(text.strip(), now)
     except (ValueError, OverflowError) as cause:
         raise BadInput(
-            f"--since {text!r}: use an age like 10m, 2h, 1d, or a time like 2026-11-21T10:00"
+            f"{name} {text!r}: use an age like 10m, 2h, 1d, or a time like 2026-11-21T10:00"
         ) from cause
     return then.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -18,12 +18,13 @@ STREAMS = ("stdout", "stderr")
 
 
 class OutputLine(NamedTuple):
-    """One line of a program, without its line feed."""
+    """One line of a program, without its line feed. `end`: bytes of the file up to its end."""
 
     agent: str
     attempt: int
     stream: str
     text: str
+    end: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,11 +67,13 @@ class Output:
         path = paths.stdout if stream == "stdout" else paths.stderr
         source = self._sources.setdefault((agent, attempt, stream), _Source(path=path))
         for piece in _new_bytes(source):
+            end = source.offset - len(piece) - len(source.rest)
             *whole, source.rest = (source.rest + piece).split(b"\n")
             for raw in whole:
-                yield OutputLine(agent, attempt, stream, raw.decode("utf-8", "replace"))
+                end += len(raw) + 1
+                yield OutputLine(agent, attempt, stream, raw.decode("utf-8", "replace"), end)
         if to_the_end and source.rest:
-            yield OutputLine(agent, attempt, stream, source.rest.decode("utf-8", "replace"))
+            yield OutputLine(agent, attempt, stream, source.rest.decode("utf-8", "replace"), source.offset)
             source.rest = b""
 
 
