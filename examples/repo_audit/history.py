@@ -83,7 +83,9 @@ def main() -> int:
         control({"result": {"commits": 0, "authors": [], "author_count": 0, "changed_most": []}})
         return 0
     result = read_history(total, max_commits, float(os.environ.get("PACE_S", "0")))
-    summary = f"{result['commits']} commits by {result['author_count']} authors, last on {result['last_day']}"
+    count = result["author_count"]
+    authors = "1 author" if count == 1 else f"{count} authors"
+    summary = f"{result['commits']} commits by {authors}, last on {result['last_day']}"
     print(f"found: {summary}")
     if total == max_commits:
         print(f"found: the history is longer; only the newest {max_commits} commits were read")

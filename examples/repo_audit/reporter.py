@@ -88,8 +88,9 @@ def history_lines(history: Result) -> Iterator[str]:
     if not history.get("commits"):
         yield "No commits."
         return
+    count = history["author_count"]
     yield (
-        f"{history['commits']} commits by {history['author_count']} authors "
+        f"{history['commits']} commits by {count} author{'' if count == 1 else 's'} "
         f"from {history['first_day']} to {history['last_day']}."
     )
     authors = (

@@ -68,7 +68,7 @@ def _of_option(param: click.Parameter) -> str:
     if not isinstance(param, click.Option) or param.is_flag:
         return ""
     first = str(param.metavar or "").partition(" ")[0]
-    names = {"A": "AGENT", "T": "TASK" if "--task" in param.opts else ""}
+    names = {"A": "AGENT", "T": "TASK" if {"--task", "--needs"} & {*param.opts} else ""}
     if "--agent" in param.opts and first == "NAME":
         return "AGENT"
     return names.get(first, first if first in ("AGENT", "TASK", "KEY", "CHECKPOINT") else "")

@@ -61,6 +61,7 @@ SECTIONS: dict[str, Section] = {
         "answer": Entry("answer:command", "Answer a question that an agent asks."),
         "approve": Entry("answer:approve", "Say yes to what an agent asks."),
         "deny": Entry("answer:deny", "Say no to what an agent asks."),
+        "add": Entry("add:commands", "Add an agent or a task, also while it runs."),
         "set": Entry("set_:command", "Set a key of spec/, such as limits.max_agents or agents/bob.want."),
         "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
     },

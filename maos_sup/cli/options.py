@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -84,6 +85,17 @@ def body_of(text: str | None) -> Any:
         raise BadInput(
             f"--body is no JSON: {cause} (column {cause.column}); quote text as '\"text\"'"
         ) from cause
+
+
+def environment_of(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that an agent of `spec` would find. Raises BadInput for one that is not set."""
+    found = dict(os.environ)
+    for inner, outer in spec.get("env_from", {}).items():
+        if outer not in os.environ:
+            raise BadInput(f"'env_from' asks for the variable {outer}, which is not set; set it first")
+        found[inner] = os.environ[outer]
+    found.update(spec.get("env", {}))
+    return found
 
 
 directory: Decorator = click.argument("directory", metavar="DIR|ID")

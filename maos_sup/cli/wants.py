@@ -41,7 +41,7 @@ def start(directory: str | None, agent: str | None, task: str | None) -> None:
     """Let an orchestration, one agent or one task run (again); starts a supervisor where none lives."""
     tree = tree_or_default(directory)
     say(_set(tree, Want.RUN, agent=agent, task=task))
-    _supervised(tree)
+    supervised(tree)
 
 
 @click.command("stop")
@@ -76,7 +76,7 @@ def retry(directory: str | None, agent: str | None, task: str | None) -> None:
         say("nothing has failed; name a task with --task to run it again")
         return
     say(lines_of(run_again(tree, chosen)))
-    _supervised(tree)
+    supervised(tree)
 
 
 @click.command("skip")
@@ -86,7 +86,7 @@ def skip(directory: str | None, task: str) -> None:
     """Treat a task as if it were done: what needs it may begin."""
     tree = tree_or_default(directory)
     say(lines_of(want_of_tasks(tree, [known_task(tree, task)], Want.SKIP)))
-    _supervised(tree)
+    supervised(tree)
 
 
 def _set(tree: Tree, want: Want, *, agent: str | None, task: str | None) -> str:
@@ -99,7 +99,7 @@ def _set(tree: Tree, want: Want, *, agent: str | None, task: str | None) -> str:
     return str(want_of_all(tree, want))
 
 
-def _supervised(tree: Tree) -> None:
+def supervised(tree: Tree) -> None:
     """See to it that somebody acts on the edit; in one line what was done."""
     told = see_to_it(tree)
     if told is not None:

@@ -8,11 +8,13 @@ from typing import Any
 
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import known_agent, known_task, prompt
+from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.paths import Tree
-from state_layout.shapes.shape import Shape
+from state_layout.shapes.shape import Effect, Shape
 from state_layout.specs import edit_spec, unknown_keys
+from state_layout.specs.tables import AGENT
 
 Kinds = Mapping[str, Shape]  # the settings of each kind, by its name
 _ABSENT = object()
@@ -31,8 +33,29 @@ def set_key(tree: Tree, key: str, value: str | None, *, kinds: Kinds) -> Change:
     prompt(tree)
     shown = "removed" if after is _ABSENT else _text(after)
     subject = f"{tree.shown(path)}: {'.'.join(keys)}"
-    text = f"{subject} is {shown} (was {_text(before)})"
+    text = f"{subject} is {shown} (was {_text(before)}){_later(tree, path, keys, kinds=kinds)}"
     return Change(subject=subject, text=text, before=_or_none(before), after=_or_none(after))
+
+
+def as_value(text: str) -> Any:
+    """`text` as JSON if it is some, else as it is."""
+    try:
+        return codec.decode(text)
+    except codec.NotJson:
+        return text
+
+
+def _later(tree: Tree, path: Path, keys: list[str], *, kinds: Kinds) -> str:
+    """When the change is in force, where an attempt under way keeps the old value; else nothing."""
+    if path.parent != tree.agent_specs:
+        return ""
+    status = next((one for one in status_of(tree)["agents"] if one["name"] == path.stem), None)
+    if status is None or status["pid"] is None:
+        return ""
+    known = AGENT.fields.get(keys[0]) or kinds.get(str(status["kind"]), AGENT).fields.get(keys[0])
+    if known is not None and (known.effect or Effect.NEXT_TASK) is not Effect.NEXT_TASK:
+        return ""
+    return "; takes effect with its next attempt or task: what it does now keeps the old value"
 
 
 def _set_decoded(

@@ -81,7 +81,9 @@ def _check_counts(scene: Scene, *, added: Mapping[Path, object]) -> None:
     tasks, agents = _spawned(tree.task_specs), _spawned(tree.agent_specs)
     own = tasks.count(scene.agent)
     if own >= scene.max_spawned:
-        raise BadCall(f"you have added {own} tasks, the most that 'max_spawned' allows")
+        raise BadCall(
+            f"you have added {own} task{'' if own == 1 else 's'}, the most that 'max_spawned' allows"
+        )
     limits = read_specs(tree).specs.orchestration.limits
     new_agents = sum(path.parent == tree.agent_specs for path in added)
     for what, there, new, most in (
