@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bus.verbs import BadCall, Call, Result, Scene
+from maos_sup.agents.registry import find_kind
 from state_layout.files import codec
 from state_layout.host.triggers import pull
 from state_layout.paths import checked_name
@@ -22,7 +23,7 @@ MAX_SPAWNED = 10
 SPAWNED_BY = "spawned_by"
 _WITHOUT_MODEL = ("command", "python")
 _INHERITED = (
-    *("kind", "model", "base_url", "price", "sandbox", "max_tokens", "max_turns", "limits", "cwd"),
+    *("model", "base_url", "price", "sandbox", "max_tokens", "max_turns"),
     *("tools", "allowed_tools", "approve", "team", "budget"),  # or it had the new one do what it may not
 )
 
@@ -70,9 +71,11 @@ def _new_agent(scene: Scene, call: Call) -> dict[str, Any]:
     own = scene.spec
     if own.kind in _WITHOUT_MODEL:
         raise BadCall(f"a role makes no agent of kind {own.kind!r}; give 'agent', one that is there")
-    inherited = {key: own.settings[key] for key in _INHERITED if key in own.settings}
+    names = {*_INHERITED, *getattr(find_kind(own.kind), "inherited", ())}
+    inherited = {key: value for key, value in own.settings.items() if key in names}
     spec: dict[str, Any] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
-    return spec | {SPAWNED_BY: own.name} | ({"cwd": own.cwd} if own.cwd else {})
+    common = {"cwd": own.cwd, "limits": own.limits, "env": own.env, "env_from": own.env_from}
+    return spec | {SPAWNED_BY: own.name} | {key: value for key, value in common.items() if value}
 
 
 def _check_counts(scene: Scene, *, added: Mapping[Path, object]) -> None:

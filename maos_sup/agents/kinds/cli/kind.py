@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
@@ -20,6 +20,7 @@ class CliKind:
     """A command line of others that writes JSON lines, working on tasks."""
 
     settings: ClassVar[Shape] = SETTINGS
+    inherited: ClassVar[Collection[str]] = tuple(SETTINGS.fields)  # by agents that one of this kind adds
 
     @staticmethod
     def permits(spec: AgentSpec) -> Permits:
