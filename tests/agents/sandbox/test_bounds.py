@@ -192,6 +192,27 @@ def test_git_works_wherever_the_project_lies(
 
 
 @needs_git
+@pytest.mark.parametrize("kind", KINDS)
+def test_git_that_configures_its_repository_fails_and_what_docs_say_instead_works(
+    tmp_path: Path, repositories: Path, kind: str
+) -> None:
+    if kind == "alone" or not can_part():
+        pytest.skip("without mount namespaces the configuration may be written")
+    project, up = repositories / "main", tmp_path / "up.git"
+    git(tmp_path, "init", "-q", "--bare", str(up))
+    before = (project / ".git/config").read_bytes()
+    line = f"""
+    for what in 'config user.name x' 'remote add up {up}' 'branch b' 'push -qu {up} b' 'push -q {up} b:c'
+    do git $what >/dev/null 2>&1; echo "$what=$?"; done; git config user.name
+    """
+    named = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "Ann"}
+    told = run(kind, bounds(tree_at(tmp_path / "t"), project, up), project, line, **named).splitlines()
+    assert [text.rpartition("=")[2] for text in told] == ["4", "128", "0", "0", "0", "Ann"]
+    assert (project / ".git/config").read_bytes() == before
+    git(up, "rev-parse", "b", "c")
+
+
+@needs_git
 def test_a_git_file_that_names_another_repository_opens_nothing(tmp_path: Path, repositories: Path) -> None:
     project = tmp_path / "p"
     project.mkdir()
