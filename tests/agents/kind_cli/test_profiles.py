@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from stage import wait_for
 
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
+
+GEMINI_401 = {
+    "type": "result",
+    "status": "error",
+    "error": {"message": '[API Error: {"error":{"code":401,"message":"no","status":"UNAUTHENTICATED"}}]'},
+}
 
 # -- ends
 
@@ -80,6 +87,7 @@ def test_result_of_a_program_that_then_fails_does_not_count(stage: Make, actor: 
         ("gemini", [{"stderr": "not trusted"}, {"exit": 55}]),
         ("gemini", [{"stderr": "Invalid auth method selected."}, {"exit": 41}]),
         ("gemini", [{"stderr": "API key not valid"}, {"exit": 144}]),
+        ("gemini", [GEMINI_401, {"sleep": 600}]),  # it may stay after that: no exit code tells the status
         ("codex", [{"type": "turn.failed", "error": {"message": "unexpected status 401 Unauthorized"}}]),
         ("codex", [{"type": "turn.failed", "error": {"message": "Quota exceeded. Check your plan"}}]),
         (
@@ -91,7 +99,7 @@ def test_result_of_a_program_that_then_fails_does_not_count(stage: Make, actor: 
 def test_what_will_never_work_fails_the_task_at_once(
     stage: Make, actor: Actor, profile: str, act: list[dict[str, Any]]
 ) -> None:
-    one = stage({"ann": actor(profile, [*act, {"exit": 1}])})
+    one = stage({"ann": actor(profile, [*act, {"exit": 1}], linger_s=0.3)})
     one.run("ann")
     assert one.history("ann").tasks["ann"].phase is TaskPhase.FAILED
     assert (len(told(one)), spent(one)) == (1, 0)
@@ -119,6 +127,25 @@ def test_limits_are_waited_out_and_shared(
     life = one.live("bob")
     wait_for(lambda: one.status("bob").get("phase") == "paused", "a wait")
     assert life.is_running() and len(told(one)) == 2
+
+
+def test_what_it_leaves_out_and_says_on_stderr_only_is_a_warning_once(stage: Make, actor: Actor) -> None:
+    said = "Security Warning: Skipping system settings file"
+    act = [{"stderr": f"{said} A"}, {"stderr": f"{said} A"}, {"stderr": "Ripgrep is not there"}]
+    one = stage({"ann": actor("gemini", [*act, *whole("gemini")])})
+    assert one.run("ann") == 0, one.log()
+    assert [entry["text"] for entry in journal(one, "warning") if said in entry["text"]] == [
+        f"{Path(sys.executable).name} says: {said} A"
+    ]
+    assert "Ripgrep" not in str(journal(one, "warning"))
+
+
+@pytest.mark.parametrize("wrong", [{"failures": [{"text": "(", "is": "final"}]}, {"warnings": ["("]}])
+def test_pattern_that_is_none_is_a_clear_error(stage: Make, actor: Actor, wrong: dict[str, Any]) -> None:
+    one = stage({"ann": actor("gemini", whole("gemini"), **wrong)})
+    one.run("ann")
+    error = str(one.history("ann").tasks["ann"].error)
+    assert f"'{next(iter(wrong))}' has the pattern '('" in error and "missing )" in error
 
 
 # -- calls

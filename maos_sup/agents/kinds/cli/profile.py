@@ -6,6 +6,7 @@ output mean what. `profiles/` has those for codex, gemini and opencode; any key 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,9 @@ SETTINGS = Shape(
         "home_env": Field(
             Text(), "a variable that names its own folder, which is put into session/; empty: its usual one"
         ),
+        "home_off_tmp": Field(
+            Flag(), "its own folder may not lie below TMPDIR: it is given another one there", default=False
+        ),
         "bound_to": Field(
             ListOf(item=Choice(PLACES), wish='a list like ["folder"]'),
             "what may not move, or a session cannot be resumed",
@@ -89,6 +93,9 @@ SETTINGS = Shape(
             _argv, "files of its own folder that are removed before it runs where that has moved", default=[]
         ),
         "failures": Field(ListOf(item=FAILURE), "what failures mean; each is a JSON object", default=[]),
+        "warnings": Field(
+            _argv, "patterns: lines of stderr that begin so are warnings to people", default=[]
+        ),
         "provider": Field(Text(least=1), "the host whose limits it shares with others"),
         "provider_env": Field(_argv, "variables that may name another one by its URL", default=[]),
         "team": Field(Flag(), "with the team's tools, where it can have them", default=True),
@@ -138,6 +145,7 @@ class Profile:
     bound_to: tuple[str, ...] = ()
     moved_drop: tuple[str, ...] = ()
     failures: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
     provider: str | None = None
     provider_env: tuple[str, ...] = ()
     team: bool = True
@@ -148,6 +156,7 @@ class Profile:
     team_settings: Mapping[str, Any] | None = None
     linger_s: float = 5.0
     home_env: str = ""
+    home_off_tmp: bool = False
     max_turns: int = 200
     price: Mapping[str, float] | None = None
     sandbox: str = "none"
@@ -174,6 +183,7 @@ class Profile:
             raise BadInput(
                 f"agent {agent}: 'success' is {known['success']!r}, but no rule of 'parser' is a result"
             )
+        _check_patterns(known, agent=agent)
         return cls(**known)
 
     def argv(
@@ -201,6 +211,11 @@ class Profile:
         return any(rule["is"] == "usage" for rule in self.parser)
 
     @property
+    def tells_calls(self) -> bool:
+        """Whether it says that a call begins, not only how it ended."""
+        return any(rule["is"] == "tool_call" for rule in self.parser)
+
+    @property
     def names_session(self) -> bool:
         """Whether we choose the name of a session."""
         return any("{session}" in part for part in self.start_argv)
@@ -214,6 +229,17 @@ class Profile:
 def read_profile(name: str) -> dict[str, Any]:
     """A ready-made profile."""
     return codec.decode_object((_FOLDER / f"{name}.json").read_bytes())
+
+
+def _check_patterns(known: Mapping[str, Any], *, agent: str) -> None:
+    """Raise BadInput for a pattern that is none."""
+    told = [("failures", rule["text"]) for rule in known.get("failures", ()) if "text" in rule]
+    for key, pattern in [*told, *(("warnings", text) for text in known.get("warnings", ()))]:
+        try:
+            re.compile(pattern)
+        except re.error as cause:
+            text = f"agent {agent}: '{key}' has the pattern {pattern!r}, which Python's `re` refuses: {cause}"
+            raise BadInput(text) from cause
 
 
 def _filled(part: str, names: Mapping[str, str]) -> str:

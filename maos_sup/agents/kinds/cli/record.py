@@ -92,8 +92,8 @@ class Record:
         self._life.warn(text)
 
     def warn_once(self, text: str) -> None:
-        """As `warn`, unless this life said the same before. Raises StorageError."""
-        self._life.warn_once(text)
+        """The same, unless this life said it before; secrets in it are left out. Raises StorageError."""
+        self._life.warn_once(self._redactor.text(text))
 
     def show(self, text: str) -> None:
         """Put text into the agent's output, so that no keyword in it is heard a second time."""

@@ -36,6 +36,8 @@ class Start:
             self.home = work.life.paths.session / "home"
             atomic.make_folder(self.home)
             self.environment[profile.home_env] = str(self.home)
+            if profile.home_off_tmp:
+                self._keep_off_tmp(self.home)
         self._has_settings = bool(profile.team and profile.team_settings) and self._settled()
 
     @property
@@ -74,6 +76,14 @@ class Start:
         if sandbox.kind != NONE:
             tell_bounds(self._work, bounds, confined=sandbox.kind)
         return sandbox
+
+    def _keep_off_tmp(self, home: Path) -> None:
+        """Where `home` lies in the folder for temporary files, name another one. Raises StorageError."""
+        usual = Path(self.environment.get("TMPDIR") or "/tmp")
+        if home.resolve().is_relative_to(usual.resolve()):
+            own = home.parent / "tmp"
+            atomic.make_folder(own)
+            self.environment["TMPDIR"] = str(own)
 
     def _arguments(self) -> list[str]:
         """Those that give it the team's tools."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from maos_sup.agents.endings import SOFT, Ended
+from maos_sup.agents.kinds.cli.complaints import Complaints
 from maos_sup.agents.kinds.cli.failures import Failure
 from maos_sup.agents.kinds.cli.output import Fate, Output
 from maos_sup.agents.kinds.cli.profile import Profile
@@ -39,6 +41,12 @@ class Watch:
         self._work, self._profile, self._spending = scene.work, scene.profile, scene.spending
         self._memory = scene.record.memory
         self.output = output
+        self._complaints = Complaints(
+            scene.record,
+            scene.work.life.files.stderr,
+            scene.profile.warnings,
+            program=Path(scene.profile.start_argv[0]).name,
+        )
         self.is_cut_short = False
         self._is_ended_by_us = False
         self._error: str | None = None
@@ -57,6 +65,7 @@ class Watch:
             running.close()
             self.output.look(is_final=True)
             self.output.finish(self.fate)
+            self._complaints.look()
 
     @property
     def fate(self) -> Fate:
@@ -94,6 +103,7 @@ class Watch:
             if self.output.look():
                 poll_s, moved_s = POLL_S, time.monotonic()
                 self._work.life.beats.progress(self._profile.stall_s)
+                self._complaints.look()
             if self._memory.turns > turns and not self.output.is_over:
                 self._look_at_money(running)
             self._look_at_wants(running)
