@@ -83,6 +83,7 @@ def test_session_that_hangs_on_its_folder_begins_anew_with_what_is_on_record(
     assert argv[1][1] == "start" and (argv[0][2] != argv[1][2] or profile == "opencode")
     for words in ("Do ann", "I made a plan.", "make it", "it is made", "could not go on"):
         assert words in told(one)[1]
+    assert ("may be missing" in told(one)[1]) == (profile == "opencode")  # it tells calls when they end
     assert "a new session begins" in warnings(one)
 
 

@@ -17,33 +17,41 @@ _HEAD = (
     "oldest first: your answers, what you ran, and what came of it. It was done: do not do it again, go on."
 )
 
+_LOST = "The session in which you worked on this task could not go on here, and nothing of it is on record."
+_MISSING = (
+    "A call that was under way when it ended may be missing: look whether its work is done already before "
+    "you do it again."
+)
 
-def recall_story(tree: Tree, agent: str, task: TaskSpec) -> str:
+
+def recall_story(tree: Tree, agent: str, task: TaskSpec, *, misses_calls: bool = False) -> str:
     """The answers, calls and results of this run, the newest of them; empty if there are none.
 
+    `misses_calls`: the program tells a call when it ends, so one that was interrupted is on no record.
     Raises Damaged, StorageError.
     """
     entries = (line.fields() for line in all_lines(tree, agent))
     own = (entry for entry in entries if (entry.get("task"), entry.get("run", 1)) == (task.id, task.run))
-    return story(own)
+    return story(own, misses_calls=misses_calls)
 
 
-def story(entries: Iterable[dict[str, Any]]) -> str:
+def story(entries: Iterable[dict[str, Any]], *, misses_calls: bool) -> str:
     """The same from journal entries of a run. Pure."""
     parts: list[str] = []
     for entry in entries:
         part = _part(entry)
         if part:
             parts.append(part)
+    more = [_MISSING] if misses_calls else []
     if not parts:
-        return ""
+        return " ".join([_LOST, *more]) if more else ""
     kept: list[str] = []
     for part in reversed(parts):
         if sum(map(len, kept)) + len(part) > _MOST_CHARS:
             kept.append(f"[... {len(parts) - len(kept)} older ones left out ...]")
             break
         kept.append(part)
-    return "\n\n".join([_HEAD, "<record>", *reversed(kept), "</record>"])
+    return "\n\n".join([" ".join([_HEAD, *more]), "<record>", *reversed(kept), "</record>"])
 
 
 def _part(entry: dict[str, Any]) -> str:

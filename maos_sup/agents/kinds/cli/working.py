@@ -133,7 +133,8 @@ class Session:
             parts += [role] if role else []
             parts += [first_prompt(self._work, sandbox=self._profile.sandbox), self._start.team]
         if memory.sessions_lost and not self._can_resume():
-            story = recall_story(self._work.life.tree, self._work.life.agent, self._work.task)
+            tree, agent, misses = self._work.life.tree, self._work.life.agent, not self._profile.tells_calls
+            story = recall_story(tree, agent, self._work.task, misses_calls=misses)
             parts += [story] if story else []
         elif memory.interrupted or (memory.session and not self._is_continued and not memory.result):
             parts.append(prompts.going_on(memory.interrupted.values(), []))
