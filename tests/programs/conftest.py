@@ -16,14 +16,18 @@ from real_rows import ROWS
 
 
 @pytest.fixture
-def at_home() -> Iterator[Orchestra]:
+def at_home(request: pytest.FixtureRequest) -> Iterator[Orchestra]:
     """An orchestration as people have it: not in the folder for temporary files.
 
-    There codex refuses a home, and gemini settings, as others may write beside them.
+    There codex refuses a home, and gemini settings, as others may write beside them; who wants that is marked
+    with `open_folder`.
     """
     cache = Path.home() / ".cache" / "maos-sup-tests"
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(dir=cache))
+    is_open = request.node.get_closest_marker("open_folder") is not None
+    folder = Path(tempfile.mkdtemp(dir=None if is_open else cache))
+    if is_open:
+        folder.chmod(0o777)
     made = Orchestra(folder)
     try:
         yield made
@@ -33,17 +37,20 @@ def at_home() -> Iterator[Orchestra]:
 
 
 ALL_VARIABLE = "MAOS_SUP_PROGRAMS"
-IN_SHORT = {  # by program: the cells of the matrix that each run tries; None: all
-    "codex": None,
-    "gemini": {"task_with_a_call", "goes_on_in_place", "says_the_version"},
-    "opencode": {"task_with_a_call", "goes_on_in_place", "says_the_version"},
+SHORTEST = {"task_with_a_call", "its_own_session["}  # a call, a message, the team, money; kill -9
+NOT_IN_SHORT = {  # by program: the cells that each run leaves out, for their starts; all is in the long form
+    "codex": {"tree_alone"},
 }
 
 
 def is_tried(profile: str, test: str) -> bool:
     """Whether this run tries the cell: slow starters have few in the short form, all with the variable."""
-    wanted = IN_SHORT[profile]
-    return wanted is None or os.environ.get(ALL_VARIABLE) == "all" or any(part in test for part in wanted)
+    if os.environ.get(ALL_VARIABLE) == "all":
+        return True
+    left_out = NOT_IN_SHORT.get(profile)
+    if left_out is not None:
+        return not any(part in test for part in left_out)
+    return any(part in test for part in SHORTEST)
 
 
 @pytest.fixture(params=list(ROWS))

@@ -44,12 +44,12 @@ class Cast:
             "PATH": f"{Path(path).parent}:{orchestra.environment['PATH']}",
         }
 
-    def begin(self, script: Script, **more: Any) -> None:
+    def begin(self, script: Script, *, task: str = "Do the steps.", **more: Any) -> None:
         """Start the orchestration, detached; `more` are keys of the agent."""
         self.script = script
         named = {"profile": self.row.profile} if self.row.profile else {}
         agent = {"kind": self.row.kind, **named, **self.row.agent(self.server.url), **more}
-        self.orchestra.start({"ann": {**agent, "task": "Do the steps."}}, project=str(self.project))
+        self.orchestra.start({"ann": {**agent, "task": task}}, project=str(self.project))
 
     def _answer(self, request: Request) -> Reply:
         if not request.tool_names and self.row.kind == "cli":

@@ -30,6 +30,8 @@ class Row:
     command_key: str
     shell_more: Mapping[str, Any]
     kind: str = "cli"
+    is_bound: bool = True  # a session goes on only where the folder it works in stays
+    tells_exit: bool = True  # it says whether a command failed that printed something
     tells_begun: bool = True  # it says that a call begins; else one under way is known to its session only
 
     def shell(self, command: str, **more: Any) -> Reply:
@@ -103,6 +105,7 @@ ROWS = {
     "codex": Row(
         profile="codex",
         program="codex",
+        is_bound=False,
         agent=_codex_agent,
         environment=_codex_environment,
         shell_tool="exec_command",
@@ -115,6 +118,7 @@ ROWS = {
         agent=_gemini_agent,
         environment=_gemini_environment,
         shell_tool="run_shell_command",
+        tells_exit=False,
         command_key="command",
         shell_more={"description": "a step"},
     ),

@@ -67,16 +67,14 @@ def once(cast: Cast, command: str) -> Script:
     """A model that has `command` run once, whether the session went on or another one is told of it."""
 
     def script(request: Request) -> Reply:
-        is_known = "only-once" in request.all_text or request.turn > 0
+        is_known = any(part in request.all_text for part in ("only-once", "may be missing")) or request.turn
         return say("All done.", usage=USAGE) if is_known else cast.row.shell(command)
 
     return script
 
 
 def test_killed_in_mid_tool_it_goes_on_in_place_in_a_copy_and_where_it_was_moved(cast: Cast) -> None:
-    cast.begin(once(cast, f"echo only-once >> ran; {HELD}"))
-    cast.wait(cast.ran, "the command")
-    cast.kill_all()
+    killed_in_mid_tool(cast)
     copy, moved = place_beside(cast, "copy"), place_beside(cast, "moved")
     project = copy.folder / "project"
     shutil.copytree(cast.project, project)
@@ -91,6 +89,25 @@ def test_killed_in_mid_tool_it_goes_on_in_place_in_a_copy_and_where_it_was_moved
     goes_on(cast, moved, moved.folder / "project")
 
 
+def test_tree_alone_is_moved_and_its_own_session_goes_on(cast: Cast) -> None:
+    killed_in_mid_tool(cast)
+    moved = place_beside(cast, "moved")
+    cast.orchestra.root.rename(moved.root)
+    goes_on(cast, moved, cast.project)
+    assert cast.ran() == ["only-once"]
+
+
+def killed_in_mid_tool(cast: Cast) -> None:
+    """Kill all while a command runs, and while that is known to whom it can be known."""
+
+    def is_known() -> bool:
+        return bool(cast.ran() and (cast.journal("tool_call") or not cast.row.tells_begun))
+
+    cast.begin(once(cast, f"echo only-once >> ran; {HELD}"))
+    cast.wait(is_known, "the command")
+    cast.kill_all()
+
+
 def place_beside(cast: Cast, name: str) -> Orchestra:
     """Another place for the tree."""
     folder = cast.orchestra.folder / name
@@ -103,16 +120,26 @@ def place_beside(cast: Cast, name: str) -> Orchestra:
 def goes_on(cast: Cast, one: Orchestra, project: Path) -> None:
     """Resume the tree of `one`: it comes to its end, runs nothing twice, and knew what was interrupted.
 
-    But for a session that begins anew where the program had not told that the call began: nobody knows of it.
+    Or, where the program had not told that the call began and its session begins anew, that there may be one.
     """
     answers = len(cast.answers())
+    before = session_of(cast, one)
     one.cli("resume", str(one.root), "--project", str(project), "--detach", expect=0)
     cast.wait_rest("done", orchestra=one)
     assert one.task("ann")["result"] == "All done."
-    if cast.row.tells_begun:
-        assert (project / "ran").read_text().split() == ["only-once"]
-        assert "interrupted" in cast.last_text()
-        assert len(cast.answers()) == answers + 1, cast.told(one)
+    has_moved = project != cast.project
+    told = [entry["text"] for entry in cast.journal("warning", orchestra=one)]
+    begins_anew = [text for text in told if "a new session begins" in text and "has moved" in text]
+    assert bool(begins_anew) == (session_of(cast, one) != before) == (cast.row.is_bound and has_moved)
+    assert (project / "ran").read_text().split() == ["only-once"]
+    is_unknown = begins_anew and not cast.row.tells_begun
+    assert ("may be missing" if is_unknown else "interrupted") in cast.last_text()
+    assert len(cast.answers()) == answers + 1, cast.told(one)
+
+
+def session_of(cast: Cast, one: Orchestra | None = None) -> str:
+    """The session that the agent works in, as its program calls it."""
+    return str(cast.journal("session", orchestra=one)[-1]["session"])
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -122,9 +149,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 def test_killed_in_mid_tool_it_goes_on_in_its_own_session(cast: Cast) -> None:
-    cast.begin(once(cast, f"echo only-once >> ran; {HELD}"))
-    cast.wait(cast.ran, "the command")
-    cast.kill_all()
+    killed_in_mid_tool(cast)
     cast.orchestra.resume()
     cast.wait_rest("done")
     assert cast.ran() == ["only-once"]
