@@ -6,6 +6,7 @@ import click
 
 from maos_sup.cli import options
 from maos_sup.cli.follow import Manner, follow
+from maos_sup.cli.heads import remembered
 from maos_sup.cli.places import tree_or_default
 
 
@@ -17,4 +18,6 @@ def command(directory: str | None, *, is_plain: bool) -> int:
 
     In a terminal: a screen with keys (? shows them). Elsewhere, and with --plain: a line for each event.
     """
-    return follow(tree_or_default(directory), Manner(pauses=False, is_plain=is_plain))
+    tree = tree_or_default(directory)
+    with remembered(tree):
+        return follow(tree, Manner(pauses=False, is_plain=is_plain))

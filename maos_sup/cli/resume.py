@@ -10,6 +10,7 @@ import click
 from maos_sup.agents.lacking import lacks_here
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
+from maos_sup.cli.heads import remembered
 from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.steering.adding import add_task
@@ -55,6 +56,7 @@ def command(
     tree = tree_or_default(directory)
     if agent is not None and text is None:
         raise BadInput("--agent says who gets the new task; give --task TEXT as well")
+    click.get_current_context().with_resource(remembered(tree))
     point_at_project(tree, project)
     tell = say_aside if as_json else say
     if text is not None:

@@ -140,6 +140,7 @@ def copy_as_it_is(source: Path, target: Path) -> None:
 def test_living_team_goes_back_whoever_is_killed_and_finishes_exactly_once(orchestra: Orchestra) -> None:
     begin(orchestra)
     orchestra.cli("checkpoint", str(orchestra.root), "--name", "here", expect=0)
+    orchestra.cli("resume", str(orchestra.root), "--detach", expect=0)
     done = steps_done(orchestra.root)
     wait_for(lambda: steps_done(orchestra.root) > done + 40, "work goes on")
     random = Random(7)
@@ -155,8 +156,11 @@ def test_living_team_goes_back_whoever_is_killed_and_finishes_exactly_once(orche
         running.wait()
     orchestra.cli("rollback", str(orchestra.root), "here", "--yes", expect=0)
     assert problems(orchestra.root) == []
-    orchestra.resume()
+    told = orchestra.cli("resume", str(orchestra.root), "--detach", expect=0).stderr
+    assert "since you looked" in told and "(rollback)" in told
     wait_until_done(orchestra, orchestra.root)
+    told = orchestra.cli("attach", str(orchestra.root), expect=0).stderr
+    assert "all that was there is there still" in told
     assert_exactly_once(orchestra.root)
     orchestra.cli("check", str(orchestra.root), expect=0)
 
