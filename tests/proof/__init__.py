@@ -15,6 +15,6 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-for _folder in (TESTS, TESTS / "state_layout", TESTS / "agents"):
+for _folder in (TESTS, TESTS / "state_layout", TESTS / "agents", TESTS / "cuts"):
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))

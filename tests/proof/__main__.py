@@ -2,6 +2,7 @@
 
 --states N    how many states to try (10,000)       --seed N        another choice of them
 --no-bugs     plant none                            --state ID      build one state again and show it
+--only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .jobs import in_parallel
 from .mutations import BUGS
 from .prove import (
     ORCHESTRATION,
+    REWINDS,
     RIVALS,
     SCRIPT,
     Catch,
@@ -26,12 +28,14 @@ from .prove import (
     catch,
     prove_one,
     prove_orchestration,
+    prove_rewinds,
     prove_rivals,
     prove_script,
 )
 from .states import State
 
 STATES, STATES_A_SCRIPT = 8_000, 200
+REWINDINGS, STATES_OF_REWINDS = 5, 80
 ORCHESTRATIONS, STATES_AN_ORCHESTRATION, RESUMES = 8, 250, 4
 
 
@@ -49,8 +53,14 @@ def main() -> int:
         for seed in range(wanted.seed, wanted.seed + wanted.orchestrations)
     ]
     jobs += [(RIVALS, partial(prove_rivals, wanted.seed))]
+    jobs += [
+        (f"{REWINDS}-{seed}", partial(prove_rewinds, seed, STATES_OF_REWINDS))
+        for seed in range(wanted.seed, wanted.seed + REWINDINGS)
+    ]
+    jobs = [(name, job) for name, job in jobs if name.startswith(wanted.only)]
     if wanted.bugs:
-        jobs += [(f"bug {name}", partial(catch, name, wanted.seed)) for name in BUGS]
+        bugs = [name for name, bug in BUGS.items() if bug.run.startswith(wanted.only)]
+        jobs += [(f"bug {name}", partial(catch, name, wanted.seed)) for name in bugs]
     outcomes: dict[str, Outcome] = {}
     catches: list[Catch] = []
     failed: list[str] = []
@@ -109,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--orchestrations", type=int, default=ORCHESTRATIONS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", default="")
+    parser.add_argument("--only", default="", choices=["", SCRIPT, ORCHESTRATION, RIVALS, REWINDS])
     parser.add_argument("--no-bugs", dest="bugs", action="store_false")
     return parser.parse_args()
 

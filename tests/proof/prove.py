@@ -15,17 +15,21 @@ from itertools import chain
 from pathlib import Path
 from random import Random
 
+from state_layout.host.identity import own_handle
+from state_layout.paths import Tree
+
 from . import TESTS
+from .cut import cut, lay_out
 from .history import History, NotRecorded
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import orchestration, rivals, script
+from .runs import orchestration, rewinds, rivals, script
 from .runs.resumption import ONCE
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
-SCRIPT, ORCHESTRATION, MODEL, RIVALS = "script", "orchestration", "model", "rivals"
+SCRIPT, ORCHESTRATION, MODEL, RIVALS, REWINDS = "script", "orchestration", "model", "rivals", "rewinds"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
@@ -76,6 +80,46 @@ def prove_orchestration(seed: int, states: int, resumes: int) -> Outcome:
         return _kept(outcome, name, truth)
 
 
+def prove_rewinds(seed: int, states: int, *, stop: bool = False) -> Outcome:
+    """Record teams that are taken back and forward; try `states` of what a cut in the middle may leave."""
+    with memory_folder() as folder:
+        name = f"{REWINDS}-{seed}"
+        truth = Truth.of(record(folder, name, seed))
+        chosen = _in_rewinds(name, truth, states, Random(seed))
+        outcome = try_rewinds(truth, chosen, folder / "states", stop=stop)
+        return _kept(outcome, name, truth)
+
+
+def try_rewinds(
+    truth: Truth, states: Sequence[State] | Iterator[State], folder: Path, *, stop: bool = False
+) -> Outcome:
+    """Try `states`, each in the middle of a rewind or just after it."""
+    outcome, deeds = Outcome(cuts=len(truth.history.cuts())), rewinds.deeds(truth.history)
+    folder.mkdir()
+    for state in states:
+        deed = next(deed for deed in reversed(deeds) if deed.begun < state.at)
+        chance = Random(f"{state.at}:{state.seed}")
+        image = cut(truth.history, state.at, chance)
+        lay_out(image, folder / "tree", boot=own_handle(0).boot_id)
+        outcome.states += 1
+        for promise, text in rewinds.hold(Tree(folder / "tree"), truth.history, deed, state.at, chance):
+            outcome.violations.append(Violation(state, promise, text, image.told))
+        shutil.rmtree(folder / "tree", ignore_errors=True)
+        if stop and outcome.violations:
+            break
+    return outcome
+
+
+def _in_rewinds(name: str, truth: Truth, count: int, chance: Random) -> Iterator[State]:
+    """Places between the beginning of a rewind and its acknowledgement, and just after that."""
+    deeds, cuts = rewinds.deeds(truth.history), truth.history.cuts()
+    for _ in range(count):
+        deed = chance.choice(deeds)
+        places = [at for at in cuts if deed.begun < at <= deed.done]
+        at = deed.done + 1 if chance.random() < 0.2 else chance.choice(places)
+        yield State(name, at, chance.randrange(1 << 30))
+
+
 def prove_one(state: State) -> Outcome:
     """Try one state again: of the run that was kept, else of a script done anew."""
     with memory_folder() as folder:
@@ -84,6 +128,8 @@ def prove_one(state: State) -> Outcome:
             truth = Truth.of(pickle.loads(kept.read_bytes()))
         else:
             truth = Truth.of(record(folder, state.run, int(state.run.rpartition("-")[2])))
+        if state.run.startswith(REWINDS):
+            return try_rewinds(truth, [state], folder / "states")
         return try_states(truth, [state], folder / "states")
 
 
@@ -112,11 +158,27 @@ def catch(name: str, seed: int) -> Catch:
     if bug.run == RIVALS:
         found = prove_rivals()
         return Catch(name, 1, next(iter(found.violations), None))
+    if bug.run == REWINDS:
+        return _catch_in_rewinds(name, seed)
     os.environ[BUG_VARIABLE] = name  # for processes that do not fork from this one
     if bug.run == SCRIPT:
         return _catch(name, SCRIPT, range(seed, seed + MOST_SEEDS_FOR_A_BUG))
     first = seed + (seed % 2 if bug.run == MODEL else 1 - seed % 2)  # even ones have a model
     return _catch(name, ORCHESTRATION, range(first, first + 2 * MOST_ORCHESTRATIONS_FOR_A_BUG, 2))
+
+
+def _catch_in_rewinds(name: str, seed: int) -> Catch:
+    tried = 0
+    for number in range(seed, seed + MOST_SEEDS_FOR_A_BUG):
+        with memory_folder() as folder:
+            run = f"{REWINDS}-{number}"
+            truth = Truth.of(record(folder, run, number))
+            states = _in_rewinds(run, truth, STATES_FOR_A_BUG, Random(number))
+            outcome = try_rewinds(truth, states, folder / "states", stop=True)
+        tried += outcome.states
+        if outcome.violations:
+            return Catch(name, tried, outcome.violations[0])
+    return Catch(name, tried, None)
 
 
 def _catch(name: str, run: str, seeds: range) -> Catch:
@@ -178,7 +240,7 @@ def _record(root: Path, name: str, seed: int) -> History:
                 orchestration.run(root, seed, log=log, with_model=seed % 2 == 0)
             else:
                 start(log)
-                script.run(root, seed)
+                (rewinds if name.startswith(REWINDS) else script).run(root, seed)
             code = 0
         except BaseException:  # noqa: BLE001 - the edge of the child
             traceback.print_exc()

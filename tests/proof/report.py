@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .after import AFTER_RECOVERY
 from .promises import AS_FOUND
 from .prove import Catch, Outcome
+from .runs.rewinds import PROMISES as REWIND_PROMISES
 from .states import Violation
 
 NOT_COVERED = (
@@ -27,7 +28,13 @@ def shown(
     """The lines of the report; `seconds`: how long it took, and how much of processors."""
     states = sum(outcome.states for outcome in outcomes.values())
     violations = [violation for outcome in outcomes.values() for violation in outcome.violations]
-    promises = {*AS_FOUND, *AFTER_RECOVERY, "everybody can go on", "a tree is whole or none"}
+    promises = {
+        *AS_FOUND,
+        *AFTER_RECOVERY,
+        *REWIND_PROMISES,
+        "everybody can go on",
+        "a tree is whole or none",
+    }
     caught = [catch for catch in catches if catch.violation is not None]
     lines = [f"seed {seed}"]
     lines += [

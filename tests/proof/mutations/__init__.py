@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..plant import Bug
-from . import agents, files, lives, locks, mail
+from . import agents, files, lives, locks, mail, rewinds
 
-BUGS: dict[str, Bug] = {bug.name: bug for part in (files, lives, mail, agents, locks) for bug in part.BUGS}
+BUGS: dict[str, Bug] = {
+    bug.name: bug for part in (files, lives, mail, agents, locks, rewinds) for bug in part.BUGS
+}
