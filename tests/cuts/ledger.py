@@ -66,6 +66,22 @@ def problems(tree: Path) -> list[str]:
     return found
 
 
+def ghosts(tree: Path) -> list[str]:
+    """What is known that nobody did: messages read that nobody has sent, and mail that no line sends."""
+    found = []
+    all_books = books(tree)
+    for reader, mine in all_books.items():
+        for key, mark in mine.marks.items():
+            box, _, sender = key.partition("/")
+            last = max(all_books[sender].sent.get(box, []), default=0) if sender in all_books else mark
+            found += [f"{reader} has read {key} up to {mark}, sent were {last}"] if mark > last else []
+    for path in sorted((tree / "mail").glob("*/*.jsonl")):
+        sent = set(all_books[path.stem].sent.get(path.parent.name, [])) if path.stem in all_books else None
+        if sent is not None and not {line["seq"] for line in _lines(path)} <= sent:
+            found.append(f"{path.parent.name}/{path.name}: holds what nobody sent")
+    return found
+
+
 def unread(tree: Path) -> int:
     """How many messages that count nobody has read."""
     all_books = books(tree)

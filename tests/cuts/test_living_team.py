@@ -21,25 +21,26 @@ from state_layout.paths import Tree
 
 AGENTS = ("ann", "ben", "cid", "dot")
 STEPS = 160
-CHATTER = f"""
+CHATTER = """
 import random, time
-PEERS = {AGENTS!r}
+PEERS = AGENTS
 def main(ctx):
     rnd = random.Random(str(ctx.agent))
-    for number in range({STEPS}):
+    for number in range(STEPS):
         def work():
             got = len(ctx.inbox())
             for to in rnd.sample(PEERS, 2):
                 ctx.send(to, text=str(number))
             return got
-        ctx.step(f"s{{number}}", work)
+        ctx.step(f"s{number}", work)
         time.sleep(0.01)
-    return {{"steps": {STEPS}}}
+    return {"steps": STEPS}
 """
 
 
-def begin(orchestra: Orchestra) -> None:
-    orchestra.file("chatter.py", CHATTER)
+def begin(orchestra: Orchestra, *, count: int = STEPS) -> None:
+    """Start the team; each agent takes `count` steps."""
+    orchestra.file("chatter.py", f"AGENTS, STEPS = {AGENTS!r}, {count}\n{CHATTER}")
     agent = {"kind": "python", "callable": "chatter:main"}
     orchestra.start({name: dict(agent) for name in AGENTS}, intervals={"checkpoint_s": 1})
     wait_for(lambda: steps_done(orchestra.root) > 40, "the team chatters")
