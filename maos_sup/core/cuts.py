@@ -137,17 +137,14 @@ def in_flight(
     `readers` are the agents whose boxes are counted; broadcasts are counted for each reader as
     "all/<sender>", the most that any of them has not read.
     """
-    counts = dict[str, int]()
-    for reader in readers:
-        for sender, trace in traces.items():
-            if sender == reader:
-                continue
-            for box in (reader, "all"):
-                sent = _at(trace.sent.get(box, ()), ends[sender])
-                mine = traces.get(reader)
-                read = _at(mine.marks.get(f"{box}/{sender}", ()), ends[reader]) if mine else 0
-                if sent > read:
-                    key = f"{box}/{sender}"
+    counts, wanted = dict[str, int](), dict.fromkeys(readers)
+    for sender, trace in traces.items():
+        for box, steps in trace.sent.items():
+            sent, key = _at(steps, ends[sender]), f"{box}/{sender}"
+            for reader in wanted if box == "all" else [box] if box in wanted else ():
+                mine = traces.get(reader) if reader != sender else None
+                read = _at(mine.marks.get(key, ()), ends[reader]) if mine else 0
+                if sent > read and reader != sender:
                     counts[key] = max(counts.get(key, 0), sent - read)
     return counts
 

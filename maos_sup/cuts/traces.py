@@ -25,7 +25,7 @@ from state_layout.lives.lineage import Life, Lineage
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskPhase
 
-_TELLING = (b'"sent":[', b'"received":{', b'"type":"task"')
+_SENT, _RECEIVED, _TASK = b'"sent":[', b'"received":{', b'"type":"task"'
 
 
 class Place(NamedTuple):
@@ -54,17 +54,23 @@ class _Telling:
     """The lines of one agent that say something about others, in order."""
 
     base: int = 0
-    place: Place = NOWHERE
+    attempt: int = 0  # of the last line taken
+    end: Position = ORIGIN  # of that line
     sent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     marks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     began: dict[str, int] = field(default_factory=dict)
     phases: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # by task, with the line of each
 
+    @property
+    def place(self) -> Place:
+        """Where the last line taken ends."""
+        return Place(self.attempt, *self.end)
+
     def start_from(self, history: History) -> None:
         """Sum up what the compaction `history` covers in entries that stand at its last line."""
         self.base = history.seq
-        self.place = Place(history.attempt, *history.position)
+        self.attempt, self.end = history.attempt, history.position
         self.sent = {to: [(history.seq, n)] for to, n in history.sent.items()}
         self.marks = {key: [(history.seq, mark[0])] for key, mark in history.marks.items()}
         self.began = dict.fromkeys(history.tasks, history.seq)
@@ -75,8 +81,9 @@ class _Telling:
 
     def take(self, line: Line, attempt: int) -> None:
         """Take the next line of the journal of `attempt`. Raises ValueError, KeyError or TypeError."""
-        self.place = Place(attempt, *line.end)
-        if not any(key in line.raw for key in _TELLING):
+        self.attempt, self.end = attempt, line.end
+        raw = line.raw
+        if not (_SENT in raw or _RECEIVED in raw or _TASK in raw):
             return
         entry = line.fields()
         for message in entry.get("sent", ()):
@@ -238,10 +245,11 @@ def lines_up_to(tree: Tree, agent: str, place: Place) -> Iterator[tuple[int, Lin
 
 def _numbered(lineage: Lineage, lives: list[Life], after: Position) -> Iterator[tuple[int, Line]]:
     """The lines of `lives` with the number of the life that each stands in."""
-    firsts = [life.first_seq for life in lives]
+    index = max(bisect_right([life.first_seq for life in lives], after.seq) - 1, 0)
     for line in lineage.lines(lives, after):
-        index = bisect_right(firsts, line.seq) - 1
-        yield lives[max(index, 0)].number, line
+        while index + 1 < len(lives) and lives[index + 1].first_seq <= line.seq:
+            index += 1
+        yield lives[index].number, line
 
 
 def _read_anew(tree: Tree, agent: str, *, from_start: bool) -> _Telling:
