@@ -32,6 +32,7 @@ PARTS = {
     "memory": "bench.memory",
     "supervision": "bench.peers.supervision",
     "models": "bench.models",
+    "undo": "bench.undo",
     "bus": "bench.bus",
 }
 

@@ -43,6 +43,20 @@ def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
     return tree
 
 
+def tree_of_talkers(root: Path, *, agents: int, lines: int) -> tuple[Tree, list[Talker]]:
+    """A ring of agents that live on; each line sends a message and reads what the one before has sent."""
+    names = [f"a{number:04}" for number in range(agents)]
+    tree = _made(root, names)
+    talkers = [
+        Talker(tree, name, before=names[number - 1], to=names[(number + 1) % agents])
+        for number, name in enumerate(names)
+    ]
+    for _ in range(lines // agents):
+        for talker in talkers:
+            talker.step()
+    return tree, talkers
+
+
 def journal_bytes(tree: Tree) -> int:
     """Bytes of all journals and mail files."""
     return sum(path.stat().st_size for path in tree.root.rglob("*.jsonl"))
@@ -108,6 +122,38 @@ class _Life:
         seal_exit(self._tree, self._agent, self.attempt.number, by="agent", reason="parked", synced_seq=seq)
         self.journal.close()
         self.outbox.close()
+
+
+class Talker:
+    """An agent of `tree_of_talkers`, which has written its journal up to here; nothing is synced."""
+
+    def __init__(self, tree: Tree, agent: str, *, before: str, to: str) -> None:
+        self.agent = agent
+        self._life, self._before, self._to = _Life(tree, agent), before, to
+        self._steps = 0
+
+    def step(self) -> None:
+        """One line more, and its message."""
+        message = {"type": "info", "text": f"message {self._steps} of {self.agent}"}
+        self._life.outbox.plan(self._to, message)
+        fields: dict[str, Any] = {"key": f"s{self._steps % 1000}", "result": 1, "sent": [message]}
+        if self._steps:
+            fields["received"] = {f"{self.agent}/{self._before}": [self._steps, 0, ""]}
+        self._life.write("step", fields)
+        self._life.outbox.deliver([message])
+        self._life.history.unmailed.clear()
+        self._steps += 1
+
+    def save(self) -> None:
+        """Write a compaction, as agents do every two minutes."""
+        life = self._life
+        Checkpointer(life.attempt.paths).save(life.history, life.journal, life.outbox)
+
+    def end(self) -> None:
+        """It dies; what it wrote is durable."""
+        self._life.journal.sync()
+        self._life.journal.close()
+        self._life.outbox.close()
 
 
 def _write_sender(tree: Tree, agent: str, to: str, count: int) -> None:

@@ -45,6 +45,8 @@ class FromDebian:
 
 PEERS: dict[str, FromPip | FromDebian] = {
     "langgraph-checkpoint-sqlite": FromPip(package="langgraph-checkpoint-sqlite"),
+    "langgraph": FromPip(package="langgraph"),
+    "stepback": FromPip(package="stepback"),
     "dbos": FromPip(package="dbos"),
     "maos-cli": FromPip(package="maos-cli"),
     "supervisord": FromPip(package="supervisor", more=("setuptools<81",)),
