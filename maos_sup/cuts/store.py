@@ -99,7 +99,7 @@ def kept_spec(tree: Tree, digest: str) -> bytes:
     except OSError as cause:
         raise Damaged(
             f"{tree.shown(path)}: cannot be read ({cause.strerror}), so this spec cannot be brought back; "
-            "copy it from a backup of the tree, or go back with --records"
+            "copy it from a backup of the tree, or go to another checkpoint"
         ) from cause
     if sha256(data).hexdigest() != digest:
         raise Damaged(f"{tree.shown(path)}: its bytes are not those of its name; restore it from a copy")

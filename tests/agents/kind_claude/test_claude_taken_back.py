@@ -111,6 +111,7 @@ def test_it_goes_on_from_the_last_answer_that_counts_and_forward_again_and_in_a_
     assert one.run() == 0, one.told()
     told = conversation(one.bodies()[12])
     assert "<record>" in told and "step 2" in told and "step 3" not in told and told.count("<task id=") == 1
+    assert told.count("note 1") == 1 and "note 3" not in told
     [warning] = [line["text"] for line in one.all_lines("ann", "warning") if "new session" in line["text"]]
     assert "no transcript" in warning
     assert result(one) == "result 16"

@@ -7,6 +7,7 @@ import random
 import time
 from typing import Any
 
+from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.claude import going_back, servers, starting
 from maos_sup.agents.kinds.claude.accounts import Accounts
@@ -25,7 +26,7 @@ from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.running import Running
 from maos_sup.agents.kinds.cli.spending import Spending
-from maos_sup.agents.kinds.cli.story import recall_story
+from maos_sup.agents.kinds.cli.story import messages_before, recall_story
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
 from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, advice, delay_s
@@ -247,7 +248,7 @@ class Session:
         uuid = prompts.message_uuid(self._id, "task")
         is_copy = memory.origin is not None and self._transcript.path is not None
         if uuid not in talk.seen and not is_copy:
-            return [("\n\n".join([*self._first_parts(), *self._void_told()]), uuid)]
+            return [("\n\n".join(self._first_parts()), uuid)]
         told = "\n".join(talk.told)
         untold = [
             id_ for id_ in [*memory.calls, *memory.results] if id_ not in talk.results and id_ not in told
@@ -273,6 +274,10 @@ class Session:
         if memory.turns:
             parts.append(recall_story(work.life.tree, work.life.agent, work.task))
             parts += prompts.calls(memory.calls.values(), ())
+        life = work.life
+        if memory.session is not None:  # another one was told what came before
+            heard = messages_before(life.tree, life.agent, life.ledger.marks())
+            parts += [self._redactor.text(told_messages(heard))] if heard else []
         return parts
 
     def _void_told(self) -> list[str]:

@@ -8,10 +8,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from state_layout.files import codec
 from state_layout.lives.attempts import all_lines
+from state_layout.lives.history import Mark
+from state_layout.mail import Inbox
 from state_layout.paths import Tree
-from state_layout.records import TaskSpec
+from state_layout.records import Message, TaskSpec
 
 _MOST_CHARS, _MOST_PART_CHARS = 60_000, 4_000
+_MOST_MESSAGES = 30
 _HEAD = (
     "The session in which you worked on this task could not go on here. This is what is on record of it, the "
     "oldest first: your answers, what you ran, and what came of it. It was done: do not do it again, go on."
@@ -33,6 +36,20 @@ def recall_story(tree: Tree, agent: str, task: TaskSpec, *, misses_calls: bool =
     entries = (line.fields() for line in all_lines(tree, agent))
     own = (entry for entry in entries if (entry.get("task"), entry.get("run", 1)) == (task.id, task.run))
     return story(own, misses_calls=misses_calls)
+
+
+def messages_before(tree: Tree, agent: str, marks: dict[str, Mark]) -> list[Message]:
+    """The newest messages that count as told by `marks`: a session that begins was told none of them.
+
+    Raises StorageError.
+    """
+    whole, rest = Inbox(tree, agent, marks={}), Inbox(tree, agent, marks=marks)
+    try:
+        unread = {message.id for message in rest.fetch(None)[0]}
+        return [message for message in whole.fetch(None)[0] if message.id not in unread][-_MOST_MESSAGES:]
+    finally:
+        whole.close()
+        rest.close()
 
 
 def story(entries: Iterable[dict[str, Any]], *, misses_calls: bool) -> str:

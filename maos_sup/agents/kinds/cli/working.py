@@ -22,7 +22,7 @@ from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.cli.starting import Start
-from maos_sup.agents.kinds.cli.story import recall_story
+from maos_sup.agents.kinds.cli.story import messages_before, recall_story
 from maos_sup.agents.kinds.cli.watch import Scene, Watch
 from maos_sup.agents.kinds.models.holds import Hold, write_hold
 from maos_sup.agents.kinds.models.opening import first_prompt
@@ -136,6 +136,9 @@ class Session:
             tree, agent, misses = self._work.life.tree, self._work.life.agent, not self._profile.tells_calls
             story = recall_story(tree, agent, self._work.task, misses_calls=misses)
             parts += [story] if story else []
+            life = self._work.life
+            heard = messages_before(life.tree, life.agent, life.ledger.marks())
+            parts += [self._redactor.text(told_messages(heard))] if heard else []
         elif memory.interrupted or (memory.session and not self._is_continued and not memory.result):
             parts.append(prompts.going_on(memory.interrupted.values(), []))
         return "\n\n".join([*parts, news] if news else parts)
