@@ -8,7 +8,9 @@ sender could give them again, and the bytes that are set aside have their name b
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from state_layout.records import ExitReason
 from state_layout.specs import accept
 
 BY = "rollback"
+_box = attrgetter("box")
 
 
 def carry_out(tree: Tree, rewind: Rewind) -> None:
@@ -33,8 +36,8 @@ def carry_out(tree: Tree, rewind: Rewind) -> None:
     take_numbers(tree, rewind.next_seq)
     for move in rewind.agents.values():
         _move_agent(tree, move, rewind)
-    for mail in rewind.mail:
-        _move_mail(tree, mail, rewind.void)
+    for _, moves in groupby(sorted(rewind.mail, key=_box), key=_box):
+        _move_mail(tree, [*moves], rewind.void)
     _move_specs(tree, rewind.specs)
 
 
@@ -105,22 +108,35 @@ def _is_of(journal: Path, rewind: Rewind) -> bool:
     return isinstance(told, dict) and told.get("void") == rewind.void
 
 
-def _move_mail(tree: Tree, move: MailMove, void: int) -> None:
-    """Set the file aside, once, and put the part that counts in its place, durably."""
-    current, aside = tree.mail_file(move.box, move.sender), void_path(tree, move, void)
-    source = tree.mail_box(move.box) / move.source
+def _move_mail(tree: Tree, moves: Sequence[MailMove], void: int) -> None:
+    """Set the files of one box aside, once, and put the parts that count in their place, durably.
+
+    Two syncs of the box, however many senders: the names that are set aside, then what is in their place.
+    """
+    contents = _set_aside(tree, moves, void)
+    atomic.replace_all({path: data for path, data in contents.items() if data})
+    gone = [path for path, data in contents.items() if not data]
+    for path in gone:
+        disk.unlink(path)
+    if gone:
+        atomic.fsync_folder(gone[0].parent)
+
+
+def _set_aside(tree: Tree, moves: Sequence[MailMove], void: int) -> dict[Path, bytes]:
+    """Give the files of one box their second names, durably; by path what is to be in their place."""
+    box, current = tree.mail_box(moves[0].box), Path()
+    contents = dict[Path, bytes]()
     try:
-        if not os.path.lexists(aside) and current.exists():
-            disk.link(current, aside)
-            atomic.fsync_folder(aside.parent)
-        data = _first_bytes(aside if source == current else source, move.size)
+        for move in moves:
+            current, aside = tree.mail_file(move.box, move.sender), void_path(tree, move, void)
+            source = box / move.source
+            if not os.path.lexists(aside) and current.exists():
+                disk.link(current, aside)
+            contents[current] = _first_bytes(aside if source == current else source, move.size)
+        atomic.fsync_folder(box)
     except OSError as cause:
         raise storage_error("set aside", current, cause) from cause
-    if data:
-        atomic.replace(current, data)
-    else:
-        disk.unlink(current)
-        atomic.fsync_folder(current.parent)
+    return contents
 
 
 def _first_bytes(path: Path, size: int) -> bytes:

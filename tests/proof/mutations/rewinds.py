@@ -36,7 +36,12 @@ BUGS = [
         "pass",
     ),
     Bug("the last void number is given again", f"{_BACK}:_next_numbers", "steps[-1][1] + 1", "steps[-1][1]"),
-    Bug("void mail stays where it is", f"{_CARRY}:_move_mail", "atomic.replace(current, data)", "pass"),
+    Bug(
+        "void mail stays where it is",
+        f"{_CARRY}:_move_mail",
+        "atomic.replace_all({path: data for path, data in contents.items() if data})",
+        "pass",
+    ),
     Bug(
         "void mail is overlooked",
         f"{_REWIND}:_channel_move",
