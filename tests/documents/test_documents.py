@@ -137,6 +137,27 @@ def test_a_rule_is_of_a_command_that_is_printed(text: str) -> None:
     assert [rule for rule in rules if not any(command.startswith(rule) for command in commands)] == []
 
 
+def test_a_kind_of_ones_own_works_as_printed(place: Place) -> None:
+    package, info = place.folder / "site" / "my_package", place.folder / "site" / "my_package-1.dist-info"
+    for folder in (package, info):
+        folder.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "kinds.py").write_text(fence(GUIDE, "python", 1))
+    entries = tomllib.loads(fence(GUIDE, "toml", -1))["project"]["entry-points"]["maos_sup.kinds"]
+    lines = "".join(f"{name} = {target}\n" for name, target in entries.items())
+    (info / "entry_points.txt").write_text(f"[maos_sup.kinds]\n{lines}")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1\n")
+    place.environment["PYTHONPATH"] = str(place.folder / "site")
+    plan = 'request = "x"\n[agents.ann]\nkind = "mine"\ntimes = 2\ntask = "Say it"\n'
+    (place.checkout / "plan.toml").write_text(plan)
+    done = place.run("maos-sup run plan.toml && maos-sup logs ann && maos-sup results")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("Say it\n") == 2
+    assert '"folder"' in done.stdout
+    (place.checkout / "plan.toml").write_text(plan.replace("2", "0"))
+    assert "'agents.ann.times' is 0" in place.run("maos-sup plan plan.toml || true").stdout
+
+
 def test_every_toml_fence_can_be_read() -> None:
     for text in (README, GUIDE):
         for number in range(len(re.findall(r"^```toml$", text, re.MULTILINE))):
