@@ -74,9 +74,20 @@ def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree,
             for entry in inbox_of(list_trees(home()))
             if str(entry.question["id"]).startswith(directory)
         ]
+        if not found:
+            _refuse_answered(directory)
         if len(found) != 1:
             raise
         return found[0][0], found[0][1], (question, *words) if question else words
+
+
+def _refuse_answered(question: str) -> None:
+    """Raise BadInput if a question whose id begins so was answered in the newest orchestration."""
+    trees = list_trees(home())
+    if trees and question and any(trees[-1].approvals.glob("*")):
+        names = [path.name for path in trees[-1].approvals.iterdir()]
+        if any(name.startswith(question) for name in names):
+            open_question(trees[-1], question)
 
 
 def _list(directory: str | None, *, as_json: bool) -> None:

@@ -83,7 +83,9 @@ ENTRIES: Section = {name: entry for section in SECTIONS.values() for name, entry
 
 # Names that users of MAOS know; accepted, not shown.
 ORCHESTRATION: Section = {
-    name: ENTRIES[name] for name in ("list", "status", "resume", "checkpoint", "save-interval", "cleanup")
+    **{name: ENTRIES[name] for name in ("list", "checkpoint", "save-interval", "cleanup")},
+    "status": Entry("maos:named_status", ENTRIES["status"].help),
+    "resume": Entry("maos:named_resume", ENTRIES["resume"].help),
 }
 RECOVER: Section = {
     "list": Entry("maos:recover_list", "What was kept: checkpoints."),

@@ -39,6 +39,23 @@ def recover_cleanup(ctx: click.Context, words: tuple[str, ...]) -> None:
     _as(ctx, "checkpoints", "cleanup", *words)
 
 
+def _named(name: str) -> click.Command:
+    """The command `name`, which takes `--name X` for DIR."""
+
+    @click.command(name, context_settings={"ignore_unknown_options": True})
+    @click.option("--name", "tree", metavar="NAME", help="The orchestration.")
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+    @click.pass_context
+    def command(ctx: click.Context, tree: str | None, words: tuple[str, ...]) -> None:
+        _as(ctx, name, *((tree,) if tree else ()), *words)
+
+    command.help = f"As `maos-sup {name}`."
+    return command
+
+
+named_status, named_resume = _named("status"), _named("resume")
+
+
 @click.command("help")
 @click.argument("words", metavar="[COMMAND]", nargs=-1)
 @click.pass_context

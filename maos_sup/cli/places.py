@@ -10,7 +10,7 @@ import click
 
 from maos_sup.cli import edge
 from maos_sup.cli.says import say_aside
-from state_layout.errors import BadInput, NotATree
+from state_layout.errors import NotATree
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
@@ -29,10 +29,18 @@ def tree_at(text: str) -> Tree:
     try:
         return open_made(find_tree(text, home()))
     except NotATree:
-        matching = [tree for tree in trees_elsewhere(home()) if text in id_of(tree)] if text.strip() else []
+        matching = _elsewhere(text) if text.strip() else []
         if len(matching) != 1 or os.sep in text:
             raise
         return open_made(open_tree(matching[0].root))
+
+
+def _elsewhere(text: str) -> list[Tree]:
+    """The trees outside of the home whose folder is called `text`, else those whose id holds it."""
+    trees = trees_elsewhere(home())
+    return [tree for tree in trees if tree.root.name == text] or [
+        tree for tree in trees if text in id_of(tree)
+    ]
 
 
 def all_trees() -> list[Tree]:
@@ -61,18 +69,13 @@ def tree_or_default(text: str | None) -> Tree:
 def tree_of_words(words: tuple[str, ...], least: int, *, usage: str) -> tuple[Tree, tuple[str, ...]]:
     """The tree that the first of `words` names, and the others; the default one and all words otherwise.
 
-    With no more than `least` words the first names a tree only if there is one of that name. Raises
-    UsageError with `usage` for fewer words, NotATree, BadInput.
+    With no more than `least` words the first names a tree only by its whole id or its path: `rollback 2` is
+    no part of an id. Raises UsageError with `usage` for fewer words, NotATree, BadInput.
     """
     if len(words) < least:
         raise click.UsageError(usage)
-    if len(words) > least:
+    if len(words) > least or (words and (_is_tree(home() / words[0]) or _is_tree(Path(words[0])))):
         return tree_at(words[0]), words[1:]
-    if words:
-        try:
-            return tree_at(words[0]), words[1:]
-        except (NotATree, BadInput):
-            pass
     return tree_or_default(None), words
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_of_words, tree_or_default
+from maos_sup.cli.places import tree_at, tree_or_default
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.steering.wanting import known_task
 from maos_sup.views.records import results_of
+from state_layout.errors import NotATree
 from state_layout.files import codec
+from state_layout.paths import Tree, is_name
 
 _USAGE = "give at most an orchestration and a task: results [DIR|ID] [TASK]"
 
@@ -24,8 +26,7 @@ def command(words: tuple[str, ...], *, as_json: bool) -> None:
     """
     if len(words) > 2:
         raise click.UsageError(_USAGE)
-    tree, rest = tree_of_words(words, 1, usage=_USAGE) if words else (tree_or_default(None), ())
-    task = rest[0] if rest else None
+    tree, task = _meant(words)
     results = results_of(tree)
     if task is not None:
         known_task(tree, task)
@@ -38,6 +39,24 @@ def command(words: tuple[str, ...], *, as_json: bool) -> None:
         say_exactly(_text(results[task]))
     else:
         say("\n".join(f"{name}:\n" + _indented(_text(result)) for name, result in results.items()))
+
+
+def _meant(words: tuple[str, ...]) -> tuple[Tree, str | None]:
+    """The tree and the task; a single word is a task of the default tree, where there is such a one."""
+    if len(words) == 2:
+        return tree_at(words[0]), words[1]
+    if not words:
+        return tree_or_default(None), None
+    try:
+        default = tree_or_default(None)
+    except NotATree:
+        return tree_at(words[0]), None
+    if is_name(words[0]) and default.task_spec(words[0]).is_file():
+        return default, words[0]
+    try:
+        return tree_at(words[0]), None
+    except NotATree:
+        return default, words[0]
 
 
 def _text(result: object) -> str:

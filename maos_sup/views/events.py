@@ -29,7 +29,7 @@ def events(before: Status | None, after: Status) -> Iterator[str]:
 
 
 def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]:
-    """Yield the same, each with what it is about: `{"task": ...}`, `{"question": ...}`, or None."""
+    """Yield the same, each with what it is about: an `agent`, `task`, `question`, or None."""
     if before is None:
         yield f"{after['id']} {after['phase']}: {_short(after['request'])}", None
         before = {"phase": after["phase"], "want": after["want"], "supervisor": after["supervisor"]}
@@ -94,7 +94,7 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[Told
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
         reason = reason_of(agent)
         shown = f": {_short(reason)}" if reason else ""
-        yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}", None
+        yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}", {"agent": agent}
 
 
 def reason_of(agent: Status) -> str | None:

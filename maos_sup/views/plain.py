@@ -60,6 +60,8 @@ class PlainView:
             return None
         if "question" in subject:
             return self._times.of_question(subject["question"])
+        if "agent" in subject:
+            return self._times.of_agent(str(subject["agent"]["name"]))
         return self._times.of_task(subject["task"]) if "task" in subject else None
 
 

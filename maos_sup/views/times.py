@@ -6,9 +6,12 @@ from typing import Any
 
 from state_layout.errors import LayoutError
 from state_layout.files import codec
+from state_layout.files.chain import Line
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
+
+_LAST = "the last record"  # no phase of a task
 
 
 class Times:
@@ -20,7 +23,11 @@ class Times:
 
     def of_task(self, task: dict[str, Any]) -> str | None:
         """When the task came into its phase, as far as a journal says so."""
-        return self._read().get((str(task["id"]), str(task["phase"])))
+        return self._read().get((str(task["id"]), str(task["phase"]))) or self.of_agent(str(task["agent"]))
+
+    def of_agent(self, agent: str) -> str | None:
+        """When its last record was made: it was as it is told since then, or soon after."""
+        return self._read().get((agent, _LAST))
 
     def of_question(self, question: dict[str, Any]) -> str | None:
         """When it was asked."""
@@ -37,11 +44,15 @@ class Times:
     def _read_agent(self, agent: str, known: dict[tuple[str, str], str]) -> None:
         paths = self._tree.agent(agent)
         try:
+            last: Line | None = None
             for attempt in list_attempts(paths):
                 for line in Reader(paths.attempt(attempt).journal):
+                    last = line
                     if b'"type":"task"' not in line.raw:
                         continue
                     fields = line.fields()
                     known[str(fields.get("task")), str(fields.get("phase"))] = str(fields.get("at"))
+            if last is not None:
+                known[agent, _LAST] = str(last.fields().get("at"))
         except (LayoutError, codec.NotJson):
             return  # `check` names the damage; what has no time of its own is told with the present one

@@ -181,11 +181,11 @@ def _problem(value: dict[str, Any] | None) -> str | None:
         return 'not a JSON object; write {"text": "..."}'
     for key in ("text", "type", "reply_to", "at"):
         if not isinstance(value.get(key, ""), str | None):
-            return f"'{key}' is no text"
+            return f"no message: '{key}' is no text"
     if (value.get("type") or "info") not in MESSAGE_TYPES:
-        return f"'type' is {value['type']!r}; use one of {', '.join(MESSAGE_TYPES)}"
+        return f"no message: 'type' is {value['type']!r}; use one of {', '.join(MESSAGE_TYPES)}"
     if value.get("text") is None and value.get("body") is None:
-        return "has no 'text' and no 'body'"
+        return "no message: it has no 'text' and no 'body'"
     return None
 
 
