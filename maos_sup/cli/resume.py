@@ -72,7 +72,7 @@ def command(
     if detach:
         start_supervisor(tree).let_go()
         prompt(tree)
-        tell(f"runs without a view; watch with: maos-sup attach {word_of(tree)}")
+        tell(_detached(tree, resumption))
         if as_json:
             say_json(resumption)
         return edge.OK
@@ -80,6 +80,16 @@ def command(
     if as_json:
         say_json(status_of(tree))
     return code
+
+
+def _detached(tree: Tree, resumption: Resumption) -> str:
+    """What comes of it, and what to type."""
+    if resumption["tasks_left"]:
+        return f"runs without a view; watch with: maos-sup attach {word_of(tree)}"
+    if failed := len(resumption["tasks_failed"]):
+        many = "1 task" if failed == 1 else f"{failed} tasks"
+        return f"nothing is left to do, {many} failed; try again: maos-sup retry {word_of(tree)}"
+    return f"nothing is left to do; what it came to: maos-sup results {word_of(tree)}"
 
 
 def lacks_of(tree: Tree, resumption: Resumption) -> list[str]:

@@ -24,6 +24,7 @@ from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent
 from state_layout.host.room import want_of_room
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec
+from state_layout.specs.approvals import misnamed_answers
 from state_layout.specs.read import SpecCache, SpecsRead
 
 Status = dict[str, Any]
@@ -279,6 +280,10 @@ def _notes(tree: Tree, supervisor: SupervisorSight, sights: Iterable[AgentSight]
         told.append(lacking)  # who has no room to say so is helped
     if supervisor.elsewhere is not None:
         told.append(f"the supervisor runs elsewhere: {supervisor.elsewhere}")
+    told += [
+        f"spec/approvals/{name}: is the name of no question; maos-sup answer lists those that are open"
+        for name in misnamed_answers(tree)
+    ]
     return told + [f"{sight.name}: {note}" for sight in sights for note in sight.notes if note not in told]
 
 

@@ -11,6 +11,7 @@ of content is the one that was there (a copy of a tree keeps the latter); any ot
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from typing import Any
 from state_layout.files import atomic, codec
 from state_layout.paths import Tree
 
+_ANSWER = re.compile(r"([^.].*)\.(?:yes|no)")
 _LONGEST_ANSWER_BYTES = 1 << 16
 _SUFFIXES = ("no", "yes")  # the first wins
 _KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
@@ -37,6 +39,21 @@ def question_id(agent: str, task: str, run: int, text: str) -> str:
     """The id of a question: the agent's name and a hash over everything that makes it this question."""
     exact = codec.encode([agent, task, run, text])
     return f"{agent}-{sha256(exact).hexdigest()[:12]}"
+
+
+def misnamed_answers(tree: Tree) -> list[str]:
+    """The names of files that were meant to answer and fit no question that could be asked here."""
+    try:
+        names = sorted(path.name for path in tree.approvals.iterdir())
+        agents = {path.stem for path in tree.agent_specs.iterdir()}
+    except OSError:
+        return []
+    return [name for name in names if (found := _ANSWER.fullmatch(name)) and not _is_id(found[1], agents)]
+
+
+def _is_id(stem: str, agents: set[str]) -> bool:
+    agent, _, digits = stem.rpartition("-")
+    return agent in agents and re.fullmatch("[0-9a-f]{12}", digits) is not None
 
 
 def standing_answers(tree: Tree, question: str) -> dict[str, list[int]]:

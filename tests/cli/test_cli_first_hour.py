@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli_trees import new_tree, settle
+from living import end_all
 
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree
@@ -78,3 +79,32 @@ def test_a_word_that_is_part_of_an_id_is_taken_for_what_it_is(call: Call, tree: 
     assert call("save-interval", part).out.startswith(f"spec/orchestration.json: intervals.save_s is {part}")
     assert "no agent '20'" in call("send", part, "hello").err
     assert call("results", part).code == 0
+
+
+def test_a_misspelt_answer_is_told(call: Call, tree: Tree) -> None:
+    tree.approvals.mkdir(exist_ok=True)
+    for name in (
+        "alice-0123456789ab.yes",
+        ".alice-1.yes",
+        "notes.txt",
+        "alice-zzz.yes",
+        "carol-0123456789ab.no",
+    ):
+        (tree.approvals / name).touch()
+    notes = json.loads(call("status", "--json").out)["notes"]
+    assert [note.partition(":")[0] for note in notes] == [
+        "spec/approvals/alice-zzz.yes",
+        "spec/approvals/carol-0123456789ab.no",
+    ]
+    assert "is the name of no question" in call("status").out
+
+
+def test_a_resume_with_nothing_left_says_so(call: Call, tree: Tree, home: Path) -> None:
+    settle(tree, "alice", "count", "failed")
+    settle(tree, "bob", "report", "done")
+    try:
+        out = call("resume", "--detach").out
+        assert "nothing is left to do, 1 task failed; try again: maos-sup retry" in out
+        assert "runs without a view" not in out
+    finally:
+        end_all(home)
