@@ -7,8 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from orchestra import Orchestra
 from real_programs import pinned
+
+# A machine that is busy draws slowly: how long it takes is no fault of a test.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Under nohup SIGHUP is ignored, in the background of a script SIGINT and SIGQUIT; and so they would be by
 # everything that the tests start.
