@@ -81,6 +81,7 @@ def command_line(pid: int) -> str:
 
 def kill(*pids: int, with_signal: int = signal.SIGKILL) -> None:
     """Send a signal; who is gone already is fine."""
+    assert all(pid > 0 for pid in pids), "0 would be everybody in our group"
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, with_signal)

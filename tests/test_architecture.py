@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 DOORS: dict[str, tuple[str, ...]] = {
     "click": ("maos_sup.cli",),
     "rich": ("maos_sup.cli", "maos_sup.views"),
-    "psutil": ("maos_sup.views.screen.figures",),
+    "psutil": ("maos_sup.views.screen.figures", "state_layout.host.stats"),
+    "watchdog": ("maos_sup.system.watchdogs",),
     "textual": ("maos_sup.views.screen.app",),
     "anthropic": ("maos_sup.agents.kinds",),
     "genai_prices": ("maos_sup.agents.kinds",),

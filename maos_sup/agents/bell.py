@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from maos_sup.agents.endings import SOFT, Ended, Ending
+from maos_sup.system.pipes import quiet_pipe
 
 _NUDGE = getattr(signal, "SIGRTMIN", signal.SIGUSR2) + (5 if hasattr(signal, "SIGRTMIN") else 0)
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -27,7 +28,7 @@ class Bell:
     """Belongs to the main thread of an agent's process, which makes it. `ending` is why work is to end."""
 
     def __init__(self) -> None:
-        self._heard, self._rung = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._heard, self._rung = quiet_pipe()
         self._main = threading.main_thread().ident or 0
         self._interruptible = False
         self._lock = threading.RLock()  # a signal handler may come in between

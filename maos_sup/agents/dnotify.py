@@ -20,6 +20,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from state_layout.host.kernel import is_linux
+
 _SIGNAL = signal.SIGURG
 _F_SETSIG, _F_SETOWN_EX, _OWNER_IS_THREAD = 10, 15, 0
 _MASK_WORDS = 16  # of a signal set of libc
@@ -32,6 +34,8 @@ class WatchedFolder:
     def __init__(self, path: Path) -> None:
         self.is_armed = False
         self._folder = self._signals = -1
+        if not is_linux():
+            return
         with suppress(OSError, AttributeError):
             self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.fcntl(self._folder, _F_SETSIG, _SIGNAL)

@@ -46,7 +46,7 @@ def redacted(files: AttemptPaths, environment: Mapping[str, str]) -> Iterator[Pi
     `environment` is the program's: the values of its secret variables are kept out. Call it while nothing of
     a program is left.
     """
-    ends = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+    ends = [os.pipe() for _ in range(3)]
     reading, writing = [end[0] for end in ends], [end[1] for end in ends]
     try:
         _start(files, reading, environment)

@@ -42,7 +42,8 @@ from state_layout.files import atomic
 from state_layout.files.fence import refuse_links, settle
 from state_layout.files.locks import take_life_lock
 from state_layout.host.beats import BeatWriter
-from state_layout.host.marks import boot_id, mark_of, wear
+from state_layout.host.marks import mark_of, wear
+from state_layout.host.stats import boot_id
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, read_exit, recall, seal_exit
 from state_layout.paths import Tree, checked_name
 from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, fields_of

@@ -21,8 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     if len(given) == 4 and given[0] == "mcp" and given[2] == "--agent" and Path(given[1]).is_dir():
         return be_bus(given[1], given[3])
     from maos_sup.cli import edge
+    from maos_sup.cli.group import commands
 
-    return edge.run_command(given)
+    return edge.run_command(commands, given)
 
 
 def _open_what_was_closed() -> None:

@@ -248,7 +248,7 @@ def _explained(tree: Tree | None) -> Found:
 
 
 def _commands(tree: Tree | None) -> Found:
-    from maos_sup.cli.group import ENTRIES
+    from maos_sup.cli.entries import ENTRIES
 
     return [(name, entry.help) for name, entry in ENTRIES.items()]
 

@@ -10,9 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maos_sup.cli.outputs import OutputLost, guard_outputs, let_go_of_stdout
 from state_layout.errors import LayoutError, StorageFull
+
+if TYPE_CHECKING:
+    import click
 
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
 SECRETS = 13  # there are secrets in files
@@ -30,11 +34,9 @@ def keep_tracebacks_in(folder: Path) -> None:
     _traceback_folder = folder
 
 
-def run_command(arguments: list[str]) -> int:
-    """Run the click command that `arguments` name; its exit code."""
+def run_command(commands: click.Group, arguments: list[str]) -> int:
+    """Run the command of `commands` that `arguments` name; its exit code."""
     import click
-
-    from maos_sup.cli.group import commands
 
     guard_outputs()
     debug = "--debug" in arguments or bool(os.environ.get("MAOS_SUP_DEBUG"))

@@ -26,6 +26,7 @@ from maos_sup.views.summary import saved_line, summary_lines
 from maos_sup.views.times import Times
 from state_layout.errors import LayoutError
 from state_layout.files.chain import utc_now
+from state_layout.host.kernel import is_linux
 from state_layout.paths import Tree
 from state_layout.records import Phase, Want
 
@@ -78,6 +79,8 @@ def follow(tree: Tree, manner: Manner) -> int:
 
     Where `manner` says so a supervisor is started first; Ctrl+C counts from then on.
     """
+    if not is_linux():
+        say_aside("note: this system has less than Linux gives; what that means: maos-sup version --system")
     follower = _Follower(tree, manner)
     before = signal.signal(signal.SIGINT, follower.interrupt)
     try:

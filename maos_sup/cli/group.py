@@ -1,104 +1,14 @@
-"""The table of commands. `--help` and completion read it; a command's file is imported when it is called."""
+"""Groups of commands, each imported when it is called; help and completion read the table of `entries`."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
-from typing import NamedTuple
 
 import click
 
 from maos_sup import __version__
-
-
-class Entry(NamedTuple):
-    """Where a command lies in `maos_sup.cli` (module:attribute) and what it does, in one line."""
-
-    place: str
-    help: str
-
-
-Section = dict[str, Entry]
-
-SECTIONS: dict[str, Section] = {
-    "Run": {
-        "init": Entry("init:command", "Write a commented plan to begin with."),
-        "run": Entry("run:command", "Start what a plan file or a request in words describes; watch it."),
-        "resume": Entry("resume:command", "Go on with an orchestration, from whatever state it was left in."),
-        "attach": Entry("attach:command", "Watch a running orchestration; Ctrl+C leaves it running."),
-        "top": Entry("top:command", "Show who uses what: CPU, memory, money; a screen with keys."),
-        "plan": Entry("plan:command", "Check a plan, or have one made of words, without running it."),
-        "explain": Entry("explain:command", "Say what a key of plans and specs is for."),
-        "roles": Entry("roles:command", "List the role templates that planned agents begin with."),
-    },
-    "Look": {
-        "list": Entry("list_:command", "List orchestrations, the newest first."),
-        "status": Entry("status:command", "Show how an orchestration, its agents and tasks stand."),
-        "logs": Entry("logs:command", "Print what agents' programs wrote; -f follows."),
-        "show": Entry("show:command", "Print the transcript of an agent, with what its tools gave."),
-        "results": Entry("results:command", "Print what tasks came to."),
-        "cost": Entry("cost:command", "Print what was spent, by agent and by task."),
-        "messages": Entry("messages:command", "Print messages between agents and people."),
-    },
-    "Go back": {
-        "checkpoint": Entry("checkpoint:command", "Keep this moment of the whole team; show what is saved."),
-        "checkpoints": Entry("checkpoint:listing", "List the checkpoints of a team, or show one."),
-        "rollback": Entry("rollback:rollback", "Take the whole team back to a checkpoint."),
-        "redo": Entry("rollback:redo", "Take back the last rollback."),
-        "fork": Entry("fork:command", "Begin a new orchestration where a checkpoint stands, or several."),
-        "diff": Entry("diff:command", "Show what differs between two checkpoints or orchestrations."),
-        "replay": Entry("replay:command", "Fold all records again; name what does not follow."),
-        "bisect": Entry("bisect:command", "Find the step of which agent made a check fail."),
-    },
-    "Steer": {
-        "send": Entry("send:command", "Send a message to an agent, or to all."),
-        "pause": Entry("wants:pause", "Stop at the next safe point; everything is saved."),
-        "start": Entry("wants:start", "Let it (or one agent or task) run again."),
-        "stop": Entry("wants:stop", "End agents now; nothing is lost."),
-        "cancel": Entry("wants:cancel", "Give up a task (or all that are unfinished)."),
-        "retry": Entry("wants:retry", "Run a task again (or all that failed)."),
-        "skip": Entry("wants:skip", "Treat a task as if it were done."),
-        "answer": Entry("answer:command", "Answer a question that an agent asks."),
-        "approve": Entry("answer:approve", "Say yes to what an agent asks."),
-        "deny": Entry("answer:deny", "Say no to what an agent asks."),
-        "add": Entry("add:commands", "Add an agent or a task, also while it runs."),
-        "set": Entry("set_:command", "Set a key of spec/, such as limits.max_agents or agents/bob.want."),
-        "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
-    },
-    "Keep house": {
-        "doctor": Entry("doctor:command", "Say what is here, what is missing, and what to do about it."),
-        "check": Entry("check:command", "Examine a tree; --repair mends what is safe to mend."),
-        "rm": Entry("rm:command", "Delete orchestrations."),
-        "cleanup": Entry("cleanup:command", "Delete finished orchestrations older than some days."),
-        "supervise": Entry(
-            "supervise:command", "Be a tree's supervisor in the foreground (systemd, containers)."
-        ),
-        "agent": Entry("agent:commands", "What an agent's program may call: send, inbox, progress, ..."),
-        "mcp": Entry("mcp:command", "Be an agent's tools over MCP, on stdin and stdout."),
-        "version": Entry("version:command", "Print the version."),
-        "completion": Entry("completion:command", "Print the completion script for a shell."),
-    },
-}
-ENTRIES: Section = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
-
-# Names that users of MAOS know; accepted, not shown.
-ORCHESTRATION: Section = {
-    **{name: ENTRIES[name] for name in ("list", "checkpoint", "save-interval", "cleanup")},
-    "status": Entry("maos:named_status", ENTRIES["status"].help),
-    "resume": Entry("maos:named_resume", ENTRIES["resume"].help),
-}
-RECOVER: Section = {
-    "list": Entry("maos:recover_list", "What was kept: checkpoints."),
-    "checkpoint": Entry("maos:recover_checkpoint", "Keep this moment: checkpoint."),
-    "restore": Entry("maos:recover_restore", "Go back to a checkpoint: rollback."),
-    "cleanup": Entry("maos:recover_cleanup", "Thin the checkpoints: checkpoints cleanup."),
-}
-HIDDEN: Section = {
-    "help": Entry("maos:help_", "Show this, or the help of a command."),
-    "recover": Entry("group:recover", "Checkpoints, under the names that MAOS gave them."),
-    "orchestrate": ENTRIES["run"],
-    "orchestration": Entry("group:orchestration", "The same commands, under the names that MAOS gave them."),
-}
+from maos_sup.cli.entries import HIDDEN, ORCHESTRATION, RECOVER, SECTIONS, Section
 
 
 class LazyGroup(click.Group):

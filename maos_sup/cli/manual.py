@@ -15,7 +15,8 @@ from pathlib import Path
 
 import click
 
-from maos_sup.cli.group import SECTIONS, commands
+from maos_sup.cli.entries import SECTIONS
+from maos_sup.cli.group import commands
 
 _ENVIRONMENT = {
     "MAOS_SUP_HOME": "the folder of orchestrations; ~/.maos-sup otherwise",

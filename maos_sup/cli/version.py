@@ -1,8 +1,9 @@
-"""`version`."""
+"""`version`: of the program, of its trees, and what the system gives."""
 
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 
 import click
 
@@ -13,11 +14,26 @@ from state_layout.paths import FORMAT_VERSION, FORMAT_WORD
 
 
 @click.command("version")
+@click.option(
+    "--system", "with_system", is_flag=True, help="Say what this system gives, and what that means."
+)
 @options.as_json
-def command(*, as_json: bool) -> None:
+def command(*, with_system: bool, as_json: bool) -> None:
     """Print the version of the program and of the format of its trees."""
+    from maos_sup.system.facts import facts, system_name
+
     if as_json:
-        python = platform.python_version()
-        say_json({"version": __version__, "format": f"{FORMAT_WORD} {FORMAT_VERSION}", "python": python})
-    else:
-        say(f"maos-sup {__version__} (trees: {FORMAT_WORD} {FORMAT_VERSION})")
+        told: dict[str, object] = {
+            "version": __version__,
+            "format": f"{FORMAT_WORD} {FORMAT_VERSION}",
+            "python": platform.python_version(),
+        }
+        if with_system:
+            told |= {"system": system_name(), "facts": [asdict(fact) for fact in facts()]}
+        say_json(told)
+        return
+    say(f"maos-sup {__version__} (trees: {FORMAT_WORD} {FORMAT_VERSION})")
+    if with_system:
+        say(f"system: {system_name()}")
+        for fact in facts():
+            say(f"  {'yes' if fact.has else 'no '}  {fact.name}" + ("" if fact.has else f": {fact.means}"))

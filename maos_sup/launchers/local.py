@@ -10,7 +10,6 @@ and the rest is looked at.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import time
@@ -25,11 +24,14 @@ from maos_sup.launchers.base import Observed, Submission
 from maos_sup.launchers.link import Heard, Link, environment, python
 from maos_sup.launchers.lives import Life, Lives
 from maos_sup.launchers.orphans import heard_orphans
+from maos_sup.system.ears import Ears
 from maos_sup.system.ending import Sighting, Swept, end_all
-from maos_sup.system.linux import Exit, Timer, become_subreaper, raise_open_limit, set_open_limit
+from maos_sup.system.linux import Exit, become_subreaper, raise_open_limit, set_open_limit
 from maos_sup.system.targets import Target, hold_child, hold_received, is_readable
+from maos_sup.system.timer import new_timer
 from state_layout.errors import StorageError
 from state_layout.files import atomic, disk
+from state_layout.host.kernel import is_linux
 from state_layout.host.marks import mark_prefix, wear_none
 from state_layout.paths import Tree
 
@@ -46,13 +48,13 @@ class LocalLauncher:
     def __init__(self, tree: Tree, *, entry: str, forks: bool = True) -> None:
         """With `forks` false agents are executed, each in a new interpreter."""
         self._tree, self._entry = tree, entry
-        self._forks = forks
+        self._forks = forks and is_linux()  # elsewhere a fork without a program is not safe
         self._lives = Lives()
         self._serial = self._false_starts = 0
         self._log = _open_log(tree)
-        self._epoll = select.epoll()
         self._reactions: dict[int, Callable[[], None]] = {}
-        self._timer = Timer()
+        self._timer = new_timer()
+        self._ears = Ears(self._timer.fileno())
         self._listen(self._timer.fileno(), self._timer.drain)
         self._debris = sweep.Debris(prefix=mark_prefix(tree))
         self._look_at_s = 0.0  # at those of whose end no descriptor tells
@@ -61,13 +63,13 @@ class LocalLauncher:
         become_subreaper()
         self._open_limit = raise_open_limit()
         self._link: Link | None = None
-        if forks:
+        if self._forks:
             self._start_zygote()
         else:
             self._reap_at_s = 0.0
 
     def fileno(self) -> int:
-        return self._epoll.fileno()
+        return self._ears.fileno()
 
     def submit(self, submission: Submission) -> int:
         known = self._lives.of.get(submission.agent)
@@ -82,7 +84,7 @@ class LocalLauncher:
         return life.pid
 
     def poll(self) -> Mapping[str, Observed] | None:
-        for descriptor, _ in self._epoll.poll(0):
+        for descriptor in self._ears.heard():
             reaction = self._reactions.get(descriptor)
             if reaction is not None:
                 reaction()
@@ -139,7 +141,7 @@ class LocalLauncher:
             life.let_go()
         self._debris.close()
         self._timer.close()
-        self._epoll.close()
+        self._ears.close()
         os.close(self._log)
         become_subreaper(is_one=False)
 
@@ -332,11 +334,11 @@ class LocalLauncher:
 
     def _listen(self, descriptor: int, reaction: Callable[[], None]) -> None:
         self._reactions[descriptor] = reaction
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._ears.listen(descriptor)
 
     def _deafen(self, descriptor: int) -> None:
         if self._reactions.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
+            self._ears.deafen(descriptor)
 
 
 def _ask_to_end(life: Life) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from maos_sup.launchers.base import Observed, Submission
 from maos_sup.system.ending import Swept
+from maos_sup.system.pipes import quiet_pipe
 
 
 class MemoryLauncher:
@@ -27,7 +28,7 @@ class MemoryLauncher:
         self._observed: dict[str, Observed] = {}
         self._next_pid = 100_000
         self._is_blind = False
-        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._read_end, self._write_end = quiet_pipe()
 
     def fileno(self) -> int:
         return self._read_end

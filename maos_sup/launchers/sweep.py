@@ -25,8 +25,8 @@ from maos_sup.system.processes import (
     read_table,
 )
 from maos_sup.system.targets import Target
-from state_layout.host.identity import read_stat
 from state_layout.host.marks import read_mark
+from state_layout.host.stats import read_stat
 
 SPARE_DESCRIPTORS = 24  # are kept for everything else: folders that are read, the journal, the zygote
 

@@ -34,8 +34,8 @@ from maos_sup.system.processes import read_children
 from maos_sup.system.targets import Target, hold_child
 from state_layout.files import codec
 from state_layout.files.complaints import forgive_stderr
-from state_layout.host.identity import read_stat
 from state_layout.host.marks import MARK_VARIABLE
+from state_layout.host.stats import read_stat
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked

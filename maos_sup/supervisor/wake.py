@@ -10,7 +10,8 @@ import selectors
 import signal
 from contextlib import suppress
 
-from maos_sup.supervisor.inotify import Folders
+from maos_sup.system.folders import watch_folders
+from maos_sup.system.pipes import quiet_pipe
 from state_layout.errors import StorageError
 from state_layout.host.triggers import TriggerReader
 from state_layout.paths import Tree
@@ -21,9 +22,9 @@ class Wake:
 
     def __init__(self, tree: Tree) -> None:
         self._selector = selectors.DefaultSelector()
-        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._read_end, self._write_end = quiet_pipe()
         self._selector.register(self._read_end, selectors.EVENT_READ)
-        self._folders = Folders([tree.spec, tree.agent_specs, tree.task_specs, tree.approvals])
+        self._folders = watch_folders([tree.spec, tree.agent_specs, tree.task_specs, tree.approvals])
         if self._folders.fileno() >= 0:
             self._selector.register(self._folders.fileno(), selectors.EVENT_READ)
         self._tree, self._trigger = tree, _trigger_of(tree)

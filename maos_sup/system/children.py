@@ -22,6 +22,8 @@ from maos_sup.system.processes import (
     read_table,
 )
 from maos_sup.system.targets import Target, await_ends, hold_row
+from state_layout.host.kernel import is_linux
+from state_layout.host.marks import MARK_VARIABLE, NO_ONES
 
 MOST_NEAR_GLANCES = 10_000  # where only what this process started comes and goes
 KILL_PATIENCE_S = 2.0
@@ -30,7 +32,9 @@ _BETWEEN_LOOKS_S = 0.1
 
 
 def has_children() -> bool:
-    """Whether this process has any child, dead or alive."""
+    """Whether this process may have a child, dead or alive."""
+    if not is_linux():
+        return True  # an orphan is nobody's child here: only a look at all processes tells
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -61,7 +65,11 @@ def look_below(known: AbstractSet[int]) -> Sighting:
     else:
         listing = read_table(known)
         roots = {row.pid for row in listing.table.values() if row.parent == own}
-        rows = belonging(listing.table, roots=roots, kin=lambda mark: True, spare={own})
+        marks = {os.environ.get(MARK_VARIABLE, "")} - {
+            "",
+            NO_ONES,
+        }  # of orphans that are nobody's child
+        rows = belonging(listing.table, roots=roots, marks=marks, kin=lambda mark: True, spare={own})
     return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
 

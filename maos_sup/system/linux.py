@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from state_layout.host.kernel import is_linux
+
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 _CLOCK_MONOTONIC = 1
 _PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroup, ids, wait status
@@ -45,6 +47,8 @@ class Exit:
 
 def become_subreaper(*, is_one: bool = True) -> bool:
     """Have orphans among the descendants of this process become its children; whether this system can."""
+    if not is_linux():
+        return False
     try:
         return bool(_libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0) == 0)
     except AttributeError:
@@ -61,7 +65,7 @@ def raise_open_limit() -> tuple[int, int]:
 
 def set_open_limit(pid: int, limits: tuple[int, int]) -> None:
     """Give a child the limits it would have had: programs that use `select` rely on a low one."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # elsewhere it has as many as we
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
@@ -82,6 +86,8 @@ def exit_of(pidfd: int) -> Exit | None:
 
 def set_title(title: str) -> None:
     """Show `title` in place of the command line that this process was executed with, as far as it fits."""
+    if not is_linux():
+        return
     text = title.encode()
     _libc.prctl(_PR_SET_NAME, text[:15], 0, 0, 0)
     start, room = _title_place()
@@ -89,7 +95,7 @@ def set_title(title: str) -> None:
         ctypes.memmove(start, text[:room].ljust(room, b"\0"), room)
 
 
-class Timer:
+class KernelTimer:
     """A descriptor that becomes readable after a time (of the monotonic clock: a suspended machine waits)."""
 
     def __init__(self) -> None:

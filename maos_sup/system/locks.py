@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from state_layout.files import atomic
-from state_layout.host.marks import read_raw
+from state_layout.host.kernel import is_linux, read_raw
 
 
 def lock_holder(lock: Path) -> int | None:
@@ -14,6 +14,8 @@ def lock_holder(lock: Path) -> int | None:
 
     The kernel tells of no holder in a pid namespace that is not below ours.
     """
+    if not is_linux():
+        return None
     try:
         places = _places(lock)
         lines = read_raw("/proc/locks").decode("ascii", "replace").splitlines()

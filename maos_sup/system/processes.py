@@ -1,4 +1,4 @@
-"""The processes of this machine as a table, read from /proc, and who of them belongs to whom (pure)."""
+"""The processes of this machine as a table, and who of them belongs to whom (pure)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 
-from state_layout.host.identity import read_stat
-from state_layout.host.marks import read_mark, read_raw
+from state_layout.host.kernel import is_linux, read_raw
+from state_layout.host.marks import read_mark
+from state_layout.host.stats import all_pids, read_stat
 
 KTHREADD = 2
 
@@ -68,7 +69,7 @@ class Listing:
 
 def read_table(known: AbstractSet[int] = frozenset()) -> Listing:
     """All processes of this machine but those `known` and the kernel's own."""
-    pids = frozenset(int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
+    pids = all_pids()
     table, is_torn = _read_rows(pids - known)
     return Listing(table=table, pids=pids, is_torn=is_torn)
 
@@ -99,6 +100,8 @@ def read_row(pid: int) -> Row | None:
 def read_children(pid: int) -> list[int]:
     """The children of `pid`, dead ones that are not reaped included; none if it is gone."""
     children: list[int] = []
+    if not knows_children():
+        return children
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names only
             children += map(int, read_raw(f"/proc/{pid}/task/{thread}/children").split())
@@ -110,7 +113,7 @@ def read_children(pid: int) -> list[int]:
 @cache
 def knows_children() -> bool:
     """Whether this kernel lists the children of a process."""
-    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
+    return is_linux() and os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
 
 
 def parents_first(found: Table) -> list[Row]:
@@ -135,6 +138,6 @@ def _read_rows(pids: Iterable[int]) -> tuple[dict[int, Row], bool]:
         row = read_row(pid)
         if row is None:
             is_torn = True
-        elif KTHREADD not in (pid, row.parent):
+        elif not is_linux() or KTHREADD not in (pid, row.parent):
             rows[pid] = row
     return rows, is_torn

@@ -21,7 +21,8 @@ from time import monotonic
 
 from maos_sup.system.linux import Exit, exit_of
 from maos_sup.system.processes import Row, read_row
-from state_layout.host.identity import open_pidfd, read_stat
+from state_layout.host.identity import open_pidfd
+from state_layout.host.stats import read_stat
 
 LOOK_S = 0.005  # between two looks at a process that has no pidfd
 _REFUSED = (errno.ENOSYS, errno.EPERM)
@@ -70,8 +71,8 @@ class Target:
         if not self.has_ended:
             return None
         with suppress(ChildProcessError):
-            end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG)
-            return None if end is None else Exit.of_end(end)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            return Exit.of_status(status) if pid else None
         return None
 
     def spare_descriptor(self, reserve: int) -> None:

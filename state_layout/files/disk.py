@@ -8,12 +8,15 @@ end the process there.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+_CAN_SYNC_DATA = hasattr(os, "fdatasync")
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 _OWNERS = 0o700  # a umask may take even these: what we make is ours to use all the same
@@ -54,12 +57,26 @@ def begin_write(descriptor: int, offset: int, length: int) -> None:
 
 
 def fdatasync(descriptor: int) -> None:
+    """Have what was written survive a power cut; times and the like need not."""
     _seen("fdatasync", descriptor)
-    os.fdatasync(descriptor)
+    if _FULL_SYNC is None and _CAN_SYNC_DATA:
+        os.fdatasync(descriptor)
+    else:
+        _sync_fully(descriptor)
 
 
 def fsync(descriptor: int) -> None:
+    """Have a file or folder survive a power cut as it is."""
     _seen("fsync", descriptor)
+    _sync_fully(descriptor)
+
+
+def _sync_fully(descriptor: int) -> None:
+    """`fsync`; on macOS that leaves the cache of the drive out, which F_FULLFSYNC does not."""
+    if _FULL_SYNC is not None:
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, _FULL_SYNC)
+            return
     os.fsync(descriptor)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from state_layout.host.beats import read_beat
 from state_layout.host.identity import Handle, is_alive, is_of_other_namespace, read_handle
-from state_layout.host.marks import boot_id
+from state_layout.host.stats import boot_id
 from state_layout.paths import Tree
 
 LOOK_S = 2.5  # an agent at rest beats every 2 s

@@ -1,7 +1,7 @@
-"""Which process is which: handles, read back from /proc and checked before anything is believed.
+"""Which process is which: handles, held against what the system says before anything is believed.
 
 A pid alone says nothing, it is used again; so a process is the same only if boot, pid, start time and the
-inode of its pidfd are. This module looks and never signals; it works on Linux, elsewhere it says "unknown".
+inode of its pidfd (where there are pidfds) are. This module looks and never signals.
 Marks, by which the leftovers of a dead process are known, are in `state_layout.host.marks`.
 """
 
@@ -17,7 +17,9 @@ from typing import Any
 
 from state_layout.files import codec
 from state_layout.files.reading import read_record
-from state_layout.host.marks import boot_id, mark_of, read_raw, tree_place
+from state_layout.host.kernel import is_linux
+from state_layout.host.marks import mark_of, tree_place
+from state_layout.host.stats import ProcessStat, boot_id, read_stat
 from state_layout.records import fields_of
 
 __all__ = [
@@ -35,8 +37,6 @@ __all__ = [
     "read_stat",
     "tree_place",
 ]
-
-GONE_STATES = frozenset("ZXx")  # a zombie runs no more: its files are closed, its locks are free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +72,6 @@ class Handle:
         if known["pid"] <= 0 or not isinstance(known["program_pid"], int | None):
             raise ValueError("no handle: pids are whole numbers above 0")
         return cls(**known)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessStat:
-    """What /proc/<pid>/stat says of a process; `start_time` is in ticks since the boot."""
-
-    pid: int
-    state: str
-    parent: int
-    group: int
-    session: int
-    start_time: int
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it has ended and only waits to be reaped."""
-        return self.state in GONE_STATES
 
 
 def own_handle(attempt: int) -> Handle:
@@ -190,23 +173,6 @@ def _host() -> str:
     return os.uname().nodename
 
 
-def read_stat(pid: int) -> ProcessStat | None:
-    """What the kernel says of `pid` now; None if there is no such process (or no /proc)."""
-    try:
-        text = read_raw(f"/proc/{pid}/stat")
-    except OSError:
-        return None
-    fields = text[text.rindex(b")") + 2 :].split()  # the name before may hold blanks and parentheses
-    return ProcessStat(
-        pid=pid,
-        state=chr(fields[0][0]),
-        parent=int(fields[1]),
-        group=int(fields[2]),
-        session=int(fields[3]),
-        start_time=int(fields[19]),
-    )
-
-
 def _inode_of(pid: int) -> int:
     with suppress(OSError):
         descriptor = open_pidfd(pid)
@@ -223,7 +189,7 @@ def open_pidfd(pid: int) -> int:
 
     Raises OSError: no such process, no descriptor left.
     """
-    if not hasattr(os, "pidfd_open"):
+    if not is_linux() or not hasattr(os, "pidfd_open"):
         return -1
     try:
         return os.pidfd_open(pid)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
 
+from state_layout.host.kernel import is_linux, read_raw
+from state_layout.host.stats import boot_id, read_environment
 from state_layout.paths import Tree
 
 MARK_VARIABLE = "MAOS_MARK"
@@ -40,21 +41,15 @@ def tree_place(tree: Tree) -> dict[str, object]:
     return {"boot_id": boot_id(), "device": found.st_dev, "inode": found.st_ino}
 
 
-@cache
-def boot_id() -> str:
-    """The id of this boot of this machine; empty where the system has none."""
-    try:
-        return read_raw("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
-    except OSError:
-        return ""
-
-
 def read_mark(pid: int) -> str | None:
     """The mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read).
 
     A process has no environment for a moment while it executes a program, and while it ends: that moment is
     waited for.
     """
+    if not is_linux():
+        told = read_environment(pid)
+        return None if told is None else told.get(MARK_VARIABLE, "").rstrip(" ")
     try:
         environ = read_raw(f"/proc/{pid}/environ")
         for _ in range(_EXECUTING_LOOKS):
@@ -97,18 +92,6 @@ def wear_none() -> None:
     os.environ.pop(MARK_VARIABLE, None)
 
 
-def read_raw(path: str) -> bytes:
-    """All bytes of a file of /proc, quicker than `Path.read_bytes`. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(descriptor, 1 << 16):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
-
-
 def _value(environ: bytes) -> tuple[int, int]:
     """From where to where the mark's value lies in an environment; (0, 0) if there is none."""
     at = 0 if environ.startswith(_KEY) else environ.find(b"\0" + _KEY) + 1
@@ -121,6 +104,8 @@ def _value(environ: bytes) -> tuple[int, int]:
 
 def _seen_value() -> tuple[int, int] | None:
     """Address and length of the mark's value in the environment this process was executed with."""
+    if not is_linux():
+        return None
     try:
         environ = read_raw("/proc/self/environ")
         fields = _fields("self")

@@ -13,7 +13,8 @@ import pytest
 from cli_trees import new_tree, settle
 
 from maos_sup.cli import completing
-from maos_sup.cli.group import ENTRIES, commands
+from maos_sup.cli.entries import ENTRIES
+from maos_sup.cli.group import commands
 from maos_sup.cuts.take import take_cut
 from state_layout.paths import Tree
 

@@ -13,7 +13,8 @@ import click
 import pytest
 
 from maos_sup.cli import edge
-from maos_sup.cli.group import ENTRIES, HIDDEN, commands
+from maos_sup.cli.entries import ENTRIES, HIDDEN
+from maos_sup.cli.group import commands
 from state_layout.errors import BadInput, Damaged
 from state_layout.paths import Tree
 

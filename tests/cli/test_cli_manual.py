@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.cli.group import ENTRIES
+from maos_sup.cli.entries import ENTRIES
 from maos_sup.cli.manual import man_page
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli_trees import new_tree
 
-from maos_sup.cli.group import ENTRIES, HIDDEN, ORCHESTRATION
+from maos_sup.cli.entries import ENTRIES, HIDDEN, ORCHESTRATION
 from state_layout.paths import Tree
 
 FULL = Path("/dev/full")

@@ -10,8 +10,8 @@ from pathlib import Path
 from ready import is_ready
 
 from maos_sup.launchers.base import Launcher, Observed, Submission
-from state_layout.host.identity import read_stat
 from state_layout.host.marks import mark_of
+from state_layout.host.stats import read_stat
 from state_layout.paths import Tree
 
 DEADLINE_S = 100.0

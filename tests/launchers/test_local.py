@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from lab import IDLE, Lab, open_descriptors, runs
 
-from state_layout.host.identity import read_stat
 from state_layout.host.marks import read_mark
+from state_layout.host.stats import read_stat
 
 
 def test_agent_runs_until_it_is_done(any_lab: Lab) -> None:

@@ -15,7 +15,7 @@ from lab import IDLE, SUPERVISOR, Lab, runs, started
 from maos_sup.launchers.local import LocalLauncher
 from maos_sup.system.linux import exit_of
 from maos_sup.system.processes import read_children
-from state_layout.host.identity import read_stat
+from state_layout.host.stats import read_stat
 
 
 def zygote_of(lab: Lab) -> int:

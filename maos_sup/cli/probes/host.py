@@ -14,7 +14,7 @@ from pathlib import Path
 
 from maos_sup import __version__
 from maos_sup.cli.probes.finding import Finding, Grade, Probe, first_line_of
-from maos_sup.supervisor.inotify import Folders
+from maos_sup.system.inotify import InotifyFolders
 from state_layout.host.room import want_of_room
 
 _LITTLE_BYTES = 1 << 30
@@ -159,7 +159,7 @@ def _inotify() -> Iterator[Finding]:
     instances, watches = (
         int((_LIMITS / f"max_user_{what}").read_text()) for what in ("instances", "watches")
     )
-    folders = Folders(())
+    folders = InotifyFolders(())
     has_one = folders.fileno() >= 0
     folders.close()
     text = f"{instances} instances, {watches} watches a user"

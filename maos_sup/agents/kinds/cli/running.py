@@ -227,7 +227,7 @@ def _start(work: Work, start: _Launching, *, events: int, lock: int) -> subproce
 
 def _readable_once(text: str) -> int:
     """The end of a pipe that has `text`, a few hundred bytes at most."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
+    reading, writing = os.pipe()
     try:
         os.write(writing, text.encode())
     finally:

@@ -15,7 +15,7 @@ from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
 from state_layout.files.reading import read_record
-from state_layout.host.marks import boot_id
+from state_layout.host.stats import boot_id
 from state_layout.paths import Tree
 
 

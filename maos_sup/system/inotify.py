@@ -18,7 +18,7 @@ _MASK = _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SEL
 _MOST_BYTES = 1 << 16
 
 
-class Folders:
+class InotifyFolders:
     """Watches `folders`. Where the system has no inotify, or no instance left for us, it never has news."""
 
     def __init__(self, folders: Sequence[Path]) -> None:

@@ -1,0 +1,72 @@
+"""What this system gives and what it does not, in words for people."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from dataclasses import dataclass
+
+from maos_sup.system.processes import knows_children
+from maos_sup.system.targets import can_signal_by_pidfd
+from state_layout.host.kernel import PORTABLE, VARIABLE, is_linux
+from state_layout.host.stats import boot_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing that a system has or lacks; `means`: what follows for the user where it is lacking."""
+
+    name: str
+    has: bool
+    means: str = ""
+
+
+def system_name() -> str:
+    """The mechanisms in use: `linux`, or `portable` and why."""
+    if is_linux():
+        return "linux"
+    why = f"{VARIABLE}={PORTABLE}" if sys.platform == "linux" else sys.platform
+    return f"portable ({why}): psutil and watchdog"
+
+
+def facts() -> list[Fact]:
+    """What is given here, the most important first."""
+    linux = is_linux()
+    return [
+        Fact(
+            name="a hold on processes (pidfd)",
+            has=linux and can_signal_by_pidfd(),
+            means="a process is known by number and start time, looked at again before each signal",
+        ),
+        Fact(
+            name="orphans come to their agent (subreaper)",
+            has=linux,
+            means="what detaches itself is found by the mark in its environment, where that may be read",
+        ),
+        Fact(
+            name="agents forked from a warm process",
+            has=linux and hasattr(select, "epoll"),
+            means="each agent is executed: a start takes a fifth of a second more",
+        ),
+        Fact(
+            name="children as the kernel knows them",
+            has=knows_children(),
+            means="all processes of the machine are looked at to find them",
+        ),
+        Fact(
+            name="an id of the boot",
+            has=bool(boot_id()) and not boot_id().startswith("boot-"),
+            means="a boot is known by its time: setting the clock makes a tree look like a copy",
+        ),
+        Fact(
+            name="data synced without the rest (fdatasync)",
+            has=hasattr(os, "fdatasync") and sys.platform != "darwin",
+            means="a sync is one of the whole file, on macOS down to the disk (F_FULLFSYNC)",
+        ),
+        Fact(
+            name="confinement by the kernel (Landlock)",
+            has=sys.platform == "linux",
+            means="tools of agents are not confined; run agents in a container or a user of their own",
+        ),
+    ]

@@ -1,0 +1,37 @@
+"""Tells that something in a few folders changed: by inotify, or by watchdog where the system is another.
+
+Watched are the folders that people and commands edit, not what lies below them. All of it is a hint: who
+waits for news looks by himself from time to time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from state_layout.host.kernel import is_linux
+
+
+class Folders(Protocol):
+    """Folders that are watched."""
+
+    def fileno(self) -> int:
+        """Readable when there is news; -1: there never is."""
+
+    def drain(self) -> bool:
+        """Whether there was news. Folders that were made anew are watched from here on."""
+
+    def close(self) -> None:
+        """Watch no more."""
+
+
+def watch_folders(folders: Sequence[Path]) -> Folders:
+    """Watch `folders`, as this system can."""
+    if is_linux():
+        from maos_sup.system.inotify import InotifyFolders
+
+        return InotifyFolders(folders)
+    from maos_sup.system.watchdogs import WatchdogFolders
+
+    return WatchdogFolders(folders)
