@@ -146,7 +146,9 @@ def _second(at: str | None) -> str:
 
 
 def _fields(one: Timed, *, has_times: bool) -> dict[str, object]:
-    return one.line._asdict() | ({"at": one.at} if has_times else {})
+    """A line for `--json`; where it ends in its file is ours to know."""
+    told = {key: value for key, value in one.line._asdict().items() if key != "end"}
+    return told | ({"at": one.at} if has_times else {})
 
 
 def _follow(tree: Tree, output: Output, printer: _Printer) -> None:

@@ -25,6 +25,7 @@ ALLOWED = {
     "maos_sup/cli/run.py": "the name of a tree",
     "maos_sup/cli/planning.py": "the name of a plan",
     "maos_sup/cli/follow.py": "shows the time",
+    "maos_sup/cli/logs.py": "--since, --until",
     "state_layout/specs/read.py": "whether a file is young: read again if in doubt",
     "state_layout/specs/of_agent.py": "whether a file is young: read again if in doubt",
     "state_layout/files/chain.py": "`at`, for people",
