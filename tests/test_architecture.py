@@ -358,3 +358,10 @@ def test_no_two_files_of_tests_have_the_same_name() -> None:
     ]
     names = Counter(path.name for path in loose)
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_nothing_is_imported_from_a_conftest() -> None:
+    """There are many of that name: which one is found depends on what was collected before."""
+    files = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    found = [path for path, text in files.items() for _, name in imports("tests", text) if name == "conftest"]
+    assert found == []

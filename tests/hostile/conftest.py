@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ from hypothesis import HealthCheck, settings
 sys.path.append(str(Path(__file__).parents[1] / "state_layout"))
 
 from check_trees import make_tree
-from ordeal import Ordeal, ordeal
+from ordeal import FUZZ_SECONDS, Ordeal, ordeal
 
 from state_layout.paths import Tree
 
-FUZZ_SECONDS = float(os.environ.get("MAOS_SUP_FUZZ_SECONDS", "0"))
 settings.register_profile(
     "hostile",
     deadline=None,

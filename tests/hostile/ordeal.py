@@ -24,6 +24,7 @@ from torments import SECRET, footprint, make_elsewhere
 from maos_sup.cli import main
 from state_layout.paths import Tree
 
+FUZZ_SECONDS = float(os.environ.get("MAOS_SUP_FUZZ_SECONDS", "0"))
 PATIENCE_S = 100  # of one command; the slowest takes well under one
 DOCUMENTED = frozenset({0, 1, 2, 3, 10, 11, 12, 130})
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey; \r among them

@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import FUZZ_SECONDS
 from forging import changed, is_chained, lines_of, places_in, values, write_chained
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ordeal import DEEDS, LOOKS, Ordeal, call, ordeal
+from ordeal import DEEDS, FUZZ_SECONDS, LOOKS, Ordeal, call, ordeal
 from torments import endless, link_out, link_to_new, pipe, places, torments
 
 from state_layout.files import codec

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FUZZ_SECONDS
-from ordeal import Ordeal, call
+from ordeal import FUZZ_SECONDS, Ordeal, call
 
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.core.tasks import task_phases

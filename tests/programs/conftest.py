@@ -12,7 +12,7 @@ import pytest
 from orchestra import Orchestra
 from processes import can_bubblewrap
 from real_cast import Cast
-from real_rows import ROWS
+from real_rows import ALL_VARIABLE, ROWS
 
 
 @pytest.fixture
@@ -36,7 +36,6 @@ def at_home(request: pytest.FixtureRequest) -> Iterator[Orchestra]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-ALL_VARIABLE = "MAOS_SUP_PROGRAMS"
 SHORTEST = {"task_with_a_call", "its_own_session["}  # a call, a message, the team, money; kill -9
 NOT_IN_SHORT = {  # by program: the cells that each run leaves out, for their starts; all is in the long form
     "codex": {"tree_alone"},

@@ -12,6 +12,8 @@ from real_programs import programs_folder
 
 from maos_sup.loopback.reply import Reply, call
 
+ALL_VARIABLE = "MAOS_SUP_PROGRAMS"  # "all": the long form of what real programs are tried with
+
 USAGE = {"input_tokens": 1000, "output_tokens": 100}  # of each answer, so that sums are easily read
 ANSWER_TOKENS = sum(USAGE.values())
 PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens

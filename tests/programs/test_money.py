@@ -20,11 +20,11 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import ALL_VARIABLE
 from orchestra import Orchestra
 from payers import OUTPUT_TOKENS, PAYERS, Books, Chaos, spender
 from processes import can_bubblewrap
 from real_cast import Cast
+from real_rows import ALL_VARIABLE
 
 pytestmark = pytest.mark.timeout(3000)
 IS_LONG = os.environ.get(ALL_VARIABLE) == "all"
@@ -36,10 +36,11 @@ SHORT = {
     "gemini": ("all",),
     "opencode": ("all",),
 }
+ONLY_IN_LONG = ("opencode",)  # ten seconds of processor time for each of its starts
 SLOW = ("gemini", "opencode")  # to start, and to ask again
 
 
-@pytest.fixture(params=list(PAYERS))
+@pytest.fixture(params=[name for name in PAYERS if IS_LONG or name not in ONLY_IN_LONG])
 def payer(
     request: pytest.FixtureRequest, at_home: Orchestra, program: Callable[[str], str]
 ) -> Iterator[Cast]:
