@@ -146,9 +146,9 @@ def _second(at: str | None) -> str:
 
 
 def _fields(one: Timed, *, has_times: bool) -> dict[str, object]:
-    """A line for `--json`; where it ends in its file is ours to know."""
-    told = {key: value for key, value in one.line._asdict().items() if key != "end"}
-    return told | ({"at": one.at} if has_times else {})
+    """A line for `--json`; with times also where it ends in its file, to go on there."""
+    told = one.line._asdict()
+    return told | {"at": one.at} if has_times else {key: told[key] for key in told if key != "end"}
 
 
 def _follow(tree: Tree, output: Output, printer: _Printer) -> None:

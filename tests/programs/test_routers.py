@@ -144,6 +144,7 @@ def test_task_a_limit_and_a_cap_of_tokens_go_as_without_a_router(routed: tuple[C
     assert [answer for answer in cast.server.log.answers("error") if answer["status"] == 429]
     warnings = [entry["text"] for entry in cast.journal("warning") if "does not say what" in entry["text"]]
     assert bool(warnings) == (router.name == "ccr")  # which tells 0 for all
-    assert books.ledger >= books.charged, books
     if router.name == "litellm":
         assert books.ledger == books.charged, books
+    else:  # what nobody tells is estimated by the length of the question
+        assert books.ledger >= 0.9 * books.charged, books
