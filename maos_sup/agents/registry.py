@@ -29,6 +29,7 @@ class Lack:
 
     key: str  # of the agent's settings
     text: str
+    item: str = ""  # within what stands under the key: a variable of `env_from`
 
 
 class KindClass(Protocol):

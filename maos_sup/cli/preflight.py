@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from maos_sup.agents.registry import lacks
+from maos_sup.agents.lacking import lacks_of
+from maos_sup.core.argv import plain_relative
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
 from state_layout.errors import BadInput
@@ -21,33 +21,20 @@ def refuse_lacking(plan: Plan) -> None:
 
 
 def _faults(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[Fault]:
-    environment = dict(os.environ)
-    for inner, outer in agent.get("env_from", {}).items():
-        if outer not in os.environ:
-            text = f"agent {name!r}: 'env_from' asks for the variable {outer}, which is not set; set it first"
-            yield Fault(at=("agents", name, "env_from", inner), text=text)
-        else:
-            environment[inner] = os.environ[outer]
-    environment |= agent.get("env", {})
-    if _comes_along(plan, agent) or "PATH" in agent.get("env", {}):  # it may lead to what is made on the way
-        return
-    for lack in lacks(agent["kind"], agent, environment):
+    found = lacks_of(
+        agent["kind"],
+        agent,
+        env=agent.get("env", {}),
+        env_from=agent.get("env_from", {}),
+        needs=[task.get("needs") or () for task in plan.tasks.values() if task["agent"] == name],
+        comes_along=_comes_along(plan, agent),
+    )
+    for lack in found:
         at = ("agents", name, lack.key) if lack.key in agent else ("agents", name)
-        if _may_appear(plan, name, lack.key):
-            continue
-        yield Fault(at=at, text=f"agent {name!r}: {lack.text}")
+        yield Fault(at=(*at, lack.item) if lack.item else at, text=f"agent {name!r}: {lack.text}")
 
 
 def _comes_along(plan: Plan, agent: Mapping[str, Any]) -> bool:
-    """Whether its program is a file of the plan."""
+    """Whether its program is a file of the plan, which was looked at when the plan was read."""
     argv = agent.get("command")
-    return isinstance(argv, list) and argv[0] in plan.files
-
-
-def _may_appear(plan: Plan, name: str, key: str) -> bool:
-    """Whether a program at an absolute path may be made by a task that all tasks of the agent wait for."""
-    argv = plan.agents[name].get(key)
-    if not isinstance(argv, list) or not str(argv[0]).startswith("/"):
-        return False
-    tasks = [task for task in plan.tasks.values() if task["agent"] == name]
-    return bool(tasks) and all(task.get("needs") for task in tasks)
+    return isinstance(argv, list) and plain_relative(argv[0]) in plan.files

@@ -94,9 +94,10 @@ def _detached(tree: Tree, resumption: Resumption) -> str:
 
 def lacks_of(tree: Tree, resumption: Resumption) -> list[str]:
     """What agents with work left cannot do without and this host does not have: said, nothing is refused."""
-    agents = read_specs(tree).specs.agents
+    specs = read_specs(tree).specs
     names = [agent["name"] for agent in resumption["agents"] if agent["left"] and agent["pid"] is None]
-    return [f"{name}: {text}" for name in names if name in agents for text in lacks_here(tree, agents[name])]
+    known = [name for name in names if name in specs.agents]
+    return [f"{name}: {text}" for name in known for text in lacks_here(tree, specs, name)]
 
 
 def point_at_project(tree: Tree, project: Path | None) -> None:

@@ -86,3 +86,15 @@ def test_a_program_that_an_earlier_task_makes_is_not_refused(call: Call, tmp_pat
     )
     answer = call("plan", str(path))
     assert (answer.code, answer.err) == (0, "")
+
+
+@pytest.mark.usefixtures("bare")
+def test_variables_are_looked_for_where_the_program_comes_along(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "own.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "own.sh").chmod(0o755)
+    path = plan_of(tmp_path, 'kind = "command"\ncommand = ["./own.sh"]\nenv_from = { T = "NOT_SET_HERE" }')
+    answer = call("plan", str(path))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(
+        f"maos-sup: {path}:5: agent 'ann': 'env_from' asks for the variable NOT_SET_HERE"
+    )

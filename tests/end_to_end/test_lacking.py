@@ -60,3 +60,20 @@ def test_a_program_that_is_not_on_this_machine_is_named_by_resume(copy: Orchestr
     assert [text for text in told["lacks"] if text.startswith("bob: ")] == [
         "bob: 'no-such-program' is no program in PATH; install it, or give its path"
     ]
+
+
+def test_a_program_that_another_task_will_make_is_not_missed(orchestra: Orchestra) -> None:
+    made = orchestra.outside / "tool"
+    script = f'printf "#!/bin/sh\\necho made\\n" > {made}; chmod +x {made}'
+    maker = f'while [ ! -e "$OUT/go" ]; do sleep 0.05; done; {script}'
+    agents = {"ann": {"kind": "command", "shell": maker}, "bob": {"kind": "command", "command": [str(made)]}}
+    orchestra.start(
+        agents, [{"id": "make", "agent": "ann"}, {"id": "use", "agent": "bob", "needs": ["make"]}]
+    )
+    orchestra.wait_alive("ann")
+    orchestra.do("stop")
+    orchestra.wait_rest("stopped")
+    told = orchestra.cli("resume", str(orchestra.root), "--detach", "--json", expect=0).stdout
+    assert json.loads(told)["lacks"] == []
+    orchestra.say("go")
+    orchestra.wait_rest("done")
