@@ -79,13 +79,9 @@ def write_beneath(folder: Path, path: PurePath, data: bytes) -> None:
 def _mode_of(name: str, parent: int) -> int:
     """The mode a new version of `name` gets. Raises OSError for what is no regular file."""
     try:
-        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return _FILE_MODE
-    try:
-        found = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise IsADirectoryError(name)
     return found.st_mode & 0o777

@@ -5,28 +5,19 @@ psutil keeps what it needs: there it has ways of its own on each system.
 
 import ctypes
 import os
-import resource
-import select
-import signal
-import socket
 import sys
+from importlib import import_module
 
-NAMES = {
-    os: ("pidfd_open", "pipe2", "memfd_create", "eventfd", "posix_fadvise", "fdatasync", "waitid", "P_PIDFD"),
-    select: ("epoll",),
-    signal: ("pidfd_send_signal", "SIGRTMIN", "SIGRTMAX"),
-    resource: ("prlimit",),
-    socket: ("SOCK_SEQPACKET",),
-}
+from linux_names import NAMES
+
 CALLS = frozenset(
     {"prctl", "inotify_init1", "inotify_add_watch", "timerfd_create", "timerfd_settime", "signalfd"}
 )
 OURS = ("maos_sup", "state_layout")
 
 for module, names in NAMES.items():
-    for name in names:
-        if hasattr(module, name):
-            delattr(module, name)
+    for name in names & set(dir(import_module(module))):
+        delattr(import_module(module), name)
 
 
 class _Library(ctypes.CDLL):
