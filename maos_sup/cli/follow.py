@@ -79,7 +79,7 @@ def follow(tree: Tree, manner: Manner) -> int:
 
     Where `manner` says so a supervisor is started first; Ctrl+C counts from then on.
     """
-    if not is_linux():
+    if manner.starts and not is_linux():
         say_aside("note: this system has less than Linux gives; what that means: maos-sup version --system")
     follower = _Follower(tree, manner)
     before = signal.signal(signal.SIGINT, follower.interrupt)

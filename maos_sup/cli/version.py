@@ -20,8 +20,15 @@ from state_layout.paths import FORMAT_VERSION, FORMAT_WORD
 @options.as_json
 def command(*, with_system: bool, as_json: bool) -> None:
     """Print the version of the program and of the format of its trees."""
-    from maos_sup.system.facts import facts, system_name
+    from maos_sup.agents.sandbox import landlock
+    from maos_sup.system.facts import Fact, facts, system_name
 
+    confines = Fact(
+        name="confinement by the kernel (Landlock)",
+        has=landlock.abi() > 0,
+        means="tools of agents are not confined; use bubblewrap, a container or a user of their own",
+    )
+    given = [*facts(), confines] if with_system else []
     if as_json:
         told: dict[str, object] = {
             "version": __version__,
@@ -29,11 +36,11 @@ def command(*, with_system: bool, as_json: bool) -> None:
             "python": platform.python_version(),
         }
         if with_system:
-            told |= {"system": system_name(), "facts": [asdict(fact) for fact in facts()]}
+            told |= {"system": system_name(), "facts": [asdict(fact) for fact in given]}
         say_json(told)
         return
     say(f"maos-sup {__version__} (trees: {FORMAT_WORD} {FORMAT_VERSION})")
     if with_system:
         say(f"system: {system_name()}")
-        for fact in facts():
+        for fact in given:
             say(f"  {'yes' if fact.has else 'no '}  {fact.name}" + ("" if fact.has else f": {fact.means}"))

@@ -9,10 +9,9 @@ from state_layout.host.kernel import is_linux
 
 
 class Ears:
-    """Listens to descriptors. `first` is always listened to.
+    """Listens to descriptors. Without epoll there is no pidfd and no zygote either: `first` alone wakes then.
 
-    Without epoll nothing else tells anything: no pidfd, no zygote. What is listened to then is `first`, and
-    the others are asked when somebody looks.
+    `first` is listened to like the others, by `listen`.
     """
 
     def __init__(self, first: int) -> None:

@@ -47,7 +47,7 @@ def facts() -> list[Fact]:
         Fact(
             name="agents forked from a warm process",
             has=linux and hasattr(select, "epoll"),
-            means="each agent is executed: a start takes a fifth of a second more",
+            means="each agent is executed in a new interpreter: starts cost more",
         ),
         Fact(
             name="children as the kernel knows them",
@@ -63,10 +63,5 @@ def facts() -> list[Fact]:
             name="data synced without the rest (fdatasync)",
             has=hasattr(os, "fdatasync") and sys.platform != "darwin",
             means="a sync is one of the whole file, on macOS down to the disk (F_FULLFSYNC)",
-        ),
-        Fact(
-            name="confinement by the kernel (Landlock)",
-            has=sys.platform == "linux",
-            means="tools of agents are not confined; run agents in a container or a user of their own",
         ),
     ]

@@ -137,6 +137,19 @@ def test_what_a_dead_agent_left_is_ended(other: Other) -> None:
     other.assert_nothing_left()
 
 
+def test_agents_are_seen_though_their_run_folder_was_deleted(other: Other) -> None:
+    """No mark tells whose they are there, and no table of locks: they say again where they work."""
+    other.start({"ann": GATED})
+    before = other.wait_alive()
+    kill(the_supervisor(other))
+    other.delete_run()
+    other.wait(lambda: other.pids() == before, "ann is seen without a supervisor")
+    other.resume()
+    other.say("go")
+    other.wait_rest("done")
+    assert other.attempts() == {"ann": 1}
+
+
 def test_an_edit_is_noticed(other: Other) -> None:
     other.start({"ann": GATED}, intervals={"tick_s": 5.0})
     other.wait_alive()
