@@ -6,8 +6,8 @@ Each moment is laid out in a scratch folder; the orchestration itself is only re
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,7 +33,13 @@ _MOST_SUSPECTS = 10
 @options.directory
 @click.option("--good", metavar="CHECKPOINT", required=True, help="One at which the check passes.")
 @click.option("--bad", metavar="CHECKPOINT", default="latest", help="One at which it fails (latest).")
-@click.option("-o", "--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Where to lay out.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where to lay out: a folder that is not there.",
+)
 @options.as_json
 @click.argument("words", metavar="-- CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
@@ -51,8 +57,10 @@ def command(
     if first.number >= last.number:
         raise BadInput(f"--good is checkpoint {first.label}, which is not older than {last.label}, the --bad")
     folder = (out or _scratch(tree, first, last, words)).absolute()
-    found = bisect(tree, first, last, Looks(tree, folder, lambda place, name: _check(place, name, words)))
-    shutil.rmtree(folder, ignore_errors=True)
+    looks = Looks(tree, folder, lambda place, name: _check(place, name, words))
+    found = bisect(tree, first, last, looks)
+    with suppress(OSError):
+        looks.forget()
     if as_json:
         say_json(_json(found))
     else:

@@ -7,13 +7,14 @@ instant, the same search goes on where it was. The orchestration itself is only 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from maos_sup.core.bisection import Verdict, bounds, next_look
 from maos_sup.cuts import store
 from maos_sup.cuts.between import Past, Step, cut_after
-from maos_sup.cuts.laying_out import lay_out
+from maos_sup.cuts.laying_out import clear, lay_out
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
@@ -38,13 +39,20 @@ class Looks:
     """What was looked at so far, by the name of each moment, kept in `folder`."""
 
     def __init__(self, tree: Tree, folder: Path, check: Check) -> None:
+        """Raises BadInput for a folder that is somebody's: all that a search makes is removed again."""
         self._tree, self._folder, self._check = tree, folder, check
         self._path = folder / "looks.json"
-        self._known: dict[str, str] = {}
+        self._known: dict[str, Verdict] = {}
         try:
-            self._known = dict(codec.decode_object(read_record(self._path)))
-        except (OSError, ValueError):  # none yet, or not whole: it is looked again
+            told = codec.decode_object(read_record(self._path))
+            self._known = {name: Verdict(word) for name, word in told.items()}
+        except FileNotFoundError:
+            if not _is_free(folder):
+                raise BadInput(f"{folder}: is not empty; name a folder that is not there") from None
             atomic.make_folder(folder)
+            self._keep()
+        except (OSError, ValueError) as cause:
+            raise BadInput(f"{self._path}: was not written by bisect; name another folder") from cause
 
     @property
     def count(self) -> int:
@@ -55,9 +63,26 @@ class Looks:
         """What the check says of `cut`, which is called `name`; asked once. Raises as `lay_out` does."""
         if name not in self._known:
             lay_out(self._tree, cut, self._folder)
-            self._known[name] = self._check(self._folder, name).value
-            atomic.replace(self._path, codec.encode_pretty(self._known))
-        return Verdict(self._known[name])
+            self._known[name] = self._check(self._folder, name)
+            self._keep()
+        return self._known[name]
+
+    def forget(self) -> None:
+        """Remove what was laid out and what was looked at; nothing else that may lie there."""
+        clear(self._folder)
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder.rmdir()
+
+    def _keep(self) -> None:
+        atomic.replace(self._path, codec.encode_pretty(self._known))
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nothing is there, or nothing but what a search left that was killed at its beginning."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(atomic.is_temporary(path.name) for path in folder.iterdir())
 
 
 def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Found:

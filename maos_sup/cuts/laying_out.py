@@ -26,9 +26,7 @@ def lay_out(tree: Tree, cut: TeamCut, folder: Path) -> Tree:
     Raises BadInput, Damaged, StorageError; whoever was killed in it begins again.
     """
     try:
-        for old in (folder / "tree", folder / "agents"):
-            if old.exists():
-                shutil.rmtree(old)
+        clear(folder)
         made = fork(
             tree,
             cut,
@@ -44,6 +42,13 @@ def lay_out(tree: Tree, cut: TeamCut, folder: Path) -> Tree:
     except OSError as cause:
         raise storage_error("lay out in", folder, cause) from cause
     return made
+
+
+def clear(folder: Path) -> None:
+    """Remove what was laid out in `folder`. Raises OSError."""
+    for old in (folder / "tree", folder / "agents"):
+        if old.exists():
+            shutil.rmtree(old)
 
 
 def _paused(spec: dict[str, Any]) -> dict[str, Any]:

@@ -144,3 +144,24 @@ def test_search_that_makes_no_sense_is_one_clear_error(
     code, _, said = bisect(*words)
     assert code == 2
     assert remedy in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("theirs", ["notes.txt", "tree/mine", "agents/mine", "looks.json"])
+def test_a_folder_that_is_somebodys_is_refused_and_stays(
+    bisect: Callable[..., Answer], tmp_path: Path, theirs: str
+) -> None:
+    mine = tmp_path / "mine" / theirs
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    code, _, said = bisect("-o", str(tmp_path / "mine"), *SEARCH)
+    assert (code, mine.read_text()) == (2, "years of work")
+    assert "name" in said and "Traceback" not in said
+
+
+def test_only_what_the_search_made_is_removed(bisect: Callable[..., Answer], tmp_path: Path) -> None:
+    out, check = tmp_path / "out", Path("check.py")
+    assert bisect("-o", str(out), *SEARCH).code == 0
+    assert not out.exists()
+    check.write_text(f"open({str(out / 'kept')!r}, 'w').close()\n{check.read_text()}")
+    assert bisect("-o", str(out), *SEARCH).code == 0
+    assert [path.name for path in out.iterdir()] == ["kept"]
