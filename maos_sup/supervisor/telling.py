@@ -85,7 +85,8 @@ def _desktop(event: dict[str, Any], url: str) -> None:
         urgency = "critical" if event["event"] in _URGENT else "normal"
         argv = ["notify-send", "--app-name=maos-sup", f"--urgency={urgency}", "--", title, text]
     elif shutil.which("osascript"):
-        said = f"display notification {json.dumps(text)} with title {json.dumps(title)}"
+        words = [json.dumps(word, ensure_ascii=False) for word in (text, title)]  # it knows no \\u
+        said = f"display notification {words[0]} with title {words[1]}"
         argv = ["osascript", "-e", said]
     else:
         raise OSError("neither notify-send nor osascript is here; install libnotify, or use another channel")

@@ -176,3 +176,13 @@ def test_a_team_tells_all_channels_and_a_bad_one_is_a_note(orchestra: Orchestra,
     assert headers["Title"].startswith("maos-sup: done (")
     assert body.splitlines()[0].startswith("1 task, 0 failed: ")
     assert body.splitlines()[1].startswith("maos-sup results ")
+
+
+def test_macos_is_told_in_its_own_script_with_letters_as_they_are(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "osascript").write_text(f'#!/bin/sh\nprintf "%s\\n" "$2" > {out}\n')
+    (tmp_path / "osascript").chmod(0o755)
+    assert tell("desktop", PATH=str(tmp_path)).returncode == 0
+    said = out.read_text()
+    assert said.startswith('display notification "sqlite or postgres? Ümläut\\n')
+    assert 'with title "maos-sup: dba asks' in said
