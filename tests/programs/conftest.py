@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
-from processes import can_bubblewrap
-from real_cast import Cast
+from real_cast import Cast, on_stage
 from real_rows import ALL_VARIABLE, ROWS
 
 
@@ -58,11 +57,5 @@ def cast(request: pytest.FixtureRequest, at_home: Orchestra, program: Callable[[
     row = ROWS[request.param]
     if not is_tried(row.profile, request.node.name):
         pytest.skip(f"the long form of the matrix: {ALL_VARIABLE}=all (make programs-matrix)")
-    path = program(str(row.program))
-    if row.profile == "codex" and not can_bubblewrap():
-        pytest.skip("codex confines its commands with bubblewrap, which does not work here")
-    made = Cast(row, at_home, path)
-    try:
+    with on_stage(row, at_home, program) as made:
         yield made
-    finally:
-        made.close()

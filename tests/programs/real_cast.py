@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from orchestra import Orchestra, in_order, wait_for
-from processes import kill
+from processes import can_bubblewrap, kill
 from real_rows import USAGE, Row
 
 from maos_sup.loopback.reply import Reply, call, say
@@ -21,6 +24,19 @@ from state_layout.lives.attempts import all_lines
 Script = Callable[[Request], Reply]
 DEADLINE_S = 600.0  # of one life: gemini takes seconds of processor time to start, opencode ten
 HELD = "while [ ! -e go ]; do sleep 0.05; done"  # a line of shell that comes to no end
+
+
+@contextmanager
+def on_stage(row: Row, orchestra: Orchestra, program: Callable[[str], str]) -> Iterator[Cast]:
+    """The cast of `row`, ended after it; skips what this machine cannot run."""
+    path = sys.executable if row.program is None else program(row.program)
+    if row.profile == "codex" and not can_bubblewrap():
+        pytest.skip("codex confines its commands with bubblewrap, which does not work here")
+    made = Cast(row, orchestra, path)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 class Cast:

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 from orchestra import Orchestra
 from payers import OUTPUT_TOKENS, PAYERS, Books, Chaos, spender
-from processes import can_bubblewrap
-from real_cast import Cast
+from real_cast import Cast, on_stage
 from real_rows import ALL_VARIABLE
 
 pytestmark = pytest.mark.timeout(3000)
@@ -45,15 +43,8 @@ def payer(
     request: pytest.FixtureRequest, at_home: Orchestra, program: Callable[[str], str]
 ) -> Iterator[Cast]:
     """The cast of each kind that pays and whose program is installed."""
-    row = PAYERS[request.param]
-    path = sys.executable if row.program is None else program(row.program)
-    if row.profile == "codex" and not can_bubblewrap():
-        pytest.skip("codex confines its commands with bubblewrap, which does not work here")
-    made = Cast(row, at_home, path)
-    try:
+    with on_stage(PAYERS[request.param], at_home, program) as made:
         yield made
-    finally:
-        made.close()
 
 
 def test_charges_and_ledger_agree_over_kills_pauses_and_refusals(payer: Cast) -> None:
