@@ -36,6 +36,7 @@ class Provider:
     kind: str
     model: str | None
     ask: Ask
+    close: Callable[[], None] = lambda: None  # its connections, after the last question
 
 
 def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider:
@@ -46,7 +47,8 @@ def find_provider(*, model: str | None, tell: Callable[[str], None]) -> Provider
         from maos_sup.agents.once.messages import MessagesAsker
 
         name = model or MODEL
-        return Provider(kind="anthropic", model=name, ask=MessagesAsker(os.environ, model=name, tell=tell))
+        asker = MessagesAsker(os.environ, model=name, tell=tell)
+        return Provider(kind="anthropic", model=name, ask=asker, close=asker.close)
     program = shutil.which(os.environ.get(CLAUDE) or "claude")
     if program and "claude" in kind_names():
         from maos_sup.agents.once.claude_code import ClaudeCodeAsker

@@ -6,11 +6,13 @@ between has it bought again.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli.askers import Provider, find_provider
+from maos_sup.cli.moving import moving
 from maos_sup.cli.places import home, user_roles
 from maos_sup.cli.says import say_aside
 from maos_sup.core.questions import Answer
@@ -104,19 +106,18 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
         most_agents=wish.most_agents,
         most_tasks=wish.most_agents * TASKS_AN_AGENT,
     )
-    seen = survey(wish.project) if wish.project else ""
-    asked = Wish(
-        request=wish.request,
-        project=project,
-        survey=seen,
-        offer=offer,
-        team=wish.team,
-        about=wish.project if wish.team else None,
-        caps=wish.caps,
-    )
-    say_aside(f"planning with {_named(provider)} ...")
     try:
-        found = plan_from_words(asked, path, ask=shelf.recorded(provider.ask), kinds=kind_shapes())
+        with closing(provider), moving(f"planning with {_named(provider)}"):
+            asked = Wish(
+                request=wish.request,
+                project=project,
+                survey=survey(wish.project) if wish.project else "",
+                offer=offer,
+                team=wish.team,
+                about=wish.project if wish.team else None,
+                caps=wish.caps,
+            )
+            found = plan_from_words(asked, path, ask=shelf.recorded(provider.ask), kinds=kind_shapes())
     except KeyboardInterrupt:
         say_aside("planning was interrupted; nothing was started")
         raise

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
+from threading import Event
 
 import pytest
 from living import the_tree, wait_for
-from terminal import Terminal
+from terminal import PATIENCE_S, Terminal
 from words import COMMANDS, REQUEST, Model
 
 from maos_sup.loopback.reply import Pace, Reply, call, fail
+from maos_sup.loopback.request import Request
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
 from state_layout.tree import list_trees
@@ -121,6 +124,27 @@ def test_plan_that_was_not_answered_waits(
         terminal.type("n")
         assert terminal.end() == 130
     assert model.asked == 1
+
+
+def test_something_moves_while_a_model_plans(home: Path, project: Path, server: LoopbackServer) -> None:
+    script, may_answer = server.script, Event()
+
+    def slow(request: Request) -> Reply:
+        may_answer.wait(PATIENCE_S)
+        return script(request)
+
+    server.script = slow
+    try:
+        with Terminal("run", REQUEST, cwd=project) as terminal:
+            terminal.wait_for("planning with claude-sonnet-4-6 ...")
+            for seconds in ("0:00:01", "0:00:02"):
+                terminal.wait_for(seconds)
+            assert ASKED not in terminal.text
+            may_answer.set()
+            terminal.wait_for(ASKED)
+            assert re.search(r"\x1b\[2K *$", terminal.seen.partition("planned by")[0]), "the line stays"
+    finally:
+        may_answer.set()
 
 
 @pytest.mark.parametrize("slow", ["answer", "wait"])
