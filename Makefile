@@ -2,8 +2,7 @@
 #   make demo      several agents audit this repository
 #   make test      the tests
 #   make programs-matrix  every cell of the matrix of real programs; make test tries a part of it
-#   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode, a router)
-#   make routers   LiteLLM besides, in .venv/litellm: 400 MB and minutes, so not a part of make programs
+#   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode) and two routers
 #   make newest    the newest versions of these (PROGRAMS="codex ...") with the same tests, and what changed
 #   make man       the manual page from the commands, docs/maos-sup.1
 #   make check     ruff, mypy --strict, the architecture
@@ -32,7 +31,7 @@ PROGRAMS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv programs programs-matrix routers newest demo test check man bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs programs-matrix newest demo test check man bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -54,10 +53,8 @@ $(STAMP): $(BASE)
 
 programs: $(STAMP)
 	$(BIN)/python tests/real_programs.py
-
-routers: programs
-	$(PYTHON) -m venv .venv/litellm
-	.venv/litellm/bin/python -m pip install --quiet --disable-pip-version-check -r tests/programs/litellm.txt
+	-$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/litellm
+	-$(BIN)/uv pip install --quiet --python .venv/litellm/bin/python -r tests/programs/litellm.txt
 
 programs-matrix: programs
 	MAOS_SUP_PROGRAMS=all $(BIN)/python -m pytest -v --timeout 0 tests/programs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from orchestra import Orchestra
 from real_cast import Cast, on_stage
-from real_rows import ALL_VARIABLE, ROWS
+from real_rows import ALL_VARIABLE, IS_LONG, ROWS
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ NOT_IN_SHORT = {  # by program: the cells that each run leaves out, for their st
 
 def is_tried(profile: str, test: str) -> bool:
     """Whether this run tries the cell: slow starters have few in the short form, all with the variable."""
-    if os.environ.get(ALL_VARIABLE) == "all":
+    if IS_LONG:
         return True
     left_out = NOT_IN_SHORT.get(profile)
     if left_out is not None:

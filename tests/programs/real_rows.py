@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from real_programs import programs_folder
 from maos_sup.loopback.reply import Reply, call
 
 ALL_VARIABLE = "MAOS_SUP_PROGRAMS"  # "all": the long form of what real programs are tried with
+IS_LONG = os.environ.get(ALL_VARIABLE) == "all"
 
 USAGE = {"input_tokens": 1000, "output_tokens": 100}  # of each answer, so that sums are easily read
 ANSWER_TOKENS = sum(USAGE.values())

@@ -14,7 +14,6 @@ opencode asks for a title beside, which it tells nobody: that question is left o
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 
@@ -22,10 +21,9 @@ import pytest
 from orchestra import Orchestra
 from payers import OUTPUT_TOKENS, PAYERS, Books, Chaos, spender
 from real_cast import Cast, on_stage
-from real_rows import ALL_VARIABLE
+from real_rows import IS_LONG
 
 pytestmark = pytest.mark.timeout(3000)
-IS_LONG = os.environ.get(ALL_VARIABLE) == "all"
 ACTIONS = ("agent", "supervisor", "all", "pause")
 SHORT = {
     "anthropic": ACTIONS,
