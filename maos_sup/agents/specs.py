@@ -61,6 +61,16 @@ class WantedSpecs:
         if not self._cache.is_current(*rels):
             self.reread()
 
+    def look(self) -> None:
+        """Read everything again if that is due: what was edited in place may be seen a second late."""
+        if self._cache.is_due():
+            self.reread()
+
+    def confirms(self, task: TaskSpec) -> bool:
+        """Whether `task` and all that decides on it is as it was read: a stat each."""
+        needs = (f"tasks/{need}.json" for need in task.needs if need in self.now.tasks)
+        return self._cache.is_current(*self._rels, f"tasks/{task.id}.json", *needs)
+
     def reread(self) -> None:
         """Read everything again, whatever changed."""
         try:

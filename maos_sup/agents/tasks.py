@@ -119,6 +119,9 @@ class TaskLoop:
             if life.specs.want is Want.PAUSE:
                 return End(reason=ExitReason.PAUSED)
             task, is_asking = self._next_task()
+            if task is not None and not life.specs.confirms(task):
+                life.specs.reread()
+                task, is_asking = self._next_task()
             if task is None and life.specs.is_hearsay:
                 life.specs.reread()
                 continue
@@ -128,7 +131,7 @@ class TaskLoop:
             if end is not None:
                 return end
             if not life.bell.signalled:
-                life.specs.reread()
+                life.specs.look()
 
     def _leave_word(self) -> None:
         """Say that the task under way was interrupted by us, if there is room to say it."""
@@ -147,10 +150,10 @@ class TaskLoop:
             question["task"] for question in asked if answer_of(life.tree, question) is not None
         }
         outcomes = outcomes_known(life.tree, specs, life.agent, own=own)
-        ready = ready_tasks(specs, life.agent, outcomes, answered=answered)
+        phases = task_phases(specs, outcomes)
+        ready = ready_tasks(specs, life.agent, phases, answered=answered)
         if ready:
             return ready[0], False
-        phases = task_phases(specs, outcomes)
         mine = {phases[task.id] for task in specs.tasks.values() if task.agent == life.agent}
         return None, TaskPhase.ASKING in mine
 

@@ -56,15 +56,14 @@ def decide(seen: Observation, memory: Memory) -> list[Action]:
     deaths = [action for name in seen.agents for action in _death(seen, memory, name)]
     if deaths:
         return deaths
-    outcomes = all_outcomes(seen, memory)
-    phases = task_phases(seen.specs, outcomes)
+    phases = task_phases(seen.specs, all_outcomes(seen, memory))
     stopping = seen.leaving or stops_for_failure(seen.specs, phases)
     actions: list[Action] = []
     free_slots = seen.specs.orchestration.limits.max_agents - _busy(seen)
     for name, spec in seen.specs.agents.items():
         want = Want.STOP if stopping else agent_want(seen.specs.orchestration, spec)
         observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
-        action = _RULES[want, observed.process](seen, memory, spec, outcomes)
+        action = _RULES[want, observed.process](seen, memory, spec, phases)
         if isinstance(action, Submit):
             if free_slots <= 0:
                 continue
@@ -168,27 +167,26 @@ _ENDINGS = {
 
 def _tasks_to_fail(seen: Observation, memory: Memory, agent: str) -> dict[str, int]:
     """The task that was under way; if none was, every task that was ready: the agent cannot even start."""
-    outcomes = all_outcomes(seen, memory)
-    phases = task_phases(seen.specs, outcomes)
-    ready = ready_tasks(seen.specs, agent, outcomes, answered=seen.agents[agent].answered)
+    phases = task_phases(seen.specs, all_outcomes(seen, memory))
+    ready = ready_tasks(seen.specs, agent, phases, answered=seen.agents[agent].answered)
     begun = [task for task in ready if phases[task.id] in _BEGUN]
     return {task.id: task.run for task in begun or ready}
 
 
 def _begin(
-    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
 ) -> Action | None:
     observed = seen.agents.get(spec.name) or AgentObserved(process=Process.GONE)
     known = memory.of(spec.name)
     if seen.now_s < known.not_before_s or not seen.has_room or missing_attempt(observed, known):
         return None
-    if not ready_tasks(seen.specs, spec.name, outcomes, answered=observed.answered):
+    if not ready_tasks(seen.specs, spec.name, phases, answered=observed.answered):
         return None
     return Submit(agent=spec.name, attempt=observed.last_attempt + 1)
 
 
 def _watch(
-    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
 ) -> Action | None:
     if seen.agents[spec.name].liveness is Liveness.HUNG and not memory.of(spec.name).ending:
         limits = spec.limits_in_force(seen.specs.orchestration.limits)
@@ -199,7 +197,7 @@ def _watch(
 
 
 def _end(
-    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
 ) -> Action | None:
     if memory.of(spec.name).ending is Ending.STOP:
         return None
@@ -208,12 +206,12 @@ def _end(
 
 
 def _leave(
-    seen: Observation, memory: Memory, spec: AgentSpec, outcomes: Mapping[str, TaskOutcome]
+    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
 ) -> Action | None:
     return None
 
 
-_Rule = Callable[[Observation, Memory, AgentSpec, Mapping[str, TaskOutcome]], Action | None]
+_Rule = Callable[[Observation, Memory, AgentSpec, Mapping[str, TaskPhase]], Action | None]
 _RULES: dict[tuple[Want, Process], _Rule] = {
     (Want.RUN, Process.GONE): _begin,
     (Want.RUN, Process.ALIVE): _watch,

@@ -35,19 +35,12 @@ def task_phases(specs: Specs, outcomes: Mapping[str, TaskOutcome]) -> dict[str, 
 
 
 def ready_tasks(
-    specs: Specs,
-    agent: str,
-    outcomes: Mapping[str, TaskOutcome],
-    *,
-    answered: Collection[str] = (),
-    phases: Mapping[str, TaskPhase] | None = None,
+    specs: Specs, agent: str, phases: Mapping[str, TaskPhase], *, answered: Collection[str] = ()
 ) -> list[TaskSpec]:
     """The tasks `agent` may work on now, those begun already first, then in the order declared.
 
     A task that asks is among them only if it is in `answered` (ids of tasks whose question has an answer).
-    `phases`: those of all tasks with these outcomes, where they are known.
     """
-    phases = task_phases(specs, outcomes) if phases is None else phases
     mine = [task for task in specs.tasks.values() if task.agent == agent]
     heard = {task.id for task in mine if task.id in answered and phases[task.id] is TaskPhase.ASKING}
     begun = [task for task in mine if phases[task.id] in _BEGUN or task.id in heard]

@@ -1,8 +1,14 @@
 """What is wanted of one agent: the specs it needs to know, and no others, so that 100 agents start fast.
 
-That is the orchestration, its own spec, its own tasks and all that these need, directly or not. Of other task
-files only the bytes are looked at, for the agent's name. A file that is missing or bad is replaced by its
-accepted copy, or by what was known; saying what is wrong with it is left to the supervisor.
+That is the orchestration, its own spec, its own tasks and those that these need: what settles a need is its
+outcome, so what a need needs is nobody's question. Of other task files only the bytes are looked at, for the
+agent's name. A file that is missing or bad is replaced by its accepted copy, or by what was known; saying
+what is wrong with it is left to the supervisor.
+
+A look at all files costs what there is, so an agent with many short tasks takes one when the folder of tasks
+says that a file came or went, and else seldom (`is_due`). What it is about to act on it looks at each time
+(`is_current`), so no edit that takes work away is overlooked; one that gives work, written in place, may be
+seen a second late.
 """
 
 from __future__ import annotations
@@ -10,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +29,10 @@ from state_layout.specs.files import ORCHESTRATION_REL, Record, checked
 
 _TASKS = "tasks"
 _FRESH_NS = 100_000_000  # a file written to so short a time ago may change again within its time stamp
-_NEWS_S = 1.0  # so long a survey is believed
+_NEWS_S = 1.0  # so long a survey, or a look at all task files, is believed
+_MOST_SHARE = (
+    0.02  # of the time that passes, for looks at all task files: believed longer where they take long
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class _Kept:
     tasks_of: dict[str, list[str]] = field(default_factory=dict)  # rels, by agent
     is_whole: bool = False  # every task file is in `tasks_of`
     until_s: float = 0.0  # monotonic: then the survey is old
+    folder: Version | None = None  # of `spec/tasks` at the survey; None: it may change within its time stamp
+    made: dict[str, dict[str, TaskSpec]] = field(default_factory=dict)  # what `read` made of it, by agent
 
     @property
     def is_news(self) -> bool:
@@ -59,21 +71,39 @@ class AgentSpecs:
         self._good: dict[str, Record] = {}  # the last, where one was
         self._is_first, self.is_hearsay = True, False
         self._lacks_needs = False
+        self._folder, self._due_s = self._kept.folder, self._kept.until_s
+        self._looked = set[str]()  # in the look that is under way: each file once
+        self._names = set[str]()  # rels of the task files that are there
+        self._own = set[str]()  # rels of what was the agent's own, at any look
 
     def read(self) -> Specs:
         """What is in force. Raises NotATree if there never was a good orchestration.
 
         The first time, where the process that forked this one has just made a `survey`, that is believed of
-        the tasks of others. Then it `is_hearsay`: a task given to this agent since may be missing.
+        all tasks. Then it `is_hearsay`: a task given to this agent since may be missing, and one that it is
+        to work on has to be looked at (`is_current`).
         """
-        self.is_hearsay = self._is_first and self._kept.is_whole and self._kept.is_news
+        self.is_hearsay = self._is_first and self._is_believed()
         self._is_first = False
+        self._looked.clear()
         orchestration = self._record(ORCHESTRATION_REL)
         if not isinstance(orchestration, OrchestrationSpec):
             raise NotATree(f"spec/{ORCHESTRATION_REL}: is missing or bad, with no accepted copy; restore it")
         own = self._record(f"agents/{self._agent}.json")
         agents = {self._agent: own} if isinstance(own, AgentSpec) else {}
-        return Specs(orchestration=orchestration, agents=agents, tasks=self._tasks())
+        tasks = self._told() if self.is_hearsay else self._seen()
+        return Specs(orchestration=orchestration, agents=agents, tasks=tasks)
+
+    def is_due(self) -> bool:
+        """Whether it is time for a `read`: a task file came or went, what is read each time changed, or all
+        were looked at long enough ago. A few stats, whatever the number of tasks."""
+        return (
+            self._lacks_needs
+            or time.monotonic() >= self._due_s
+            or self._folder is None
+            or self._folder != self._folder_now()
+            or not self.is_current(ORCHESTRATION_REL, f"agents/{self._agent}.json")
+        )
 
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened.
@@ -84,14 +114,17 @@ class AgentSpecs:
 
     def survey(self) -> None:
         """Look whose the tasks are, for `read` and for those forked soon; not again while that is news."""
-        if self._kept.is_news:
+        if self._kept.is_news and self._is_believed():
             return
+        began_s, folder = time.monotonic(), self._settled_folder()
         tasks_of, is_whole = defaultdict[str, list[str]](list), True
         for rel in self._task_rels():
             agent, file = _agent_in(self._bytes(rel)), self._known(rel)
             tasks_of[agent].append(rel)
             is_whole = is_whole and agent != "" and file is not None and _is_settled(file)
-        self._kept = _Kept(self._kept.files, tasks_of, is_whole, time.monotonic() + _NEWS_S)
+        self._looked.clear()
+        self._kept = _Kept(self._kept.files, tasks_of, is_whole, _next_s(began_s), folder)
+        self._folder, self._due_s = folder, self._kept.until_s
 
     def keep(self) -> None:
         """Keep what was read for those made from now on in this process and in its forked children.
@@ -101,37 +134,86 @@ class AgentSpecs:
         self._kept.files |= {rel: file for rel, file in self._files.items() if file and _is_settled(file)}
         _kept[self._root] = self._kept
 
-    def _tasks(self) -> dict[str, TaskSpec]:
-        """The agent's own tasks and what they need, in the order of their names."""
+    def _is_believed(self) -> bool:
+        """Whether what the survey found may still be so: it is young, and no task file came or went since."""
+        kept = self._kept
+        return (
+            kept.is_whole and kept.is_news and kept.folder is not None and kept.folder == self._folder_now()
+        )
+
+    def _told(self) -> dict[str, TaskSpec]:
+        """The tasks by the survey alone: nothing is looked at that was read before."""
+        made = self._kept.made.get(self._agent)
+        if made is None:
+            self._looked |= self._kept.files.keys()
+            own = self._kept.tasks_of.get(self._agent, [])
+            self._names = {rel for rels in self._kept.tasks_of.values() for rel in rels}
+            made = self._with_needs(own)
+            if not self._lacks_needs:
+                self._kept.made[self._agent] = made
+        self._own |= {_task_rel(task.id) for task in made.values() if task.agent == self._agent}
+        return dict(made)
+
+    def _seen(self) -> dict[str, TaskSpec]:
+        """The tasks by a look at all files."""
+        began_s, self._folder = time.monotonic(), self._settled_folder()
+        rels = self._task_rels()
+        self._names = set(rels)
+        tasks = self._with_needs(self._mentions(rels))
+        self._due_s = _next_s(began_s)
+        return tasks
+
+    def _with_needs(self, rels: Iterable[str]) -> dict[str, TaskSpec]:
+        """Of these files the agent's own tasks and what they need, in the order of their names; and what was
+        its own and is another's now."""
         found: dict[str, TaskSpec] = {}
         self._lacks_needs = False
-        wanted = [rel for rel in self._mentions() if self._is_own(rel)]
-        while wanted:
-            rel = wanted.pop()
-            record = self._record(rel)
-            if isinstance(record, TaskSpec) and not self._has_needs(record):
-                self._lacks_needs, record = True, self._accepted(rel)  # bad with the others: no wish
-            if not isinstance(record, TaskSpec) or record.id in found:
+        for rel in rels:
+            task = self._task(rel)
+            if task is None or not (task.agent == self._agent or rel in self._own):
                 continue
-            found[record.id] = record
-            wanted += [_task_rel(need) for need in record.needs if is_name(need)]
+            found[task.id] = task
+            if task.agent == self._agent:
+                self._own.add(rel)
+                found |= self._needs_of(task, found)
         return dict(sorted(found.items()))
 
-    def _has_needs(self, task: TaskSpec) -> bool:
-        """Whether all that `task` needs is there."""
-        return all(is_name(need) and self._record(_task_rel(need)) is not None for need in task.needs)
+    def _needs_of(self, task: TaskSpec, found: Mapping[str, TaskSpec]) -> dict[str, TaskSpec]:
+        needs = (self._task(_task_rel(need)) for need in task.needs if is_name(need) and need not in found)
+        return {need.id: need for need in needs if need is not None}
 
-    def _mentions(self) -> list[str]:
-        """The task files that may be the agent's own."""
-        if self.is_hearsay:
-            return self._kept.tasks_of.get(self._agent, [])
-        name, escape = f'"{self._agent}"'.encode(), b"\\"
-        texts = ((rel, self._bytes(rel)) for rel in self._task_rels())
-        return [rel for rel, text in texts if name in text or escape in text]
-
-    def _is_own(self, rel: str) -> bool:
+    def _task(self, rel: str) -> TaskSpec | None:
+        """The task in `rel`; as it was accepted, while it needs what is not there."""
         record = self._record(rel)
-        return isinstance(record, TaskSpec) and record.agent == self._agent
+        if isinstance(record, TaskSpec) and not self._has_needs(record, is_own=record.agent == self._agent):
+            self._lacks_needs, record = True, self._accepted(rel)  # bad with the others: no wish
+        return record if isinstance(record, TaskSpec) else None
+
+    def _has_needs(self, task: TaskSpec, *, is_own: bool) -> bool:
+        """Whether all that `task` needs is there; what another's task needs, by name alone."""
+        rels = [_task_rel(need) for need in task.needs]
+        if not is_own:
+            return self._names.issuperset(rels)
+        return all(is_name(need) for need in task.needs) and all(
+            self._record(rel) is not None for rel in rels
+        )
+
+    def _mentions(self, rels: Iterable[str]) -> list[str]:
+        """Those of the task files that may be the agent's own, or were."""
+        name, escape = f'"{self._agent}"'.encode(), b"\\"
+        texts = ((rel, self._bytes(rel)) for rel in rels)
+        return [rel for rel, text in texts if name in text or escape in text or rel in self._own]
+
+    def _folder_now(self) -> Version | None:
+        try:
+            return Version.of(os.stat(f"{self._root}{_TASKS}"))  # noqa: PTH116 - asked for at each task
+        except OSError:
+            return None
+
+    def _settled_folder(self) -> Version | None:
+        """The version of the folder of tasks; None while it may change without another time stamp."""
+        found = self._folder_now()
+        return found if found is not None and _is_old(found) else None
 
     def _task_rels(self) -> list[str]:
         names: set[str] = set()
@@ -149,11 +231,12 @@ class AgentSpecs:
     def _bytes(self, rel: str) -> bytes:
         """The file's bytes, or those of its accepted copy while it cannot be read."""
         known = self._known(rel)
-        if known is None or not _is_at(self._root + rel, known):
+        if rel not in self._looked and (known is None or not _is_at(self._root + rel, known)):
             if known is not None and known.record is not None:
                 self._good[rel] = known.record
             known = _read(self._tree.spec / rel) or _read(self._tree.accepted / rel)
             self._files[rel] = known
+        self._looked.add(rel)
         return b"" if known is None else known.data
 
     def _record(self, rel: str) -> Record | None:
@@ -192,7 +275,17 @@ def _is_at(path: str, file: _File) -> bool:
 
 def _is_settled(file: _File) -> bool:
     """Whether `file` cannot have changed since without another time stamp."""
-    return max(file.version.mtime_ns, file.version.ctime_ns) < time.time_ns() - _FRESH_NS
+    return _is_old(file.version)
+
+
+def _is_old(version: Version) -> bool:
+    return max(version.mtime_ns, version.ctime_ns) < time.time_ns() - _FRESH_NS
+
+
+def _next_s(began_s: float) -> float:
+    """When to look at all files again after a look that began then, monotonic."""
+    now_s = time.monotonic()
+    return now_s + max(_NEWS_S, (now_s - began_s) / _MOST_SHARE)
 
 
 def _agent_in(data: bytes) -> str:

@@ -93,14 +93,13 @@ def test_a_chain_of_thousands_is_no_problem() -> None:
 
 
 def test_tasks_begun_come_before_ready_ones() -> None:
-    found = ready_tasks(
-        specs(task("one"), task("two"), task("other", agent="b")), "a", {"two": outcome("interrupted")}
-    )
+    wanted = specs(task("one"), task("two"), task("other", agent="b"))
+    found = ready_tasks(wanted, "a", task_phases(wanted, {"two": outcome("interrupted")}))
     assert [each.id for each in found] == ["two", "one"]
 
 
 def test_a_task_that_asks_is_ready_only_when_answered() -> None:
-    asking = {"t": outcome("asking")}
+    asking = task_phases(specs(task("t")), {"t": outcome("asking")})
     assert ready_tasks(specs(task("t")), "a", asking) == []
     assert [each.id for each in ready_tasks(specs(task("t")), "a", asking, answered={"t"})] == ["t"]
 

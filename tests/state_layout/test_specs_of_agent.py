@@ -70,20 +70,27 @@ def test_task_that_was_taken_away_since_the_survey_is_not_worked_on(
 ) -> None:
     survey(tree, monkeypatch)
     give(tree, "t-ann", "bob")
-    assert AgentSpecs(tree, "ann").read().tasks == {}
-    tree.task_spec("t-bob").unlink()
-    assert AgentSpecs(tree, "bob").read().tasks == {}
+    specs = AgentSpecs(tree, "ann")
+    specs.read()
+    assert not specs.is_current("tasks/t-ann.json")
+    assert specs.read().tasks["t-ann"].agent == "bob"
 
 
-def test_edit_of_an_own_task_is_seen_at_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edit_of_an_own_task_is_seen_before_it_is_worked_on(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     survey(tree, monkeypatch)
     tree.task_spec("t-ann").write_bytes(codec.encode({"agent": "ann", "needs": ["t-bob"], "run": 2}))
-    tasks = AgentSpecs(tree, "ann").read().tasks
+    specs = AgentSpecs(tree, "ann")
+    specs.read()
+    assert not specs.is_current("tasks/t-ann.json") and specs.is_current("tasks/t-bob.json")
+    tasks = specs.read().tasks
     assert tasks["t-ann"].run == 2 and tasks.keys() == {"t-ann", "t-bob"}
 
 
 def test_survey_that_is_old_or_not_whole_is_not_believed(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_agent, "_NEWS_S", 0.0)
+    monkeypatch.setattr(of_agent, "_MOST_SHARE", 1e9)
     survey(tree, monkeypatch)
     give(tree, "t-eve", "bob")
     assert AgentSpecs(tree, "bob").read().tasks.keys() == {"t-bob", "t-eve"}
@@ -92,6 +99,92 @@ def test_survey_that_is_old_or_not_whole_is_not_believed(tree: Tree, monkeypatch
     survey(tree, monkeypatch)
     give(tree, "t-eve", "bob")
     assert AgentSpecs(tree, "bob").read().tasks.keys() == {"t-bob", "t-eve"}
+
+
+def test_survey_is_not_believed_once_a_task_file_came_or_went(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey(tree, monkeypatch)
+    give(tree, "t-new", "bob")
+    specs = AgentSpecs(tree, "bob")
+    assert specs.read().tasks.keys() == {"t-bob", "t-new"} and not specs.is_hearsay
+    survey(tree, monkeypatch)
+    tree.task_spec("t-bob").unlink()
+    assert AgentSpecs(tree, "bob").read().tasks.keys() == {"t-new"}
+
+
+def test_all_files_are_due_when_one_came_or_went_or_the_time_is_up(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_agent, "_FRESH_NS", 0)
+    monkeypatch.setattr(of_agent, "_NEWS_S", 60.0)
+    specs = AgentSpecs(tree, "bob")
+    specs.read()
+    assert not specs.is_due()
+    give(tree, "t-eve", "bob")  # in place: the folder does not tell
+    assert not specs.is_due()
+    give(tree, "t-new", "bob")
+    assert specs.is_due()
+    assert specs.read().tasks.keys() == {"t-bob", "t-eve", "t-new"}
+    assert not specs.is_due()
+    give(tree, "t-ann", "bob")
+    monkeypatch.setattr(of_agent, "_NEWS_S", 0.0)
+    monkeypatch.setattr(of_agent, "_MOST_SHARE", 1.0)
+    specs.read()
+    give(tree, "t-ann", "bob")
+    while not specs.is_due():
+        pass
+    assert "t-ann" in specs.read().tasks
+
+
+def test_edits_of_the_orchestration_and_of_the_agent_are_due_at_once(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_agent, "_FRESH_NS", 0)
+    monkeypatch.setattr(of_agent, "_NEWS_S", 60.0)
+    specs = AgentSpecs(tree, "bob")
+    for path in (tree.orchestration_spec, tree.agent_spec("bob")):
+        specs.read()
+        assert not specs.is_due()
+        path.write_bytes(path.read_bytes() + b"\n")
+        assert specs.is_due()
+
+
+def test_folder_written_to_a_moment_ago_is_not_believed(tree: Tree) -> None:
+    specs = AgentSpecs(tree, "bob")
+    give(tree, "t-new", "bob")
+    specs.read()
+    assert specs.is_due()  # another file may come within the same time stamp
+
+
+def test_read_opens_each_file_once_and_only_those_that_are_needed(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain of tasks: an agent reads its own and what it needs, not all that lies before."""
+    for n in range(1, 50):
+        needs = [f"c{n - 1}"] if n > 1 else []
+        tree.task_spec(f"c{n}").write_bytes(codec.encode({"agent": f"x{n}", "needs": needs}))
+    decoded, stats = list[str](), list[str]()
+    really_decoded, really_at = of_agent._decoded, of_agent._is_at
+
+    def count_decoded(tree: Tree, rel: str, data: bytes) -> of_agent.Record | None:
+        decoded.append(rel)
+        return really_decoded(tree, rel, data)
+
+    def count_stats(path: str, file: of_agent._File) -> bool:
+        stats.append(path)
+        return really_at(path, file)
+
+    monkeypatch.setattr(of_agent, "_decoded", count_decoded)
+    monkeypatch.setattr(of_agent, "_is_at", count_stats)
+    specs = AgentSpecs(tree, "x49")
+    assert specs.read().tasks.keys() == {"c48", "c49"}
+    assert sorted(decoded) == ["orchestration.json", "tasks/c48.json", "tasks/c49.json"]
+    decoded.clear()
+    stats.clear()
+    specs.read()
+    assert decoded == []
+    assert len(stats) == len(set(stats))
 
 
 def test_young_file_is_read_again_by_each(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
