@@ -8,8 +8,10 @@ speed of SHA-256.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from typing import Any, NamedTuple
 
 from state_layout.files import codec
@@ -43,6 +45,32 @@ class Line(NamedTuple):
     def fields(self) -> dict[str, Any]:
         """Decode the line. Raises NotJson."""
         return codec.decode_object(self.raw)
+
+
+class Run(NamedTuple):
+    """Whole lines that follow each other with no number left out. `raws` has at least one, as in `Line`."""
+
+    after: Position  # before the first
+    raws: Sequence[bytes]
+    end: Position  # after the last
+
+    @property
+    def first_seq(self) -> int:
+        return self.end.seq - len(self.raws) + 1
+
+    def lines(self) -> Iterator[Line]:
+        """Each line with its end."""
+        offset = self.after.offset
+        for seq, raw in enumerate(self.raws, self.first_seq):
+            offset += len(raw) + 1
+            yield Line(raw, Position(seq, offset, _h_of(raw)))
+
+    def up_to(self, seq: int) -> Run:
+        """The run without the lines after `seq`, which is one of its numbers."""
+        if seq == self.end.seq:
+            return self
+        kept = self.raws[: seq - self.first_seq + 1]
+        return Run(self.after, kept, _end_of(self.after, kept, seq))
 
 
 _last_second = (-1, "")
@@ -81,6 +109,34 @@ def verified(previous: Position, raw: bytes) -> Line | None:
     if seq is None or seq <= previous.seq:
         return None
     return Line(raw, Position(seq, previous.offset + len(raw) + 1, h))
+
+
+def run_of(previous: Position, raws: Sequence[bytes], start: int = 0) -> Run | None:
+    """The longest run among `raws` from `start` on that follows `previous`, or None if the first does not.
+
+    The same test as `verified`, in one loop: what is read in bulk is read at a third of the time.
+    """
+    key, seq = previous.h.encode(), previous.seq
+    for raw in islice(raws, start, None):
+        h = sha256(key + raw[: 1 - TAIL_BYTES]).hexdigest()[:12].encode()
+        if not raw.endswith(b',"h":"' + h + b'"}') or not raw.startswith(b'{"seq":%d,' % (seq + 1)):
+            break
+        key, seq = h, seq + 1
+    count = seq - previous.seq
+    if count:
+        kept = raws if count == len(raws) else raws[start : start + count]
+        return Run(previous, kept, _end_of(previous, kept, seq))
+    line = verified(previous, raws[start])  # a number may be left out: in mail
+    return Run(previous, [line.raw], line.end) if line is not None else None
+
+
+def _end_of(after: Position, raws: Sequence[bytes], seq: int) -> Position:
+    return Position(seq, after.offset + sum(map(len, raws)) + len(raws), _h_of(raws[-1]))
+
+
+def _h_of(raw: bytes) -> str:
+    """The hash in a line that is known to be whole."""
+    return raw[-14:-2].decode()
 
 
 def claimed_end(raw: bytes, offset: int) -> Position | None:

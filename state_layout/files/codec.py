@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -102,6 +103,18 @@ def decode_object(data: bytes | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotJson(f"{type_names.get(type(value), 'null')} where an object belongs", line=1, column=1)
     return value
+
+
+def decode_objects(lines: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Decode each of `lines`, as `decode_object` does, with one call for all. Raises NotJson."""
+    if max(map(len, lines), default=0) <= 2 * MOST_LEVELS_OF_RECORDS:  # too short to be deep
+        try:
+            values: list[dict[str, Any]] = orjson.loads(b"[%b]" % b",".join(lines))
+        except orjson.JSONDecodeError:
+            values = []
+        if len(values) == len(lines) and all(type(value) is dict for value in values):
+            return values
+    return [decode_object(line) for line in lines]
 
 
 def _refuse_nan(value: object) -> None:

@@ -31,6 +31,11 @@ def tap(function: Tap | None) -> None:
     _tap = function
 
 
+def is_tapped() -> bool:
+    """Whether somebody is told of each change."""
+    return _tap is not None
+
+
 def _seen(operation: str, *arguments: object) -> None:
     if _tap is not None:
         _tap(operation, arguments)

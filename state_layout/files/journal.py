@@ -17,19 +17,20 @@ from typing import Any, NamedTuple
 
 from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.batches import Batch, batches
 from state_layout.files.chain import (
     ORIGIN,
     TAIL_BYTES,
     Line,
     Position,
+    Run,
     anchor,
     chained,
+    run_of,
     synced_claim,
     utc_now,
     verified,
 )
-
-FIRST_CHUNK_BYTES, CHUNK_BYTES = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,21 @@ class Reader:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
 
+    def runs(self) -> Iterator[Run]:
+        """The same lines as by iterating, many at once: for those who look at few of them closely.
+
+        `position` is the end of the run that came last.
+        """
+        try:
+            with atomic.opened(self.path, os.O_RDONLY) as descriptor:
+                self.damage, self.is_displaced = None, not self._stands(descriptor)
+                if not self.is_displaced:
+                    yield from self._runs(descriptor)
+        except FileNotFoundError:
+            self.damage, self.is_displaced = None, False
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+
     def stands(self) -> bool:
         """Whether `position` is still the end of the line it was: false for another or a shorter file."""
         try:
@@ -99,8 +115,8 @@ class Reader:
         return os.pread(descriptor, TAIL_BYTES, max(0, offset - TAIL_BYTES)) == anchor(self.position.h)
 
     def _lines(self, descriptor: int) -> Iterator[Line]:
-        batch = _Batch([], False)
-        for batch in _batches(descriptor, self.position.offset):
+        batch = Batch([], False)
+        for batch in batches(descriptor, self.position.offset):
             for raw in batch.lines:
                 line = verified(self.position, raw)
                 if line is None:
@@ -112,10 +128,26 @@ class Reader:
         if batch.is_open:
             self.damage = self._found(is_tail=True, is_partial=True)
 
+    def _runs(self, descriptor: int) -> Iterator[Run]:
+        batch = Batch([], False)
+        for batch in batches(descriptor, self.position.offset):
+            start = 0
+            while start < len(batch.lines):
+                run = run_of(self.position, batch.lines, start)
+                if run is None:
+                    self.damage = self._judge(descriptor)
+                    return
+                self.position = run.end
+                start += len(run.raws)
+                self._lines_read += len(run.raws)
+                yield run
+        if batch.is_open:
+            self.damage = self._found(is_tail=True, is_partial=True)
+
     def _judge(self, descriptor: int) -> Damage:
         """Tail, unless a later line says that this one had been synced."""
-        batches = _batches(descriptor, self.position.offset)
-        lines = chain.from_iterable(batch.lines for batch in batches)
+        rest = batches(descriptor, self.position.offset)
+        lines = chain.from_iterable(batch.lines for batch in rest)
         claim = max(map(synced_claim, islice(lines, 1, None)), default=0)
         return self._found(is_tail=claim <= self.position.seq, is_partial=False)
 
@@ -124,30 +156,6 @@ class Reader:
         return Damage(
             path=self.path, line=number, position=self.position, is_tail=is_tail, is_partial=is_partial
         )
-
-
-class _Batch(NamedTuple):
-    lines: list[bytes]
-    is_open: bool  # a line without its end follows
-
-
-def _batches(descriptor: int, offset: int) -> Iterator[_Batch]:
-    """Yield the whole lines from `offset` on, a chunk at a time.
-
-    A stretch of zeros (a hole, or a file that was made longer) is no line and is not kept in memory.
-    """
-    rest, size = list[bytes](), FIRST_CHUNK_BYTES
-    while chunk := os.pread(descriptor, size, offset):
-        offset, size = offset + len(chunk), CHUNK_BYTES
-        *whole, begun = chunk.split(b"\n")
-        if whole:
-            whole[0] = b"".join([*rest, whole[0]])
-            rest = []
-        if b"\0" in begun:
-            rest = [b"\0"]
-        elif begun:
-            rest.append(begun)
-        yield _Batch(whole, bool(rest))
 
 
 def last_position(path: Path, *, floor: int = 0, known: Position = ORIGIN) -> Position:

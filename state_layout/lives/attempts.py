@@ -21,7 +21,7 @@ from state_layout.files.journal import Journal
 from state_layout.lives.checkpoints import Checkpoint
 from state_layout.lives.exits import read_exit, seal_exit
 from state_layout.lives.history import History
-from state_layout.lives.lineage import Life, Lineage
+from state_layout.lives.lineage import Life, Lineage, not_in_form
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
 
@@ -86,7 +86,7 @@ def recall(tree: Tree, agent: str) -> Recall:
             history.take(line)
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             number = history.attempt or lives[0].number
-            raise lineage.not_in_form(tree.agent(agent).attempt(number), line) from cause
+            raise not_in_form(tree, tree.agent(agent).attempt(number), line.seq) from cause
     pin = {"attempt": history.attempt, "seq": history.seq, "h": history.h} if history.seq else None
     return Recall(history=history, pin=pin, attempt=numbers[-1] if numbers else 0, notes=lineage.notes)
 

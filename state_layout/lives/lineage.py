@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from state_layout.errors import Damaged
-from state_layout.files.chain import ORIGIN, Line, Position
+from state_layout.files.chain import ORIGIN, Line, Position, Run
 from state_layout.files.journal import Reader, refuse_corruption
 from state_layout.lives.checkpoints import Checkpoint, read_checkpoints
 from state_layout.lives.exits import read_exit
@@ -100,12 +100,17 @@ class Lineage:
 
         Past a gap only if a checkpoint bridges it. Raises Damaged, StorageError.
         """
+        for _, run in self.runs(lives, after):
+            yield from run.lines()
+
+    def runs(self, lives: Sequence[Life], after: Position = ORIGIN) -> Iterator[tuple[Life, Run]]:
+        """The same lines, many at once, with the life that each run stands in. Raises as `lines` does."""
         seq, h = after.seq, after.h
         for index, life in enumerate(lives):
             reader = Reader(life.paths.journal, ORIGIN if index else after)
-            for line in self._own_lines(life, reader, max(seq, life.first_seq - 1)):
-                seq, h = line.end.seq, line.end.h
-                yield line
+            for run in self._own_runs(life, reader, max(seq, life.first_seq - 1)):
+                seq, h = run.end.seq, run.end.h
+                yield life, run
             if life.last_h is None:
                 return  # the last one
             if seq != life.last_seq:
@@ -118,13 +123,6 @@ class Lineage:
                     f"{self._tree.shown(life.paths.journal)}: line {seq} is not the one that attempt "
                     f"{lives[index + 1].number} continues from; restore the file from a copy"
                 )
-
-    def not_in_form(self, paths: AttemptPaths, line: Line) -> Damaged:
-        """The error for a line that is chained and yet cannot be understood."""
-        return Damaged(
-            f"{self._tree.shown(paths.journal)}: the line with seq {line.seq} is whole but not as FORMAT.md "
-            "says; restore the file from a copy, or see 'maos-sup check'"
-        )
 
     def _newest(self, numbers: Sequence[int]) -> Life | None:
         """The last of `numbers` that began and is not void."""
@@ -162,9 +160,9 @@ class Lineage:
             is_start = is_start and first.seq == (1 if pin is None else pin.seq + 1)
             is_in_form = is_start and (pin is None or 0 < pin.attempt < number)
         except (ValueError, KeyError, TypeError) as cause:
-            raise self.not_in_form(paths, first) from cause
+            raise not_in_form(self._tree, paths, first.seq) from cause
         if not is_in_form:
-            raise self.not_in_form(paths, first)
+            raise not_in_form(self._tree, paths, first.seq)
         return Life(
             number=number,
             paths=paths,
@@ -174,17 +172,18 @@ class Lineage:
             is_rewind="rewound" in fields,
         )
 
-    def _own_lines(self, life: Life, reader: Reader, seq: int) -> Iterator[Line]:
+    def _own_runs(self, life: Life, reader: Reader, seq: int) -> Iterator[Run]:
         """The lines of one life after `seq`, up to the last that counts."""
         if seq == life.last_seq:
             return
-        for line in reader:
-            seq += 1
-            if line.seq != seq:
-                raise self.not_in_form(life.paths, line)
-            yield line
-            if seq == life.last_seq:
+        for run in reader.runs():
+            if run.first_seq != seq + 1:
+                raise not_in_form(self._tree, life.paths, run.first_seq)
+            seq = run.end.seq
+            if life.last_seq is not None and run.first_seq <= life.last_seq <= seq:
+                yield run.up_to(life.last_seq)
                 return
+            yield run
         damage = reader.damage
         if damage is not None:
             refuse_corruption(damage, life.floor)
@@ -219,6 +218,14 @@ class Lineage:
             f"{shown}: ends at seq {seq}, attempt {successor.number} continued from {life.last_seq}; "
             f"{outcome}"
         )
+
+
+def not_in_form(tree: Tree, paths: AttemptPaths, seq: int) -> Damaged:
+    """The error for a line that is chained and yet cannot be understood."""
+    return Damaged(
+        f"{tree.shown(paths.journal)}: the line with seq {seq} is whole but not as FORMAT.md "
+        "says; restore the file from a copy, or see 'maos-sup check'"
+    )
 
 
 def _is_empty(folder: Path) -> bool:

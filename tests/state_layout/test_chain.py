@@ -16,6 +16,7 @@ from state_layout.files.chain import (
     Position,
     anchor,
     chained,
+    run_of,
     synced_claim,
     utc_now,
     verified,
@@ -121,3 +122,42 @@ def test_at_is_utc_with_microseconds() -> None:
 def test_nan_is_refused_not_written_as_null(value: object) -> None:
     with pytest.raises(TypeError):
         chained(ORIGIN, {"seq": 1, "type": "note", "value": value})
+
+
+def one_by_one(raws: list[bytes]) -> list[Position]:
+    """The ends of those of `raws` that are valid one after the other."""
+    ends, position = list[Position](), ORIGIN
+    for raw in raws:
+        line = verified(position, raw)
+        if line is None:
+            break
+        position = line.end
+        ends.append(position)
+    return ends
+
+
+def by_runs(raws: list[bytes]) -> list[Position]:
+    """The same, many at once."""
+    ends, position = list[Position](), ORIGIN
+    while len(ends) < len(raws) and (run := run_of(position, raws, len(ends))):
+        lines = [*run.lines()]
+        assert [line.raw for line in lines] == run.raws and lines[-1].end == run.end
+        assert all([*run.up_to(line.seq).lines()][-1] == line for line in lines)
+        ends += [line.end for line in lines]
+        position = run.end
+    return ends
+
+
+@given(st.data())
+def test_runs_are_what_line_after_line_is_whatever_was_changed(data: st.DataObject) -> None:
+    raws, position = list[bytes](), ORIGIN
+    for step in data.draw(st.lists(st.integers(1, 2), min_size=1, max_size=8)):
+        line = chained(position, {"seq": position.seq + step, "type": "note", "text": data.draw(TEXTS)})
+        raws.append(line.raw)
+        position = line.end
+    if data.draw(st.booleans()):
+        which = data.draw(st.integers(0, len(raws) - 1))
+        changed = bytearray(raws[which])
+        changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
+        raws[which] = bytes(changed)
+    assert by_runs(raws) == one_by_one(raws)

@@ -92,6 +92,23 @@ def test_reader_left_in_the_middle_goes_on_there(tmp_path: Path) -> None:
     assert [line.seq for line in reader.read()] == [3, 4, 5]
 
 
+@pytest.mark.parametrize("harm", ["none", "gap", "torn", "middle"])
+def test_lines_read_in_bulk_are_those_read_one_by_one(tmp_path: Path, harm: str) -> None:
+    journal = journal_of(tmp_path / "j", 3)
+    if harm == "gap":
+        journal.append("note", {"text": "far"}, seq=9)
+    journal.append("note", {"text": "last"})
+    data = journal.path.read_bytes()
+    if harm == "torn":
+        journal.path.write_bytes(data[:-5])
+    if harm == "middle":
+        journal.path.write_bytes(data.replace(b"line 2", b"line 7"))
+    single, bulk = Reader(journal.path), Reader(journal.path)
+    assert [line for run in bulk.runs() for line in run.lines()] == [*single]
+    assert (bulk.position, bulk.damage) == (single.position, single.damage)
+    assert [*bulk.runs()] == [*single] == []
+
+
 def test_first_seq_of_a_new_file_is_given(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path / "j", first_seq=42)
     assert journal.append("note", {}).seq == 42

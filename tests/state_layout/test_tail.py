@@ -9,7 +9,7 @@ import pytest
 from state_layout.files import tail
 from state_layout.files.chain import ORIGIN
 from state_layout.files.journal import Journal, Reader
-from state_layout.files.tail import near_end
+from state_layout.files.tail import before, near_end
 
 LINES = 200
 
@@ -53,3 +53,23 @@ def test_file_that_is_not_chained_is_read_from_its_beginning(tmp_path: Path, dat
 
 def test_missing_file_is_read_from_its_beginning(tmp_path: Path) -> None:
     assert near_end(tmp_path / "none", lines=3) == ORIGIN
+
+
+@pytest.mark.parametrize("seq", [1, 2, 90, LINES, LINES + 1, 10 * LINES])
+def test_line_is_found_by_halving(path: Path, seq: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_NEAR_BYTES", 1000)
+    place = before(path, seq)
+    assert place.seq < seq and place.offset >= 0
+    numbers = [line.seq for line in Reader(path, place)]
+    assert numbers == [*range(place.seq + 1, LINES + 1)]
+    assert min(seq, LINES) - place.seq < 20 or seq < 20
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 5000, b"x" * 5000, b"{}\n" * 2000])
+def test_what_is_no_chained_file_is_read_from_its_beginning(
+    tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "_NEAR_BYTES", 1000)
+    (tmp_path / "f").write_bytes(data)
+    assert before(tmp_path / "f", 7) == ORIGIN
+    assert before(tmp_path / "none", 7) == ORIGIN

@@ -59,9 +59,9 @@ BUGS = [
     ),
     Bug(
         "a torn middle ends the life before",
-        f"{_LINEAGE}:Lineage._own_lines",
-        "if seq == life.last_seq:\nreturn\nfor line in reader:",
-        "if seq == life.last_seq:\n    return\nfor line in list(reader)[:-1]:",
+        f"{_LINEAGE}:Lineage._own_runs",
+        "for run in reader.runs():",
+        "for run in [run.up_to(run.end.seq - 1) for run in reader.runs() if len(run.raws) > 1]:",
     ),
     Bug(
         "a repair leaves a byte of what is torn",
