@@ -20,21 +20,22 @@ from bench.figures import (
 )
 from bench.large_trees import Talker, tree_of_talkers
 from bench.peers import undoing
+from maos_sup.cuts import store
 from maos_sup.cuts.going_back import preview_rollback
-from maos_sup.cuts.take import take_cut
+from maos_sup.cuts.take import take_cut, team_reader
 from maos_sup.cuts.traces import TeamReader
 from maos_sup.supervisor.rewinding import rewind
 from state_layout.paths import Tree
 
 AGENTS, LINES = 20, sized(100_000, 10_000)
 NEW_LINES = 20  # of each agent between two cuts
-WHOLE, COLD, WARM, BACK = "whole", "cold", "warm", "rollback"
+WHOLE, KNOWN, COLD, WARM, BACK = "whole", "known", "cold", "warm", "rollback"
 MOST_COLD_US, MOST_WARM_MS, MOST_BACK_S = 3.0, 20.0, 1.0
 
 
 def measure() -> list[Section]:
     """The table of this file."""
-    found: Figures = {WHOLE: [], COLD: [], WARM: [], BACK: []}
+    found: Figures = {WHOLE: [], KNOWN: [], COLD: [], WARM: [], BACK: []}
     failed = undoing.absent()
     contestants: dict[str, Callable[[Path], float]] = {"ours": lambda folder: _ours(folder, found)}
     contestants |= {name: run for name, run in undoing.CONTESTANTS.items() if name not in failed}
@@ -48,7 +49,8 @@ def measure() -> list[Section]:
             "us",
             most=MOST_COLD_US,
         ),
-        _row("the same, cold, no compaction: every line is read", found[WHOLE], "us", most=MOST_COLD_US),
+        _row("the same, cold, from the last checkpoint", found[KNOWN], "us", most=MOST_COLD_US),
+        _row("the same, cold, with neither: every line is read", found[WHOLE], "us", most=MOST_COLD_US),
         _row(f"maos-sup, a rollback of {size} by half", found[BACK], "s", most=MOST_BACK_S),
     ]
     rows += [
@@ -79,11 +81,14 @@ def _ours(folder: Path, found: Figures) -> float:
     half = take_cut(tree, by="bench", why="half")
     _talk(talkers, LINES // 2 // AGENTS)
     agents = [talker.agent for talker in talkers]
-    found[WHOLE].append(_cold_us(tree, agents))
+    found[WHOLE].append(_cold_us(TeamReader(tree), agents))
+    take_cut(tree, by="bench", why="known")
+    _talk(talkers, NEW_LINES)
+    found[KNOWN].append(_cold_us(team_reader(tree), agents))
     for talker in talkers:
         talker.save()
     _talk(talkers, NEW_LINES)
-    found[COLD].append(_cold_us(tree, agents))
+    found[COLD].append(_cold_us(TeamReader(tree), agents))
     reader = TeamReader(tree)
     reader.forget_before(reader.moment(agents, {}).places)  # as the supervisor does after each
     _talk(talkers, NEW_LINES)
@@ -96,10 +101,10 @@ def _ours(folder: Path, found: Figures) -> float:
     return found[BACK][-1]
 
 
-def _cold_us(tree: Tree, agents: list[str]) -> float:
+def _cold_us(reader: TeamReader, agents: list[str]) -> float:
     """CPU of a first look, in microseconds a line of the tree."""
     began_s = time.process_time()
-    TeamReader(tree).moment(agents, {})
+    reader.moment(agents, {})
     return 1e6 * (time.process_time() - began_s) / LINES
 
 
@@ -111,10 +116,9 @@ def _talk(talkers: list[Talker], steps: int) -> None:
 
 def _back_s(tree: Tree, number: int) -> float:
     """Seconds of a rollback, its own checkpoint of what was before included."""
-    from maos_sup.cuts import store
-
     began_s = time.monotonic()
-    back = take_cut(tree, by="bench", why="before")
-    plan = preview_rollback(tree, store.read(tree, number)).plan
+    reader = team_reader(tree)
+    back = take_cut(tree, by="bench", why="before", reader=reader)
+    plan = preview_rollback(tree, store.read(tree, number), reader=reader).plan
     rewind(tree, replace(plan, back=back.number), by="bench", why="bench")
     return time.monotonic() - began_s

@@ -12,7 +12,8 @@ from maos_sup.cli.places import tree_of_words, tree_or_default, word_of
 from maos_sup.cli.says import say, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.going_back import Preview, preview_rollback
-from maos_sup.cuts.take import take_cut
+from maos_sup.cuts.take import take_cut, team_reader
+from maos_sup.cuts.traces import TeamReader
 from maos_sup.steering.resting import brought_to_rest
 from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding, memory_at, rewind
 from maos_sup.views.undoing import preview_json, preview_lines
@@ -67,7 +68,8 @@ def _go(
     tree: Tree, number: int, *, only: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool, word: str
 ) -> int:
     cut = store.read(tree, number)
-    preview = preview_rollback(tree, cut, only=only)
+    reader = team_reader(tree)
+    preview = preview_rollback(tree, cut, only=only, reader=reader)
     if not as_json:
         say("\n".join(preview_lines(preview)))
     if dry_run or preview.is_empty:
@@ -77,7 +79,7 @@ def _go(
     if not yes and not _agreed(word):
         say("nothing was changed")
         return edge.INTERRUPTED
-    done = _carried_out(tree, number, only=only, word=word)
+    done = _carried_out(tree, number, reader, only=only, word=word)
     if as_json:
         say_json(preview_json(done))
     else:
@@ -89,12 +91,13 @@ def _go(
     return edge.OK
 
 
-def _carried_out(tree: Tree, number: int, *, only: tuple[str, ...], word: str) -> Preview:
+def _carried_out(tree: Tree, number: int, reader: TeamReader, *, only: tuple[str, ...], word: str) -> Preview:
     """Bring the team to rest, keep where it stands, go; what was done."""
     with brought_to_rest(tree):
         cut = store.read(tree, number)
-        back = take_cut(tree, by=word, why=f"before {word} to checkpoint {cut.label}", pinned=True)
-        preview = preview_rollback(tree, cut, only=only)
+        why = f"before {word} to checkpoint {cut.label}"
+        back = take_cut(tree, by=word, why=why, pinned=True, reader=reader)
+        preview = preview_rollback(tree, cut, only=only, reader=reader)
         memory = None if only else memory_at(tree, cut.supervisor)
         plan = replace(preview.plan, back=back.number, memory=memory)
         rewind(tree, plan, by=word, why=f"asked for checkpoint {cut.label}")

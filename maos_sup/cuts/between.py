@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maos_sup.cuts.difference import words_of
+from maos_sup.cuts.places import NOWHERE, Place, lines_up_to
 from maos_sup.cuts.record import AgentCut, TeamCut
-from maos_sup.cuts.traces import NOWHERE, Place, lines_up_to
 from state_layout.errors import BadInput
 from state_layout.files.chain import Line
 from state_layout.paths import Tree

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -18,6 +19,7 @@ from maos_sup.cuts import store
 from maos_sup.cuts.rewind import AgentMove, MailMove, Rewind, void_path
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk
+from state_layout.files.at_once import at_once
 from state_layout.files.chain import Position
 from state_layout.files.journal import Reader
 from state_layout.files.reading import read_record
@@ -34,10 +36,9 @@ _box = attrgetter("box")
 def carry_out(tree: Tree, rewind: Rewind) -> None:
     """Bring the tree to where `rewind` says, durably. Raises StorageError, Damaged; call it again then."""
     take_numbers(tree, rewind.next_seq)
-    for move in rewind.agents.values():
-        _move_agent(tree, move, rewind)
-    for _, moves in groupby(sorted(rewind.mail, key=_box), key=_box):
-        _move_mail(tree, [*moves], rewind.void)
+    at_once(partial(_move_agent, tree, move, rewind) for move in rewind.agents.values())
+    by_box = groupby(sorted(rewind.mail, key=_box), key=_box)
+    at_once(partial(_move_mail, tree, [*moves], rewind.void) for _, moves in by_box)
     _move_specs(tree, rewind.specs)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maos_sup.cuts.places import lines_up_to
 from maos_sup.cuts.record import TeamCut
-from maos_sup.cuts.traces import lines_up_to
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 

@@ -12,17 +12,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maos_sup.core.cuts import Trace, consistent_cut
+from maos_sup.cuts.places import NOWHERE, Place, place_of, runs_after
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.rewind import AgentMove, Rewind, agent_moves, mail_moves, next_void, sent_by, spec_moves
 from maos_sup.cuts.store import digests_of
-from maos_sup.cuts.take import agents_of, needs_of, settled_amount
-from maos_sup.cuts.traces import NOWHERE, Moment, Place, TeamReader, lines_with_attempts, place_of
+from maos_sup.cuts.take import agents_of, needs_of, settled_amount, team_reader
+from maos_sup.cuts.traces import Moment, TeamReader
 from state_layout.errors import BadInput
+from state_layout.files import codec
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
 _LONGEST_SHOWN = 72
+_AT_ONCE = 64  # lines decoded together
+_COUNTED = frozenset({"step", "turn"})
 NEW_SESSION_KINDS = frozenset({"cli"})  # their programs keep the conversation in a form that only they know
 _NEW_SESSION = "the session of its program: a new one begins, which is told what is on record"
 
@@ -55,13 +59,16 @@ class Preview:
         return not (self.plan.agents or self.plan.mail or self.plan.specs)
 
 
-def preview_rollback(tree: Tree, cut: TeamCut, *, only: Collection[str] = ()) -> Preview:
+def preview_rollback(
+    tree: Tree, cut: TeamCut, *, only: Collection[str] = (), reader: TeamReader | None = None
+) -> Preview:
     """What going back to `cut` does, for all agents or for `only` these and whom they drag along.
 
-    Raises BadInput for an agent that is not there or whose journals are damaged, StorageError.
+    `reader` is one that was used before, which makes it cheap. Raises BadInput for an agent that is not
+    there or whose journals are damaged, StorageError.
     """
     read = read_specs(tree)
-    moment = TeamReader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    moment = (reader or team_reader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
     _refuse(moment, cut, only)
     targets = _targets(tree, moment, cut, only)
     sent = {agent: dict(_sent_at(moment.traces[agent], place)) for agent, place in targets.items()}
@@ -148,14 +155,13 @@ def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
     of attempts; from another one nothing is lost that was not shown before."""
     counts, reopened = Counter[str](), list[str]()
     outside = [_NEW_SESSION] if kind in NEW_SESSION_KINDS else list[str]()
-    lines, passed = 0, move.to.seq == 0
-    for attempt, line in lines_with_attempts(tree, move.agent):
-        if not passed:
-            passed = (attempt, line.seq) == (move.to.attempt, move.to.seq)
-            continue
+    lines = 0
+    for entry in _entries_after(tree, move.agent, move.to):
         lines += 1
-        entry = line.fields()
-        counts.update(_kinds_of(entry))
+        if entry["type"] in _COUNTED:
+            counts[entry["type"]] += 1
+        for message in entry.get("sent", ()):
+            counts["discovery" if message.get("type") == "discovery" else "message"] += 1
         if entry["type"] == "task" and entry.get("phase") in ("done", "failed", "cancelled"):
             reopened.append(entry["task"])
         outside += _outside(entry)
@@ -164,11 +170,10 @@ def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
     )
 
 
-def _kinds_of(entry: Mapping[str, Any]) -> Iterator[str]:
-    if entry["type"] in ("step", "turn"):
-        yield entry["type"]
-    for message in entry.get("sent", ()):
-        yield "discovery" if message.get("type") == "discovery" else "message"
+def _entries_after(tree: Tree, agent: str, place: Place) -> Iterator[dict[str, Any]]:
+    for _, run in runs_after(tree, agent, place) or ():
+        for start in range(0, len(run.raws), _AT_ONCE):
+            yield from codec.decode_objects(run.raws[start : start + _AT_ONCE])
 
 
 def _outside(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maos_sup.cuts.places import Place
 from maos_sup.cuts.take import agents_of
-from maos_sup.cuts.traces import Place
 from state_layout.files.chain import ORIGIN, Position
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.cuts.forking import fork
+from maos_sup.cuts.places import Place, lines_up_to
 from maos_sup.cuts.record import TeamCut
-from maos_sup.cuts.traces import Place, lines_up_to
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 from state_layout.lives.history import History

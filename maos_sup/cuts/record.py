@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from maos_sup.cuts.traces import Place
+from maos_sup.cuts.places import Place
+from maos_sup.cuts.traces import Sum
+from state_layout.records import TaskPhase
+
+_PHASES = frozenset(phase.value for phase in TaskPhase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,16 @@ class AgentCut:
     settling: str | None = None
     lowered: int = 0  # lines that were already written and are not part of the cut
     sent: Mapping[str, int] = field(default_factory=dict)  # by recipient
+    marks: Mapping[str, int] | None = None  # by "<box>/<sender>"; None: written by an older version
     tasks: Mapping[str, str] = field(default_factory=dict)  # phase by task
+
+    @property
+    def sum(self) -> Sum | None:
+        """What its lines come to, for those who would read them; None where this does not say it all."""
+        is_known = _PHASES.issuperset(self.tasks.values())
+        if self.marks is None or not self.place.attempt or not is_known:
+            return None
+        return Sum(place=self.place, sent=self.sent, marks=self.marks, tasks=self.tasks)
 
     def to_json(self) -> dict[str, Any]:
         """The entry under `agents`."""
@@ -33,18 +46,21 @@ class AgentCut:
             **({"why": self.settling} if self.settling else {}),
             **({"lowered": self.lowered} if self.lowered else {}),
             "sent": dict(self.sent),
+            **({} if self.marks is None else {"marks": dict(self.marks)}),
             "tasks": dict(self.tasks),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> AgentCut:
         """Read what `to_json` wrote. Raises KeyError, ValueError, TypeError or AttributeError."""
+        marks = value.get("marks")
         return cls(
             place=Place.from_json(value),
             kind=str(value["kind"]),
             settling=None if value["exact"] else str(value.get("why") or "a program was writing"),
             lowered=int(value.get("lowered", 0)),
             sent={str(to): int(n) for to, n in value["sent"].items()},
+            marks=None if marks is None else {str(key): int(n) for key, n in marks.items()},
             tasks={str(task): str(phase) for task, phase in value["tasks"].items()},
         )
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maos_sup.cuts.places import lines_up_to, lines_with_attempts
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.take import agents_of
-from maos_sup.cuts.traces import lines_up_to, lines_with_attempts, used_numbers
+from maos_sup.cuts.traces import used_numbers
 from state_layout.errors import LayoutError
 from state_layout.files.chain import Line
 from state_layout.files.journal import Reader

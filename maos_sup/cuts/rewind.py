@@ -14,9 +14,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from maos_sup.cuts.places import NOWHERE, Place
 from maos_sup.cuts.record import TeamCut
-from maos_sup.cuts.traces import NOWHERE, Moment, Place
+from maos_sup.cuts.traces import Moment
 from state_layout.errors import storage_error
+from state_layout.files import tail
 from state_layout.files.journal import Reader
 from state_layout.mail.boxes import OPERATOR, boxes, files_of, is_sender
 from state_layout.paths import Tree
@@ -185,12 +187,20 @@ def _channel_move(tree: Tree, box: str, sender: str, last: int) -> MailMove | No
 
 def _prefix(path: Path, last: int) -> tuple[int, bool, bool]:
     """Where the lines up to number `last` end, whether that number is among them, whether more follow."""
-    offset, is_there = 0, False
-    reader = Reader(path)
-    for line in reader:
-        if line.seq > last:
+    near = _prefix_after(Reader(path, tail.before(path, last)), last)
+    return near if near[1] else _prefix_after(Reader(path), last)
+
+
+def _prefix_after(reader: Reader, last: int) -> tuple[int, bool, bool]:
+    """The same, read from the position of `reader` on; a line of that number is where it belongs."""
+    offset, is_there = reader.position.offset, False
+    for run in reader.runs():
+        if run.first_seq > last:
             return offset, is_there, True
-        offset, is_there = line.end.offset, line.seq == last
+        kept = run.up_to(min(last, run.end.seq))
+        offset, is_there = kept.end.offset, kept.end.seq == last
+        if run.end.seq > last:
+            return offset, is_there, True
     return offset, is_there, False
 
 

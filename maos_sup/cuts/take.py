@@ -7,17 +7,22 @@ after a power cut there is no checkpoint of lines that are gone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
 
-from maos_sup.core.cuts import in_flight
+from maos_sup.core.cuts import Steps, in_flight
 from maos_sup.cuts import store
 from maos_sup.cuts.record import AgentCut, TeamCut
 from maos_sup.cuts.rewind import sign_of
 from maos_sup.cuts.traces import Moment, TeamReader
-from state_layout.errors import StorageError, storage_error
+from state_layout.errors import LayoutError, StorageError, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.at_once import at_once
 from state_layout.files.chain import utc_now
 from state_layout.files.journal import Reader
 from state_layout.files.locks import is_free
@@ -47,7 +52,7 @@ def take_cut(
     `reader` is one that was used before, which makes it cheap. A name may be used twice: the newest counts.
     """
     read = specs or read_specs(tree)
-    moment = (reader or TeamReader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    moment = (reader or team_reader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
     _make_durable(tree, moment)
     store.keep_specs(tree, read.raw.values())
     cut = replace(_cut(tree, moment, read), at=now(), by=by, why=why, name=name, pinned=pinned)
@@ -57,7 +62,7 @@ def take_cut(
 def cut_of_now(tree: Tree, *, now: Callable[[], str] = utc_now) -> TeamCut:
     """The cut that `take_cut` would write, number 0, not written. Only reads. Raises as `take_cut` does."""
     read = read_specs(tree)
-    moment = TeamReader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    moment = team_reader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
     return replace(_cut(tree, moment, read), at=now())
 
 
@@ -80,6 +85,16 @@ def _cut(tree: Tree, moment: Moment, read: SpecsRead) -> TeamCut:
         output=dict(_output_sizes(tree, moment)),
         notes=tuple(f"{agent} is not part of it: {why}" for agent, why in sorted(moment.damaged.items())),
     )
+
+
+def team_reader(tree: Tree) -> TeamReader:
+    """A reader that begins where the newest checkpoint stands: what is before was read when it was taken."""
+    try:
+        cut = store.read(tree, max(store.numbers(tree), default=0))
+        known = {agent: known for agent, each in cut.agents.items() if (known := each.sum) is not None}
+    except (LayoutError, ValueError):
+        known = {}
+    return TeamReader(tree, known)
 
 
 def settled_amount(tree: Tree) -> Amount:
@@ -119,19 +134,21 @@ def _agent_cut(tree: Tree, agent: str, moment: Moment, specs: Specs) -> AgentCut
     end = moment.cut.ends[agent]
     spec = specs.agents.get(agent)
     kind = spec.kind if spec else "unknown"
-    sent = moment.traces[agent].sent
+    trace = moment.traces[agent]
     return AgentCut(
         place=moment.places[agent],
         kind=kind,
         settling=_settling(tree, agent, kind, moment.tasks[agent]),
         lowered=moment.cut.lowered.get(agent, 0),
-        sent={to: n for to, steps in sent.items() if (n := _last(steps, end))},
+        sent={to: n for to, steps in trace.sent.items() if (n := _last(steps, end))},
+        marks={key: n for key, steps in trace.marks.items() if (n := _last(steps, end))},
         tasks=moment.tasks[agent],
     )
 
 
-def _last(steps: Iterable[tuple[int, int]], end: int) -> int:
-    return max((number for line, number in steps if line <= end), default=0)
+def _last(steps: Steps, end: int) -> int:
+    index = bisect_right(steps, end, key=itemgetter(0))
+    return steps[index - 1][1] if index else 0
 
 
 def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> str | None:
@@ -145,14 +162,19 @@ def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> st
 
 def _make_durable(tree: Tree, moment: Moment) -> None:
     """Sync the journals that the cut names: nothing may outlive what it depends on."""
-    for agent, place in moment.places.items():
-        if place.attempt:
-            path = tree.agent(agent).attempt(place.attempt).journal
-            try:
-                with atomic.opened(path, os.O_RDONLY) as descriptor:
-                    disk.fdatasync(descriptor)
-            except OSError as cause:
-                raise storage_error("sync", path, cause) from cause
+    at_once(
+        partial(_sync, tree.agent(agent).attempt(place.attempt).journal)
+        for agent, place in moment.places.items()
+        if place.attempt
+    )
+
+
+def _sync(path: Path) -> None:
+    try:
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            disk.fdatasync(descriptor)
+    except OSError as cause:
+        raise storage_error("sync", path, cause) from cause
 
 
 def _books(tree: Tree) -> dict[str, tuple[Reader, Account]]:

@@ -9,101 +9,122 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
-from maos_sup.core.cuts import Cut, Steps, Trace, consistent_cut
+from maos_sup.core.cuts import Cut, Trace, consistent_cut
+from maos_sup.cuts.places import NOWHERE, Place, is_among, place_of
 from state_layout.errors import Damaged
 from state_layout.files import codec
-from state_layout.files.chain import ORIGIN, Line, Position
+from state_layout.files.chain import Run
 from state_layout.files.journal import Reader
 from state_layout.files.reading import read_record
 from state_layout.lives.attempts import list_attempts
-from state_layout.lives.checkpoints import Checkpoint
 from state_layout.lives.history import History
-from state_layout.lives.lineage import Life, Lineage
+from state_layout.lives.lineage import Life, Lineage, not_in_form
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskPhase
 
+_AT_ONCE = 64  # lines decoded together: few enough to be let go before the collector looks
 _SENT, _RECEIVED, _TASK = b'"sent":[', b'"received":{', b'"type":"task"'
 
 
-class Place(NamedTuple):
-    """The end of a line in the journal of one attempt; attempt 0 is before the first line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """What the lines of one agent up to `place` come to: who has it need not read them."""
 
-    attempt: int
-    seq: int
-    offset: int  # bytes
-    h: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The place as journals and cuts write it."""
-        return {"attempt": self.attempt, "seq": self.seq, "offset": self.offset, "h": self.h}
+    place: Place
+    sent: Mapping[str, int] = field(default_factory=dict)  # by recipient
+    marks: Mapping[str, int] = field(default_factory=dict)  # by "<box>/<sender>"
+    tasks: Mapping[str, str] = field(default_factory=dict)  # phase by task
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Place:
-        """Read what `to_json` wrote. Raises KeyError, ValueError or TypeError."""
-        return cls(int(value["attempt"]), int(value["seq"]), int(value["offset"]), str(value["h"]))
+    def of(cls, history: History) -> Sum:
+        """The sum that a compaction is."""
+        return cls(
+            place=Place(history.attempt, *history.position),
+            sent=history.sent,
+            marks={key: mark[0] for key, mark in history.marks.items()},
+            tasks={task: outcome.phase.value for task, outcome in history.tasks.items()},
+        )
 
 
-NOWHERE = Place(0, 0, 0, "")
+class _NotInForm(ValueError):
+    """A whole line that cannot be understood; `seq` is its number."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(seq)
+        self.seq = seq
 
 
 @dataclass(slots=True)
 class _Telling:
     """The lines of one agent that say something about others, in order."""
 
-    base: int = 0
-    attempt: int = 0  # of the last line taken
-    end: Position = ORIGIN  # of that line
-    sent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    base: Place = NOWHERE  # what came up to here is known as a sum only
+    place: Place = NOWHERE  # where the last line taken ends
+    sent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # numbers rise, as in `Steps`
     marks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     began: dict[str, int] = field(default_factory=dict)
     phases: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # by task, with the line of each
 
-    @property
-    def place(self) -> Place:
-        """Where the last line taken ends."""
-        return Place(self.attempt, *self.end)
+    def start_from(self, known: Sum) -> None:
+        """Put what `known` covers in entries that stand at its last line."""
+        self.base = self.place = known.place
+        seq = known.place.seq
+        self.sent = {to: [(seq, n)] for to, n in known.sent.items()}
+        self.marks = {key: [(seq, n)] for key, n in known.marks.items()}
+        self.began = dict.fromkeys(known.tasks, seq)
+        self.phases = {task: [(seq, phase)] for task, phase in known.tasks.items()}
+        self.settled = {task: seq for task, phase in known.tasks.items() if TaskPhase(phase) in SETTLED}
 
-    def start_from(self, history: History) -> None:
-        """Sum up what the compaction `history` covers in entries that stand at its last line."""
-        self.base = history.seq
-        self.attempt, self.end = history.attempt, history.position
-        self.sent = {to: [(history.seq, n)] for to, n in history.sent.items()}
-        self.marks = {key: [(history.seq, mark[0])] for key, mark in history.marks.items()}
-        self.began = dict.fromkeys(history.tasks, history.seq)
-        self.phases = {task: [(history.seq, each.phase.value)] for task, each in history.tasks.items()}
-        self.settled = {
-            task: history.seq for task, outcome in history.tasks.items() if outcome.phase in SETTLED
-        }
+    def take(self, run: Run, attempt: int) -> None:
+        """Take the next lines of the journal of `attempt`. Raises _NotInForm."""
+        self.place = Place(attempt, *run.end)
+        numbered = [
+            (seq, raw)
+            for seq, raw in enumerate(run.raws, run.first_seq)
+            if _SENT in raw or _RECEIVED in raw or _TASK in raw
+        ]
+        for start in range(0, len(numbered), _AT_ONCE):
+            some = numbered[start : start + _AT_ONCE]
+            try:
+                entries = codec.decode_objects([raw for _, raw in some])
+            except codec.NotJson as cause:
+                raise _NotInForm(some[0][0]) from cause
+            for (seq, _), entry in zip(some, entries, strict=True):
+                try:
+                    self._take(seq, entry)
+                except (ValueError, KeyError, TypeError, AttributeError) as cause:
+                    raise _NotInForm(seq) from cause
 
-    def take(self, line: Line, attempt: int) -> None:
-        """Take the next line of the journal of `attempt`. Raises ValueError, KeyError or TypeError."""
-        self.attempt, self.end = attempt, line.end
-        raw = line.raw
-        if not (_SENT in raw or _RECEIVED in raw or _TASK in raw):
-            return
-        entry = line.fields()
-        for message in entry.get("sent", ()):
-            self.sent.setdefault(message["to"], []).append((line.seq, int(message["n"])))
-        for key, mark in entry.get("received", {}).items():
-            self.marks.setdefault(key, []).append((line.seq, int(mark[0])))
+    def _take(self, seq: int, entry: dict[str, Any]) -> None:
+        if "sent" in entry:
+            for message in entry["sent"]:
+                _raise(self.sent, message["to"], seq, int(message["n"]))
+        if "received" in entry:
+            for key, mark in entry["received"].items():
+                _raise(self.marks, key, seq, int(mark[0]))
         if entry["type"] == "task":
-            phase = TaskPhase(entry["phase"])
-            self.began.setdefault(entry["task"], line.seq)
-            self.phases.setdefault(entry["task"], []).append((line.seq, phase.value))
+            task, phase = entry["task"], TaskPhase(entry["phase"])
+            self.began.setdefault(task, seq)
+            self.phases.setdefault(task, []).append((seq, phase.value))
             if phase in SETTLED:
-                self.settled.setdefault(entry["task"], line.seq)
+                self.settled.setdefault(task, seq)
 
-    def sum_up(self, seq: int) -> None:
-        """Put one entry at the line `seq` in place of all up to it."""
-        self.base = max(self.base, seq)
+    def sum_up(self, place: Place) -> None:
+        """Put one entry at the line of `place` in place of all up to it."""
+        seq = place.seq
+        if seq < self.base.seq:
+            return
+        self.base = place
         for steps in (*self.sent.values(), *self.marks.values()):
-            passed = [number for line, number in steps if line <= seq]
-            if passed:
-                steps[:] = [(seq, max(passed)), *(step for step in steps if step[0] > seq)]
+            count = bisect_right(steps, seq, key=_line_of)
+            if count:
+                steps[:count] = [(seq, steps[count - 1][1])]
         for task, phases in self.phases.items():
             before = [phase for line, phase in phases if line <= seq]
             self.phases[task] = [(seq, before[-1])] if before else []
@@ -118,21 +139,24 @@ class _Telling:
         """What was taken so far, not to be changed by what is taken later."""
         return Trace(
             end=self.place.seq,
-            base=self.base,
-            sent={to: _rising(steps) for to, steps in self.sent.items()},
-            marks={key: _rising(steps) for key, steps in self.marks.items()},
+            base=self.base.seq,
+            sent={to: tuple(steps) for to, steps in self.sent.items()},
+            marks={key: tuple(steps) for key, steps in self.marks.items()},
             settled=dict(self.settled),
             began=dict(self.began),
         )
 
 
-def _rising(steps: Iterable[tuple[int, int]]) -> Steps:
-    """`steps` without those whose number is not above all before it."""
-    kept = list[tuple[int, int]]()
-    for line, number in steps:
-        if not kept or number > kept[-1][1]:
-            kept.append((line, number))
-    return tuple(kept)
+_line_of = itemgetter(0)
+
+
+def _raise(steps_by_key: dict[str, list[tuple[int, int]]], key: str, seq: int, number: int) -> None:
+    """Note at the line `seq` a number that is above all before it."""
+    steps = steps_by_key.get(key)
+    if steps is None:
+        steps_by_key[key] = [(seq, number)]
+    elif number > steps[-1][1]:
+        steps.append((seq, number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +174,9 @@ class Moment:
 class TeamReader:
     """Finds moments of one tree, again and again; keeps what it read."""
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+    def __init__(self, tree: Tree, known: Mapping[str, Sum] | None = None) -> None:
+        """`known` by agent spares reading what it sums up, where its place is still one that counts."""
+        self._tree, self._sums = tree, known or {}
         self._known: dict[str, _Telling] = {}
         self._whole = set[str]()  # agents read from their first line
 
@@ -181,13 +206,13 @@ class TeamReader:
         """Keep only a sum of what came before `places`, a moment that was consistent: none later is lower."""
         for agent, place in places.items():
             if agent in self._known:
-                self._known[agent].sum_up(place.seq)
+                self._known[agent].sum_up(place)
 
     def _read(self, agent: str) -> None:
         told = self._known.get(agent)
         if told is None or not self._go_on(agent, told):
             self._whole.discard(agent)
-            self._known[agent] = _read_anew(self._tree, agent, from_start=False)
+            self._known[agent] = _read_anew(self._tree, agent, known=self._sums.get(agent))
 
     def _read_whole(self, agent: str) -> None:
         self._whole.add(agent)
@@ -199,81 +224,56 @@ class TeamReader:
         if told.place.attempt == 0 or not numbers or numbers[-1] != told.place.attempt:
             return not numbers and told.place.attempt == 0
         journal = self._tree.agent(agent).attempt(told.place.attempt).journal
-        reader = Reader(journal, Position(told.place.seq, told.place.offset, told.place.h))
-        for line in reader:
-            told.take(line, told.place.attempt)
+        reader = Reader(journal, told.place.position)
+        with _in_form(self._tree, agent, told.place.attempt):
+            for run in reader.runs():
+                told.take(run, told.place.attempt)
         return not reader.is_displaced and (reader.damage is None or reader.damage.is_partial)
 
     def _place(self, agent: str, seq: int) -> Place:
         """Where the line `seq` of `agent` ends."""
         told = self._known[agent]
-        if seq == told.place.seq:
-            return told.place
-        return place_of(self._tree, agent, seq)
+        for place in (told.place, told.base):
+            if seq == place.seq:
+                return place
+        return place_of(self._tree, agent, seq, after=told.base if told.base.seq < seq else NOWHERE)
 
 
-def place_of(tree: Tree, agent: str, seq: int) -> Place:
-    """Where the line `seq` of the lines of `agent` that count ends. Raises Damaged, StorageError."""
-    for attempt, line in lines_with_attempts(tree, agent):
-        if line.seq == seq:
-            return Place(attempt, *line.end)
-    return NOWHERE
-
-
-def lines_with_attempts(tree: Tree, agent: str) -> Iterator[tuple[int, Line]]:
-    """Every line of `agent` that counts, with the number of the attempt that wrote it."""
+def _read_anew(tree: Tree, agent: str, *, known: Sum | None = None, from_start: bool = False) -> _Telling:
+    """What the lines of `agent` say, by way of `known` or its newest compaction unless `from_start`."""
     lineage = Lineage(tree, tree.agent(agent), list_attempts(tree.agent(agent)))
-    lives = lineage.lives(lambda life: False)
-    yield from _numbered(lineage, lives, ORIGIN)
-
-
-def lines_up_to(tree: Tree, agent: str, place: Place) -> Iterator[tuple[int, Line]]:
-    """The lines of `agent` that count at `place`, whether they count today or not, with their attempts.
-
-    Raises Damaged.
-    """
-    if not place.attempt:
-        return
-    paths = tree.agent(agent)
-    numbers = [number for number in list_attempts(paths) if number <= place.attempt]
-    lineage = Lineage(tree, paths, numbers)
-    for attempt, line in _numbered(lineage, lineage.lives(lambda life: False), ORIGIN):
-        if line.seq > place.seq:
-            return
-        yield attempt, line
-
-
-def _numbered(lineage: Lineage, lives: list[Life], after: Position) -> Iterator[tuple[int, Line]]:
-    """The lines of `lives` with the number of the life that each stands in."""
-    index = max(bisect_right([life.first_seq for life in lives], after.seq) - 1, 0)
-    for line in lineage.lines(lives, after):
-        while index + 1 < len(lives) and lives[index + 1].first_seq <= line.seq:
-            index += 1
-        yield lives[index].number, line
-
-
-def _read_anew(tree: Tree, agent: str, *, from_start: bool) -> _Telling:
-    """What the lines of `agent` say, by way of its newest compaction unless `from_start`."""
-    lineage = Lineage(tree, tree.agent(agent), list_attempts(tree.agent(agent)))
-    found: list[Checkpoint] = []
+    found: list[Sum] = []
 
     def is_enough(life: Life) -> bool:
-        checkpoint = None if from_start else lineage.checkpoint(life)
-        found.extend([checkpoint] if checkpoint else [])
-        return checkpoint is not None
+        if from_start:
+            return False
+        checkpoint = lineage.checkpoint(life)
+        found.extend([Sum.of(checkpoint.history)] if checkpoint else [])
+        if known is not None and life.number == known.place.attempt and is_among([life], known.place):
+            found.append(known)
+        return bool(found)
 
     lives = lineage.lives(is_enough)
     told = _Telling()
-    after = ORIGIN
     if found:
-        told.start_from(found[0].history)
-        after = found[0].history.position
-    for attempt, line in _numbered(lineage, lives, after):
-        try:
-            told.take(line, attempt)
-        except (ValueError, KeyError, TypeError, AttributeError) as cause:
-            raise lineage.not_in_form(tree.agent(agent).attempt(attempt), line) from cause
+        told.start_from(max(found, key=_seq_of))
+    for life, run in lineage.runs(lives, told.place.position):
+        with _in_form(tree, agent, life.number):
+            told.take(run, life.number)
     return told
+
+
+def _seq_of(known: Sum) -> int:
+    return known.place.seq
+
+
+@contextmanager
+def _in_form(tree: Tree, agent: str, attempt: int) -> Iterator[None]:
+    """Raise Damaged for a line of `attempt` that is whole and cannot be understood."""
+    try:
+        yield
+    except _NotInForm as cause:
+        raise not_in_form(tree, tree.agent(agent).attempt(attempt), cause.seq) from cause
 
 
 def used_numbers(tree: Tree) -> dict[str, dict[str, int]]:

@@ -52,8 +52,8 @@ BUGS = [
     Bug(
         "an agent that has read void mail stays",
         f"{_CARRY}:carry_out",
-        "_move_agent(tree, move, rewind)",
-        "move.agent != 'bob' and _move_agent(tree, move, rewind)",
+        "for move in rewind.agents.values()",
+        "for move in rewind.agents.values() if move.agent != 'bob'",
     ),
     Bug(
         "people's words are not taken back",

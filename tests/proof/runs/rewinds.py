@@ -20,8 +20,8 @@ from lives import Life
 
 from maos_sup.cuts import store
 from maos_sup.cuts.going_back import preview_rollback
+from maos_sup.cuts.places import lines_up_to
 from maos_sup.cuts.take import take_cut
-from maos_sup.cuts.traces import lines_up_to
 from maos_sup.supervisor.life import begin_life
 from maos_sup.supervisor.rewinding import finish_rewinding, memory_at, rewind
 from state_layout.check import Severity, check
