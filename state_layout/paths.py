@@ -105,6 +105,16 @@ class AgentPaths:
     def artifacts(self) -> Path:
         return self.root / "artifacts"
 
+    @cached_property
+    def worktree(self) -> Path:
+        """Where it works on a project of which it has a worktree, clone or copy of its own."""
+        return self.root / "worktree"
+
+    @cached_property
+    def worktree_record(self) -> Path:
+        """What `worktree` is, and how far its making got."""
+        return self.root / "worktree.json"
+
 
 @dataclass(frozen=True)
 class Tree:

@@ -144,6 +144,25 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """On what an agent works: the project itself (`shared`), or a worktree, clone or copy of its own."""
+
+    workspace: str = "shared"  # or "worktree", "clone", "own"
+    base: str = "HEAD"  # or "working-tree", or a revision
+    setup: tuple[str, ...] = ()  # lines for /bin/sh, run once
+    carry: tuple[str, ...] = ()  # files that git does not know, taken along
+
+    @classmethod
+    def of(cls, *values: Mapping[str, Any]) -> Workspace:
+        """What the first of `values` (an agent, then its orchestration) that says it says, key by key."""
+        told = {
+            key: value[key] for value in reversed(values) for key in cls.__dataclass_fields__ if key in value
+        }
+        lists = {key: tuple(item) for key, item in told.items() if isinstance(item, list)}
+        return cls(**{**told, **lists})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
     """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
     `max_without_progress` in a row."""
@@ -174,6 +193,7 @@ class OrchestrationSpec:
     budget: Budget = Budget()
     notify: Channels = field(default_factory=lambda: Channels())
     keep: Keep = Keep()
+    workspace: dict[str, Any] = field(default_factory=dict)  # defaults of `Workspace` for all agents
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
@@ -188,6 +208,7 @@ class OrchestrationSpec:
             budget=Budget(**_known(Budget, value.get("budget"))),
             notify=Channels.of(value.get("notify") or {}),
             keep=Keep(**_known(Keep, value.get("keep"))),
+            workspace=_known(Workspace, value),
         )
 
 
@@ -206,11 +227,13 @@ class AgentSpec:
     limits: dict[str, Any] = field(default_factory=dict)  # overrides of Limits
     keywords: tuple[str, ...] = ("discovery", "found", "result", "error")
     on_uncertain: str = "retry"  # or "raise", "ask"
+    workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
         own = {
+            *Workspace.__dataclass_fields__,
             "kind",
             "role",
             "want",
@@ -234,6 +257,7 @@ class AgentSpec:
             limits=value.get("limits") or {},
             keywords=tuple(value.get("keywords", ("discovery", "found", "result", "error"))),
             on_uncertain=value.get("on_uncertain", "retry"),
+            workspace=_known(Workspace, value),
             settings={key: item for key, item in value.items() if key not in own},
         )
 

@@ -21,14 +21,15 @@ PACKAGES = ("maos_sup", "state_layout")
 LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
-LAYERS = ("core", "system", "cuts", "planner", "supervisor", "steering", "cli", *LEAVES)
+LAYERS = ("core", "system", "cuts", "workspaces", "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
     "system": frozenset({"system", "state_layout"}),  # processes, for all that start or watch any
     "cuts": frozenset({"cuts", "core", "state_layout"}),  # moments of a team, and going back to them
-    **{leaf: frozenset({leaf, "core", "cuts", "system", "state_layout"}) for leaf in LEAVES},
-    "planner": frozenset({"planner", "core", "state_layout"}),
+    "workspaces": frozenset({"workspaces", "core", "state_layout"}),  # what agents change of a project
+    **{leaf: frozenset({leaf, "core", "cuts", "system", "workspaces", "state_layout"}) for leaf in LEAVES},
+    "planner": frozenset({"planner", "core", "workspaces", "state_layout"}),
     "supervisor": frozenset({"supervisor", "core", "cuts", "launchers", "system", "state_layout"}),
     "steering": frozenset({"steering", "core", "system", "views", "state_layout"}),  # acts on what views see
     "cli": frozenset({*LAYERS, "state_layout"}),

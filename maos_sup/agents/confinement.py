@@ -20,11 +20,14 @@ def bounds_for(work: Work, *, kind: str | None, own: Sequence[Path], asked: Sequ
     Without confinement (`kind` as the settings have it) nothing is bounded. Raises BadInput for a path that
     confined programs must not write.
     """
-    folder = work.folder().resolve()
+    folder, life = work.folder().resolve(), work.life
     wanted = [folder, *map(Path, asked)]
+    own = [*own, life.paths.worktree] if life.place is not None else own
     if choose(kind) == NONE:
         return Bounds(write=tuple(dict.fromkeys(Path(os.path.realpath(path)) for path in [*wanted, *own])))
-    return bounds_of(work.life.tree, own=own, asked=wanted, home=home_of(os.environ), folder=folder)
+    return bounds_of(
+        life.tree, own=own, asked=wanted, home=home_of(os.environ), folder=folder, branch=life.branch
+    )
 
 
 def tell_bounds(work: Work, bounds: Bounds, *, confined: str) -> None:

@@ -42,6 +42,8 @@ class Life:
     trouble: BaseException | None = None
     warned: set[str] = field(default_factory=set)  # texts of `warn_once`
     refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
+    place: Path | None = None  # the project in the agent's own worktree, once it is there
+    branch: str | None = None  # that of its worktree
 
     @property
     def paths(self) -> AgentPaths:
@@ -55,7 +57,12 @@ class Life:
 
     @property
     def project(self) -> Path | None:
-        """What the agents work on, absolute; None if there is none."""
+        """What this agent works on, absolute: the project, or its own worktree of it; None without one."""
+        return self.origin if self.place is None else self.place
+
+    @property
+    def origin(self) -> Path | None:
+        """The project itself, absolute; None if there is none."""
         relative = self.specs.now.orchestration.project
         return None if relative is None else Path(os.path.normpath(self.tree.root / relative))
 

@@ -80,7 +80,8 @@ def main(tree_root: str, agent: str) -> int:
 
 def _refuse_links(tree: Tree, agent: str) -> None:
     """Raise Damaged where something that this agent writes to leads out of the tree."""
-    own = (tree.agent(agent).attempts, tree.agent(agent).session, tree.agent(agent).artifacts)
+    paths = tree.agent(agent)
+    own = (paths.attempts, paths.session, paths.artifacts, paths.worktree)
     refuse_links(tree.root, *own, tree.mail_box(agent), tree.run_agents, tree.run_holds, tree.budget)
 
 

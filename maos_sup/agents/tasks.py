@@ -37,6 +37,11 @@ from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, Ta
 from state_layout.specs.approvals import answer_of
 
 
+def _has_place(work: Work) -> bool:
+    """Whether it works on the project, rather than in a folder that is its own anyway."""
+    return work.life.origin is not None and work.spec.cwd != "workspace"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """How a life ends."""
@@ -175,6 +180,8 @@ class TaskLoop:
             reap()
         await_end(life.files)
         self._translator.end_calls()
+        if self._life.place is not None and outcome.ended is None and outcome.error is None:
+            self._keep_work(work)
         return self._settle(task, self._read_to_the_end(task, outcome))
 
     def _outcome_on_record(self, task: TaskSpec) -> Outcome | None:
@@ -243,6 +250,8 @@ class TaskLoop:
 
     def _run(self, work: Work) -> Outcome:
         try:
+            if (work.spec.workspace or self._life.specs.now.orchestration.workspace) and _has_place(work):
+                self._take_place(work)
             self._translator.near = work.folder()
             kind = cast("type[Kind]", find_kind(work.spec.kind))
             refuse_bad_settings(self._life.tree, work.spec, kind.settings)
@@ -258,6 +267,16 @@ class TaskLoop:
         except Exception as error:  # noqa: BLE001 - the edge of a kind: its bug is this attempt's failure
             traceback.print_exc()
             return Outcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
+
+    def _take_place(self, work: Work) -> None:
+        from maos_sup.agents import places  # it brings git along, which most agents do without
+
+        places.take_place(work)
+
+    def _keep_work(self, work: Work) -> None:
+        from maos_sup.agents import places
+
+        places.keep_work(work)
 
     def _settle(self, task: TaskSpec, outcome: Outcome) -> End | None:
         if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say, say_json
-from maos_sup.planner.git_look import CannotLook, git_answer
 from maos_sup.views.events import counted, duration_text
 from maos_sup.views.status import status_of
+from maos_sup.workspaces.forgetting import forget, linked_folders
+from maos_sup.workspaces.git_look import CannotLook, git_answer
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import Phase
@@ -86,16 +87,25 @@ def reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | No
     )
     if artifacts and not (with_artifacts or force):
         return f"holds {counted(artifacts, 'artifact')}; --with-artifacts deletes it"
-    dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder)), None)
+    dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder, _QUESTIONS)), None)
+    worktrees = [folder for folder in sorted(tree.agents.glob("*/worktree")) if (folder / ".git").is_file()]
+    dirty = dirty or next((folder for folder in worktrees if _is_dirty(folder, _QUESTIONS[:1])), None)
     if dirty is not None and not force:
         return f"uncommitted or unpushed work in {dirty}; --force deletes it"
     return None
 
 
+def remove_with_worktrees(tree: Tree) -> None:
+    """Delete `tree`, and what the project's repository knows of its worktrees. Raises as `remove_tree`."""
+    linked = linked_folders(tree)
+    remove_tree(tree)
+    forget(linked)
+
+
 def _remove(tree: Tree) -> str | None:
     """Delete; why not, if it cannot be."""
     try:
-        remove_tree(tree)
+        remove_with_worktrees(tree)
     except LayoutError as error:
         return str(error)
     return None
@@ -122,13 +132,13 @@ def _repositories(tree: Tree) -> Iterator[Path]:
                 yield Path(folder)
 
 
-def _is_dirty(folder: Path) -> bool:
+def _is_dirty(folder: Path, questions: Sequence[list[str]]) -> bool:
     """Whether git knows of work there that is nowhere else; where git cannot tell, yes.
 
     What an agent wrote into the repository's configuration is not obeyed.
     """
     try:
-        return any(git_answer(folder, question).strip() for question in _QUESTIONS)
+        return any(git_answer(folder, question).strip() for question in questions)
     except CannotLook:
         return True
 

@@ -13,6 +13,7 @@ from maos_sup.cli.planning import Wanted, bought, is_request, planned, refuse_fo
 from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.planner.caps import capped
+from maos_sup.planner.placing import placed
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
 from state_layout.files.reading import real
@@ -72,6 +73,9 @@ def command(
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(say_aside), project=project)
         loaded = capped(loaded, caps)
         refuse_lacking(loaded)
+        loaded, notes = placed(loaded)
+        for note in notes:
+            say_aside(note)
     if as_json:
         say_json(_told(loaded))
     else:

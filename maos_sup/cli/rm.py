@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import edge, options
-from maos_sup.cli.cleanup import reason_to_keep
+from maos_sup.cli.cleanup import reason_to_keep, remove_with_worktrees
 from maos_sup.cli.places import name_of, tree_at
 from maos_sup.cli.says import say, say_aside, say_json
-from state_layout.tree.removal import remove_tree
 
 
 @click.command("rm")
@@ -27,7 +26,7 @@ def command(directories: tuple[str, ...], *, force: bool, as_json: bool) -> int:
         name = name_of(tree)
         kept = reason_to_keep(tree, with_artifacts=False, force=force)
         if kept is None:
-            remove_tree(tree)
+            remove_with_worktrees(tree)
         rows.append({"id": name, "kept": kept})
     if as_json:
         say_json({"orchestrations": rows})

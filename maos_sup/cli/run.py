@@ -20,6 +20,7 @@ from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.planner.caps import capped
+from maos_sup.planner.placing import placed
 from maos_sup.planner.plan import Plan, build_tree, load_plan
 from maos_sup.steering.starting import start_supervisor
 from maos_sup.views.status import status_of
@@ -116,6 +117,9 @@ def _built(plan: Plan, place: Place) -> Tree:
     """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
     refuse_secrets(plan)
     refuse_lacking(plan)
+    plan, notes = placed(plan)
+    for note in notes:
+        say_aside(note)
     now = datetime.now(UTC)
     id_ = new_id(place.name or str(plan.orchestration["request"]), now, SystemRandom())
     if place.directory is None:

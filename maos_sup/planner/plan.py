@@ -22,6 +22,7 @@ from state_layout.shapes.shape import At, Fault
 from state_layout.shapes.wording import shown
 from state_layout.specs.files import encoded_spec
 from state_layout.specs.links import Link, circle_faults, circles, link_faults
+from state_layout.specs.tables import WORKSPACE
 from state_layout.tree import create_tree, relative_project
 
 __all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
@@ -187,7 +188,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
         "budget": {**asdict(Budget()), **_table(value, "budget")},
         **({"notify": value["notify"]} if "notify" in value else {}),
-        **({"keep": value["keep"]} if "keep" in value else {}),
+        **{key: value[key] for key in ("keep", *WORKSPACE) if key in value},
     }
     return Plan(
         path=document.path,

@@ -126,6 +126,7 @@ def plan_of(value: Mapping[str, Any], offer: Offer, *, request: str, project: st
     plan: Table = {"request": request}
     if project is not None:
         plan["project"] = project
+        plan["workspace"] = "shared"  # as the planner's prompt tells the model
     if value.get("limits"):
         plan["limits"] = dict(value["limits"])
     if value.get("agents"):

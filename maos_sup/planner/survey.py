@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from maos_sup.planner.git_look import CannotLook, git_answer
+from maos_sup.workspaces.git_look import CannotLook, git_answer
 from state_layout.files.reading import is_file
 
 MOST_PATHS, MOST_LISTED = 20_000, 250

@@ -13,11 +13,12 @@ from xml.sax.saxutils import escape, quoteattr
 from state_layout.files import codec
 from state_layout.shapes.shape import Fault
 from state_layout.shapes.wording import shown
+from state_layout.specs.tables import WORKSPACE
 
 Table = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Any]]
 
-NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files")
+NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files", *WORKSPACE)
 _MOST_RESULT_CHARS, _MOST_DISCOVERIES = 2_000, 40
 _SAME = {"agents": ("kind", "role", "command", "model"), "tasks": ("agent", "description", "needs")}
 

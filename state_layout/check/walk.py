@@ -25,14 +25,14 @@ _FOLDERS = (
     f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
     f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
 )
-_FREE = ("spec/files|state", f"agents/{_NAME}/(session|workspace|artifacts)")
+_FREE = ("spec/files|state", f"agents/{_NAME}/(session|workspace|artifacts|worktree)")
 _FILES = (
     r"FORMAT|README\.txt",
     rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
     rf"spec/approvals/{_NAME}\.(yes|no)",
     rf"supervisor/(lock|status\.json|restored\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
     rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
-    rf"agents/{_NAME}/(lock|status\.json)",
+    rf"agents/{_NAME}/(lock|status\.json|worktree\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
     rf"mail/{_NAME}/{_NAME}\.jsonl(\.void-\d+)?|budget/({_NAME}\.jsonl|lock)",
@@ -98,7 +98,7 @@ def walk(scene: Scene) -> Iterator[Found]:
 
 def _check_free(scene: Scene, path: Path, mode: int) -> None:
     """Report a link in the place of a folder that agents write to themselves: they refuse to."""
-    if path.name in ("session", "artifacts") and not stat.S_ISDIR(mode):
+    if path.name in ("session", "artifacts", "worktree") and not stat.S_ISDIR(mode):
         scene.report(Finding.NOT_A_FILE, path, what=f"is {_sort(mode)} where a folder belongs")
 
 

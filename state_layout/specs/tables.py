@@ -118,6 +118,35 @@ ENV = MapOf(
     key=r"(?!MAOS_(?!SUP_))[^=\0]+",
     key_wish="one without '=' that does not begin with MAOS_",
 )
+WORKSPACES = ("shared", "worktree", "clone", "own")
+_relative = Text(
+    least=1, pattern=r"(?!/)(?!(.*/)?\.\.(/|$)).*", wish="a path in the project, relative, without '..'"
+)
+WORKSPACE = {
+    "workspace": Field(
+        Choice(WORKSPACES),
+        "on what it works: the project itself (shared), or a worktree, clone or copy (own) of its own",
+        example="worktree",
+    ),
+    "base": Field(
+        Text(least=1, pattern=r"[^-\0].*", wish="HEAD, working-tree or a revision"),
+        "what it begins with: HEAD, working-tree (with what is not committed there), or a revision",
+        default="HEAD",
+    ),
+    "setup": Field(
+        ListOf(item=Text(least=1, wish="a line for /bin/sh"), wish='a list of lines like ["npm ci"]'),
+        "lines for /bin/sh that are run once in a new worktree, clone or copy",
+        default=[],
+        example=["npm ci"],
+    ),
+    "carry": Field(
+        ListOf(item=_relative, unique=True, wish='a list of paths or patterns like [".env.example"]'),
+        "files and folders that git ignores and a new worktree or clone gets a copy of; "
+        "'link:' before one makes it a link",
+        default=[],
+        example=[".env.example"],
+    ),
+}
 ORCHESTRATION = Shape(
     fields={
         "id": Field(
@@ -158,6 +187,7 @@ ORCHESTRATION = Shape(
         "keep": Field(
             KEEP, "which checkpoints are kept; named and pinned ones always are", effect=Effect.AT_ONCE
         ),
+        **WORKSPACE,
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
 )
@@ -191,6 +221,7 @@ AGENT = Shape(
         "on_uncertain": Field(
             Choice(("retry", "raise", "ask")), "when it died inside a step", default="retry"
         ),
+        **WORKSPACE,
     }
 )
 TASK = Shape(

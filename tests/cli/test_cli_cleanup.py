@@ -135,3 +135,23 @@ def test_an_age_that_compares_with_nothing_deletes_nothing(call: Call, tree: Tre
     finish(tree)
     assert call("cleanup", "--older-than", days, "--force").code == 2
     assert tree.format.exists()
+
+
+def test_a_worktree_is_forgotten_with_its_tree(call: Call, old: Tree, tmp_path: Path) -> None:
+    project, folder = tmp_path / "project", old.agent("bob").worktree
+    project.mkdir()
+    git(project, "init", "-q")
+    git(project, "commit", "-q", "--allow-empty", "-m", "1")
+    git(project, "worktree", "add", "-q", "-b", "maos/x/bob", str(folder))
+    git(project, "worktree", "add", "-q", str(tmp_path / "of-the-user"))
+    linked = project / ".git" / "worktrees"
+    (linked / "worktree").rename(linked / "maos.x.bob")
+    (folder / ".git").write_text(f"gitdir: {linked / 'maos.x.bob'}\n")
+    (folder / "new.py").write_text("work")
+    age(old.root, days=40)
+    assert "kept: uncommitted or unpushed work" in call(*OLD).out
+    (folder / "new.py").unlink()
+    age(old.root, days=40)
+    assert "deleted" in call(*OLD).out
+    assert [path.name for path in linked.iterdir()] == ["of-the-user"]
+    git(project, "rev-parse", "maos/x/bob")

@@ -103,7 +103,7 @@ def reach_of(tree: Tree, agent: str, permits: Permits, *, near: Path) -> list[Pa
 
     own = tree.agent(agent)
     names = [path.stem for path in tree.agent_specs.glob("*.json")]
-    working = [near, near.resolve(), own.workspace, own.session, own.artifacts]
+    working = [near, near.resolve(), own.workspace, own.worktree, own.session, own.artifacts]
     others = [tree.agent(name).artifacts for name in names]
     more = [Path(path) for path in permits.reach if not is_reached_through(path, working)]
     return [*dict.fromkeys([*working, *others, *more])]

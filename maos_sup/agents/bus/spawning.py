@@ -74,7 +74,7 @@ def _new_agent(scene: Scene, call: Call) -> dict[str, Any]:
     names = {*_INHERITED, *getattr(find_kind(own.kind), "inherited", ())}
     inherited = {key: value for key, value in own.settings.items() if key in names}
     spec: dict[str, Any] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
-    common = {"cwd": own.cwd, "limits": own.limits, "env": own.env, "env_from": own.env_from}
+    common = {**own.workspace, "cwd": own.cwd, "limits": own.limits, "env": own.env, "env_from": own.env_from}
     return spec | {SPAWNED_BY: own.name} | {key: value for key, value in common.items() if value}
 
 

@@ -26,7 +26,7 @@ from state_layout.errors import BadInput
 from state_layout.paths import Tree
 
 _SHARED = ("/", "/usr", "/usr/local")  # prefixes that are not Python's alone
-_OPEN = ("workspace", "artifacts")  # folders of an agent that people may give to others
+_OPEN = ("workspace", "artifacts", "worktree")  # folders of an agent that people may give to others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +50,18 @@ NO_BOUNDS = Bounds()
 
 
 def bounds_of(
-    tree: Tree, *, own: Sequence[Path], asked: Sequence[Path], home: Path | None, folder: Path
+    tree: Tree,
+    *,
+    own: Sequence[Path],
+    asked: Sequence[Path],
+    home: Path | None,
+    folder: Path,
+    branch: str | None = None,
 ) -> Bounds:
     """The bounds of an agent with the folders `own` in `tree` for which people ask `asked` as well.
 
-    `folder` is where it works: the repository there is opened too. Raises BadInput for a path that confined
+    `folder` is where it works: the repository there is opened too, of a worktree with a `branch` of its own
+    only what that needs. Raises BadInput for a path that confined
     programs must not write.
     """
     mounts = read_mounts()
@@ -66,7 +73,7 @@ def bounds_of(
     named = [(name, what) for place, what in places for name in names_of(place, mounts)]
     for path in wanted:
         _refuse_inside(path, named)
-    repository = git_places(folder)
+    repository = git_places(folder, branch=branch)
     write = [*mine, *wanted]
     write += [path for path in repository.open if not any(path.is_relative_to(other) for other in wanted)]
     kept = {name: what for name, what in named if any(_holds(path, name) for path in write)}

@@ -35,8 +35,12 @@ class GitPlaces:
     notes: tuple[str, ...] = ()
 
 
-def git_places(folder: Path) -> GitPlaces:
-    """The places of the repository around `folder`, which has no links in its path. Reads files only."""
+def git_places(folder: Path, *, branch: str | None = None) -> GitPlaces:
+    """The places of the repository around `folder`, which has no links in its path. Reads files only.
+
+    With `branch`, `folder` is in a worktree made for one agent, which may move that branch and write objects:
+    nothing else that the worktrees share.
+    """
     entry = next((above / ".git" for above in (folder, *folder.parents) if _is_there(above / ".git")), None)
     if entry is None:
         return GitPlaces()
@@ -48,11 +52,34 @@ def git_places(folder: Path) -> GitPlaces:
     if common is None or not _is_repository(common):
         return GitPlaces(notes=_doubt(entry, found) if not is_folder else ())
     guarded = [*_guarded_in(common), *(_guarded_in(found) if found != common else ())]
+    if branch is not None and found != common:
+        return GitPlaces(
+            open=(found, common / "objects", *_rooms(common, branch)),
+            read=(entry, common),
+            guarded=tuple(dict.fromkeys([*guarded, entry, *_others(common, branch)])),
+        )
     return GitPlaces(
         open=() if found.is_relative_to(folder) else (common,),
         read=() if is_folder else (entry,),
         guarded=tuple(dict.fromkeys([*guarded, *(() if is_folder else (entry,))])),
     )
+
+
+def _rooms(common: Path, branch: str) -> Iterator[Path]:
+    """Where git keeps that branch and its log: the folders, for it renames a lock into place."""
+    for folder in (common / "refs" / "heads", common / "logs" / "refs" / "heads"):
+        room = (folder / branch).parent
+        with suppress(OSError):
+            room.mkdir(parents=True, exist_ok=True)
+        if room.is_dir() and os.path.realpath(room) == str(room):
+            yield room
+
+
+def _others(common: Path, branch: str) -> Iterator[Path]:
+    """The branches of other agents that lie beside it, and their logs."""
+    for room in _rooms(common, branch):
+        own = room / branch.rpartition("/")[2]
+        yield from (path for path in sorted(room.iterdir()) if path != own and _is_plain(path))
 
 
 def _is_there(path: Path) -> bool:

@@ -41,6 +41,11 @@ def _all_specs(work: Work) -> Specs:
 
 
 def _place(work: Work) -> str:
+    if work.life.place is not None:
+        return (
+            f"a worktree of your own of the project, on branch {work.life.branch}: nobody else works in it. "
+            "What you leave there is committed to that branch when the task is done; stay on it"
+        )
     if work.life.project is not None and work.spec.cwd != "workspace":
         return f"the project's folder {work.life.project.name!r}, which all agents share"
     return "a folder of your own"

@@ -21,7 +21,7 @@ _PATIENCE_S = 20
 _MOST_BYTES = 1 << 28
 _COPIED = ("HEAD", "index", "packed-refs", "shallow", "info/exclude")
 _MOST_REFS = 20_000
-_SAFE = (
+SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false"),
     *("-c", "protocol.allow=never", "-c", "core.pager=cat", "-c", "submodule.recurse=false"),
 )
@@ -41,11 +41,11 @@ def git_answer(folder: Path, question: Sequence[str]) -> bytes:
         raise CannotLook("there is no git")
     top, repository = _repository_of(folder)
     with _own_repository(repository) as own:
-        argv = ["git", *_SAFE, f"--git-dir={own}", f"--work-tree={top}", "-C", str(folder), *question]
+        argv = ["git", *SAFE, f"--git-dir={own}", f"--work-tree={top}", "-C", str(folder), *question]
         try:
             done = subprocess.run(
                 argv,
-                env=_environment(),
+                env=nobodys_environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_PATIENCE_S,
@@ -58,7 +58,7 @@ def git_answer(folder: Path, question: Sequence[str]) -> bytes:
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
+def nobodys_environment() -> dict[str, str]:
     """Of ours without git's own variables, and nobody's configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.planner.git_look import CannotLook, git_answer
 from maos_sup.planner.survey import survey
+from maos_sup.workspaces.git_look import CannotLook, git_answer
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
 STATUS = ["status", "--porcelain", "--ignore-submodules=all"]

@@ -1,0 +1,164 @@
+"""Where an agent works on the project: in a worktree of its own, made before its first task begins.
+
+It is made, found again, set up, and brought up to date with the results that a task needs; what was done
+there is committed to its branch when a task is done. All of it by the agent's process, which holds the lock.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from maos_sup.agents.endings import Ended
+from maos_sup.agents.life import Life
+from maos_sup.agents.work import Work
+from maos_sup.system.children import end_descendants
+from maos_sup.workspaces import carrying, keeping, worktree
+from maos_sup.workspaces.record import MADE, Record, read_record, write_record
+from maos_sup.workspaces.refs import read_ref
+from maos_sup.workspaces.repository import Repository, repository_around
+from state_layout.errors import BadInput
+from state_layout.records import TaskSpec, Workspace
+
+_LOOK_S = 0.1
+
+
+def wish_of(life: Life) -> Workspace:
+    """On what the agent is to work."""
+    spec, common = life.specs.agent, life.specs.now.orchestration.workspace
+    return Workspace.of({} if spec is None else spec.workspace, common)
+
+
+def take_place(work: Work) -> None:
+    """See to it that the agent's worktree is there and as its task needs it; `life.place` is in it then.
+
+    Raises BadInput (with what a person has to do), Ended, StorageError.
+    """
+    life = work.life
+    project = life.origin
+    wish = wish_of(life)
+    if project is None or wish.workspace == "shared":
+        return
+    if not project.is_dir():
+        raise BadInput(f"the project {project.name!r} is not there; point to it with 'resume --project P'")
+    repository = repository_around(project)
+    record = read_record(life.paths)
+    needs = results_needed(work, repository)
+    told = worktree.Wish(id=life.specs.now.orchestration.id, agent=life.agent, base=wish.base, needs=needs)
+    if record is None:
+        record = worktree.begin(life.paths, repository, told)
+    if record.state != MADE:
+        work.pulse.start()
+        record = worktree.make(life.paths, repository, record)
+        _tell(life, repository, record, carrying.carry(repository, life.paths.worktree, wish.carry))
+    found = worktree.find(life.paths, repository, record, told)
+    if found != record:
+        life.warn(f"its worktree was found again: branch {found.branch}, at {found.tip[:12]}")
+    kept = keeping.take_up(life.paths, repository, found, needs, who=life.agent)
+    if kept.note:
+        life.warn_once(kept.note)
+    if kept.record != record:
+        write_record(life.paths, kept.record)
+    life.place = life.paths.worktree / kept.record.inside
+    life.branch = kept.record.branch
+    life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
+    _set_up(work, kept.record, wish)
+
+
+def keep_work(work: Work) -> None:
+    """Commit what is done in the agent's worktree, if it has one; warns where it cannot be.
+
+    Raises StorageError.
+    """
+    life = work.life
+    record = read_record(life.paths) if life.place is not None else None
+    if record is None or life.origin is None:
+        return
+    try:
+        repository = repository_around(life.origin)
+        kept = keeping.keep(life.paths, repository, record, text=_message(work.task), who=life.agent)
+    except BadInput as cause:
+        life.warn(f"what it did is in its worktree and was not committed to {record.branch}: {cause}")
+        return
+    if kept.note:
+        life.warn_once(kept.note)
+    if kept.record != record:
+        write_record(life.paths, kept.record)
+    if kept.files:
+        told = {"branch": record.branch, "commit": kept.record.tip, "files": kept.files}
+        life.ledger.note("committed", {"task": work.task.id, "run": work.task.run, **told})
+
+
+def results_needed(work: Work, repository: Repository) -> dict[str, str]:
+    """The newest commits of other agents with worktrees whose tasks this one needs, by name."""
+    life, found = work.life, dict[str, str]()
+    tasks = life.specs.now.tasks
+    for need in work.task.needs:
+        other = tasks[need].agent if need in tasks else life.agent
+        record = read_record(life.tree.agent(other)) if other != life.agent else None
+        if record is not None and record.branch:
+            commit = read_ref(repository.common, record.ref)
+            if commit is not None:
+                found[other] = commit
+    return found
+
+
+def _tell(life: Life, repository: Repository, record: Record, notes: list[str]) -> None:
+    """Put on record what was made, and warn of what a person should know."""
+    told = {"mode": record.mode, "branch": record.branch, "base": record.base, "asked": record.asked}
+    life.ledger.commit("workspace", {**told, "taken": record.taken, "notes": [*record.notes, *notes]})
+    sys.stderr.write(f"agent: works in a worktree on branch {record.branch}, from {record.base[:12]}\n")
+    sys.stderr.flush()
+    for note in (*record.notes, *notes, *carrying.cautions(repository, life.paths.worktree)):
+        life.warn(note)
+
+
+def _set_up(work: Work, record: Record, wish: Workspace) -> None:
+    """Run the lines of `setup` that did not run yet. Raises BadInput for one that fails, Ended."""
+    for number, line in enumerate(wish.setup[record.done :], start=record.done + 1):
+        work.pulse.start()
+        work.life.ledger.commit("setup", {"number": number, "line": line})
+        code = _run_line(work, line)
+        if code:
+            raise BadInput(
+                f"setup line {number} ({line!r}) ended with exit code {code}; its output is in stderr.log; "
+                "mend it, then retry"
+            )
+        record = replace(record, done=number)
+        write_record(work.life.paths, record)
+        work.life.ledger.commit("setup", {"number": number, "exit_code": code})
+
+
+def _run_line(work: Work, line: str) -> int:
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        stderr=2,
+        cwd=work.folder(),
+        env=work.environment(),
+        start_new_session=True,
+        umask=work.life.umask,
+    )
+    while (code := process.poll()) is None:
+        work.life.beats.progress(work.limits.timeout_s)
+        if (ending := work.act()) is not None:
+            end_descendants(grace_s=work.limits.stop_grace_s)
+            process.wait()
+            raise Ended(ending)
+        work.wait([], _LOOK_S)
+    return code
+
+
+def _message(task: TaskSpec) -> str:
+    """The text of a commit: which task, in its own words."""
+    first = " ".join(task.description.split())[:60]
+    head = f"{task.id}: {first}".rstrip(": ")
+    return f"{head}\n\n{task.description}\n\nMaos-Task: {task.id}/{task.run}\n"
+
+
+def inner_place(life: Life) -> Path | None:
+    """The top of the agent's worktree, None without one."""
+    return life.paths.worktree if life.place is not None else None

@@ -1,0 +1,125 @@
+"""On what the agents of a plan work: who gets a worktree of the project, and why that may not be possible.
+
+A plan that says nothing of it: several agents that run models and can write in one git project get a worktree
+each; one alone works on the project itself. It is settled when a tree is made, so that trees which are there
+keep to what they were made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from maos_sup.planner.document import read_document
+from maos_sup.planner.plan import Plan
+from maos_sup.workspaces.git_look import CannotLook, git_answer
+from maos_sup.workspaces.repository import NoWorktree, is_in_repository, repository_around
+from maos_sup.workspaces.worktree import base_commit
+from state_layout.errors import BadInput
+from state_layout.records import Workspace
+from state_layout.shapes.shape import Fault
+from state_layout.shapes.wording import listed
+
+Table = Mapping[str, Any]
+_WITH_MODEL = frozenset({"claude", "cli", "anthropic"})
+_WRITING_TOOLS = frozenset({"bash", "edit"})
+
+
+def placed(plan: Plan) -> tuple[Plan, list[str]]:
+    """`plan` with a place for each agent, and sentences on what was settled.
+
+    Raises BadInput with everything that cannot be as the plan says, each with file and line.
+    """
+    faults = [*_faults(plan)]
+    if faults:
+        raise BadInput(*read_document(plan.path).problems(faults))
+    writers = [name for name, agent in plan.agents.items() if _shares(plan, agent)]
+    if len(writers) < 2 or plan.project is None or "workspace" in plan.orchestration:
+        return plan, _told(plan)
+    if not is_in_repository(plan.project):
+        return plan, _told(plan)
+    try:
+        base_commit(repository_around(plan.project), plan.orchestration.get("base", "HEAD"))
+    except NoWorktree as cause:
+        shared = f"{listed(writers, last='and')} share the project itself: {cause}"
+        return plan, [*_told(plan), shared]
+    agents = {
+        name: {**agent, "workspace": "worktree"} if name in writers else agent
+        for name, agent in plan.agents.items()
+    }
+    settled = replace(plan, agents=agents)
+    return settled, _told(settled)
+
+
+def wish_of(plan: Plan, agent: Table) -> Workspace:
+    """What the plan says of where `agent` works."""
+    return Workspace.of(agent, plan.orchestration)
+
+
+def _shares(plan: Plan, agent: Table) -> bool:
+    """Whether it runs a model that can write in the project, and nothing is said of where."""
+    tools = agent.get("tools")
+    reads_only = agent["kind"] == "anthropic" and tools is not None and not _WRITING_TOOLS & {*tools}
+    is_told = "workspace" in agent or agent.get("cwd") == "workspace"
+    return agent["kind"] in _WITH_MODEL and not is_told and not reads_only
+
+
+def _faults(plan: Plan) -> Iterator[Fault]:
+    for name, agent in plan.agents.items():
+        wish = wish_of(plan, agent)
+        at: tuple[str, ...] = ("agents", name, "workspace") if "workspace" in agent else ("workspace",)
+        if wish.workspace == "shared" or (agent.get("cwd") == "workspace" and "workspace" not in agent):
+            continue
+        if plan.project is None:
+            text = f"'workspace' is {wish.workspace!r}, and there is no project; add project = '.'"
+            yield Fault(at=at, text=f"agent {name!r}: {text}")
+        elif agent.get("cwd") == "workspace":
+            text = "'cwd' is 'workspace', a folder without the project; leave one of the two out"
+            yield Fault(at=at, text=f"agent {name!r}: {text}")
+        elif (why := _cannot(plan.project, wish)) is not None:
+            yield Fault(at=at, text=f"agent {name!r}: {why}")
+
+
+def _cannot(project: Path, wish: Workspace) -> str | None:
+    try:
+        base_commit(repository_around(project), wish.base)
+    except NoWorktree as cause:
+        return str(cause)
+    return None
+
+
+def _told(plan: Plan) -> list[str]:
+    """Who works in a worktree, on what, and what of the project is not in it."""
+    if plan.project is None:
+        return []
+    wishes = {name: wish_of(plan, agent) for name, agent in plan.agents.items()}
+    lines = []
+    for base in dict.fromkeys(wish.base for wish in wishes.values()):
+        names = [name for name, wish in wishes.items() if _has_own(plan, name, wish) and wish.base == base]
+        if names:
+            each = "a worktree" if len(names) == 1 else "a worktree each"
+            lines.append(
+                f"{listed(names, last='and')}: {each} of {plan.project.name}, from {base}, on branches "
+                f"maos/ID/AGENT{_left(plan.project, base)}"
+            )
+    return lines
+
+
+def _has_own(plan: Plan, name: str, wish: Workspace) -> bool:
+    return wish.workspace == "worktree" and plan.agents[name].get("cwd") != "workspace"
+
+
+def _left(project: Path, base: str) -> str:
+    if base == "working-tree":
+        return ", what is not committed taken along"
+    try:
+        told = git_answer(project, ["status", "--porcelain", "-z", "--ignore-submodules=all", "--no-renames"])
+    except CannotLook:
+        return ""
+    count = len([entry for entry in told.split(b"\0") if entry])
+    if not count:
+        return ""
+    files = "1 file that is not committed is" if count == 1 else f"{count} files that are not committed are"
+    return f'; {files} not in it (base = "working-tree" takes them along)'

@@ -1,0 +1,145 @@
+"""Keeps what an agent did in its worktree: a commit on its branch, and what others did taken up into it.
+
+The user's hooks and filters are not run. The order is: objects, branch, index; who is killed between is
+followed by one that finds the branch at its commit and mends the index.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maos_sup.workspaces.git import Git, split_null
+from maos_sup.workspaces.merging import commit_tree, joined, tree_of
+from maos_sup.workspaces.record import Record
+from maos_sup.workspaces.refs import move_ref, read_head
+from maos_sup.workspaces.repository import Repository
+from maos_sup.workspaces.worktree import admin_of, stage_all
+from state_layout.files import disk
+from state_layout.paths import AgentPaths
+
+_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What became of the work in a worktree: the `record` as it is now, how many `files` were committed.
+
+    `note` says why something was left, None if nothing was.
+    """
+
+    record: Record
+    files: int = 0
+    note: str | None = None
+
+
+def keep(paths: AgentPaths, repository: Repository, record: Record, *, text: str, who: str) -> Kept:
+    """Commit what is not committed in the worktree of `record`, untracked files as well, ignored ones not.
+
+    Raises StorageError.
+    """
+    admin = admin_of(repository, record)
+    ref, head = read_head(admin, repository.common)
+    if (why := _cannot(admin, record, ref, head)) is not None or head is None:
+        return Kept(record=record, note=f"not committed to {record.branch}: {why}")
+    with _Index(admin) as index:
+        with Git(repository, index=index.path, work_tree=paths.worktree, head=head) as git:
+            if not index.path.exists():
+                git.run("read-tree", head)
+            stage_all(git)
+            tree = git.text("write-tree")
+            nested = _nested(git)
+            commit, files = head, 0
+            if tree != tree_of(git, head):
+                told = git.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", head, tree)
+                files = len(split_null(told))
+                commit = commit_tree(git, tree, head, text=text, who=who)
+        if commit != head:
+            move_ref(repository.common, record.ref, commit, old=head, why="work of a task")
+        index.put()
+    note = f"left out, as repositories of their own: {', '.join(nested[:5])}" if nested else None
+    return Kept(record=replace(record, tip=commit), files=files, note=note)
+
+
+def take_up(
+    paths: AgentPaths, repository: Repository, record: Record, needs: dict[str, str], *, who: str
+) -> Kept:
+    """Merge the commits `needs` (by agent) into the worktree of `record`, where nothing stands against it.
+
+    Raises StorageError.
+    """
+    new = {agent: commit for agent, commit in needs.items() if record.taken.get(agent) != commit}
+    admin = admin_of(repository, record)
+    ref, head = read_head(admin, repository.common)
+    if not new:
+        return Kept(record=record)
+    named = ", ".join(new)
+    if (why := _cannot(admin, record, ref, head)) is not None or head is None:
+        return Kept(record=record, note=f"the results of {named} were not taken up: {why}")
+    kept = keep(paths, repository, record, text="work before results of others were taken up\n", who=who)
+    head, notes = kept.record.tip, [kept.note] if kept.note else []
+    with Git(repository) as git:
+        ground, tip, taken = record.ground, head, dict(record.taken)
+        for agent, commit in new.items():
+            text = f"results of {agent}\n"
+            joint, conflicts = joined(git, tip, commit, text=text, who=who)
+            if conflicts:
+                notes.append(
+                    f"the results of {agent} were not taken up: {', '.join(conflicts[:5])} cannot be merged; "
+                    f"the agent may: git merge {commit[:12]}"
+                )
+                continue
+            ground, _ = joined(git, ground, commit, text=text, who=who)
+            tip, taken[agent] = joint, commit
+    if tip != head:
+        _go_to(paths, repository, record, head, tip)
+    told = "; ".join(notes) or None
+    return Kept(record=replace(kept.record, ground=ground, tip=tip, taken=taken), note=told)
+
+
+def _go_to(paths: AgentPaths, repository: Repository, record: Record, head: str, tip: str) -> None:
+    """Bring files, index and branch from `head`, which they are at, to `tip`."""
+    with _Index(admin_of(repository, record)) as index:
+        with Git(repository, index=index.path, work_tree=paths.worktree, head=head) as git:
+            git.run("read-tree", "-m", "-u", head, tip)
+        move_ref(repository.common, record.ref, tip, old=head, why="results of others")
+        index.put()
+
+
+def _cannot(admin: Path, record: Record, ref: str | None, head: str | None) -> str | None:
+    """Why nothing is committed there by us, None if it may be."""
+    if ref != record.ref or head is None:
+        return f"the agent left {ref or 'a commit without a branch'} checked out"
+    under_way = next((name for name in _UNDER_WAY if (admin / name).exists()), None)
+    return None if under_way is None else f"the agent left a {under_way.partition('_')[0].lower()} unfinished"
+
+
+def _nested(git: Git) -> list[str]:
+    told = git.run("ls-files", "-z", "--others", "--exclude-standard")
+    return [path for path in split_null(told) if path.endswith("/")]
+
+
+class _Index:
+    """A copy of a worktree's index to work on, under git's lock; put in its place, or not."""
+
+    def __init__(self, admin: Path) -> None:
+        self._index, self._lock = admin / "index", admin / "index.lock"
+        self.path = admin / "index.maos"
+
+    def __enter__(self) -> _Index:
+        disk.unlink(self._lock)  # nobody works there now: whoever had it is dead
+        disk.unlink(self.path)
+        if self._index.is_file():
+            data = self._index.read_bytes()
+            descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        return self
+
+    def put(self) -> None:
+        """Make the copy the worktree's index."""
+        disk.rename(self.path, self._index)
+
+    def __exit__(self, *_: object) -> None:
+        disk.unlink(self.path)

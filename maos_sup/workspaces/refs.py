@@ -1,0 +1,147 @@
+"""Branches of ours, read and moved by hand, under git's own lock files: git would run hooks for it.
+
+Only `refs/heads/maos/*` is ever written. Durable on return. The reflog is kept, so that a commit that was a
+branch's end can be found again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from maos_sup.workspaces.repository import HEX, NoWorktree
+from state_layout.errors import BadInput, storage_error
+from state_layout.files import atomic, disk
+
+PREFIX = "refs/heads/maos/"
+_PATIENCE_S = 1.0
+_MODE, _FOLDER_MODE = 0o644, 0o755
+_MOST_LINKS = 5
+
+
+class Moved(BadInput):
+    """A branch is not where it was believed to be."""
+
+
+def read_ref(common: Path, ref: str) -> str | None:
+    """The commit that `ref` names, None if it is not there."""
+    for _ in range(_MOST_LINKS):
+        told = _loose(common / ref)
+        if told is None:
+            return dict(packed_refs(common)).get(ref)
+        if not told.startswith("ref:"):
+            return told if HEX.fullmatch(told) else None
+        ref = told.removeprefix("ref:").strip()
+    return None
+
+
+def read_head(git_dir: Path, common: Path) -> tuple[str | None, str | None]:
+    """The branch that is checked out (None: detached) and its commit (None: there is none yet)."""
+    told = _loose(git_dir / "HEAD") or ""
+    if told.startswith("ref:"):
+        ref = told.removeprefix("ref:").strip()
+        return ref, read_ref(common, ref)
+    return None, told if HEX.fullmatch(told) else None
+
+
+def packed_refs(common: Path) -> Iterator[tuple[str, str]]:
+    """Name and commit of each packed ref."""
+    try:
+        lines = (common / "packed-refs").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        commit, _, ref = line.partition(" ")
+        if ref and HEX.fullmatch(commit):
+            yield ref, commit
+
+
+def refuse_blocked(common: Path) -> None:
+    """Raise NoWorktree where a branch called `maos` stands in the place of ours."""
+    if read_ref(common, "refs/heads/maos") is not None:
+        raise NoWorktree(
+            f"{common}: has a branch called 'maos', so git can have none called 'maos/...'; rename it "
+            "(git branch -m maos OTHER), or give the agents workspace = 'clone', 'own' or 'shared'"
+        )
+
+
+def move_ref(common: Path, ref: str, commit: str, *, old: str | None, why: str) -> None:
+    """Have `ref`, one of ours, name `commit` if it names `old` (None: if it is not there).
+
+    Raises Moved if it does not, StorageError.
+    """
+    if not ref.startswith(PREFIX):
+        raise ValueError(f"{ref} is no branch of ours")
+    path = common / ref
+    try:
+        _make_folders(path.parent)
+        lock = path.with_name(f"{path.name}.lock")
+        descriptor = _locked(lock)
+        try:
+            try:
+                found = read_ref(common, ref)
+                if found != old:
+                    raise Moved(f"{ref}: is at {found or 'nothing'}, not at {old or 'nothing'}; look again")
+                atomic.write_all(descriptor, f"{commit}\n".encode())
+                disk.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            _log(common, ref, old, commit, why)
+            disk.rename(lock, path)
+        except BaseException:
+            with suppress(OSError):
+                disk.unlink(lock)
+            raise
+        atomic.fsync_folder(path.parent)
+    except OSError as cause:
+        raise storage_error("move the branch", path, cause) from cause
+
+
+def _locked(lock: Path) -> int:
+    """The open lock file. One that a dead process of ours left long ago stands in nobody's way."""
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return disk.create(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        except FileExistsError:
+            if time.monotonic() < until_s:
+                time.sleep(0.02)
+                continue
+            with suppress(OSError):
+                if time.time() - lock.stat().st_mtime > _PATIENCE_S:
+                    disk.unlink(lock)
+                    continue
+            raise
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    with suppress(FileExistsError):
+        disk.mkdir(folder, _FOLDER_MODE)
+    atomic.fsync_folder(folder.parent)
+
+
+def _log(common: Path, ref: str, old: str | None, commit: str, why: str) -> None:
+    path = common / "logs" / ref
+    _make_folders(path.parent)
+    head = (
+        f"{old or '0' * len(commit)} {commit} maos-sup <maos-sup@maos-sup.invalid> {int(time.time())} +0000"
+    )
+    with suppress(OSError):  # a reflog is a help, no record
+        descriptor = disk.create(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+        try:
+            atomic.write_all(descriptor, f"{head}\t{why}\n".encode())
+        finally:
+            os.close(descriptor)
+
+
+def _loose(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").strip()
+    except OSError:
+        return None

@@ -1,0 +1,364 @@
+"""Makes a linked worktree for one agent, whole or not at all, and finds it again after anything.
+
+By hand and not by `git worktree add`, which runs the user's hooks and filters and obeys his configuration.
+Only the process that holds the agent's lock makes it. The record says `making` before anything is made: who
+was killed within is followed by one that removes what is half made and makes it anew. Nobody has worked in it
+before it is `made`. The name of its folder in the repository is claimed by making that folder, so that no two
+agents, of two copies of a tree even, get one branch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maos_sup.workspaces.git import Git, split_null
+from maos_sup.workspaces.git_look import CannotLook, git_answer
+from maos_sup.workspaces.merging import commit_tree, joined
+from maos_sup.workspaces.record import MADE, MAKING, Record, write_record
+from maos_sup.workspaces.refs import move_ref, read_head, read_ref, refuse_blocked
+from maos_sup.workspaces.repository import NoWorktree, Repository
+from state_layout.errors import storage_error
+from state_layout.files import atomic, disk
+from state_layout.paths import AgentPaths
+
+_MOST_NAMES, _LONGEST_ID = 1000, 80
+_MODE, _FOLDER_MODE = 0o644, 0o755
+HEAD, WORKING_TREE = "HEAD", "working-tree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Whose worktree it is (`id` of the orchestration), what it begins with, and which results it takes up.
+
+    `needs`: the newest commits of agents whose tasks come before, by name.
+    """
+
+    id: str
+    agent: str
+    base: str
+    needs: dict[str, str]
+
+
+def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
+    """The record of a worktree that is to be made: claims a name, settles on a base. Durable.
+
+    Raises NoWorktree, StorageError.
+    """
+    refuse_blocked(repository.common)
+    base, notes = base_of(repository, wish)
+    ground, more = _with_needs(repository, base, wish)
+    for name, branch in _names(wish):
+        if not _is_free(repository, name, branch):
+            continue
+        record = Record(
+            mode="worktree",
+            name=name,
+            branch=branch,
+            base=base,
+            asked=wish.base,
+            ground=ground,
+            tip=ground,
+            inside=str(repository.inside),
+            taken=wish.needs if not more else {},
+            notes=[*notes, *more],
+        )
+        write_record(paths, record)
+        if _claim(paths, repository, record):
+            return record
+    raise NoWorktree(f"{repository.common}: has {_MOST_NAMES} worktrees for this agent; remove some")
+
+
+def make(paths: AgentPaths, repository: Repository, record: Record) -> Record:
+    """The worktree of `record`, made; what an earlier making left of it is removed. Durable.
+
+    Raises NoWorktree, StorageError.
+    """
+    if not _claim(paths, repository, record):
+        raise NoWorktree(
+            f"{admin_of(repository, record)}: belongs to another worktree by now; "
+            f"remove {paths.worktree_record}"
+        )
+    try:
+        _clear(paths, repository, record)
+        _lay_out(paths, repository, record)
+        if read_ref(repository.common, record.ref) is None:
+            move_ref(repository.common, record.ref, record.tip, old=None, why="worktree made")
+        tip = read_ref(repository.common, record.ref) or record.tip
+        fill(paths, repository, record, tip)
+        _unlock(admin_of(repository, record))
+        os.sync()
+    except OSError as cause:
+        raise storage_error("make the worktree", paths.worktree, cause) from cause
+    made = replace(record, state=MADE, tip=tip)
+    write_record(paths, made)
+    return made
+
+
+def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) -> Record:
+    """The worktree of `record`, which was made: seen to, where it was moved, copied or removed.
+
+    Raises NoWorktree, StorageError.
+    """
+    admin = admin_of(repository, record)
+    entry = _entry(paths)
+    told = _told(admin)
+    if told == entry and _is_at(entry, admin):
+        return record
+    if told is not None and told != entry and not _is_at(told, admin):  # the tree was moved
+        _write(admin / "gitdir", f"{entry}\n")
+        told = entry
+    if told != entry:
+        return _adopt(paths, repository, record, wish)
+    if not paths.worktree.is_dir() or not any(paths.worktree.iterdir()):
+        return make(paths, repository, replace(record, state=MAKING))
+    _point(paths, admin)
+    return record
+
+
+def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) -> Record:
+    """A name and a branch for what is no worktree of this repository any more; its files stay as they are.
+
+    It belongs to a copy of the tree, the project is another clone, or somebody pruned worktrees.
+    """
+    here = read_ref(repository.common, record.ref)
+    known = next(
+        (commit for commit in (record.tip, record.ground, record.base) if has(repository, commit)), None
+    )
+    if known is None:
+        raise NoWorktree(
+            f"{repository.top}: does not have the commit {record.tip or record.base} on which agent "
+            f"{wish.agent!r} worked; fetch the branch {record.branch} from where it was, then resume"
+        )
+    is_pruned = not admin_of(repository, record).exists() and here is not None
+    for name, branch in _names(wish):
+        is_same = is_pruned and name == record.name
+        if not is_same and not _is_free(repository, name, branch):
+            continue
+        own = replace(record, name=name, branch=branch, tip=here or known if is_same else known)
+        write_record(paths, own)
+        if not _claim(paths, repository, own):
+            continue
+        if not paths.worktree.is_dir():
+            return make(paths, repository, replace(own, state=MAKING))
+        if read_ref(repository.common, own.ref) is None:
+            move_ref(repository.common, own.ref, known, old=None, why="worktree found again")
+        admin = admin_of(repository, own)
+        _write_heads(admin, own)
+        with Git(repository, index=admin / "index", work_tree=paths.worktree) as git:
+            git.run("read-tree", own.tip)
+        _point(paths, admin)
+        _unlock(admin)
+        return own
+    raise NoWorktree(f"{repository.common}: has {_MOST_NAMES} worktrees for this agent; remove some")
+
+
+def has(repository: Repository, commit: str) -> bool:
+    """Whether the repository has `commit`."""
+    if not commit:
+        return False
+    with Git(repository) as git:
+        return git.outcome("cat-file", "-e", f"{commit}^{{commit}}", fine=(0, 1, 128))[0] == 0
+
+
+def base_of(repository: Repository, wish: Wish) -> tuple[str, list[str]]:
+    """The commit that `wish` begins with, and what is to be said of it. Raises NoWorktree, StorageError."""
+    commit = base_commit(repository, wish.base)
+    return _with_uncommitted(repository, commit, wish) if wish.base == WORKING_TREE else (commit, [])
+
+
+def base_commit(repository: Repository, base: str) -> str:
+    """The commit that `base` names, for `working-tree` the one that is checked out. Raises NoWorktree."""
+    _, head = read_head(repository.git_dir, repository.common)
+    if base in (HEAD, WORKING_TREE):
+        if head is None:
+            raise NoWorktree(
+                f"{repository.top}: has no commit yet to begin with; make one (git commit --allow-empty), or "
+                "give the agents workspace = 'own' or 'shared'"
+            )
+        return head
+    try:
+        told = git_answer(repository.top, ["rev-parse", "--verify", "--quiet", f"{base}^{{commit}}"])
+    except CannotLook as cause:
+        raise NoWorktree(f"base {base!r} names no commit of {repository.top}; use HEAD or another") from cause
+    return told.decode().strip()
+
+
+def _with_uncommitted(repository: Repository, head: str, wish: Wish) -> tuple[str, list[str]]:
+    """A commit of what the user has not committed, on `head`; his index and files are only read."""
+    admin = repository.git_dir / "index"
+    with Git(repository, work_tree=repository.top) as scratch:
+        index = scratch.folder / "index"
+        if admin.is_file():
+            index.write_bytes(admin.read_bytes())
+        with Git(repository, index=index, work_tree=repository.top, head=head) as git:
+            changed = stage_all(git)
+            tree = git.text("write-tree")
+            if tree == git.text("rev-parse", "--verify", f"{head}^{{tree}}"):
+                return head, []
+            text = "what was not committed when the agents began\n"
+            commit = commit_tree(git, tree, head, text=text, who=wish.agent)
+    return commit, [
+        f"it begins with what is not committed in the project ({changed} files differ from its index)"
+    ]
+
+
+def stage_all(git: Git) -> int:
+    """Put what the work tree has into the index, ignored files and nested repositories aside; how many."""
+    told = git.run("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
+    paths = [path for path in dict.fromkeys(split_null(told)) if not path.endswith("/")]
+    if paths:
+        data = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        git.run("update-index", "-z", "--add", "--remove", "--stdin", data=data)
+    return len(paths)
+
+
+def _with_needs(repository: Repository, base: str, wish: Wish) -> tuple[str, list[str]]:
+    """`base` with the results that are needed, in one commit; what could not be merged is said."""
+    notes, ground = list[str](), base
+    with Git(repository) as git:
+        for agent, commit in wish.needs.items():
+            text = f"results of {agent}\n"
+            ground, conflicts = joined(git, ground, commit, text=text, who=wish.agent)
+            if conflicts:
+                notes.append(_conflict_text(agent, conflicts))
+    return ground, notes
+
+
+def _conflict_text(agent: str, conflicts: tuple[str, ...]) -> str:
+    return f"the results of {agent} were left out: {', '.join(conflicts[:5])} cannot be merged"
+
+
+def _names(wish: Wish) -> Iterator[tuple[str, str]]:
+    """Names for its folder in the repository, and branches, the usual ones first."""
+    id_ = re.sub(r"[^A-Za-z0-9_-]", "-", wish.id)[:_LONGEST_ID].strip("-") or "team"
+    for number in range(1, _MOST_NAMES):
+        more = "" if number == 1 else f".{number}"
+        yield f"maos.{id_}.{wish.agent}{more}", f"maos/{id_}/{wish.agent}{more}"
+
+
+def admin_of(repository: Repository, record: Record) -> Path:
+    """The folder of the worktree of `record` in the repository."""
+    return repository.common / "worktrees" / record.name
+
+
+def _is_free(repository: Repository, name: str, branch: str) -> bool:
+    is_taken = (repository.common / "worktrees" / name).exists()
+    return not is_taken and read_ref(repository.common, f"refs/heads/{branch}") is None
+
+
+def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
+    """Put its folder into the repository, or find that it is ours already; whether it is."""
+    admin = admin_of(repository, record)
+    if _told(admin) == _entry(paths):
+        return True
+    aside = admin.with_name(f".{admin.name}.{os.urandom(4).hex()}")
+    try:
+        with suppress(FileExistsError):
+            disk.mkdir(admin.parent, _FOLDER_MODE)
+        _sweep(paths, admin.parent)
+        disk.mkdir(aside, _FOLDER_MODE)
+        _write(aside / "locked", "maos-sup makes it\n")  # `git worktree prune` leaves it alone
+        _write(aside / "gitdir", f"{_entry(paths)}\n")
+        _write(aside / "commondir", "../..\n")
+        _write_heads(aside, record)
+        try:
+            disk.rename(aside, admin)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not admin.exists():
+                raise
+            return False
+        atomic.fsync_folder(admin.parent)
+    except OSError as cause:
+        raise storage_error("make the worktree", admin, cause) from cause
+    return True
+
+
+def _sweep(paths: AgentPaths, folder: Path) -> None:
+    """Remove what claims of ours that were cut off left."""
+    for left in folder.glob(".maos.*"):
+        if _told(left) in (None, _entry(paths)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _clear(paths: AgentPaths, repository: Repository, record: Record) -> None:
+    """Remove what a making that was cut off left: nobody has worked there."""
+    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
+        raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
+    if paths.worktree.exists():
+        shutil.rmtree(paths.worktree)
+    for name in ("index", "index.lock", "HEAD.lock"):
+        disk.unlink(admin_of(repository, record) / name)
+
+
+def _lay_out(paths: AgentPaths, repository: Repository, record: Record) -> None:
+    admin = admin_of(repository, record)
+    disk.mkdir(paths.worktree, atomic.FOLDER_MODE)
+    _write_heads(admin, record)
+    _point(paths, admin)
+
+
+def _write_heads(admin: Path, record: Record) -> None:
+    for folder in (admin / "refs", admin / "logs"):
+        with suppress(FileExistsError):
+            disk.mkdir(folder, _FOLDER_MODE)
+    _write(admin / "HEAD", f"ref: {record.ref}\n")
+
+
+def _unlock(admin: Path) -> None:
+    disk.unlink(admin / "locked")
+
+
+def _point(paths: AgentPaths, admin: Path) -> None:
+    """Have the worktree name its folder in the repository, by a relative path: the tree holds no other."""
+    entry = _entry(paths)
+    _write(entry, f"gitdir: {os.path.relpath(os.path.realpath(admin), entry.parent)}\n")
+
+
+def _entry(paths: AgentPaths) -> Path:
+    return Path(os.path.realpath(paths.worktree)) / ".git"
+
+
+def fill(paths: AgentPaths, repository: Repository, record: Record, commit: str) -> None:
+    """Put the files of `commit` there, and an index that knows them. No filter is run."""
+    index = admin_of(repository, record) / "index"
+    with Git(repository, index=index, work_tree=paths.worktree, head=commit) as git:
+        git.run("read-tree", "--reset", "-u", commit)
+
+
+def _told(admin: Path) -> Path | None:
+    """The `.git` file that the folder in the repository is for."""
+    try:
+        told = Path((admin / "gitdir").read_text().strip())
+    except OSError:
+        return None
+    return Path(os.path.realpath(admin / told.parent)) / told.name
+
+
+def _is_at(entry: Path, admin: Path) -> bool:
+    """Whether the `.git` file `entry` is there and names `admin`."""
+    try:
+        told = entry.read_text().removeprefix("gitdir:").strip()
+    except OSError:
+        return False
+    return os.path.realpath(entry.parent / told) == os.path.realpath(admin)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a small file of git's."""
+    temporary = path.with_name(f".{path.name}.maos-new")
+    with suppress(FileNotFoundError):
+        disk.unlink(temporary)
+    descriptor = disk.create(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    try:
+        atomic.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
+        disk.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    disk.rename(temporary, path)

@@ -1,0 +1,173 @@
+"""Agents on one repository have a worktree each; what its user has checked out stays byte for byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import git, make_busy, make_project, picture
+from stage import Stage
+
+from maos_sup.workspaces.record import read_record
+from state_layout.paths import Tree
+
+Make = Callable[..., Stage]
+PROJECT = {"project": "../../project", "project_name": "project", "workspace": "worktree"}
+
+
+def writer(name: str, text: str = "", **more: Any) -> dict[str, Any]:
+    """An agent that writes a file, and says where it works."""
+    where = f"git rev-parse --abbrev-ref HEAD > $OUT/{name}.branch && pwd > $OUT/{name}.pwd"
+    return {"kind": "command", "shell": f"echo '{text or name}' > {name} && {where}", **more}
+
+
+def test_each_agent_works_on_a_branch_of_its_own(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    head = git(project, "rev-parse", "HEAD")
+    one = stage({"ann": writer("ann.txt"), "bob": writer("bob.txt")}, **PROJECT)
+    assert [one.run("ann"), one.run("bob")] == [0, 0], one.log()
+    for name in ("ann", "bob"):
+        assert one.words(f"{name}.txt.branch") == [f"maos/stage/{name}"]
+        assert one.words(f"{name}.txt.pwd") == [str(one.tree.agent(name).worktree)]
+        assert git(project, "diff", "--name-only", f"main..maos/stage/{name}") == f"{name}.txt"
+        assert git(project, "log", "-1", "--format=%an %s", f"maos/stage/{name}").startswith(
+            f"{name} {name}: Do"
+        )
+    assert git(project, "rev-parse", "HEAD") == head
+    assert git(project, "status", "--porcelain") == ""
+    assert not git(project, "fsck", "--no-dangling")
+    assert sorted(path.name for path in project.iterdir()) == [".git", ".gitignore", "a.txt"]
+    assert one.problems() == []
+
+
+def test_the_users_checkout_stays_byte_for_byte(stage: Make, tmp_path: Path) -> None:
+    project, spy = make_project(tmp_path / "project"), tmp_path / "spy"
+    make_busy(project, spy)
+    before = picture(project)
+    ann = {"kind": "command", "shell": "echo x > ann.txt"}
+    bob = {"kind": "command", "shell": "cp -r . $OUT/seen; echo b > a.txt", "base": "working-tree"}
+    one = stage({"ann": ann, "bob": bob}, **PROJECT)
+    assert [one.run("ann"), one.run("bob")] == [0, 0], one.log()
+    assert picture(project) == before
+    assert not spy.exists(), spy.read_text()
+    seen = one.outside / "seen"
+    assert (seen / "a.txt").read_text() == "edited, not staged\n"
+    assert (seen / "staged.txt").read_text() == "staged\n"
+    assert (seen / "untracked.txt").read_text() == "untracked\n"
+    assert not (seen / "x.ignored").exists()
+    assert not (one.tree.agent("ann").worktree / "untracked.txt").exists()
+
+
+def test_what_a_task_needs_is_in_its_worktree(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    tasks = {
+        "write": {"agent": "ann", "description": "Write"},
+        "read": {"agent": "bob", "description": "Read", "needs": ["write"]},
+        "more": {"agent": "ann", "description": "More", "needs": ["read"]},
+    }
+    agents = {
+        "ann": {"kind": "command", "shell": "echo $MAOS_TASK_ID >> ann.txt; cp bob.txt $OUT/ || true"},
+        "bob": {"kind": "command", "shell": "cp ann.txt bob.txt"},
+    }
+    one = stage(agents, tasks, **PROJECT)
+    assert [one.run("ann"), one.run("bob"), one.run("ann")] == [0, 0, 0], one.log()
+    assert one.words("bob.txt") == ["write"]
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "write\nmore"
+    record = read_record(one.tree.agent("ann"))
+    assert record is not None
+    assert git(project, "diff", "--name-only", record.ground, record.tip) == "ann.txt"
+
+
+@pytest.mark.parametrize("step", range(int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "0")) or 4))
+def test_a_making_that_was_killed_is_made_anew(stage: Make, tmp_path: Path, step: int) -> None:
+    project = make_project(tmp_path / "project")
+    before = picture(project)
+    one = stage({"ann": writer("ann.txt", setup=["echo once >> $OUT/setup"])}, **PROJECT)
+    for operation in (7 + step, 30 + 3 * step, 55 + step):
+        one.die_at("ann", operation)
+    assert one.run("ann") == 0, one.log()
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "ann.txt"
+    assert git(project, "branch", "--list", "--format=%(refname:short)", "maos/*") == "maos/stage/ann"
+    assert len(git(project, "worktree", "list").splitlines()) == 2
+    assert git(one.tree.agent("ann").worktree, "status", "--porcelain") == ""
+    assert picture(project) == before
+    assert one.words("setup")
+    assert not list((project / ".git" / "worktrees").glob(".*"))
+    assert one.problems() == []
+
+
+def test_a_copied_tree_takes_a_branch_of_its_own(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    one = stage({"ann": writer("ann.txt")}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    copy = Copy(one, tmp_path / "stage0" / "copy")
+    copy.edit("tasks/ann.json", run=2)
+    copy.edit("agents/ann.json", shell="echo again >> ann.txt")
+    assert copy.run("ann") == 0, one.log()
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "ann.txt"
+    assert git(project, "show", "maos/stage/ann.2:ann.txt") == "ann.txt\nagain"
+    assert git(project, "merge-base", "maos/stage/ann", "maos/stage/ann.2") == git(
+        project, "rev-parse", "maos/stage/ann"
+    )
+
+
+def test_a_moved_tree_keeps_its_branch(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    one = stage({"ann": writer("ann.txt")}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    copy = Copy(one, tmp_path / "stage0" / "copy", moves=True)
+    copy.edit("tasks/ann.json", run=2)
+    copy.edit("agents/ann.json", shell="echo again >> ann.txt")
+    assert copy.run("ann") == 0, one.log()
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "ann.txt\nagain"
+    assert git(project, "branch", "--list", "--format=%(refname:short)", "maos/*") == "maos/stage/ann"
+    assert git(copy.tree.agent("ann").worktree, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("loss", ["pruned", "removed"])
+def test_a_worktree_that_was_taken_away_is_found_or_made_again(
+    stage: Make, tmp_path: Path, loss: str
+) -> None:
+    project = make_project(tmp_path / "project")
+    one = stage({"ann": writer("ann.txt")}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    if loss == "removed":
+        git(project, "worktree", "remove", "--force", str(one.tree.agent("ann").worktree))
+    else:
+        shutil.rmtree(project / ".git" / "worktrees")
+    one.edit("tasks/ann.json", run=2)
+    one.edit("agents/ann.json", shell="echo again >> ann.txt")
+    assert one.run("ann") == 0, one.log()
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "ann.txt\nagain"
+
+
+def test_setup_runs_once_and_its_failure_is_said(stage: Make, tmp_path: Path) -> None:
+    make_project(tmp_path / "project")
+    lines = ["echo 1 >> $OUT/setup", "test -e $OUT/good", "echo 3 >> $OUT/setup"]
+    (tmp_path / "project" / "env.ignored").write_text("KEY=1")
+    more = {"setup": lines, "carry": ["env.ignored", "gone"]}
+    one = stage({"ann": {"kind": "command", "shell": "cat env.ignored > $OUT/env"}}, **PROJECT, **more)
+    assert one.run("ann") == 1
+    assert "setup line 2 ('test -e $OUT/good') ended with exit code 1" in one.exit("ann")["detail"]
+    (one.outside / "good").touch()
+    assert one.run("ann") == 0, one.log()
+    assert one.words("setup") == ["1", "3"]
+    assert one.words("env") == ["KEY=1"]
+    assert "carry: gone is not in the project" in one.stderr("ann")
+
+
+class Copy(Stage):
+    """A copy of a stage's tree at another place, or the tree itself, moved there."""
+
+    def __init__(self, one: Stage, root: Path, *, moves: bool = False) -> None:
+        if moves:
+            one.tree.root.rename(root)
+        else:
+            shutil.copytree(one.tree.root, root, symlinks=True)
+        self.folder, self.outside, self.lives = one.folder, one.outside, one.lives
+        self.tree, self.root = Tree(root), root
+        self.pretend_supervised()
