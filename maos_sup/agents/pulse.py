@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.endings import SOFT, Ending
@@ -24,7 +25,7 @@ from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
 from maos_sup.system.children import reap
 from state_layout.errors import StorageError
-from state_layout.files.fence import gone, is_home
+from state_layout.files.fence import gone, is_home, understood
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
@@ -107,21 +108,26 @@ class Pulse:
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        trigger = self._trigger()
         try:
-            while not self._is_over:
-                self._round(trigger)
-                self._rest(trigger)
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: the working one must learn of it
+            self._beat_on()
+        except BaseException as raised:  # noqa: BLE001 - the edge of a thread: the working one must learn of it
+            error = understood(self._life.tree.root, raised)
             if not isinstance(error, StorageError):
                 traceback.print_exc()
             self._life.trouble = error
             self._bell.end(Ending.TROUBLE)
         finally:
-            if trigger is not None:
-                trigger.close()
-            self._pace.close()
             self._stay_forceful()
+
+    def _beat_on(self) -> None:
+        with ExitStack() as closing:
+            closing.callback(self._pace.close)
+            trigger = self._trigger()
+            if trigger is not None:
+                closing.callback(trigger.close)
+            while not self._is_over:
+                self._round(trigger)
+                self._rest(trigger)
 
     def _descriptors(self, trigger: TriggerReader | None) -> list[int]:
         """What wakes this thread, beside its bell."""

@@ -39,7 +39,7 @@ from maos_sup.system.children import end_marked
 from maos_sup.system.linux import become_subreaper
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import atomic
-from state_layout.files.fence import refuse_links, settle
+from state_layout.files.fence import refuse_links, settle, understood
 from state_layout.files.locks import take_life_lock
 from state_layout.host.beats import BeatWriter
 from state_layout.host.marks import mark_of, wear
@@ -76,6 +76,11 @@ def main(tree_root: str, agent: str) -> int:
         return _live(tree, agent, reserved=reserved, umask=umask)
     except LayoutError as error:
         return _complain(error)
+    except OSError as raised:
+        found = understood(Path(tree_root), raised)
+        if not isinstance(found, LayoutError):
+            raise
+        return _complain(found)
 
 
 def _refuse_links(tree: Tree, agent: str) -> None:
@@ -123,11 +128,12 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
             control_fd=open_outputs(attempt.paths, reserved=reserved),
         )
         end = _work(life, known)
-    except Exception as error:  # noqa: BLE001 - the edge of a life: how it ended must be said
-        if not isinstance(error, LayoutError):
+    except Exception as raised:  # noqa: BLE001 - the edge of a life: how it ended must be said
+        found = understood(tree.root, raised)
+        if not isinstance(found, LayoutError):
             traceback.print_exc()
-        release_ballast(tree, error)
-        end = end_of_trouble(error)
+        release_ballast(tree, found)
+        end = end_of_trouble(found)
     return _end(tree, agent, attempt.number, ledger=ledger, life=life, end=end)
 
 

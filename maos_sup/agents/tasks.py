@@ -30,6 +30,7 @@ from maos_sup.agents.work import Work, doubt_about
 from maos_sup.core.tasks import ready_tasks, task_phases
 from maos_sup.system.children import end_descendants, has_children, reap
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
+from state_layout.files.fence import gone, is_home, understood
 from state_layout.host.triggers import pull
 from state_layout.lives.attempts import seal_exit
 from state_layout.lives.history import run_key
@@ -264,7 +265,10 @@ class TaskLoop:
             return Outcome(error=str(error), is_final=isinstance(error, Missing))
         except LayoutError:
             raise
-        except Exception as error:  # noqa: BLE001 - the edge of a kind: its bug is this attempt's failure
+        except Exception as error:
+            found = understood(self._life.tree.root, error)
+            if isinstance(found, LayoutError):
+                raise found from error
             traceback.print_exc()
             return Outcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
 
@@ -282,6 +286,8 @@ class TaskLoop:
         if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:
             release_ballast(self._life.tree, self._life.trouble)
         error = outcome.error
+        if error is not None and not is_home(self._life.tree.root):
+            raise gone(self._life.tree.root)  # no failure of the task's: its files went away under it
         if outcome.ended is Ending.TIMEOUT:
             error = f"timed out after {self._life.specs.timeout_s(task):g} s"
         self._record(task, _phase_of(outcome), outcome, error)

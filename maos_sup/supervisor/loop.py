@@ -32,7 +32,7 @@ from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, notes_on_mi
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.wake import Wake
-from state_layout.errors import Locked, StorageError, StorageFull
+from state_layout.errors import LayoutError, Locked, StorageError, StorageFull
 from state_layout.files import disk
 from state_layout.files.complaints import forgiving_stderr
 from state_layout.files.fence import gone, is_home, leave, settle
@@ -138,6 +138,9 @@ class _Supervisor:
                     if finished is not None:
                         return finished
                 was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
+        except (LayoutError, OSError):
+            if is_home(self._tree.root):
+                raise
         finally:
             wake.close()
         sys.stderr.write(f"supervisor: {gone(self._tree.root)}\n")

@@ -60,6 +60,14 @@ def gone(root: Path) -> StorageError:
     )
 
 
+def understood(root: Path, error: BaseException) -> BaseException:
+    """`error`, or in its place that the tree at `root` is gone, of which whatever raised it need not know.
+
+    For the edges of a process that lives there.
+    """
+    return error if is_home(root) else gone(root)
+
+
 def refuse_links(root: Path, *folders: Path) -> None:
     """Raise Damaged if one of `folders`, or one between it and `root`, is a link or no folder at all.
 

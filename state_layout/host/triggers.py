@@ -102,8 +102,11 @@ class TriggerReader:
     """The reading end of a trigger; `fileno()` is readable when it was pulled."""
 
     def __init__(self, tree: Tree, reader: str) -> None:
-        """Raises StorageError if no FIFO can be made there."""
-        self.path = trigger_path(tree, reader)
+        """Raises StorageError if no FIFO can be made there, or the tree was moved away."""
+        try:
+            self.path = trigger_path(tree, reader)
+        except OSError as cause:
+            raise storage_error("make the trigger of", tree.root, cause) from cause
         self._descriptor = _open_fifo(self.path)
 
     def fileno(self) -> int:
