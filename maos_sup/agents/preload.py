@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from maos_sup.agents.outcomes import settled_by_supervisor
 from maos_sup.agents.registry import find_kind
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -28,6 +29,7 @@ def preload_for(tree_root: str, agent: str) -> tuple[str, ...]:
         specs.survey()
         spec = specs.read().agents.get(agent)
         specs.keep()
+        settled_by_supervisor(_tree(tree_root))
         if spec is not None:
             return tuple(getattr(find_kind(spec.kind), "preload", ()))
     return ()

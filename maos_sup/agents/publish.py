@@ -1,5 +1,10 @@
-"""The snapshot `status.json` of an agent: made from its memory, at once when a task changes, else at most
-four times a second. Never the truth: the journal is."""
+"""The snapshot `status.json` of an agent: made from its memory, when a task changes, else at most four times
+a second. Never the truth: the journal is.
+
+It holds all tasks of the agent, so one of thousands that end quickly would do little but write it. So what
+did not change is not encoded again, and one snapshot follows the other when ten times as long has passed as
+it took, which is a few milliseconds for a hundred tasks.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +21,12 @@ from state_layout.files.chain import utc_now
 from state_layout.host.triggers import pull
 from state_layout.lives.history import History
 from state_layout.paths import Tree
-from state_layout.records import SETTLED, fields_of
+from state_layout.records import SETTLED, TaskOutcome, fields_of
 
 LEAST_INTERVAL_S = 0.25
+MOST_SHARE = 0.1  # of the time that passes, for snapshots that can wait
 LONGEST_RESULT_BYTES = 1 << 14  # of one task, in the snapshot
+_Wanted = tuple[str | None, list[str]]
 _ENDED_TOLD = ("result", "error", "exit_code", "signal")
 
 
@@ -28,11 +35,15 @@ class Publisher:
 
     def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Ledger) -> None:
         self._path = tree.agent(agent).status
-        self._head = {"agent": agent, "kind": kind, "attempt": attempt}
+        self._head: dict[str, Any] = {"agent": agent, "kind": kind, "attempt": attempt}
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._tree, self._told = tree, (None, list[str]())
+        self._tree = tree
+        self._told: _Wanted = (None, [])
         self._known_changes, self.due_s = -1, 0.0  # when the next may follow, monotonic
+        self._soon_s = 0.0  # and one that somebody waits for
+        self._is_owed, self._owes_word = False, False  # and so is, once it is there, a word to the supervisor
+        self._encoded: dict[str, tuple[TaskOutcome, bytes]] = {}  # of each task what stands in the snapshot
         self.phase, self.reason = "starting", None
         self.task: tuple[str, int] | None = None
         self.began_s = 0.0
@@ -48,13 +59,24 @@ class Publisher:
     @property
     def is_behind(self) -> bool:
         """Whether something was recorded since the last snapshot."""
-        return self._ledger.changes != self._known_changes
+        return self._is_owed or self._ledger.changes != self._known_changes
 
     def publish(self) -> None:
         """Publish now, unless memory is ahead of a journal that failed. What cannot be written is left to the
         next time: the journal has it."""
         with self._lock:  # or an older snapshot could replace a newer one
             self._publish()
+
+    def publish_soon(self, *, tell: bool = False) -> None:
+        """Publish in a moment: now, unless the last time was too short ago for what it took.
+
+        `tell`: wake the supervisor when that is done.
+        """
+        self._owes_word |= tell
+        if time.monotonic() >= self._soon_s:
+            self.publish()
+        else:
+            self._is_owed, self.due_s = True, min(self.due_s, self._soon_s)
 
     def is_missing(self) -> bool:
         """Whether somebody removed the snapshot."""
@@ -63,20 +85,29 @@ class Publisher:
     def _publish(self) -> None:
         if not self._ledger.is_sound:
             return
+        began_s = time.thread_time()
+        self._is_owed = False
         self._known_changes = self._ledger.changes
         self.due_s = time.monotonic() + LEAST_INTERVAL_S
-        value = self._ledger.look(self._snapshot)
-        wanted = (value["reason"], [asked["id"] for asked in value["questions"]])
+        wanted, members = self._ledger.look(self._snapshot)
         try:
-            atomic.refresh(self._path, codec.encode(value) + b"\n")
-            if wanted != self._told:  # something may want a person's attention
-                self._told = wanted
-                pull(self._tree, "supervisor")
+            atomic.refresh(self._path, codec.encode_joined(members) + b"\n")
+            if wanted != self._told or self._owes_word:  # something may want a person's attention
+                self._told, self._owes_word = wanted, False
+                pull(self._tree, "supervisor", about=self._head["agent"])
         except StorageError as error:
             self._known_changes = -1
             sys.stderr.write(f"agent: {error}\n")
+        self._soon_s = time.monotonic() + (time.thread_time() - began_s) / MOST_SHARE
 
-    def _snapshot(self, history: History) -> dict[str, Any]:
+    def _snapshot(self, history: History) -> tuple[_Wanted, list[bytes]]:
+        """What may want attention, and the members of the snapshot."""
+        tasks = codec.encode_joined([self._task(name, outcome) for name, outcome in history.tasks.items()])
+        before, after = (codec.encode(part(history))[1:-1] for part in (self._before, self._after))
+        members = [before, b'"tasks":' + tasks, after]
+        return (self.reason, [asked["id"] for asked in history.questions.values()]), members
+
+    def _before(self, history: History) -> dict[str, Any]:
         task, run = self.task or (None, None)
         return {
             **self._head,
@@ -88,7 +119,10 @@ class Publisher:
             "run": run,
             "progress": history.progress if task else None,
             "note": history.note if task else None,
-            "tasks": {name: self._task(name, fields_of(outcome)) for name, outcome in history.tasks.items()},
+        }
+
+    def _after(self, history: History) -> dict[str, Any]:
+        return {
             "sent": history.sent_count,
             "received": history.received,
             "gains": history.gains,
@@ -103,7 +137,17 @@ class Publisher:
             "tokens": history.tokens,
         }
 
-    def _task(self, name: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    def _task(self, name: str, outcome: TaskOutcome) -> bytes:
+        """The member of one task; of one that is settled, made once."""
+        known = self._encoded.get(name)
+        if known is not None and known[0] is outcome:
+            return known[1]
+        data = codec.encode_member(name, self._fields(name, fields_of(outcome)))
+        if outcome.phase in SETTLED:
+            self._encoded[name] = outcome, data
+        return data
+
+    def _fields(self, name: str, outcome: dict[str, Any]) -> dict[str, Any]:
         if outcome["phase"] not in SETTLED and self.task is not None and self.task[0] == name:
             outcome["elapsed_s"] = round(outcome["elapsed_s"] + time.monotonic() - self.began_s, 3)
         for key in _ENDED_TOLD[2:]:

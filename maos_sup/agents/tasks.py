@@ -16,10 +16,10 @@ from typing import Any, cast
 
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import Gate
+from maos_sup.agents.choice import Choice
 from maos_sup.agents.endings import Ended, Ending, Missing, Outcome
 from maos_sup.agents.kind import Kind
 from maos_sup.agents.life import Life, release_ballast, without_place
-from maos_sup.agents.outcomes import outcomes_known
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.redacting import await_end
 from maos_sup.agents.registry import find_kind
@@ -27,11 +27,9 @@ from maos_sup.agents.revive import revive
 from maos_sup.agents.specs import refuse_bad_settings
 from maos_sup.agents.translate import Translator
 from maos_sup.agents.work import Work, doubt_about
-from maos_sup.core.tasks import ready_tasks, task_phases
 from maos_sup.system.children import end_descendants, has_children, reap
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
 from state_layout.files.fence import gone, is_home, understood
-from state_layout.host.triggers import pull
 from state_layout.lives.attempts import seal_exit
 from state_layout.lives.history import run_key
 from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
@@ -97,6 +95,7 @@ class TaskLoop:
         self._translator.moved, self._translator.gate.refused = life.beats.progress, life.refusals.append
         self._calls = self._translator.calls = Calls(life)
         self._pulse = Pulse(life, self._translator, force=self._force)
+        self._choice = Choice(life.tree, life.agent)
         self._task: TaskSpec | None = None
         self._began_s = 0.0
 
@@ -148,20 +147,14 @@ class TaskLoop:
 
     def _next_task(self) -> tuple[TaskSpec | None, bool]:
         """The task to work on now, or None and whether one waits for an answer."""
-        life, specs = self._life, self._life.specs.now
+        life = self._life
         own = life.ledger.look(lambda history: dict(history.tasks))
         asked = life.ledger.look(lambda history: [*history.questions.values()])
         told = life.ledger.look(lambda history: {answer["task"] for answer in history.answers.values()})
         answered = (told - {question["task"] for question in asked}) | {
             question["task"] for question in asked if answer_of(life.tree, question) is not None
         }
-        outcomes = outcomes_known(life.tree, specs, life.agent, own=own)
-        phases = task_phases(specs, outcomes)
-        ready = ready_tasks(specs, life.agent, phases, answered=answered)
-        if ready:
-            return ready[0], False
-        mine = {phases[task.id] for task in specs.tasks.values() if task.agent == life.agent}
-        return None, TaskPhase.ASKING in mine
+        return self._choice.next(life.specs.now, own, answered=answered)
 
     def _work_on(self, task: TaskSpec) -> End | None:
         """One attempt at `task`; how the life ends if it does."""
@@ -233,7 +226,7 @@ class TaskLoop:
         self._calls.task = task
         life.publisher.task, life.publisher.began_s = (task.id, task.run), self._began_s
         life.publisher.phase, life.publisher.reason = "running", None
-        life.publisher.publish()
+        life.publisher.publish_soon()
         life.beats.progress(work.limits.timeout_s)
         return work
 
@@ -329,8 +322,7 @@ class TaskLoop:
         life.publisher.task = None
         if life.bell.signalled:
             return  # the last snapshot and the end of this process follow at once
-        life.publisher.publish()
-        pull(life.tree, "supervisor")
+        life.publisher.publish_soon(tell=True)
         if phase in SETTLED and life.specs.want is Want.RUN:
             revive(life.tree)
 

@@ -18,12 +18,12 @@ from state_layout.records import (
     Want,
 )
 
-_OVER = frozenset({TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.BLOCKED})
-_MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+OVER = frozenset({TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.BLOCKED})
+MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
 _WANTED = {Want.CANCEL: TaskPhase.CANCELLED, Want.SKIP: TaskPhase.SKIPPED, Want.PAUSE: TaskPhase.PAUSED}
-_BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED})
-_UNDER_WAY = _BEGUN | {TaskPhase.ASKING}
-UNFINISHED = frozenset(TaskPhase) - _OVER - _MET
+BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED})
+_UNDER_WAY = BEGUN | {TaskPhase.ASKING}
+UNFINISHED = frozenset(TaskPhase) - OVER - MET
 
 
 def task_phases(specs: Specs, outcomes: Mapping[str, TaskOutcome]) -> dict[str, TaskPhase]:
@@ -43,7 +43,7 @@ def ready_tasks(
     """
     mine = [task for task in specs.tasks.values() if task.agent == agent]
     heard = {task.id for task in mine if task.id in answered and phases[task.id] is TaskPhase.ASKING}
-    begun = [task for task in mine if phases[task.id] in _BEGUN or task.id in heard]
+    begun = [task for task in mine if phases[task.id] in BEGUN or task.id in heard]
     return begun + [task for task in mine if phases[task.id] is TaskPhase.READY]
 
 
@@ -58,16 +58,22 @@ def merged(*sources: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
     for source in sources:
         for task, outcome in source.items():
             known = whole.get(task)
-            if known is None or _weight(outcome) > _weight(known):
+            if known is None or is_newer(outcome, known):
                 whole[task] = outcome
     return whole
+
+
+def is_newer(outcome: TaskOutcome, known: TaskOutcome) -> bool:
+    """Whether `outcome` counts, of two that are recorded of one task."""
+    return _weight(outcome) > _weight(known)
 
 
 def _weight(outcome: TaskOutcome) -> tuple[int, bool]:
     return outcome.run, outcome.phase in SETTLED
 
 
-def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, TaskPhase]) -> TaskPhase:
+def phase_by_itself(task: TaskSpec, outcome: TaskOutcome | None) -> TaskPhase | None:
+    """The phase of `task` by what is recorded of it and wanted; None where its needs decide."""
     if outcome is not None and outcome.run >= task.run and outcome.phase in SETTLED:
         return (
             TaskPhase.SKIPPED
@@ -78,12 +84,21 @@ def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, Task
     if task.want in _WANTED:
         is_ending = under_way and outcome is not None and outcome.phase is TaskPhase.RUNNING
         return TaskPhase.RUNNING if is_ending else _WANTED[task.want]
-    if under_way and outcome is not None:
-        return outcome.phase
-    needs = [known.get(need, TaskPhase.WAITING) for need in task.needs]
-    if any(need in _OVER for need in needs):
+    return outcome.phase if under_way and outcome is not None else None
+
+
+def phase_by_needs(*, is_any_over: bool, are_all_met: bool) -> TaskPhase:
+    """The phase of a task on which nobody has begun, by its needs."""
+    if is_any_over:
         return TaskPhase.BLOCKED
-    return TaskPhase.READY if all(need in _MET for need in needs) else TaskPhase.WAITING
+    return TaskPhase.READY if are_all_met else TaskPhase.WAITING
+
+
+def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, TaskPhase]) -> TaskPhase:
+    if (phase := phase_by_itself(task, outcome)) is not None:
+        return phase
+    needs = {known.get(need, TaskPhase.WAITING) for need in task.needs}
+    return phase_by_needs(is_any_over=not needs.isdisjoint(OVER), are_all_met=needs <= MET)
 
 
 def _needs_first(tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:

@@ -1,5 +1,8 @@
 """Triggers: a FIFO per reader; a byte in it means "look again" and nothing else (after qmail).
 
+A line in it, a name and a line feed, says whom to look at first; a reader that knows no names, finds
+something else, or so much that a name may not have had room, looks at everything.
+
 They live outside the tree (a tree may lie where FIFOs do not work, and a copy must not wake the original).
 Losing one costs latency only, so a writer ignores every error. The folder is refused if it is not ours.
 """
@@ -12,16 +15,18 @@ import stat
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from state_layout.errors import StorageError, storage_error
-from state_layout.paths import Tree
+from state_layout.paths import Tree, is_name
 
 _FIFO_MODE, _FOLDER_MODE = 0o600, 0o700
 _READ_AND_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 MOST_SWEPT = 200  # folders, whenever an orchestration ends
 _YOUNG_S = 60.0
+_MUCH_BYTES = 1 << 11  # in a FIFO that may hold only twice as much
 MOST_OPEN = 64  # triggers that one writer keeps open
 
 
@@ -42,14 +47,14 @@ def trigger_path(tree: Tree, reader: str) -> Path:
     return trigger_folder(tree) / reader
 
 
-def pull(tree: Tree, reader: str) -> None:
-    """Wake `reader` if it listens. Never raises, never waits."""
+def pull(tree: Tree, reader: str, *, about: str = "") -> None:
+    """Wake `reader` if it listens, to look at the agent `about` if one is named. Never raises or waits."""
     with suppress(OSError):
         path = trigger_path(tree, reader)
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-                os.write(descriptor, b".")
+                os.write(descriptor, f"{about}\n".encode() if about else b".")
         finally:
             os.close(descriptor)
 
@@ -98,6 +103,14 @@ class TriggerWriter:
         return descriptor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a trigger said: of whom there is news, or that everything is to be looked at."""
+
+    names: frozenset[str] = frozenset()
+    is_general: bool = False
+
+
 class TriggerReader:
     """The reading end of a trigger; `fileno()` is readable when it was pulled."""
 
@@ -114,13 +127,24 @@ class TriggerReader:
 
     def drain(self) -> bool:
         """Whether it was pulled since the last time; empties it. Never waits."""
-        was_pulled = False
+        return bool(self._drained())
+
+    def heard(self) -> Heard:
+        """What was said since the last time; empties it. Never waits."""
+        data = self._drained()
+        *lines, rest = data.split(b"\n")
+        names = {line.decode("ascii", "replace") for line in lines}
+        is_clear = not rest and len(data) <= _MUCH_BYTES and all(map(is_name, names))
+        return Heard(names=frozenset(names)) if is_clear else Heard(is_general=True)
+
+    def _drained(self) -> bytes:
+        whole = b""
         with suppress(BlockingIOError):
             while data := os.read(self._descriptor, 4096):
-                was_pulled = True
+                whole += data
                 if len(data) < 4096:
                     break
-        return was_pulled
+        return whole
 
     def mend(self) -> bool:
         """Make the FIFO anew if it was removed (temporary folders get cleaned); whether `fileno()` changed.

@@ -12,6 +12,7 @@ from ready import is_ready
 from state_layout.errors import StorageError
 from state_layout.host.triggers import (
     MOST_OPEN,
+    Heard,
     TriggerReader,
     TriggerWriter,
     pull,
@@ -83,6 +84,31 @@ def test_pull_of_a_full_trigger_does_not_wait(tree: Tree) -> None:
     pull(tree, "bob")
     assert reader.drain() is True
     assert not is_readable(reader)
+    reader.close()
+
+
+def test_names_are_heard_and_anything_else_means_everything(tree: Tree) -> None:
+    reader = TriggerReader(tree, "supervisor")
+    assert reader.heard() == Heard()
+    for name in ("ann", "bob", "ann"):
+        pull(tree, "supervisor", about=name)
+    assert reader.heard() == Heard(names=frozenset({"ann", "bob"}))
+    pull(tree, "supervisor", about="ann")
+    pull(tree, "supervisor")
+    pull(tree, "supervisor", about="bob")
+    assert reader.heard() == Heard(is_general=True)
+    for said in (b"a", b"ann\n\n", b"Ann\n", b"\xff\n", b"../x\n"):
+        os.write(reader.fileno(), said)
+        assert reader.heard() == Heard(is_general=True)
+    reader.close()
+
+
+def test_so_many_names_that_one_may_be_missing_mean_everything(tree: Tree) -> None:
+    reader = TriggerReader(tree, "supervisor")
+    for number in range(1000):
+        pull(tree, "supervisor", about=f"agent-{number}")
+    assert reader.heard() == Heard(is_general=True)
+    assert reader.heard() == Heard()
     reader.close()
 
 

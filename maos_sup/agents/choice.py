@@ -1,0 +1,81 @@
+"""Chooses the next task of an agent: the first that is ready, by its own records and those of others.
+
+What it finds out it keeps: who waits for nobody asks nobody. Whether others have gone on is looked at for a
+small share of the time, and always before it is said that nothing is ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from maos_sup.agents.outcomes import Others, settled_by_supervisor
+from maos_sup.core.board import Board
+from state_layout.paths import Tree
+from state_layout.records import SETTLED, Specs, TaskOutcome, TaskPhase, TaskSpec
+
+_MOST_SHARE = 0.05  # of the time that passes, for looks at what others did
+_SUPERVISOR = ""  # a source of outcomes beside the agents
+
+
+class Choice:
+    """Chooses for one life of `agent`."""
+
+    def __init__(self, tree: Tree, agent: str) -> None:
+        self._tree, self._agent = tree, agent
+        self._others = Others(tree)
+        self._board: Board | None = None
+        self._needed: dict[str, list[str]] = {}  # by agent, its tasks that are needed, until all are settled
+        self._due_s = 0.0
+
+    def next(
+        self, specs: Specs, own: Mapping[str, TaskOutcome], *, answered: Collection[str]
+    ) -> tuple[TaskSpec | None, bool]:
+        """The task to work on now, or None and whether one waits for an answer.
+
+        `own`: how the tasks of this agent stand by its own records; tasks in `answered` have an answer.
+        """
+        board = self._up_to_date(specs, own)
+        is_asked = time.monotonic() >= self._due_s
+        if is_asked:
+            self._ask(board)
+        task = board.first(self._agent, answered=answered)
+        if task is None and not is_asked:
+            self._ask(board)
+            task = board.first(self._agent, answered=answered)
+        return task, task is None and TaskPhase.ASKING in board.phases_of(self._agent)
+
+    def _up_to_date(self, specs: Specs, own: Mapping[str, TaskOutcome]) -> Board:
+        settled = settled_by_supervisor(self._tree)
+        board = self._board
+        if board is None or board.specs is not specs:
+            board = self._board = Board(specs, {self._agent: own, _SUPERVISOR: settled})
+            self._others, self._due_s = Others(self._tree), 0.0
+            self._needed = _needed_of_others(specs, self._agent)
+        else:
+            board.take(self._agent, own)
+            board.take(_SUPERVISOR, settled)
+        return board
+
+    def _ask(self, board: Board) -> None:
+        """Look whether those went on for whom tasks wait."""
+        began_s = time.monotonic()
+        for agent, tasks in [*self._needed.items()]:
+            if all(board.phases[task] in SETTLED for task in tasks):
+                del self._needed[agent]
+            elif (news := self._others.news(agent, tasks)) is not None:
+                board.take(agent, news)
+        now_s = time.monotonic()
+        self._due_s = now_s + (now_s - began_s) / _MOST_SHARE
+
+
+def _needed_of_others(specs: Specs, agent: str) -> dict[str, list[str]]:
+    """The tasks of other agents that those of `agent` need, by agent."""
+    needed = defaultdict[str, dict[str, None]](dict)
+    for task in specs.tasks.values():
+        if task.agent == agent:
+            for need in task.needs:
+                if need in specs.tasks and specs.tasks[need].agent != agent:
+                    needed[specs.tasks[need].agent][need] = None
+    return {owner: [*tasks] for owner, tasks in needed.items()}
