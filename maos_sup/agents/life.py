@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Life:
     refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
     place: Path | None = None  # the project in the agent's own worktree, once it is there
     branch: str | None = None  # that of its worktree
+    survey: Callable[[], None] | None = None  # looks at what it changed there, for its snapshot
 
     @property
     def paths(self) -> AgentPaths:

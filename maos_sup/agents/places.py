@@ -9,10 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from maos_sup.agents.endings import Ended
 from maos_sup.agents.life import Life
+from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
@@ -65,6 +65,10 @@ def take_place(work: Work) -> None:
     life.branch = kept.record.branch
     life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
     _set_up(work, kept.record, wish)
+    if life.survey is None:
+        survey = Survey(life, repository)
+        life.survey = survey.look
+        survey.start()
 
 
 def keep_work(work: Work) -> None:
@@ -86,6 +90,8 @@ def keep_work(work: Work) -> None:
         life.warn_once(kept.note)
     if kept.record != record:
         write_record(life.paths, kept.record)
+    if life.survey is not None:
+        life.survey()
     if kept.files:
         told = {"branch": record.branch, "commit": kept.record.tip, "files": kept.files}
         life.ledger.note("committed", {"task": work.task.id, "run": work.task.run, **told})
@@ -157,8 +163,3 @@ def _message(task: TaskSpec) -> str:
     first = " ".join(task.description.split())[:60]
     head = f"{task.id}: {first}".rstrip(": ")
     return f"{head}\n\n{task.description}\n\nMaos-Task: {task.id}/{task.run}\n"
-
-
-def inner_place(life: Life) -> Path | None:
-    """The top of the agent's worktree, None without one."""
-    return life.paths.worktree if life.place is not None else None

@@ -50,6 +50,7 @@ class Publisher:
 
     phase: str
     reason: str | None
+    changed: dict[str, Any] | None = None  # of the project, where the agent has a worktree of its own
 
     def refresh(self) -> None:
         """Publish if something changed and the last time is long enough ago."""
@@ -135,6 +136,7 @@ class Publisher:
             "artifacts": list(history.artifacts),
             "cost_usd": history.cost_usd,
             "tokens": history.tokens,
+            **({} if self.changed is None else {"changed": self.changed}),
         }
 
     def _task(self, name: str, outcome: TaskOutcome) -> bytes:

@@ -1,25 +1,26 @@
-"""`diff`: what differs between two moments, of one orchestration or of two that were one."""
+"""`diff`: what agents changed of their project; or what differs between two moments of orchestrations."""
 
 from __future__ import annotations
 
 import click
 
-from maos_sup.cli import options
+from maos_sup.cli import changed, options
 from maos_sup.cli.places import name_of, tree_at, tree_or_default
 from maos_sup.cli.says import say, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.difference import Side, differences, spec_differences
 from maos_sup.cuts.take import cut_of_now
 from maos_sup.views.undoing import difference_json, difference_lines
-from state_layout.errors import LayoutError
+from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree
 
 _PARTS = ("agents", "tasks", "mail", "state", "cost", "specs")
 
 
 @click.command("diff")
-@click.argument("left", metavar="A")
-@click.argument("right", metavar="[B]", required=False)
+@click.argument("words", metavar="A [B] | [DIR|ID] [AGENT]...", nargs=-1)
+@click.option("--stat", "shows_stat", is_flag=True, help="Files and lines that each agent changed.")
+@click.option("--patch", "shows_patch", is_flag=True, help="Those changes as a patch.")
 @click.option(
     "--dir", "directory", metavar="DIR|ID", help="Whose checkpoints A and B are; default: the newest."
 )
@@ -28,12 +29,25 @@ _PARTS = ("agents", "tasks", "mail", "state", "cost", "specs")
 )
 @options.as_json
 def command(
-    left: str, right: str | None, *, directory: str | None, parts: tuple[str, ...], as_json: bool
+    words: tuple[str, ...],
+    *,
+    shows_stat: bool,
+    shows_patch: bool,
+    directory: str | None,
+    parts: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Show what differs between A and B: checkpoints, orchestrations, or ORCHESTRATION@CHECKPOINT.
+    """Show what each AGENT (or all) changed in a worktree of its own, and who changed the same files.
 
-    Without B, between A and now. A number or a name that is a checkpoint is one of DIR.
+    Or what differs between A and B: checkpoints, orchestrations, or ORCHESTRATION@CHECKPOINT; without B,
+    between A and now. A number or a name that is a checkpoint is one of DIR.
     """
+    if shows_stat or shows_patch or (directory is None and not parts and changed.is_meant(words)):
+        changed.show(words, directory=directory, shows_patch=shows_patch, as_json=as_json)
+        return
+    if len(words) not in (1, 2):
+        raise BadInput("name one or two checkpoints or orchestrations: diff A [B]")
+    left, right = words[0], words[1] if len(words) > 1 else None
     mine = _side(left, directory)
     theirs = _side(right, directory) if right is not None else _now(mine.tree)
     found = differences(mine, theirs)

@@ -40,7 +40,7 @@ SECTIONS: dict[str, Section] = {
         "rollback": Entry("rollback:rollback", "Take the whole team back to a checkpoint."),
         "redo": Entry("rollback:redo", "Take back the last rollback."),
         "fork": Entry("fork:command", "Begin a new orchestration where a checkpoint stands, or several."),
-        "diff": Entry("diff:command", "Show what differs between two checkpoints or orchestrations."),
+        "diff": Entry("diff:command", "Show what agents changed; or what differs between two checkpoints."),
         "replay": Entry("replay:command", "Fold all records again; name what does not follow."),
         "bisect": Entry("bisect:command", "Find the step of which agent made a check fail."),
     },

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from maos_sup.core.overlaps import overlap_lines, overlaps
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import UNFINISHED, merged, task_phases
 from maos_sup.views.files import last_line, moment, natural
@@ -71,6 +72,7 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         for task in sorted(specs.tasks.values(), key=_place)
     ]
     orchestration = specs.orchestration
+    touched = {agent["name"]: agent["changed"]["paths"] for agent in agents if agent["changed"]}
     return {
         "id": orchestration.id,
         "request": orchestration.request,
@@ -93,7 +95,8 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "tasks": tasks,
         "questions": [question for agent in agents for question in agent["questions"]],
         "spec_errors": _spec_errors(read, supervisor),
-        "notes": _notes(tree, supervisor, sights.values()),
+        "notes": [*_notes(tree, supervisor, sights.values()), *overlap_lines(touched)],
+        "overlaps": overlaps(touched),
         "counts": _counts(agents, tasks),
     }
 
@@ -171,6 +174,7 @@ def _agent(
         "questions": own.get("questions") or [],
         "cost_usd": own.get("cost_usd", 0.0),
         "tokens": own.get("tokens", 0),
+        "changed": own.get("changed"),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from maos_sup.core.overlaps import changed_text, overlap_lines
 from maos_sup.views.events import counted, duration_text, outcome_text
 from state_layout.records import Phase, TaskPhase
 
@@ -17,6 +18,7 @@ def summary_lines(status: Status, *, name: str, took_s: float | None = None) -> 
     for task in status["tasks"]:
         if task["phase"] in (TaskPhase.FAILED, TaskPhase.BLOCKED, TaskPhase.CANCELLED):
             lines.append(f"  {task['id']}: {outcome_text(task)}")
+    lines += [f"  {line}" for line in changed_lines(status)]
     lines.append(f"  tree: {status['directory']}")
     lines += [f"  artifact: {path}" for path in artifact_paths(status)]
     return lines + [f"  {hint}" for hint in _hints(status, name)]
@@ -29,6 +31,16 @@ def artifact_paths(status: Status) -> list[str]:
         folder = Path(status["directory"]) / "agents" / agent["name"] / "artifacts"
         paths += [str(path) for artifact in agent["artifacts"] if (path := folder / str(artifact)).exists()]
     return paths
+
+
+def changed_lines(status: Status) -> list[str]:
+    """What each agent changed in a worktree of its own, and who changed the same."""
+    changed = {agent["name"]: agent["changed"] for agent in status["agents"] if agent["changed"]}
+    lines = [
+        f"{name} changed {changed_text(told['files'], told['added'], told['removed'])} on {told['branch']}"
+        for name, told in changed.items()
+    ]
+    return lines + overlap_lines({name: told["paths"] for name, told in changed.items()})
 
 
 def saved_line(status: Status, *, name: str) -> str:
@@ -66,6 +78,8 @@ def _hints(status: Status, name: str) -> list[str]:
     wrote = {agent["name"] for agent in status["agents"] if agent["last_output_at"]}
     agents = dict.fromkeys(task["agent"] for task in failed if task["agent"] in wrote)
     hints = [f"see why: maos-sup logs {name} {agent}" for agent in list(agents)[:3]]
+    if any(agent["changed"] for agent in status["agents"]):
+        hints.append(f"see what they changed: maos-sup diff {name}")
     if failed:
         hints.append(f"try again: maos-sup retry {name}")
     if status["phase"] in (Phase.STOPPED, Phase.PAUSED, Phase.INTERRUPTED):

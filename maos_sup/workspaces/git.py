@@ -38,7 +38,10 @@ class Git:
         index: Path | None = None,
         work_tree: Path | None = None,
         head: str | None = None,
+        writes: bool = True,
     ) -> None:
+        """With `writes` off, new objects are kept beside the repository and gone with this."""
+        self._writes = writes
         self._repository, self._index, self._work_tree, self._head = repository, index, work_tree, head
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
@@ -49,6 +52,8 @@ class Git:
             (own / inner).mkdir(parents=True)
         (own / "config").write_text(self._config())
         (own / "HEAD").write_text(f"{self._head}\n" if self._head else "ref: refs/heads/none\n")
+        if not self._writes:
+            (own / "objects/info/alternates").write_text(f"{common / 'objects'}\n")
         for rel in _COPIED:
             path = common / rel
             if path.is_file() and not path.is_symlink() and path.stat().st_size < _MOST_COPIED_BYTES:
@@ -113,7 +118,8 @@ class Git:
         return self._repository.settings
 
     def _environment(self, who: str) -> dict[str, str]:
-        own = {"GIT_OBJECT_DIRECTORY": str(self._repository.common / "objects"), "GIT_LITERAL_PATHSPECS": "1"}
+        objects = self._repository.common if self._writes else self.folder
+        own = {"GIT_OBJECT_DIRECTORY": str(objects / "objects"), "GIT_LITERAL_PATHSPECS": "1"}
         for role in ("AUTHOR", "COMMITTER"):
             name = who if role == "AUTHOR" else WHO
             own |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": f"{name}@maos-sup.invalid"}

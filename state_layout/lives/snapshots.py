@@ -132,6 +132,11 @@ _QUESTION: dict[str, _Test] = {
     "task": _is_text,
     "at": _is_moment,
 }
+_CHANGED: dict[str, _Test] = {
+    **dict.fromkeys(("files", "added", "removed"), _is_count),
+    "branch": _is_text,
+    "paths": lambda paths: isinstance(paths, list) and all(map(_is_text, paths)),
+}
 _OF_AGENT: dict[str, _Test] = {
     "phase": _is_text,
     "attempt": _is_count,
@@ -150,6 +155,7 @@ _AGENT: dict[str, _Sieve] = {
     "marks": _map_of(_is_count),
     "mail_marks": _map_of(_is_mark),
     "questions": _list_of(_has(_QUESTION, *_QUESTION)),
+    "changed": _one(_has(_CHANGED, *_CHANGED)),
     "answers": _list_of(_has({"id": _is_text, "reply": _is_text_or_none}, "id", "answer")),
 }
 _SUPERVISOR: dict[str, _Sieve] = {

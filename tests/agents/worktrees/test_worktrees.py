@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from projects import git, make_busy, make_project, picture
-from stage import Stage
+from stage import Stage, wait_for
 
+from maos_sup.views.status import status_of
+from maos_sup.views.summary import summary_lines
 from maos_sup.workspaces.record import read_record
 from state_layout.paths import Tree
 
@@ -158,6 +160,25 @@ def test_setup_runs_once_and_its_failure_is_said(stage: Make, tmp_path: Path) ->
     assert one.words("setup") == ["1", "3"]
     assert one.words("env") == ["KEY=1"]
     assert "carry: gone is not in the project" in one.stderr("ann")
+
+
+def test_what_was_changed_is_seen_while_it_works(stage: Make, tmp_path: Path) -> None:
+    make_project(tmp_path / "project")
+    line = "echo more >> a.txt; until test -e $OUT/gate; do sleep 0.05; done; echo x > $MAOS_AGENT"
+    agents = {name: {"kind": "command", "shell": line} for name in ("ann", "bob")}
+    one = stage(agents, **PROJECT)
+    lives = [one.live(name) for name in agents]
+    wait_for(lambda: all(one.status(name).get("changed") for name in agents), "what they changed")
+    told = "ann and bob changed the same file, which may not merge: a.txt"
+    wait_for(lambda: told in status_of(one.tree)["notes"], "that both changed it")
+    (one.outside / "gate").touch()
+    assert [life.wait() for life in lives] == [0, 0], one.log()
+    assert one.status("ann")["changed"] == {
+        **{"branch": "maos/stage/ann", "files": 2, "added": 2, "removed": 0, "paths": ["a.txt", "ann"]}
+    }
+    told = "\n".join(summary_lines(status_of(one.tree), name="stage"))
+    assert "ann changed 2 files, +2 -0 lines on maos/stage/ann" in told
+    assert "maos-sup diff stage" in told
 
 
 class Copy(Stage):

@@ -1,0 +1,36 @@
+"""Who changed the same files of a project: told early, while they still work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from state_layout.shapes.wording import listed
+
+_MOST_NAMED = 5
+
+
+def overlaps(touched: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The paths that several agents touched, with who did, of the paths of each."""
+    who: dict[str, list[str]] = {}
+    for agent, paths in touched.items():
+        for path in paths:
+            who.setdefault(path, []).append(agent)
+    return {path: agents for path, agents in sorted(who.items()) if len(agents) > 1}
+
+
+def overlap_lines(touched: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence for each group of agents that touched the same paths."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for path, agents in overlaps(touched).items():
+        groups.setdefault(tuple(agents), []).append(path)
+    return [
+        f"{listed(agents, last='and')} changed the same file{'s' if len(paths) > 1 else ''}, which may not "
+        f"merge: {', '.join(paths[:_MOST_NAMED])}"
+        + (f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else "")
+        for agents, paths in groups.items()
+    ]
+
+
+def changed_text(files: int, added: int, removed: int) -> str:
+    """`3 files, +10 -2 lines`."""
+    return f"{files} file{'' if files == 1 else 's'}, +{added} -{removed} lines"

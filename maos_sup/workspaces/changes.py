@@ -1,0 +1,111 @@
+"""What an agent changed of the project: files and lines, against what it began with and took up of others.
+
+Only reads: the agent may be at work, and neither its index nor the repository is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from maos_sup.workspaces.git import Git
+from maos_sup.workspaces.record import MADE, Record, read_record
+from maos_sup.workspaces.repository import Repository
+from maos_sup.workspaces.worktree import admin_of, stage_all
+from state_layout.paths import AgentPaths
+
+ADDED, CHANGED, REMOVED, MOVED = "added", "changed", "removed", "moved"
+_SORTS = {"A": ADDED, "D": REMOVED, "R": MOVED, "C": ADDED}
+_RENAMES = ("--find-renames", "--no-ext-diff", "--no-textconv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A file: `path` as it is now, `sort` of the change, lines (None: it has none), what it was before."""
+
+    path: str
+    sort: str
+    added: int | None = None
+    removed: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """All that one agent changed; `patch` only if it was asked for."""
+
+    record: Record
+    files: tuple[Change, ...]
+    patch: bytes = b""
+
+    @property
+    def added(self) -> int:
+        """How many lines, as far as files have lines."""
+        return sum(change.added or 0 for change in self.files)
+
+    @property
+    def removed(self) -> int:
+        return sum(change.removed or 0 for change in self.files)
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path that is touched, those that files were moved from as well."""
+        moved = [change.source for change in self.files if change.source is not None]
+        return sorted({*(change.path for change in self.files), *moved})
+
+
+def changes_of(paths: AgentPaths, repository: Repository, *, patch: bool = False) -> Changes | None:
+    """What the agent with these `paths` changed; None if it has no worktree (yet).
+
+    Raises BadInput where git cannot tell, Damaged.
+    """
+    record = read_record(paths)
+    if record is None or record.state != MADE or not paths.worktree.is_dir():
+        return None
+    index = admin_of(repository, record) / "index"
+    with _looked_at(repository, index, paths.worktree, record.ground) as git:
+        told = git.run("diff", "--cached", "--raw", "--numstat", "-z", *_RENAMES, record.ground)
+        text = git.run("diff", "--cached", "--binary", *_RENAMES, record.ground) if patch else b""
+    return Changes(record=record, files=tuple(_files(told)), patch=text)
+
+
+@contextmanager
+def _looked_at(repository: Repository, index: Path, work_tree: Path, head: str) -> Iterator[Git]:
+    """Git with a copy of the index that knows the work tree as it is now."""
+    with Git(repository, writes=False) as place:
+        copy = place.folder / "index"
+        if index.is_file():
+            shutil.copyfile(index, copy)
+        with Git(repository, index=copy, work_tree=work_tree, head=head, writes=False) as git:
+            if not copy.exists():
+                git.run("read-tree", head)
+            stage_all(git)
+            yield git
+
+
+def _files(told: bytes) -> Iterator[Change]:
+    """The changes in what `git diff --raw --numstat -z` says: first every file's sort, then its lines."""
+    words = iter(told.decode("utf-8", "surrogateescape").split("\0"))
+    sorts = dict[str, str]()
+    for word in words:
+        if word.startswith(":"):
+            letter = word.rpartition(" ")[2][:1]
+            path = next(words)
+            sorts[next(words) if letter in "RC" else path] = _SORTS.get(letter, CHANGED)
+            continue
+        if word.count("\t") < 2:
+            continue
+        added, removed, path = word.split("\t", 2)
+        source = None
+        if not path:
+            source, path = next(words), next(words)
+        yield Change(
+            path=path,
+            sort=sorts.get(path, CHANGED),
+            added=int(added) if added.isdecimal() else None,
+            removed=int(removed) if removed.isdecimal() else None,
+            source=source if sorts.get(path) == MOVED else None,
+        )
