@@ -61,7 +61,8 @@ BUGS = [
         "a torn middle ends the life before",
         f"{_LINEAGE}:Lineage._own_runs",
         "for run in reader.runs():",
-        "for run in [run.up_to(run.end.seq - 1) for run in reader.runs() if len(run.raws) > 1]:",
+        "for run in (lambda runs: [*runs[:-1], *(run.up_to(run.end.seq - 1) for run in runs[-1:] "
+        "if len(run.raws) > 1)])([*reader.runs()]):",
     ),
     Bug(
         "a repair leaves a byte of what is torn",
