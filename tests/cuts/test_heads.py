@@ -12,6 +12,7 @@ from test_rollback import begun, chat, end, go, make
 
 from maos_sup.cli.heads import remembered
 from maos_sup.cuts.take import take_cut
+from state_layout.files import codec
 from state_layout.paths import Tree
 
 Say = Callable[[], str]
@@ -81,3 +82,33 @@ def test_edited_line_is_noticed(tree: Tree, look: Say) -> None:
         journal.read_bytes().replace(b"one of bob", b"won of bob").replace(b'"h":"', b'"h":"0')
     )
     assert "agents/bob/attempts/0001/journal.jsonl: line" in look()
+
+
+@pytest.mark.parametrize("harm", ["removed", "cut", "edited"])
+def test_what_happened_to_an_earlier_attempt_is_noticed(tree: Tree, look: Say, harm: str) -> None:
+    more(tree, "one")
+    more(tree, "two")
+    assert "you looked" not in look()
+    journal = tree.agent("bob").attempt(1).journal
+    data = journal.read_bytes()
+    if harm == "removed":
+        shutil.rmtree(journal.parent)
+    elif harm == "cut":
+        journal.write_bytes(data[: data.rstrip().rindex(b"\n") + 1])
+    else:
+        journal.write_bytes(data[:-5] + b"0" + data[-4:])
+    told = look()
+    assert (
+        "warning: agents/bob/attempts/0001/journal.jsonl: line 3, which was there then, is not there" in told
+    )
+
+
+def test_heads_that_an_older_version_kept_are_understood(tree: Tree, look: Say) -> None:
+    more(tree, "one")
+    look()
+    (path,) = (tree.root.parent / ".heads").glob("*.json")
+    value = codec.decode_object(path.read_bytes())
+    del value["earlier"]
+    path.write_bytes(codec.encode_pretty(value))
+    more(tree, "two")
+    assert "9 lines are new; all that was there is there still" in look()
