@@ -52,16 +52,18 @@ def rollback(
 def redo(directory: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Take back the last rollback: the team stands again where it stood before."""
     tree = tree_or_default(directory)
-    finish_rewinding(tree)
+    finished = finish_rewinding(tree)
     last = last_rewinding(tree)
-    if last is None or last.get("by") == "redo":
+    is_again = last is not None and last.get("by") == "redo"
+    if last is None or (is_again and finished is None):
         labels = ", ".join(cut.label for cut in store.all_cuts(tree)[0][-5:]) or "none"
         raise BadInput(
             "there is no rollback to take back; to go elsewhere: "
             f"maos-sup rollback {word_of(tree)} CHECKPOINT "
             f"(there is: {labels})"
         )
-    return _go(tree, int(last["back"]), only=(), dry_run=dry_run, yes=yes, as_json=as_json, word="redo")
+    number = int(last["cut" if is_again else "back"])  # a redo that was cut off is finished now
+    return _go(tree, number, only=(), dry_run=dry_run, yes=yes, as_json=as_json, word="redo")
 
 
 def _go(

@@ -7,7 +7,7 @@ thing and gets another.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from maos_sup.cuts.take import agents_of, needs_of, settled_amount, team_reader
 from maos_sup.cuts.traces import Moment, TeamReader
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.chain import Run
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
@@ -39,6 +40,7 @@ class AgentLoss:
     counts: Mapping[str, int] = field(default_factory=dict)  # step, turn, message, discovery
     reopened: tuple[str, ...] = ()  # tasks that had ended and have not now
     outside: tuple[str, ...] = ()  # calls and programs whose effects stay
+    is_there: bool = False  # nothing came after where it goes but lives that began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,9 @@ class Preview:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing would change."""
-        return not (self.plan.agents or self.plan.mail or self.plan.specs)
+        """Whether nothing would change, but that lives which did nothing would not have begun."""
+        is_there = all(loss.is_there for loss in self.losses.values())
+        return is_there and not (self.plan.mail or self.plan.specs)
 
 
 def preview_rollback(
@@ -155,9 +158,10 @@ def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
     of attempts; from another one nothing is lost that was not shown before."""
     counts, reopened = Counter[str](), list[str]()
     outside = [_NEW_SESSION] if kind in NEW_SESSION_KINDS else list[str]()
-    lines = 0
-    for entry in _entries_after(tree, move.agent, move.to):
+    runs, lines, starts = runs_after(tree, move.agent, move.to), 0, 0
+    for entry in _entries(runs or ()):
         lines += 1
+        starts += entry["type"] == "start"
         if entry["type"] in _COUNTED:
             counts[entry["type"]] += 1
         for message in entry.get("sent", ()):
@@ -166,12 +170,16 @@ def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
             reopened.append(entry["task"])
         outside += _outside(entry)
     return AgentLoss(
-        lines=lines, counts=dict(counts), reopened=tuple(dict.fromkeys(reopened)), outside=tuple(outside)
+        lines=lines,
+        counts=dict(counts),
+        reopened=tuple(dict.fromkeys(reopened)),
+        outside=tuple(outside),
+        is_there=runs is not None and lines == starts,
     )
 
 
-def _entries_after(tree: Tree, agent: str, place: Place) -> Iterator[dict[str, Any]]:
-    for _, run in runs_after(tree, agent, place) or ():
+def _entries(runs: Iterable[tuple[int, Run]]) -> Iterator[dict[str, Any]]:
+    for _, run in runs:
         for start in range(0, len(run.raws), _AT_ONCE):
             yield from codec.decode_objects(run.raws[start : start + _AT_ONCE])
 

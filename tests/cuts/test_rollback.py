@@ -149,6 +149,23 @@ def test_one_agent_alone_drags_along_who_heard_of_what_it_takes_back(tree: Tree)
     assert preview.losses["alice"].counts["message"] == 1
 
 
+def test_team_that_stands_there_does_not_go_there_again(tree: Tree) -> None:
+    team = begun(tree)
+    chat(team, "one")
+    cut = take_cut(tree, by="operator", why="w")
+    chat(team, "two")
+    end(team)
+    assert not preview_rollback(tree, cut).is_empty
+    back = go(tree, cut.number)
+    end(begun(tree))  # lives that did nothing
+    assert preview_rollback(tree, cut).is_empty
+    assert not preview_rollback(tree, back).is_empty, "the other future is elsewhere"
+    team = begun(tree)
+    team["bob"].step("three")
+    end(team)
+    assert not preview_rollback(tree, cut).is_empty
+
+
 def test_agent_that_began_after_the_cut_has_not_begun(tree: Tree) -> None:
     team = {name: Life(tree, name) for name in ("alice", "bob")}
     team["alice"].step("one", ("bob", "x"))
