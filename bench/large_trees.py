@@ -28,7 +28,7 @@ IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 def tree_of_messages(root: Path, *, agents: int, messages: int) -> Tree:
     """`agents` agents that sent `messages` messages in all, each with a status and an end in order."""
     names = [f"a{number:04}" for number in range(agents)]
-    tree = _made(root, names)
+    tree = made(root, names)
     pairs = list(zip(names, [*names[1:], names[0]], strict=True))
     _in_processes([(_write_sender, (tree, name, to, messages // agents)) for name, to in pairs])
     return tree
@@ -37,7 +37,7 @@ def tree_of_messages(root: Path, *, agents: int, messages: int) -> Tree:
 def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
     """`agents` agents whose journals hold `megabytes` MB of steps of 1 KB, all in all."""
     names = [f"a{number:04}" for number in range(agents)]
-    tree = _made(root, names)
+    tree = made(root, names)
     steps = megabytes * 1000 // agents
     _in_processes([(_write_steps, (tree, name, steps)) for name in names])
     return tree
@@ -46,7 +46,7 @@ def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
 def tree_of_talkers(root: Path, *, agents: int, lines: int) -> tuple[Tree, list[Talker]]:
     """A ring of agents that live on; each line sends a message and reads what the one before has sent."""
     names = [f"a{number:04}" for number in range(agents)]
-    tree = _made(root, names)
+    tree = made(root, names)
     talkers = [
         Talker(tree, name, before=names[number - 1], to=names[(number + 1) % agents])
         for number, name in enumerate(names)
@@ -62,7 +62,7 @@ def journal_bytes(tree: Tree) -> int:
     return sum(path.stat().st_size for path in tree.root.rglob("*.jsonl"))
 
 
-def _made(root: Path, names: list[str]) -> Tree:
+def made(root: Path, names: list[str]) -> Tree:
     """A tree whose supervisor has started each agent once, and is gone."""
     tree = make(root, dict.fromkeys(names, IDLER))
     path = tree.life_journal(1)
@@ -143,6 +143,10 @@ class Talker:
         self._life.outbox.deliver([message])
         self._life.history.unmailed.clear()
         self._steps += 1
+
+    def sync(self) -> None:
+        """Make what it wrote durable."""
+        self._life.journal.sync()
 
     def save(self) -> None:
         """Write a compaction, as agents do every two minutes."""

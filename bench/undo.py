@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bench import beside
 from bench.figures import (
     ROUNDS,
     Bars,
@@ -15,6 +16,7 @@ from bench.figures import (
     Section,
     interleaved,
     not_run,
+    scratch,
     sized,
     spread,
 )
@@ -53,6 +55,8 @@ def measure() -> list[Section]:
         _row("the same, cold, with neither: every line is read", found[WHOLE], "us", most=MOST_COLD_US),
         _row(f"maos-sup, a rollback of {size} by half", found[BACK], "s", most=MOST_BACK_S),
     ]
+    with scratch() as folder:
+        rows += beside.rows(folder)
     rows += [
         Row(name=name, value=spread(values, "s", 2)) for name, values in figures.items() if name != "ours"
     ]
