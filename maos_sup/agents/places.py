@@ -46,21 +46,20 @@ def take_place(work: Work) -> None:
     repository = repository_around(project)
     record = read_record(life.paths)
     needs = results_needed(work, repository)
-    told = worktree.Wish(id=life.specs.now.orchestration.id, agent=life.agent, base=wish.base, needs=needs)
-    if record is None:
-        record = worktree.begin(life.paths, repository, told)
-    if record.state != MADE:
-        work.pulse.start()
-        record = worktree.make(life.paths, repository, record)
-        _tell(life, repository, record, carrying.carry(repository, life.paths.worktree, wish.carry))
-    found = worktree.find(life.paths, repository, record, told)
-    if found != record:
-        life.warn(f"its worktree was found again: branch {found.branch}, at {found.tip[:12]}")
+    told = worktree.Wish(
+        id=life.specs.now.orchestration.id,
+        agent=life.agent,
+        base=wish.base,
+        needs=needs,
+        carry=wish.carry,
+    )
+    found = _found(work, repository, record, told)
     kept = keeping.take_up(life.paths, repository, found, needs, who=life.agent)
     if kept.note:
         life.warn_once(kept.note)
     if kept.record != record:
         write_record(life.paths, kept.record)
+    kept = _with_merge(work, repository, kept)
     life.place = life.paths.worktree / kept.record.inside
     life.branch = kept.record.branch
     life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
@@ -71,21 +70,59 @@ def take_place(work: Work) -> None:
         survey.start()
 
 
-def keep_work(work: Work) -> None:
+def _found(work: Work, repository: Repository, record: Record | None, told: worktree.Wish) -> Record:
+    """The worktree, made or found again."""
+    life = work.life
+    if record is None:
+        record = worktree.begin(life.paths, repository, told)
+    if record.state != MADE:
+        work.pulse.start()
+        record = worktree.make(life.paths, repository, record, told.carry)
+        _tell(life, repository, record)
+    found = worktree.find(life.paths, repository, record, told)
+    if found != record:
+        life.warn(f"its worktree was found again: branch {found.branch}, at {found.tip[:12]}")
+    if found.merging and found.merging["run"] != work.run:
+        found = keeping.drop_merge(life.paths, repository, found)
+    return found
+
+
+def _with_merge(work: Work, repository: Repository, kept: keeping.Kept) -> keeping.Kept:
+    """With the merge that the task is to resolve, if it is one."""
+    asked, life = work.task.settings.get("merge"), work.life
+    if asked is None:
+        return kept
+    begun = keeping.begin_merge(
+        life.paths,
+        repository,
+        kept.record,
+        run=work.run,
+        ours=asked["ours"],
+        theirs=asked["theirs"],
+        who=life.agent,
+    )
+    return replace(kept, record=begun)
+
+
+def keep_work(work: Work) -> str | None:
     """Commit what is done in the agent's worktree, if it has one; warns where it cannot be.
 
-    Raises StorageError.
+    Why the task is not done, for one that is to resolve a merge and has not. Raises StorageError.
     """
     life = work.life
     record = read_record(life.paths) if life.place is not None else None
     if record is None or life.origin is None:
-        return
+        return None
+    is_merge, text = record.merging.get("run") == work.run, _message(work.task)
     try:
         repository = repository_around(life.origin)
-        kept = keeping.keep(life.paths, repository, record, text=_message(work.task), who=life.agent)
+        put = keeping.end_merge if is_merge else keeping.keep
+        kept = put(life.paths, repository, record, text=text, who=life.agent)
     except BadInput as cause:
+        if is_merge:
+            return str(cause)
         life.warn(f"what it did is in its worktree and was not committed to {record.branch}: {cause}")
-        return
+        return None
     if kept.note:
         life.warn_once(kept.note)
     if kept.record != record:
@@ -95,6 +132,7 @@ def keep_work(work: Work) -> None:
     if kept.files:
         told = {"branch": record.branch, "commit": kept.record.tip, "files": kept.files}
         life.ledger.note("committed", {"task": work.task.id, "run": work.task.run, **told})
+    return None
 
 
 def results_needed(work: Work, repository: Repository) -> dict[str, str]:
@@ -111,13 +149,13 @@ def results_needed(work: Work, repository: Repository) -> dict[str, str]:
     return found
 
 
-def _tell(life: Life, repository: Repository, record: Record, notes: list[str]) -> None:
+def _tell(life: Life, repository: Repository, record: Record) -> None:
     """Put on record what was made, and warn of what a person should know."""
     told = {"mode": record.mode, "branch": record.branch, "base": record.base, "asked": record.asked}
-    life.ledger.commit("workspace", {**told, "taken": record.taken, "notes": [*record.notes, *notes]})
+    life.ledger.commit("workspace", {**told, "taken": record.taken, "notes": record.notes})
     sys.stderr.write(f"agent: works in a worktree on branch {record.branch}, from {record.base[:12]}\n")
     sys.stderr.flush()
-    for note in (*record.notes, *notes, *carrying.cautions(repository, life.paths.worktree)):
+    for note in (*record.notes, *carrying.cautions(repository, life.paths.worktree)):
         life.warn(note)
 
 

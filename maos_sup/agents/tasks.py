@@ -175,7 +175,7 @@ class TaskLoop:
         await_end(life.files)
         self._translator.end_calls()
         if self._life.place is not None and outcome.ended is None and outcome.error is None:
-            self._keep_work(work)
+            outcome = self._keep_work(work, outcome)
         return self._settle(task, self._read_to_the_end(task, outcome))
 
     def _outcome_on_record(self, task: TaskSpec) -> Outcome | None:
@@ -270,10 +270,12 @@ class TaskLoop:
 
         places.take_place(work)
 
-    def _keep_work(self, work: Work) -> None:
+    def _keep_work(self, work: Work, outcome: Outcome) -> Outcome:
+        """Commit what was done; how the work ended then."""
         from maos_sup.agents import places
 
-        places.keep_work(work)
+        error = places.keep_work(work)
+        return outcome if error is None else Outcome(error=error)
 
     def _settle(self, task: TaskSpec, outcome: Outcome) -> End | None:
         if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:

@@ -44,6 +44,9 @@ SECTIONS: dict[str, Section] = {
         "replay": Entry("replay:command", "Fold all records again; name what does not follow."),
         "bisect": Entry("bisect:command", "Find the step of which agent made a check fail."),
     },
+    "Land": {
+        "land": Entry("land:command", "Merge what agents did into a branch, check it, keep what passes."),
+    },
     "Steer": {
         "send": Entry("send:command", "Send a message to an agent, or to all."),
         "pause": Entry("wants:pause", "Stop at the next safe point; everything is saved."),

@@ -33,4 +33,9 @@ def overlap_lines(touched: Mapping[str, Sequence[str]]) -> list[str]:
 
 def changed_text(files: int, added: int, removed: int) -> str:
     """`3 files, +10 -2 lines`."""
-    return f"{files} file{'' if files == 1 else 's'}, +{added} -{removed} lines"
+    return f"{counted_files(files)}, +{added} -{removed} lines"
+
+
+def counted_files(files: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{files} file{'' if files == 1 else 's'}"

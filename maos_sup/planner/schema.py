@@ -52,7 +52,7 @@ _PLAN_TASK = Shape(
         "id": Field(
             name, "the name that others need it by", required=True, effect=Effect.FIXED, example="report"
         ),
-        **{key: known for key, known in TASK.fields.items() if key not in ("run", "order")},
+        **{key: known for key, known in TASK.fields.items() if key not in ("run", "order", "merge")},
     },
     instead={
         "name": "use 'id'",

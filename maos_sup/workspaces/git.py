@@ -79,25 +79,32 @@ class Git:
         """What git says to `words`, given `data` on its standard input. Raises GitFailed."""
         return self.outcome(*words, data=data, who=who, fine=fine)[1]
 
-    def text(self, *words: str, data: bytes | None = None, who: str = WHO) -> str:
-        """As `run`: its one line, without the line feed."""
-        return self.run(*words, data=data, who=who).decode("utf-8", "surrogateescape").strip()
+    def text(self, *words: str, data: bytes | None = None, who: str = WHO, at: str | None = None) -> str:
+        """As `run`: its one line, without the line feed. `at`: the time of a commit, as git reads it."""
+        said = self.outcome(*words, data=data, who=who, fine=(0,), at=at)[1]
+        return said.decode("utf-8", "surrogateescape").strip()
 
     def outcome(
-        self, *words: str, data: bytes | None = None, who: str = WHO, fine: Sequence[int] = (0, 1)
+        self,
+        *words: str,
+        data: bytes | None = None,
+        who: str = WHO,
+        fine: Sequence[int] = (0, 1),
+        at: str | None = None,
     ) -> tuple[int, bytes]:
         """Exit code and output, where several codes are fine. Raises GitFailed for others."""
-        at = self._work_tree
-        argv = ["git", *SAFE, f"--git-dir={self.folder}", *([f"--work-tree={at}"] if at else []), *words]
+        place = self._work_tree
+        shown = [f"--work-tree={place}"] if place else []
+        argv = ["git", *SAFE, f"--git-dir={self.folder}", *shown, *words]
         try:
             done = subprocess.run(
                 argv,
-                env=self._environment(who),
+                env=self._environment(who, at),
                 input=data if data is not None else b"",
                 capture_output=True,
                 timeout=_PATIENCE_S,
                 check=False,
-                cwd=at or self.folder,
+                cwd=place or self.folder,
             )
         except (OSError, subprocess.TimeoutExpired) as cause:
             raise GitFailed(f"git {words[0]} did not answer: {cause}") from cause
@@ -117,12 +124,13 @@ class Git:
     def _kept(self) -> Mapping[str, str]:
         return self._repository.settings
 
-    def _environment(self, who: str) -> dict[str, str]:
+    def _environment(self, who: str, at: str | None) -> dict[str, str]:
         objects = self._repository.common if self._writes else self.folder
         own = {"GIT_OBJECT_DIRECTORY": str(objects / "objects"), "GIT_LITERAL_PATHSPECS": "1"}
         for role in ("AUTHOR", "COMMITTER"):
             name = who if role == "AUTHOR" else WHO
             own |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": f"{name}@maos-sup.invalid"}
+            own |= {} if at is None else {f"GIT_{role}_DATE": at}
         if self._index is not None:
             own["GIT_INDEX_FILE"] = str(self._index)
         return nobodys_environment() | own

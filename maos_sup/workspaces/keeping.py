@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maos_sup.workspaces.git import Git, split_null
-from maos_sup.workspaces.merging import commit_tree, joined, tree_of
-from maos_sup.workspaces.record import Record
+from maos_sup.workspaces.merging import commit_tree, is_ancestor, joined, merge, tree_of
+from maos_sup.workspaces.record import Record, write_record
 from maos_sup.workspaces.refs import move_ref, read_head
 from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.worktree import admin_of, stage_all
+from state_layout.errors import BadInput
 from state_layout.files import disk
 from state_layout.paths import AgentPaths
 
@@ -96,6 +97,96 @@ def take_up(
         _go_to(paths, repository, record, head, tip)
     told = "; ".join(notes) or None
     return Kept(record=replace(kept.record, ground=ground, tip=tip, taken=taken), note=told)
+
+
+BEGINNING, BEGUN = "beginning", "begun"
+_MARKS = (b"<<<<<<< ", b">>>>>>> ")
+
+
+def begin_merge(
+    paths: AgentPaths, repository: Repository, record: Record, *, run: str, ours: str, theirs: str, who: str
+) -> Record:
+    """Put the merge of `theirs` into `ours` into the worktree, with conflict marks, for the task run `run`.
+
+    Once: who was killed within is followed by one that begins anew; who was killed later goes on. The record
+    is durable. Raises BadInput where what is there does not go together with `ours`, StorageError.
+    """
+    if record.merging.get("run") == run and record.merging["state"] == BEGUN:
+        return record
+    admin = admin_of(repository, record)
+    if record.merging.get("run") != run:
+        kept = keep(paths, repository, record, text="work before a merge\n", who=who)
+        told = {"run": run, "ours": ours, "theirs": theirs, "state": BEGINNING}
+        record = replace(kept.record, merging=told)
+        write_record(paths, record)
+    ref, head = read_head(admin, repository.common)
+    if (why := _cannot(admin, record, ref, head)) is not None or head is None:
+        raise BadInput(f"the merge cannot begin in its worktree: {why}")
+    with Git(repository) as git:
+        tip, conflicts = joined(git, head, ours, text="what has landed\n", who=who)
+        if conflicts:
+            raise BadInput(
+                f"what it did before and what has landed change the same: {', '.join(conflicts[:5])}; "
+                f"land its branch {record.branch} by itself first"
+            )
+        found = merge(git, tip, theirs)
+    with _Index(admin) as index:
+        with Git(repository, index=index.path, work_tree=paths.worktree, head=tip) as git:
+            git.run("read-tree", "--reset", "-u", found.tree)
+        if tip != head:
+            move_ref(repository.common, record.ref, tip, old=head, why="what has landed")
+        index.put()
+    begun = replace(record, tip=tip, ground=tip, merging={**record.merging, "state": BEGUN})
+    write_record(paths, begun)
+    return begun
+
+
+def drop_merge(paths: AgentPaths, repository: Repository, record: Record) -> Record:
+    """Take a merge that its task will not end out of the worktree again. The record is durable."""
+    admin = admin_of(repository, record)
+    _, head = read_head(admin, repository.common)
+    if head is not None:
+        with _Index(admin) as index:
+            with Git(repository, index=index.path, work_tree=paths.worktree, head=head) as git:
+                git.run("read-tree", "--reset", "-u", head)
+            index.put()
+    dropped = replace(record, merging={})
+    write_record(paths, dropped)
+    return dropped
+
+
+def end_merge(paths: AgentPaths, repository: Repository, record: Record, *, text: str, who: str) -> Kept:
+    """Commit the merge that the worktree of `record` holds by now. Raises BadInput where marks are left."""
+    admin = admin_of(repository, record)
+    ref, head = read_head(admin, repository.common)
+    if (why := _cannot(admin, record, ref, head)) is not None or head is None:
+        raise BadInput(f"the merge was not committed to {record.branch}: {why}")
+    theirs = record.merging["theirs"]
+    with _Index(admin) as index:
+        with Git(repository, index=index.path, work_tree=paths.worktree, head=head) as git:
+            stage_all(git)
+            tree = git.text("write-tree")
+            if is_ancestor(git, theirs, head) and tree == tree_of(git, head):
+                return Kept(record=replace(record, tip=head, merging={}))
+            marked = _marked(git, head, tree)
+            if marked:
+                raise BadInput(f"conflict marks are left in {', '.join(marked[:5])}; resolve them")
+            commit = commit_tree(git, tree, head, theirs, text=text, who=who)
+            files = len(split_null(git.run("diff-tree", "-r", "-z", "--name-only", head, commit)))
+        move_ref(repository.common, record.ref, commit, old=head, why="a merge that was resolved")
+        index.put()
+    return Kept(record=replace(record, tip=commit, merging={}), files=files)
+
+
+def _marked(git: Git, head: str, tree: str) -> list[str]:
+    """The files that differ from `head` and have conflict marks, of both sorts."""
+    words = ("-r", "-z", "--no-renames", "--diff-filter=AM", "--name-only")
+    found = []
+    for path in split_null(git.run("diff-tree", *words, head, tree)):
+        lines = git.run("cat-file", "blob", f"{tree}:{path}").splitlines()
+        if all(any(line.startswith(mark) for line in lines) for mark in _MARKS):
+            found.append(path)
+    return found
 
 
 def _go_to(paths: AgentPaths, repository: Repository, record: Record, head: str, tip: str) -> None:

@@ -21,7 +21,9 @@ class Record:
     """`base`: the commit it began with. `ground`: that, with what was taken up of others since.
 
     `state`: `making` until it is whole. `done`: how many lines of `setup` ran. `taken`: commits of others, by
-    agent. `tip`: its newest commit as of the last task. `notes`: what a person should know of it.
+    agent. `tip`: its newest commit as of the last task. `merging`: a task that merges (`run`, `ours`,
+    `theirs`, `state`: `beginning` until the files are as the merge has them). `notes`: what a person should
+    know of it.
     """
 
     mode: str
@@ -35,6 +37,7 @@ class Record:
     inside: str = "."  # where the project lies in it
     done: int = 0
     taken: dict[str, str] = field(default_factory=dict)
+    merging: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -65,5 +68,5 @@ def write_record(paths: AgentPaths, record: Record) -> None:
 
 
 def _fits(name: str, item: object) -> bool:
-    kinds = {"done": int, "taken": dict, "notes": list}
+    kinds = {"done": int, "taken": dict, "merging": dict, "notes": list}
     return isinstance(item, kinds.get(name, str))

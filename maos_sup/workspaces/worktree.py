@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from maos_sup.workspaces.carrying import carry
 from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.git_look import CannotLook, git_answer
 from maos_sup.workspaces.merging import commit_tree, joined
@@ -36,13 +37,15 @@ HEAD, WORKING_TREE = "HEAD", "working-tree"
 class Wish:
     """Whose worktree it is (`id` of the orchestration), what it begins with, and which results it takes up.
 
-    `needs`: the newest commits of agents whose tasks come before, by name.
+    `needs`: the newest commits of agents whose tasks come before, by name. `carry`: files that git does not
+    know, taken along.
     """
 
     id: str
     agent: str
     base: str
     needs: dict[str, str]
+    carry: tuple[str, ...] = ()
 
 
 def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
@@ -74,7 +77,9 @@ def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
     raise NoWorktree(f"{repository.common}: has {_MOST_NAMES} worktrees for this agent; remove some")
 
 
-def make(paths: AgentPaths, repository: Repository, record: Record) -> Record:
+def make(
+    paths: AgentPaths, repository: Repository, record: Record, carry_along: Sequence[str] = ()
+) -> Record:
     """The worktree of `record`, made; what an earlier making left of it is removed. Durable.
 
     Raises NoWorktree, StorageError.
@@ -91,11 +96,12 @@ def make(paths: AgentPaths, repository: Repository, record: Record) -> Record:
             move_ref(repository.common, record.ref, record.tip, old=None, why="worktree made")
         tip = read_ref(repository.common, record.ref) or record.tip
         fill(paths, repository, record, tip)
+        lacking = carry(repository, paths.worktree, carry_along)
         _unlock(admin_of(repository, record))
         os.sync()
     except OSError as cause:
         raise storage_error("make the worktree", paths.worktree, cause) from cause
-    made = replace(record, state=MADE, tip=tip)
+    made = replace(record, state=MADE, tip=tip, notes=[*record.notes, *lacking])
     write_record(paths, made)
     return made
 
@@ -116,7 +122,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
     if told != entry:
         return _adopt(paths, repository, record, wish)
     if not paths.worktree.is_dir() or not any(paths.worktree.iterdir()):
-        return make(paths, repository, replace(record, state=MAKING))
+        return make(paths, repository, replace(record, state=MAKING), wish.carry)
     _point(paths, admin)
     return record
 
@@ -145,7 +151,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
         if not _claim(paths, repository, own):
             continue
         if not paths.worktree.is_dir():
-            return make(paths, repository, replace(own, state=MAKING))
+            return make(paths, repository, replace(own, state=MAKING), wish.carry)
         if read_ref(repository.common, own.ref) is None:
             move_ref(repository.common, own.ref, known, old=None, why="worktree found again")
         admin = admin_of(repository, own)

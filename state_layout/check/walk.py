@@ -25,7 +25,7 @@ _FOLDERS = (
     f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
     f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
 )
-_FREE = ("spec/files|state", f"agents/{_NAME}/(session|workspace|artifacts|worktree)")
+_FREE = ("spec/files|state|run/landing", f"agents/{_NAME}/(session|workspace|artifacts|worktree)")
 _FILES = (
     r"FORMAT|README\.txt",
     rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",

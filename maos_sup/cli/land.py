@@ -1,0 +1,224 @@
+"""`land DIR AGENT...`: merge what agents did into a branch of its own, check it, keep what passes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maos_sup.cli import edge, options
+from maos_sup.cli.changed import repository_of
+from maos_sup.cli.places import name_of, tree_of_words, word_of
+from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.core.overlaps import counted_files
+from maos_sup.steering.resolving import give_to_resolver
+from maos_sup.steering.wanting import known_agent
+from maos_sup.views.files import printable
+from maos_sup.workspaces import keeping, landing
+from maos_sup.workspaces.landing import Candidate, Checkout, Landing, Outcome
+from maos_sup.workspaces.record import MADE, Record, read_record, write_record
+from maos_sup.workspaces.refs import read_ref
+from maos_sup.workspaces.repository import Repository
+from state_layout.errors import BadInput, Locked
+from state_layout.files.locks import take_life_lock
+from state_layout.paths import Tree
+from state_layout.specs import read_specs
+
+_USAGE = "land [DIR|ID] [AGENT]..."
+_TAIL_BYTES = 2_000
+
+
+@click.command("land")
+@click.argument("words", metavar="[DIR|ID] [AGENT]...", nargs=-1)
+@click.option("--onto", metavar="BRANCH", help="The branch to begin with; the one that is checked out.")
+@click.option("--squash", is_flag=True, help="One commit for each agent, without its own ones.")
+@click.option("--check", metavar="LINE", help="Kept is only what this line for /bin/sh passes (exit code 0).")
+@options.as_json
+def command(
+    words: tuple[str, ...], *, onto: str | None, squash: bool, check: str | None, as_json: bool
+) -> int:
+    """Merge what each AGENT (or all) did, one after the other, into the branch maos/ID/LANDED.
+
+    Your own branch moves only when you merge that one; the command to type is printed. What does not merge is
+    given to the agent 'resolver', if there is one, else left to you. Exit code 3 if something did not land.
+    """
+    tree, names = _meant(words)
+    repository = repository_of(tree)
+    known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
+    if not known:
+        raise BadInput(f"{name_of(tree)}: no agent has a worktree of its own; there is nothing to land")
+    candidates = _candidates(repository, known)
+    branch = f"{next(iter(known.values())).branch.rpartition('/')[0]}/{landing.LANDED}"
+    run = None if check is None else _Check(tree, repository, check)
+    tell = say_aside if as_json else say
+    onto, start = landing.target(repository, onto)
+    tell(f"landing on {onto} ({start[:10]}), as {branch}")
+    found = landing.land(
+        repository,
+        candidates,
+        onto=onto,
+        squash=squash,
+        check=run,
+        tell=lambda outcome: tell(f"  {_line(outcome, is_checked=check is not None)}"),
+    )
+    if found.tip != found.start:
+        landing.publish(repository, found, branch)
+    given = _hand_over(tree, found, known, branch, tell)
+    if as_json:
+        say_json(_told(found, branch, given))
+    elif found.tip != found.start:
+        say(f"take it over, on {onto}: git merge {branch}")
+    is_whole = all(outcome.sort in (landing.MERGED, landing.NOTHING) for outcome in found.outcomes)
+    return edge.OK if is_whole else edge.TASK_FAILED
+
+
+def _meant(words: tuple[str, ...]) -> tuple[Tree, list[str]]:
+    tree, rest = tree_of_words(words, 0, usage=_USAGE)
+    return tree, [known_agent(tree, word) for word in rest] or sorted(read_specs(tree).specs.agents)
+
+
+def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:
+    """The record of an agent's worktree; what a resting agent left uncommitted is committed first."""
+    paths = tree.agent(name)
+    record = read_record(paths)
+    if record is None or record.state != MADE:
+        return None
+    with _held(tree, name) as is_resting:
+        if not is_resting:
+            say_aside(f"{name} still works: what it has committed so far is landed")
+            return record
+        record = read_record(paths) or record
+        if not (paths.worktree / ".git").is_file():
+            return record
+        text = f"work of {name} that no task has finished\n"
+        kept = keeping.keep(paths, repository, record, text=text, who=name)
+        if kept.note:
+            say_aside(f"{name}: {kept.note}")
+        if kept.record != record:
+            write_record(paths, kept.record)
+        return kept.record
+
+
+@contextmanager
+def _held(tree: Tree, name: str) -> Iterator[bool]:
+    """Hold the agent's lock, so that it does not start meanwhile; whether that could be."""
+    try:
+        lock = take_life_lock(tree.agent(name).lock)
+    except Locked:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _candidates(repository: Repository, known: dict[str, Record]) -> list[Candidate]:
+    found = []
+    for name, record in known.items():
+        tip = read_ref(repository.common, record.ref)
+        if tip is None:
+            say_aside(f"{name}: its branch {record.branch} is not there any more")
+            continue
+        is_apart = record.asked == "working-tree"
+        found.append(Candidate(agent=name, tip=tip, ground=record.ground, is_apart=is_apart))
+    return found
+
+
+class _Check:
+    """Runs a line in a scratch checkout of each merge."""
+
+    def __init__(self, tree: Tree, repository: Repository, line: str) -> None:
+        self._checkout, self._line = Checkout(repository, tree.run / "landing"), line
+        self._log = tree.run / "landing" / "check.log"
+
+    def __call__(self, agent: str, commit: str) -> str | None:
+        self._checkout.go_to(commit)
+        began_s = time.monotonic()
+        with self._log.open("wb") as log:
+            code = subprocess.run(
+                ["/bin/sh", "-c", self._line],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._checkout.folder,
+                env={**os.environ, "MAOS_LANDING": agent, "PWD": str(self._checkout.folder)},
+                check=False,
+            ).returncode
+        if code == 0:
+            return None
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        kept = self._log.with_name(f"check.{agent}.log")
+        self._log.replace(kept)
+        took_s = time.monotonic() - began_s
+        return f"the check ended with {how} after {took_s:.1f} s: {_last_line(kept)}; see {kept}"
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+    return printable(lines[-1]) if lines else "it said nothing"
+
+
+def _line(outcome: Outcome, *, is_checked: bool) -> str:
+    if outcome.sort == landing.MERGED:
+        checked = ", the check passed" if is_checked else ""
+        return f"{outcome.agent}: merged, {counted_files(outcome.files)}{checked}"
+    if outcome.sort == landing.NOTHING:
+        return f"{outcome.agent}: {outcome.why or 'nothing to land'}"
+    if outcome.sort == landing.REFUSED:
+        return f"{outcome.agent}: not kept: {outcome.why}"
+    named = [
+        f"{printable(path)} (with {', '.join(who)})" if who else printable(path)
+        for path, who in outcome.conflicts
+    ]
+    return f"{outcome.agent}: does not merge: {', '.join(named)}"
+
+
+def _hand_over(
+    tree: Tree, found: Landing, known: dict[str, Record], branch: str, tell: Any
+) -> dict[str, str | None]:
+    """Give each conflict to the resolver, or tell a person what to type; the task by agent."""
+    given = dict[str, str | None]()
+    for outcome in found.outcomes:
+        if outcome.sort != landing.CONFLICT:
+            continue
+        others = {name for _, who in outcome.conflicts for name in who}
+        task = give_to_resolver(tree, outcome.agent, others, ours=found.tip, theirs=outcome.tip)
+        given[outcome.agent] = task
+        if task is not None:
+            tell(
+                f"  {outcome.agent}: given to the resolver as task {task}; when that is done: "
+                f"maos-sup land {word_of(tree)}"
+            )
+        else:
+            lines = landing.by_hand(outcome, branch, known[outcome.agent].branch)
+            for line in lines:
+                tell(f"    {line}")
+    return given
+
+
+def _told(found: Landing, branch: str, given: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "onto": found.onto,
+        "start": found.start,
+        "branch": branch,
+        "tip": found.tip,
+        "agents": [
+            {
+                "name": outcome.agent,
+                "outcome": outcome.sort,
+                "commit": outcome.commit,
+                "files": outcome.files,
+                "conflicts": {path: list(who) for path, who in outcome.conflicts},
+                "why": outcome.why,
+                "task": given.get(outcome.agent),
+            }
+            for outcome in found.outcomes
+        ],
+    }

@@ -1,0 +1,167 @@
+"""`land` merges what agents did, keeps what passes, and gives what does not merge to the resolver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import git, make_busy, make_project, picture
+from stage import Stage
+
+Make = Callable[..., Stage]
+PROJECT = {"project": "../../project", "project_name": "project", "workspace": "worktree"}
+
+
+def maos_sup(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "maos_sup", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def shell(line: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "command", "shell": line, **more}
+
+
+TEAM = {
+    "ann": shell("echo ann > ann.txt; sed -i s/2/two/ a.txt"),
+    "bob": shell("echo bob > bob.txt"),
+    "cat": shell("sed -i s/2/TWO/ a.txt"),
+    "dan": shell("echo broken > bad.txt"),
+}
+TEXT = "1\n2\n3\n"
+
+
+@pytest.fixture
+def team(stage: Make, tmp_path: Path) -> Stage:
+    make_project(tmp_path / "project", a_txt=TEXT)
+    one = stage(TEAM, **PROJECT)
+    assert [one.run(name) for name in TEAM] == [0, 0, 0, 0], one.log()
+    return one
+
+
+def test_what_merges_and_passes_is_landed_and_the_rest_named(team: Stage, tmp_path: Path) -> None:
+    project, before = tmp_path / "project", picture(tmp_path / "project")
+    head = git(project, "rev-parse", "HEAD")
+    done = maos_sup("land", str(team.root), "--check", "echo checked; test ! -e bad.txt")
+    assert done.returncode == 3, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:4] == [
+        f"landing on main ({head[:10]}), as maos/stage/LANDED",
+        "  ann: merged, 2 files, the check passed",
+        "  bob: merged, 1 file, the check passed",
+        "  cat: does not merge: a.txt (with ann)",
+    ]
+    assert lines[4].startswith("  dan: not kept: the check ended with exit code 1 after ")
+    assert "checked; see " in lines[4]
+    assert "git switch -c mine maos/stage/LANDED && git merge maos/stage/cat" in done.stdout
+    assert lines[-1] == "take it over, on main: git merge maos/stage/LANDED"
+    shown = [line.strip().partition("    #")[0] for line in lines if "git show" in line]
+    assert [git(project, *line.split()[1:]) for line in shown] == ["1\ntwo\n3", "1\nTWO\n3", TEXT.strip()]
+    assert picture(project) == before
+    git(project, "merge", "-q", "maos/stage/LANDED")
+    assert sorted(path.name for path in project.glob("*.txt")) == ["a.txt", "ann.txt", "bob.txt"]
+    assert team.problems() == []
+
+
+def test_landing_again_lands_the_same(team: Stage, tmp_path: Path) -> None:
+    tips = []
+    for _ in range(2):
+        told = json.loads(maos_sup("land", str(team.root), "ann", "bob", "dan", "--json").stdout)
+        assert [agent["outcome"] for agent in told["agents"]] == ["merged"] * 3
+        tips.append(told["tip"])
+    assert tips[0] == tips[1] == git(tmp_path / "project", "rev-parse", "maos/stage/LANDED")
+    squashed = json.loads(maos_sup("land", str(team.root), "ann", "bob", "--squash", "--json").stdout)
+    assert git(tmp_path / "project", "log", "--format=%an", f"main..{squashed['tip']}") == "bob\nann"
+
+
+def test_nobody_moves_a_branch_that_is_checked_out(team: Stage, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    assert maos_sup("land", str(team.root), "ann").returncode == 0
+    git(project, "switch", "-q", "maos/stage/LANDED")
+    done = maos_sup("land", str(team.root), "bob", "--onto", "main")
+    assert (done.returncode, "maos/stage/LANDED is checked out" in done.stderr) == (2, True)
+    assert "--onto 'gone' is no branch" in maos_sup("land", str(team.root), "--onto", "gone").stderr
+
+
+def test_a_conflict_is_resolved_by_the_resolver(team: Stage, tmp_path: Path) -> None:
+    resolver = shell("grep -q '<<<<<<<' a.txt && test -e ann.txt && printf '1\\nboth\\n3\\n' > a.txt")
+    team.tree.agent_spec("resolver").write_text(json.dumps({**resolver, "env": {"OUT": str(team.outside)}}))
+    done = maos_sup("land", str(team.root), "ann", "bob", "cat")
+    assert "cat: given to the resolver as task resolve-cat-" in done.stdout
+    assert maos_sup("land", str(team.root), "ann", "bob", "cat").stdout == done.stdout, "given once"
+    assert team.run("resolver") == 0, team.log()
+    done = maos_sup("land", str(team.root), "ann", "bob", "cat", "resolver")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    project = tmp_path / "project"
+    assert git(project, "show", "maos/stage/LANDED:a.txt") == "1\nboth\n3"
+    assert git(project, "show", "maos/stage/LANDED:bob.txt") == "bob"
+    git(project, "merge-base", "--is-ancestor", "maos/stage/cat", "maos/stage/LANDED")
+    assert team.problems() == []
+
+
+def test_marks_that_are_left_are_no_resolution(team: Stage, tmp_path: Path) -> None:
+    line = "test -e $OUT/go && sed -i '/^[<=>]/d' a.txt || touch $OUT/go"
+    team.tree.agent_spec("resolver").write_text(json.dumps(shell(line, env={"OUT": str(team.outside)})))
+    assert maos_sup("land", str(team.root), "ann", "cat").returncode == 3
+    assert team.run("resolver") == 1
+    assert "conflict marks are left in a.txt" in team.exit("resolver")["detail"]
+    assert team.run("resolver") == 0, team.log()
+    assert maos_sup("land", str(team.root), "ann", "cat", "resolver").returncode == 0
+    assert git(tmp_path / "project", "show", "maos/stage/LANDED:a.txt") == "1\ntwo\nTWO\n3"
+
+
+@pytest.mark.parametrize("step", range(int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "0")) or 2))
+def test_a_merge_that_was_killed_loses_no_side(team: Stage, tmp_path: Path, step: int) -> None:
+    team.tree.agent_spec("resolver").write_text(json.dumps(shell("printf '1\\nboth\\n3\\n' > a.txt")))
+    assert maos_sup("land", str(team.root), "ann", "bob", "cat").returncode == 3
+    for operation in (60 + 9 * step, 75 + 5 * step, 40 + 3 * step):
+        team.die_at("resolver", operation)
+    while team.run("resolver") != 0:
+        assert len(team.lives) < 20, team.log()
+    assert maos_sup("land", str(team.root)).returncode == 0
+    project = tmp_path / "project"
+    assert git(project, "show", "maos/stage/LANDED:a.txt") == "1\nboth\n3"
+    for name in ("ann", "bob", "cat"):
+        git(project, "merge-base", "--is-ancestor", f"maos/stage/{name}", "maos/stage/LANDED")
+    assert team.problems() == []
+
+
+def test_uncommitted_work_of_the_user_does_not_land(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", a_txt=TEXT)
+    (project / "a.txt").write_text("1\n2\n3\nnot committed\n")
+    (project / "untracked.txt").write_text("untracked\n")
+    line = "sed -i s/1/one/ a.txt; cp untracked.txt $OUT/seen"
+    one = stage({"ann": shell(line, base="working-tree")}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    assert one.words("seen") == ["untracked"]
+    assert maos_sup("land", str(one.root)).returncode == 0
+    assert git(project, "show", "maos/stage/LANDED:a.txt") == "one\n2\n3"
+    assert git(project, "diff", "--name-only", "main..maos/stage/LANDED") == "a.txt"
+
+
+def test_what_no_task_has_finished_is_landed_from_who_rests(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", a_txt=TEXT)
+    one = stage({"ann": shell("echo half > half.txt; exit 1"), "bob": shell("true")}, **PROJECT)
+    assert [one.run("ann"), one.run("bob")] == [1, 0]
+    done = maos_sup("land", str(one.root))
+    assert "ann: merged, 1 file" in done.stdout, done.stderr
+    assert "bob: nothing to land" in done.stdout
+    assert git(project, "show", "maos/stage/LANDED:half.txt") == "half"
+
+
+def test_hooks_and_filters_of_the_user_stay_out_of_it(stage: Make, tmp_path: Path) -> None:
+    project, spy = make_project(tmp_path / "project", a_txt=TEXT), tmp_path / "spy"
+    make_busy(project, spy)
+    before = picture(project)
+    one = stage({"ann": shell("echo ann > ann.txt"), "bob": shell("echo bob > bob.txt")}, **PROJECT)
+    assert [one.run("ann"), one.run("bob")] == [0, 0], one.log()
+    done = maos_sup("land", str(one.root), "--onto", "main", "--check", "test -e ann.txt")
+    assert done.returncode == 0, done.stderr
+    assert maos_sup("diff", str(one.root)).returncode == 0
+    assert picture(project) == before
+    assert not spy.exists(), spy.read_text()
