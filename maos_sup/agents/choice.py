@@ -11,12 +11,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from maos_sup.agents.outcomes import Others, settled_by_supervisor
-from maos_sup.core.board import Board
+from maos_sup.core.board import SUPERVISOR, Board
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome, TaskPhase, TaskSpec
 
 _MOST_SHARE = 0.05  # of the time that passes, for looks at what others did
-_SUPERVISOR = ""  # a source of outcomes beside the agents
 
 
 class Choice:
@@ -50,12 +49,12 @@ class Choice:
         settled = settled_by_supervisor(self._tree)
         board = self._board
         if board is None or board.specs is not specs:
-            board = self._board = Board(specs, {self._agent: own, _SUPERVISOR: settled})
+            board = self._board = Board(specs, {self._agent: own, SUPERVISOR: settled})
             self._others, self._due_s = Others(self._tree), 0.0
             self._needed = _needed_of_others(specs, self._agent)
         else:
             board.take(self._agent, own)
-            board.take(_SUPERVISOR, settled)
+            board.take(SUPERVISOR, settled)
         return board
 
     def _ask(self, board: Board) -> None:

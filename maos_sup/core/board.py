@@ -14,6 +14,7 @@ from maos_sup.core.tasks import BEGUN, MET, OVER, is_newer, phase_by_itself, pha
 from state_layout.records import Specs, TaskOutcome, TaskPhase, TaskSpec
 
 _Outcomes = Mapping[str, TaskOutcome]
+SUPERVISOR = ""  # the source of what the supervisor settled, beside the agents by their names
 _NONE: _Outcomes = {}
 
 
@@ -21,6 +22,7 @@ class Board:
     """Where every task of `specs` stands, by the newest outcomes of several sources (agents, supervisor).
 
     `take` what a source says whenever it says something else; `specs` never change: make another board then.
+    Of two sources that say as much of a task, the agent that comes first by name counts.
     """
 
     def __init__(self, specs: Specs, sources: Mapping[str, _Outcomes] = {}) -> None:
@@ -73,9 +75,9 @@ class Board:
         """The phases of the tasks of `agent`, each once."""
         return self._counts_of[agent].keys() if agent in self._counts_of else ()
 
-    def count(self, phase: TaskPhase) -> int:
+    def count(self, *phases: TaskPhase) -> int:
         """How many tasks stand there."""
-        return self._counts[phase]
+        return sum(self._counts[phase] for phase in phases)
 
     def among(self, phase: TaskPhase) -> Collection[str]:
         """The tasks that stand there; of these few phases only: begun, asking, failed."""
@@ -84,8 +86,8 @@ class Board:
     def _fill(self) -> None:
         self.newest: dict[str, TaskOutcome] = {}
         self._holders = defaultdict[str, list[str]](list)  # sources, by task
-        for source, outcomes in self._sources.items():
-            for task, outcome in outcomes.items():
+        for source in sorted(self._sources, key=_rank):
+            for task, outcome in self._sources[source].items():
                 self._holders[task].append(source)
                 known = self.newest.get(task)
                 if known is None or is_newer(outcome, known):
@@ -135,12 +137,9 @@ class Board:
         """Look for the newest outcome of `task` in all sources; whether it is another one now."""
         before, newest = self.newest.get(task), None
         holders = self._holders[task]
-        holders[:] = [
-            source for source in self._sources if source in holders or task in self._sources[source]
-        ]
-        for source in holders:
-            outcome = self._sources[source].get(task)
-            if outcome is not None and (newest is None or is_newer(outcome, newest)):
+        for source in sorted(holders, key=_rank) if len(holders) > 1 else holders:
+            outcome = self._sources[source][task]
+            if newest is None or is_newer(outcome, newest):
                 newest = outcome
         if newest is None:
             self.newest.pop(task, None)
@@ -171,6 +170,10 @@ class Board:
             if phases[phase]:
                 mine = (task for task in self._members[phase] if self.specs.tasks[task].agent == agent)
                 yield from mine if phase in BEGUN else (task for task in mine if task in answered)
+
+
+def _rank(source: str) -> tuple[bool, str]:
+    return source == SUPERVISOR, source
 
 
 _WATCHED = (*BEGUN, TaskPhase.ASKING, TaskPhase.FAILED)

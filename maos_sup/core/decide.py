@@ -7,7 +7,9 @@ it answers the same. What needs no look in between is decided ahead: a restart i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
+from maos_sup.core.board import SUPERVISOR, Board
 from maos_sup.core.liveness import Liveness
 from maos_sup.core.memory import is_foreseen, remember
 from maos_sup.core.model import (
@@ -26,23 +28,31 @@ from maos_sup.core.model import (
     Seal,
     Submit,
 )
-from maos_sup.core.phases import resting_phase, stops_for_failure
+from maos_sup.core.phases import resting_phase
 from maos_sup.core.restart import judge_death
-from maos_sup.core.tasks import agent_want, merged, ready_tasks, task_phases
-from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, Want
+from maos_sup.core.tasks import BEGUN, UNFINISHED, agent_want, ready_tasks
+from state_layout.records import CALM_EXITS, AgentSpec, ExitReason, Phase, Specs, TaskPhase, Want
 
 _HOPELESS = frozenset({ExitReason.DAMAGED})
 _PATIENCE_S = 10.0  # who leaves waits this long to learn whether an agent lives, then leaves it alone
-_BEGUN = frozenset({TaskPhase.RUNNING, TaskPhase.INTERRUPTED, TaskPhase.ASKING})
+_UNDER_WAY = BEGUN | {TaskPhase.ASKING}
 
 
-def decide_ahead(seen: Observation, memory: Memory) -> list[Action]:
+def decide_ahead(
+    seen: Observation,
+    memory: Memory,
+    *,
+    board: Board | None = None,
+    concerned: AbstractSet[str] | None = None,
+) -> list[Action]:
     """What to do now, and what follows from that until somebody has to look: to be taken in this order.
 
-    A death is sealed, judged and answered by a new start at once, with one sync of the journal.
+    A death is sealed, judged and answered by a new start at once, with one sync of the journal. `board` and
+    `concerned` as for `decide`.
     """
     actions: list[Action] = []
-    while more := decide(seen, memory):
+    board = board_of(seen, memory) if board is None else board
+    while more := decide(seen, memory, board=board, concerned=concerned):
         actions += more
         if not all(is_foreseen(action) for action in more):
             break
@@ -51,33 +61,47 @@ def decide_ahead(seen: Observation, memory: Memory) -> list[Action]:
     return actions
 
 
-def decide(seen: Observation, memory: Memory) -> list[Action]:
-    """What to do now. Deaths are dealt with before anything is started."""
-    deaths = [action for name in seen.agents for action in _death(seen, memory, name)]
+def decide(
+    seen: Observation,
+    memory: Memory,
+    *,
+    board: Board | None = None,
+    concerned: AbstractSet[str] | None = None,
+) -> list[Action]:
+    """What to do now. Deaths are dealt with before anything is started.
+
+    `board`: where the tasks stand by what is seen and remembered, where that is known. `concerned`: the only
+    agents of whom something may have changed since nothing was left to do; None: look at all.
+    """
+    board = board_of(seen, memory) if board is None else board
+    names = seen.agents if concerned is None else [name for name in seen.agents if name in concerned]
+    deaths = [action for name in names for action in _death(seen, memory, name, board)]
     if deaths:
         return deaths
-    phases = task_phases(seen.specs, all_outcomes(seen, memory))
-    stopping = seen.leaving or stops_for_failure(seen.specs, phases)
+    stopping = seen.leaving or _stops_for_failure(board)
     actions: list[Action] = []
     free_slots = seen.specs.orchestration.limits.max_agents - _busy(seen)
     for name, spec in seen.specs.agents.items():
+        if concerned is not None and name not in concerned:
+            continue
         want = Want.STOP if stopping else agent_want(seen.specs.orchestration, spec)
         observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
-        action = _RULES[want, observed.process](seen, memory, spec, phases)
-        if isinstance(action, Submit):
-            if free_slots <= 0:
-                continue
-            free_slots -= 1
+        rule = _RULES[want, observed.process]
+        if rule is _begin and free_slots <= 0:
+            continue
+        action = rule(seen, memory, spec, board)
         if action is not None:
+            free_slots -= isinstance(action, Submit)
             actions.append(action)
-    if not actions and (phase := final_phase(seen, memory)) is not None:
+    if not actions and (phase := final_phase(seen, memory, board)) is not None:
         return [Finish(phase=phase)]
     return actions
 
 
-def all_outcomes(seen: Observation, memory: Memory) -> dict[str, TaskOutcome]:
-    """The newest outcome of every task, whoever recorded it."""
-    return merged(*(observed.outcomes for observed in seen.agents.values()), memory.outcomes)
+def board_of(seen: Observation, memory: Memory) -> Board:
+    """Where the tasks stand by what is seen and remembered, found from nothing."""
+    sources = {name: observed.outcomes for name, observed in seen.agents.items()}
+    return Board(seen.specs, {**sources, SUPERVISOR: memory.outcomes})
 
 
 def missing_attempt(observed: AgentObserved, known: AgentMemory) -> int:
@@ -89,14 +113,28 @@ def missing_attempt(observed: AgentObserved, known: AgentMemory) -> int:
     return highest if observed.last_attempt < highest else 0
 
 
-def final_phase(seen: Observation, memory: Memory) -> Phase | None:
+def final_phase(seen: Observation, memory: Memory, board: Board | None = None) -> Phase | None:
     """The phase an orchestration ends in, or None while there is work or a process."""
     if _busy(seen):
         return None
     if seen.leaving:
         return Phase.INTERRUPTED
-    phases = task_phases(seen.specs, all_outcomes(seen, memory))
-    return resting_phase(seen.specs, phases)
+    board = board_of(seen, memory) if board is None else board
+    if board.count(*UNFINISHED) and not _stops_for_failure(board) and not _is_stop_wanted(seen.specs):
+        return None  # as `resting_phase` would say, which looks at every task
+    return resting_phase(seen.specs, board.phases)
+
+
+def _stops_for_failure(board: Board) -> bool:
+    limits = board.specs.orchestration.limits
+    return limits.on_failure == "stop" and board.count(TaskPhase.FAILED) > 0
+
+
+def _is_stop_wanted(specs: Specs) -> bool:
+    """Whether somebody is to stop."""
+    return specs.orchestration.want is Want.STOP or any(
+        spec.want is Want.STOP for spec in specs.agents.values()
+    )
 
 
 def _busy(seen: Observation) -> int:
@@ -108,7 +146,7 @@ def _busy(seen: Observation) -> int:
     )
 
 
-def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:
+def _death(seen: Observation, memory: Memory, name: str, board: Board) -> list[Action]:
     """What follows from an end: that it is written down, if nobody did, and what was not dealt with yet."""
     observed, known = seen.agents[name], memory.of(name)
     if missing_attempt(observed, known):
@@ -119,11 +157,11 @@ def _death(seen: Observation, memory: Memory, name: str) -> list[Action]:
     if ended > known.sealed and observed.exit is None:
         actions.append(Seal(agent=name, attempt=ended))
     if ended > known.handled or known.submitted:
-        actions.append(_judged(seen, memory, name))
+        actions.append(_judged(seen, memory, name, board))
     return actions
 
 
-def _judged(seen: Observation, memory: Memory, name: str) -> Action:
+def _judged(seen: Observation, memory: Memory, name: str, board: Board) -> Action:
     observed, known = seen.agents[name], memory.of(name)
     ended, has_begun = observed.last_attempt, observed.last_attempt > known.handled
     reason = observed.exit if has_begun and observed.exit else ExitReason.LOST
@@ -140,7 +178,7 @@ def _judged(seen: Observation, memory: Memory, name: str) -> Action:
     if verdict.is_fruitless:
         text = f"{text}; it died {fruitless} times in a row without progress"
     if verdict.gives_up or reason in _HOPELESS:
-        tasks = _tasks_to_fail(seen, memory, name)
+        tasks = _tasks_to_fail(seen, name, board.phases)
         return GiveUp(agent=name, attempt=ended, reason=text, tasks=tasks)
     return Delay(
         agent=name,
@@ -165,29 +203,24 @@ _ENDINGS = {
 }
 
 
-def _tasks_to_fail(seen: Observation, memory: Memory, agent: str) -> dict[str, int]:
+def _tasks_to_fail(seen: Observation, agent: str, phases: Mapping[str, TaskPhase]) -> dict[str, int]:
     """The task that was under way; if none was, every task that was ready: the agent cannot even start."""
-    phases = task_phases(seen.specs, all_outcomes(seen, memory))
     ready = ready_tasks(seen.specs, agent, phases, answered=seen.agents[agent].answered)
-    begun = [task for task in ready if phases[task.id] in _BEGUN]
+    begun = [task for task in ready if phases[task.id] in _UNDER_WAY]
     return {task.id: task.run for task in begun or ready}
 
 
-def _begin(
-    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
-) -> Action | None:
+def _begin(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
     observed = seen.agents.get(spec.name) or AgentObserved(process=Process.GONE)
     known = memory.of(spec.name)
     if seen.now_s < known.not_before_s or not seen.has_room or missing_attempt(observed, known):
         return None
-    if not ready_tasks(seen.specs, spec.name, phases, answered=observed.answered):
+    if board.first(spec.name, answered=observed.answered) is None:
         return None
     return Submit(agent=spec.name, attempt=observed.last_attempt + 1)
 
 
-def _watch(
-    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
-) -> Action | None:
+def _watch(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
     if seen.agents[spec.name].liveness is Liveness.HUNG and not memory.of(spec.name).ending:
         limits = spec.limits_in_force(seen.specs.orchestration.limits)
         return End(
@@ -196,22 +229,18 @@ def _watch(
     return None
 
 
-def _end(
-    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
-) -> Action | None:
+def _end(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
     if memory.of(spec.name).ending is Ending.STOP:
         return None
     limits = spec.limits_in_force(seen.specs.orchestration.limits)
     return End(agent=spec.name, ending=Ending.STOP, reason="stop is wanted", grace_s=limits.stop_grace_s)
 
 
-def _leave(
-    seen: Observation, memory: Memory, spec: AgentSpec, phases: Mapping[str, TaskPhase]
-) -> Action | None:
+def _leave(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
     return None
 
 
-_Rule = Callable[[Observation, Memory, AgentSpec, Mapping[str, TaskPhase]], Action | None]
+_Rule = Callable[[Observation, Memory, AgentSpec, Board], Action | None]
 _RULES: dict[tuple[Want, Process], _Rule] = {
     (Want.RUN, Process.GONE): _begin,
     (Want.RUN, Process.ALIVE): _watch,

@@ -48,10 +48,13 @@ def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
     known = _agent_after(memory.of(action.agent), action, now_s)
     if isinstance(action, Acknowledge | Delay | GiveUp):
         known = replace(known, handled=max(known.handled, action.attempt), submitted=0)
-    outcomes = dict(memory.outcomes)
+    outcomes = memory.outcomes  # the same object, unless it says something else
     if isinstance(action, GiveUp):
-        for task, run in action.tasks.items():
-            outcomes[task] = TaskOutcome(phase=TaskPhase.FAILED, run=run, error=action.reason)
+        failed = {
+            task: TaskOutcome(phase=TaskPhase.FAILED, run=run, error=action.reason)
+            for task, run in action.tasks.items()
+        }
+        outcomes = {**outcomes, **failed}
     return replace(memory, agents={**memory.agents, action.agent: known}, outcomes=outcomes)
 
 

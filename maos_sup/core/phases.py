@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from maos_sup.core.liveness import Liveness
 from maos_sup.core.model import AgentMemory, AgentObserved, Process
@@ -20,22 +20,21 @@ def agent_phase(
     observed: AgentObserved,
     *,
     known: AgentMemory,
-    phases: Mapping[str, TaskPhase],
+    mine: Collection[TaskPhase],
     now_s: float,
 ) -> AgentPhase:
-    """The phase of one agent; `phases` are those of all tasks."""
+    """The phase of one agent; `mine` are those of its tasks, each at least once."""
     if observed.process is not Process.GONE:
         starting = known.submitted > observed.last_attempt
         return AgentPhase.STARTING if starting else _ALIVE.get(observed.liveness, AgentPhase.RUNNING)
-    mine = {phases[task.id] for task in specs.tasks.values() if task.agent == agent.name}
-    if not mine & UNFINISHED:
+    if UNFINISHED.isdisjoint(mine):
         return AgentPhase.FAILED if TaskPhase.FAILED in mine else AgentPhase.DONE
     want = agent_want(specs.orchestration, agent)
     if want in _UNWANTED:
         return _UNWANTED[want]
     if known.not_before_s > now_s and observed.exit not in (None, ExitReason.PARKED):
         return AgentPhase.BACKOFF
-    if mine & _STARTABLE:
+    if not _STARTABLE.isdisjoint(mine):
         return AgentPhase.QUEUED
     return AgentPhase.ASKING if TaskPhase.ASKING in mine else AgentPhase.WAITING
 

@@ -7,9 +7,8 @@ a note in the status, for a checkpoint is a convenience; records do not depend o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
+from maos_sup.core.board import Board
 from maos_sup.cuts.take import take_cut
 from maos_sup.cuts.thinning import thin
 from maos_sup.cuts.traces import TeamReader
@@ -37,9 +36,9 @@ class TeamCheckpoints:
         """When one is to be taken though nothing happens, of those that wait for their time; None: none."""
         return self._may_s if self._is_wanted else None
 
-    def look(self, specs: Specs, news: Mapping[str, Any], *, is_last: bool) -> None:
+    def look(self, board: Board, *, is_last: bool) -> None:
         """Take one if it is time, or if a task settled and the last one is old enough; at the end always."""
-        settled = sum(task["phase"] in SETTLED for task in news["tasks"].values())
+        specs, settled = board.specs, board.count(*SETTLED)
         self._is_wanted |= self._settled not in (-1, settled)
         is_first, self._settled = self._settled == -1, settled
         now_s = time.monotonic()

@@ -6,6 +6,7 @@ from looking; a failed sync begins a new life with a new journal (the old file i
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -28,9 +29,10 @@ from maos_sup.supervisor.hold import Hold
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
-from maos_sup.supervisor.publish import LEAST_INTERVAL_S, Publisher, notes_on_missing, snapshot
+from maos_sup.supervisor.publish import Publisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
+from maos_sup.supervisor.standing import Standing
 from maos_sup.supervisor.wake import Wake
 from state_layout.errors import LayoutError, Locked, StorageError, StorageFull
 from state_layout.files import disk
@@ -108,6 +110,7 @@ class _Supervisor:
         self._tree, self._life, self._launcher, self._specs = tree, life, launcher, specs
         self._lookout = Lookout(tree, launcher)
         self._publisher = Publisher(tree, life.number)
+        self._standing = Standing()
         self._notifier = Notifier(tree)
         self._checkpoints = TeamCheckpoints(tree)
         self._notes = list(notes)
@@ -120,6 +123,7 @@ class _Supervisor:
         self._home_trouble: str | None = None  # with `run/`, on which nothing depends
         self._wake = Wake(tree)
         self._specs_due_s = self._due_s = 0.0  # when to look at them, and at everything, at the latest
+        self._soon_s = 0.0  # when there is something to do without a look at everything
         self._specs_tick_s = 0.0  # when to see whether they changed
         self._keep_by_s: float | None = None  # there are specs whose accepted copies are not written yet
 
@@ -130,14 +134,17 @@ class _Supervisor:
         was_woken = True
         try:
             while is_home(self._tree.root):
-                is_general = wake.was_pulled() or wake.signalled or self._is_due()
+                heard = wake.heard()
+                is_general = heard.is_general or wake.signalled or self._is_due()
                 if is_general:
                     wake.mend()
-                if was_woken or is_general:
-                    finished = self._turn(leaving=wake.signalled, is_general=is_general)
+                if was_woken or is_general or time.monotonic() >= self._soon_s:
+                    only = None if is_general else heard.names
+                    finished = self._turn(leaving=wake.signalled, only=only)
                     if finished is not None:
                         return finished
-                was_woken = wake.sleep(min(self._tick_s, self._due_s - time.monotonic()))
+                due_s = min(self._due_s, self._soon_s)
+                was_woken = wake.sleep(min(self._tick_s, due_s - time.monotonic()))
         except (LayoutError, OSError):
             if is_home(self._tree.root):
                 raise
@@ -161,15 +168,15 @@ class _Supervisor:
             return True
         return self._wake.is_deaf or want_of_room(self._tree.root) != self._lacking
 
-    def _turn(self, *, leaving: bool, is_general: bool) -> Phase | None:
+    def _turn(self, *, leaving: bool, only: AbstractSet[str] | None) -> Phase | None:
         """Look and act until there is nothing to do; the final phase if there is one.
 
-        Unless the look is general, only those agents are looked at of whom the launcher has news.
+        With `only`, no others are looked at but those of whom the launcher has news.
         """
         try:
             if self._is_unsound:
                 self._begin_again()
-            return self._rounds(leaving=leaving, is_general=is_general)
+            return self._rounds(leaving=leaving, only=only)
         except StorageFull as error:
             self._hold.begin(time.monotonic())
             with suppress(OSError):
@@ -180,30 +187,34 @@ class _Supervisor:
             self._complain(str(error))
             if leaving:
                 raise  # it cannot work and is told to go: agents live on, as after a kill
-        self._due_s = time.monotonic() + self._tick_s
+        self._standing.forget()
+        self._due_s, self._soon_s = time.monotonic() + self._tick_s, math.inf
         return None
 
-    def _rounds(self, *, leaving: bool, is_general: bool) -> Phase | None:
+    def _rounds(self, *, leaving: bool, only: AbstractSet[str] | None) -> Phase | None:
         if self._must_look_at_specs() or self._may_agents_know_more():
             self._look_at_specs()
-            is_general = True
-        actions: list[Action] = []
+            only = None
+        looked_at = set[str]()
         for _ in range(MOST_ROUNDS):
-            seen = self._look({agent_of(action) for action in actions}, leaving, is_general=is_general)
-            is_general = False
+            seen = self._look(leaving=leaving, only=only)
+            looked_at |= self._standing.changed
             actions, finished = self._act(seen)
             if finished is not None or not actions:
                 break
+            only = {agent_of(action) for action in actions}
         self._keep_specs(seen)
         self._life.sync()  # what is told is durable
-        self._publish(seen, finished)
+        self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:
             self._trouble = None
+        if not actions:
+            self._standing.settle()
         self._due_s = seen.now_s if actions else self._due_after(seen)
+        self._soon_s = self._soon_after(seen)
         return finished
 
-    def _look(self, agents: AbstractSet[str], leaving: bool, *, is_general: bool) -> Observation:
-        only = None if is_general else agents
+    def _look(self, *, leaving: bool, only: AbstractSet[str] | None) -> Observation:
         seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving, only=only)
         lacked, self._lacking = self._lacking, want_of_room(self._tree.root)
         if lacked and not self._lacking:
@@ -213,6 +224,7 @@ class _Supervisor:
         for agent, attempt in self._lookout.adopted:
             self._life.write("adopted", {"agent": agent, "attempt": attempt})
         self._lookout.adopted.clear()
+        self._standing.take(seen, self._life.memory, is_general=only is None)
         return seen
 
     def _act(self, seen: Observation) -> tuple[list[Action], Phase | None]:
@@ -220,7 +232,9 @@ class _Supervisor:
 
         What could not be done for want of room is forgotten, or nobody would do it again.
         """
-        actions = decide_ahead(replace(seen, now_s=time.monotonic()), self._life.memory)
+        actions = self._decided(replace(seen, now_s=time.monotonic()))
+        if any(isinstance(action, Finish) for action in actions) and self._standing.correct():
+            actions = self._decided(replace(seen, now_s=time.monotonic()))
         if self._specs.is_unsure and not seen.leaving:  # a task may just be written: it is not over yet
             actions = [action for action in actions if not isinstance(action, Finish)]
         self._life.record(actions)
@@ -233,6 +247,10 @@ class _Supervisor:
         except StorageFull:
             self._life.memory = forget_what_was_asked(self._life.memory)
             raise
+
+    def _decided(self, seen: Observation) -> list[Action]:
+        standing = self._standing
+        return decide_ahead(seen, self._life.memory, board=standing.board, concerned=standing.concerned)
 
     def _must_look_at_specs(self) -> bool:
         now_s = time.monotonic()
@@ -287,18 +305,24 @@ class _Supervisor:
         except StorageError as error:
             self._home_trouble = f"{error}; until then nobody is seen to live, and all goes on"
 
-    def _publish(self, seen: Observation, finished: Phase | None) -> None:
-        if finished is not None:
-            self._publisher.hurry()
-        self._news = snapshot(seen, self._life.memory, final=finished)
-        self._missing = notes_on_missing(seen, self._life.memory)
+    def _publish(self, seen: Observation, finished: Phase | None, looked_at: AbstractSet[str]) -> None:
+        """Tell people and viewers what is so now; `looked_at` are the agents of whom there may be news."""
+        board = self._standing.board
         if finished is None:
-            self._notifier.look(seen.specs, self._life, self._news)
+            self._notifier.look(board, self._life, looked_at)
         else:
-            self._notifier.finish(seen.specs, self._life, self._news, finished)
+            self._publisher.hurry()
+            self._notifier.finish(board, self._life, finished)
         if seen.has_room:
-            self._checkpoints.look(seen.specs, self._news, is_last=finished is not None)
+            self._checkpoints.look(board, is_last=finished is not None)
+        begun_s = time.monotonic()
+        if begun_s < self._publisher.next_s:
+            self._publisher.is_behind = True
+            return
+        self._news = snapshot(seen, self._life.memory, board, final=finished)
+        self._missing = notes_on_missing(seen, self._life.memory)
         self._publish_news(self._news)
+        self._publisher.took(time.monotonic() - begun_s)
 
     def _publish_news(self, news: dict[str, Any]) -> None:
         troubles = [
@@ -317,24 +341,30 @@ class _Supervisor:
         )
 
     def _due_after(self, seen: Observation) -> float:
-        """When to look at everything again: at the beats, after a back-off, when news may be published."""
+        """When to look at everything again: at beats and specs, and soon where something is unsure."""
         dues_s = [self._specs_due_s, self._lookout.due_s]
-        dues_s += [known.not_before_s for known in self._life.memory.agents.values()]
+        if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
+            dues_s.append(seen.now_s + self._tick_s)
+        return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)
+
+    def _soon_after(self, seen: Observation) -> float:
+        """When something is to be done at the latest: after a back-off, when news may be published."""
+        known = self._life.memory.agents.items()
+        dues_s = [each.not_before_s for name, each in known if self._standing.waits(name)]
         if self._publisher.is_behind:
-            dues_s.append(seen.now_s + LEAST_INTERVAL_S)
+            dues_s.append(self._publisher.next_s)
         if self._keep_by_s is not None:
             dues_s.append(self._keep_by_s)
         if self._checkpoints.due_s is not None:
             dues_s.append(self._checkpoints.due_s)
         if self._notifier.is_busy:
             dues_s.append(seen.now_s + LOOK_S)
-        if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
-            dues_s.append(seen.now_s + self._tick_s)
-        return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)
+        return min((due_s for due_s in dues_s if due_s > seen.now_s), default=math.inf)
 
     def _begin_again(self) -> None:
         """A journal whose sync failed is never written again: go on in a new life. Raises StorageError."""
         self._life = begin_life(self._tree)
+        self._standing.forget()
         self._publisher.life = self._life.number
         self._is_unsound = False
 

@@ -11,19 +11,20 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import IO, Any
 
-from maos_sup.core.model import Notify
+from maos_sup.core.board import Board
+from maos_sup.core.model import Memory, Notify
 from maos_sup.supervisor.channels import Way, hint_of, ways_of
 from maos_sup.supervisor.life import Life
 from state_layout.files import codec
 from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.paths import Tree
-from state_layout.records import Phase, Specs, TaskPhase
+from state_layout.records import Phase, TaskPhase
 
 LONGEST_S = 60.0  # then it is ended
 LAST_S = 10.0  # how long the end of the supervisor waits for it
@@ -69,25 +70,27 @@ class Notifier:
         """Whether a command runs."""
         return bool(self._running)
 
-    def look(self, specs: Specs, life: Life, news: Mapping[str, Any]) -> None:
-        """Tell what is new in `news`, the supervisor's snapshot, and those of the agents.
+    def look(self, board: Board, life: Life, agents: Iterable[str]) -> None:
+        """Tell what is new of the tasks on `board`, and in the snapshots of `agents`.
 
         Raises StorageError if an event cannot be journaled; it is not told then.
         """
         self._see_ends()
-        ways = list(ways_of(specs.orchestration.notify))
+        orchestration = board.specs.orchestration
+        ways = list(ways_of(orchestration.notify))
         if not ways:
             return
-        for event in self._events(specs, news):
+        for event in (*self._questions(agents), *self._failures(board, life.memory)):
             if event.key not in life.memory.notified:
                 life.record([Notify(key=event.key, agent=event.agent or "")])
-                self._start(ways, specs.orchestration.id, event)
+                self._start(ways, orchestration.id, event)
 
-    def finish(self, specs: Specs, life: Life, news: Mapping[str, Any], phase: Phase) -> None:
+    def finish(self, board: Board, life: Life, phase: Phase) -> None:
         """Tell the end, and wait a moment for what still runs. Raises StorageError."""
-        self.look(specs, life, news)
+        specs = board.specs
+        self.look(board, life, specs.agents)
         ways = list(ways_of(specs.orchestration.notify))
-        event = _end_event(specs, news, phase)
+        event = _end_event(board, phase)
         if ways and event is not None and event.key not in life.memory.notified:
             life.record([Notify(key=event.key, agent="")])
             self._start(ways, specs.orchestration.id, event)
@@ -96,8 +99,9 @@ class Notifier:
             time.sleep(LOOK_S / 2)
             self._see_ends()
 
-    def _events(self, specs: Specs, news: Mapping[str, Any]) -> Iterator[Event]:
-        for agent in specs.agents:
+    def _questions(self, agents: Iterable[str]) -> Iterator[Event]:
+        """What agents ask, and whose budget is used up."""
+        for agent in agents:
             status = self._status(agent)
             for asked in status.get("questions") or ():
                 yield Event(
@@ -112,18 +116,17 @@ class Notifier:
             if status.get("phase") == "paused" and reason.startswith("budget "):
                 key = f"budget/{agent}/{_digest(_CAP.findall(reason) or reason)}"
                 yield Event(key=key, event="budget", text=reason, agent=agent, task=status.get("task"))
-        for id_, task in news["tasks"].items():
-            if task["phase"] is TaskPhase.FAILED:
-                agent = specs.tasks[id_].agent
-                outcome = (self._status(agent).get("tasks") or {}).get(id_) or {}
-                text = str(task["reason"] or outcome.get("error") or "failed")
-                yield Event(
-                    key=f"task_failed/{id_}#{task['run']}",
-                    event="task_failed",
-                    text=text,
-                    agent=agent,
-                    task=id_,
-                )
+
+    def _failures(self, board: Board, memory: Memory) -> Iterator[Event]:
+        for id_ in board.among(TaskPhase.FAILED):
+            task = board.specs.tasks[id_]
+            key = f"task_failed/{id_}#{task.run}"
+            if key in memory.notified:
+                continue
+            outcome = (self._status(task.agent).get("tasks") or {}).get(id_) or {}
+            reason = memory.outcomes[id_].error if id_ in memory.outcomes else None
+            text = str(reason or outcome.get("error") or "failed")
+            yield Event(key=key, event="task_failed", text=text, agent=task.agent, task=id_)
 
     def _status(self, agent: str) -> dict[str, Any]:
         path = self._tree.agent(agent).status
@@ -191,12 +194,12 @@ class Notifier:
         self.troubles = [*self.troubles, trouble][-_MOST_TROUBLES:]
 
 
-def _end_event(specs: Specs, news: Mapping[str, Any], phase: Phase) -> Event | None:
+def _end_event(board: Board, phase: Phase) -> Event | None:
     """The end of all work; None if it only paused or was stopped."""
     if phase not in (Phase.DONE, Phase.FAILED):
         return None
-    tasks = {id_: [task["run"], task["phase"]] for id_, task in news["tasks"].items()}
-    failed = sum(task["phase"] is TaskPhase.FAILED for task in news["tasks"].values())
+    specs, failed = board.specs, board.count(TaskPhase.FAILED)
+    tasks = {id_: [task.run, board.phases[id_]] for id_, task in specs.tasks.items()}
     many = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     text = f"{many}, {failed} failed: {specs.orchestration.request}"
     return Event(key=f"{phase}/{_digest(tasks)}", event=str(phase), text=text)

@@ -29,6 +29,7 @@ from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
 from state_layout.specs.approvals import answered_tasks
 
 BEATS_TICKS = 5
+_FRESH_NS = 20_000_000  # a snapshot so young may be replaced by another one of the same inode, size and time
 _Stamp = tuple[int, int, int]
 
 
@@ -43,7 +44,8 @@ class _Seen:
     status_stamp: _Stamp | None = None
     recalled: int = 0  # the last attempt when the journals were read instead
     status: dict[str, Any] = field(default_factory=dict)
-    outcomes: dict[str, TaskOutcome] = field(default_factory=dict)
+    entries: dict[str, Any] = field(default_factory=dict)  # of tasks, as they were read
+    outcomes: dict[str, TaskOutcome] = field(default_factory=dict)  # and what they say; never changed
     attempts_stamp: _Stamp | None = None
     last_attempt: int = 0
     highest_attempt: int = 0
@@ -57,6 +59,22 @@ class _Seen:
     def __post_init__(self) -> None:
         self.lock = self.paths.lock
         self.attempts_path, self.status_path = str(self.paths.attempts), str(self.paths.status)
+
+    def take(self, status: dict[str, Any]) -> None:
+        """Take another snapshot: what it says of a task as before is the same object, and so are all outcomes
+        together. What is not as it should be (edited by hand) is left out: the agent makes it anew."""
+        told = status.pop("tasks", None)
+        entries, known = told if isinstance(told, dict) else {}, self.entries
+        self.status = agent_snapshot(status)
+        if entries == known:
+            return
+        outcomes = dict[str, TaskOutcome]()
+        for task, entry in entries.items():
+            same = self.outcomes.get(task) if known.get(task) == entry else None
+            outcome = same or _outcome(entry)
+            if outcome is not None:
+                outcomes[task] = outcome
+        self.entries, self.outcomes = entries, outcomes
 
 
 class Lookout:
@@ -83,9 +101,10 @@ class Lookout:
             self.due_s, self._is_tick = now_s + self._every_s, True
             only = None
         news, living = self._news(), self._launcher.living()
+        last = self._last
         agents = {
-            name: before
-            if only is not None and name not in only and name not in news and (before := self._last.get(name))
+            name: last[name]
+            if only is not None and name in last and name not in only and name not in news
             else self._agent(specs, spec, is_alive=name in living, now_s=now_s)
             for name, spec in specs.agents.items()
         }
@@ -169,16 +188,12 @@ class Lookout:
         is_lost = stamp is None and is_gone and seen.recalled != seen.last_attempt
         if stamp == seen.status_stamp and not is_lost:
             return
-        seen.status_stamp = stamp
-        seen.status = _read_object(seen.paths.status)
+        is_young = stamp is not None and time.time_ns() - stamp[2] < _FRESH_NS
+        seen.status_stamp = None if is_young else stamp
+        status = read_snapshot(seen.paths.status) or {}
         if is_lost:
-            seen.recalled, seen.status = seen.last_attempt, _from_journals(self._tree, agent)
-        try:
-            tasks = seen.status.get("tasks") or {}
-            seen.outcomes = {task: TaskOutcome.from_json(outcome) for task, outcome in tasks.items()}
-            answered_tasks(self._tree, seen.status)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            seen.status, seen.outcomes = {}, {}  # edited by hand: the agent makes it anew from its journal
+            seen.recalled, status = seen.last_attempt, _from_journals(self._tree, agent)
+        seen.take(status)
 
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
         beat = read_beat(self._tree.beat(spec.name))
@@ -224,6 +239,8 @@ def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
     return {"tasks": tasks, "gains": history.gains, "questions": list(history.questions.values())}
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """A snapshot, or {} while there is none that is whole (it can be made anew from the journal)."""
-    return agent_snapshot(read_snapshot(path))
+def _outcome(entry: Any) -> TaskOutcome | None:
+    try:
+        return TaskOutcome.from_json(entry)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

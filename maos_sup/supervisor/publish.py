@@ -1,39 +1,40 @@
-"""The supervisor's snapshot for viewers: refreshed when it changes, at most ten times a second."""
+"""The supervisor's snapshot for viewers: refreshed when it changes, at most ten times a second and for a
+twentieth of the time, for it holds all tasks."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from maos_sup.core.decide import all_outcomes, missing_attempt
+from maos_sup.core.board import Board
+from maos_sup.core.decide import missing_attempt
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.core.phases import agent_phase, orchestration_phase
-from maos_sup.core.tasks import task_phases
 from state_layout.errors import LayoutError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
 from state_layout.paths import Tree
-from state_layout.records import Phase, TaskPhase
+from state_layout.records import Phase
 from state_layout.witness import Witness
 
 LEAST_INTERVAL_S, WITNESS_INTERVAL_S = 0.1, 1.0
+MOST_SHARE = 0.05  # of the time that passes, for making and writing snapshots
 
 
-def snapshot(seen: Observation, memory: Memory, *, final: Phase | None) -> dict[str, Any]:
+def snapshot(seen: Observation, memory: Memory, board: Board, *, final: Phase | None) -> dict[str, Any]:
     """The changing part of `supervisor/status.json`."""
-    outcomes = all_outcomes(seen, memory)
-    phases = task_phases(seen.specs, outcomes)
     is_anyone_alive = any(agent.process is not Process.GONE for agent in seen.agents.values())
     phase = final or orchestration_phase(
-        seen.specs, phases, is_anyone_alive=is_anyone_alive, is_supervised=True
+        seen.specs, board.phases, is_anyone_alive=is_anyone_alive, is_supervised=True
     )
     return {
         "phase": phase,
-        "agents": {name: _agent(seen, memory, name, phases) for name in seen.specs.agents},
+        "agents": {name: _agent(seen, memory, name, board) for name in seen.specs.agents},
         "tasks": {
             task: {
-                "phase": phases[task],
+                "phase": board.phases[task],
                 "run": spec.run,
                 "reason": memory.outcomes[task].error if task in memory.outcomes else None,
             }
@@ -42,13 +43,14 @@ def snapshot(seen: Observation, memory: Memory, *, final: Phase | None) -> dict[
     }
 
 
-def _agent(seen: Observation, memory: Memory, name: str, phases: dict[str, TaskPhase]) -> dict[str, Any]:
+def _agent(seen: Observation, memory: Memory, name: str, board: Board) -> dict[str, Any]:
     observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
     known = memory.of(name)
     spec = seen.specs.agents[name]
     waits_s = known.not_before_s - seen.now_s
+    mine = board.phases_of(name)
     return {
-        "phase": agent_phase(seen.specs, spec, observed, known=known, phases=phases, now_s=seen.now_s),
+        "phase": agent_phase(seen.specs, spec, observed, known=known, mine=mine, now_s=seen.now_s),
         "attempt": observed.last_attempt,
         "restarts": len(known.restarted_s),
         "reason": known.reason,
@@ -74,8 +76,8 @@ class Publisher:
         self._witness, self._witness_due_s = Witness.named(tree), 0.0
         self._witness_trouble = ""
         self._last: dict[str, Any] | None = None
-        self._next_s = 0.0
-        self.is_behind = False  # there is news that was too early to publish
+        self.next_s = 0.0  # when the next may follow
+        self.is_behind = False  # there may be news that was too early to publish
 
     def publish(
         self,
@@ -88,12 +90,12 @@ class Publisher:
     ) -> None:
         """Refresh the snapshot if it changed and the last one is old enough. Raises StorageError."""
         content = {**news, "specs": specs, "spec_errors": list(spec_errors), "notes": list(notes)}
-        self.is_behind = content != self._last and now_s < self._next_s
+        self.is_behind = content != self._last and now_s < self.next_s
         if content == self._last or self.is_behind:
             return
         whole = {"phase": news["phase"], "life": self.life, "at": utc_now(), **content}
         atomic.refresh(self._tree.supervisor_status, codec.encode_pretty(whole))
-        self._last, self._next_s = content, now_s + LEAST_INTERVAL_S
+        self._last, self.next_s = content, now_s + LEAST_INTERVAL_S
         if self._witness is not None and now_s >= self._witness_due_s:
             self._witness_due_s = now_s + WITNESS_INTERVAL_S
             self._tell(self._witness)
@@ -107,6 +109,10 @@ class Publisher:
                 sys.stderr.write(f"supervisor: the witness was told nothing: {error}\n")
             self._witness_trouble = str(error)
 
+    def took(self, cost_s: float) -> None:
+        """So much was spent on the last one: the next follows when that is a small share of the time."""
+        self.next_s = max(self.next_s, time.monotonic() + cost_s / MOST_SHARE)
+
     def hurry(self) -> None:
         """Let the next call publish at once."""
-        self._next_s = self._witness_due_s = 0.0
+        self.next_s = self._witness_due_s = 0.0

@@ -13,7 +13,7 @@ from contextlib import suppress
 from maos_sup.system.folders import watch_folders
 from maos_sup.system.pipes import quiet_pipe
 from state_layout.errors import StorageError
-from state_layout.host.triggers import TriggerReader
+from state_layout.host.triggers import Heard, TriggerReader
 from state_layout.paths import Tree
 
 
@@ -43,9 +43,9 @@ class Wake:
         """Whether there is no trigger that agents and commands could pull."""
         return self._trigger is None
 
-    def was_pulled(self) -> bool:
-        """Whether the trigger was pulled since the last time."""
-        return self._trigger is not None and self._trigger.drain()
+    def heard(self) -> Heard:
+        """What the trigger said since the last time."""
+        return Heard() if self._trigger is None else self._trigger.heard()
 
     def mend(self) -> None:
         """Be heard again where the trigger was removed, or could not be made."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,8 +62,9 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
     sights = {name: see_agent(tree, name, here=here) for name in specs.agents}
     outcomes = _outcomes(sights.values(), supervisor)
     phases = task_phases(specs, outcomes)
+    mine = _phases_by_agent(specs, phases)
     agents = [
-        _agent(tree, specs, spec, sights[name], supervisor=supervisor, phases=phases)
+        _agent(tree, specs, spec, sights[name], supervisor=supervisor, mine=mine[name])
         for name, spec in sorted(specs.agents.items(), key=lambda item: natural(item[0]))
     ]
     shown = phases | _asking_tasks(agents, phases)
@@ -99,6 +100,14 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "overlaps": overlaps(touched),
         "counts": _counts(agents, tasks),
     }
+
+
+def _phases_by_agent(specs: Specs, phases: Mapping[str, TaskPhase]) -> Mapping[str, Collection[TaskPhase]]:
+    """The phases of the tasks of each agent."""
+    found = defaultdict[str, set[TaskPhase]](set)
+    for task in specs.tasks.values():
+        found[task.agent].add(phases[task.id])
+    return found
 
 
 def _place(task: TaskSpec) -> tuple[float, list[tuple[int, str]]]:
@@ -144,7 +153,7 @@ def _agent(
     sight: AgentSight,
     *,
     supervisor: SupervisorSight,
-    phases: Mapping[str, TaskPhase],
+    mine: Collection[TaskPhase],
 ) -> Status:
     told = (supervisor.status.get("agents") or {}).get(spec.name) or {}
     own = sight.status
@@ -155,7 +164,7 @@ def _agent(
         "kind": spec.kind,
         "role": spec.role,
         "want": spec.want,
-        "phase": _agent_phase(specs, spec, sight, supervisor=supervisor, phases=phases),
+        "phase": _agent_phase(specs, spec, sight, supervisor=supervisor, mine=mine),
         "reason": (own.get("reason") if sight.pid is not None and is_current else None) or told.get("reason"),
         "pid": sight.pid,
         "attempt": sight.attempt,
@@ -196,11 +205,11 @@ def _agent_phase(
     sight: AgentSight,
     *,
     supervisor: SupervisorSight,
-    phases: Mapping[str, TaskPhase],
+    mine: Collection[TaskPhase],
 ) -> AgentPhase:
     """As `core` judges it, but for what only a living supervisor can tell (slow, hung, back-off)."""
     known = supervisor.memory.of(spec.name)
-    phase = agent_phase(specs, spec, sight.observed, known=known, phases=phases, now_s=float("inf"))
+    phase = agent_phase(specs, spec, sight.observed, known=known, mine=mine, now_s=float("inf"))
     if sight.pid is not None and sight.status.get("attempt") != sight.attempt:
         return AgentPhase.STARTING
     if sight.pid is not None and sight.status.get("phase") in _TOLD_BY_ITSELF:

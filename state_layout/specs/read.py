@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.paths import Tree
@@ -67,12 +67,16 @@ class SpecCache:
         self._last: tuple[object, SpecsRead] | None = None
 
     def read(self) -> SpecsRead:
-        """Return what is in force: the same object as before if nothing changed. Raises as `read_specs`."""
+        """Return what is in force: the same object as before if nothing changed, and the same `specs` if only
+        other things did. Raises as `read_specs`."""
         ours = self._ours.read()
         accepted = self._accepted.read(like=ours)
         found = (ours, accepted, self._ours.errors)
         if self._last is None or self._last[0] != found:
-            self._last = (found, self._in_force(*found))
+            fresh, before = self._in_force(*found), self._last
+            if before is not None and before[1].specs == fresh.specs:
+                fresh = replace(fresh, specs=before[1].specs)
+            self._last = (found, fresh)
         return self._last[1]
 
     def has_changed(self) -> bool:

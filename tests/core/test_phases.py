@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from maos_sup.core.decide import final_phase
+from maos_sup.core.decide import board_of, final_phase
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.core.phases import orchestration_phase
 from maos_sup.core.tasks import task_phases
@@ -96,7 +96,7 @@ def test_viewers_say_of_each_state_what_the_supervisor_said_or_that_it_is_gone()
         count += 1
         final = final_phase(seen, Memory())
         unsupervised = shown(seen, is_supervised=False)
-        published = snapshot(seen, Memory(), final=final)["phase"]
+        published = snapshot(seen, Memory(), board_of(seen, Memory()), final=final)["phase"]
         assert published == shown(seen, is_supervised=True), seen
         if final is not None:
             assert unsupervised is final, seen

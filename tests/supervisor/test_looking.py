@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from supervised import Supervised, begin_agent, make_tree
@@ -17,6 +19,7 @@ from maos_sup.supervisor.observe import BEATS_TICKS, between_beats_s
 from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.files import disk
 from state_layout.paths import Tree
+from state_layout.records import TaskOutcome
 
 
 class _Watched(MemoryLauncher):
@@ -121,3 +124,24 @@ def _settle(specs: SpecsInForce) -> None:
     """Read until no file is so fresh that it might change again within its time stamp."""
     while specs.has_changed():
         specs.refresh(now_s=0.0)
+
+
+def test_snapshot_that_says_the_same_of_a_task_is_the_same_outcome(tmp_path: Path) -> None:
+    """What did not change is the same object, what did is another: the board of tasks goes by that."""
+    supervised = Supervised(make_tree(tmp_path / "t", "a"))
+    begin_agent(supervised.tree, "a")
+    path = supervised.tree.agent("a").status
+    told: dict[str, Any] = {"t0": {"phase": "done", "run": 1}, "t1": {"phase": "running", "run": 1}}
+
+    def seen(**more: Any) -> Mapping[str, TaskOutcome]:
+        path.with_name("new").write_text(json.dumps({"attempt": 1, "tasks": told | more}))
+        path.with_name("new").rename(path)
+        found = supervised.lookout.observe(supervised.specs.now, supervised.life.memory, leaving=False)
+        return found.agents["a"].outcomes
+
+    first, same = seen(), seen()
+    assert same is first
+    other = seen(t1={"phase": "done", "run": 1, "result": "x"})
+    assert other["t0"] is first["t0"] and other["t1"].phase == "done" and other["t1"].result == "x"
+    assert seen(t1={"phase": "dnoe"}).keys() == {"t0"}
+    assert seen(t1={"phase": "failed", "run": 2})["t1"].run == 2
