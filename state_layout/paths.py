@@ -107,7 +107,7 @@ class AgentPaths:
 
     @cached_property
     def worktree(self) -> Path:
-        """Where it works on a project of which it has a worktree, clone or copy of its own."""
+        """Where it works on a project of which it has a worktree of its own."""
         return self.root / "worktree"
 
     @cached_property

@@ -145,9 +145,9 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """On what an agent works: the project itself (`shared`), or a worktree, clone or copy of its own."""
+    """On what an agent works: the project itself (`shared`), or a worktree of its own."""
 
-    workspace: str = "shared"  # or "worktree", "clone", "own"
+    workspace: str = "shared"  # or "worktree"
     base: str = "HEAD"  # or "working-tree", or a revision
     setup: tuple[str, ...] = ()  # lines for /bin/sh, run once
     carry: tuple[str, ...] = ()  # files that git does not know, taken along

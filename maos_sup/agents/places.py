@@ -198,6 +198,8 @@ def _run_line(work: Work, line: str) -> int:
 
 def _message(task: TaskSpec) -> str:
     """The text of a commit: which task, in its own words."""
+    if (merge := task.settings.get("merge")) is not None:
+        return f"Merge the work of {merge['of']}\n\nMaos-Task: {task.id}/{task.run}\n"
     first = " ".join(task.description.split())[:60]
     head = f"{task.id}: {first}".rstrip(": ")
     return f"{head}\n\n{task.description}\n\nMaos-Task: {task.id}/{task.run}\n"

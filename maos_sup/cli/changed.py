@@ -103,7 +103,7 @@ def _lines(known: dict[str, Changes]) -> list[str]:
         told = changed_text(len(changes.files), changes.added, changes.removed)
         lines.append(f"{name}: {told}, on {record.branch}, from {record.base[:10]}")
         lines += [f"  {_line(change)}" for change in changes.files]
-    return lines + overlap_lines({name: changes.paths for name, changes in known.items()})
+    return lines + overlap_lines(overlaps({name: changes.paths for name, changes in known.items()}))
 
 
 def _line(change: Change) -> str:

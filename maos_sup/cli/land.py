@@ -16,7 +16,7 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.changed import repository_of
 from maos_sup.cli.places import name_of, tree_of_words, word_of
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.core.overlaps import counted_files
+from maos_sup.core.overlaps import RESOLVER, counted_files
 from maos_sup.steering.resolving import give_to_resolver
 from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
@@ -80,7 +80,8 @@ def command(
 
 def _meant(words: tuple[str, ...]) -> tuple[Tree, list[str]]:
     tree, rest = tree_of_words(words, 0, usage=_USAGE)
-    return tree, [known_agent(tree, word) for word in rest] or sorted(read_specs(tree).specs.agents)
+    everybody = sorted(read_specs(tree).specs.agents, key=lambda name: (name == RESOLVER, name))
+    return tree, [known_agent(tree, word) for word in rest] or everybody
 
 
 def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:

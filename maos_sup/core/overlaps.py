@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from state_layout.shapes.wording import listed
 
+RESOLVER = "resolver"  # the agent that is given what does not merge
 _MOST_NAMED = 5
 
 
@@ -13,15 +14,17 @@ def overlaps(touched: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """The paths that several agents touched, with who did, of the paths of each."""
     who: dict[str, list[str]] = {}
     for agent, paths in touched.items():
+        if agent == RESOLVER:
+            continue  # it changes what others did, and holds that
         for path in paths:
             who.setdefault(path, []).append(agent)
     return {path: agents for path, agents in sorted(who.items()) if len(agents) > 1}
 
 
-def overlap_lines(touched: Mapping[str, Sequence[str]]) -> list[str]:
-    """A sentence for each group of agents that touched the same paths."""
+def overlap_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence for each group of agents that touched the same paths: `found`, as `overlaps` gives it."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for path, agents in overlaps(touched).items():
+    for path, agents in found.items():
         groups.setdefault(tuple(agents), []).append(path)
     return [
         f"{listed(agents, last='and')} changed the same file{'s' if len(paths) > 1 else ''}, which may not "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from maos_sup.core.overlaps import RESOLVER
 from maos_sup.steering.wanting import prompt
 from state_layout.paths import Tree, is_name
 from state_layout.specs import add_spec, read_specs
 
-RESOLVER = "resolver"
 MERGE = "merge"  # the key of a task that begins with a merge: {"ours", "theirs", "of"}
 _TEXT = """Two pieces of work on one project do not merge: that of {agent}, and what has landed before{of}.
 Your worktree holds the merge as far as git could make it; where it could not, the files have conflict marks

@@ -96,7 +96,7 @@ def _status(tree: Tree, read: SpecsRead) -> Status:
         "tasks": tasks,
         "questions": [question for agent in agents for question in agent["questions"]],
         "spec_errors": _spec_errors(read, supervisor),
-        "notes": [*_notes(tree, supervisor, sights.values()), *overlap_lines(touched)],
+        "notes": [*_notes(tree, supervisor, sights.values()), *overlap_lines(overlaps(touched))],
         "overlaps": overlaps(touched),
         "counts": _counts(agents, tasks),
     }

@@ -35,12 +35,16 @@ def artifact_paths(status: Status) -> list[str]:
 
 def changed_lines(status: Status) -> list[str]:
     """What each agent changed in a worktree of its own, and who changed the same."""
-    changed = {agent["name"]: agent["changed"] for agent in status["agents"] if agent["changed"]}
+    changed = {
+        agent["name"]: agent["changed"]
+        for agent in status["agents"]
+        if agent["changed"] and agent["changed"]["files"]
+    }
     lines = [
         f"{name} changed {changed_text(told['files'], told['added'], told['removed'])} on {told['branch']}"
         for name, told in changed.items()
     ]
-    return lines + overlap_lines({name: told["paths"] for name, told in changed.items()})
+    return lines + overlap_lines(status["overlaps"])
 
 
 def saved_line(status: Status, *, name: str) -> str:
@@ -79,7 +83,7 @@ def _hints(status: Status, name: str) -> list[str]:
     agents = dict.fromkeys(task["agent"] for task in failed if task["agent"] in wrote)
     hints = [f"see why: maos-sup logs {name} {agent}" for agent in list(agents)[:3]]
     if any(agent["changed"] for agent in status["agents"]):
-        hints.append(f"see what they changed: maos-sup diff {name}")
+        hints.append(f"see what they changed: maos-sup diff {name}; put it together: maos-sup land {name}")
     if failed:
         hints.append(f"try again: maos-sup retry {name}")
     if status["phase"] in (Phase.STOPPED, Phase.PAUSED, Phase.INTERRUPTED):

@@ -1,4 +1,4 @@
-"""What an agent's worktree, clone or copy is, and how far its making got: `agents/<agent>/worktree.json`.
+"""What an agent's worktree is, and how far its making got: `agents/<agent>/worktree.json`.
 
 Written by the agent's process (its lock is held), replaced whole and durably; read by everybody. It holds
 names and commits, no absolute path: a copy of the tree finds its way by them.

@@ -64,7 +64,7 @@ def refuse_blocked(common: Path) -> None:
     if read_ref(common, "refs/heads/maos") is not None:
         raise NoWorktree(
             f"{common}: has a branch called 'maos', so git can have none called 'maos/...'; rename it "
-            "(git branch -m maos OTHER), or give the agents workspace = 'clone', 'own' or 'shared'"
+            "(git branch -m maos OTHER), or give the agents workspace = 'shared'"
         )
 
 

@@ -28,7 +28,7 @@ _KEPT = frozenset(
     }
     | {"core.longpaths", "core.safecrlf", "core.checkroundtripencoding", "core.bigfilethreshold"}
 )
-_INSTEAD = "give the agents workspace = 'own' (copies), or 'shared'"
+_INSTEAD = "give the agents workspace = 'shared'"
 HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 

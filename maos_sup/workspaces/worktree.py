@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from maos_sup.workspaces.carrying import carry
@@ -185,7 +186,7 @@ def base_commit(repository: Repository, base: str) -> str:
         if head is None:
             raise NoWorktree(
                 f"{repository.top}: has no commit yet to begin with; make one (git commit --allow-empty), or "
-                "give the agents workspace = 'own' or 'shared'"
+                "give the agents workspace = 'shared'"
             )
         return head
     try:
@@ -263,11 +264,12 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
     admin = admin_of(repository, record)
     if _told(admin) == _entry(paths):
         return True
-    aside = admin.with_name(f".{admin.name}.{os.urandom(4).hex()}")
+    mine = sha256(os.fsencode(_entry(paths))).hexdigest()[:12]  # nobody else's: we hold the agent's lock
+    aside = admin.with_name(f".{admin.name}.{mine}")
     try:
         with suppress(FileExistsError):
             disk.mkdir(admin.parent, _FOLDER_MODE)
-        _sweep(paths, admin.parent)
+        shutil.rmtree(aside, ignore_errors=True)  # of a claim that was cut off
         disk.mkdir(aside, _FOLDER_MODE)
         _write(aside / "locked", "maos-sup makes it\n")  # `git worktree prune` leaves it alone
         _write(aside / "gitdir", f"{_entry(paths)}\n")
@@ -284,13 +286,6 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
     except OSError as cause:
         raise storage_error("make the worktree", admin, cause) from cause
     return True
-
-
-def _sweep(paths: AgentPaths, folder: Path) -> None:
-    """Remove what claims of ours that were cut off left."""
-    for left in folder.glob(".maos.*"):
-        if _told(left) in (None, _entry(paths)):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _clear(paths: AgentPaths, repository: Repository, record: Record) -> None:

@@ -118,14 +118,14 @@ ENV = MapOf(
     key=r"(?!MAOS_(?!SUP_))[^=\0]+",
     key_wish="one without '=' that does not begin with MAOS_",
 )
-WORKSPACES = ("shared", "worktree", "clone", "own")
+WORKSPACES = ("shared", "worktree")
 _relative = Text(
     least=1, pattern=r"(?!/)(?!(.*/)?\.\.(/|$)).*", wish="a path in the project, relative, without '..'"
 )
 WORKSPACE = {
     "workspace": Field(
         Choice(WORKSPACES),
-        "on what it works: the project itself (shared), or a worktree, clone or copy (own) of its own",
+        "on what it works: the project itself (shared), or a git worktree of its own",
         example="worktree",
     ),
     "base": Field(
@@ -135,13 +135,13 @@ WORKSPACE = {
     ),
     "setup": Field(
         ListOf(item=Text(least=1, wish="a line for /bin/sh"), wish='a list of lines like ["npm ci"]'),
-        "lines for /bin/sh that are run once in a new worktree, clone or copy",
+        "lines for /bin/sh that are run once in a new worktree",
         default=[],
         example=["npm ci"],
     ),
     "carry": Field(
         ListOf(item=_relative, unique=True, wish='a list of paths or patterns like [".env.example"]'),
-        "files and folders that git ignores and a new worktree or clone gets a copy of; "
+        "files and folders that git ignores and a new worktree gets a copy of; "
         "'link:' before one makes it a link",
         default=[],
         example=[".env.example"],

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,39 @@ def test_hooks_and_filters_of_the_user_stay_out_of_it(stage: Make, tmp_path: Pat
     assert maos_sup("diff", str(one.root)).returncode == 0
     assert picture(project) == before
     assert not spy.exists(), spy.read_text()
+
+
+def test_eight_at_once_are_killed_twice_and_seven_land(stage: Make, tmp_path: Path) -> None:
+    project, spy = make_project(tmp_path / "project", a_txt=TEXT), tmp_path / "spy"
+    make_busy(project, spy)
+    before, names = picture(project), [f"a{number}" for number in range(8)]
+    lines = {name: f"echo {name} > {name}.txt; sleep 0.1; echo more >> {name}.txt" for name in names}
+    lines["a0"] += "; sed -i s/2/two/ a.txt"
+    lines["a7"] += "; sed -i s/2/TWO/ a.txt"
+    agents = {name: shell(line, base="main") for name, line in lines.items()}
+    resolver = shell("if test -e a0.txt; then printf '1\\nboth\\n3\\n' > a.txt; fi", base="main")
+    one = stage({**agents, "resolver": resolver}, **PROJECT)
+    for pause_s in (0.4, 0.9):
+        lives = [one.live(name) for name in names]
+        time.sleep(pause_s)
+        for life in lives:
+            life.kill()
+    lives = [one.live(name) for name in [*names, "resolver"]]
+    assert [life.wait() for life in lives] == [0] * 9, one.log()
+    for name in names:
+        told = git(project, "diff", "--name-only", f"main...maos/stage/{name}").split()
+        assert told == sorted({f"{name}.txt", *(["a.txt"] if name in ("a0", "a7") else [])}), name
+        assert git(project, "show", f"maos/stage/{name}:{name}.txt") == f"{name}\nmore"
+    assert picture(project) == before
+    done = maos_sup("land", str(one.root), "--onto", "main", "--check", "! test -e bad")
+    assert done.stdout.count(": merged, ") == 7, done.stdout + done.stderr
+    assert "a7: does not merge: a.txt (with a0)" in done.stdout
+    assert one.run("resolver") == 0, one.log()
+    done = maos_sup("land", str(one.root), "--onto", "main")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert git(project, "show", "maos/stage/LANDED:a.txt") == "1\nboth\n3"
+    assert len(git(project, "diff", "--name-only", "main...maos/stage/LANDED").split()) == 9
+    assert picture(project) == before
+    assert not spy.exists(), spy.read_text()
+    assert not git(project, "fsck", "--no-dangling")
+    assert one.problems() == []
