@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.cuts import store
-from maos_sup.cuts.rewind import AgentMove, MailMove, Rewind, void_path
+from maos_sup.cuts.rewind import AgentMove, MailMove, Rewind, void_of, void_path
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.at_once import at_once
@@ -76,7 +76,7 @@ def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
     """Begin an attempt that pins where `move` goes to, and end it; once."""
     paths = tree.agent(move.agent)
     numbers = list_attempts(paths)
-    done = [number for number in numbers if _is_of(paths.attempt(number).journal, rewind)]
+    done = [number for number in numbers if void_of(paths.attempt(number).journal) == rewind.void]
     if not done:
         position = Position(move.to.seq, move.to.offset, move.to.h)
         pin = {"attempt": move.to.attempt, "seq": move.to.seq, "h": move.to.h} if move.to.seq else None
@@ -98,15 +98,6 @@ def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
     if move.before.attempt:
         seal_exit(tree, move.agent, move.before.attempt, by=BY, reason=ExitReason.LOST)  # if nobody has
     disk.unlink(paths.status)  # it tells of what is void; the journal is asked instead
-
-
-def _is_of(journal: Path, rewind: Rewind) -> bool:
-    """Whether the attempt of `journal` was begun by `rewind`."""
-    first = next(iter(Reader(journal)), None)
-    if first is None or b'"rewound":{' not in first.raw:
-        return False
-    told = first.fields().get("rewound")
-    return isinstance(told, dict) and told.get("void") == rewind.void
 
 
 def _move_mail(tree: Tree, moves: Sequence[MailMove], void: int) -> None:

@@ -64,7 +64,7 @@ def mend_copy(tree: Tree, specs: Specs) -> list[str]:
         return []
     targets = dict(mending.moment.places)
     moves = agent_moves(tree, mending.moment, targets, passes_output=False)
-    carry_out(tree, Rewind(void=next_void(tree), cut=0, back=0, agents=moves, mail=mending.mail))
+    carry_out(tree, Rewind(void=next_void(tree, moves), cut=0, back=0, agents=moves, mail=mending.mail))
     return mending.notes()
 
 

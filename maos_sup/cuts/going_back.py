@@ -78,7 +78,7 @@ def preview_rollback(
     sent |= {agent: numbers for agent, numbers in sent_by(cut).items() if _is_at(cut, agent, targets)}
     moves = agent_moves(tree, moment, targets)
     plan = Rewind(
-        void=next_void(tree),
+        void=next_void(tree, moment.ends),
         cut=cut.number,
         back=0,
         agents=moves,

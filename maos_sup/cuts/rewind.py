@@ -8,7 +8,7 @@ stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from maos_sup.cuts.traces import Moment
 from state_layout.errors import storage_error
 from state_layout.files import tail
 from state_layout.files.journal import Reader
+from state_layout.lives.attempts import list_attempts
 from state_layout.mail.boxes import OPERATOR, boxes, files_of, is_sender
 from state_layout.paths import Tree
 
@@ -241,14 +242,27 @@ def void_path(tree: Tree, move: MailMove, void: int) -> Path:
     return tree.mail_box(move.box) / f"{move.sender}.jsonl{_VOID}{void}"
 
 
-def next_void(tree: Tree) -> int:
-    """A number under which nothing was set aside yet."""
+def next_void(tree: Tree, agents: Iterable[str]) -> int:
+    """A number that no rewind had yet, whether it set mail aside or only began attempts of `agents`."""
     used = [0]
     for box in boxes(tree):
         for path in tree.mail_box(box).glob(f"*{_VOID}*"):
             digits = path.name.rpartition(_VOID)[2]
             used.append(int(digits) if digits.isdigit() else 0)
+    for agent in agents:
+        paths = tree.agent(agent)
+        used += [void_of(paths.attempt(number).journal) for number in list_attempts(paths)]
     return max(used) + 1
+
+
+def void_of(journal: Path) -> int:
+    """The number of the rewind that began the attempt of `journal`; 0 where none did."""
+    first = next(iter(Reader(journal)), None)
+    if first is None or b'"rewound":{' not in first.raw:
+        return 0
+    told = first.fields().get("rewound")
+    void = told.get("void") if isinstance(told, dict) else None
+    return void if isinstance(void, int) else 0
 
 
 def spec_moves(now: Mapping[str, str], then: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:

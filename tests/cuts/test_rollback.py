@@ -149,6 +149,24 @@ def test_one_agent_alone_drags_along_who_heard_of_what_it_takes_back(tree: Tree)
     assert preview.losses["alice"].counts["message"] == 1
 
 
+def test_team_without_mail_goes_back_again_and_again(tree: Tree) -> None:
+    team = begun(tree)
+    team["alice"].step("one")
+    cut, then = take_cut(tree, by="operator", why="w"), told(tree)
+    team["alice"].step("two")
+    end(team)
+    for word in ("three", "four"):
+        later = told(tree)
+        back = go(tree, cut.number)
+        assert told(tree) == then
+        back = go(tree, back.number)
+        assert told(tree) == later
+        go(tree, cut.number)
+        team = begun(tree)
+        team["alice"].step(word)
+        end(team)
+
+
 def test_team_that_stands_there_does_not_go_there_again(tree: Tree) -> None:
     team = begun(tree)
     chat(team, "one")
