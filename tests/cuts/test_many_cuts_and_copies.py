@@ -32,6 +32,7 @@ from state_layout.specs import read_specs
 IS_LONG = bool(os.environ.get("MAOS_SUP_UNDO_ROUNDS"))
 CUTS, COPIES = (300, 100) if IS_LONG else (12, 5)
 AGENTS = ("ann", "ben", "cid", "dot", "eve", "fay", "gus", "hal")[: 8 if IS_LONG else 4]
+PAUSE_S = 0.2 if IS_LONG else 0.01  # between two steps: the long form lasts, and its copies are to stay small
 ENOUGH = "ENOUGH"  # who is started with it comes to an end: says goodbye, and reads what is under way
 CHATTER = """
 import os, random, time
@@ -56,7 +57,7 @@ def main(ctx):
         return got
     for number in count():
         ctx.step(f"s{number}", talk)
-        time.sleep(0.01)
+        time.sleep(PAUSE_S)
         if os.environ.get("ENOUGH"):
             break
     ctx.step("leave", leave)
@@ -70,7 +71,7 @@ def main(ctx):
 
 def begin(orchestra: Orchestra) -> None:
     """Start a team that talks for ever."""
-    orchestra.file("chatter.py", f"AGENTS = {AGENTS!r}\n{CHATTER}")
+    orchestra.file("chatter.py", f"AGENTS, PAUSE_S = {AGENTS!r}, {PAUSE_S}\n{CHATTER}")
     agent = {"kind": "python", "callable": "chatter:main"}
     orchestra.start({name: dict(agent) for name in AGENTS}, intervals={"checkpoint_s": 1})
     wait_for(lambda: steps_done(orchestra.root) > 40, "the team chatters")
