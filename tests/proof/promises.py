@@ -68,6 +68,17 @@ class Found:
         return found
 
     @cached_property
+    def journaled(self) -> dict[tuple[str, str], set[tuple[int, str | None]]]:
+        """What journals hold of messages, taken back or not: by sender and box."""
+        found: dict[tuple[str, str], set[tuple[int, str | None]]] = defaultdict(set)
+        for agent in self.agents:
+            for path in self.tree.agent(agent).attempts.glob("*/journal.jsonl"):
+                for line in Reader(path).read():
+                    for message in line.fields().get("sent", ()):
+                        found[agent, message["to"]].add((message["n"], message.get("text")))
+        return found
+
+    @cached_property
     def supervised(self) -> list[dict[str, Any]]:
         """The lines of all supervisors."""
         folders = sorted(self.tree.lives.iterdir()) if self.tree.lives.exists() else []
@@ -245,6 +256,18 @@ def what_was_seen_was_sent(found: Found) -> Broken:
             yield f"{reader} saw message {seq} of {sender} to {box}: the sender does not know it"
 
 
+def mail_has_its_line(found: Found) -> Broken:
+    """A message lies in a box only if the line that sends it is durable: it may be read at any time."""
+    for path in sorted(found.tree.mail.glob("*/*.jsonl")):
+        box, sender = path.parent.name, path.stem
+        if sender not in found.agents:
+            continue
+        for line in Reader(path).read():
+            message = line.fields()
+            if (message["seq"], message.get("text")) not in found.journaled[sender, box]:
+                yield f"message {message['seq']} of {sender} lies in the box of {box} and no journal has it"
+
+
 def memory_is_the_fold(found: Found) -> Broken:
     """What a checkpoint says is what the journals say."""
     for agent, entries in found.lines.items():
@@ -313,6 +336,7 @@ AS_FOUND: dict[str, Callable[[Found], Broken]] = {
     "output that was relied on is there": output_is_kept,
     "no torn record is taken for whole": only_whole_lines_count,
     "seen messages have a sender": what_was_seen_was_sent,
+    "mail has its line": mail_has_its_line,
     "memory is the fold of the journals": memory_is_the_fold,
     "nothing is doubled or out of order": nothing_is_doubled,
     "marks never go down": marks_go_up,

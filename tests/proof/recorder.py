@@ -15,6 +15,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ Record = tuple[Any, ...]  # (BEFORE, pid, number, operation, facts), (AFTER, pid
 
 _DESCRIPTOR = ("write", "pwrite", "fdatasync", "fsync", "truncate")
 _PATHS = ("rename", "link", "unlink", "mkdir", "rmdir")
+_WRITES, _SYNCS = ("write", "pwrite", "truncate"), ("fdatasync", "fsync")
 _numbers = itertools.count()
 _log, _path, _is_installed = -1, "", False
 
@@ -89,6 +91,29 @@ def _note(record: Record) -> None:
         os.write(_log, data)
 
 
+@contextmanager
+def _one_at_a_time(is_wanted: bool) -> Iterator[None]:
+    """Keep the records of writes and syncs of several processes in the order of what they did.
+
+    What a program has written others see at once. Where it is held up before it notes that it has, another
+    process may read it, sync it and rely on it, and the log would have the sync begin before the write ended.
+    """
+    if not is_wanted:
+        yield
+        return
+    try:
+        fcntl.lockf(_log, fcntl.LOCK_EX)
+    except OSError as error:  # as in `_note`
+        if error.errno != errno.EBADF:
+            raise
+        _open(_path)
+        fcntl.lockf(_log, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.lockf(_log, fcntl.LOCK_UN)
+
+
 def _recorded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     before = _before_path if name in _PATHS else _before_create if name == "create" else _before_descriptor
 
@@ -96,13 +121,15 @@ def _recorded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         if _log < 0 or (name == "create" and not arguments[1] & os.O_CREAT):
             return real(*arguments)
         key = (os.getpid(), next(_numbers))
-        _note((BEFORE, *key, name, before(arguments)))
-        try:
-            result = real(*arguments)
-        except BaseException:
-            _note((AFTER, *key, None))
-            raise
-        _note((AFTER, *key, _after(name, arguments, result)))
+        with _one_at_a_time(name in _SYNCS):
+            _note((BEFORE, *key, name, before(arguments)))
+        with _one_at_a_time(name in _WRITES):
+            try:
+                result = real(*arguments)
+            except BaseException:
+                _note((AFTER, *key, None))
+                raise
+            _note((AFTER, *key, _after(name, arguments, result)))
         return result
 
     return recorded
