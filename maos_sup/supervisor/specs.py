@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from maos_sup.supervisor.life import Life
@@ -87,7 +88,10 @@ class SpecsInForce:
         if self._read.unaccepted:
             rels = self._read.unaccepted[:MOST_AT_ONCE]
             self._accept({rel: self._read.raw[rel] for rel in rels}, life)
-            self.refresh(now_s=now_s)
+            if len(rels) < len(self._read.unaccepted):  # a look at all files after each part would cost more
+                self._read = replace(self._read, unaccepted=self._read.unaccepted[len(rels) :])
+            else:
+                self.refresh(now_s=now_s)
         confirmed = [
             error for error, since_s in self._suspected_s.items() if now_s - since_s >= JUDGE_AFTER_S
         ]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from supervised import make_tree
 
+from maos_sup.supervisor import specs as module
 from maos_sup.supervisor.life import begin_life
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from state_layout.files.journal import Reader
 from state_layout.paths import Tree
+from state_layout.specs.read import SpecCache, SpecsRead
 
 
 def recorded(tree: Tree, type_: str) -> list[dict[str, object]]:
@@ -104,3 +107,39 @@ def test_those_whose_specs_changed_are_named_once(tmp_path: Path) -> None:
     specs.refresh(now_s=3.0)
     assert specs.take_concerned() == {"a", "b"}
     assert specs.take_concerned() == set()
+
+
+def test_many_specs_are_kept_part_by_part_with_one_look_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 5)
+    tree = make_tree(tmp_path / "t", *(f"a{number}" for number in range(20)))
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    looks = 0
+    really = SpecCache.read
+
+    def count(self: SpecCache) -> SpecsRead:
+        nonlocal looks
+        looks += 1
+        return really(self)
+
+    monkeypatch.setattr(SpecCache, "read", count)
+    turns = 0
+    while specs.is_unrecorded:
+        specs.record(life, now_s=0.0)
+        turns += 1
+    assert turns == 9 and looks == 1  # of 41 files
+    assert all((tree.accepted / rel).read_bytes() == (tree.spec / rel).read_bytes() for rel in specs.digests)
+
+
+def test_edit_between_two_parts_is_kept_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 2)
+    tree = make_tree(tmp_path / "t", "a", "b")
+    specs, life = SpecsInForce(tree), begin_life(tree)
+    specs.record(life, now_s=0.0)
+    edited = tree.agent_spec("a")
+    edited.write_text(edited.read_text().replace("true", "false"))
+    while specs.is_unrecorded:
+        specs.record(life, now_s=0.0)
+        specs.refresh(now_s=0.0)
+    assert (tree.accepted / "agents" / "a.json").read_bytes() == edited.read_bytes()
