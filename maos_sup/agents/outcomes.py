@@ -21,6 +21,7 @@ from state_layout.files.journal import Reader
 from state_layout.lives.attempts import recall
 from state_layout.lives.numbers import numbers_in
 from state_layout.lives.snapshots import Snapshot, agent_snapshot, read_snapshot
+from state_layout.lives.told import outcome_in
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome
 
@@ -130,14 +131,6 @@ def _memorable(path: Path, *, all_lines: bool) -> Mapping[str, TaskOutcome] | No
     except (LayoutError, OSError, ValueError):
         return None
     return None if memory is None else memory.outcomes
-
-
-def outcome_in(value: Any) -> TaskOutcome | None:
-    """The outcome of a task in a snapshot; None for what is none."""
-    try:
-        return TaskOutcome.from_json(value)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

@@ -84,11 +84,11 @@ def find(tree: Tree, text: str) -> TeamCut:
 
 def keep_specs(tree: Tree, contents: Iterable[bytes]) -> None:
     """Keep the bytes of specs by their hash, durably. Raises StorageError."""
-    for data in contents:
-        path = tree.kept_spec(sha256(data).hexdigest())
-        if not path.exists():
-            atomic.make_folder(path.parent)
-            atomic.create_once(path, data)
+    wanted = {tree.kept_spec(sha256(data).hexdigest()): data for data in contents}
+    missing = {path: data for path, data in wanted.items() if not path.exists()}
+    if missing:
+        atomic.make_folder(tree.kept_spec("x").parent)
+        atomic.create_all_once(missing)
 
 
 def kept_spec(tree: Tree, digest: str) -> bytes:

@@ -22,7 +22,7 @@ from maos_sup.core.model import Memory, Notify
 from maos_sup.supervisor.channels import Way, hint_of, ways_of
 from maos_sup.supervisor.life import Life
 from state_layout.files import codec
-from state_layout.lives.snapshots import agent_snapshot, read_snapshot
+from state_layout.lives.told import Told
 from state_layout.paths import Tree
 from state_layout.records import Phase, TaskPhase
 
@@ -61,8 +61,7 @@ class Notifier:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._running: list[_Running] = []
-        self._stamps: dict[str, tuple[int, int, int]] = {}
-        self._statuses: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, Told] = {}  # by agent
         self.troubles: list[str] = []
 
     @property
@@ -102,7 +101,7 @@ class Notifier:
     def _questions(self, agents: Iterable[str]) -> Iterator[Event]:
         """What agents ask, and whose budget is used up."""
         for agent in agents:
-            status = self._status(agent)
+            status = self._look_at(agent).status
             for asked in status.get("questions") or ():
                 yield Event(
                     key=f"question/{asked['id']}",
@@ -123,22 +122,17 @@ class Notifier:
             key = f"task_failed/{id_}#{task.run}"
             if key in memory.notified:
                 continue
-            outcome = (self._status(task.agent).get("tasks") or {}).get(id_) or {}
+            outcome = self._look_at(task.agent).outcomes.get(id_)
             reason = memory.outcomes[id_].error if id_ in memory.outcomes else None
-            text = str(reason or outcome.get("error") or "failed")
+            text = str(reason or (outcome and outcome.error) or "failed")
             yield Event(key=key, event="task_failed", text=text, agent=task.agent, task=id_)
 
-    def _status(self, agent: str) -> dict[str, Any]:
-        path = self._tree.agent(agent).status
-        try:
-            found = path.stat()
-        except OSError:
-            return {}
-        stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if self._stamps.get(agent) != stamp:
-            self._stamps[agent] = stamp
-            self._statuses[agent] = agent_snapshot(read_snapshot(path))
-        return self._statuses[agent]
+    def _look_at(self, agent: str) -> Told:
+        told = self._told.get(agent)
+        if told is None:
+            told = self._told[agent] = Told(self._tree.agent(agent).status)
+        told.look()
+        return told
 
     def _start(self, ways: list[Way], id_: str, event: Event) -> None:
         told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}

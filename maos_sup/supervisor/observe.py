@@ -23,13 +23,12 @@ from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
 from state_layout.host.room import has_room
 from state_layout.lives.attempts import list_attempts, read_exit, recall
-from state_layout.lives.snapshots import agent_snapshot, read_snapshot
+from state_layout.lives.told import Told
 from state_layout.paths import AgentPaths, Tree
-from state_layout.records import AgentSpec, ExitReason, Specs, TaskOutcome
+from state_layout.records import AgentSpec, ExitReason, Specs
 from state_layout.specs.approvals import answered_tasks
 
 BEATS_TICKS = 5
-_FRESH_NS = 20_000_000  # a snapshot so young may be replaced by another one of the same inode, size and time
 _Stamp = tuple[int, int, int]
 
 
@@ -40,12 +39,8 @@ class _Seen:
     paths: AgentPaths
     lock: Path = field(init=False)
     attempts_path: str = field(init=False)
-    status_path: str = field(init=False)
-    status_stamp: _Stamp | None = None
+    told: Told = field(init=False)
     recalled: int = 0  # the last attempt when the journals were read instead
-    status: dict[str, Any] = field(default_factory=dict)
-    entries: dict[str, Any] = field(default_factory=dict)  # of tasks, as they were read
-    outcomes: dict[str, TaskOutcome] = field(default_factory=dict)  # and what they say; never changed
     attempts_stamp: _Stamp | None = None
     last_attempt: int = 0
     highest_attempt: int = 0
@@ -58,23 +53,7 @@ class _Seen:
 
     def __post_init__(self) -> None:
         self.lock = self.paths.lock
-        self.attempts_path, self.status_path = str(self.paths.attempts), str(self.paths.status)
-
-    def take(self, status: dict[str, Any]) -> None:
-        """Take another snapshot: what it says of a task as before is the same object, and so are all outcomes
-        together. What is not as it should be (edited by hand) is left out: the agent makes it anew."""
-        told = status.pop("tasks", None)
-        entries, known = told if isinstance(told, dict) else {}, self.entries
-        self.status = agent_snapshot(status)
-        if entries == known:
-            return
-        outcomes = dict[str, TaskOutcome]()
-        for task, entry in entries.items():
-            same = self.outcomes.get(task) if known.get(task) == entry else None
-            outcome = same or _outcome(entry)
-            if outcome is not None:
-                outcomes[task] = outcome
-        self.entries, self.outcomes = entries, outcomes
+        self.attempts_path, self.told = str(self.paths.attempts), Told(self.paths.status)
 
 
 class Lookout:
@@ -152,9 +131,9 @@ class Lookout:
             exit=seen.exit,
             detail=seen.detail,
             liveness=seen.liveness,
-            outcomes=seen.outcomes,
-            gains=_gains(seen.status),
-            answered=answered_tasks(self._tree, seen.status),
+            outcomes=seen.told.outcomes,
+            gains=_gains(seen.told.status),
+            answered=answered_tasks(self._tree, seen.told.status),
         )
 
     def _process(self, agent: str, seen: _Seen) -> Process:
@@ -184,16 +163,15 @@ class Lookout:
                 seen.detail = record.get("detail")
 
     def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
-        stamp = _stamp(seen.status_path)
-        is_lost = stamp is None and is_gone and seen.recalled != seen.last_attempt
-        if stamp == seen.status_stamp and not is_lost:
-            return
-        is_young = stamp is not None and time.time_ns() - stamp[2] < _FRESH_NS
-        seen.status_stamp = None if is_young else stamp
-        status = read_snapshot(seen.paths.status) or {}
-        if is_lost:
-            seen.recalled, status = seen.last_attempt, _from_journals(self._tree, agent)
-        seen.take(status)
+        told, was_read = seen.told, seen.told.look()
+        if not told.is_there and is_gone and seen.recalled != seen.last_attempt:
+            seen.recalled, was_read = seen.last_attempt, True
+            told.take(_from_journals(self._tree, agent))
+        if was_read:
+            try:
+                answered_tasks(self._tree, told.status)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                told.take({})  # edited by hand: the agent makes it anew from its journal
 
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
         beat = read_beat(self._tree.beat(spec.name))
@@ -237,10 +215,3 @@ def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
         return {}
     tasks = {task: asdict(outcome) for task, outcome in history.tasks.items()}
     return {"tasks": tasks, "gains": history.gains, "questions": list(history.questions.values())}
-
-
-def _outcome(entry: Any) -> TaskOutcome | None:
-    try:
-        return TaskOutcome.from_json(entry)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

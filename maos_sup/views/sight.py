@@ -7,7 +7,9 @@ the journal is read.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ from maos_sup.views.files import last_number, numbers, read_object
 from state_layout.errors import LayoutError, StorageError
 from state_layout.files.journal import Reader
 from state_layout.files.locks import is_free
+from state_layout.files.reading import read_record
 from state_layout.host.elsewhere import place_of, works_under_another_name
 from state_layout.host.identity import is_alive, is_of_other_namespace, read_handle
 from state_layout.host.marks import mark_prefix, read_mark, tree_place
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, supervisor_snapshot
+from state_layout.lives.told import Told
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
@@ -37,7 +41,7 @@ class AgentSight:
     attempt: int
     exit: dict[str, Any] | None
     status: dict[str, Any]
-    outcomes: dict[str, TaskOutcome]
+    outcomes: Mapping[str, TaskOutcome]
     notes: tuple[str, ...] = ()
 
     @property
@@ -94,23 +98,27 @@ def _has_marked_process(tree: Tree) -> bool:
     return any(is_alive(handle) and (read_mark(handle.pid) or "").startswith(prefix) for handle in handles)
 
 
-def see_agent(tree: Tree, name: str, *, here: bool) -> AgentSight:
-    """Look at one agent; `here` is what `is_here` said."""
+def see_agent(tree: Tree, name: str, *, here: bool, told: Told | None = None) -> AgentSight:
+    """Look at one agent; `here` is what `is_here` said. `told`, its snapshot at the last look, saves reading
+    it again."""
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
     pid, place = _living_pid(tree.handle(name), paths.lock, here=here)
-    status = agent_snapshot(read_object(paths.status))
+    told = Told(paths.status) if told is None else told
+    told.look()
+    status = told.status
+    outcomes: Mapping[str, TaskOutcome] = told.outcomes
     ended = exit_snapshot(read_object(paths.attempt(attempt).exit)) if attempt and pid is None else None
     notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
     if attempt and pid is None and not _covers(status, ended, attempt):
-        status, notes = _status_from_journals(tree, name, status)
+        status, notes, outcomes = _status_from_journals(tree, name, told)
     return AgentSight(
         name=name,
         pid=pid,
         attempt=attempt,
         exit=ended,
         status=status,
-        outcomes=_outcomes(status, is_alive=pid is not None),
+        outcomes=outcomes if pid is not None else _of_the_dead(outcomes),
         notes=notes,
     )
 
@@ -154,9 +162,9 @@ def _covers(status: dict[str, Any], ended: dict[str, Any] | None, attempt: int) 
 
 
 def _status_from_journals(
-    tree: Tree, name: str, status: dict[str, Any]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Make the snapshot anew from the agent's journals."""
+    tree: Tree, name: str, told: Told
+) -> tuple[dict[str, Any], tuple[str, ...], Mapping[str, TaskOutcome]]:
+    """Make the snapshot anew from the agent's journals; what is to be noted; the outcomes of its tasks."""
     from state_layout.lives.attempts import (
         recall,  # here: most looks need no journal, and it costs 10 ms to import
     )
@@ -164,13 +172,12 @@ def _status_from_journals(
     try:
         found = recall(tree, name)
     except LayoutError as error:
-        return status, (str(error),)
+        return told.status, (str(error),), told.outcomes
     history = found.history
     if not history.seq:
-        return status, tuple(found.notes)
+        return told.status, tuple(found.notes), told.outcomes
     newer = {
         "seq": history.seq,
-        "tasks": {task: asdict(outcome) for task, outcome in history.tasks.items()},
         "sent": history.sent_count,
         "received": history.received,
         "discoveries": history.discoveries,
@@ -180,21 +187,17 @@ def _status_from_journals(
         "cost_usd": history.cost_usd,
         "tokens": history.tokens,
     }
-    return agent_snapshot(status | newer), tuple(found.notes)
+    return agent_snapshot(told.status | newer), tuple(found.notes), history.tasks
 
 
-def _outcomes(status: dict[str, Any], *, is_alive: bool) -> dict[str, TaskOutcome]:
-    """The outcomes in a snapshot; a task cannot run in a process that is gone."""
-    outcomes: dict[str, TaskOutcome] = {}
-    for task, value in (status.get("tasks") or {}).items():
-        try:
-            outcome = TaskOutcome.from_json(value)
-        except (KeyError, TypeError, ValueError):
-            continue  # a damaged snapshot shows less; the journal is what counts
-        if outcome.phase is TaskPhase.RUNNING and not is_alive:
-            outcome = TaskOutcome.from_json(asdict(outcome) | {"phase": TaskPhase.INTERRUPTED})
-        outcomes[task] = outcome
-    return outcomes
+def _of_the_dead(outcomes: Mapping[str, TaskOutcome]) -> Mapping[str, TaskOutcome]:
+    """The outcomes of an agent without a process: no task can run in it."""
+    cut = {
+        task: replace(outcome, phase=TaskPhase.INTERRUPTED)
+        for task, outcome in outcomes.items()
+        if outcome.phase is TaskPhase.RUNNING
+    }
+    return {**outcomes, **cut} if cut else outcomes
 
 
 def _exit_reason(ended: dict[str, Any] | None) -> ExitReason | None:
@@ -205,10 +208,12 @@ def _exit_reason(ended: dict[str, Any] | None) -> ExitReason | None:
 
 
 def _memory(tree: Tree) -> Memory:
-    """What the newest life that got as far as a line knew; lines without consequence are not decoded."""
+    """What the newest life that got as far as a line knew; lines without consequence are not decoded, and not
+    verified either where all but the first are so."""
     for number in reversed(numbers(tree.lives)):
-        lines = Reader(tree.life_journal(number))
+        path = tree.life_journal(number)
         try:
+            lines = islice(Reader(path), None if _has_more(path) else 1)
             memorable = (line.fields() for line in lines if any(word in line.raw for word in _MEMORABLE))
             memory = memory_after(memorable, now_s=0.0)
         except (ValueError, LayoutError):
@@ -216,3 +221,12 @@ def _memory(tree: Tree) -> Memory:
         if memory is not None:
             return memory
     return Memory()
+
+
+def _has_more(path: Path) -> bool:
+    """Whether a journal says more of consequence than its first line."""
+    try:
+        data = read_record(path)
+    except OSError:
+        return True  # let the reader say what is wrong with it
+    return any(word in data for word in _MEMORABLE[1:])

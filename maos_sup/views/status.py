@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from maos_sup.core.tasks import UNFINISHED, merged, task_phases
 from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.sight import AgentSight, SupervisorSight, is_here, see_agent, see_supervisor
 from state_layout.host.room import want_of_room
+from state_layout.lives.told import Told
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, Specs, TaskOutcome, TaskPhase, TaskSpec
 from state_layout.specs.approvals import misnamed_answers
@@ -31,6 +33,7 @@ from state_layout.specs.read import SpecCache, SpecsRead
 Status = dict[str, Any]
 _ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
+_MOST_SHARE = 0.05  # of the time that passes, for looks at all spec files
 _GOING = {TaskPhase.RUNNING, TaskPhase.ASKING}
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
 
@@ -41,25 +44,39 @@ def status_of(tree: Tree) -> Status:
 
 
 class Watcher:
-    """Looks at a tree again and again; spec files that did not change are not read again."""
+    """Looks at a tree again and again; what did not change since is not read again.
+
+    A look at all spec files takes a small share of the time: what was edited in place may be shown a moment
+    late, what came or went is not.
+    """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self._specs = SpecCache(tree)
+        self._read: SpecsRead | None = None
+        self._due_s = 0.0
+        self._told: dict[str, Told] = {}  # by agent
 
     def status(self) -> Status:
         """The status now, its phases in the words that README.md lists.
 
         Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
         """
-        return _status(self.tree, self._specs.read())
+        begun_s = time.monotonic()
+        if self._read is None or begun_s >= self._due_s or self._specs.has_moved():
+            self._read = self._specs.read()
+            now_s = time.monotonic()
+            self._due_s = now_s + (now_s - begun_s) / _MOST_SHARE
+        return _status(self.tree, self._read, self._told)
 
 
-def _status(tree: Tree, read: SpecsRead) -> Status:
+def _status(tree: Tree, read: SpecsRead, told: dict[str, Told]) -> Status:
     specs = read.specs
     supervisor = see_supervisor(tree)
     here = is_here(tree)
-    sights = {name: see_agent(tree, name, here=here) for name in specs.agents}
+    for name in specs.agents.keys() - told.keys():
+        told[name] = Told(tree.agent(name).status)
+    sights = {name: see_agent(tree, name, here=here, told=told[name]) for name in specs.agents}
     outcomes = _outcomes(sights.values(), supervisor)
     phases = task_phases(specs, outcomes)
     mine = _phases_by_agent(specs, phases)
@@ -121,9 +138,7 @@ def is_settled(status: Status) -> bool:
 
 
 def _outcomes(sights: Iterable[AgentSight], supervisor: SupervisorSight) -> dict[str, TaskOutcome]:
-    own: dict[str, TaskOutcome] = {}
-    for sight in sights:
-        own = merged(own, sight.outcomes)
+    own = merged(*(sight.outcomes for sight in sights))
     settled = {
         task: TaskOutcome(phase=TaskPhase.FAILED, run=value.get("run", 1), error=value.get("reason"))
         for task, value in (supervisor.status.get("tasks") or {}).items()

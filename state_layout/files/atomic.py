@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from state_layout.errors import storage_error
+from state_layout.errors import StorageError, storage_error
 from state_layout.files import disk
+from state_layout.files.at_once import at_once
 from state_layout.files.fence import refuse_ghost
 from state_layout.files.reading import is_folder
 
@@ -33,16 +35,17 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
     Their folders must be there. Raises StorageError; then some files may be new and others old, each whole.
     """
     temporaries = {path: _temporary(path) for path in contents}
-    path = None
     try:
-        for path, data in contents.items():
-            _write_file(temporaries[path], data)
+        _write_files(contents, temporaries)
         for path in contents:
-            disk.rename(temporaries.pop(path), path)
-    except OSError as cause:
+            try:
+                disk.rename(temporaries.pop(path), path)
+            except OSError as cause:
+                raise storage_error("replace", path, cause) from cause
+    except StorageError:
         for temporary in temporaries.values():
             _remove(temporary)
-        raise storage_error("replace", path or Path(), cause) from cause
+        raise
     for folder in {path.parent: None for path in contents}:
         fsync_folder(folder)
 
@@ -86,6 +89,26 @@ def create_once(path: Path, data: bytes) -> bool:
         raise storage_error("create", path, cause) from cause
     finally:
         _remove(temporary)
+
+
+def create_all_once(contents: Mapping[Path, bytes]) -> None:
+    """Create each path as `create_once` does, all durable at the end, with one sync of each folder.
+
+    Their folders must be there. Raises StorageError; then some may be there, each whole.
+    """
+    temporaries = {path: _temporary(path) for path in contents}
+    try:
+        _write_files(contents, temporaries)
+        for path, temporary in temporaries.items():
+            try:
+                _linked(temporary, path)
+            except OSError as cause:
+                raise storage_error("create", path, cause) from cause
+        for folder in {path.parent: None for path in contents}:
+            fsync_folder(folder)
+    finally:
+        for temporary in temporaries.values():
+            _remove(temporary)
 
 
 def make_folder(path: Path) -> None:
@@ -146,6 +169,18 @@ def _write_file(path: str, data: bytes) -> None:
     with opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
         write_all(descriptor, data)
         disk.fsync(descriptor)
+
+
+def _write_files(contents: Mapping[Path, bytes], temporaries: Mapping[Path, str]) -> None:
+    """Write each of `contents` aside, synced: several at a time. Raises StorageError."""
+
+    def write(path: Path, data: bytes) -> None:
+        try:
+            _write_file(temporaries[path], data)
+        except OSError as cause:
+            raise storage_error("write", path, cause) from cause
+
+    at_once(partial(write, path, data) for path, data in contents.items())
 
 
 def _linked(temporary: str, path: Path) -> bool:

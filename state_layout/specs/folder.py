@@ -31,11 +31,13 @@ class SpecFolder:
         self._unsettled: set[str] = set()
         self._was_read = False
         self._stamps: list[tuple[str, int, int, int, int]] = []
+        self._folders: tuple[Version | None, ...] | None = None
         self.errors: list[SpecError] = []
 
     def read(self, *, like: Mapping[str, SpecFile] | None = None) -> dict[str, SpecFile]:
         """The files that are there, by rel. One with the bytes of that in `like` is not checked again."""
         self.errors, stamps = [], self._stamped()
+        self._folders = self._folder_stamps()
         found = dict[str, SpecFile]()
         for rel, version in self._listing():
             file = self._file(rel, version, (like or {}).get(rel))
@@ -49,6 +51,16 @@ class SpecFolder:
     def has_changed(self) -> bool:
         """Whether a file that `read` would look at came, went or changed since; quick, for every tick."""
         return bool(self._unsettled) or self._stamped() != self._stamps
+
+    def has_moved(self) -> bool:
+        """Whether a file may have come or gone since the last `read`, or the orchestration changed."""
+        return bool(self._unsettled) or self._folders is None or self._folders != self._folder_stamps()
+
+    def _folder_stamps(self) -> tuple[Version | None, ...] | None:
+        """The versions of folders and orchestration; None while one may change within its time stamp."""
+        found = tuple(self._version(rel) for rel in ("agents", "tasks", ORCHESTRATION_REL))
+        newest_ns = max((max(each.mtime_ns, each.ctime_ns) for each in found if each is not None), default=0)
+        return None if self._clock_ns() - newest_ns < _FRESH_NS else found
 
     def _stamped(self) -> list[tuple[str, int, int, int, int]]:
         """What differs when a file came, went or changed."""

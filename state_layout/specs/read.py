@@ -83,6 +83,11 @@ class SpecCache:
         """Whether any file may be other than it was read: one stat a file, none is opened."""
         return self._ours.has_changed() or self._accepted.has_changed()
 
+    def has_moved(self) -> bool:
+        """Whether a file of `spec/` may have come or gone since it was read, or what concerns all changed: a
+        few stats, whatever the number of files."""
+        return self._ours.has_moved()
+
     def is_current(self, *rels: str) -> bool:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
         return all(self._ours.is_current(rel) for rel in rels)

@@ -16,7 +16,7 @@ WALL = {"time.time", "time.time_ns", "datetime.now", "datetime.today", "datetime
 # Where a wall clock is read, and why nothing that is decided hangs on it:
 ALLOWED = {
     "maos_sup/agents/outcomes.py": "whether a snapshot is young: read again if in doubt",
-    "maos_sup/supervisor/observe.py": "whether a snapshot is young: read again if in doubt",
+    "state_layout/lives/told.py": "whether a snapshot is young: read again if in doubt",
     "maos_sup/agents/kinds/models/waiting.py": "shows when it goes on",
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
     "maos_sup/views/render.py": "shows ages",

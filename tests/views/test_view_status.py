@@ -12,7 +12,7 @@ from view_trees import MakeTree, end, live, pass_for, put
 from maos_sup.core.memory import to_record
 from maos_sup.core.model import GiveUp
 from maos_sup.views.events import outcome_text
-from maos_sup.views.status import is_settled, status_of
+from maos_sup.views.status import Watcher, is_settled, status_of
 from state_layout.errors import LayoutError
 from state_layout.files.journal import Journal
 from state_layout.paths import Tree
@@ -286,3 +286,23 @@ def test_tree_being_copied_shows_what_is_there(make_tree: MakeTree) -> None:
     shutil.rmtree(tree.agents)
     shutil.rmtree(tree.supervisor, ignore_errors=True)
     assert status_of(tree)["phase"] == "interrupted"
+
+
+def test_watcher_shows_what_came_went_and_was_edited(
+    make_tree: MakeTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = make_tree(2)
+    watcher = Watcher(tree)
+
+    def shown() -> dict[str, str]:
+        return {task["id"]: task["description"] for task in watcher.status()["tasks"]}
+
+    assert shown().keys() == {"t0", "t1"}
+    monkeypatch.setattr(watcher, "_due_s", float("inf"))  # all but the folders believed for ever
+    put(tree.task_spec("t2"), {"agent": "a0"})
+    assert shown().keys() == {"t0", "t1", "t2"}
+    tree.task_spec("t2").unlink()
+    assert shown().keys() == {"t0", "t1"}
+    monkeypatch.setattr(watcher, "_due_s", 0.0)
+    tree.task_spec("t1").write_text('{"agent": "a0", "description": "edited in place"}')
+    assert shown()["t1"] == "edited in place"
