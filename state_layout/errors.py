@@ -33,6 +33,12 @@ class NotATree(LayoutError):
     exit_code = 10
 
 
+class Lost(LayoutError):
+    """A compare-and-set came too late: somebody else changed the value. The text says who, and what it is."""
+
+    exit_code = 4
+
+
 class Locked(LayoutError):
     """Somebody else holds the lock."""
 

@@ -242,8 +242,24 @@ class Tree:
 
     @cached_property
     def state(self) -> Path:
-        """Stores of other frameworks."""
+        """Shared state, and stores of other frameworks."""
         return self.root / "state"
+
+    def state_scope(self, sort: str, name: str = "") -> Path:
+        """Where the writers of a shared scope have their files; `name` is that of a custom one."""
+        return self.state / sort / name if name else self.state / sort
+
+    def state_snapshot(self, sort: str, name: str = "") -> Path:
+        """The scope as people and `jq` read it."""
+        return self.state / sort / f"{name}.json" if name else self.state / f"{sort}.json"
+
+    @cached_property
+    def state_specs(self) -> Path:
+        """What people write for shared state by hand."""
+        return self.spec / "state"
+
+    def state_spec_folder(self, sort: str, name: str = "") -> Path:
+        return self.state_specs / sort / name if name else self.state_specs / sort
 
     @cached_property
     def checkpoints(self) -> Path:

@@ -227,6 +227,7 @@ class AgentSpec:
     limits: dict[str, Any] = field(default_factory=dict)  # overrides of Limits
     keywords: tuple[str, ...] = ("discovery", "found", "result", "error")
     on_uncertain: str = "retry"  # or "raise", "ask"
+    state: dict[str, list[str]] = field(default_factory=dict)  # scopes granted, by read and write
     workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -244,6 +245,7 @@ class AgentSpec:
             "limits",
             "keywords",
             "on_uncertain",
+            "state",
         }
         return cls(
             name=name,
@@ -257,6 +259,7 @@ class AgentSpec:
             limits=value.get("limits") or {},
             keywords=tuple(value.get("keywords", ("discovery", "found", "result", "error"))),
             on_uncertain=value.get("on_uncertain", "retry"),
+            state=value.get("state") or {},
             workspace=_known(Workspace, value),
             settings={key: item for key, item in value.items() if key not in own},
         )

@@ -31,6 +31,8 @@ _PATTERNS = (
     "agents/*/attempts/*/journal.jsonl",
     "mail/*/*.jsonl",
     "budget/*.jsonl",
+    "state/orchestration/*.jsonl",
+    "state/custom/*/*.jsonl",
 )
 
 

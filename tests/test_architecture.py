@@ -55,7 +55,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
 }
-ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger")
+ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger", "scopes")
 ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import those before it
 ROOM_CYCLES = frozenset(
     {("migrations", "tree")}

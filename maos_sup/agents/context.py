@@ -27,7 +27,8 @@ from typing import Any, TypeVar
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, discovery_of, message_of
 from maos_sup.agents.endings import SOFT, Ended, Ending
-from maos_sup.agents.state import State
+from maos_sup.agents.shared import Asker, Refused
+from maos_sup.agents.state import Changed, NotGranted, State
 from maos_sup.agents.steps import Effects, Steps
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work, doubt_about
@@ -36,6 +37,7 @@ from state_layout.mail.boxes import check_recipient
 from state_layout.mail.inbox import Inbox
 from state_layout.paths import is_name
 from state_layout.records import Message, TaskSpec
+from state_layout.scopes.names import is_of_agent
 from state_layout.specs.approvals import Answer
 
 Result = TypeVar("Result")
@@ -55,8 +57,9 @@ class Context:
         self._inbox = Inbox(work.life.tree, work.life.agent, marks=work.life.ledger.marks())
         self._effects: Effects | None = None  # of the step under way
         self._token: tuple[str, int] | None = None
+        self._step = ""  # its name
         self._thread = threading.get_ident()
-        self.state = State(self._change, self._read_state)
+        self.state = State(self._change, self._read_state, self._keep)
         self._results: dict[str, Any] | None = None
 
     # -- about the work
@@ -237,7 +240,7 @@ class Context:
 
     def _do(self, name: str, token: tuple[str, int], function: Callable[[], Result]) -> Result:
         """Call `function` as the step `name` and commit what comes of it."""
-        self._effects, self._token = Effects(), token
+        self._effects, self._token, self._step = Effects(), token, name
         try:
             with self._bell.interruptible():
                 result = function()
@@ -286,14 +289,58 @@ class Context:
             is_done, value = self._steps.recorded(name)
             if is_done:
                 return value
-            value = self._life.ledger.look(lambda history: read(history.state))
+            value = self._life.ledger.look(lambda history: read(_of_agent(history.state)))
             return self._steps.commit(name, value, Effects(), is_light=True)
+
+    def _keep(self, what: str, scope: str, key: str, **told: Any) -> dict[str, Any] | None:
+        """Look into a scope, or change it: within the step under way, else as a step of its own."""
+        with self._inside():
+            if self._effects is None:
+                name = self._steps.next_key(f"~{what}")
+                is_done, answer = self._steps.recorded(name)
+                if not is_done:
+                    effects = Effects()
+                    answer = self._kept(what, (scope, key), told, name, effects)
+                    self._steps.commit(name, answer, effects, is_light=what in ("load", "keys"))
+            else:
+                name = f"{self._step}/{self._effects.shared_changes}"
+                answer = self._kept(what, (scope, key), told, name, self._effects)
+                if what in ("save", "forget") and "error" not in (answer or {}):
+                    self._effects.shared_changes += 1
+        if answer is not None and "error" in answer:
+            raise {"lost": Changed, "refused": NotGranted}.get(answer["error"], ValueError)(answer["text"])
+        return answer
+
+    def _kept(
+        self, what: str, where: tuple[str, str], told: dict[str, Any], name: str, effects: Effects
+    ) -> dict[str, Any] | None:
+        """Do it, under the token that the step `name` has at each try; the answer as it is recorded."""
+        task, shared = self.task, self._life.ledger.shared
+        asker = Asker(task=task.id, run=task.run, step=name, token=f"{task.id}#{task.run}/{name}")
+        try:
+            kept = shared.do(what, shared.scope(where[0], task.id), where[1], asker, own=effects, **told)
+        except Refused as refusal:
+            self._life.warn(str(refusal))
+            return {"error": "refused", "text": str(refusal)}
+        except BadInput as fault:
+            return {"error": "bad", "text": str(fault)}
+        if kept is None:
+            return None
+        if kept.lost is not None:
+            return {"error": "lost", "text": kept.lost}
+        effects.look_after(kept.effects)
+        change = kept.effects.get("state", {})
+        for own_key in change.get("deleted", ()):
+            effects.forget(own_key)
+        for own_key, value in change.get("set", {}).items():
+            effects.keep(own_key, value)
+        return {"value": kept.value, "version": None if kept.version is None else list(kept.version)}
 
     def _state_within(self, effects: Effects) -> dict[str, Any]:
         state = self._life.ledger.look(lambda history: dict(history.state))
         for key in effects.deleted:
             state.pop(key, None)
-        return state | effects.kept
+        return _of_agent(state | effects.kept)
 
     def _fetch(self, key: str, *, limit: int | None, until_s: float | None) -> list[Message]:
         with self._inside():
@@ -322,6 +369,11 @@ class Context:
             self._life.beats.progress(min(left_s, self._work.limits.timeout_s))
             self._work.wait([], left_s)
             self._end_if_wanted()
+
+
+def _of_agent(state: dict[str, Any]) -> dict[str, Any]:
+    """What is kept in the scope `agent`."""
+    return {key: value for key, value in state.items() if is_of_agent(key)}
 
 
 def _fields(message: Message) -> dict[str, Any]:

@@ -12,7 +12,10 @@ from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES
 
 LONGEST_SHOWN = 120
-VERBS = ("send", "discovery", "progress", "checkpoint", "result", "artifact", "ack", "ask", "call")
+VERBS = (
+    *("send", "discovery", "progress", "checkpoint", "result", "artifact"),
+    *("ack", "ask", "call", "save", "forget"),
+)
 
 
 class BadLine(ValueError):
@@ -114,6 +117,16 @@ def _call(request: Request) -> Request:
     return request
 
 
+def _keep(request: Request) -> Request:
+    told, needed = request.value, ("key", "value") if request.verb == "save" else ("key",)
+    if not isinstance(told, dict) or not all(key in told for key in needed):
+        raise BadLine(f"'{request.verb}' needs an object with {' and '.join(needed)}, and perhaps a scope")
+    for key in ("key", "scope"):
+        if not isinstance(told.get(key, ""), str):
+            raise BadLine(f"'{key}' is no text")
+    return request
+
+
 _CHECKS: dict[str, Callable[[Request], Request]] = {
     "send": _send,
     "discovery": _text,
@@ -122,4 +135,6 @@ _CHECKS: dict[str, Callable[[Request], Request]] = {
     "ask": _text,
     "ack": _ack,
     "call": _call,
+    "save": _keep,
+    "forget": _keep,
 }

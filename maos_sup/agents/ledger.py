@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.shared import Shared
 from state_layout.errors import StorageError
 from state_layout.files.chain import Line
 from state_layout.host.triggers import TriggerWriter
@@ -19,6 +20,7 @@ from state_layout.lives.checkpoints import Checkpointer
 from state_layout.lives.history import History, Mark
 from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
+from state_layout.records import AgentSpec
 
 Answer = TypeVar("Answer")
 Effects = dict[str, Any]
@@ -38,6 +40,8 @@ class Ledger:
         self._triggers = TriggerWriter(tree)
         self._lock = threading.RLock()
         self._held = list[dict[str, Any]]()  # messages whose line is not known to be durable
+        self.spec: Callable[[], AgentSpec | None] = lambda: None  # in force: what scopes are granted
+        self._shared: Shared | None = None
         self._held_seq = 0  # of the last line that such messages stand in
         self.is_sound = True  # else memory shows what is not durable
         self.changes = 0  # grows with every line: viewers are behind if they know a lower one
@@ -117,6 +121,25 @@ class Ledger:
             self._outbox.deliver()
             self._outbox.sync()
 
+    @property
+    def shared(self) -> Shared:
+        """What the agent keeps under keys, alone and with others."""
+        if self._shared is None:
+            self._shared = Shared(
+                self._tree,
+                self._agent,
+                redactor=self._redactor,
+                spec=lambda: self.spec(),
+                settle=self._settled,
+                own=lambda: self.look(lambda history: dict(history.state)),
+            )
+        return self._shared
+
+    def _settled(self) -> int:
+        """Make durable what is recorded, before something is done that others see; the last `seq`."""
+        self.sync()
+        return self.synced_seq
+
     def look(self, question: Callable[[History], Answer]) -> Answer:
         """Answer a question about what is recorded; it must not keep what it is shown."""
         with self._lock:
@@ -136,6 +159,8 @@ class Ledger:
     def close(self) -> None:
         """Close the files, without syncing."""
         with self._lock:
+            if self._shared is not None:
+                self._shared.close()
             self._triggers.close()
             self._checkpointer.close()
             self._outbox.close()

@@ -113,6 +113,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     ledger = Ledger(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
     life: Life | None = None
     try:
+        ledger.spec = lambda: specs.agent
         wear(mark_of(tree, agent, attempt.number))
         life = Life(
             tree=tree,

@@ -32,6 +32,8 @@ class Effects:
     received: Received = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    shared: dict[str, dict[str, int]] = field(default_factory=dict)  # stored, seen
+    shared_changes: int = 0
 
     def fields(self) -> dict[str, Any]:
         """All but the messages, as a journal line carries them."""
@@ -40,7 +42,14 @@ class Effects:
             fields["received"] = dict(self.received)
         if self.kept or self.deleted:
             fields["state"] = {"set": self.kept, "deleted": self.deleted}
-        return fields
+        return fields | self.shared
+
+    def look_after(self, effects: Mapping[str, Any]) -> None:
+        """Take the effects of something shared: it is done, the line says so."""
+        for name in ("stored", "seen"):
+            known = self.shared.setdefault(name, {}) if name in effects else {}
+            for key, seq in effects.get(name, {}).items():
+                known[key] = max(int(seq), known.get(key, 0))
 
     def keep(self, key: str, value: Any) -> None:
         """Set `key` of the agent's state."""

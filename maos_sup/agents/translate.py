@@ -271,6 +271,12 @@ class Translator:
         )
         self._note("artifact", {"path": path}, offset)
 
+    def _keep(self, request: Request, line: bytes, offset: int) -> None:
+        run = self._ledger.look(lambda history: history.run) or ""
+        step = f"line/{self.control.attempt}/{offset}"
+        fields = self._ledger.shared.take_line(request.verb, request.value, run=run, step=step)
+        self._note("kept", fields, offset)
+
     def _ack(self, request: Request, line: bytes, offset: int) -> None:
         with closing(Inbox(self._tree, self._agent, marks=self._ledger.marks())) as inbox:
             marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
@@ -375,4 +381,6 @@ _VERBS: dict[str, Callable[[Translator, Request, bytes, int], None]] = {
     "ack": Translator._ack,
     "ask": Translator._ask,
     "call": Translator._call,
+    "save": Translator._keep,
+    "forget": Translator._keep,
 }

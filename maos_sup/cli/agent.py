@@ -11,6 +11,7 @@ import click
 
 from maos_sup.agents import program
 from maos_sup.cli import options
+from maos_sup.cli.agent_state import commands as state
 from maos_sup.cli.says import say_exactly, say_json
 from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES, Message
@@ -109,6 +110,9 @@ def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""
     answer = program.ask(os.environ, question, timeout_s=timeout_s)
     say_exactly("none" if answer is None else f"{'yes' if answer.is_yes else 'no'} {answer.text}".rstrip())
+
+
+commands.add_command(state)
 
 
 def _json_or_text(text: str) -> Any:

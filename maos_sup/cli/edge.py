@@ -18,6 +18,7 @@ from state_layout.errors import LayoutError, StorageFull
 if TYPE_CHECKING:
     import click
 
+LOST = 4  # a compare-and-set came too late
 OK, BUG, USAGE, TASK_FAILED, NOT_A_TREE, LOCKED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 10, 11, 12, 130
 SECRETS = 13  # there are secrets in files
 LACKING = 14  # this host lacks what every orchestration needs

@@ -33,6 +33,7 @@ SECTIONS: dict[str, Section] = {
         "results": Entry("results:command", "Print what tasks came to."),
         "cost": Entry("cost:command", "Print what was spent, by agent and by task."),
         "messages": Entry("messages:command", "Print messages between agents and people."),
+        "state": Entry("state:commands", "Look into the values that agents keep and share; change them."),
     },
     "Go back": {
         "checkpoint": Entry("checkpoint:command", "Keep this moment of the whole team; show what is saved."),

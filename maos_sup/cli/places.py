@@ -12,16 +12,11 @@ from maos_sup.cli import edge
 from maos_sup.cli.says import say_aside
 from state_layout.errors import NotATree
 from state_layout.files.reading import read_record
+from state_layout.host.home import home as home  # commands ask for it here
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
 from state_layout.tree.elsewhere import id_of, trees_elsewhere
-
-
-def home() -> Path:
-    """The folder that holds the trees: `MAOS_SUP_HOME`, or `~/.maos-sup`."""
-    given = os.environ.get("MAOS_SUP_HOME")
-    return Path(given).expanduser().absolute() if given else Path.home() / ".maos-sup"
 
 
 def tree_at(text: str) -> Tree:

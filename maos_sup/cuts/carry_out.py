@@ -8,15 +8,16 @@ sender could give them again, and the bytes that are set aside have their name b
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from maos_sup.cuts import store
-from maos_sup.cuts.rewind import AgentMove, MailMove, Rewind, void_of, void_path
+from maos_sup.cuts.rewind import AgentMove, Rewind, void_of, void_path
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.at_once import at_once
@@ -27,18 +28,24 @@ from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, se
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 from state_layout.records import ExitReason
+from state_layout.scopes.names import folders_in
+from state_layout.scopes.people import refresh_snapshot
+from state_layout.scopes.store import Store
 from state_layout.specs import accept
 
 BY = "rollback"
-_box = attrgetter("box")
+_folder = attrgetter("current.parent")
 
 
 def carry_out(tree: Tree, rewind: Rewind) -> None:
     """Bring the tree to where `rewind` says, durably. Raises StorageError, Damaged; call it again then."""
     take_numbers(tree, rewind.next_seq)
     at_once(partial(_move_agent, tree, move, rewind) for move in rewind.agents.values())
-    by_box = groupby(sorted(rewind.mail, key=_box), key=_box)
-    at_once(partial(_move_mail, tree, [*moves], rewind.void) for _, moves in by_box)
+    asides = sorted([*_mail_asides(tree, rewind), *_state_asides(tree, rewind)], key=_folder)
+    at_once(partial(_move_files, [*moves]) for _, moves in groupby(asides, key=_folder))
+    for scope, folder in folders_in(tree) if rewind.state else ():
+        with closing(Store(folder, BY)) as shared:
+            refresh_snapshot(tree, scope, shared)
     _move_specs(tree, rewind.specs)
 
 
@@ -100,12 +107,34 @@ def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
     disk.unlink(paths.status)  # it tells of what is void; the journal is asked instead
 
 
-def _move_mail(tree: Tree, moves: Sequence[MailMove], void: int) -> None:
-    """Set the files of one box aside, once, and put the parts that count in their place, durably.
+class _Aside(NamedTuple):
+    """A file that is set aside, and whose first bytes take its place."""
 
-    Two syncs of the box, however many senders: the names that are set aside, then what is in their place.
+    current: Path
+    aside: Path
+    source: Path
+    size: int
+
+
+def _mail_asides(tree: Tree, rewind: Rewind) -> Iterator[_Aside]:
+    for move in rewind.mail:
+        current = tree.mail_file(move.box, move.sender)
+        yield _Aside(current, void_path(tree, move, rewind.void), current.with_name(move.source), move.size)
+
+
+def _state_asides(tree: Tree, rewind: Rewind) -> Iterator[_Aside]:
+    for move in rewind.state:
+        current = tree.root / move.path
+        aside = current.with_name(f"{current.name}.void-{rewind.void}")
+        yield _Aside(current, aside, current.with_name(move.source), move.size)
+
+
+def _move_files(moves: Sequence[_Aside]) -> None:
+    """Set the files of one folder aside, once, and put the parts that count in their place, durably.
+
+    Two syncs of the folder, however many files: the names that are set aside, then what is in their place.
     """
-    contents = _set_aside(tree, moves, void)
+    contents = _set_aside(moves)
     atomic.replace_all({path: data for path, data in contents.items() if data})
     gone = [path for path, data in contents.items() if not data]
     for path in gone:
@@ -114,18 +143,17 @@ def _move_mail(tree: Tree, moves: Sequence[MailMove], void: int) -> None:
         atomic.fsync_folder(gone[0].parent)
 
 
-def _set_aside(tree: Tree, moves: Sequence[MailMove], void: int) -> dict[Path, bytes]:
-    """Give the files of one box their second names, durably; by path what is to be in their place."""
-    box, current = tree.mail_box(moves[0].box), Path()
+def _set_aside(moves: Sequence[_Aside]) -> dict[Path, bytes]:
+    """Give the files of one folder their second names, durably; by path what is to be in their place."""
+    current = moves[0].current
     contents = dict[Path, bytes]()
     try:
         for move in moves:
-            current, aside = tree.mail_file(move.box, move.sender), void_path(tree, move, void)
-            source = box / move.source
-            if not os.path.lexists(aside) and current.exists():
-                disk.link(current, aside)
-            contents[current] = _first_bytes(aside if source == current else source, move.size)
-        atomic.fsync_folder(box)
+            current = move.current
+            if not os.path.lexists(move.aside) and current.exists():
+                disk.link(current, move.aside)
+            contents[current] = _first_bytes(move.aside if move.source == current else move.source, move.size)
+        atomic.fsync_folder(current.parent)
     except OSError as cause:
         raise storage_error("set aside", current, cause) from cause
     return contents
@@ -144,8 +172,9 @@ def _move_specs(tree: Tree, specs: Mapping[str, tuple[str | None, str | None]]) 
     for rel, data in contents.items():
         atomic.make_folder((tree.spec / rel).parent)
         atomic.replace(tree.spec / rel, data)
-    if contents:
-        accept(tree, contents)
+    accepted = {rel: data for rel, data in contents.items() if not rel.startswith("state/")}
+    if accepted:
+        accept(tree, accepted)
     for rel in specs.keys() - contents.keys():
         for path in (tree.spec / rel, tree.accepted / rel):
             disk.unlink(path)

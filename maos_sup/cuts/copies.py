@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from maos_sup.cuts.carry_out import carry_out
 from maos_sup.cuts.rewind import MailMove, Rewind, agent_moves, mail_moves, next_void
+from maos_sup.cuts.shared import StateMove, last_lines, moves_back
 from maos_sup.cuts.take import agents_of, needs_of
-from maos_sup.cuts.traces import Moment, TeamReader
+from maos_sup.cuts.traces import Moment, TeamReader, is_mail_box
 from state_layout.files.locks import is_free
 from state_layout.paths import Tree
 from state_layout.records import Specs
@@ -25,11 +26,12 @@ class Mending:
 
     moment: Moment
     mail: tuple[MailMove, ...]
+    state: tuple[StateMove, ...] = ()
 
     @property
     def is_needed(self) -> bool:
         """Whether anything has to be done."""
-        return bool(self.moment.cut.lowered or self.mail)
+        return bool(self.moment.cut.lowered or self.mail or self.state)
 
     def notes(self) -> list[str]:
         """What is done, for people: a line for each agent that goes back, one for all mail."""
@@ -41,6 +43,9 @@ class Mending:
         if self.mail:
             files = "1 mail file" if len(self.mail) == 1 else f"{len(self.mail)} mail files"
             lines.append(f"{files}: messages that their senders have not written in this copy were set aside")
+        if self.state:
+            files = "1 file" if len(self.state) == 1 else f"{len(self.state)} files"
+            lines.append(f"{files} of shared state: changes that no journal in this copy has were set aside")
         return lines
 
 
@@ -48,7 +53,8 @@ def mending_of(tree: Tree, specs: Specs) -> Mending:
     """What `resume` would do to a copy. Only reads. Raises StorageError."""
     moment = TeamReader(tree).moment(agents_of(tree, specs), needs_of(specs))
     sent = _sent_at(moment)
-    return Mending(moment=moment, mail=tuple(mail_moves(tree, sent, None)))
+    state = moves_back(tree, last_lines(moment, moment.cut.ends))
+    return Mending(moment=moment, mail=tuple(mail_moves(tree, sent, None)), state=tuple(state))
 
 
 def mend_copy(tree: Tree, specs: Specs) -> list[str]:
@@ -64,7 +70,12 @@ def mend_copy(tree: Tree, specs: Specs) -> list[str]:
         return []
     targets = dict(mending.moment.places)
     moves = agent_moves(tree, mending.moment, targets, passes_output=False)
-    carry_out(tree, Rewind(void=next_void(tree, moves), cut=0, back=0, agents=moves, mail=mending.mail))
+    carry_out(
+        tree,
+        Rewind(
+            void=next_void(tree, moves), cut=0, back=0, agents=moves, mail=mending.mail, state=mending.state
+        ),
+    )
     return mending.notes()
 
 
@@ -74,6 +85,7 @@ def _sent_at(moment: Moment) -> Mapping[str, Mapping[str, int]]:
         agent: {
             to: max((number for line, number in steps if line <= moment.cut.ends[agent]), default=0)
             for to, steps in trace.sent.items()
+            if is_mail_box(to)
         }
         for agent, trace in moment.traces.items()
     }

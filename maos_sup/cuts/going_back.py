@@ -15,14 +15,16 @@ from maos_sup.core.cuts import Trace, consistent_cut
 from maos_sup.cuts.places import NOWHERE, Place, place_of, runs_after
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.rewind import AgentMove, Rewind, agent_moves, mail_moves, next_void, sent_by, spec_moves
+from maos_sup.cuts.shared import StateMove, last_lines, moves_back, moves_to
 from maos_sup.cuts.store import digests_of
 from maos_sup.cuts.take import agents_of, needs_of, settled_amount, team_reader
-from maos_sup.cuts.traces import Moment, TeamReader
+from maos_sup.cuts.traces import Moment, TeamReader, is_mail_box
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.chain import Run
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
+from state_layout.scopes.people import files_by_hand
 from state_layout.specs import read_specs
 
 _LONGEST_SHOWN = 72
@@ -59,7 +61,7 @@ class Preview:
     def is_empty(self) -> bool:
         """Whether nothing would change, but that lives which did nothing would not have begun."""
         is_there = all(loss.is_there for loss in self.losses.values())
-        return is_there and not (self.plan.mail or self.plan.specs)
+        return is_there and not (self.plan.mail or self.plan.state or self.plan.specs)
 
 
 def preview_rollback(
@@ -83,7 +85,8 @@ def preview_rollback(
         back=0,
         agents=moves,
         mail=tuple(mail_moves(tree, sent, None if only else cut.people)),
-        specs={} if only else spec_moves(digests_of(read.raw), cut.specs),
+        state=tuple(_state_moves(tree, moment, cut, targets, is_all=not only)),
+        specs={} if only else spec_moves(digests_of(read.raw | _by_hand(tree, cut)), cut.specs),
         next_seq=_next_numbers(moment),
     )
     spent = settled_amount(tree)
@@ -136,15 +139,36 @@ def _is_at(cut: TeamCut, agent: str, targets: Mapping[str, Place]) -> bool:
     return agent in cut.agents and targets.get(agent) == cut.agents[agent].place
 
 
+def _by_hand(tree: Tree, cut: TeamCut) -> dict[str, bytes]:
+    """What people wrote for shared state; a cut of an older build says nothing of it."""
+    return {} if cut.state is None else files_by_hand(tree)
+
+
+def _state_moves(
+    tree: Tree, moment: Moment, cut: TeamCut, targets: Mapping[str, Place], *, is_all: bool
+) -> Iterator[StateMove]:
+    """What becomes of the files of shared state; a cut of an older build says nothing of them."""
+    if cut.state is None:
+        return
+    if is_all:
+        yield from moves_to(tree, cut.state)
+        return
+    moved = {agent for agent, place in targets.items() if place != moment.ends[agent]}
+    at_cut = frozenset(agent for agent in moved if _is_at(cut, agent, targets))
+    yield from moves_to(tree, cut.state, only=at_cut)
+    yield from moves_back(tree, last_lines(moment, {agent: targets[agent].seq for agent in moved - at_cut}))
+
+
 def _sent_at(trace: Trace, place: Place) -> Iterator[tuple[str, int]]:
     for to, steps in trace.sent.items():
-        yield to, max((number for line, number in steps if line <= place.seq), default=0)
+        if is_mail_box(to):
+            yield to, max((number for line, number in steps if line <= place.seq), default=0)
 
 
 def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
     """By sender and recipient the first number that was never given: void messages keep theirs."""
     return {
-        agent: {to: steps[-1][1] + 1 for to, steps in trace.sent.items() if steps}
+        agent: {to: steps[-1][1] + 1 for to, steps in trace.sent.items() if steps and is_mail_box(to)}
         for agent, trace in moment.traces.items()
     }
 

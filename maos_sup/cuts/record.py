@@ -79,6 +79,9 @@ class TeamCut:
     in_flight: Mapping[str, int] = field(default_factory=dict)  # by "<box>/<sender>": sent, not yet read
     people: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # size, sign by box
     budget: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)  # [seq, offset, h] by agent
+    state: Mapping[str, Mapping[str, tuple[int, int, str]]] | None = (
+        None  # by scope and writer; None: unknown
+    )
     cost_usd: float | None = 0.0
     tokens: int = 0
     supervisor: tuple[int, int, int, str] | None = None  # life, seq, offset, h
@@ -119,6 +122,7 @@ class TeamCut:
             "in_flight": dict(self.in_flight),
             "people": {box: list(mark) for box, mark in self.people.items()},
             "budget": {name: list(end) for name, end in self.budget.items()},
+            **({} if self.state is None else {"state": _listed(self.state)}),
             "cost_usd": self.cost_usd,
             "tokens": self.tokens,
             "supervisor": list(self.supervisor) if self.supervisor else None,
@@ -142,6 +146,7 @@ class TeamCut:
             in_flight={key: int(count) for key, count in value["in_flight"].items()},
             people={box: (int(size), str(sign)) for box, (size, sign) in value["people"].items()},
             budget={name: (int(s), int(o), str(h)) for name, (s, o, h) in value["budget"].items()},
+            state=_ends(value["state"]) if "state" in value else None,
             cost_usd=value.get("cost_usd"),
             tokens=int(value.get("tokens", 0)),
             supervisor=(int(life[0]), int(life[1]), int(life[2]), str(life[3])) if life else None,
@@ -149,3 +154,14 @@ class TeamCut:
             output={path: int(size) for path, size in value.get("output", {}).items()},
             notes=tuple(map(str, value.get("notes", ()))),
         )
+
+
+def _listed(state: Mapping[str, Mapping[str, tuple[int, int, str]]]) -> dict[str, dict[str, list[Any]]]:
+    return {scope: {who: list(end) for who, end in ends.items()} for scope, ends in state.items()}
+
+
+def _ends(value: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, int, str]]]:
+    return {
+        scope: {who: (int(seq), int(offset), str(h)) for who, (seq, offset, h) in ends.items()}
+        for scope, ends in value.items()
+    }

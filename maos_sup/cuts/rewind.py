@@ -16,6 +16,7 @@ from typing import Any
 
 from maos_sup.cuts.places import NOWHERE, Place
 from maos_sup.cuts.record import TeamCut
+from maos_sup.cuts.shared import StateMove, voids_in
 from maos_sup.cuts.traces import Moment
 from state_layout.errors import storage_error
 from state_layout.files import tail
@@ -88,6 +89,7 @@ class Rewind:
     back: int  # number of the checkpoint of what was before; 0: none
     agents: Mapping[str, AgentMove] = field(default_factory=dict)
     mail: tuple[MailMove, ...] = ()
+    state: tuple[StateMove, ...] = ()
     specs: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # hash before, after
     next_seq: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by sender and recipient
     memory: Mapping[str, Any] | None = None  # of the supervisor at the cut; None: kept as it is
@@ -100,6 +102,7 @@ class Rewind:
             "back": self.back,
             "agents": {name: move.to_json() for name, move in self.agents.items()},
             "mail": {f"{move.box}/{move.sender}": move.to_json() for move in self.mail},
+            **({"state": {move.path: move.to_json() for move in self.state}} if self.state else {}),
             "specs": {rel: list(digests) for rel, digests in self.specs.items()},
             "next_seq": {sender: dict(numbers) for sender, numbers in self.next_seq.items()},
             "memory": self.memory,
@@ -114,6 +117,7 @@ class Rewind:
             back=int(value["back"]),
             agents={name: AgentMove.from_json(name, move) for name, move in value["agents"].items()},
             mail=tuple(MailMove.from_json(key, move) for key, move in value["mail"].items()),
+            state=tuple(StateMove.from_json(path, move) for path, move in value.get("state", {}).items()),
             specs={rel: (before, after) for rel, (before, after) in value["specs"].items()},
             next_seq={
                 sender: {to: int(number) for to, number in numbers.items()}
@@ -252,6 +256,9 @@ def next_void(tree: Tree, agents: Iterable[str]) -> int:
     for agent in agents:
         paths = tree.agent(agent)
         used += [void_of(paths.attempt(number).journal) for number in list_attempts(paths)]
+    for name in voids_in(tree):
+        digits = name.rpartition(_VOID)[2]
+        used.append(int(digits) if digits.isdigit() else 0)
     return max(used) + 1
 
 

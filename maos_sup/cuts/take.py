@@ -19,6 +19,7 @@ from maos_sup.core.cuts import Steps, in_flight
 from maos_sup.cuts import store
 from maos_sup.cuts.record import AgentCut, TeamCut
 from maos_sup.cuts.rewind import sign_of
+from maos_sup.cuts.shared import ends_at, sync_shared
 from maos_sup.cuts.traces import Moment, TeamReader
 from state_layout.errors import LayoutError, StorageError, storage_error
 from state_layout.files import atomic, disk
@@ -31,6 +32,7 @@ from state_layout.lives.numbers import numbers_in
 from state_layout.mail.boxes import OPERATOR, boxes
 from state_layout.paths import Tree, is_name
 from state_layout.records import Specs, TaskPhase
+from state_layout.scopes.people import files_by_hand
 from state_layout.specs import SpecsRead, read_specs
 
 EXACT_KINDS = frozenset({"python", "anthropic"})  # what they do between two lines is on no disk but theirs
@@ -54,7 +56,7 @@ def take_cut(
     read = specs or read_specs(tree)
     moment = (reader or team_reader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
     _make_durable(tree, moment)
-    store.keep_specs(tree, read.raw.values())
+    store.keep_specs(tree, [*read.raw.values(), *files_by_hand(tree).values()])
     cut = replace(_cut(tree, moment, read), at=now(), by=by, why=why, name=name, pinned=pinned)
     return store.write(tree, cut)
 
@@ -78,10 +80,11 @@ def _cut(tree: Tree, moment: Moment, read: SpecsRead) -> TeamCut:
         in_flight=in_flight(moment.traces, moment.cut.ends, readers=sorted(moment.places)),
         people=people_marks(tree),
         budget={agent: end.position[:3] for agent, (end, _) in books.items()},
+        state=ends_at(tree, moment),
         cost_usd=spent.cost_usd,
         tokens=spent.tokens,
         supervisor=_supervisor_place(tree),
-        specs=store.digests_of(read.raw),
+        specs=store.digests_of(read.raw | files_by_hand(tree)),
         output=dict(_output_sizes(tree, moment)),
         notes=tuple(f"{agent} is not part of it: {why}" for agent, why in sorted(moment.damaged.items())),
     )
@@ -161,7 +164,8 @@ def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> st
 
 
 def _make_durable(tree: Tree, moment: Moment) -> None:
-    """Sync the journals that the cut names: nothing may outlive what it depends on."""
+    """Sync the journals and files that the cut names: nothing may outlive what it depends on."""
+    sync_shared(tree)
     at_once(
         partial(_sync, tree.agent(agent).attempt(place.attempt).journal)
         for agent, place in moment.places.items()

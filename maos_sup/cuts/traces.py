@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
@@ -26,9 +26,24 @@ from state_layout.lives.history import History
 from state_layout.lives.lineage import Life, Lineage, not_in_form
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskPhase
+from state_layout.scopes.names import Scope, folders_in
+from state_layout.scopes.store import SUFFIX
+from state_layout.witness import end_of
 
 _AT_ONCE = 64  # lines decoded together: few enough to be let go before the collector looks
 _SENT, _RECEIVED, _TASK = b'"sent":[', b'"received":{', b'"type":"task"'
+_STORED, _SEEN = b'"stored":{', b'"seen":{'
+_OF_STATE = "="  # begins the names of shared scopes where else the name of a mail box stands
+
+
+def box_of(scope: Scope | str) -> str:
+    """The name of a shared scope in traces: to write it is to send to it, to look into it is to receive."""
+    return f"{_OF_STATE}{scope}"
+
+
+def is_mail_box(name: str) -> bool:
+    """Whether `name`, in a trace, is that of a mail box and not of a shared scope."""
+    return not name.startswith(_OF_STATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +60,11 @@ class Sum:
         """The sum that a compaction is."""
         return cls(
             place=Place(history.attempt, *history.position),
-            sent=history.sent,
-            marks={key: mark[0] for key, mark in history.marks.items()},
+            sent={**history.sent, **{box_of(scope): n for scope, n in history.stored.items()}},
+            marks={
+                **{key: mark[0] for key, mark in history.marks.items()},
+                **{box_of(key): n for key, n in history.seen.items()},
+            },
             tasks={task: outcome.phase.value for task, outcome in history.tasks.items()},
         )
 
@@ -87,7 +105,7 @@ class _Telling:
         numbered = [
             (seq, raw)
             for seq, raw in enumerate(run.raws, run.first_seq)
-            if _SENT in raw or _RECEIVED in raw or _TASK in raw
+            if _SENT in raw or _RECEIVED in raw or _TASK in raw or _STORED in raw or _SEEN in raw
         ]
         for start in range(0, len(numbered), _AT_ONCE):
             some = numbered[start : start + _AT_ONCE]
@@ -108,6 +126,10 @@ class _Telling:
         if "received" in entry:
             for key, mark in entry["received"].items():
                 _raise(self.marks, key, seq, int(mark[0]))
+        for scope, last in entry.get("stored", {}).items():
+            _raise(self.sent, box_of(scope), seq, int(last))
+        for key, last in entry.get("seen", {}).items():
+            _raise(self.marks, box_of(key), seq, int(last))
         if entry["type"] == "task":
             task, phase = entry["task"], TaskPhase(entry["phase"])
             self.began.setdefault(task, seq)
@@ -191,7 +213,7 @@ class TeamReader:
                 self._known.pop(agent, None)
         while True:
             known = {agent: told for agent, told in self._known.items() if agent not in damaged}
-            traces = {agent: told.trace() for agent, told in known.items()}
+            traces = {agent: _with_unsaid(self._tree, agent, told.trace()) for agent, told in known.items()}
             cut = consistent_cut(traces, floors=used_numbers(self._tree), needs=needs)
             if not cut.unknown:
                 break
@@ -237,6 +259,26 @@ class TeamReader:
             if seq == place.seq:
                 return place
         return place_of(self._tree, agent, seq, after=told.base if told.base.seq < seq else NOWHERE)
+
+
+def _with_unsaid(tree: Tree, agent: str, trace: Trace) -> Trace:
+    """`trace` and what `agent` wrote to shared scopes without having come to say so in its journal.
+
+    Such a line names in `after` the last line of the journal that was durable before it.
+    """
+    sent = dict(trace.sent)
+    for scope, folder in folders_in(tree):
+        path, box = folder / f"{agent}{SUFFIX}", box_of(scope)
+        last = sent[box][-1][1] if sent.get(box) else 0
+        with suppress(FileNotFoundError):
+            end = end_of(path)
+            if end is not None and end.seq > last:
+                lines = (line for line in Reader(path) if line.seq > last)
+                steps = {box: [*sent.get(box, ())]}
+                for line in lines:
+                    _raise(steps, box, int(line.fields().get("after", 0)), line.seq)
+                sent[box] = tuple(steps[box])
+    return replace(trace, sent=sent)
 
 
 def _read_anew(tree: Tree, agent: str, *, known: Sum | None = None, from_start: bool = False) -> _Telling:

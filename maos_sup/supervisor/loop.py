@@ -31,6 +31,7 @@ from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.publish import Publisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
+from maos_sup.supervisor.shared import SharedState
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
 from maos_sup.supervisor.standing import Standing
 from maos_sup.supervisor.wake import Wake
@@ -113,6 +114,7 @@ class _Supervisor:
         self._standing = Standing()
         self._notifier = Notifier(tree)
         self._checkpoints = TeamCheckpoints(tree)
+        self._shared = SharedState(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
         self._missing = list[str]()  # attempts that vanished
@@ -150,6 +152,7 @@ class _Supervisor:
                 raise
         finally:
             wake.close()
+            self._shared.close()
         sys.stderr.write(f"supervisor: {gone(self._tree.root)}\n")
         return Phase.INTERRUPTED
 
@@ -165,6 +168,8 @@ class _Supervisor:
         and soon has no room to say so.
         """
         if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home():
+            return True
+        if self._shared.is_due():
             return True
         return self._wake.is_deaf or want_of_room(self._tree.root) != self._lacking
 
@@ -204,6 +209,7 @@ class _Supervisor:
                 break
             only = {agent_of(action) for action in actions}
         self._keep_specs(seen)
+        self._shared.look(self._life, is_last=finished is not None)
         self._life.sync()  # what is told is durable
         self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:
@@ -327,6 +333,7 @@ class _Supervisor:
     def _publish_news(self, news: dict[str, Any]) -> None:
         troubles = [
             self._checkpoints.trouble,
+            self._shared.trouble,
             self._trouble or self._lacking,
             self._home_trouble,
             DEAF if self._wake.is_deaf else None,
@@ -335,7 +342,7 @@ class _Supervisor:
         self._publisher.publish(
             news,
             specs=self._specs.digests,
-            spec_errors=self._specs.errors_json(),
+            spec_errors=[*self._specs.errors_json(), *self._shared.errors],
             notes=notes,
             now_s=time.monotonic(),
         )

@@ -8,7 +8,7 @@ it finds. After fsck and restic's `check`; `repair` mends what is safe. One modu
     births, lives_of_agents, checkpoints, exits           the lives of agents
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
-    stores        chains of other frameworks
+    stores        chains of other frameworks              shared       state of several writers
     witnessed     what was seen of the tree before        accepted     what people stand by
 """
 
@@ -19,6 +19,7 @@ from state_layout.check.lives_of_agents import check_agent
 from state_layout.check.mail import check_mail, read_mail
 from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, Severity
 from state_layout.check.scene import Scene
+from state_layout.check.shared import check_shared
 from state_layout.check.snapshots import check_budgets, check_snapshots
 from state_layout.check.specs import check_specs
 from state_layout.check.stores import check_stores
@@ -50,6 +51,7 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
         check_budgets(scene)
         check_snapshots(scene)
         check_stores(scene)
+        check_shared(scene, {agent: account.stored for agent, account in accounts.items()})
         check_witness(scene)
     order = list(Severity)
     return sorted(

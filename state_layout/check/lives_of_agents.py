@@ -31,6 +31,7 @@ class Account:
     sends: dict[str, Spans] = field(default_factory=dict)  # by recipient
     marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
     mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: ends that a checkpoint relies on
+    stored: dict[str, int] = field(default_factory=dict)  # by shared scope: the last line of its own there
     is_whole: bool = True
 
 
@@ -48,7 +49,7 @@ def check_agent(scene: Scene, agent: str) -> Account:
         ending = check_exit(scene, agent, number, is_last=number == numbers[-1])
         life = _Life(scene, agent, number, births.get(number), standing.get(number, Standing(is_void=True)))
         life.check(fold, slots[number], ending)
-    account.marks = fold.history.marks
+    account.marks, account.stored = fold.history.marks, fold.history.stored
     return account
 
 

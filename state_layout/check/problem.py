@@ -43,6 +43,7 @@ class Finding(StrEnum):
     CORRUPT = "corrupt"
     CUT_SHORT = "cut_short"
     BAD_RECORD = "bad_record"
+    LOST_CHANGE = "lost_change"
     AFTER_END = "after_end"
     ROLLED_BACK = "rolled_back"
     OTHER_SEEN = "other_seen"
@@ -130,6 +131,9 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.ROLLED_BACK: Entry(_PROBLEM, "restore the newer state; if this one is meant: check --accept"),
     Finding.OTHER_SEEN: Entry(_NOTE, "if that one was removed: the next supervisor here is seen anew"),
     Finding.BAD_RECORD: Entry(_PROBLEM, "whatever wrote it does not keep to FORMAT.md; " + _FROM_A_COPY),
+    Finding.LOST_CHANGE: Entry(
+        _PROBLEM, "see both: maos-sup state history; then put what it should be (maos-sup state put)"
+    ),
     Finding.VOID: Entry(_NOTE, "nobody reads them"),
     Finding.PIN_BROKEN: Entry(_PROBLEM, "restore both files from one copy"),
     Finding.ATTEMPT_MISSING: Entry(_PROBLEM, "restore its folder from a copy"),

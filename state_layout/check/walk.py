@@ -24,8 +24,13 @@ _FOLDERS = (
     f"supervisor|supervisor/lives|supervisor/lives/{_NUMBER}|supervisor/accepted(/agents|/tasks)?",
     f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
     f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
+    f"state|state/orchestration|state/custom(/{_NAME})?",
+    f"spec/state|spec/state/orchestration|spec/state/custom(/{_NAME})?",
 )
-_FREE = ("spec/files|state|run/landing", f"agents/{_NAME}/(session|workspace|artifacts|worktree)")
+_FREE = (
+    "spec/files|state/(langgraph|claude)|run/landing",
+    f"agents/{_NAME}/(session|workspace|artifacts|worktree)",
+)
 _FILES = (
     r"FORMAT|README\.txt",
     rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
@@ -36,6 +41,10 @@ _FILES = (
     rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
     rf"mail/{_NAME}/{_NAME}\.jsonl(\.void-\d+)?|budget/({_NAME}\.jsonl|lock)",
+    rf"state/orchestration\.json|state/custom/{_NAME}\.json",
+    rf"state/(orchestration|custom/{_NAME})/(lock|({_NAME}|operator|supervisor)\.jsonl(\.void-\d+)?)",
+    rf"spec/state/(orchestration|custom/{_NAME})/[^/]+\.json",
+    rf"spec/state/(orchestration|custom/{_NAME})\.schema\.json",
     r"run/(host\.json|supervisor\.handle\.json|supervisor\.log|ballast|traceback-\d+\.txt)",
     rf"checkpoints/{_NUMBER}\.json|checkpoints/specs/[0-9a-f]{{64}}\.json",
     rf"run/agents/{_NAME}\.(handle\.json|beat)|run/holds/{_NAME}\.json",

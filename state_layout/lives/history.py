@@ -42,6 +42,8 @@ class History:
     marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
     offsets: dict[str, int] = field(default_factory=dict)  # by "<attempt>/<file>": translated up to here
     state: dict[str, Any] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)  # by shared scope: our last line in its file
+    seen: dict[str, int] = field(default_factory=dict)  # by "<scope>/<writer>": the last line looked at
     artifacts: list[str] = field(default_factory=list)
     progress: float | None = None
     note: str | None = None
@@ -275,6 +277,19 @@ def _state(history: History, change: dict[str, Any]) -> None:
     history.state.update(change.get("set", {}))
 
 
+def _stored(history: History, ends: dict[str, int]) -> None:
+    _raise_each(history.stored, ends)
+
+
+def _seen(history: History, ends: dict[str, int]) -> None:
+    _raise_each(history.seen, ends)
+
+
+def _raise_each(known: dict[str, int], ends: dict[str, int]) -> None:
+    for key, seq in ends.items():
+        known[key] = max(int(seq), known.get(key, 0))
+
+
 def _cost_usd(history: History, amount: float) -> None:
     history.cost_usd += amount
 
@@ -305,6 +320,8 @@ _EFFECTS: dict[str, Callable[[History, Any], None]] = {
     "received": _received,
     "source": _source,
     "state": _state,
+    "stored": _stored,
+    "seen": _seen,
     "cost_usd": _cost_usd,
     "tokens": _tokens,
 }

@@ -91,6 +91,22 @@ RESTART = Shape(
     },
     instead={"retries": "use 'max'", "attempts": "use 'max'"},
 )
+_scope = Text(
+    pattern=r"orchestration|global|\*|(custom|agent|task|session):(\*|[a-z0-9][a-z0-9_-]{0,63}\*?)",
+    wish="a scope like orchestration, custom:plan, custom:* or agent:bob",
+)
+STATE = Shape(
+    fields={
+        "read": Field(
+            ListOf(item=_scope, unique=True),
+            "scopes that it may read beside its own and shared ones",
+            example=["agent:bob"],
+        ),
+        "write": Field(
+            ListOf(item=_scope, unique=True), "shared scopes that it may write", example=["custom:plan"]
+        ),
+    }
+)
 KEEP = Shape(
     fields={
         "last": Field(count, "the newest so many", default=Keep().last),
@@ -221,6 +237,7 @@ AGENT = Shape(
         "on_uncertain": Field(
             Choice(("retry", "raise", "ask")), "when it died inside a step", default="retry"
         ),
+        "state": Field(STATE, "which state of others it may read and write", effect=Effect.AT_ONCE),
         **WORKSPACE,
     }
 )

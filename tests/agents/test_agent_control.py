@@ -51,6 +51,13 @@ BAD_LINES = [
     ('{"artifact": 5}', "'artifact' needs a text"),
     ('{"ack": {"bob/ann": "3"}}', "'ack' needs an object"),
     ('{"ask": ""}', "'ask' needs a text"),
+    ('{"save": {"key": "k"}}', "'save' needs an object with key and value"),
+    ('{"save": {"key": 5, "value": 1}}', "'key' is no text"),
+    ('{"save": {"key": "a\\u0000b", "value": 1}}', "has a NUL in it"),
+    ('{"save": {"scope": "custom:../x", "key": "k", "value": 1}}', "use orchestration, custom:NAME"),
+    ('{"save": {"scope": "custom:plan", "key": "k", "value": 1}}', "may not write custom:plan"),
+    ('{"save": {"scope": "agent:bob", "key": "k", "value": 1}}', "who alone writes it"),
+    ('{"forget": "k"}', "'forget' needs an object with key"),
 ]
 
 

@@ -66,6 +66,8 @@ def test_the_protocol(orchestra: Orchestra) -> None:
             "report_discovery",
             "save_state",
             "load_state",
+            "list_state",
+            "delete_state",
             "report_progress",
             "ask_human",
             "spawn_task",

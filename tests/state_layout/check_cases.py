@@ -11,6 +11,7 @@ from check_cases_files import FILE_CASES, FORMAT_CASES, SPEC_CASES
 from check_cases_journals import JOURNAL_CASES
 from check_cases_lives import LIFE_CASES
 from check_cases_mail import MAIL_CASES
+from check_cases_shared import SHARED_CASES
 
 CASES: tuple[Case, ...] = (
     *FORMAT_CASES,
@@ -19,5 +20,6 @@ CASES: tuple[Case, ...] = (
     *JOURNAL_CASES,
     *LIFE_CASES,
     *MAIL_CASES,
+    *SHARED_CASES,
 )
 __all__ = ["CASES", "TORN", "Case"]

@@ -18,6 +18,16 @@ def text_property(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
+_SCOPE = text_property(
+    "whose it is: agent (your own, the default), task, session, orchestration (the whole team's), "
+    "custom:NAME (a table of the team), global"
+)
+_IF_VERSION = {
+    "type": ["string", "null"],
+    "description": "shared scopes: only if its version is still this one, as load_state gave it (null: only "
+    "if there is no value); otherwise you are told who changed it and what it is",
+}
+
 DEFINITIONS: dict[str, tuple[str, Definition]] = {
     "send_message": (
         "Send a message to another agent, or to all of them with to = 'all'.",
@@ -40,11 +50,27 @@ DEFINITIONS: dict[str, tuple[str, Definition]] = {
     ),
     "save_state": (
         "Keep a value under a key. It survives crashes and is there in your later tasks.",
-        schema("key", "value", key=text_property("the key"), value={}),
+        schema(
+            "key",
+            "value",
+            key=text_property("the key"),
+            value={},
+            scope=_SCOPE,
+            if_version=_IF_VERSION,
+        ),
     ),
     "load_state": (
-        "Get the value kept under a key; without a key, the list of keys.",
-        schema(key=text_property("the key")),
+        "Get the value kept under a key (of a shared scope with its version); without a key, "
+        "the list of keys.",
+        schema(key=text_property("the key"), scope=_SCOPE),
+    ),
+    "list_state": (
+        "List the keys that are kept.",
+        schema(scope=_SCOPE, prefix=text_property("only keys that begin so")),
+    ),
+    "delete_state": (
+        "Leave a key without a value.",
+        schema("key", key=text_property("the key"), scope=_SCOPE, if_version=_IF_VERSION),
     ),
     "report_progress": (
         "Tell how far you are with your task.",

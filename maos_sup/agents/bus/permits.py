@@ -21,6 +21,7 @@ from state_layout.records import AgentSpec
 _TOOLS = {  # what a control line does, as a tool
     **{"send": "send_message", "discovery": "report_discovery", "progress": "report_progress"},
     **{"ask": "ask_human", "ack": "read_messages", "result": "finish"},
+    **{"save": "save_state", "forget": "delete_state"},
 }
 _ALWAYS = frozenset({"finish"})  # a task must be able to end
 _TEXTS = {"discovery": "text", "ask": "question"}  # under which name the tool has what the line says
@@ -70,7 +71,7 @@ def tool_of(verb: str, value: Any) -> str | None:
 
 def as_input(verb: str, value: Any) -> dict[str, Any]:
     """What a control line says, as the input of the tool that does the same. Raises BadInput if none does."""
-    if verb == "send":
+    if verb in ("send", "save", "forget"):
         return dict(value)
     if verb in _TEXTS:
         return {_TEXTS[verb]: value}

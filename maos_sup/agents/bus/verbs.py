@@ -5,77 +5,17 @@ A verb decides and returns; who called it records the result with all its effect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
+from maos_sup.agents.bus.keeping import delete_state, list_state, load_state, save_state
+from maos_sup.agents.bus.scene import BadCall as BadCall
+from maos_sup.agents.bus.scene import Call as Call
+from maos_sup.agents.bus.scene import Result as Result
+from maos_sup.agents.bus.scene import Scene as Scene
+from maos_sup.agents.bus.scene import Waits as Waits
 from maos_sup.agents.control import BadLine, discovery_of, message_of
-from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.questions import answer_or_ask
-from maos_sup.agents.redaction import Redactor
-from state_layout.files import codec
 from state_layout.mail.boxes import check_recipient
-from state_layout.paths import Tree
-from state_layout.records import AgentSpec, TaskSpec
-
-
-class Waits(Exception):
-    """The call waits for a person; the question is on record."""
-
-
-class BadCall(ValueError):
-    """An input that the tool cannot use; the text tells the model what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a call came to. All of it is recorded in one line, and then its messages leave."""
-
-    text: str
-    is_error: bool = False
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    effects: Mapping[str, Any] = field(default_factory=dict)  # keys of a journal line: state, received
-    finished: dict[str, Any] | None = None  # the task is done, with this
-    shell: dict[str, Any] | None = None  # what the shell was left with
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call. `id` is the model's, `token` a random key that a repetition would have as well."""
-
-    id: str
-    token: str
-    input: Mapping[str, Any]
-
-    def text(self, name: str, *, default: str | None = None) -> str:
-        """The text `name` of the input. Raises BadCall."""
-        value = self.input.get(name, default)
-        if not isinstance(value, str):
-            raise BadCall(f"{name!r} must be text")
-        return value
-
-    def number(self, name: str, *, default: float) -> float:
-        """The number `name` of the input. Raises BadCall."""
-        value = self.input.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadCall(f"{name!r} must be a number")
-        return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """Who calls, and what a verb may look at."""
-
-    tree: Tree
-    ledger: Ledger
-    spec: AgentSpec
-    task: TaskSpec
-    redactor: Redactor
-    max_spawned: int
-
-    @property
-    def agent(self) -> str:
-        return self.spec.name
 
 
 def send_message(scene: Scene, call: Call) -> Result:
@@ -94,23 +34,6 @@ def report_discovery(scene: Scene, call: Call) -> Result:
     if not text.strip():
         raise BadCall("'text' is empty")
     return Result(text="reported", messages=[discovery_of(text, task=scene.task.id)])
-
-
-def save_state(scene: Scene, call: Call) -> Result:
-    """Keep a value under a key. Raises BadCall."""
-    key, value = call.text("key"), scene.redactor.value(call.input.get("value"))
-    return Result(text=f"saved {key!r}", effects={"state": {"set": {key: value}}})
-
-
-def load_state(scene: Scene, call: Call) -> Result:
-    """Give a kept value, or the keys. Raises BadCall."""
-    state = scene.ledger.look(lambda history: dict(history.state))
-    if call.input.get("key") is None:
-        return Result(text=codec.encode(sorted(state)).decode())
-    key = call.text("key")
-    if key not in state:
-        return Result(text=f"nothing is kept under {key!r}", is_error=True)
-    return Result(text=codec.encode(state[key]).decode())
 
 
 def report_progress(scene: Scene, call: Call) -> Result:
@@ -139,6 +62,8 @@ VERBS: dict[str, Verb] = {
     "report_discovery": report_discovery,
     "save_state": save_state,
     "load_state": load_state,
+    "list_state": list_state,
+    "delete_state": delete_state,
     "report_progress": report_progress,
     "ask_human": ask_human,
 }

@@ -18,6 +18,8 @@ TOOLS = (
     "report_discovery",
     "save_state",
     "load_state",
+    "list_state",
+    "delete_state",
     "report_progress",
     "ask_human",
     "spawn_task",

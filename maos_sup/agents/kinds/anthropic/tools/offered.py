@@ -22,6 +22,8 @@ _ALL: dict[str, Callable[[], Tool]] = {
     "report_discovery": partial(team.TeamTool, "report_discovery"),
     "save_state": partial(team.TeamTool, "save_state"),
     "load_state": partial(team.TeamTool, "load_state"),
+    "list_state": partial(team.TeamTool, "list_state"),
+    "delete_state": partial(team.TeamTool, "delete_state"),
     "report_progress": partial(team.TeamTool, "report_progress"),
     "ask_human": AskHuman,
     "spawn_task": SpawnTask,

@@ -1,0 +1,94 @@
+"""A person's changes of shared state: put, delete, bring an older value back. Durable on return."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from maos_sup.steering.change import Change
+from maos_sup.steering.wanting import prompt
+from state_layout.errors import BadInput, LayoutError
+from state_layout.host.home import home
+from state_layout.paths import Tree
+from state_layout.scopes.lines import Version, shown_value
+from state_layout.scopes.names import GLOBAL, Scope, shared_folder
+from state_layout.scopes.people import edits_in, refresh_snapshot, take_edit
+from state_layout.scopes.store import ANY_VERSION, Expected, Store
+
+OPERATOR = "operator"
+
+
+def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> Store:
+    """The shared scope as people write it. Raises BadInput for one that belongs to an agent."""
+    if not scope.is_shared:
+        raise BadInput(
+            f"scope {str(scope)!r}: belongs to its agent, who alone writes it; send it a message "
+            "(maos-sup send), or use a shared scope: orchestration, custom:NAME, global"
+        )
+    return Store(shared_folder(tree, scope, home=home()), writer)
+
+
+def put(
+    tree: Tree,
+    scope: Scope,
+    key: str,
+    value: Any,
+    *,
+    over: Expected = ANY_VERSION,
+    why: dict[str, Any] | None = None,
+) -> Change:
+    """Keep `value` under `key`. Raises Lost if its version is not `over`, BadInput, Locked, StorageError."""
+    with closing(people_store(tree, scope)) as store:
+        take_edits(tree, scope, store)
+        written = store.put(key, value, over=over, why=why)
+        refresh(tree, scope, store)
+        before = None if written.before is None else written.before.value
+    prompt(tree)
+    text = f"{scope} {key!r} is {shown_value(value)} (version {written.version})"
+    return Change(
+        subject=f"{scope} {key}", text=text, before=before, after={"value": value, "version": written.version}
+    )
+
+
+def delete(tree: Tree, scope: Scope, key: str, *, over: Expected = ANY_VERSION) -> Change:
+    """Leave `key` without a value; its versions stay in the history. Raises as `put` does."""
+    with closing(people_store(tree, scope)) as store:
+        take_edits(tree, scope, store)
+        written = store.delete(key, over=over)
+        if written is None:
+            raise BadInput(f"{scope} {key!r}: has no value")
+        refresh(tree, scope, store)
+    prompt(tree)
+    text = f"{scope} {key!r} has no value any more; its versions stay: maos-sup state history"
+    return Change(subject=f"{scope} {key}", text=text, after={"version": written.version})
+
+
+def restore(tree: Tree, scope: Scope, key: str, version: Version, versions: list[dict[str, Any]]) -> Change:
+    """Put the value of an older `version` again. Raises BadInput where there is none such."""
+    for told in versions:
+        if told["version"] == list(version):
+            if told.get("deleted"):
+                return delete(tree, scope, key)
+            return put(tree, scope, key, told["value"], why={"by": "restore", "step": str(version)})
+    raise BadInput(f"{scope} {key!r}: has no version {version}; see: maos-sup state history")
+
+
+def take_edits(tree: Tree, scope: Scope, store: Store) -> list[str]:
+    """Put in force what people wrote in `spec/state/` for `scope`; what cannot be."""
+    faults = list[str]()
+    for edit in edits_in(tree) if scope.sort != GLOBAL else ():
+        if edit.scope == scope and edit.fault is None:
+            try:
+                take_edit(tree, store, edit)
+            except BadInput as fault:
+                faults.append(f"{tree.shown(edit.path)}: {fault}")
+    return faults
+
+
+def refresh(tree: Tree, scope: Scope, store: Store) -> None:
+    """Make the readable snapshot anew; a failure is no failure of what was kept."""
+    if scope.sort != GLOBAL:
+        try:
+            refresh_snapshot(tree, scope, store)
+        except LayoutError:
+            return

@@ -1,0 +1,138 @@
+"""One line of a writer's file in a shared scope, and the fold of the lines of all writers. Pure.
+
+Every line has `n`, one more than any line of the scope had when it was written, under the lock; so the lines
+of all writers are in one order. The value of a key is that of its line with the highest `n`, and `over` names
+the version that this one took the place of: a chain per key, in which a lost change would show as a gap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from state_layout.errors import BadInput
+from state_layout.files import codec
+from state_layout.files.chain import Line
+
+PUT, DELETE = "put", "delete"
+_LAST_CHARACTER = chr(0x10FFFF)
+
+
+class Version(NamedTuple):
+    """Which line gave a key its value: that of `writer` with this `seq` and hash."""
+
+    writer: str
+    seq: int
+    h: str
+
+    def __str__(self) -> str:
+        return f"{self.writer}/{self.seq}/{self.h}"
+
+
+def version_of(value: Any) -> Version | None:
+    """A version as JSON has it (a list), or as people type it (`bob/7/9c1be07f21aa`, `none`).
+
+    Raises BadInput.
+    """
+    if value is None or value == "none":
+        return None
+    parts = value.rsplit("/", 2) if isinstance(value, str) else value
+    try:
+        writer, seq, h = parts
+        return Version(str(writer), int(seq), str(h))
+    except (TypeError, ValueError) as cause:
+        raise BadInput(f"version {str(value)[:80]!r}: use one as 'state get' shows it, or none") from cause
+
+
+class Entry(NamedTuple):
+    """One line: a version of a key."""
+
+    n: int
+    writer: str
+    line: Line
+
+    @property
+    def version(self) -> Version:
+        return Version(self.writer, self.line.end.seq, self.line.end.h)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the key has no value from here on."""
+        return b'"type":"delete"' in self.line.raw and self.fields()["type"] == DELETE
+
+    @property
+    def value(self) -> Any:
+        """The value, the caller's own copy; None if there is none."""
+        return self.line.fields().get("value")
+
+    def fields(self) -> dict[str, Any]:
+        """The whole line, decoded."""
+        return self.line.fields()
+
+
+class Fold:
+    """All that is kept in a scope, from the lines of all its writers in any order between them."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}  # by key; deleted ones as well
+        self._by_hand: dict[str, tuple[int, str]] = {}  # by key: n, SHA-256 of the file
+        self._sorted: list[str] | None = None
+        self.last_n = 0
+
+    def take(self, writer: str, line: Line, fields: Mapping[str, Any]) -> Entry:
+        """Fold one line. Raises KeyError, ValueError or TypeError for one that is not in form."""
+        entry, key = Entry(int(fields["n"]), writer, line), str(fields["key"])
+        if fields["type"] not in (PUT, DELETE):
+            raise ValueError(f"type {fields['type']!r} is not of shared state")
+        before = self._entries.get(key)
+        if before is None or (before.n, before.writer) < (entry.n, writer):
+            self._entries[key] = entry
+            if before is None and self._sorted is not None:
+                insort(self._sorted, key)
+        self.last_n = max(self.last_n, entry.n)
+        if "sha256" in fields and entry.n > self._by_hand.get(key, (0, ""))[0]:
+            self._by_hand[key] = entry.n, str(fields["sha256"])
+        return entry
+
+    def last_by_hand(self, key: str) -> str | None:
+        """The SHA-256 of the file by which `key` was last put by hand."""
+        return self._by_hand.get(key, (0, None))[1]
+
+    def get(self, key: str) -> Entry | None:
+        """The version in force, None if there is no value."""
+        entry = self._entries.get(key)
+        return None if entry is None or entry.is_deleted else entry
+
+    def last(self, key: str) -> Entry | None:
+        """The last line of `key`, also one that deleted it."""
+        return self._entries.get(key)
+
+    def sorted_keys(self, prefix: str = "") -> Iterator[str]:
+        """The keys that have a value, sorted."""
+        if self._sorted is None:
+            self._sorted = sorted(self._entries)
+        begin = bisect_left(self._sorted, prefix)
+        bound = _bound(prefix)
+        end = bisect_left(self._sorted, bound) if bound else len(self._sorted)
+        entries = self._entries
+        return (key for key in self._sorted[begin:end] if not entries[key].is_deleted)
+
+
+def _bound(prefix: str) -> str:
+    """The first text above all that begin with `prefix`; nothing where there is none."""
+    cut = prefix.rstrip(_LAST_CHARACTER)
+    return cut[:-1] + chr(ord(cut[-1]) + 1) if cut else ""
+
+
+def described(entry: Entry) -> str:
+    """Who wrote a version, for people: `bob (task plan, run 1, step t3)`."""
+    fields = entry.fields()
+    parts = [f"{word} {fields[word]}" for word in ("task", "run", "step", "by", "file") if word in fields]
+    return f"{entry.writer} ({', '.join(parts)})" if parts else entry.writer
+
+
+def shown_value(value: Any, *, most: int = 120) -> str:
+    """A value on one line, shortened."""
+    text = codec.encode(value).decode()
+    return text if len(text) <= most else f"{text[:most]}..."

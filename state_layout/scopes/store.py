@@ -1,0 +1,388 @@
+"""A shared scope: read at any time by anybody, written in turn under a short lock, by compare-and-set.
+
+A write is one line in the writer's own chained file, durable before the lock is let go. So whoever holds the
+lock knows every line there is, and what it compares with is what it replaces. The lock's file holds one
+letter, `w` while a line may be written and not durable: if its holder died there, whoever sees the line makes
+it durable before acting on it. Nothing is rewritten; a delete is a line as well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from state_layout.errors import Damaged, Locked, Lost, StorageError, storage_error
+from state_layout.files import atomic, disk
+from state_layout.files.chain import Position, utc_now
+from state_layout.files.journal import Journal, Reader, refuse_corruption
+from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, described, shown_value
+from state_layout.scopes.names import checked_key
+from state_layout.scopes.values import checked_value
+
+SUFFIX, LOCK = ".jsonl", "lock"
+_WRITING, _DONE = b"w", b"."
+_PATIENCE_S, _POLL_S = 10.0, 0.0005
+_CLOCK_TICK_NS = 50_000_000  # a folder that changed so recently may change again under the same time
+
+
+class _Any:
+    """Any version: a put that does not compare."""
+
+
+ANY_VERSION = _Any()
+Expected = Version | None | _Any
+
+
+class Written(NamedTuple):
+    """What a write came to. `is_repeated`: it was done before, under the same token."""
+
+    entry: Entry
+    before: Entry | None
+    is_repeated: bool = False
+
+    @property
+    def version(self) -> Version:
+        return self.entry.version
+
+
+class _Wish(NamedTuple):
+    """Under which condition and name a change is wanted, and why."""
+
+    over: Expected
+    token: str | None
+    why: Mapping[str, Any]
+
+
+class _File:
+    """One writer's file, open, and how far it was read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.descriptor = disk.create(path, os.O_RDWR | os.O_APPEND, atomic.FILE_MODE)
+        except PermissionError:
+            self.descriptor = disk.create(path, os.O_RDONLY, 0)
+        weakref.finalize(self, os.close, self.descriptor)
+        self.path, self.name = path, os.fspath(path)
+        self.reader = Reader(path)
+        self.stat = os.fstat(self.descriptor)
+        self.journal: Journal | None = None
+
+    def has_grown(self) -> bool | None:
+        """Whether there is something to read; None if the path leads to another file, or to none."""
+        try:
+            found = os.stat(self.name)  # noqa: PTH116 - for each read, and half the cost of Path.stat
+        except FileNotFoundError:
+            return None
+        if (found.st_ino, found.st_dev) != (self.stat.st_ino, self.stat.st_dev):
+            return None
+        offset = self.reader.position.offset
+        return None if found.st_size < offset else found.st_size > offset
+
+
+class Store:
+    """The scope in `folder` as `writer` sees it. Safe for threads; each process makes its own."""
+
+    def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
+        self.folder, self.writer, self._now = folder, writer, now
+        self._turn = threading.RLock()
+        self._lock_descriptor = -1
+        self._files: dict[str, _File] = {}
+        self._fold = Fold()
+        self._tokens: dict[str, Position] = {}  # of our own lines; all of them once `_has_tokens`
+        self._has_tokens = False
+        self._floors: dict[str, int] = {}  # by writer, up to where others know its lines
+        self._begin_anew()
+
+    # -- reading
+
+    def get(self, key: str) -> Entry | None:
+        """The version of `key` in force; None if it has no value. Durable. Raises Damaged, StorageError."""
+        with self._turn:
+            self._catch_up()
+            return self._fold.get(key)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted. Raises as `get` does."""
+        with self._turn:
+            self._catch_up()
+            return list(self._fold.sorted_keys(prefix))
+
+    def entries(self, prefix: str = "") -> list[tuple[str, Entry]]:
+        """Keys and their versions in force. Raises as `get` does."""
+        with self._turn:
+            self._catch_up()
+            found = ((key, self._fold.get(key)) for key in self._fold.sorted_keys(prefix))
+            return [(key, entry) for key, entry in found if entry is not None]
+
+    def last_by_hand(self, key: str) -> str | None:
+        """The SHA-256 of the file by which `key` was last put by hand. Raises as `get` does."""
+        with self._turn:
+            self._catch_up()
+            return self._fold.last_by_hand(key)
+
+    def ends(self) -> dict[str, Position]:
+        """By writer how far its file was read. Raises as `get` does."""
+        with self._turn:
+            self._catch_up()
+            return {writer: file.reader.position for writer, file in self._files.items()}
+
+    # -- writing
+
+    def put(
+        self,
+        key: str,
+        value: Any,
+        *,
+        over: Expected = ANY_VERSION,
+        token: str | None = None,
+        why: Mapping[str, Any] | None = None,
+    ) -> Written:
+        """Keep `value` under `key`, durably, if its version is still `over` (None: if it has no value).
+
+        `token` names this change: done before under it, it is not done again, whatever `over` says. `why` is
+        kept in the line: `task`, `run`, `step`, `by`. Raises Lost, BadInput for a key or value that cannot be
+        kept, Locked, Damaged, StorageError (StorageFull leaves all as it was).
+        """
+        checked_value(value)
+        wish = _Wish(over, token, why or {})
+        with self._turn, self._locked():
+            done, before = self._looked(checked_key(key), wish)
+            return done or self._written(PUT, key, {"value": value}, wish, before)
+
+    def delete(
+        self,
+        key: str,
+        *,
+        over: Expected = ANY_VERSION,
+        token: str | None = None,
+        why: Mapping[str, Any] | None = None,
+    ) -> Written | None:
+        """Leave `key` without a value; None if it has none. Its versions stay. Raises as `put` does."""
+        wish = _Wish(over, token, why or {})
+        with self._turn, self._locked():
+            done, before = self._looked(checked_key(key), wish)
+            if done is None and before is None:
+                return None
+            return done or self._written(DELETE, key, {}, wish, before)
+
+    @contextmanager
+    def locked(self) -> Iterator[Fold]:
+        """Hold the lock: nobody else changes anything meanwhile. Raises as `put` does, but for Lost."""
+        with self._turn, self._locked():
+            self._catch_up(is_locked=True)
+            yield self._fold
+
+    def _looked(self, key: str, wish: _Wish) -> tuple[Written | None, Entry | None]:
+        """What was done before under the token of `wish`, and the version in force. Raises Lost."""
+        self._catch_up(is_locked=True)
+        if wish.token is not None and (done := self._done_before(wish.token)) is not None:
+            return Written(done, None, is_repeated=True), None
+        before = self._fold.get(key)
+        if not isinstance(wish.over, _Any) and (before.version if before else None) != wish.over:
+            raise Lost(self._lost(key, before))
+        return None, before
+
+    def _written(
+        self, type_: str, key: str, content: Mapping[str, Any], wish: _Wish, before: Entry | None
+    ) -> Written:
+        fields: dict[str, Any] = {"n": self._fold.last_n + 1, "key": key, **content}
+        if before is not None:
+            fields["over"] = list(before.version)
+        fields.update(wish.why)
+        if wish.token is not None:
+            fields["token"] = wish.token
+        return Written(self._append(type_, fields), before)
+
+    def _append(self, type_: str, fields: dict[str, Any]) -> Entry:
+        file = self._own_file()
+        journal = self._journal(file)
+        disk.pwrite(self._lock_descriptor, _WRITING, 0)
+        line = journal.record(type_, fields)
+        try:
+            journal.sync()
+        except StorageError:
+            with suppress(OSError):  # who has not read it yet shall not find it
+                disk.truncate(file.descriptor, file.reader.position.offset)
+            raise
+        disk.pwrite(self._lock_descriptor, _DONE, 0)
+        file.reader.position = line.end
+        if "token" in fields:
+            self._tokens[fields["token"]] = line.end
+        return self._fold.take(self.writer, line, {**fields, "type": type_})
+
+    def _own_file(self) -> _File:
+        file = self._files.get(self.writer)
+        if file is None:
+            path = self.folder / f"{self.writer}{SUFFIX}"
+            Journal.create(path, now=self._now).close()
+            file = self._files[self.writer] = _File(path)
+        return file
+
+    def _journal(self, file: _File) -> Journal:
+        """The writer of our file, at its end; what a process of this name left torn is set aside first."""
+        journal = file.journal
+        if file.reader.damage is not None:
+            floor = self._floors.get(self.writer, 0)
+            Journal.open(file.path, floor=floor, known=file.reader.position).close()
+            file.reader.damage, journal = None, None
+        if journal is None or journal.position != file.reader.position:
+            journal = Journal(file.path, file.descriptor, file.reader.position, now=self._now)
+            if file.journal is None:
+                atomic.fsync_folder(self.folder)  # who made it may have died before its name was durable
+            file.journal = journal
+        return journal
+
+    def _done_before(self, token: str) -> Entry | None:
+        """Our line that was written under `token`."""
+        if not self._has_tokens:
+            self._has_tokens = True
+            file = self._files.get(self.writer)
+            for line in Reader(file.path) if file else ():
+                if b'"token":' in line.raw and "token" in (fields := line.fields()):
+                    self._tokens[fields["token"]] = line.end
+        end = self._tokens.get(token)
+        if end is None:
+            return None
+        for line in Reader(self._files[self.writer].path):
+            if line.end == end:
+                return Entry(int(line.fields()["n"]), self.writer, line)
+        return None
+
+    def _lost(self, key: str, now: Entry | None) -> str:
+        said = "it has no value now"
+        if now is None and (last := self._fold.last(key)) is not None:
+            said = f"{described(last)} deleted it"
+        elif now is not None:
+            said = f"{described(now)} won with version {now.version}; it is now {shown_value(now.value)}"
+        return f"{self.folder.name} {key!r}: was changed meanwhile: {said}; look again, then try again"
+
+    # -- catching up
+
+    def _begin_anew(self) -> None:
+        self._files, self._fold, self._tokens, self._floors = {}, Fold(), {}, {}
+        self._has_tokens, self._folder_ns, self._pid = False, 0, os.getpid()
+
+    def _catch_up(self, *, is_locked: bool = False) -> None:
+        """Fold what was added; all anew where a file was replaced. What is folded is durable."""
+        if os.getpid() != self._pid:
+            self._close_lock()
+            self._begin_anew()
+        self._look_for_files(is_locked=is_locked)
+        if any(file.has_grown() is None for file in self._files.values()):
+            self._begin_anew()
+            self._look_for_files(is_locked=True)
+        doubtful = [file for writer, file in self._files.items() if self._read(writer, file)]
+        for writer, file in self._files.items():
+            if file.reader.damage is not None:
+                refuse_corruption(file.reader.damage, self._floors.get(writer, 0))
+        if doubtful and self._may_be_unsynced(is_locked=is_locked):
+            for file in doubtful:
+                try:
+                    disk.fdatasync(file.descriptor)
+                except OSError as cause:
+                    raise storage_error("sync", file.path, cause) from cause
+
+    def _look_for_files(self, *, is_locked: bool) -> None:
+        try:
+            changed_ns = os.stat(self.folder).st_mtime_ns  # noqa: PTH116 - as above
+        except FileNotFoundError:
+            if self._files:
+                self._begin_anew()
+            return
+        if changed_ns == self._folder_ns and not is_locked:
+            return
+        names = os.listdir(self.folder)  # noqa: PTH208 - as above
+        for name in names:
+            writer = name.removesuffix(SUFFIX)
+            if name.endswith(SUFFIX) and not name.startswith(".") and writer not in self._files:
+                with suppress(FileNotFoundError):
+                    self._files[writer] = self._opened(self.folder / name)
+        is_settled = time.time_ns() - changed_ns > _CLOCK_TICK_NS
+        self._folder_ns = changed_ns if is_settled else 0
+
+    def _opened(self, path: Path) -> _File:
+        try:
+            return _File(path)
+        except FileNotFoundError:
+            raise
+        except OSError as cause:
+            raise storage_error("open", path, cause) from cause
+
+    def _read(self, writer: str, file: _File) -> bool:
+        """Fold what is new in one file; whether anything was."""
+        if not file.has_grown():
+            return False
+        before = file.reader.position
+        for line in file.reader.lines_from(file.descriptor):
+            try:
+                fields = line.fields()
+                self._fold.take(writer, line, fields)
+                if "over" in fields:  # it was durable, or it could not have been replaced
+                    other, seq = fields["over"][0], int(fields["over"][1])
+                    self._floors[other] = max(seq, self._floors.get(other, 0))
+            except (ValueError, KeyError, TypeError) as cause:
+                raise Damaged(
+                    f"{file.path}: the line with seq {line.seq} is not as FORMAT.md says ({cause}); "
+                    "restore the file from a copy"
+                ) from cause
+        return file.reader.position != before
+
+    def _may_be_unsynced(self, *, is_locked: bool) -> bool:
+        try:
+            if is_locked:
+                return os.pread(self._lock_descriptor, 1, 0) == _WRITING
+            with atomic.opened(self.folder / LOCK, os.O_RDONLY) as descriptor:
+                return os.pread(descriptor, 1, 0) == _WRITING
+        except OSError:
+            return True
+
+    # -- the lock
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = self._taken()
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def _taken(self) -> int:
+        """The lock, held. Raises Locked if another holds it for very long: it was stopped in the middle."""
+        path, deadline_s = self.folder / LOCK, time.monotonic() + _PATIENCE_S
+        if os.getpid() != self._pid:
+            self._close_lock()
+        while True:
+            try:
+                if self._lock_descriptor < 0:
+                    atomic.make_folder(self.folder)
+                    self._lock_descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
+                fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(self._lock_descriptor).st_nlink:
+                    return self._lock_descriptor
+                self._close_lock()  # removed meanwhile: it would keep nobody out
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    raise Locked(
+                        f"{path}: held by another process for {_PATIENCE_S:g} s; is it stopped?"
+                    ) from None
+                time.sleep(_POLL_S)
+            except OSError as cause:
+                raise storage_error("lock", path, cause) from cause
+
+    def _close_lock(self) -> None:
+        if self._lock_descriptor >= 0:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+    def close(self) -> None:
+        """Close the files. Nothing is left to be synced."""
+        with self._turn:
+            self._close_lock()
+            self._begin_anew()
