@@ -2,7 +2,7 @@
 
 --states N    how many states to try (10,000)       --seed N        another choice of them
 --no-bugs     plant none                            --state ID      build one state again and show it
---only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds
+--only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds, shared
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .prove import (
     REWINDS,
     RIVALS,
     SCRIPT,
+    SHARED,
     Catch,
     Outcome,
     catch,
@@ -36,6 +37,7 @@ from .states import State
 
 STATES, STATES_A_SCRIPT = 8_000, 200
 REWINDINGS, STATES_OF_REWINDS = 5, 80
+SHARINGS, STATES_OF_SHARING = 6, 150
 ORCHESTRATIONS, STATES_AN_ORCHESTRATION, RESUMES = 8, 250, 4
 
 
@@ -56,6 +58,10 @@ def main() -> int:
     jobs += [
         (f"{REWINDS}-{seed}", partial(prove_rewinds, seed, STATES_OF_REWINDS))
         for seed in range(wanted.seed, wanted.seed + REWINDINGS)
+    ]
+    jobs += [
+        (f"{SHARED}-{seed}", partial(prove_script, seed, STATES_OF_SHARING, run=SHARED))
+        for seed in range(wanted.seed, wanted.seed + SHARINGS)
     ]
     jobs = [(name, job) for name, job in jobs if name.startswith(wanted.only)]
     if wanted.bugs:
@@ -119,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--orchestrations", type=int, default=ORCHESTRATIONS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", default="")
-    parser.add_argument("--only", default="", choices=["", SCRIPT, ORCHESTRATION, RIVALS, REWINDS])
+    parser.add_argument("--only", default="", choices=["", SCRIPT, ORCHESTRATION, RIVALS, REWINDS, SHARED])
     parser.add_argument("--no-bugs", dest="bugs", action="store_false")
     return parser.parse_args()
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,17 +24,23 @@ from .history import History, NotRecorded
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import orchestration, rewinds, rivals, script
+from .runs import orchestration, rewinds, rivals, script, shared
 from .runs.resumption import ONCE
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
 SCRIPT, ORCHESTRATION, MODEL, RIVALS, REWINDS = "script", "orchestration", "model", "rivals", "rewinds"
+SHARED = "shared"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
 MOST_ORCHESTRATIONS_FOR_A_BUG, RESUMES_FOR_A_BUG = 3, 3
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
+_RUNS: dict[str, Callable[[Path, int], None]] = {
+    SCRIPT: script.run,
+    REWINDS: rewinds.run,
+    SHARED: shared.run,
+}
 
 
 @dataclass(slots=True)
@@ -56,10 +62,10 @@ class Catch:
     violation: Violation | None
 
 
-def prove_script(seed: int, states: int) -> Outcome:
-    """Record the script of `seed` and try `states` of what it may leave."""
+def prove_script(seed: int, states: int, *, run: str = SCRIPT) -> Outcome:
+    """Record the script of `seed`, or that of shared state, and try `states` of what it may leave."""
     with memory_folder() as folder:
-        name = f"{SCRIPT}-{seed}"
+        name = f"{run}-{seed}"
         truth = Truth.of(record(folder, name, seed))
         outcome = try_states(truth, sampled(name, truth.history, states, Random(seed)), folder / "states")
         return _kept(outcome, name, truth)
@@ -161,8 +167,8 @@ def catch(name: str, seed: int) -> Catch:
     if bug.run == REWINDS:
         return _catch_in_rewinds(name, seed)
     os.environ[BUG_VARIABLE] = name  # for processes that do not fork from this one
-    if bug.run == SCRIPT:
-        return _catch(name, SCRIPT, range(seed, seed + MOST_SEEDS_FOR_A_BUG))
+    if bug.run in (SCRIPT, SHARED):
+        return _catch(name, bug.run, range(seed, seed + MOST_SEEDS_FOR_A_BUG))
     first = seed + (seed % 2 if bug.run == MODEL else 1 - seed % 2)  # even ones have a model
     return _catch(name, ORCHESTRATION, range(first, first + 2 * MOST_ORCHESTRATIONS_FOR_A_BUG, 2))
 
@@ -240,7 +246,7 @@ def _record(root: Path, name: str, seed: int) -> History:
                 orchestration.run(root, seed, log=log, with_model=seed % 2 == 0)
             else:
                 start(log)
-                (rewinds if name.startswith(REWINDS) else script).run(root, seed)
+                _RUNS[name.partition("-")[0]](root, seed)
             code = 0
         except BaseException:  # noqa: BLE001 - the edge of the child
             traceback.print_exc()

@@ -29,6 +29,7 @@ from .history import History, NotRecorded, read_history
 from .promises import AS_FOUND, Found, broken, check_finds_no_harm
 from .recorder import Record
 from .second import hold_twice
+from .shared_promises import SHARED_AFTER, SHARED_AS_FOUND
 from .truth import Truth
 
 SECOND_CUTS = 0.15  # of the states are cut again while they recover
@@ -140,7 +141,7 @@ def hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str
     found = Found(tree, truth, at, list(agents), fates)
     if not agents:
         return _hold_half_made(tree, fates)
-    wrong = broken(AS_FOUND, found)
+    wrong = broken(AS_FOUND | SHARED_AS_FOUND, found)
     if wrong:
         return wrong
     try:
@@ -151,7 +152,7 @@ def hold(tree: Tree, truth: Truth, at: int, chance: Random, fates: dict[str, str
     except (LayoutError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         return [("everybody can go on", f"{type(error).__name__}: {error}")]
     after = Found(tree, truth, at, list(agents), fates, is_recovered=True, tails=tails, **went_on)
-    return broken(AFTER_RECOVERY, after)
+    return broken(AFTER_RECOVERY | SHARED_AFTER, after)
 
 
 def _hold_half_made(tree: Tree, fates: dict[str, str]) -> list[tuple[str, str]]:

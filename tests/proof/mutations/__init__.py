@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..plant import Bug
-from . import agents, files, lives, locks, mail, rewinds
+from . import agents, files, lives, locks, mail, rewinds, shared
 
 BUGS: dict[str, Bug] = {
-    bug.name: bug for part in (files, lives, mail, agents, locks, rewinds) for bug in part.BUGS
+    bug.name: bug for part in (files, lives, mail, agents, locks, rewinds, shared) for bug in part.BUGS
 }

@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from state_layout.errors import LayoutError, Locked
+from state_layout.errors import LayoutError, Locked, Lost
 from state_layout.files import locks
 from state_layout.ledger import Amount, Ledger, spent_by
 from state_layout.paths import Tree
 from state_layout.records import Budget
+from state_layout.scopes.store import Store
 from state_layout.specs import read_specs
 from state_layout.specs.edit import edit_spec
 
 from .script import make_tree
 
-ROUNDS, RIVALS, CAP_USD, EDITS = 12, 3, 20.0, 8
+ROUNDS, RIVALS, CAP_USD, EDITS, CHANGES = 12, 3, 20.0, 8, 40
 PATIENCE_S = 2.0
 
 
@@ -34,6 +35,7 @@ def run(root: Path) -> Iterator[tuple[str, str]]:
     yield from _free_after_death(tree)
     yield from _cap_is_kept(tree)
     yield from _no_edit_is_lost(tree)
+    yield from _no_change_is_lost(tree)
 
 
 def _one_holder(tree: Tree) -> Iterator[tuple[str, str]]:
@@ -146,6 +148,30 @@ def _no_edit_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
     spec = read_specs(tree).specs.agents["ann"]
     if spec.settings.get("shell") != "false":
         yield "no edit is lost", "one by hand was overwritten"
+
+
+def _no_change_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Writers that change one value at once, each having looked at it, lose no change of another."""
+    folder = tree.state_scope("orchestration")
+    Store(folder, "operator").put("n", 0)
+
+    def rival(name: str) -> Callable[[], None]:
+        def count() -> None:
+            store = Store(folder, name)
+            for _ in range(CHANGES):
+                while True:
+                    found = store.get("n")
+                    assert found is not None
+                    with suppress(Lost):
+                        store.put("n", found.value + 1, over=found.version)
+                        break
+
+        return count
+
+    _at_once(rival("ann"), rival("bob"), rival("cat"))
+    counted = Store(folder, "operator").get("n")
+    if counted is None or counted.value != 3 * CHANGES:
+        yield "no change is lost", f"{3 * CHANGES} were made, the value is {counted and counted.value}"
 
 
 def _at_once(*rivals: Callable[[], None]) -> None:
