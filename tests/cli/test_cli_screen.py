@@ -179,6 +179,17 @@ def test_view_ends_when_its_terminal_is_closed_though_hangups_are_ignored(tmp_pa
     assert status_of(the_tree(home))["supervisor"]["alive"]
 
 
+def test_view_ends_when_its_terminal_is_closed_before_anything_runs(tmp_path: Path, home: Path) -> None:
+    for text in (b"", b"opening"):  # before the first frame, and before the view is there
+        ours, theirs = os.openpty()
+        command = [*MAOS_SUP, "run", str(plan(tmp_path)), "--name", f"closed{len(text)}"]
+        view = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        assert text in read_until(ours, text)
+        os.close(ours)
+        assert view.wait(timeout=300) is not None
+
+
 def agent_rows(text: str) -> str:
     """The rows of the table of agents: what stands below its head, up to a blank line."""
     below = text.split("LAST")[-1].splitlines()

@@ -178,8 +178,7 @@ class ScreenApp(App[None]):
     def _turn(self) -> None:
         begun_s = time.thread_time()
         if terminal_is_gone():  # nobody sees it, and nobody can leave it
-            self._leave()
-            return
+            self.course.left()
         try:
             is_end = self.course.step() if self._has_begun and self.trouble is None else False
         except Exception as error:  # noqa: BLE001 the edge of this loop: whoever opened the view is told
