@@ -24,6 +24,7 @@ from state_layout.files import codec
 from state_layout.files.chain import Run
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
+from state_layout.records import AgentSpec
 from state_layout.scopes.people import files_by_hand
 from state_layout.specs import read_specs
 
@@ -31,6 +32,7 @@ _LONGEST_SHOWN = 72
 _AT_ONCE = 64  # lines decoded together
 _COUNTED = frozenset({"step", "turn"})
 NEW_SESSION_KINDS = frozenset({"cli"})  # their programs keep the conversation in a form that only they know
+BRANCHING_PROFILES = frozenset({"codex", "gemini"})  # but these: a copy of the session goes on
 _NEW_SESSION = "the session of its program: a new one begins, which is told what is on record"
 
 
@@ -93,7 +95,10 @@ def preview_rollback(
     return Preview(
         cut=cut,
         plan=plan,
-        losses={agent: _loss(tree, move, _kind(cut, agent)) for agent, move in sorted(moves.items())},
+        losses={
+            agent: _loss(tree, move, is_new=_begins_anew(read.specs.agents.get(agent)))
+            for agent, move in sorted(moves.items())
+        },
         dragged={
             agent: move.before.seq - move.to.seq
             for agent, move in moves.items()
@@ -173,15 +178,18 @@ def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
     }
 
 
-def _kind(cut: TeamCut, agent: str) -> str:
-    return cut.agents[agent].kind if agent in cut.agents else ""
+def _begins_anew(spec: AgentSpec | None) -> bool:
+    """Whether its program cannot go back, and begins a session anew."""
+    if spec is None or spec.kind not in NEW_SESSION_KINDS:
+        return False
+    return spec.settings.get("profile") not in BRANCHING_PROFILES
 
 
-def _loss(tree: Tree, move: AgentMove, kind: str) -> AgentLoss:
+def _loss(tree: Tree, move: AgentMove, *, is_new: bool) -> AgentLoss:
     """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
     of attempts; from another one nothing is lost that was not shown before."""
     counts, reopened = Counter[str](), list[str]()
-    outside = [_NEW_SESSION] if kind in NEW_SESSION_KINDS else list[str]()
+    outside = [_NEW_SESSION] if is_new else list[str]()
     runs, lines, starts = runs_after(tree, move.agent, move.to), 0, 0
     for entry in _entries(runs or ()):
         lines += 1

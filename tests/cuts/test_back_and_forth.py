@@ -5,6 +5,7 @@ MAOS_SUP_UNDO_ROUNDS=1 is the long form: fifty times.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -77,5 +78,6 @@ def test_team_goes_back_and_forward_from_random_moments(orchestra: Orchestra) ->
         orchestra.cli("resume", str(orchestra.root), "--detach", expect=0)
         done = steps_done(orchestra.root)
         wait_for(lambda done=done: steps_done(orchestra.root) > done + 8, "it works from there")
+        logging.getLogger(__name__).info("round %s of %s", number + 1, ROUNDS)
     orchestra.cli("stop", str(orchestra.root), expect=0)
     assert_it_ends_in_order(orchestra, orchestra.root)

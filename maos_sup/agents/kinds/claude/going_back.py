@@ -18,9 +18,6 @@ from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 
 GONE = "no transcript holds the last answer that counts"
-TAKEN_BACK = """\
-The whole team was taken back to this moment. What you remember is all that counts; what was done after it \
-is void, but files may still be as it left them. Look before you go on with your task where you are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

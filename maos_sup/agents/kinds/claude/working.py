@@ -261,7 +261,7 @@ class Session:
             return []
         back = prompts.message_uuid(self._id, "taken back")
         if is_copy and memory.void and back not in talk.seen:
-            parts = [going_back.TAKEN_BACK, *prompts.calls(interrupted, finished), *messages]
+            parts = [prompts.TAKEN_BACK, *prompts.calls(interrupted, finished), *messages]
             return [("\n\n".join(parts), back)]
         what = f"going on/{work.life.attempt}/{self._processes}"
         text = "\n\n".join([prompts.going_on(interrupted, finished), *messages])

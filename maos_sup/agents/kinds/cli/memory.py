@@ -33,6 +33,7 @@ class Memory:
     origin: Entry | None = None  # the session that it is a copy of the beginning of, and how much in bytes
     void: int = 0  # number of the last rewind of the team
     is_taken_back: bool = False  # by that, and no session is on record since
+    said: list[tuple[str, str]] = field(default_factory=list)  # in its session: ("text", ""), ("result", id)
     processes: int = 0  # that were started
     process_attempt: int = 0  # the attempt of the last one
     is_process_open: bool = False  # nobody has said yet how the last one ended
@@ -104,6 +105,10 @@ def _process(memory: Memory, entry: Entry) -> None:
 def _session(memory: Memory, entry: Entry) -> None:
     memory.session, memory.origin = entry["session"], entry.get("origin")
     memory.is_taken_back = False
+    if memory.origin is None:
+        memory.said.clear()
+    else:
+        memory.used = memory.origin.get("used") or {}
     if memory.session is None:
         memory.sessions_lost += 1
         memory.used = {}
@@ -117,6 +122,8 @@ def _turn(memory: Memory, entry: Entry) -> None:
     if entry.get("is_aside"):
         return
     memory.turns += 1
+    if entry.get("text"):
+        memory.said.append(("text", ""))
     memory.messages.add(entry.get("message") or "")
     memory.last_message = entry.get("message") or memory.last_message
     memory.ended_with, memory.result = entry.get("end"), None
@@ -161,6 +168,8 @@ def _tool_call(memory: Memory, entry: Entry) -> None:
 def _tool_result(memory: Memory, entry: Entry) -> None:
     whole = {**memory.calls.pop(entry["id"], {}), **entry}
     memory.results[entry["id"]] = whole
+    if not entry.get("is_interrupted"):
+        memory.said.append(("result", str(whole.get("program_id") or entry["id"].split("/", 2)[-1])))
     if entry.get("is_interrupted"):
         memory.interrupted[entry["id"]] = whole
 

@@ -48,7 +48,12 @@ def meanings(line: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Ite
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands in `value` at `path`, like item.text or content.0.text."""
+    """What stands in `value` at `path`, like item.text or content.0.text; content.*.id: a list of all."""
+    first, is_all, rest = path.partition(".*.")
+    if is_all:
+        items = at(value, first)
+        found = [at(item, rest) for item in items] if isinstance(items, list) else []
+        return [each for each in found if each is not _MISSING] or _MISSING
     for key in path.split("."):
         if isinstance(value, Mapping) and key in value:
             value = value[key]

@@ -67,6 +67,12 @@ SETTINGS = Shape(
         "parser": Field(ListOf(item=RULE), "which lines of its output mean what; each is a JSON object"),
         "session_files": Field(Text(least=1), "a pattern of the files of its sessions, in its own folder"),
         "session_parser": Field(ListOf(item=RULE), "which lines of these are answers", default=[]),
+        "back_files": Field(
+            Text(least=1), "a pattern of the files of its sessions, which it only appends to: it can go back"
+        ),
+        "back_parser": Field(
+            ListOf(item=RULE), "which lines of these are answers and results of calls", default=[]
+        ),
         "usage": Field(
             Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
         ),
@@ -139,6 +145,8 @@ class Profile:
     parser: tuple[Mapping[str, Any], ...] = ()
     session_files: str = ""
     session_parser: tuple[Mapping[str, Any], ...] = ()
+    back_files: str = ""
+    back_parser: tuple[Mapping[str, Any], ...] = ()
     usage: str = "delta"
     usage_at: str = "answer"
     success: str = "exit"

@@ -16,6 +16,9 @@ from state_layout.files import codec
 
 _MOST_CHARS = 4_000
 GO_ON = "Your process was stopped and started again. Go on with your task where you were."
+TAKEN_BACK = """\
+The whole team was taken back to this moment. What you remember is all that counts; what was done after it \
+is void, but files may still be as it left them. Look before you go on with your task where you are."""
 INTERRUPTED = "interrupted, outcome unknown: it was running when the process died and was not run again"
 FINISHED = "it had finished before the process died; this is its result"
 

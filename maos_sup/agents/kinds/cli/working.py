@@ -16,6 +16,7 @@ from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.cli import places, prompts
 from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.cli.going_back import copy_branch, find_branch
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.output import Fate, Output, write_off
 from maos_sup.agents.kinds.cli.profile import Profile
@@ -69,7 +70,7 @@ class Session:
         self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
         self._waiting = Waiting(work)
         self._is_continued = False  # a process of this life ended well and there is more to tell
-        self._has_warned = False
+        self._has_warned = self._was_taken_back = False
         self._troubles = self._lost = 0  # in a row, without an answer
 
     def run(self) -> Outcome:
@@ -139,6 +140,9 @@ class Session:
             life = self._work.life
             heard = messages_before(life.tree, life.agent, life.ledger.marks())
             parts += [self._redactor.text(told_messages(heard))] if heard else []
+        elif self._was_taken_back:
+            self._was_taken_back = False
+            parts += [prompts.TAKEN_BACK, *prompts.calls(memory.interrupted.values(), [])]
         elif memory.interrupted or (memory.session and not self._is_continued and not memory.result):
             parts.append(prompts.going_on(memory.interrupted.values(), []))
         return "\n\n".join([*parts, news] if news else parts)
@@ -153,7 +157,7 @@ class Session:
         profile, home = self._profile, self._start.home
         before = self._memory.place
         if self._memory.is_taken_back and (self._memory.session or self._memory.turns):
-            self._lose("the team was taken back, and this program's session cannot be")
+            self._go_back()
         moved = places.moved(before, self._places())
         if home is not None and "home" in moved:
             places.drop(home, profile.moved_drop)
@@ -166,6 +170,21 @@ class Session:
     def _places(self) -> dict[str, str]:
         life = self._work.life
         return places.digests(tree=life.tree.root, folder=self._work.folder(), home=self._start.home)
+
+    def _go_back(self) -> None:
+        """Go on in a copy of the session up to what counts, or let go of it. Raises StorageError."""
+        memory = self._memory
+        branch = find_branch(self._start.home, memory, self._profile)
+        if branch is None or memory.session is None or not self._can_resume():
+            self._lose("the team was taken back, and this program's session cannot be")
+            return
+        write_off(self._record, self._spending, "the team was taken back")
+        before = memory.session
+        to = prompts.session_id(before, self._work.life.agent, f"void {memory.void}", self._work.life.attempt)
+        copy_branch(branch, session=before, to=to)
+        origin = {"session": before, "size": len(branch.data), "used": dict(branch.used)}
+        self._record.commit("session", {"session": to, "origin": origin})
+        self._was_taken_back = True
 
     def _lose(self, why: str) -> None:
         """Let go of the session: the next process begins another one."""
