@@ -26,6 +26,7 @@ from maos_sup.cuts.copies import mend_copy
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.take import take_cut
 from maos_sup.cuts.traces import TeamReader
+from state_layout.files.locks import is_free
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
@@ -82,6 +83,7 @@ def assert_it_ends_in_order(orchestra: Orchestra, copy: Path) -> None:
     orchestra.environment[ENOUGH] = "1"
     orchestra.cli("resume", str(copy), "--detach", expect=0)
     wait_until_done(orchestra, copy)
+    wait_for(lambda: is_free(Tree(copy).supervisor_lock), "its supervisor has ended")
     assert problems(copy) == []
     assert unread(copy) == 0
 
