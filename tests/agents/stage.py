@@ -268,8 +268,8 @@ def kill_marked(roots: list[Path]) -> list[int]:
 
 
 def operations() -> Iterator[int]:
-    """The disk operations at which to die: every one in the long form of the tests, else one in four."""
-    return itertools.count(1, 1 if "MAOS_SUP_TORTURE_ROUNDS" in os.environ else 4)
+    """The disk operations at which to die: every one in the long form of the tests, else one in five."""
+    return itertools.count(1, 1 if "MAOS_SUP_TORTURE_ROUNDS" in os.environ else 5)
 
 
 def shell(line: str, **more: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 Make = Callable[..., Talk]
-ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "25"))
+ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "10"))
 TURNS = 3
 NOTES = 4
 
