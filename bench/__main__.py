@@ -34,6 +34,7 @@ PARTS = {
     "models": "bench.models",
     "undo": "bench.undo",
     "bus": "bench.bus",
+    "growth": "bench.growth",
 }
 
 

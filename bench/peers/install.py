@@ -51,6 +51,7 @@ PEERS: dict[str, FromPip | FromDebian] = {
     "maos-cli": FromPip(package="maos-cli"),
     "supervisord": FromPip(package="supervisor", more=("setuptools<81",)),
     "circus": FromPip(package="circus"),
+    "luigi": FromPip(package="luigi", more=("setuptools<81",)),
     "s6": FromDebian(package="s6", program="s6-svscan"),
     "runit": FromDebian(package="runit", program="runsvdir"),
     "dinit": FromDebian(package="dinit", program="dinit"),
