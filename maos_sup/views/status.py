@@ -52,7 +52,7 @@ class Watcher:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._specs = SpecCache(tree)
+        self._specs = SpecCache(tree, is_view=True)
         self._read: SpecsRead | None = None
         self._due_s = 0.0
         self._told: dict[str, Told] = {}  # by agent
@@ -62,17 +62,16 @@ class Watcher:
 
         Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
         """
-        begun_s = time.monotonic()
+        begun_s, supervisor = time.monotonic(), see_supervisor(self.tree)
         if self._read is None or begun_s >= self._due_s or self._specs.has_moved():
-            self._read = self._specs.read()
+            self._read = self._specs.read(judged=supervisor.status.get("specs"))
             now_s = time.monotonic()
             self._due_s = now_s + (now_s - begun_s) / _MOST_SHARE
-        return _status(self.tree, self._read, self._told)
+        return _status(self.tree, self._read, self._told, supervisor)
 
 
-def _status(tree: Tree, read: SpecsRead, told: dict[str, Told]) -> Status:
+def _status(tree: Tree, read: SpecsRead, told: dict[str, Told], supervisor: SupervisorSight) -> Status:
     specs = read.specs
-    supervisor = see_supervisor(tree)
     here = is_here(tree)
     for name in specs.agents.keys() - told.keys():
         told[name] = Told(tree.agent(name).status)
@@ -85,9 +84,10 @@ def _status(tree: Tree, read: SpecsRead, told: dict[str, Told]) -> Status:
         for name, spec in sorted(specs.agents.items(), key=lambda item: natural(item[0]))
     ]
     shown = phases | _asking_tasks(agents, phases)
+    since_s = {name: _since_s(sight) for name, sight in sights.items()}
     tasks = [
-        _task(task, shown[task.id], outcomes.get(task.id), since_s=_since_s(sights.get(task.agent)))
-        for task in sorted(specs.tasks.values(), key=_place)
+        _task(task, shown[task.id], outcomes.get(task.id), since_s=since_s.get(task.agent, 0.0))
+        for task in _in_place(specs.tasks.values())
     ]
     orchestration = specs.orchestration
     touched = {agent["name"]: agent["changed"]["paths"] for agent in agents if agent["changed"]}
@@ -127,9 +127,12 @@ def _phases_by_agent(specs: Specs, phases: Mapping[str, TaskPhase]) -> Mapping[s
     return found
 
 
-def _place(task: TaskSpec) -> tuple[float, list[tuple[int, str]]]:
+def _in_place(tasks: Collection[TaskSpec]) -> list[TaskSpec]:
     """As in the plan; what was added without a place comes last, by name."""
-    return math.inf if task.order is None else task.order, natural(task.id)
+    places = {task.order for task in tasks}
+    if len(places) == len(tasks) and None not in places:  # names cost as much as all the rest
+        return sorted(tasks, key=lambda task: task.order or 0)
+    return sorted(tasks, key=lambda task: (math.inf if task.order is None else task.order, natural(task.id)))
 
 
 def is_settled(status: Status) -> bool:
@@ -238,9 +241,9 @@ def _agent_phase(
     return AgentPhase.ASKING if waits else phase
 
 
-def _since_s(sight: AgentSight | None) -> float:
+def _since_s(sight: AgentSight) -> float:
     """How old the snapshot of a living agent is: its task has run on since."""
-    at = sight.status.get("at") if sight is not None and sight.pid is not None else None
+    at = sight.status.get("at") if sight.pid is not None else None
     with suppress(ValueError, TypeError):
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(str(at))).total_seconds())
     return 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -74,11 +75,18 @@ def is_spec_path(rel: str) -> bool:
 
 
 def read_spec_file(
-    path: str, *, rel: str, shown: str, kinds: Kinds, like: SpecFile | None = None
+    path: str,
+    *,
+    rel: str,
+    shown: str,
+    kinds: Kinds,
+    like: SpecFile | None = None,
+    judged: str | None = None,
 ) -> SpecFile | None:
     """Read and check the file `path`, which stands for `rel`; None if it is not there. Never waits.
 
-    `shown` names it in errors. Bytes equal to those of `like`, a good file, are not checked again.
+    `shown` names it in errors. Bytes equal to those of `like`, a good file, or with the digest `judged`, that
+    of a good one, are not checked again.
     """
     try:
         data, version = read_regular(path)
@@ -88,6 +96,10 @@ def read_spec_file(
         return SpecFile(path=shown, errors=(whole_file(shown, str(cause)),))
     if like is not None and like.record is not None and like.data == data:
         return replace(like, path=shown, version=version)
+    if judged is not None and judged == digest_of(data):
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # else it is looked at in full
+            record = spec_record(rel, codec.decode_object(data))
+            return SpecFile(path=shown, version=version, data=data, digest=judged, record=record)
     return checked(rel, data, path=shown, version=version, kinds=kinds)
 
 

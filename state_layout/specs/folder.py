@@ -16,6 +16,7 @@ from state_layout.paths import checked_name
 from state_layout.specs.files import ORCHESTRATION_REL, Kinds, SpecError, SpecFile, read_spec_file, whole_file
 
 _FRESH_NS = 100_000_000  # a file written to so short a time ago may change again within its time stamp
+_Stamp = tuple[str, int, int, int, int]
 
 
 class SpecFolder:
@@ -30,14 +31,18 @@ class SpecFolder:
         self._files: dict[str, SpecFile] = {}
         self._unsettled: set[str] = set()
         self._was_read = False
-        self._stamps: list[tuple[str, int, int, int, int]] = []
+        self._stamps: list[_Stamp] = []
+        self._judged: Mapping[str, str] = {}
         self._folders: tuple[Version | None, ...] | None = None
         self.errors: list[SpecError] = []
 
-    def read(self, *, like: Mapping[str, SpecFile] | None = None) -> dict[str, SpecFile]:
-        """The files that are there, by rel. One with the bytes of that in `like` is not checked again."""
-        self.errors, stamps = [], self._stamped()
-        self._folders = self._folder_stamps()
+    def read(
+        self, *, like: Mapping[str, SpecFile] | None = None, judged: Mapping[str, str] | None = None
+    ) -> dict[str, SpecFile]:
+        """The files that are there, by rel. One with the bytes of that in `like`, or with the digest that
+        `judged` has for it, a good one, is not checked again."""
+        self.errors, self._stamps = [], self._stamps_in("")
+        self._folders, self._judged = self._folder_stamps(), judged or {}
         found = dict[str, SpecFile]()
         for rel, version in self._listing():
             file = self._file(rel, version, (like or {}).get(rel))
@@ -45,8 +50,16 @@ class SpecFolder:
                 found[rel] = file
         self._files, self._was_read = found, True
         self._unsettled &= found.keys()
-        self._stamps = stamps
         return dict(found)
+
+    def rels(self) -> set[str]:
+        """The names of what may be spec files here."""
+        found = {ORCHESTRATION_REL} if os.path.lexists(f"{self._root}/{ORCHESTRATION_REL}") else set[str]()
+        for folder in ("agents", "tasks"):
+            with suppress(OSError):
+                names = os.listdir(f"{self._root}/{folder}")  # noqa: PTH208 - names only
+                found |= {f"{folder}/{name}" for name in names if _may_be_spec(name)}
+        return found
 
     def has_changed(self) -> bool:
         """Whether a file that `read` would look at came, went or changed since; quick, for every tick."""
@@ -62,17 +75,16 @@ class SpecFolder:
         newest_ns = max((max(each.mtime_ns, each.ctime_ns) for each in found if each is not None), default=0)
         return None if self._clock_ns() - newest_ns < _FRESH_NS else found
 
-    def _stamped(self) -> list[tuple[str, int, int, int, int]]:
+    def _stamped(self) -> list[_Stamp]:
         """What differs when a file came, went or changed."""
-        stamps = []
-        for folder in ("", "/agents", "/tasks"):
-            with suppress(OSError), os.scandir(f"{self._root}{folder}") as entries:
-                for entry in entries:
-                    if entry.name.endswith(".json"):
-                        found = entry.stat(follow_symlinks=False)
-                        stamps.append(
-                            (entry.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                        )
+        return [stamp for folder in ("", "/agents", "/tasks") for stamp in self._stamps_in(folder)]
+
+    def _stamps_in(self, folder: str) -> list[_Stamp]:
+        stamps = list[_Stamp]()
+        with suppress(OSError), os.scandir(f"{self._root}{folder}") as entries:
+            for entry in entries:
+                if entry.name.endswith(".json"):
+                    stamps.append((entry.name, *Version.of(entry.stat(follow_symlinks=False))))
         return stamps
 
     def is_current(self, rel: str) -> bool:
@@ -102,18 +114,22 @@ class SpecFolder:
 
     def _entries(self, folder: str) -> dict[str, Version]:
         """The versions of what may be spec files in `folder`, by name; editors' leftovers are none."""
-        versions = dict[str, Version]()
+        versions, stamps = dict[str, Version](), list[_Stamp]()
         try:
             with os.scandir(self._root / folder) as entries:
                 for entry in entries:
-                    if entry.name.endswith(".json") and not entry.name.startswith((".", "#")):
-                        versions[entry.name] = Version.of(entry.stat(follow_symlinks=False))
+                    if entry.name.endswith(".json"):
+                        version = Version.of(entry.stat(follow_symlinks=False))
+                        stamps.append((entry.name, *version))
+                        if _may_be_spec(entry.name):
+                            versions[entry.name] = version
         except FileNotFoundError as cause:
             if Path(cause.filename or "").name != folder:  # an entry went between listing and look
                 return self._entries(folder)
             self._refuse_folder(folder, cause)
         except OSError as cause:
             self._refuse_folder(folder, cause)
+        self._stamps += stamps
         return versions
 
     def _refuse_folder(self, folder: str, cause: OSError) -> None:
@@ -133,7 +149,12 @@ class SpecFolder:
         if known is not None and known.version == version and rel not in self._unsettled:
             return known
         file = read_spec_file(
-            f"{self._root}/{rel}", rel=rel, shown=f"{self._shown}/{rel}", kinds=self._kinds, like=like
+            f"{self._root}/{rel}",
+            rel=rel,
+            shown=f"{self._shown}/{rel}",
+            kinds=self._kinds,
+            like=like,
+            judged=self._judged.get(rel),
         )
         if file is None:
             return None
@@ -142,3 +163,8 @@ class SpecFolder:
         else:
             self._unsettled.discard(rel)
         return known if known == file else file
+
+
+def _may_be_spec(name: str) -> bool:
+    """Whether a file of this name may be a spec file; editors' leftovers are none."""
+    return name.endswith(".json") and not name.startswith((".", "#"))

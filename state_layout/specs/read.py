@@ -59,21 +59,32 @@ class SpecCache:
         accepted_first: bool = False,
         kinds: Kinds | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
+        is_view: bool = False,
     ) -> None:
-        self._accepted_first = accepted_first
+        """`is_view`: `unaccepted` does not matter, so accepted copies are read only where they are needed."""
+        self._accepted_first, self._is_view = accepted_first, is_view
         self._ours = SpecFolder(tree.spec, shown="spec", kinds=kinds or {}, clock_ns=clock_ns)
         shown = tree.shown(tree.accepted)
         self._accepted = SpecFolder(tree.accepted, shown=shown, kinds=kinds or {}, clock_ns=clock_ns)
         self._last: tuple[object, SpecsRead] | None = None
 
-    def read(self) -> SpecsRead:
+    def read(self, *, judged: Mapping[str, str] | None = None) -> SpecsRead:
         """Return what is in force: the same object as before if nothing changed, and the same `specs` if only
-        other things did. Raises as `read_specs`."""
-        ours = self._ours.read()
-        accepted = self._accepted.read(like=ours)
+        other things did. Raises as `read_specs`.
+
+        `judged`: the digests of files that a supervisor has in force, which need no check again.
+        """
+        ours = self._ours.read(judged=judged)
+        needs_no_copies = self._is_view and self._are_good(ours)
+        accepted = {} if needs_no_copies else self._accepted.read(like=ours)
         found = (ours, accepted, self._ours.errors)
         if self._last is None or self._last[0] != found:
-            fresh, before = self._in_force(*found), self._last
+            are_linked = bool(judged) and judged == {rel: file.digest for rel, file in ours.items()}
+            fresh, before = self._in_force(*found, are_linked=are_linked), self._last
+            if needs_no_copies and len(fresh.errors) > len(
+                self._ours.errors
+            ):  # broken links: they are needed
+                fresh = self._in_force(ours, self._accepted.read(like=ours), self._ours.errors)
             if before is not None and before[1].specs == fresh.specs:
                 fresh = replace(fresh, specs=before[1].specs)
             self._last = (found, fresh)
@@ -92,12 +103,22 @@ class SpecCache:
         """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
         return all(self._ours.is_current(rel) for rel in rels)
 
+    def _are_good(self, ours: Mapping[str, SpecFile]) -> bool:
+        """Whether every file is good by itself and none is missing that was ever accepted."""
+        return all(file.record for file in ours.values()) and self._accepted.rels() <= ours.keys()
+
     def _in_force(
-        self, ours: Mapping[str, SpecFile], accepted: Mapping[str, SpecFile], errors: list[SpecError]
+        self,
+        ours: Mapping[str, SpecFile],
+        accepted: Mapping[str, SpecFile],
+        errors: list[SpecError],
+        *,
+        are_linked: bool = False,
     ) -> SpecsRead:
         choice = _Choice(ours, accepted, [*errors], accepted_first=self._accepted_first)
         choice.drop_bad_files()
-        choice.drop_broken_links()
+        if not are_linked:
+            choice.drop_broken_links()
         return choice.read()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from maos_sup.core.model import GiveUp
 from maos_sup.views.events import outcome_text
 from maos_sup.views.status import Watcher, is_settled, status_of
 from state_layout.errors import LayoutError
+from state_layout.files import atomic
 from state_layout.files.journal import Journal
 from state_layout.paths import Tree
-from state_layout.specs import edit_spec
+from state_layout.specs import edit_spec, read_specs
 
 RUNNING = ("task", {"task": "t0", "run": 1, "phase": "running"})
 DONE = ("task", {"task": "t0", "run": 1, "phase": "done", "result": {"n": 3}, "elapsed_s": 1.5})
@@ -306,3 +308,44 @@ def test_watcher_shows_what_came_went_and_was_edited(
     monkeypatch.setattr(watcher, "_due_s", 0.0)
     tree.task_spec("t1").write_text('{"agent": "a0", "description": "edited in place"}')
     assert shown()["t1"] == "edited in place"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"agent": "a0", "needs": ["nowhere"]}', b'{"agent": "a0", "needs": ["t0"]}', b'{"agnt": "a0"}', b"{"],
+)
+def test_specs_that_a_supervisor_has_in_force_are_shown_as_when_all_is_checked(
+    make_tree: MakeTree, content: bytes
+) -> None:
+    """What its snapshot says of digests saves checks, and hides no mistake that was made since."""
+    tree = make_tree(3)
+    read = read_specs(tree)
+    for rel, data in read.raw.items():
+        atomic.make_folder((tree.accepted / rel).parent)
+        (tree.accepted / rel).write_bytes(data)
+    full = status_of(tree)
+    put(tree.supervisor_status, {"phase": "running", "life": 1, "specs": read.digests})
+    assert status_of(tree) == full
+    tree.task_spec("t0").write_bytes(content)
+    told = status_of(tree)
+    put(tree.supervisor_status, {"phase": "running", "life": 1})
+    assert told == status_of(tree)
+    assert len(told["spec_errors"]) == 1 and told["tasks"][0]["needs"] == []
+
+
+def test_digest_of_a_supervisor_that_is_of_no_good_file_is_not_believed(make_tree: MakeTree) -> None:
+    tree = make_tree(2)
+    tree.task_spec("t1").write_bytes(b'{"agent": 7, "needs": 5}')
+    digest = sha256(tree.task_spec("t1").read_bytes()).hexdigest()
+    put(tree.supervisor_status, {"phase": "running", "life": 1, "specs": {"tasks/t1.json": digest}})
+    assert [task["id"] for task in status_of(tree)["tasks"]] == ["t0"]
+
+
+def test_task_whose_file_is_gone_is_shown_by_its_accepted_copy(make_tree: MakeTree) -> None:
+    tree = make_tree(2)
+    copy = tree.accepted / "tasks" / "t1.json"
+    atomic.make_folder(copy.parent)
+    tree.task_spec("t1").rename(copy)
+    status = status_of(tree)
+    assert [task["id"] for task in status["tasks"]] == ["t0", "t1"]
+    assert "is missing" in status["spec_errors"][0]["text"]
