@@ -17,7 +17,7 @@ from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.rewind import AgentMove, Rewind, agent_moves, mail_moves, next_void, sent_by, spec_moves
 from maos_sup.cuts.shared import StateMove, last_lines, moves_back, moves_to
 from maos_sup.cuts.store import digests_of
-from maos_sup.cuts.take import agents_of, needs_of, settled_amount, team_reader
+from maos_sup.cuts.take import agents_of, needs_of, team_reader
 from maos_sup.cuts.traces import Moment, TeamReader, is_mail_box
 from state_layout.errors import BadInput
 from state_layout.files import codec
@@ -75,7 +75,8 @@ def preview_rollback(
     there or whose journals are damaged, StorageError.
     """
     read = read_specs(tree)
-    moment = (reader or team_reader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    reader = reader or team_reader(tree)
+    moment = reader.moment(agents_of(tree, read.specs), needs_of(read.specs))
     _refuse(moment, cut, only)
     targets = _targets(tree, moment, cut, only)
     sent = {agent: dict(_sent_at(moment.traces[agent], place)) for agent, place in targets.items()}
@@ -91,7 +92,7 @@ def preview_rollback(
         specs={} if only else spec_moves(digests_of(read.raw | _by_hand(tree, cut)), cut.specs),
         next_seq=_next_numbers(moment),
     )
-    spent = settled_amount(tree)
+    spent = reader.beside.spent()
     return Preview(
         cut=cut,
         plan=plan,

@@ -17,18 +17,16 @@ from pathlib import Path
 
 from maos_sup.core.cuts import Steps, in_flight
 from maos_sup.cuts import store
+from maos_sup.cuts.beside import Beside
 from maos_sup.cuts.record import AgentCut, TeamCut
 from maos_sup.cuts.rewind import sign_of
 from maos_sup.cuts.shared import ends_at, sync_shared
 from maos_sup.cuts.traces import Moment, TeamReader
-from state_layout.errors import LayoutError, StorageError, storage_error
+from state_layout.errors import LayoutError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.at_once import at_once
 from state_layout.files.chain import utc_now
-from state_layout.files.journal import Reader
 from state_layout.files.locks import is_free
-from state_layout.ledger import NOTHING, Account, Amount
-from state_layout.lives.numbers import numbers_in
 from state_layout.mail.boxes import OPERATOR, boxes
 from state_layout.paths import Tree, is_name
 from state_layout.records import Specs, TaskPhase
@@ -54,23 +52,24 @@ def take_cut(
     `reader` is one that was used before, which makes it cheap. A name may be used twice: the newest counts.
     """
     read = specs or read_specs(tree)
-    moment = (reader or team_reader(tree)).moment(agents_of(tree, read.specs), needs_of(read.specs))
+    reader = reader or team_reader(tree)
+    moment = reader.moment(agents_of(tree, read.specs), needs_of(read.specs))
     _make_durable(tree, moment)
     store.keep_specs(tree, [*read.raw.values(), *files_by_hand(tree).values()])
-    cut = replace(_cut(tree, moment, read), at=now(), by=by, why=why, name=name, pinned=pinned)
+    cut = replace(_cut(tree, moment, read, reader.beside), at=now(), by=by, why=why, name=name, pinned=pinned)
     return store.write(tree, cut)
 
 
 def cut_of_now(tree: Tree, *, now: Callable[[], str] = utc_now) -> TeamCut:
     """The cut that `take_cut` would write, number 0, not written. Only reads. Raises as `take_cut` does."""
     read = read_specs(tree)
-    moment = team_reader(tree).moment(agents_of(tree, read.specs), needs_of(read.specs))
-    return replace(_cut(tree, moment, read), at=now())
+    reader = team_reader(tree)
+    moment = reader.moment(agents_of(tree, read.specs), needs_of(read.specs))
+    return replace(_cut(tree, moment, read, reader.beside), at=now())
 
 
-def _cut(tree: Tree, moment: Moment, read: SpecsRead) -> TeamCut:
-    books = _books(tree)
-    spent = sum((account.total() for _, account in books.values()), NOTHING)
+def _cut(tree: Tree, moment: Moment, read: SpecsRead, beside: Beside) -> TeamCut:
+    spent = beside.spent()
     return TeamCut(
         number=0,
         at="",
@@ -79,11 +78,11 @@ def _cut(tree: Tree, moment: Moment, read: SpecsRead) -> TeamCut:
         agents={agent: _agent_cut(tree, agent, moment, read.specs) for agent in sorted(moment.places)},
         in_flight=in_flight(moment.traces, moment.cut.ends, readers=sorted(moment.places)),
         people=people_marks(tree),
-        budget={agent: end.position[:3] for agent, (end, _) in books.items()},
+        budget={agent: end[:3] for agent, end in beside.ends().items()},
         state=ends_at(tree, moment),
         cost_usd=spent.cost_usd,
         tokens=spent.tokens,
-        supervisor=_supervisor_place(tree),
+        supervisor=beside.supervisor_place(),
         specs=store.digests_of(read.raw | files_by_hand(tree)),
         output=dict(_output_sizes(tree, moment)),
         notes=tuple(f"{agent} is not part of it: {why}" for agent, why in sorted(moment.damaged.items())),
@@ -98,11 +97,6 @@ def team_reader(tree: Tree) -> TeamReader:
     except (LayoutError, ValueError):
         known = {}
     return TeamReader(tree, known)
-
-
-def settled_amount(tree: Tree) -> Amount:
-    """What all agents have spent or reserved. Raises StorageError."""
-    return sum((account.total() for _, account in _books(tree).values()), NOTHING)
 
 
 def agents_of(tree: Tree, specs: Specs) -> list[str]:
@@ -179,29 +173,6 @@ def _sync(path: Path) -> None:
             disk.fdatasync(descriptor)
     except OSError as cause:
         raise storage_error("sync", path, cause) from cause
-
-
-def _books(tree: Tree) -> dict[str, tuple[Reader, Account]]:
-    """The account of each agent that spends, and where its file was read up to."""
-    found = dict[str, tuple[Reader, Account]]()
-    for path in sorted(tree.budget.glob("*.jsonl")):
-        reader, account = Reader(path), Account()
-        for line in reader:
-            account.take(line.fields())
-        found[path.stem] = reader, account
-    return found
-
-
-def _supervisor_place(tree: Tree) -> tuple[int, int, int, str] | None:
-    """The end of the newest supervisor's journal."""
-    with suppress(OSError, StorageError):
-        for life in reversed(numbers_in(tree.lives)):
-            reader = Reader(tree.life_journal(life))
-            for _ in reader:
-                pass
-            if reader.position.seq:
-                return (life, *reader.position)
-    return None
 
 
 def _output_sizes(tree: Tree, moment: Moment) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from maos_sup.core.cuts import Cut, Trace, consistent_cut
+from maos_sup.cuts.beside import Beside
 from maos_sup.cuts.places import NOWHERE, Place, is_among, place_of
 from state_layout.errors import Damaged
 from state_layout.files import codec
@@ -199,6 +200,7 @@ class TeamReader:
     def __init__(self, tree: Tree, known: Mapping[str, Sum] | None = None) -> None:
         """`known` by agent spares reading what it sums up, where its place is still one that counts."""
         self._tree, self._sums = tree, known or {}
+        self.beside = Beside(tree)
         self._known: dict[str, _Telling] = {}
         self._whole = set[str]()  # agents read from their first line
 
