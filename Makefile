@@ -82,6 +82,7 @@ bench: $(STAMP)
 torture: $(STAMP)
 	MAOS_SUP_TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/crash
 	MAOS_SUP_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -q --timeout 0 tests/agents/kind_claude/test_claude_crash.py tests/agents/kind_cli
+	MAOS_SUP_UNDO_ROUNDS=1 $(BIN)/python -m pytest -q --timeout 0 tests/cuts
 
 proof: $(STAMP)
 	cd tests && ../$(BIN)/python -m proof $(if $(STATE),--state $(STATE)) $(PROOF_ARGS)
