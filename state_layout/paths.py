@@ -111,6 +111,19 @@ class AgentPaths:
         return self.root / "worktree"
 
     @cached_property
+    def snapshots(self) -> Path:
+        """What was in its workspace at several times."""
+        return self.root / "snapshots"
+
+    def snapshot(self, number: int) -> Path:
+        return self.snapshots / f"{number_name(number)}.json"
+
+    @cached_property
+    def restoring(self) -> Path:
+        """Contents that are about to be put in their places, and the record of that."""
+        return self.root / "restoring"
+
+    @cached_property
     def worktree_record(self) -> Path:
         """What `worktree` is, and how far its making got."""
         return self.root / "worktree.json"
@@ -239,6 +252,11 @@ class Tree:
     @cached_property
     def budget_lock(self) -> Path:
         return self.budget / "lock"
+
+    @cached_property
+    def workspaces(self) -> Path:
+        """The contents of workspaces: a bare git repository, used as an object database only."""
+        return self.root / "workspaces.git"
 
     @cached_property
     def state(self) -> Path:

@@ -45,6 +45,7 @@ class Life:
     refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
     place: Path | None = None  # the project in the agent's own worktree, once it is there
     branch: str | None = None  # that of its worktree
+    snap: Callable[..., None] | None = None  # takes a snapshot of what is in its workspace
     survey: Callable[[], None] | None = None  # looks at what it changed there, for its snapshot
 
     @property

@@ -12,13 +12,15 @@ from dataclasses import replace
 
 from maos_sup.agents.endings import Ended
 from maos_sup.agents.life import Life
+from maos_sup.agents.snapping import Snapper
 from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
-from maos_sup.workspaces.refs import read_ref
+from maos_sup.workspaces.refs import read_head, read_ref
 from maos_sup.workspaces.repository import Repository, repository_around
+from maos_sup.workspaces.snapshots import WORKTREE
 from state_layout.errors import BadInput
 from state_layout.records import TaskSpec, Workspace
 
@@ -64,6 +66,9 @@ def take_place(work: Work) -> None:
     life.branch = kept.record.branch
     life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
     _set_up(work, kept.record, wish)
+    if life.snap is None:
+        admin = worktree.admin_of(repository, kept.record)
+        life.snap = Snapper(life, WORKTREE, lambda: read_head(admin, repository.common)[1])
     if life.survey is None:
         survey = Survey(life, repository)
         life.survey = survey.look

@@ -62,6 +62,7 @@ _PHASES = {
     Ending.TROUBLE: TaskPhase.INTERRUPTED,
 }
 _MUCH_BYTES = 1 << 14  # of output, which takes long to understand
+_SNAPPED = frozenset({"anthropic", "claude", "cli"})  # kinds whose workspaces are kept at several times
 _FORCED = {Ending.TIMEOUT: ExitReason.FAILED, Ending.STOP: ExitReason.STOPPED}
 _REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
 
@@ -176,6 +177,8 @@ class TaskLoop:
         self._translator.end_calls()
         if self._life.place is not None and outcome.ended is None and outcome.error is None:
             outcome = self._keep_work(work, outcome)
+        if self._life.snap is not None:
+            self._life.snap(f"task {task.id} ended")
         return self._settle(task, self._read_to_the_end(task, outcome))
 
     def _outcome_on_record(self, task: TaskSpec) -> Outcome | None:
@@ -247,6 +250,7 @@ class TaskLoop:
             if (work.spec.workspace or self._life.specs.now.orchestration.workspace) and _has_place(work):
                 self._take_place(work)
             self._translator.near = work.folder()
+            self._begin_snapshots(work)
             kind = cast("type[Kind]", find_kind(work.spec.kind))
             refuse_bad_settings(self._life.tree, work.spec, kind.settings)
             if not getattr(kind, "starts_pulse", False):
@@ -269,6 +273,18 @@ class TaskLoop:
         from maos_sup.agents import places  # it brings git along, which most agents do without
 
         places.take_place(work)
+
+    def _begin_snapshots(self, work: Work) -> None:
+        """Keep what is in the agent's workspace, if it is its own and a model may change it."""
+        life = self._life
+        if life.snap is None and life.place is None and work.spec.kind in _SNAPPED:
+            if work.folder() != life.paths.workspace:
+                return
+            from maos_sup.agents.snapping import Snapper
+
+            life.snap = Snapper(life, "workspace", lambda: None)
+        if life.snap is not None:
+            life.snap(f"task {work.task.id} begins")
 
     def _keep_work(self, work: Work, outcome: Outcome) -> Outcome:
         """Commit what was done; how the work ended then."""

@@ -42,6 +42,8 @@ SECTIONS: dict[str, Section] = {
         "redo": Entry("rollback:redo", "Take back the last rollback."),
         "fork": Entry("fork:command", "Begin a new orchestration where a checkpoint stands, or several."),
         "diff": Entry("diff:command", "Show what agents changed; or what differs between two checkpoints."),
+        "files": Entry("files:files", "List what an agent had in its workspace at several times."),
+        "restore": Entry("files:restore", "Bring an agent's files back to a snapshot."),
         "replay": Entry("replay:command", "Fold all records again; name what does not follow."),
         "bisect": Entry("bisect:command", "Find the step of which agent made a check fail."),
     },

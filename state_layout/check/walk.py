@@ -23,13 +23,14 @@ _FOLDERS = (
     "spec|spec/agents|spec/tasks|spec/approvals",
     f"supervisor|supervisor/lives|supervisor/lives/{_NUMBER}|supervisor/accepted(/agents|/tasks)?",
     f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
+    f"agents/{_NAME}/snapshots",
     f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
     f"state|state/orchestration|state/custom(/{_NAME})?",
     f"spec/state|spec/state/orchestration|spec/state/custom(/{_NAME})?",
 )
 _FREE = (
-    "spec/files|state/(langgraph|claude)|run/landing",
-    f"agents/{_NAME}/(session|workspace|artifacts|worktree)",
+    "spec/files|state/(langgraph|claude)|run/landing|workspaces[.]git",
+    f"agents/{_NAME}/(session|workspace|artifacts|worktree|restoring)",
 )
 _FILES = (
     r"FORMAT|README\.txt",
@@ -38,6 +39,7 @@ _FILES = (
     rf"supervisor/(lock|status\.json|restored\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
     rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
     rf"agents/{_NAME}/(lock|status\.json|worktree\.json)",
+    rf"agents/{_NAME}/snapshots/{_NUMBER}\.json",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
     rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
     rf"mail/{_NAME}/{_NAME}\.jsonl(\.void-\d+)?|budget/({_NAME}\.jsonl|lock)",

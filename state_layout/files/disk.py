@@ -121,6 +121,12 @@ def rename(source: Path | str, target: Path) -> None:
     os.rename(source, target)  # noqa: PTH104 - Path.rename makes another Path: here and below, at half the cost
 
 
+def rename_to(source: Path, folder: int, name: str) -> None:
+    """As `rename`, to `name` in the open folder `folder`."""
+    _seen("rename", source, name)
+    os.rename(source, name, dst_dir_fd=folder)
+
+
 def link(source: Path | str, target: Path) -> None:
     _seen("link", source, target)
     os.link(source, target)

@@ -20,6 +20,7 @@ from maos_sup.agents.kinds.anthropic.tools.people import refusal
 from state_layout.errors import BadInput
 from state_layout.files import codec
 
+_WRITING = frozenset({"bash", "edit"})
 _MOST_SHOWN = 200  # characters of an input, in the output
 
 
@@ -51,6 +52,8 @@ class Using:
         began_s = time.monotonic()
         result = self._run(tool, call)
         self._record(use, result, time.monotonic() - began_s)
+        if name in _WRITING and self._life.snap is not None:
+            self._life.snap(f"after {use['name']}", call=use["id"])
 
     def show(self, text: str) -> None:
         """Put text into the agent's output."""

@@ -1,0 +1,63 @@
+"""Takes snapshots of an agent's workspace as it works: as tasks begin and end, after calls that may write.
+
+What cannot be kept stops nobody: it is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from maos_sup.agents.life import Life
+from maos_sup.workspaces import restoring, snapshots
+from maos_sup.workspaces.snapshots import Camera
+from state_layout.errors import LayoutError, Locked
+from state_layout.files import locks
+
+_MANY = 60  # snapshots of one agent after which the rule of keeping is applied
+_LOOKS_AT_SIZE = 20  # snapshots between two looks at the size of the store
+
+
+class Snapper:
+    """Takes them for one life. `head` tells the commit that is checked out."""
+
+    def __init__(self, life: Life, place: str, head: Callable[[], str | None]) -> None:
+        """Brings a restore that was cut off to its end first. Raises Damaged, StorageError."""
+        self._life, self._head = life, head
+        if (told := restoring.finish(life.tree, life.agent)) is not None:
+            life.warn(f"a restore of its files to snapshot {told['target']} was cut off; it is finished now")
+        self._camera = Camera(life.tree, life.agent, place)
+        self._count, self._is_full = 0, False
+
+    def __call__(self, why: str, call: str | None = None) -> None:
+        """Take one."""
+        if self._is_full:
+            return
+        try:
+            seq = self._life.ledger.look(lambda history: history.seq)
+            self._camera.take(why=why, seq=seq, call=call, head=self._head())
+            self._look_at_size()
+        except (LayoutError, OSError) as cause:
+            self._life.warn_once(f"its files could not be kept: {cause}")
+
+    def tidy(self) -> None:
+        """Remove snapshots that the rule does not keep, if there are many."""
+        paths, keep = self._life.paths, self._life.specs.now.orchestration.keep
+        if len(snapshots.numbers(paths)) < _MANY:
+            return
+        with suppress(LayoutError, OSError), locks.held(self._life.tree.workspaces / "lock", patience_s=0.0):
+            snapshots.collect(self._life.tree, keep)
+
+    def _look_at_size(self) -> None:
+        self._count += 1
+        if self._count % _LOOKS_AT_SIZE != 1 or self._camera.store.size_bytes() < snapshots.MOST_STORE_BYTES:
+            return
+        with suppress(Locked), locks.held(self._life.tree.workspaces / "lock", patience_s=0.0):
+            snapshots.collect(self._life.tree, self._life.specs.now.orchestration.keep)
+        if self._camera.store.size_bytes() >= snapshots.MOST_STORE_BYTES:
+            self._is_full = True
+            most_mib = snapshots.MOST_STORE_BYTES >> 20
+            self._life.warn_once(
+                f"snapshots of files take more than {most_mib} MiB: no more are taken; "
+                "maos-sup files --gc removes those that are not kept"
+            )

@@ -1,0 +1,97 @@
+"""What a model did to the files of its workspace is kept call by call, and can be taken back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+from talking import Talk, finish, steps, use
+
+from maos_sup.workspaces import snapshots
+
+Make = Callable[..., Talk]
+
+
+def maos_sup(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "maos_sup", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_files_are_kept_call_by_call_and_come_back(talk: Make) -> None:
+    one = talk(
+        steps(
+            use("bash", command="echo 1 > a; echo gone > b; echo x > c.ignored"),
+            use("bash", command="ls"),
+            use("bash", command="echo 2 > a; rm b"),
+            finish(),
+        )
+    )
+    assert one.stage.run("ann") == 0, one.stage.log()
+    tree, workspace = one.stage.tree, one.stage.tree.agent("ann").workspace
+    taken = [*snapshots.every(tree.agent("ann"))]
+    assert [each.why for each in taken] == ["task ann begins", "after bash", "after bash"], "none for ls"
+    calls = [line["id"] for line in one.stage.lines("ann", "tool_call")]
+    assert [each.call for each in taken] == [None, calls[0], calls[2]]
+    root = str(tree.root)
+    assert "after bash" in maos_sup("files", root, "ann").stdout
+    listed = json.loads(maos_sup("files", root, "ann", "--snapshot", "2", "--json").stdout)
+    assert [row["path"] for row in listed["files"]] == ["a", "b", "c.ignored"]
+    shown = maos_sup("restore", root, "ann", "--before", calls[2], "--dry-run")
+    assert shown.stdout.splitlines()[1:] == ["  M a", "  A b", "nothing was restored"], shown.stderr
+    refused = maos_sup("restore", root, "ann", "--before", calls[2])
+    assert (refused.returncode, "--yes does it" in refused.stderr) == (2, True)
+    done = maos_sup("restore", root, "ann", "--before", calls[2], "--yes")
+    assert done.returncode == 0, done.stderr
+    assert ((workspace / "a").read_text(), (workspace / "b").read_text()) == ("1\n", "gone\n")
+    done = maos_sup("restore", root, "ann", "--redo", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert ((workspace / "a").read_text(), (workspace / "b").exists()) == ("2\n", False)
+    assert one.stage.problems() == []
+
+
+def test_edits_of_a_person_are_not_lost(talk: Make, tmp_path_factory: object) -> None:
+    one = talk(steps(use("bash", command="echo 1 > a"), use("bash", command="echo 2 > a"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    tree = one.stage.tree
+    workspace, root = tree.agent("ann").workspace, str(tree.root)
+    (workspace / "a").write_text("of a person\n")
+    done = maos_sup("restore", root, "ann", "--snapshot", "2", "--yes")
+    assert (
+        done.returncode,
+        "a: changed since the last snapshot of ann, by somebody else" in done.stderr,
+    ) == (
+        2,
+        True,
+    ), done.stderr
+    assert (workspace / "a").read_text() == "of a person\n"
+    out = one.stage.folder / "old"
+    assert maos_sup("restore", root, "ann", "--snapshot", "2", "-o", str(out)).returncode == 0
+    assert (out / "a").read_text() == "1\n"
+    assert maos_sup("restore", root, "ann", "--snapshot", "2", "--yes", "--force").returncode == 0
+    assert (workspace / "a").read_text() == "1\n"
+    assert maos_sup("restore", root, "ann", "--redo", "--yes", "--force").returncode == 0
+    assert (workspace / "a").read_text() == "of a person\n"
+
+
+def test_who_works_is_left_alone_and_a_cut_off_restore_is_finished(talk: Make) -> None:
+    one = talk(steps(use("bash", command="echo 1 > a"), use("bash", command="echo 2 > a"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    tree, root = one.stage.tree, str(one.stage.root)
+    restoring = tree.agent("ann").restoring
+    restoring.mkdir()
+    (restoring / "restore.json").write_text('{"target": 2, "before": 3, "paths": []}')
+    one.stage.edit("tasks/ann.json", run=2)
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert "a restore of its files to snapshot 2 was cut off; it is finished now" in one.stage.stderr(
+        "ann", 2
+    )
+    assert not restoring.exists()
+    for words in (
+        ["files", root, "ann", "--snapshot", "99"],
+        ["restore", root, "ann"],
+        ["files", root, "bob"],
+    ):
+        assert maos_sup(*words).returncode == 2
+    assert "snapshots removed" in maos_sup("files", root, "--gc").stdout
