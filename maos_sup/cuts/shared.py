@@ -138,8 +138,8 @@ def voids_in(tree: Tree) -> Iterator[str]:
 def _move(tree: Tree, folder: Path, writer: str, end: Position) -> Iterator[StateMove]:
     current = folder / f"{writer}{SUFFIX}"
     was = _size(current)
-    if was == end.offset and _stands(current, end):
-        return
+    if _stands(current, end) and next(iter(Reader(current, end)), None) is None:
+        return  # what follows is torn, at most: its writer sets it aside
     for path in _versions(folder, writer) if end.seq else (current,):
         if path.exists() and _stands(path, end):
             yield StateMove(path=tree.shown(current), source=path.name, size=end.offset, was=was)

@@ -276,10 +276,10 @@ def _with_unsaid(tree: Tree, agent: str, trace: Trace) -> Trace:
             end = end_of(path)
             if end is not None and end.seq > last:
                 lines = (line for line in Reader(path) if line.seq > last)
-                steps = {box: [*sent.get(box, ())]}
+                steps = {box: [*sent[box]]} if sent.get(box) else dict[str, list[tuple[int, int]]]()
                 for line in lines:
                     _raise(steps, box, int(line.fields().get("after", 0)), line.seq)
-                sent[box] = tuple(steps[box])
+                sent[box] = tuple(steps.get(box, ()))  # none, if the end is one of a line that is not valid
     return replace(trace, sent=sent)
 
 

@@ -97,6 +97,19 @@ def done_is_found_done(found: Found) -> Broken:
             yield f"{scope}: {writer} asked again for {token} and got {written.version}, not {version}"
 
 
+def writing_goes_on(found: Found) -> Broken:
+    """Whoever wrote before can write again, and others see it, whatever was torn."""
+    for scope in scopes_of(found):
+        where = scope_of(scope)
+        folder = found.tree.state_scope(where.sort, where.owner)
+        for writer in lines_of(found, scope):
+            store, other = Store(folder, writer), Store(folder, "looker")
+            version, seen = store.put("later", writer).version, other.get("later")
+            if seen is None or seen.version != version:
+                yield f"{scope}: {writer} wrote {version}, others see {seen and seen.version}"
+            store.close(), other.close()
+
+
 def _version(writer: str, line: Line) -> list[Any]:
     return [writer, line["seq"], line["h"]]
 
@@ -109,4 +122,8 @@ SHARED: dict[str, Callable[[Found], Iterator[str]]] = {
     "journals name what is there": journals_name_what_is_there,
 }
 SHARED_AS_FOUND = {**SHARED, "no torn change is taken for whole": only_written_lines_count}
-SHARED_AFTER = {**SHARED, "a change asked for again is found done": done_is_found_done}
+SHARED_AFTER = {
+    **SHARED,
+    "a change asked for again is found done": done_is_found_done,
+    "writing goes on": writing_goes_on,
+}

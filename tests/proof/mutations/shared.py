@@ -81,8 +81,8 @@ BUGS = [
     Bug(
         "a change is made before its cause is durable",
         "maos_sup.agents.ledger:Ledger._settled",
-        "self.sync()",
-        "pass",
+        "self.sync()\nreturn self.synced_seq",
+        "return self._history.seq",
         run="shared",
     ),
     Bug(

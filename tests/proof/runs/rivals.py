@@ -17,6 +17,7 @@ from state_layout.files import locks
 from state_layout.ledger import Amount, Ledger, spent_by
 from state_layout.paths import Tree
 from state_layout.records import Budget
+from state_layout.scopes import store
 from state_layout.scopes.store import Store
 from state_layout.specs import read_specs
 from state_layout.specs.edit import edit_spec
@@ -36,6 +37,8 @@ def run(root: Path) -> Iterator[tuple[str, str]]:
     yield from _cap_is_kept(tree)
     yield from _no_edit_is_lost(tree)
     yield from _no_change_is_lost(tree)
+    yield from _late_writer_is_seen(tree)
+    yield from _one_writer_at_once(tree)
 
 
 def _one_holder(tree: Tree) -> Iterator[tuple[str, str]]:
@@ -172,6 +175,32 @@ def _no_change_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
     counted = Store(folder, "operator").get("n")
     if counted is None or counted.value != 3 * CHANGES:
         yield "no change is lost", f"{3 * CHANGES} were made, the value is {counted and counted.value}"
+
+
+def _one_writer_at_once(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Nobody writes while another holds the lock of a scope."""
+    folder, patience_s = tree.state_scope("custom", "lock"), store._PATIENCE_S
+    store._PATIENCE_S = 0.02
+    try:
+        with Store(folder, "ann").locked(), suppress(Locked):
+            Store(folder, "bob").put("n", 1)
+            yield "at most one process holds a lock", "two held the lock of a scope at once"
+    finally:
+        store._PATIENCE_S = patience_s
+
+
+def _late_writer_is_seen(tree: Tree) -> Iterator[tuple[str, str]]:
+    """A writer who begins in the same tick of the folder's clock is seen by who has the lock."""
+    folder, moment = tree.state_scope("custom", "plan"), (1, 1)
+    ann = Store(folder, "ann")
+    ann.put("n", 1)
+    os.utime(folder, ns=moment)
+    ann.get("n")
+    Store(folder, "bob").put("m", 1)
+    os.utime(folder, ns=moment)
+    with suppress(Lost):
+        ann.put("m", 2, over=None)
+        yield "no change is lost", "who had just begun was overlooked"
 
 
 def _at_once(*rivals: Callable[[], None]) -> None:
