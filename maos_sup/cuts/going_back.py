@@ -32,7 +32,7 @@ _LONGEST_SHOWN = 72
 _AT_ONCE = 64  # lines decoded together
 _COUNTED = frozenset({"step", "turn"})
 NEW_SESSION_KINDS = frozenset({"cli"})  # their programs keep the conversation in a form that only they know
-BRANCHING_PROFILES = frozenset({"codex", "gemini"})  # but these: a copy of the session goes on
+BRANCHING_PROFILES = frozenset({"codex", "gemini", "opencode"})  # but these: a copy of the session goes on
 _NEW_SESSION = "the session of its program: a new one begins, which is told what is on record"
 
 

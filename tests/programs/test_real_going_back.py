@@ -60,9 +60,11 @@ def conversation(body: dict[str, Any]) -> list[Any]:
     Without what is made anew for each process, as the folder that gemini lists as it is; a result that gemini
     tells twice when it resumes, as ever, counts once.
     """
-    told = body.get("input") or [
-        {"role": item["role"], **part} for item in body["contents"] for part in item["parts"]
-    ]
+    told = (
+        body.get("input")
+        or body.get("messages")
+        or [{"role": item["role"], **part} for item in body["contents"] for part in item["parts"]]
+    )
     told = [{key: value for key, value in item.items() if key not in MADE_ANEW} for item in told]
     told = [item for item in told if "<session_context>" not in str(item)]
     return [item for item, before in zip(told, [None, *told], strict=False) if item != before]
@@ -71,5 +73,6 @@ def conversation(body: dict[str, Any]) -> list[Any]:
 def sessions(orchestra: Orchestra) -> dict[str, bytes]:
     """The files of sessions, by path: those of another future stay as they are."""
     home = orchestra.tree.agent("ann").session / "home"
-    return {str(path): path.read_bytes() for name in BRANCHING_PROFILES
-            for path in home.glob(read_profile(name)["back_files"])}  # fmt: skip
+    patterns = [read_profile(name).get("back_files") for name in BRANCHING_PROFILES]
+    found = [path for pattern in patterns if pattern for path in home.glob(pattern)]
+    return {str(path): path.read_bytes() for path in found}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from maos_sup.agents.kinds.cli.exporting import cut_document, with_other_ids
 from maos_sup.agents.kinds.cli.going_back import Branch, copy_branch, find_branch
 from maos_sup.agents.kinds.cli.memory import Memory
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
@@ -95,5 +96,54 @@ def test_copy_has_a_name_of_its_own_in_the_file_and_in_its_name(tmp_path: Path) 
     assert (tmp_path / f"session-{SESSION}.jsonl").read_bytes().count(b"\n") == 7
 
 
+def message(role: str, *parts: str) -> dict[str, Any]:
+    """Parts: `text`, else the id of a call."""
+    made = [{"type": "text"} if part == "text" else {"type": "tool", "callID": part} for part in parts]
+    return {"info": {"role": role}, "parts": [*made, {"type": "end"}]}
+
+
+DOCUMENT = [
+    message("user", "text"),
+    message("assistant", "text", "a"),
+    message("assistant", "text", "b", "c"),
+    message("assistant", "text"),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a", [2, 3]),
+        ("a text", [2, 3]),
+        ("a b", [2, 3, 2]),  # no word of the other call of that answer
+        ("a b c", [2, 3, 4]),
+        ("a b c text text", [2, 3, 4]),
+        ("a b c text text text", [2, 3, 4, 2]),
+        ("b", None),  # what came before is on no record
+        ("a b c d", None),
+        ("", None),
+    ],
+)
+def test_document_is_cut_after_what_is_on_record(said: str, kept: list[int] | None) -> None:
+    told = [("text", "") if word == "text" else ("result", word) for word in said.split()]
+    data = cut_document(json.dumps({"info": {}, "messages": DOCUMENT}).encode(), told)
+    found = None if data is None else [len(each["parts"]) for each in json.loads(data)["messages"]]
+    assert found == kept
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"messages":7}', b'{"messages":[{"parts":[]}]}'])
+def test_document_of_another_form_is_no_branch(data: bytes) -> None:
+    assert cut_document(data, [("result", "a")]) is None
+
+
+def test_ids_are_others_and_sort_as_before() -> None:
+    old = [f'"msg_0000000000{number:02}AbCdEfGhIjKlMn"'.encode() for number in range(3)]
+    one, two = (with_other_ids(b" ".join(old), salt=salt).split() for salt in ("one", "two"))
+    assert one == sorted(one) and len({*old, *one, *two}) == 9
+    assert [len(id_) for id_ in one] == [len(id_) for id_ in old]
+    assert with_other_ids(b" ".join(old), salt="one").split() == one
+
+
 def test_profiles_that_go_back_are_those_of_which_it_is_said() -> None:
-    assert {name for name in PROFILES if read_profile(name).get("back_files")} == BRANCHING_PROFILES
+    ways = {"back_files", "import_argv"}
+    assert {name for name in PROFILES if ways & read_profile(name).keys()} == BRANCHING_PROFILES

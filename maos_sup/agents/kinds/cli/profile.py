@@ -73,6 +73,10 @@ SETTINGS = Shape(
         "back_parser": Field(
             ListOf(item=RULE), "which lines of these are answers and results of calls", default=[]
         ),
+        "export_argv": Field(
+            _argv, "arguments that print {session} as one document of messages: it can go back"
+        ),
+        "import_argv": Field(_argv, "arguments that make a session of such a document, {file}"),
         "usage": Field(
             Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
         ),
@@ -147,6 +151,8 @@ class Profile:
     session_parser: tuple[Mapping[str, Any], ...] = ()
     back_files: str = ""
     back_parser: tuple[Mapping[str, Any], ...] = ()
+    export_argv: tuple[str, ...] = ()
+    import_argv: tuple[str, ...] = ()
     usage: str = "delta"
     usage_at: str = "answer"
     success: str = "exit"

@@ -16,6 +16,7 @@ from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.cli import places, prompts
 from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.cli.exporting import imported_branch
 from maos_sup.agents.kinds.cli.going_back import copy_branch, find_branch
 from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.output import Fate, Output, write_off
@@ -173,17 +174,21 @@ class Session:
 
     def _go_back(self) -> None:
         """Go on in a copy of the session up to what counts, or let go of it. Raises StorageError."""
-        memory = self._memory
-        branch = find_branch(self._start.home, memory, self._profile)
-        if branch is None or memory.session is None or not self._can_resume():
+        memory, agent, attempt = self._memory, self._work.life.agent, self._work.life.attempt
+        before, to, origin = memory.session, None, dict[str, object]()
+        if before is not None and self._can_resume():
+            named = prompts.session_id(before, agent, f"void {memory.void}", attempt)
+            branch = find_branch(self._start.home, memory, self._profile)
+            if branch is not None:
+                copy_branch(branch, session=before, to=named)
+                to, origin = named, {"size": len(branch.data), "used": dict(branch.used)}
+            else:
+                to = imported_branch(self._work, self._start, self._profile, memory, salt=named)
+        if to is None:
             self._lose("the team was taken back, and this program's session cannot be")
             return
         write_off(self._record, self._spending, "the team was taken back")
-        before = memory.session
-        to = prompts.session_id(before, self._work.life.agent, f"void {memory.void}", self._work.life.attempt)
-        copy_branch(branch, session=before, to=to)
-        origin = {"session": before, "size": len(branch.data), "used": dict(branch.used)}
-        self._record.commit("session", {"session": to, "origin": origin})
+        self._record.commit("session", {"session": to, "origin": {"session": before, **origin}})
         self._was_taken_back = True
 
     def _lose(self, why: str) -> None:
