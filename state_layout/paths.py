@@ -218,6 +218,11 @@ class Tree:
         return self.accepted / spec_file.relative_to(self.spec)
 
     @cached_property
+    def hooked(self) -> Path:
+        """How far changes of shared state were told to hooks."""
+        return self.supervisor / "hooked.json"
+
+    @cached_property
     def restored(self) -> Path:
         return self.supervisor / "restored.json"
 

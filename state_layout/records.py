@@ -194,6 +194,7 @@ class OrchestrationSpec:
     notify: Channels = field(default_factory=lambda: Channels())
     keep: Keep = Keep()
     workspace: dict[str, Any] = field(default_factory=dict)  # defaults of `Workspace` for all agents
+    hooks: tuple[dict[str, Any], ...] = ()  # of changes of shared state, as `scopes.hooks` reads them
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
@@ -209,6 +210,7 @@ class OrchestrationSpec:
             notify=Channels.of(value.get("notify") or {}),
             keep=Keep(**_known(Keep, value.get("keep"))),
             workspace=_known(Workspace, value),
+            hooks=tuple(value.get("hooks") or ()),
         )
 
 

@@ -41,6 +41,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._held = list[dict[str, Any]]()  # messages whose line is not known to be durable
         self.spec: Callable[[], AgentSpec | None] = lambda: None  # in force: what scopes are granted
+        self.hooks: Callable[[], Sequence[dict[str, Any]]] = tuple  # in force, of changes of shared state
         self._shared: Shared | None = None
         self._held_seq = 0  # of the last line that such messages stand in
         self.is_sound = True  # else memory shows what is not durable
@@ -131,6 +132,7 @@ class Ledger:
                 redactor=self._redactor,
                 spec=lambda: self.spec(),
                 settle=self._settled,
+                hooks=lambda: self.hooks(),
                 own=lambda: self.look(lambda history: dict(history.state)),
             )
         return self._shared

@@ -114,6 +114,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     life: Life | None = None
     try:
         ledger.spec = lambda: specs.agent
+        ledger.hooks = lambda: specs.now.orchestration.hooks
         wear(mark_of(tree, agent, attempt.number))
         life = Life(
             tree=tree,

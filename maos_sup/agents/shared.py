@@ -7,16 +7,18 @@ the same change is asked for again under the same token and is found done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from maos_sup.agents.redaction import STAND_IN, Redactor
+from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, Lost
 from state_layout.host.home import home
 from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
+from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import Entry, Version, version_of
 from state_layout.scopes.names import (
     AGENT,
@@ -86,10 +88,12 @@ class Shared:
         spec: Callable[[], AgentSpec | None],
         own: Callable[[], Mapping[str, Any]],
         settle: Callable[[], int],
+        hooks: Callable[[], Iterable[dict[str, Any]]] = tuple,
     ) -> None:
         """`own` gives a copy of the agent's own state; `settle` makes its journal durable: the last `seq`."""
         self._tree, self._agent, self._redactor = tree, agent, redactor
         self._spec, self._own, self._settle = spec, own, settle
+        self._hooks = hooks
         self._stores: dict[Scope, Store] = {}
         self._under_way: Changes | None = None
 
@@ -174,6 +178,7 @@ class Shared:
         if not scope.is_shared:
             own = {owned_key(scope, asker.run, name): clean}
             return self._owned_change({"set": own}, over, is_redacted=is_redacted)
+        clean = self._asked(BEFORE_SAVE, scope, name, clean, asker)
         return self._changed(scope, asker, over, lambda store, expected, why: store.put(
             name, clean, over=expected, token=asker.token, why=why
         ), is_redacted=is_redacted)  # fmt: skip
@@ -188,6 +193,7 @@ class Shared:
             return self._owned_change({"set": {}, "deleted": [owned_key(scope, asker.run, key)]}, over)
         if self._store(scope).get(key) is None and over is ANY_VERSION:
             return None
+        self._asked(BEFORE_DELETE, scope, key, None, asker)
         return self._changed(scope, asker, over, lambda store, expected, why: store.delete(
             key, over=expected, token=asker.token, why=why
         ))  # fmt: skip
@@ -199,6 +205,18 @@ class Shared:
         self._stores.clear()
 
     # -- how it is done
+
+    def _asked(self, on: str, scope: Scope, key: str, value: Any, asker: Asker) -> Any:
+        """`value`, or what hooks put in its place, without secrets. Raises BadInput."""
+        hooks = meeting(map(Hook.of, self._hooks()), on, str(scope), key)
+        if not hooks:
+            return value
+        before = self._store(scope).get(key)
+        told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": self._agent}
+        told |= {"before": None if before is None else before.value, "task": asker.task, "run": asker.run}
+        answer = ask_before(self._tree, hooks, told)["value"]
+        checked_value(answer)
+        return self._redactor.value(answer)
 
     def _changed(
         self,

@@ -128,6 +128,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             **{key: ORCHESTRATION.fields[key] for key in ("limits", "intervals", "budget")},
             "notify": Field(NOTIFY, "how to tell people", effect=Effect.AT_ONCE),
             "keep": ORCHESTRATION.fields["keep"],
+            "hooks": ORCHESTRATION.fields["hooks"],
             **WORKSPACE,
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),

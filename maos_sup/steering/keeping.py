@@ -7,13 +7,17 @@ from typing import Any
 
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import prompt
+from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, LayoutError
 from state_layout.host.home import home
 from state_layout.paths import Tree
+from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import Version, shown_value
 from state_layout.scopes.names import GLOBAL, Scope, shared_folder
 from state_layout.scopes.people import edits_in, refresh_snapshot, take_edit
 from state_layout.scopes.store import ANY_VERSION, Expected, Store
+from state_layout.scopes.values import checked_value
+from state_layout.specs import read_specs
 
 OPERATOR = "operator"
 
@@ -40,6 +44,8 @@ def put(
     """Keep `value` under `key`. Raises Lost if its version is not `over`, BadInput, Locked, StorageError."""
     with closing(people_store(tree, scope)) as store:
         take_edits(tree, scope, store)
+        checked_value(value)
+        value = asked(tree, scope, key, value, store, on=BEFORE_SAVE)
         written = store.put(key, value, over=over, why=why)
         refresh(tree, scope, store)
         before = None if written.before is None else written.before.value
@@ -54,6 +60,7 @@ def delete(tree: Tree, scope: Scope, key: str, *, over: Expected = ANY_VERSION) 
     """Leave `key` without a value; its versions stay in the history. Raises as `put` does."""
     with closing(people_store(tree, scope)) as store:
         take_edits(tree, scope, store)
+        asked(tree, scope, key, None, store, on=BEFORE_DELETE)
         written = store.delete(key, over=over)
         if written is None:
             raise BadInput(f"{scope} {key!r}: has no value")
@@ -71,6 +78,16 @@ def restore(tree: Tree, scope: Scope, key: str, version: Version, versions: list
                 return delete(tree, scope, key)
             return put(tree, scope, key, told["value"], why={"by": "restore", "step": str(version)})
     raise BadInput(f"{scope} {key!r}: has no version {version}; see: maos-sup state history")
+
+
+def asked(tree: Tree, scope: Scope, key: str, value: Any, store: Store, *, on: str) -> Any:
+    """`value`, or what hooks put in its place. Raises BadInput if one refuses."""
+    hooks = meeting(map(Hook.of, read_specs(tree).specs.orchestration.hooks), on, str(scope), key)
+    if not hooks:
+        return value
+    before = store.get(key)
+    told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": OPERATOR}
+    return ask_before(tree, hooks, told | {"before": before and before.value})["value"]
 
 
 def take_edits(tree: Tree, scope: Scope, store: Store) -> list[str]:

@@ -209,7 +209,7 @@ class _Supervisor:
                 break
             only = {agent_of(action) for action in actions}
         self._keep_specs(seen)
-        self._shared.look(self._life, is_last=finished is not None)
+        self._shared.look(self._life, self._specs.now.orchestration.hooks, is_last=finished is not None)
         self._life.sync()  # what is told is durable
         self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:
@@ -333,12 +333,17 @@ class _Supervisor:
     def _publish_news(self, news: dict[str, Any]) -> None:
         troubles = [
             self._checkpoints.trouble,
-            self._shared.trouble,
             self._trouble or self._lacking,
             self._home_trouble,
             DEAF if self._wake.is_deaf else None,
         ]
-        notes = [*self._notes, *self._notifier.troubles, *self._missing, *filter(None, troubles)]
+        notes = [
+            *self._notes,
+            *self._notifier.troubles,
+            *self._shared.troubles,
+            *self._missing,
+            *filter(None, troubles),
+        ]
         self._publisher.publish(
             news,
             specs=self._specs.digests,

@@ -6,30 +6,25 @@ for the command but the end of the supervisor, for a moment; its failure is a no
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import IO, Any
+from typing import Any
 
 from maos_sup.core.board import Board
 from maos_sup.core.model import Memory, Notify
 from maos_sup.supervisor.channels import Way, hint_of, ways_of
 from maos_sup.supervisor.life import Life
+from maos_sup.supervisor.programs import Programs
 from state_layout.files import codec
 from state_layout.lives.told import Told
 from state_layout.paths import Tree
 from state_layout.records import Phase, TaskPhase
 
-LONGEST_S = 60.0  # then it is ended
 LAST_S = 10.0  # how long the end of the supervisor waits for it
 LOOK_S = 0.1
-_MOST_TROUBLES = 5
 _CAP = re.compile(r"^budget (of .*) used up: \S+ of (\S+ \w+)")  # whose, and how much: told once for each
 _LONGEST_TEXT = 2000  # characters in the environment; standard input has all of it
 
@@ -46,35 +41,30 @@ class Event:
     question: str | None = None
 
 
-@dataclass(kw_only=True)
-class _Running:
-    way: Way
-    event: Event
-    process: subprocess.Popen[bytes]
-    said: IO[bytes]
-    ends_s: float
-
-
 class Notifier:
     """Tells the events of one tree. `troubles` is what went wrong with that, for the status."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._running: list[_Running] = []
+        self._programs = Programs(tree)
         self._told: dict[str, Told] = {}  # by agent
-        self.troubles: list[str] = []
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong, for the status."""
+        return self._programs.troubles
 
     @property
     def is_busy(self) -> bool:
         """Whether a command runs."""
-        return bool(self._running)
+        return self._programs.is_busy
 
     def look(self, board: Board, life: Life, agents: Iterable[str]) -> None:
         """Tell what is new of the tasks on `board`, and in the snapshots of `agents`.
 
         Raises StorageError if an event cannot be journaled; it is not told then.
         """
-        self._see_ends()
+        self._programs.see_ends()
         orchestration = board.specs.orchestration
         ways = list(ways_of(orchestration.notify))
         if not ways:
@@ -94,9 +84,9 @@ class Notifier:
             life.record([Notify(key=event.key, agent="")])
             self._start(ways, specs.orchestration.id, event)
         until_s = time.monotonic() + LAST_S
-        while self._running and time.monotonic() < until_s:
+        while self._programs.is_busy and time.monotonic() < until_s:
             time.sleep(LOOK_S / 2)
-            self._see_ends()
+            self._programs.see_ends()
 
     def _questions(self, agents: Iterable[str]) -> Iterator[Event]:
         """What agents ask, and whose budget is used up."""
@@ -142,50 +132,8 @@ class Notifier:
 
     def _tell(self, way: Way, event: Event, told: Mapping[str, Any]) -> None:
         names = {f"MAOS_EVENT_{key.upper()}": str(item)[:_LONGEST_TEXT] for key, item in told.items()}
-        environment = {**os.environ, **names, "MAOS_EVENT": event.event, "MAOS_DIR": str(self._tree.root)}
-        import tempfile  # half a megabyte that a supervisor who tells nobody does not need
-
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
-        try:
-            with tempfile.TemporaryFile() as stdin:
-                stdin.write(codec.encode(told) + b"\n")
-                stdin.seek(0)
-                process = subprocess.Popen(
-                    way.argv,
-                    stdin=stdin,
-                    stdout=said,
-                    stderr=said,
-                    cwd=self._tree.root,
-                    env=environment,
-                    process_group=0,  # our session: the reaper of orphans leaves it to us
-                )
-        except (OSError, ValueError) as cause:
-            said.close()
-            why = cause.strerror if isinstance(cause, OSError) else str(cause)
-            self._complain(way, event, f"cannot start {way.argv[0]!r}: {why}")
-            return
-        ends_s = time.monotonic() + LONGEST_S
-        self._running.append(_Running(way=way, event=event, process=process, said=said, ends_s=ends_s))
-
-    def _see_ends(self) -> None:
-        for running in [*self._running]:
-            code = running.process.poll()
-            if code is None and time.monotonic() >= running.ends_s:
-                with suppress(ProcessLookupError):
-                    os.killpg(running.process.pid, signal.SIGKILL)
-                code = running.process.wait()
-                self._complain(running.way, running.event, f"did not end within {LONGEST_S:g} s")
-            elif code:
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                last = _last_line(running.said)
-                self._complain(running.way, running.event, f"{how}: {last}" if last else how)
-            if code is not None:
-                running.said.close()
-                self._running.remove(running)
-
-    def _complain(self, way: Way, event: Event, what: str) -> None:
-        trouble = f"notify: the {way.name} for {event.key} failed: {what}"
-        self.troubles = [*self.troubles, trouble][-_MOST_TROUBLES:]
+        what = f"notify: the {way.name} for {event.key}"
+        self._programs.start(what, way.argv, told, variables={**names, "MAOS_EVENT": event.event})
 
 
 def _end_event(board: Board, phase: Phase) -> Event | None:
@@ -201,9 +149,3 @@ def _end_event(board: Board, phase: Phase) -> Event | None:
 
 def _digest(value: Any) -> str:
     return sha256(codec.encode(value)).hexdigest()[:12]
-
-
-def _last_line(file: IO[bytes]) -> str:
-    file.seek(max(0, file.seek(0, os.SEEK_END) - 1000))
-    lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:300] if lines else ""

@@ -8,13 +8,18 @@ when something changed, at longer intervals where that takes long.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maos_sup.supervisor.hooked import Hooked
 from maos_sup.supervisor.life import Life
+from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, LayoutError, StorageFull
 from state_layout.paths import Tree
+from state_layout.scopes.hooks import BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import described
 from state_layout.scopes.names import Scope, folders_in
 from state_layout.scopes.people import Edit, edits_in, refresh_snapshot, take_edit
@@ -37,11 +42,12 @@ class SharedState:
         self._due_s = 0.0
         self._stamp: _Stamp | None = None  # of what lay in `spec/state/` at the last look
         self._suspected: dict[tuple[Path, str], float] = {}
+        self._hooked = Hooked(tree)
         self._told = set[tuple[Path, str]]()
         self.errors: list[dict[str, Any]] = []  # as `status` shows those of specs
         self.trouble: str | None = None
 
-    def look(self, life: Life, *, is_last: bool = False) -> None:
+    def look(self, life: Life, hooks: Sequence[dict[str, Any]] = (), *, is_last: bool = False) -> None:
         """Take edits, make snapshots; nothing if the last look was just now. Raises StorageError."""
         now_s = time.monotonic()
         if now_s < self._due_s and not is_last:
@@ -49,7 +55,8 @@ class SharedState:
         self._due_s = now_s + LOOK_S
         self.trouble = None
         if self._tree.state_specs.is_dir():
-            self._look_at_edits(life, now_s)
+            self._look_at_edits(life, now_s, hooks)
+        self._tell_hooks(hooks)
         for scope, _ in folders_in(self._tree):
             if is_last or now_s >= self._not_before_s.get(scope, 0.0):
                 self._show(scope)
@@ -93,13 +100,25 @@ class SharedState:
             self.trouble = str(error)
         self._not_before_s[scope] = time.monotonic() + _SHARE * (time.monotonic() - began_s)
 
-    def _look_at_edits(self, life: Life, now_s: float) -> None:
+    def _tell_hooks(self, hooks: Sequence[dict[str, Any]]) -> None:
+        """Run what is to be told of changes."""
+        try:
+            self._hooked.look([hook for hook in map(Hook.of, hooks) if hook.on.startswith("after_")])
+        except LayoutError as error:
+            self.trouble = str(error)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong, for the status."""
+        return [*self._hooked.programs.troubles, *([self.trouble] if self.trouble else [])]
+
+    def _look_at_edits(self, life: Life, now_s: float, hooks: Sequence[dict[str, Any]]) -> None:
         stamp = _stamp(self._tree)
         if stamp == self._stamp and not self._suspected:
             return
         faults = dict[tuple[Path, str], tuple[Edit, str]]()
         for edit in edits_in(self._tree):
-            fault = edit.fault or self._take(edit, life)
+            fault = edit.fault or self._take(edit, life, hooks)
             if fault is not None:
                 faults[edit.path, edit.digest + fault] = edit, fault
         known, self._suspected = self._suspected, {}
@@ -112,11 +131,13 @@ class SharedState:
                 self._told.add(key)
         self._stamp = stamp
 
-    def _take(self, edit: Edit, life: Life) -> str | None:
+    def _take(self, edit: Edit, life: Life, hooks: Sequence[dict[str, Any]]) -> str | None:
         """Put an edit in force; why it cannot be."""
         store = self._store(edit.scope)
         try:
             before = store.get(edit.key)
+            if store.last_by_hand(edit.key) != edit.digest:
+                edit = replace(edit, value=self._asked(edit, before and before.value, hooks))
             entry = take_edit(self._tree, store, edit)
         except BadInput as fault:
             return str(fault)
@@ -131,6 +152,12 @@ class SharedState:
             path = self._tree.shown(edit.path)
             life.write("spec", {"path": path, "sha256": edit.digest, "changed": [edit.key], **told, **over})
         return None
+
+    def _asked(self, edit: Edit, before: Any, hooks: Sequence[dict[str, Any]]) -> Any:
+        """What hooks leave of the value of an edit. Raises BadInput."""
+        met = meeting(map(Hook.of, hooks), BEFORE_SAVE, str(edit.scope), edit.key)
+        told = {"on": BEFORE_SAVE, "scope": str(edit.scope), "key": edit.key, "value": edit.value}
+        return ask_before(self._tree, met, told | {"before": before, "by": WRITER})["value"]
 
     def _tell(self, edit: Edit, fault: str, life: Life, *, is_new: bool) -> None:
         path = self._tree.shown(edit.path)

@@ -36,7 +36,7 @@ _FILES = (
     r"FORMAT|README\.txt",
     rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
     rf"spec/approvals/{_NAME}\.(yes|no)",
-    rf"supervisor/(lock|status\.json|restored\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
+    rf"supervisor/(lock|status\.json|restored\.json|hooked\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
     rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
     rf"agents/{_NAME}/(lock|status\.json|worktree\.json)",
     rf"agents/{_NAME}/snapshots/{_NUMBER}\.json",

@@ -6,6 +6,7 @@ keys that no key of a person can look like (they begin with NUL, which is refuse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -115,3 +116,16 @@ def key_of_file(name: str) -> str | None:
         return checked_key(unquote_to_bytes(name.removesuffix(".json")).decode())
     except (UnicodeDecodeError, BadInput):
         return None
+
+
+def located(tree: Tree, argv: Sequence[str]) -> tuple[str, ...]:
+    """`argv` with the paths of those arguments that are files in `spec/files/`."""
+    return tuple(
+        str(tree.files / word.removeprefix("./")) if _is_file_of(tree, word.removeprefix("./")) else word
+        for word in argv
+    )
+
+
+def _is_file_of(tree: Tree, word: str) -> bool:
+    path = Path(word)
+    return bool(word) and not path.is_absolute() and ".." not in path.parts and (tree.files / path).is_file()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from state_layout.records import Budget, Intervals, Keep, Limits, Restart
 from state_layout.shapes.shape import (
     Argv,
+    CallableName,
     Choice,
     Effect,
     Field,
@@ -107,6 +108,21 @@ STATE = Shape(
         ),
     }
 )
+HOOK = Shape(
+    fields={
+        "on": Field(
+            Choice(("before_save", "after_save", "before_delete", "after_delete")),
+            "of which change of shared state",
+            required=True,
+        ),
+        "run": Field(Argv(), "a program that gets and gives JSON on its standard streams"),
+        "callable": Field(CallableName(), "a function that gets and gives the same, instead of 'run'"),
+        "scope": Field(Text(least=1), "pattern of scopes, like custom:*", default="*"),
+        "key": Field(Text(least=1), "pattern of keys, like limits/*", default="*"),
+        "timeout_s": Field(positive_s, "longest time of a program; then it is ended", default=10.0),
+    },
+    exactly_one=(("run", "callable"),),
+)
 KEEP = Shape(
     fields={
         "last": Field(count, "the newest so many", default=Keep().last),
@@ -200,6 +216,12 @@ ORCHESTRATION = Shape(
         "intervals": Field(INTERVALS, "how often things are done", effect=Effect.AT_ONCE),
         "budget": Field(BUDGET, "what all agents together may spend", effect=Effect.AT_ONCE),
         "notify": Field(Nullable(NOTIFY), "how to tell people", effect=Effect.AT_ONCE),
+        "hooks": Field(
+            ListOf(item=HOOK),
+            "programs and callables that are asked before shared state changes, or told after",
+            effect=Effect.AT_ONCE,
+            example=[{"on": "before_save", "scope": "custom:plan", "run": ["./check.sh"]}],
+        ),
         "keep": Field(
             KEEP, "which checkpoints are kept; named and pinned ones always are", effect=Effect.AT_ONCE
         ),

@@ -1,0 +1,146 @@
+"""Hooks of shared state: asked before a change, told after it, once; what fails refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orchestra import Orchestra
+
+from maos_sup.steering.keeping import delete, put
+from maos_sup.views.kept import values_of
+from state_layout.errors import BadInput
+from state_layout.paths import Tree
+from state_layout.scopes.names import Scope
+from state_layout.scopes.store import Store
+from state_layout.specs.edit import edit_spec
+from state_layout.tree.making import create_tree
+
+PLAN = Scope("custom", "plan")
+CHECKS = """
+def positive(told):
+    if told["value"] < 0:
+        return {"refuse": f"{told['key']} is below zero, it was {told['before']}"}
+def doubled(told):
+    return {"value": told["value"] * 2}
+def broken(told):
+    raise RuntimeError("no luck")
+def nonsense(told):
+    return [1]
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    checks = tmp_path / "state_checks.py"
+    checks.write_text(CHECKS)
+    return create_tree(
+        tmp_path / "tree",
+        orchestration={"id": "o", "request": "r"},
+        agents={"ann": {"kind": "command", "command": ["true"]}},
+        tasks={"t": {"agent": "ann", "description": "d"}},
+        files={"state_checks.py": checks},
+    )
+
+
+def hooked(tree: Tree, *hooks: dict[str, Any]) -> None:
+    edit_spec(tree, tree.orchestration_spec, lambda spec: {**spec, "hooks": list(hooks)})
+
+
+def before(name: str, **more: Any) -> dict[str, Any]:
+    return {"on": "before_save", "callable": f"state_checks:{name}", **more}
+
+
+def kept(tree: Tree) -> dict[str, Any]:
+    return {told["key"]: told["value"] for told in values_of(tree, PLAN)}
+
+
+def test_hook_refuses_and_replaces_in_order(tree: Tree) -> None:
+    hooked(tree, before("positive"), before("doubled", key="d*"))
+    put(tree, PLAN, "n", 1)
+    put(tree, PLAN, "d1", 2)
+    with pytest.raises(BadInput, match=r"'n': refused by state_checks:positive: n is below zero, it was 1"):
+        put(tree, PLAN, "n", -1)
+    assert kept(tree) == {"d1": 4, "n": 1}
+
+
+def test_program_is_asked_with_json_on_its_standard_input(tree: Tree) -> None:
+    script = (
+        'read line; case "$line" in *secret*) echo \'{"refuse": "no"}\';; *) echo \'{"value": 7}\';; esac'
+    )
+    hooked(tree, {"on": "before_save", "scope": "custom:*", "run": ["sh", "-c", script]})
+    put(tree, PLAN, "n", "x")
+    with pytest.raises(BadInput, match="refused by sh: no"):
+        put(tree, PLAN, "n", "secret")
+    assert kept(tree) == {"n": 7}
+
+
+FAILURES = (
+    (before("broken"), "RuntimeError: no luck"),
+    (before("nonsense"), "gave neither nothing"),
+    (before("missing"), "AttributeError"),
+    ({"on": "before_save", "run": ["/no/such/program"]}, "cannot be started"),
+    ({"on": "before_save", "run": ["sh", "-c", "echo dear >&2; exit 3"]}, "exit code 3: dear"),
+    ({"on": "before_save", "run": ["sh", "-c", "echo {"]}, "said what is no JSON"),
+    ({"on": "before_save", "run": ["sleep", "60"], "timeout_s": 0.1}, "did not end within 0.1 s"),
+)
+
+
+@pytest.mark.parametrize(("hook", "text"), FAILURES, ids=[text for _, text in FAILURES])
+def test_hook_that_fails_refuses_the_change(tree: Tree, hook: dict[str, Any], text: str) -> None:
+    put(tree, PLAN, "n", 1)
+    hooked(tree, hook)
+    with pytest.raises(BadInput, match=f"refused: hook .* {text}"):
+        put(tree, PLAN, "n", 2)
+    assert kept(tree) == {"n": 1}
+
+
+def test_delete_may_be_refused(tree: Tree) -> None:
+    put(tree, PLAN, "n", 1)
+    hooked(tree, {"on": "before_delete", "key": "n", "run": ["echo", '{"refuse": "it is needed"}']})
+    with pytest.raises(BadInput, match="it is needed"):
+        delete(tree, PLAN, "n")
+    assert kept(tree) == {"n": 1}
+
+
+def test_programs_are_told_after_changes_of_agents_people_and_hands_once(orchestra: Orchestra) -> None:
+    tell = 'read line; printf "%s\\n" "$line" >> "$OUT/told"'
+    hooks = [
+        {"on": "after_save", "scope": "custom:plan", "run": ["sh", "-c", tell]},
+        {"on": "before_save", "scope": "custom:plan", "key": "bad*", "run": ["echo", '{"refuse": "bad"}']},
+    ]
+    call = {"id": "c", "name": "save_state", "input": {"scope": "custom:plan", "key": "a", "value": 1}}
+    refused = {"id": "d", "name": "save_state", "input": {"scope": "custom:plan", "key": "bad", "value": 1}}
+    said = "".join(f"printf '%s\\n' '{json.dumps({'call': each})}' >&3; " for each in (call, refused))
+    ann = {"kind": "command", "shell": f"{said} while [ ! -e $OUT/go ]; do sleep 0.05; done"}
+    orchestra.start({"ann": ann | {"state": {"write": ["custom:plan"]}}}, hooks=hooks)
+
+    def told() -> list[tuple[Any, ...]]:
+        path = orchestra.outside / "told"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(each["key"], each["value"], each["by"]) for each in map(json.loads, lines)]
+
+    orchestra.wait(lambda: told() == [("a", 1, "ann")], "the first is told")
+    Store(orchestra.tree.state_scope("custom", "plan"), "operator").put("b", 2)
+    folder = orchestra.tree.state_spec_folder("custom", "plan")
+    folder.mkdir(parents=True)
+    (folder / "c.json").write_text("3")
+    (folder / "bad2.json").write_text("3")
+    orchestra.wait(lambda: len(told()) == 3, "all are told")
+    orchestra.wait(lambda: "refused by echo: bad" in orchestra.do("status"), "the refusal is shown")
+    orchestra.do("stop")
+    orchestra.wait_rest("stopped")
+    orchestra.say("go")
+    orchestra.resume()
+    orchestra.do("start")
+    orchestra.wait_rest("done")
+    assert sorted(told()) == [("a", 1, "ann"), ("b", 2, "operator"), ("c", 3, "supervisor")]
+    (called,) = [
+        json.loads(line)
+        for line in (orchestra.tree.agent("ann").attempt(1).journal).read_text().splitlines()
+        if '"id":"d"' in line
+    ]
+    assert called["is_error"] and "refused by echo: bad" in called["content"]
+    orchestra.assert_sound()
