@@ -11,12 +11,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from state_layout.errors import Damaged
 
 FILE, LINK, FOLDER, LEFT_OUT = "f", "l", "d", "x"
+_BASE, _GONE = "b", "-"  # in a listing: which one it is a change of, and a name that has gone
+_MOST_CHANGES = 16  # one after the other, until a listing is kept whole again
 NOT_ENTERED = frozenset(
     {"node_modules", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox"}
 )
@@ -45,21 +47,33 @@ class Entry:
         )
 
 
+Listing = dict[str, Entry]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The entries by path, relative; the paths that were left out; the name of the listing at the top."""
+    """The entries by path, relative; the paths that were left out; the name of the listing at the top.
+
+    `listings`: of each folder its listing, the name of that, and how many changes it is made of. `bases`: the
+    names of listings that others are changes of.
+    """
 
     top: str
     entries: Mapping[str, Entry]
     excluded: tuple[str, ...] = ()
+    listings: Mapping[str, tuple[Listing, str, int]] = field(default_factory=dict)
+    bases: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, top: str, get: Callable[[str], bytes]) -> Manifest:
         """The manifest whose listing `get` gives under the name `top`. Raises Damaged."""
         entries, excluded, folders = dict[str, Entry](), list[str](), [("", top)]
+        listings, bases = dict[str, tuple[Listing, str, int]](), set[str]()
         while folders:
             above, name = folders.pop()
-            for part, entry in _listed(get(name)):
+            listing, depth = _resolved(name, get, bases)
+            listings[above] = (listing, name, depth)
+            for part, entry in listing.items():
                 path = f"{above}/{part}" if above else part
                 if entry.kind == LEFT_OUT:
                     excluded.append(path)
@@ -67,13 +81,52 @@ class Manifest:
                 entries[path] = entry
                 if entry.kind == FOLDER:
                     folders.append((path, entry.object))
-        return cls(top=top, entries=entries, excluded=tuple(sorted(excluded)))
+        return cls(
+            top=top,
+            entries=entries,
+            excluded=tuple(sorted(excluded)),
+            listings=listings,
+            bases=frozenset(bases),
+        )
 
 
-def _encoded(listing: list[tuple[str, Entry]]) -> bytes:
+def _resolved(name: str, get: Callable[[str], bytes], bases: set[str]) -> tuple[Listing, int]:
+    """The listing of this name, and of how many changes it is made."""
+    parts = list[list[tuple[str, Entry]]]()
+    while True:
+        lines = [*_listed(get(name))]
+        base = next((entry.object for _, entry in lines if entry.kind == _BASE), None)
+        parts.append([line for line in lines if line[1].kind != _BASE])
+        if base is None or len(parts) > _MOST_CHANGES:
+            break
+        bases.add(base)
+        name = base
+    whole: Listing = {}
+    for part in reversed(parts):
+        for key, entry in part:
+            if entry.kind == _GONE:
+                whole.pop(key, None)
+            else:
+                whole[key] = entry
+    return whole, len(parts) - 1
+
+
+def _encoded(listing: Listing, known: tuple[Listing, str, int] | None) -> tuple[bytes, int]:
+    """The bytes of a listing, as a change of the `known` one if that is shorter; of how many it is made."""
+    if known is not None and known[2] < _MOST_CHANGES:
+        old = known[0]
+        changes = {name: entry for name, entry in listing.items() if old.get(name) != entry}
+        gone = {name: Entry(_GONE, 0, 0, 0) for name in old if name not in listing}
+        if 2 * (len(changes) + len(gone)) < len(listing):
+            base = {"base": Entry(_BASE, 0, 0, 0, known[1])}
+            return _lines(base) + _lines(changes) + _lines(gone), known[2] + 1
+    return _lines(listing), 0
+
+
+def _lines(listing: Listing) -> bytes:
     lines = [
         f"{entry.kind} {entry.mode:o} {entry.mtime_ns} {entry.size} {entry.object or '-'} {name}"
-        for name, entry in listing
+        for name, entry in listing.items()
     ]
     return b"".join(os.fsencode(line) + b"\0" for line in lines)
 
@@ -98,11 +151,15 @@ class Scan:
     def __init__(self, root: Path, put: Callable[[bytes], str]) -> None:
         self._root, self._put = root, put
         self._files: dict[str, tuple[tuple[int, ...], Entry]] = {}  # by path: stamp, entry
-        self._folders: dict[str, tuple[list[tuple[str, Entry]], str]] = {}  # by path: listing, its name
+        self._folders: dict[str, tuple[Listing, str, int]] = {}  # by path: listing, its name, of what
         self._next = self._files
         self._entries: dict[str, Entry] = {}
         self._excluded: list[str] = []
         self._now_ns = 0
+
+    def know(self, manifest: Manifest) -> None:
+        """Keep listings as changes of those of `manifest` from now on."""
+        self._folders |= manifest.listings
 
     def look(self, *, now_ns: int) -> Manifest:
         """What is there now. Raises OSError where the folder cannot be read."""
@@ -114,7 +171,7 @@ class Scan:
 
     def _walk(self, folder: int, rel: str) -> str:
         """The name of the listing of the open `folder`, which is closed."""
-        listing = list[tuple[str, Entry]]()
+        listing: Listing = {}
         try:
             with os.scandir(folder) as entries:
                 names = sorted(entry.name for entry in entries)
@@ -123,12 +180,13 @@ class Scan:
                     continue
                 entry = self._entry(folder, name, f"{rel}/{name}" if rel else name)
                 if entry is not None:
-                    listing.append((name, entry))
+                    listing[name] = entry
         finally:
             os.close(folder)
         known = self._folders.get(rel)
         if known is None or known[0] != listing:
-            known = self._folders[rel] = (listing, self._put(_encoded(listing)))
+            data, depth = _encoded(listing, known)
+            known = self._folders[rel] = (listing, self._put(data), depth)
         return known[1]
 
     def _entry(self, folder: int, name: str, path: str) -> Entry | None:

@@ -54,18 +54,21 @@ def restore(tree: Tree, agent: str, target: Snapshot, paths: Collection[str]) ->
     """
     own = tree.agent(agent)
     camera = Camera(tree, agent, target.place)
-    newest = next(iter([*every(own)][-1:]), target)
-    why = f"before restore to {target.number}"
-    before = camera.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True)
-    steps = steps_between(camera.look(), manifest_of(camera.store, target), paths)
-    for step in steps:
-        if step.after is not None and step.after.kind != FOLDER:
-            camera.store.get(step.after.object)
-    os.sync()  # what is replaced is kept for good
-    atomic.make_folder(own.restoring)
-    told = {"target": target.number, "before": before.number, "paths": sorted(paths)}
-    atomic.replace(own.restoring / _RECORD, codec.encode(told) + b"\n")
-    finish(tree, agent)
+    now = camera.look()
+    newest, why = next(iter([*every(own)][-1:]), target), f"before restore to {target.number}"
+    before = camera.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True, seen=now)
+    then = manifest_of(camera.store, target)
+    work = _Work(tree, agent, target, then, tuple(paths))
+    steps = steps_between(now, then, paths)
+    with work.told():
+        ready = work.make_ready(
+            steps, camera.store
+        )  # a content that is lost is found before anything changes
+        os.sync()  # what is replaced is kept for good
+        told = {"target": target.number, "before": before.number, "paths": sorted(paths)}
+        atomic.replace(own.restoring / _RECORD, codec.encode(told) + b"\n")
+        work.put(steps, ready)
+    work.end()
     return before
 
 
@@ -80,22 +83,62 @@ def finish(tree: Tree, agent: str) -> dict[str, Any] | None:
         return None
     target = read(own, told["target"])
     camera = Camera(tree, agent, target.place)
-    then, root = manifest_of(camera.store, target), folder_of(own, target.place)
+    then = manifest_of(camera.store, target)
+    work = _Work(tree, agent, target, then, tuple(told["paths"]))
     steps = steps_between(camera.look(), then, told["paths"])
-    try:
-        _apply(root, own.restoring / "contents", steps, camera.store)
-        os.sync()
-    except OSError as cause:
-        raise storage_error("restore", root, cause) from cause
-    after = Camera(tree, agent, target.place)
-    left = steps_between(after.look(), then, told["paths"])
-    if left:
-        raise Damaged(f"{root}: {left[0].path} is not as it should be after a restore; somebody writes there")
-    newest = next(iter([*every(own)][-1:]), target)
-    after.take(why=f"restored to {target.number}", seq=NO_SEQ, head=newest.head)
-    disk.unlink(own.restoring / _RECORD)
-    shutil.rmtree(own.restoring, ignore_errors=True)
+    with work.told():
+        work.put(steps, work.make_ready(steps, camera.store))
+    work.end()
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A restore under way."""
+
+    tree: Tree
+    agent: str
+    target: Snapshot
+    then: Manifest
+    paths: tuple[str, ...]
+
+    @property
+    def own(self) -> AgentPaths:
+        return self.tree.agent(self.agent)
+
+    @property
+    def root(self) -> Path:
+        return folder_of(self.own, self.target.place)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as cause:
+            raise storage_error("restore", self.root, cause) from cause
+
+    def make_ready(self, steps: list[Step], store: Store) -> Mapping[str, Path | None]:
+        atomic.make_folder(self.own.restoring)
+        return _all_ready(self.own.restoring / "contents", steps, store)
+
+    def put(self, steps: list[Step], ready: Mapping[str, Path | None]) -> None:
+        _put_all(self.root, steps, ready)
+        os.sync()
+
+    def end(self) -> None:
+        """See that it is as it should be, and forget that it was under way."""
+        after = Camera(self.tree, self.agent, self.target.place)
+        seen = after.look()
+        left = steps_between(seen, self.then, self.paths)
+        if left:
+            raise Damaged(
+                f"{self.root}: {left[0].path} is not as it should be after a restore; somebody writes there"
+            )
+        newest = next(iter([*every(self.own)][-1:]), self.target)
+        why = f"restored to {self.target.number}"
+        after.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True, seen=seen)
+        disk.unlink(self.own.restoring / _RECORD)
+        shutil.rmtree(self.own.restoring, ignore_errors=True)
 
 
 def under_way(paths: AgentPaths) -> dict[str, Any] | None:
@@ -118,7 +161,7 @@ def lay_out(store: Store, manifest: Manifest, paths: Collection[str], folder: Pa
     steps = steps_between(empty, manifest, paths)
     aside = folder.with_name(f".{folder.name}.maos-new")
     try:
-        _apply(folder, aside, steps, store)
+        _put_all(folder, steps, _all_ready(aside, steps, store))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return sum(step.after is not None and step.after.kind != FOLDER for step in steps)
@@ -129,11 +172,15 @@ def _lies_in(path: str, excluded: Collection[str]) -> bool:
     return any(path == one or path.startswith(f"{one}/") for one in excluded)
 
 
-def _apply(root: Path, contents: Path, steps: list[Step], store: Store) -> None:
-    """Make ready all that is new, then remove, rename into place, and set modes and times."""
+def _all_ready(contents: Path, steps: list[Step], store: Store) -> Mapping[str, Path | None]:
+    """All that is new, in files beside the place. Raises Damaged where a content is lost."""
     shutil.rmtree(contents, ignore_errors=True)
     contents.mkdir(parents=True, mode=atomic.FOLDER_MODE)
-    ready = {step.path: _made_ready(contents, number, step, store) for number, step in enumerate(steps)}
+    return {step.path: _made_ready(contents, number, step, store) for number, step in enumerate(steps)}
+
+
+def _put_all(root: Path, steps: list[Step], ready: Mapping[str, Path | None]) -> None:
+    """Remove, rename into place, and set modes and times."""
     for step in reversed(steps):  # what lies in a folder goes before it
         if step.before is not None and (step.after is None or step.after.kind != step.before.kind):
             _remove(root, step)

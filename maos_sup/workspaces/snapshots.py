@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -59,7 +60,10 @@ class Camera:
         self._scan = Scan(self.root, self._store.put)
         self._numbers = numbers(self._paths)
         self._last: Snapshot | None = None
-        self._bytes: int | None = None
+        newest = self._newest()
+        if newest is not None and newest.place == place:
+            with suppress(Damaged):
+                self._scan.know(manifest_of(self._store, newest))
 
     @property
     def store(self) -> Store:
@@ -73,13 +77,22 @@ class Camera:
             raise storage_error("look at", self.root, cause) from cause
 
     def take(
-        self, *, why: str, seq: int, call: str | None = None, head: str | None = None, is_new: bool = False
+        self,
+        *,
+        why: str,
+        seq: int,
+        call: str | None = None,
+        head: str | None = None,
+        is_new: bool = False,
+        seen: Manifest | None = None,
     ) -> Snapshot:
         """A snapshot of what is there now: a new one, or the newest where nothing changed, unless `is_new`.
 
+        `seen`: what `look` gave just now.
+
         Raises StorageError.
         """
-        seen = self.look()
+        seen = self.look() if seen is None else seen
         last = self._newest()
         is_new = is_new or (last is not None and last.seq == NO_SEQ)  # that stands for no moment of the agent
         if (
@@ -111,7 +124,8 @@ class Camera:
 
     def _newest(self) -> Snapshot | None:
         if self._last is None and self._numbers:
-            self._last = read(self._paths, max(self._numbers))
+            with suppress(BadInput, Damaged):
+                self._last = read(self._paths, max(self._numbers))
         return self._last
 
 
@@ -210,7 +224,8 @@ def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
     for paths in agents:
         for one in every(paths):
             wanted.add(one.manifest)
-            wanted |= {entry.object for entry in manifest_of(store, one).entries.values() if entry.object}
+            held = manifest_of(store, one)
+            wanted |= held.bases | {entry.object for entry in held.entries.values() if entry.object}
     return wanted
 
 

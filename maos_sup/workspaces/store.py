@@ -19,7 +19,7 @@ from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, disk
 from state_layout.paths import Tree
 
-_LEVEL = 1  # of compression: a fifth of the time of the usual one, and a tenth more bytes
+_LEVEL = 6  # of compression
 _GRACE_S = 600.0  # what is younger may belong to a snapshot that is being taken
 _CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
