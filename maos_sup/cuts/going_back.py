@@ -76,7 +76,8 @@ def preview_rollback(
     """
     read = read_specs(tree)
     reader = reader or team_reader(tree)
-    moment = reader.moment(agents_of(tree, read.specs), needs_of(read.specs))
+    agents, needs = agents_of(tree, read.specs), needs_of(read.specs)
+    moment = TeamReader(tree).whole_moment(agents, needs) if only else reader.moment(agents, needs)
     _refuse(moment, cut, only)
     targets = _targets(tree, moment, cut, only)
     sent = {agent: dict(_sent_at(moment.traces[agent], place)) for agent, place in targets.items()}

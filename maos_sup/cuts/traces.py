@@ -226,6 +226,13 @@ class TeamReader:
         ends = {agent: told.place for agent, told in known.items()}
         return Moment(places=places, ends=ends, cut=cut, traces=traces, tasks=tasks, damaged=damaged)
 
+    def whole_moment(self, agents: Iterable[str], needs: Mapping[str, Iterable[str]]) -> Moment:
+        """The same, of every line from the first on: for who asks what an earlier end would take along."""
+        for agent in agents:
+            with suppress(Damaged):  # told by `moment`
+                self._read_whole(agent)
+        return self.moment(agents, needs)
+
     def forget_before(self, places: Mapping[str, Place]) -> None:
         """Keep only a sum of what came before `places`, a moment that was consistent: none later is lower."""
         for agent, place in places.items():

@@ -184,6 +184,26 @@ def test_team_that_stands_there_does_not_go_there_again(tree: Tree) -> None:
     assert not preview_rollback(tree, cut).is_empty
 
 
+def test_one_agent_alone_drags_nobody_for_what_was_said_before(tree: Tree) -> None:
+    team = begun(tree)
+    chat(team, "one")
+    cut = take_cut(tree, by="operator", why="w")
+    team["alice"].step("secret", ("bob", "only for bob"))
+    team["carol"].step("by itself")
+    assert all([life.checkpoint() for life in team.values()])  # sums, in which what was heard when is lost
+    take_cut(tree, by="operator", why="w")
+    end(team)
+    preview = preview_rollback(tree, cut, only=["alice"])
+    assert set(preview.plan.agents) == {"alice"} and not preview.dragged
+    team = begun(tree)
+    team["bob"].receive()
+    end(team)
+    take_cut(tree, by="operator", why="w")
+    preview = preview_rollback(tree, cut, only=["alice"])
+    assert set(preview.dragged) == {"bob"}
+    assert preview.dragged["bob"] == 1, "only the line by which it heard"
+
+
 def test_agent_that_began_after_the_cut_has_not_begun(tree: Tree) -> None:
     team = {name: Life(tree, name) for name in ("alice", "bob")}
     team["alice"].step("one", ("bob", "x"))
