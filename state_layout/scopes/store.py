@@ -23,7 +23,7 @@ from state_layout.files import atomic, disk
 from state_layout.files.chain import Position, utc_now
 from state_layout.files.journal import Journal, Reader, refuse_corruption
 from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, described, shown_value
-from state_layout.scopes.names import checked_key
+from state_layout.scopes.names import CUSTOM, checked_key
 from state_layout.scopes.values import checked_value
 
 SUFFIX, LOCK = ".jsonl", "lock"
@@ -261,7 +261,9 @@ class Store:
             said = f"{described(last)} deleted it"
         elif now is not None:
             said = f"{described(now)} won with version {now.version}; it is now {shown_value(now.value)}"
-        return f"{self.folder.name} {key!r}: was changed meanwhile: {said}; look again, then try again"
+        sort, name = self.folder.parent.name, self.folder.name
+        scope = f"{CUSTOM}:{name}" if sort == CUSTOM else name
+        return f"{scope} {key!r}: was changed meanwhile: {said}; look again, then try again"
 
     # -- catching up
 

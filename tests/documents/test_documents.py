@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from printed import REPOSITORY, Place, blocks_of, fence
+from printed import REPOSITORY, Block, Place, blocks_of, fence
 
 from maos_sup.loopback.reply import Reply, call
 from maos_sup.loopback.request import Request
@@ -19,6 +19,7 @@ from maos_sup.loopback.server import LoopbackServer
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 GUIDE = (REPOSITORY / "docs" / "guide.md").read_text(encoding="utf-8")
+STATE = (REPOSITORY / "docs" / "state.md").read_text(encoding="utf-8")
 COUNT = "import os, time\nprint('found: 3 files', flush=True)\ntime.sleep(1)\n"
 REPORTER = "def expensive(count):\n    return {'files': count}\n\n\n"
 PROPOSAL = {
@@ -113,6 +114,19 @@ def test_the_guide_does_what_it_prints(place: Place) -> None:
     tasks = place.run("maos-sup status --tasks").stdout
     assert re.search(r"^linter +linter +done", tasks, re.MULTILINE), tasks
     assert re.search(r"^count-again +counter +done", tasks, re.MULTILINE), tasks
+
+
+def test_the_page_on_state_does_what_it_prints(place: Place) -> None:
+    place.copy("examples")
+    outputs = []
+    for block in blocks_of(STATE):
+        for command in block.commands:  # the first one makes what the others look at
+            one = Block(block.line, (command,))
+            outputs.append(place.replay(one, rules={}, words={"ID": (place.trees() or ["none"])[-1]}))
+    out = "\n".join(outputs)
+    assert "\n1905\n" in out
+    assert "nothing is wrong" in out
+    assert '{"rows":40}' in out
 
 
 def test_the_guides_shell_function_writes_control_lines(place: Place) -> None:
