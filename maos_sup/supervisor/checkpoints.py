@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 
 from maos_sup.core.board import Board
-from maos_sup.cuts.take import take_cut
+from maos_sup.cuts.take import take_cut, team_reader
 from maos_sup.cuts.thinning import thin
-from maos_sup.cuts.traces import TeamReader
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs
@@ -25,7 +24,7 @@ class TeamCheckpoints:
     """Takes the checkpoints of one stay of a supervisor. `trouble` is what went wrong last, or None."""
 
     def __init__(self, tree: Tree) -> None:
-        self._tree, self._reader = tree, TeamReader(tree)
+        self._tree, self._reader = tree, team_reader(tree)
         self._settled = -1  # tasks, at the last look
         self._is_wanted = False  # a task settled since the last checkpoint
         self._taken_s, self._may_s = time.monotonic(), time.monotonic() + FIRST_AFTER_S
