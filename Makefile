@@ -74,7 +74,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 man: $(STAMP)
-	$(BIN)/python -m maos_sup.cli.manual README.md docs/maos-sup.1
+	$(BIN)/python -m maos_sup.cli.manual docs/commands.md docs/maos-sup.1
 
 bench: $(STAMP)
 	BENCH_ROUNDS=$(ROUNDS) BENCH_QUICK=$(QUICK) $(BIN)/python -m bench $(PARTS)

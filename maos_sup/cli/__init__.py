@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code (README.md has the table)."""
+    """Run one command and return its exit code (docs/commands.md has the table)."""
     given = sys.argv[1:] if arguments is None else arguments
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_what_was_closed()

@@ -1,6 +1,6 @@
-"""The manual page, made of the table of commands and of the exit codes in README.md: `make man` writes it.
+"""The manual page, made of the commands and of the exit codes in docs/commands.md: `make man` writes it.
 
-    python -m maos_sup.cli.manual README.md docs/maos-sup.1
+    python -m maos_sup.cli.manual docs/commands.md docs/maos-sup.1
 
 The page holds no date: the same commands give the same page.
 """
@@ -29,12 +29,12 @@ _ENVIRONMENT = {
 _EXIT_ROW = re.compile(r"^\| (\d+) \| (.+) \|$", re.MULTILINE)
 
 
-def man_page(readme: str) -> str:
-    """The page, with the exit codes that the text of README.md has."""
-    return "\n".join(_lines(readme)) + "\n"
+def man_page(table: str) -> str:
+    """The page, with the exit codes that the text of docs/commands.md has."""
+    return "\n".join(_lines(table)) + "\n"
 
 
-def _lines(readme: str) -> Iterator[str]:
+def _lines(table: str) -> Iterator[str]:
     yield '.TH MAOS-SUP 1 "" "maos-sup" "User Commands"'
     yield ".SH NAME"
     yield r"maos-sup \- run several agents as processes on a tree of plain files"
@@ -50,7 +50,7 @@ def _lines(readme: str) -> Iterator[str]:
             if command is not None:
                 yield from _command(command, f"maos-sup {name}")
     yield ".SH EXIT STATUS"
-    for code, meaning in _EXIT_ROW.findall(readme):
+    for code, meaning in _EXIT_ROW.findall(table):
         yield from (".TP", f".B {code}", _escaped(meaning.replace("\\|", "|").replace("`", "")))
     yield ".SH ENVIRONMENT"
     for name, meaning in _ENVIRONMENT.items():

@@ -58,7 +58,7 @@ class Watcher:
         self._told: dict[str, Told] = {}  # by agent
 
     def status(self) -> Status:
-        """The status now, its phases in the words that README.md lists.
+        """The status now, its phases in the words that docs/commands.md lists.
 
         Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
         """

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "maos-sup.1"
 
 
 def test_the_page_is_up_to_date() -> None:
-    made = man_page((ROOT / "README.md").read_text(encoding="utf-8"))
+    made = man_page((ROOT / "docs" / "commands.md").read_text(encoding="utf-8"))
     assert PAGE.read_text(encoding="utf-8") == made, "run: make man"
 
 
