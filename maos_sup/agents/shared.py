@@ -164,6 +164,10 @@ class Shared:
         effects = self._seen(scope, [entry for _, entry in found])
         return Kept(value=[key for key, _ in found], effects=effects)
 
+    def was_done(self, scope: Scope, asker: Asker) -> bool:
+        """Whether an earlier life made this change of a shared scope. Raises Damaged, StorageError."""
+        return self._store(scope).was_done(asker.token)
+
     # -- writing
 
     def save(self, scope: Scope, key: str, value: Any, asker: Asker, *, over: Any = ANY_VERSION) -> Kept:

@@ -95,8 +95,7 @@ class Store:
         self._lock_descriptor = -1
         self._files: dict[str, _File] = {}
         self._fold = Fold()
-        self._tokens: dict[str, Position] = {}  # of our own lines; all of them once `_has_tokens`
-        self._has_tokens = False
+        self._tokens: dict[str, Position] = {}  # of our own lines
         self._floors: dict[str, int] = {}  # by writer, up to where others know its lines
         self._begin_anew()
 
@@ -126,6 +125,12 @@ class Store:
         with self._turn:
             self._catch_up()
             return self._fold.last_by_hand(key)
+
+    def was_done(self, token: str) -> bool:
+        """Whether we made the change `token`. Raises as `get` does."""
+        with self._turn:
+            self._catch_up()
+            return token in self._tokens
 
     def ends(self) -> dict[str, Position]:
         """By writer how far its file was read. Raises as `get` does."""
@@ -241,12 +246,6 @@ class Store:
 
     def _done_before(self, token: str) -> Entry | None:
         """Our line that was written under `token`."""
-        if not self._has_tokens:
-            self._has_tokens = True
-            file = self._files.get(self.writer)
-            for line in Reader(file.path) if file else ():
-                if b'"token":' in line.raw and "token" in (fields := line.fields()):
-                    self._tokens[fields["token"]] = line.end
         end = self._tokens.get(token)
         if end is None:
             return None
@@ -269,7 +268,7 @@ class Store:
 
     def _begin_anew(self) -> None:
         self._files, self._fold, self._tokens, self._floors = {}, Fold(), {}, {}
-        self._has_tokens, self._folder_ns, self._pid = False, 0, os.getpid()
+        self._folder_ns, self._pid = 0, os.getpid()
 
     def _catch_up(self, *, is_locked: bool = False) -> None:
         """Fold what was added; all anew where a file was replaced. What is folded is durable."""
@@ -326,6 +325,8 @@ class Store:
             try:
                 fields = line.fields()
                 self._fold.take(writer, line, fields)
+                if writer == self.writer and "token" in fields:
+                    self._tokens[fields["token"]] = line.end
                 if "over" in fields:  # it was durable, or it could not have been replaced
                     other, seq = fields["over"][0], int(fields["over"][1])
                     self._floors[other] = max(seq, self._floors.get(other, 0))
@@ -349,6 +350,8 @@ class Store:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if not self._files:
+            self._catch_up()  # much of it, perhaps: others do not wait for that
         descriptor = self._taken()
         try:
             yield

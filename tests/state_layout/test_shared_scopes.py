@@ -268,3 +268,22 @@ def test_version_is_read_as_it_is_shown() -> None:
     for bad in ("x", "a/b", "a/b/c", 7, [1]):
         with pytest.raises(BadInput, match="use one as 'state get' shows it"):
             version_of(bad)
+
+
+def test_others_do_not_wait_while_a_new_process_reads_what_there_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = Store(folder, "ann")
+    for n in range(20):
+        ann.put("n", n, token=f"t{n}")
+    late, real, was_held = Store(folder, "bob"), Store._read, list[bool]()
+
+    def reading(store: Store, writer: str, file: object) -> bool:
+        if store is late and file.has_grown():  # type: ignore[attr-defined]
+            was_held.append(store._lock_descriptor >= 0)
+        return real(store, writer, file)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "_read", reading)
+    late.put("m", 1)
+    assert was_held == [False]
+    assert Store(folder, "ann").put("n", 5, token="t5").is_repeated

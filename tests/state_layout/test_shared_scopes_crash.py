@@ -9,6 +9,8 @@ import os
 import random
 import signal
 import time
+import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -89,21 +91,18 @@ def begin(root: Path, name: str, *, is_set: bool) -> int:
         disk.tap(None)
         worker(root, name, is_set=is_set)
         code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(code)
 
 
-@pytest.mark.parametrize("is_set", [True, False], ids=["compare and set", "plain puts"])
-def test_sum_of_eight_processes_that_are_killed_at_random_is_exact(tmp_path: Path, *, is_set: bool) -> None:
-    tree = create_tree(
-        tmp_path / "tree",
-        orchestration={"id": "o", "request": "r"},
-        agents={name: {"kind": "command", "command": ["true"]} for name in NAMES},
-        tasks={"t": {"agent": "p0", "description": "d"}},
-    )
-    start, chance, kills = partial(begin, tree.root, is_set=is_set), random.Random(7), 0
-    running = {start(name): name for name in NAMES}
-    deadline_s = time.monotonic() + (7200 if ROUNDS else 120)
+def _until_done(
+    running: dict[int, str], start: Callable[[str], int], chance: random.Random, deadline_s: float
+) -> None:
+    """Kill at random, begin anew who was killed, until all are done."""
+    kills = 0
     while running:
         assert time.monotonic() < deadline_s
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -118,6 +117,25 @@ def test_sum_of_eight_processes_that_are_killed_at_random_is_exact(tmp_path: Pat
         else:
             time.sleep(0.002)
     assert kills > 10
+
+
+@pytest.mark.parametrize("is_set", [True, False], ids=["compare and set", "plain puts"])
+def test_sum_of_eight_processes_that_are_killed_at_random_is_exact(tmp_path: Path, *, is_set: bool) -> None:
+    tree = create_tree(
+        tmp_path / "tree",
+        orchestration={"id": "o", "request": "r"},
+        agents={name: {"kind": "command", "command": ["true"]} for name in NAMES},
+        tasks={"t": {"agent": "p0", "description": "d"}},
+    )
+    start, chance = partial(begin, tree.root, is_set=is_set), random.Random(7)
+    running = {start(name): name for name in NAMES}
+    deadline_s = time.monotonic() + (7200 if ROUNDS else 120)
+    try:
+        _until_done(running, start, chance, deadline_s)
+    finally:
+        for pid in running:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     folder = tree.state_scope("orchestration")
     versions = versions_of(folder)
     assert len(versions) == PROCESSES * EACH

@@ -38,7 +38,7 @@ BUGS = [
     ),
     Bug(
         "a new life does not know what the last one changed",
-        f"{_STORE}:Store._done_before",
+        f"{_STORE}:Store._read",
         'self._tokens[fields["token"]] = line.end',
         "pass",
         run="shared",

@@ -25,12 +25,13 @@ TOOLS = (
     "spawn_task",
     "finish",
 )
+OFFERED = (*TOOLS, "memory")  # the last one only where it is asked for
 SANDBOXES = ("landlock", "bubblewrap", "none")
 PRICES = ("input", "output", "cache_read", "cache_write")
 MODEL = "claude-sonnet-4-6"
 NO_BUDGET = Budget()
 
-_tools = ListOf(item=Choice(TOOLS), unique=True, wish='a list of tools like ["bash", "edit"]')
+_tools = ListOf(item=Choice(OFFERED), unique=True, wish='a list of tools like ["bash", "edit"]')
 _seconds = Number(above=0, most=86_400)
 _tokens = Number(least=1, whole=True)
 _paths = ListOf(item=Text(least=1), unique=True)

@@ -11,6 +11,7 @@ from maos_sup.agents.kinds.anthropic.tools.base import Tool
 from maos_sup.agents.kinds.anthropic.tools.bash import BashTool
 from maos_sup.agents.kinds.anthropic.tools.edit import EditTool
 from maos_sup.agents.kinds.anthropic.tools.finish import Finish
+from maos_sup.agents.kinds.anthropic.tools.memory import MemoryTool
 from maos_sup.agents.kinds.anthropic.tools.people import AskHuman
 from maos_sup.agents.kinds.anthropic.tools.spawn import SpawnTask
 
@@ -27,6 +28,7 @@ _ALL: dict[str, Callable[[], Tool]] = {
     "report_progress": partial(team.TeamTool, "report_progress"),
     "ask_human": AskHuman,
     "spawn_task": SpawnTask,
+    "memory": MemoryTool,
     "finish": Finish,
 }
 
