@@ -104,11 +104,11 @@ def test_line_of_the_supervisor_that_was_taken_back_and_written_anew_is_read(tre
     journal.close()
     path = tree.life_journal(1)
     whole = path.read_bytes()
-    path.write_bytes(whole + b'{"seq":2,"type":"submit","agent":"somebody with a lo')
+    path.write_bytes(whole + b'{"seq":2,"type":"submit","agent":"' + b"x" * 150)
     assert outcomes.settled_by_supervisor(tree) == {}
     path.write_bytes(whole)
     journal = Journal.open(path)
-    journal.record("gave_up", {"agent": "ann", "attempt": 1, "tasks": {"t": 1}, "reason": "died"})
+    journal.record("gave_up", {"agent": "ann", "attempt": 1, "tasks": {"t": 1}, "reason": "died" * 50})
     journal.close()
     assert outcomes.settled_by_supervisor(tree).keys() == {"t"}
 

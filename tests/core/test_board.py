@@ -138,3 +138,11 @@ def test_same_words_again_cost_nothing() -> None:
     board = Board(specs(task("t0")))
     assert board.take("a", told) == {"t0"}
     assert board.take("a", told) == board.take("a", dict(told)) == set()
+
+
+def test_what_a_source_does_not_say_any_more_is_not_so() -> None:
+    """A snapshot that was lost, an agent whose last attempts vanished."""
+    board = Board(specs(task("t0"), task("t1", needs=("t0",))))
+    assert board.take("a", {"t0": outcome("done")}) == {"t0", "t1"}
+    assert board.take("a", {}) == {"t0", "t1"}
+    assert (board.phases["t0"], board.phases["t1"]) == (TaskPhase.READY, TaskPhase.WAITING)

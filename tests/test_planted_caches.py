@@ -1,0 +1,163 @@
+"""Whatever is kept to save a look may be old: for each such cache a bug that leaves it so, and its catcher.
+
+The bugs are planted as those of the proof are (`proof.plant`): one function's text is changed in a process of
+its own, which then runs the test that is named. A test that passes all the same is no guard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+_OF_AGENT, _OUTCOMES = "state_layout.specs.of_agent", "maos_sup.agents.outcomes"
+_BOARD, _STANDING = "maos_sup.core.board:Board", "maos_sup.supervisor.standing:Standing"
+RUN = """
+import json, os, sys, traceback
+import pytest
+from proof.plant import Bug, plant
+
+codes = {}
+for name, (where, old, new, node) in json.loads(sys.stdin.read()).items():
+    child = os.fork()
+    if child == 0:
+        os.dup2(2, 1)
+        code = 70
+        try:
+            plant(Bug(name, where, old, new))
+            sys.path.insert(0, os.path.dirname(node.partition("::")[0]))
+            code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", node])
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    codes[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(codes))
+"""
+BUGS = {
+    "an agent believes all task files for ever": (
+        f"{_OF_AGENT}:AgentSpecs.is_due",
+        "or time.monotonic() >= self._due_s",
+        "",
+        "state_layout/test_specs_of_agent.py::test_all_files_are_due_when_one_came_or_went_or_the_time_is_up",
+    ),
+    "an agent does not see that a task file came": (
+        f"{_OF_AGENT}:AgentSpecs.is_due",
+        "or self._folder != self._folder_now()",
+        "",
+        "state_layout/test_specs_of_agent.py",
+    ),
+    "a forked agent believes a survey though files came": (
+        f"{_OF_AGENT}:AgentSpecs._is_believed",
+        "and kept.folder == self._folder_now()",
+        "",
+        "state_layout/test_specs_of_agent.py",
+    ),
+    "what an agent is about to do is not looked at": (
+        f"{_OF_AGENT}:AgentSpecs._is_unchanged",
+        "return known is not None and _is_at(self._root + rel, known)",
+        "return known is not None",
+        "state_layout/test_specs_of_agent.py",
+    ),
+    "the supervisor's journal is read once": (
+        f"{_OUTCOMES}:_settled_in",
+        "if known is None or known.settled is None or _GAVE_UP in fresh:",
+        "if known is None:",
+        "agents/test_choice.py",
+    ),
+    "half a line of the supervisor counts as read": (
+        f"{_OUTCOMES}:_settled_in",
+        'end = begin + fresh.rfind(b"\\n") + 1',
+        "end = begin + len(fresh)",
+        "agents/test_choice.py",
+    ),
+    "what others did is not asked before nothing is ready": (
+        "maos_sup.agents.choice:Choice.next",
+        "if task is None and not is_asked:",
+        "if False:",
+        "agents/test_choice.py",
+    ),
+    "a settled task is never encoded again": (
+        "maos_sup.agents.publish:Publisher._task",
+        "if known is not None and known[0] is outcome:",
+        "if known is not None:",
+        "agents/test_publish.py",
+    ),
+    "a snapshot's task that changed is the one before": (
+        "state_layout.lives.told:Told.take",
+        "self.outcomes.get(task) if known.get(task) == entry else None",
+        "self.outcomes.get(task)",
+        "state_layout/test_told.py",
+    ),
+    "a young snapshot is not read again": (
+        "state_layout.lives.told:Told.look",
+        "self._stamp = None if is_young else stamp",
+        "self._stamp = stamp",
+        "state_layout/test_told.py",
+    ),
+    "an end is not passed on to what needs it": (
+        f"{_BOARD}._moved",
+        "todo.append(each)",
+        "pass",
+        "core/test_board.py::test_an_end_costs_its_dependents_and_not_all_tasks",
+    ),
+    "what a source does not say any more stays": (
+        f"{_BOARD}.take",
+        "return self._moved(told | gone)",
+        "return self._moved(told)",
+        "core/test_board.py::test_what_a_source_does_not_say_any_more_is_not_so",
+    ),
+    "who became ready is not decided on": (
+        f"{_STANDING}.take",
+        "concerned |= self._owners(self._board.take(name, seen.agents[name].outcomes))",
+        "self._board.take(name, seen.agents[name].outcomes)",
+        "supervisor/test_standing.py",
+    ),
+    "who waits for a slot is forgotten": (
+        f"{_STANDING}.take",
+        "concerned = {*self.changed, *self._waiting, *(self.concerned or ())}",
+        "concerned = {*self.changed, *(self.concerned or ())}",
+        "supervisor/test_standing.py",
+    ),
+    "the board is never found from nothing": (
+        f"{_STANDING}._correct_sometimes",
+        "self.correct()",
+        "pass",
+        "supervisor/test_standing.py",
+    ),
+    "a view does not see that a spec came": (
+        "maos_sup.views.status:Watcher.status",
+        "or self._specs.has_moved()",
+        "",
+        "views/test_view_status.py::test_watcher_shows_what_came_went_and_was_edited",
+    ),
+    "links are believed to be as they were in force": (
+        "state_layout.specs.read:SpecCache.read",
+        "are_linked = bool(judged) and judged == {rel: file.digest for rel, file in ours.items()}",
+        "are_linked = bool(judged)",
+        "views/test_view_status.py::"
+        "test_specs_that_a_supervisor_has_in_force_are_shown_as_when_all_is_checked",
+    ),
+}
+
+
+def test_each_stale_cache_is_caught(tmp_path: Path) -> None:
+    planted = {name: (*bug, f"{TESTS}/{node}") for name, (*bug, node) in BUGS.items()}
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        input=json.dumps(planted),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=TESTS.parent,
+    )
+    codes = json.loads(done.stdout)
+    missed = [name for name, code in codes.items() if code != 1]  # 1: a test failed; else there is no verdict
+    assert codes.keys() == BUGS.keys() and missed == [], done.stderr[-4000:]
