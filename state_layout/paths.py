@@ -189,6 +189,11 @@ class Tree:
     def files(self) -> Path:
         return self.spec / "files"
 
+    def state_schema(self, sort: str, name: str = "") -> Path:
+        """What the values of a shared scope look like."""
+        folder = self.state_spec_folder(sort, name)
+        return folder.with_name(f"{folder.name}.schema.json")
+
     # -- supervisor: observed
     @cached_property
     def supervisor(self) -> Path:

@@ -33,6 +33,7 @@ from state_layout.scopes.names import (
     scope_of,
     shared_folder,
 )
+from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ANY_VERSION, Expected, Store, Written
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
@@ -153,7 +154,10 @@ class Shared:
         entry = self._store(scope).get(key)
         if entry is None:
             return None
-        return Kept(value=entry.value, version=entry.version, effects=self._seen(scope, [entry]))
+        value, schema = entry.value, schema_of(self._tree, scope)
+        if schema is not None:
+            value = schema.migrated(key, value, int(entry.fields().get("v", 1)))
+        return Kept(value=value, version=entry.version, effects=self._seen(scope, [entry]))
 
     def keys(self, scope: Scope, prefix: str, asker: Asker) -> Kept:
         """The keys that begin with `prefix`, sorted. Raises as `load` does."""
@@ -183,8 +187,13 @@ class Shared:
             own = {owned_key(scope, asker.run, name): clean}
             return self._owned_change({"set": own}, over, is_redacted=is_redacted)
         clean = self._asked(BEFORE_SAVE, scope, name, clean, asker)
+        schema = schema_of(self._tree, scope)
+        version: Effects = {}
+        if schema is not None and schema.meets(name):
+            schema.check(name, clean)
+            version = {"v": schema.version}
         return self._changed(scope, asker, over, lambda store, expected, why: store.put(
-            name, clean, over=expected, token=asker.token, why=why
+            name, clean, over=expected, token=asker.token, why=why | version
         ), is_redacted=is_redacted)  # fmt: skip
 
     def forget(self, scope: Scope, key: str, asker: Asker, *, over: Any = ANY_VERSION) -> Kept | None:

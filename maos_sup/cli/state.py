@@ -12,7 +12,7 @@ from maos_sup.cli.places import tree_of_words
 from maos_sup.cli.says import say, say_exactly, say_json
 from maos_sup.cuts import store as checkpoints
 from maos_sup.cuts.record import TeamCut
-from maos_sup.steering import keeping
+from maos_sup.steering import keeping, migrating
 from maos_sup.views.kept import history_of, value_of, values_of
 from state_layout.errors import BadInput
 from state_layout.files import codec
@@ -174,6 +174,31 @@ def restore(words: tuple[str, ...], *, as_json: bool) -> None:
         raise BadInput("version none: delete the key instead (maos-sup state delete)")
     change = keeping.restore(tree, scope, rest[1], version, history_of(tree, scope, rest[1]))
     _say_change(change, as_json=as_json)
+
+
+@commands.command("migrate")
+@click.argument("words", metavar="[DIR|ID] SCOPE", nargs=-1)
+@click.option("--to", "to", metavar="N", type=options.count(), help="To this version, not the schema's.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Only count, and show three examples.")
+@click.option("--rollback", "is_back", is_flag=True, help="Put again what a migration wrote over (--to N).")
+@options.as_json
+def migrate(words: tuple[str, ...], *, to: float | None, is_dry: bool, is_back: bool, as_json: bool) -> None:
+    """Bring every value to the version of spec/state/SCOPE.schema.json; all of them or none."""
+    tree, scope, _ = _meant(words, usage="say which: state migrate [DIR] SCOPE")
+    version = None if to is None else int(to)
+    if is_back:
+        if version is None:
+            raise click.UsageError("--rollback: say to which version (--to N)")
+        done = migrating.migrate_back(tree, scope, to=version, is_dry=is_dry)
+    else:
+        done = migrating.migrate(tree, scope, to=version, is_dry=is_dry)
+    if as_json:
+        examples = list(done.changes.items())[: migrating.EXAMPLES]
+        told = [{"key": key, "before": before, "after": after} for key, (before, after) in examples]
+        counts = {"version": done.version, "values": done.values, "changed": len(done.changes)}
+        say_json({"scope": str(scope), **counts, "dry_run": is_dry, "examples": told})
+    else:
+        say("\n".join(done.lines(is_done=not is_dry)))
 
 
 def _meant(words: tuple[str, ...], *, usage: str, needs_key: bool = False) -> tuple[Tree, Scope, str | None]:

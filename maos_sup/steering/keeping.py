@@ -15,6 +15,7 @@ from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import Version, shown_value
 from state_layout.scopes.names import GLOBAL, Scope, shared_folder
 from state_layout.scopes.people import edits_in, refresh_snapshot, take_edit
+from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ANY_VERSION, Expected, Store
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
@@ -46,6 +47,10 @@ def put(
         take_edits(tree, scope, store)
         checked_value(value)
         value = asked(tree, scope, key, value, store, on=BEFORE_SAVE)
+        schema = schema_of(tree, scope)
+        if schema is not None and schema.meets(key):
+            schema.check(key, value)
+            why = {**(why or {}), "v": schema.version}
         written = store.put(key, value, over=over, why=why)
         refresh(tree, scope, store)
         before = None if written.before is None else written.before.value

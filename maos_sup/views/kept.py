@@ -20,6 +20,7 @@ from state_layout.files.chain import Line
 from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.names import AGENT, GLOBAL, TASK, Scope, is_of_agent, owned_prefix, shared_folder
+from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import Store
 from state_layout.scopes.telling import shown_entry, versions_of
 from state_layout.specs import read_specs
@@ -39,7 +40,7 @@ def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None
     if cut is not None:
         return _shared_at(tree, scope, prefix, cut)
     with closing(Store(_folder(tree, scope), _VIEWER)) as store:
-        return [shown_entry(entry) for _, entry in store.entries(prefix)]
+        return [_migrated(tree, scope, shown_entry(entry)) for _, entry in store.entries(prefix)]
 
 
 def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) -> Told | None:
@@ -47,7 +48,7 @@ def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) 
     if scope.is_shared and cut is None:
         with closing(Store(_folder(tree, scope), _VIEWER)) as store:
             entry = store.get(key)
-            return None if entry is None else shown_entry(entry)
+            return None if entry is None else _migrated(tree, scope, shown_entry(entry))
     return next((told for told in values_of(tree, scope, key, cut=cut) if told["key"] == key), None)
 
 
@@ -56,6 +57,14 @@ def history_of(tree: Tree, scope: Scope, key: str | None = None) -> list[Told]:
     if scope.is_shared:
         return versions_of(_folder(tree, scope), key)
     return [told for told in _owned(tree, scope, None) if key is None or told["key"] == key]
+
+
+def _migrated(tree: Tree, scope: Scope, told: Told) -> Told:
+    """`told` with its value as one of the schema's version."""
+    schema = schema_of(tree, scope)
+    if schema is None:
+        return told
+    return {**told, "value": schema.migrated(told["key"], told["value"], int(told.get("v", 1)))}
 
 
 def _folder(tree: Tree, scope: Scope) -> Path:

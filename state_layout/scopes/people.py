@@ -19,6 +19,7 @@ from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree, is_name
 from state_layout.scopes.lines import Entry
 from state_layout.scopes.names import CUSTOM, ORCHESTRATION, Scope, key_of_file
+from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import Store
 from state_layout.scopes.values import LARGEST_VALUE_BYTES
 
@@ -83,7 +84,11 @@ def take_edit(tree: Tree, store: Store, edit: Edit) -> Entry | None:
     """
     while store.last_by_hand(edit.key) != edit.digest:
         before = store.get(edit.key)
-        why = {"by": BY_HAND, "file": tree.shown(edit.path), "sha256": edit.digest}
+        why: dict[str, object] = {"by": BY_HAND, "file": tree.shown(edit.path), "sha256": edit.digest}
+        schema = schema_of(tree, edit.scope)
+        if schema is not None and schema.meets(edit.key):
+            schema.check(edit.key, edit.value)
+            why["v"] = schema.version
         with suppress(Lost):  # somebody else, who perhaps saw the same file
             return store.put(edit.key, edit.value, over=before and before.version, why=why).entry
     return None

@@ -12,7 +12,6 @@ import fcntl
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from state_layout.files.journal import Journal, Reader, refuse_corruption
 from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, described, shown_value
 from state_layout.scopes.names import CUSTOM, checked_key
 from state_layout.scopes.values import checked_value
+from state_layout.scopes.writer_file import WriterFile
 
 SUFFIX, LOCK = ".jsonl", "lock"
 _WRITING, _DONE = b"w", b"."
@@ -60,40 +60,14 @@ class _Wish(NamedTuple):
     why: Mapping[str, Any]
 
 
-class _File:
-    """One writer's file, open, and how far it was read."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self.descriptor = disk.create(path, os.O_RDWR | os.O_APPEND, atomic.FILE_MODE)
-        except PermissionError:
-            self.descriptor = disk.create(path, os.O_RDONLY, 0)
-        weakref.finalize(self, os.close, self.descriptor)
-        self.path, self.name = path, os.fspath(path)
-        self.reader = Reader(path)
-        self.stat = os.fstat(self.descriptor)
-        self.journal: Journal | None = None
-
-    def has_grown(self) -> bool | None:
-        """Whether there is something to read; None if the path leads to another file, or to none."""
-        try:
-            found = os.stat(self.name)  # noqa: PTH116 - for each read, and half the cost of Path.stat
-        except FileNotFoundError:
-            return None
-        if (found.st_ino, found.st_dev) != (self.stat.st_ino, self.stat.st_dev):
-            return None
-        offset = self.reader.position.offset
-        return None if found.st_size < offset else found.st_size > offset
-
-
 class Store:
     """The scope in `folder` as `writer` sees it. Safe for threads; each process makes its own."""
 
     def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
         self.folder, self.writer, self._now = folder, writer, now
         self._turn = threading.RLock()
-        self._lock_descriptor = -1
-        self._files: dict[str, _File] = {}
+        self._lock_descriptor, self._depth = -1, 0
+        self._files: dict[str, WriterFile] = {}
         self._fold = Fold()
         self._tokens: dict[str, Position] = {}  # of our own lines
         self._floors: dict[str, int] = {}  # by writer, up to where others know its lines
@@ -177,6 +151,21 @@ class Store:
                 return None
             return done or self._written(DELETE, key, {}, wish, before)
 
+    def put_all(self, values: Mapping[str, Any], *, why: Mapping[str, Any] | None = None) -> None:
+        """Keep many values, whatever is there, with one sync for all; the lines of each are whole.
+
+        Raises as `put` does, but for Lost; BadInput before anything is changed.
+        """
+        for key, value in values.items():
+            checked_key(key)
+            checked_value(value)
+        with self._turn, self._locked():
+            self._catch_up(is_locked=True)
+            wish = _Wish(ANY_VERSION, None, why or {})
+            for number, (key, value) in enumerate(values.items(), start=1):
+                before = self._fold.get(key)
+                self._written(PUT, key, {"value": value}, wish, before, is_last=number == len(values))
+
     @contextmanager
     def locked(self) -> Iterator[Fold]:
         """Hold the lock: nobody else changes anything meanwhile. Raises as `put` does, but for Lost."""
@@ -195,7 +184,14 @@ class Store:
         return None, before
 
     def _written(
-        self, type_: str, key: str, content: Mapping[str, Any], wish: _Wish, before: Entry | None
+        self,
+        type_: str,
+        key: str,
+        content: Mapping[str, Any],
+        wish: _Wish,
+        before: Entry | None,
+        *,
+        is_last: bool = True,
     ) -> Written:
         fields: dict[str, Any] = {"n": self._fold.last_n + 1, "key": key, **content}
         if before is not None:
@@ -203,34 +199,37 @@ class Store:
         fields.update(wish.why)
         if wish.token is not None:
             fields["token"] = wish.token
-        return Written(self._append(type_, fields), before)
+        return Written(self._append(type_, fields, is_last=is_last), before)
 
-    def _append(self, type_: str, fields: dict[str, Any]) -> Entry:
+    def _append(self, type_: str, fields: dict[str, Any], *, is_last: bool) -> Entry:
+        """Write one line, durably if it is the last one of a change."""
         file = self._own_file()
         journal = self._journal(file)
         disk.pwrite(self._lock_descriptor, _WRITING, 0)
         line = journal.record(type_, fields)
         try:
-            journal.sync()
+            if is_last:
+                journal.sync()
         except StorageError:
             with suppress(OSError):  # who has not read it yet shall not find it
                 disk.truncate(file.descriptor, file.reader.position.offset)
             raise
-        disk.pwrite(self._lock_descriptor, _DONE, 0)
+        if is_last:
+            disk.pwrite(self._lock_descriptor, _DONE, 0)
         file.reader.position = line.end
         if "token" in fields:
             self._tokens[fields["token"]] = line.end
         return self._fold.take(self.writer, line, {**fields, "type": type_})
 
-    def _own_file(self) -> _File:
+    def _own_file(self) -> WriterFile:
         file = self._files.get(self.writer)
         if file is None:
             path = self.folder / f"{self.writer}{SUFFIX}"
             Journal.create(path, now=self._now).close()
-            file = self._files[self.writer] = _File(path)
+            file = self._files[self.writer] = WriterFile(path)
         return file
 
-    def _journal(self, file: _File) -> Journal:
+    def _journal(self, file: WriterFile) -> Journal:
         """The writer of our file, at its end; what a process of this name left torn is set aside first."""
         journal = file.journal
         if file.reader.damage is not None:
@@ -308,15 +307,15 @@ class Store:
         is_settled = time.time_ns() - changed_ns > _CLOCK_TICK_NS
         self._folder_ns = changed_ns if is_settled else 0
 
-    def _opened(self, path: Path) -> _File:
+    def _opened(self, path: Path) -> WriterFile:
         try:
-            return _File(path)
+            return WriterFile(path)
         except FileNotFoundError:
             raise
         except OSError as cause:
             raise storage_error("open", path, cause) from cause
 
-    def _read(self, writer: str, file: _File) -> bool:
+    def _read(self, writer: str, file: WriterFile) -> bool:
         """Fold what is new in one file; whether anything was."""
         if not file.has_grown():
             return False
@@ -352,11 +351,13 @@ class Store:
     def _locked(self) -> Iterator[None]:
         if not self._files:
             self._catch_up()  # much of it, perhaps: others do not wait for that
-        descriptor = self._taken()
+        descriptor, self._depth = self._taken(), self._depth + 1
         try:
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            self._depth -= 1
+            if not self._depth:  # else it is held around this
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _taken(self) -> int:
         """The lock, held. Raises Locked if another holds it for very long: it was stopped in the middle."""

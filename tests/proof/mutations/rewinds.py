@@ -38,7 +38,7 @@ BUGS = [
     Bug("the last void number is given again", f"{_BACK}:_next_numbers", "steps[-1][1] + 1", "steps[-1][1]"),
     Bug(
         "void mail stays where it is",
-        f"{_CARRY}:_move_mail",
+        f"{_CARRY}:_move_files",
         "atomic.replace_all({path: data for path, data in contents.items() if data})",
         "pass",
     ),

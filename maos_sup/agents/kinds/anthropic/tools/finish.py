@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.schema import problems
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema
+from state_layout.shapes.json_schema import problems
 
 
 class Finish:
