@@ -35,7 +35,7 @@ class Snapper:
             return
         try:
             seq = self._life.ledger.look(lambda history: history.seq)
-            self._camera.take(why=why, seq=seq, call=call, head=self._head())
+            self._camera.take(why=why, seq=seq, call=call, head=self._head(), attempt=self._life.attempt)
             self._look_at_size()
         except (LayoutError, OSError) as cause:
             self._life.warn_once(f"its files could not be kept: {cause}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import click
 
-from maos_sup.cli import edge, options
+from maos_sup.cli import edge, files_back, options
 from maos_sup.cli.places import tree_of_words, tree_or_default, word_of
-from maos_sup.cli.says import say, say_json
+from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.going_back import Preview, preview_rollback
 from maos_sup.cuts.take import take_cut, team_reader
@@ -26,11 +26,18 @@ _USAGE = "say where to go: rollback [DIR|ID] CHECKPOINT (see: maos-sup checkpoin
 @click.command("rollback")
 @click.argument("words", metavar="[DIR|ID] CHECKPOINT", nargs=-1)
 @click.option("--agent", "agents", metavar="A", multiple=True, help="Only this agent (may be repeated).")
+@click.option("--files", "with_files", is_flag=True, help="Workspaces of agents go as well.")
 @click.option("--dry-run", is_flag=True, help="Show what would go back; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.as_json
 def rollback(
-    words: tuple[str, ...], *, agents: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool
+    words: tuple[str, ...],
+    *,
+    agents: tuple[str, ...],
+    with_files: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Take the team back to CHECKPOINT (a number, a name, or `latest`): conversations, mail, tasks, specs.
 
@@ -41,15 +48,17 @@ def rollback(
         raise click.UsageError(_USAGE)
     finish_rewinding(tree)
     cut = store.find(tree, rest[0])
-    return _go(tree, cut.number, only=agents, dry_run=dry_run, yes=yes, as_json=as_json, word="rollback")
+    manner = _Manner(word="rollback", only=agents, with_files=with_files)
+    return _go(tree, cut.number, manner, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @click.command("redo")
 @options.directory_or_default
+@click.option("--files", "with_files", is_flag=True, help="Workspaces of agents go as well.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.as_json
-def redo(directory: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def redo(directory: str | None, *, with_files: bool, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Take back the last rollback: the team stands again where it stood before."""
     tree = tree_or_default(directory)
     finished = finish_rewinding(tree)
@@ -63,12 +72,21 @@ def redo(directory: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> i
             f"(there is: {labels})"
         )
     number = int(last["cut" if is_again else "back"])  # a redo that was cut off is finished now
-    return _go(tree, number, only=(), dry_run=dry_run, yes=yes, as_json=as_json, word="redo")
+    manner = _Manner(word="redo", only=(), with_files=with_files)
+    return _go(tree, number, manner, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
-def _go(
-    tree: Tree, number: int, *, only: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool, word: str
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manner:
+    """`word`: rollback or redo. `only`: agents, () for all. `with_files`: their workspaces go as well."""
+
+    word: str
+    only: tuple[str, ...]
+    with_files: bool
+
+
+def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    word, only = manner.word, manner.only
     cut = store.read(tree, number)
     reader = team_reader(tree)
     preview = preview_rollback(tree, cut, only=only, reader=reader)
@@ -81,7 +99,9 @@ def _go(
     if not yes and not _agreed(word):
         say("nothing was changed")
         return edge.INTERRUPTED
-    done = _carried_out(tree, number, reader, only=only, word=word)
+    done, moved = _carried_out(tree, number, reader, manner)
+    for line in moved:
+        say_aside(line)
     if as_json:
         say_json(preview_json(done))
     else:
@@ -93,8 +113,9 @@ def _go(
     return edge.OK
 
 
-def _carried_out(tree: Tree, number: int, reader: TeamReader, *, only: tuple[str, ...], word: str) -> Preview:
-    """Bring the team to rest, keep where it stands, go; what was done."""
+def _carried_out(tree: Tree, number: int, reader: TeamReader, manner: _Manner) -> tuple[Preview, list[str]]:
+    """Bring the team to rest, keep where it stands, go; what was done, and what became of files."""
+    word, only = manner.word, manner.only
     with brought_to_rest(tree):
         cut = store.read(tree, number)
         why = f"before {word} to checkpoint {cut.label}"
@@ -102,8 +123,11 @@ def _carried_out(tree: Tree, number: int, reader: TeamReader, *, only: tuple[str
         preview = preview_rollback(tree, cut, only=only, reader=reader)
         memory = None if only else memory_at(tree, cut.supervisor)
         plan = replace(preview.plan, back=back.number, memory=memory)
+        if manner.with_files:
+            files_back.keep(tree, back)
         rewind(tree, plan, by=word, why=f"asked for checkpoint {cut.label}")
-        return replace(preview, plan=plan)
+        moved = [*files_back.restore(tree, cut, only=only)] if manner.with_files else []
+        return replace(preview, plan=plan), moved
 
 
 def _agreed(word: str) -> bool:

@@ -47,6 +47,7 @@ class Snapshot:
     size_bytes: int
     call: str | None = None
     head: str | None = None
+    attempt: int = 0  # of the agent, in whose journal `seq` is
     excluded: int = 0
     left_out: tuple[str, ...] = ()
 
@@ -83,6 +84,7 @@ class Camera:
         seq: int,
         call: str | None = None,
         head: str | None = None,
+        attempt: int = 0,
         is_new: bool = False,
         seen: Manifest | None = None,
     ) -> Snapshot:
@@ -113,6 +115,7 @@ class Camera:
             size_bytes=sum(entry.size for entry in files),
             call=call,
             head=head,
+            attempt=attempt,
             excluded=len(seen.excluded),
             left_out=seen.excluded[:MOST_NAMED],
         )
@@ -165,10 +168,30 @@ def every(paths: AgentPaths) -> Iterator[Snapshot]:
             continue
 
 
-def at_seq(paths: AgentPaths, seq: int) -> Snapshot | None:
-    """The newest that was taken when the agent's journal was no further than `seq`."""
-    found = [one for one in every(paths) if NO_SEQ < one.seq <= seq]
+def at_line(paths: AgentPaths, attempt: int, seq: int) -> Snapshot | None:
+    """The newest that was taken when the agent's journal was no further than line `seq` of `attempt`.
+
+    What was taken in a future that was taken back does not count: its lines have the numbers of others.
+    """
+    counts = _counting(paths, attempt, seq)
+    found = [one for one in every(paths) if NO_SEQ < one.seq <= counts.get(one.attempt, NO_SEQ)]
     return max(found, key=lambda one: (one.seq, one.number), default=None)
+
+
+def _counting(paths: AgentPaths, attempt: int, seq: int) -> dict[int, int]:
+    """Up to which line each attempt counts, from line `seq` of `attempt` back, by the pins."""
+    counts = dict[int, int]()
+    while attempt > 0 and attempt not in counts:
+        counts[attempt] = seq
+        try:
+            with paths.attempt(attempt).journal.open("rb") as file:
+                pin = codec.decode_object(file.readline()).get("pin")
+        except (OSError, codec.NotJson):
+            break
+        if not isinstance(pin, dict):
+            break
+        attempt, seq = int(pin.get("attempt", 0)), int(pin.get("seq", 0))
+    return counts
 
 
 def before_call(paths: AgentPaths, call: str) -> Snapshot | None:

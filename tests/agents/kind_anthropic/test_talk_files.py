@@ -95,3 +95,22 @@ def test_who_works_is_left_alone_and_a_cut_off_restore_is_finished(talk: Make) -
     ):
         assert maos_sup(*words).returncode == 2
     assert "snapshots removed" in maos_sup("files", root, "--gc").stdout
+
+
+def test_workspaces_go_back_with_the_team_and_forward_again(talk: Make) -> None:
+    one = talk(steps(use("bash", command="echo x >> a"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    root, workspace = str(one.stage.root), one.stage.tree.agent("ann").workspace
+    assert maos_sup("checkpoint", root, "--name", "first").returncode == 0
+    one.stage.edit("tasks/ann.json", run=2)
+    assert one.stage.run("ann") == 0, one.stage.log()
+    assert (workspace / "a").read_text() == "x\nx\n"
+    one.stage.tree.supervisor_handle.unlink()  # nobody supervises a stage
+    done = maos_sup("rollback", root, "first", "--files", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (workspace / "a").read_text() == "x\n", done.stderr
+    done = maos_sup("redo", root, "--files", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (workspace / "a").read_text() == "x\nx\n", done.stderr
+    done = maos_sup("rollback", root, "first", "--yes")
+    assert (done.returncode, (workspace / "a").read_text()) == (0, "x\nx\n"), "files stay without --files"
