@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from state_layout.errors import BadInput, Locked, storage_error
 from state_layout.files import atomic, disk, locks
+from state_layout.files.at_once import at_once
 from state_layout.files.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
 from state_layout.paths import FORMAT_LINE, Tree, checked_name
 from state_layout.specs.files import encoded_spec
@@ -172,8 +174,7 @@ def _fill(tree: Tree, contents: Mapping[Path, bytes], sources: Mapping[Path, Pat
     folders |= {tree.mail_box(name) for name in ("all", *agents)}  # so that people can append at once
     empty = {folder for name in agents for folder in _rooms_of(tree, name)}  # so that agents start at once
     made = [folder for folder in _make_folders(tree, folders | empty) if folder not in empty]
-    for path, data in contents.items():
-        _write(path, data, atomic.FILE_MODE)
+    at_once(partial(_write, path, data, atomic.FILE_MODE) for path, data in contents.items())
     for path, source in sources.items():
         _copy(source, path)
     for folder in made:
