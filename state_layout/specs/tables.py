@@ -285,7 +285,13 @@ TASK = Shape(
             Nullable(count), "its place where tasks are shown; nothing depends on it", effect=Effect.AT_ONCE
         ),
         "merge": Field(
-            Shape(fields={key: Field(Text(least=1), required=True) for key in ("ours", "theirs", "of")}),
+            Shape(
+                fields={
+                    "ours": Field(Text(least=1), "the commit that is merged into", required=True),
+                    "theirs": Field(Text(least=1), "the commit that is merged", required=True),
+                    "of": Field(Text(least=1), "the agent whose work that is", required=True),
+                }
+            ),
             "the two commits whose merge the task begins with; `land` gives such tasks to the agent resolver",
             example={"ours": "1a2b3c4d", "theirs": "5e6f7a8b", "of": "bob"},
         ),

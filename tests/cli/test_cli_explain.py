@@ -19,7 +19,7 @@ from state_layout.shapes.shape import ABSENT, Effect, Shape
 Call = Callable[..., Any]
 KINDS = kind_shapes()
 KEYS = every_key(KINDS)
-SPEC_ONLY = ("id", "project_name", "tasks.NAME.run", "tasks.NAME.order")
+SPEC_ONLY = ("id", "project_name", "tasks.NAME.run", "tasks.NAME.order", "tasks.NAME.merge")
 
 
 def test_every_key_of_the_schema_is_explained_and_no_other() -> None:
