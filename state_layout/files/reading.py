@@ -50,7 +50,7 @@ def read_regular(
     try:
         found = os.fstat(descriptor)
         _refuse_others(found, most_bytes)
-        return _read(descriptor, most_bytes), Version.of(found)
+        return _read(descriptor, most_bytes, known_bytes=found.st_size), Version.of(found)
     except OSError as cause:
         raise Unreadable(f"cannot be read: {cause.strerror}") from cause
     finally:
@@ -119,21 +119,25 @@ def _open(path: Path | str, *, through_links: bool) -> int:
         raise Unreadable(f"cannot be opened: {cause.strerror}; put a regular file there") from cause
 
 
+_OTHERS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
 def _refuse_others(found: os.stat_result, most_bytes: int) -> None:
-    for test, word in (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    ):
+    for test, word in () if stat.S_ISREG(found.st_mode) else _OTHERS:
         if test(found.st_mode):
             raise Unreadable(f"is {word}; put a regular file there")
     if found.st_size > most_bytes:
         raise Unreadable(f"has {found.st_size} bytes; keep it below {most_bytes}")
 
 
-def _read(descriptor: int, most_bytes: int) -> bytes:
+def _read(descriptor: int, most_bytes: int, *, known_bytes: int = -1) -> bytes:
+    """All that is there; no look for more than `known_bytes`, the size of the version that counts."""
     parts, total, size = list[bytes](), 0, _FIRST_BYTES
     while part := os.read(descriptor, min(size, most_bytes + 1 - total)):
         parts.append(part)
@@ -141,4 +145,6 @@ def _read(descriptor: int, most_bytes: int) -> bytes:
         size = size if len(part) < size else _CHUNK_BYTES
         if total > most_bytes:
             raise Unreadable(f"has more than {most_bytes} bytes; make it smaller")
+        if total == known_bytes:
+            break
     return b"".join(parts)
