@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ FORMER = "570a033"  # the commit whose figures stand beside ours
 ROUNDS = min(figures.ROUNDS, 3)
 AT_ONCE = 16
 MOST_S = 600.0  # for one orchestration
-MOST_GROWTH, MOST_MS = 1.2, 20.0
+MOST_GROWTH, MOST_MS, MOST_MB = 1.2, 20.0, 100.0
+PLANNED, SHOWN = sized(10_000, 200), sized(5000, 60)
 SMALL, MIDDLE, LARGE = sized(100, 20), sized(1000, 40), sized(5000, 60)
 _Needs = Callable[[int, int], list[int]]  # of task n of so many
 
@@ -97,9 +99,53 @@ def measure() -> list[Section]:
         f"{FORMER} is an earlier commit of this tool."
     )
     bars = [_bars(ours[beside], others)]
-    return [
-        Section(title="Growth: what a task costs", note=note, rows=[*rows, *_other_rows(others)], bars=bars)
+    growth = Section(
+        title="Growth: what a task costs", note=note, rows=[*rows, *_other_rows(others)], bars=bars
+    )
+    return [growth, _commands()]
+
+
+def _commands() -> Section:
+    """Commands on large plans and trees: whole processes."""
+    with scratch() as folder:
+        plan = folder / "plan.toml"
+        plan.write_text(_plan(SHAPES[0], PLANNED, agents=PLANNED // 10))
+        plans = [_command(["plan", str(plan)], folder) for _ in range(ROUNDS)]
+    with scratch() as folder:
+        _run(folder, SHAPES[0], SHOWN, _us())
+        shown = [_command(["status", str(folder / "tree"), "--json"], folder) for _ in range(ROUNDS)]
+    rows = [
+        _command_row(f"`plan`: {PLANNED:,} tasks, {PLANNED // 10:,} agents", plans, most_s=2.0),
+        _command_row(f"`status --json`: {SHOWN:,} tasks that ran", shown, most_s=0.3),
     ]
+    note = "From the start of the process to its exit, files in the page cache; memory at its peak."
+    return Section(title="Growth: commands", note=note, rows=rows)
+
+
+def _command(arguments: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds that a command takes, and its peak in MB. Raises RuntimeError if it fails."""
+    environment = _us() | {"HOME": str(folder), "MAOS_SUP_HOME": str(folder / "home")}
+    began_s = time.perf_counter()
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "maos_sup", *arguments], stdout=said, stderr=said, env=environment
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    took_s = time.perf_counter() - began_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{arguments[0]} ended with exit code {process.returncode}")
+    return took_s, used.ru_maxrss / 1024
+
+
+def _command_row(name: str, costs: list[tuple[float, float]], *, most_s: float) -> Row:
+    took_s, peak_mb = statistics.median(cost[0] for cost in costs), max(cost[1] for cost in costs)
+    return Row(
+        name=name,
+        value=f"{took_s:.2f} s, {peak_mb:.0f} MB",
+        target=f"<= {most_s:g} s, <= {MOST_MB:g} MB",
+        met=took_s <= most_s and peak_mb <= MOST_MB,
+    )
 
 
 _Costs = dict[int, list[float]]  # ms a task, by number of tasks, round by round
@@ -164,11 +210,16 @@ def _bars(costs: _Costs, others: list[_Other]) -> Bars:
 
 def _ours(shape: Shape, count: int, environment: dict[str, str]) -> float:
     with scratch() as folder:
-        plan = folder / "plan.toml"
-        plan.write_text(_plan(shape, count))
-        command = [sys.executable, "-P", "-m", "maos_sup", "run", str(plan), "--dir", str(folder / "tree")]
-        own = {"HOME": str(folder), "MAOS_SUP_HOME": str(folder / "home")}
-        return _cost_ms(command, environment | own) / count
+        return _run(folder, shape, count, environment) / count
+
+
+def _run(folder: Path, shape: Shape, count: int, environment: dict[str, str]) -> float:
+    """Run it all to its end in `folder`/tree; CPU in ms."""
+    plan = folder / "plan.toml"
+    plan.write_text(_plan(shape, count))
+    command = [sys.executable, "-P", "-m", "maos_sup", "run", str(plan), "--dir", str(folder / "tree")]
+    own = {"HOME": str(folder), "MAOS_SUP_HOME": str(folder / "home")}
+    return _cost_ms(command, environment | own)
 
 
 def _make(shape: Shape, count: int) -> float:
@@ -200,8 +251,8 @@ def _luigi(shape: Shape, count: int) -> float:
         return cost_ms / count
 
 
-def _plan(shape: Shape, count: int) -> str:
-    agents = shape.agents or count
+def _plan(shape: Shape, count: int, *, agents: int = 0) -> str:
+    agents = agents or shape.agents or count
     parts = [f'request = "growth"\n[limits]\nmax_agents = {AT_ONCE if shape.agents else count}\n']
     parts += [f'[agents.a{n}]\nkind = "command"\ncommand = ["true"]\n' for n in range(agents)]
     for n in range(count):
