@@ -186,7 +186,14 @@ class Shared:
         if not scope.is_shared:
             own = {owned_key(scope, asker.run, name): clean}
             return self._owned_change({"set": own}, over, is_redacted=is_redacted)
-        clean = self._asked(BEFORE_SAVE, scope, name, clean, asker)
+        return self._hooked(
+            BEFORE_SAVE, scope, name, clean, asker=asker, over=over,
+            change=lambda put, at: self._put(scope, name, put, asker, over=at, is_redacted=is_redacted),
+        )  # fmt: skip
+
+    def _put(
+        self, scope: Scope, name: str, clean: Any, asker: Asker, over: Any, *, is_redacted: bool
+    ) -> Kept:
         schema = schema_of(self._tree, scope)
         version: Effects = {}
         if schema is not None and schema.meets(name):
@@ -206,10 +213,12 @@ class Shared:
             return self._owned_change({"set": {}, "deleted": [owned_key(scope, asker.run, key)]}, over)
         if self._store(scope).get(key) is None and over is ANY_VERSION:
             return None
-        self._asked(BEFORE_DELETE, scope, key, None, asker)
-        return self._changed(scope, asker, over, lambda store, expected, why: store.delete(
-            key, over=expected, token=asker.token, why=why
-        ))  # fmt: skip
+        return self._hooked(
+            BEFORE_DELETE, scope, key, None, asker=asker, over=over,
+            change=lambda _, at: self._changed(scope, asker, at, lambda store, expected, why: store.delete(
+                key, over=expected, token=asker.token, why=why
+            )),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close the files."""
@@ -219,17 +228,38 @@ class Shared:
 
     # -- how it is done
 
-    def _asked(self, on: str, scope: Scope, key: str, value: Any, asker: Asker) -> Any:
-        """`value`, or what hooks put in its place, without secrets. Raises BadInput."""
+    def _hooked(
+        self,
+        on: str,
+        scope: Scope,
+        key: str,
+        value: Any,
+        *,
+        asker: Asker,
+        over: Any,
+        change: Callable[[Any, Any], Kept],
+    ) -> Kept:
+        """Make `change` with what hooks leave of `value`, over what they looked at. Raises BadInput.
+
+        They are not asked about what comes too late, or was done by an earlier life.
+        """
         hooks = meeting(map(Hook.of, self._hooks()), on, str(scope), key)
-        if not hooks:
-            return value
-        before = self._store(scope).get(key)
-        told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": self._agent}
-        told |= {"before": None if before is None else before.value, "task": asker.task, "run": asker.run}
-        answer = ask_before(self._tree, hooks, told)["value"]
-        checked_value(answer)
-        return self._redactor.value(answer)
+        while hooks:
+            expected: Expected = ANY_VERSION if over is ANY_VERSION else version_of(over)
+            try:
+                is_done, before = self._store(scope).foreseen(key, over=expected, token=asker.token)
+            except Lost as lost:
+                return Kept(lost=str(lost))
+            if is_done:
+                break
+            told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": self._agent}
+            told |= {"before": before and before.value, "task": asker.task, "run": asker.run}
+            answer = ask_before(self._tree, hooks, told)["value"]
+            checked_value(answer)
+            kept = change(self._redactor.value(answer), before and before.version)
+            if kept.lost is None or over is not ANY_VERSION:
+                return kept
+        return change(value, over)
 
     def _changed(
         self,

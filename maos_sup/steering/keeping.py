@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import prompt
 from maos_sup.system.hooking import ask_before
-from state_layout.errors import BadInput, LayoutError
+from state_layout.errors import BadInput, LayoutError, Lost
 from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
@@ -16,11 +17,12 @@ from state_layout.scopes.lines import Version, shown_value
 from state_layout.scopes.names import GLOBAL, Scope, shared_folder
 from state_layout.scopes.people import edits_in, refresh_snapshot, take_edit
 from state_layout.scopes.schemas import schema_of
-from state_layout.scopes.store import ANY_VERSION, Expected, Store
+from state_layout.scopes.store import ANY_VERSION, Expected, Store, Written
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
 
 OPERATOR = "operator"
+Outcome = TypeVar("Outcome")
 
 
 def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> Store:
@@ -46,15 +48,14 @@ def put(
     with closing(people_store(tree, scope)) as store:
         take_edits(tree, scope, store)
         checked_value(value)
-        value = asked(tree, scope, key, value, store, on=BEFORE_SAVE)
-        schema = schema_of(tree, scope)
-        if schema is not None and schema.meets(key):
-            schema.check(key, value)
-            why = {**(why or {}), "v": schema.version}
-        written = store.put(key, value, over=over, why=why)
+        written = hooked(
+            tree, scope, key, value, store, on=BEFORE_SAVE, over=over,
+            change=lambda value, over: _put(tree, scope, key, value, store, over=over, why=why),
+        )  # fmt: skip
         refresh(tree, scope, store)
         before = None if written.before is None else written.before.value
     prompt(tree)
+    value = written.entry.value
     text = f"{scope} {key!r} is {shown_value(value)} (version {written.version})"
     return Change(
         subject=f"{scope} {key}", text=text, before=before, after={"value": value, "version": written.version}
@@ -65,8 +66,10 @@ def delete(tree: Tree, scope: Scope, key: str, *, over: Expected = ANY_VERSION) 
     """Leave `key` without a value; its versions stay in the history. Raises as `put` does."""
     with closing(people_store(tree, scope)) as store:
         take_edits(tree, scope, store)
-        asked(tree, scope, key, None, store, on=BEFORE_DELETE)
-        written = store.delete(key, over=over)
+        written = hooked(
+            tree, scope, key, None, store, on=BEFORE_DELETE, over=over,
+            change=lambda _, over: store.delete(key, over=over),
+        )  # fmt: skip
         if written is None:
             raise BadInput(f"{scope} {key!r}: has no value")
         refresh(tree, scope, store)
@@ -85,14 +88,49 @@ def restore(tree: Tree, scope: Scope, key: str, version: Version, versions: list
     raise BadInput(f"{scope} {key!r}: has no version {version}; see: maos-sup state history")
 
 
-def asked(tree: Tree, scope: Scope, key: str, value: Any, store: Store, *, on: str) -> Any:
-    """`value`, or what hooks put in its place. Raises BadInput if one refuses."""
+def hooked(
+    tree: Tree,
+    scope: Scope,
+    key: str,
+    value: Any,
+    store: Store,
+    *,
+    on: str,
+    over: Expected = ANY_VERSION,
+    change: Callable[[Any, Expected], Outcome],
+) -> Outcome:
+    """Make `change` with what hooks leave of `value`, over what they looked at. Raises BadInput, Lost.
+
+    They are not asked about what comes too late; of what does not compare they are asked again.
+    """
     hooks = meeting(map(Hook.of, read_specs(tree).specs.orchestration.hooks), on, str(scope), key)
-    if not hooks:
-        return value
-    before = store.get(key)
-    told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": OPERATOR}
-    return ask_before(tree, hooks, told | {"before": before and before.value})["value"]
+    while hooks:
+        _, before = store.foreseen(key, over=over)
+        told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": OPERATOR}
+        answer = ask_before(tree, hooks, told | {"before": before and before.value})["value"]
+        try:
+            return change(answer, before and before.version)
+        except Lost:
+            if over is not ANY_VERSION:
+                raise
+    return change(value, over)
+
+
+def _put(
+    tree: Tree,
+    scope: Scope,
+    key: str,
+    value: Any,
+    store: Store,
+    *,
+    over: Expected,
+    why: dict[str, Any] | None,
+) -> Written:
+    schema = schema_of(tree, scope)
+    if schema is not None and schema.meets(key):
+        schema.check(key, value)
+        why = {**(why or {}), "v": schema.version}
+    return store.put(key, value, over=over, why=why)
 
 
 def take_edits(tree: Tree, scope: Scope, store: Store) -> list[str]:

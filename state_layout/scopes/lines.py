@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.chain import Line
+from state_layout.scopes.names import CUSTOM
 
 PUT, DELETE = "put", "delete"
 _LAST_CHARACTER = chr(0x10FFFF)
@@ -136,3 +138,15 @@ def shown_value(value: Any, *, most: int = 120) -> str:
     """A value on one line, shortened."""
     text = codec.encode(value).decode()
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+def changed_meanwhile(folder: Path, key: str, now: Entry | None, last: Entry | None) -> str:
+    """Say why a change of `key` in the scope in `folder` came too late: who won with `now`, or deleted it."""
+    said = "it has no value now"
+    if now is not None:
+        said = f"{described(now)} won with version {now.version}; it is now {shown_value(now.value)}"
+    elif last is not None:
+        said = f"{described(last)} deleted it"
+    sort, name = folder.parent.name, folder.name
+    scope = f"{CUSTOM}:{name}" if sort == CUSTOM else name
+    return f"{scope} {key!r}: was changed meanwhile: {said}; look again, then try again"

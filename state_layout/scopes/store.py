@@ -21,8 +21,8 @@ from state_layout.errors import Damaged, Locked, Lost, StorageError, storage_err
 from state_layout.files import atomic, disk
 from state_layout.files.chain import Position, utc_now
 from state_layout.files.journal import Journal, Reader, refuse_corruption
-from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, described, shown_value
-from state_layout.scopes.names import CUSTOM, checked_key
+from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, changed_meanwhile
+from state_layout.scopes.names import checked_key
 from state_layout.scopes.values import checked_value
 from state_layout.scopes.writer_file import WriterFile
 
@@ -106,6 +106,15 @@ class Store:
             self._catch_up()
             return token in self._tokens
 
+    def foreseen(
+        self, key: str, *, over: Expected = ANY_VERSION, token: str | None = None
+    ) -> tuple[bool, Entry | None]:
+        """Whether the change `token` was made, and the version in force. Raises Lost where `put` would."""
+        with self._turn:
+            self._catch_up()
+            done, before = self._looked(key, _Wish(over, token, {}))
+            return done is not None, before
+
     def ends(self) -> dict[str, Position]:
         """By writer how far its file was read. Raises as `get` does."""
         with self._turn:
@@ -132,6 +141,7 @@ class Store:
         checked_value(value)
         wish = _Wish(over, token, why or {})
         with self._turn, self._locked():
+            self._catch_up(is_locked=True)
             done, before = self._looked(checked_key(key), wish)
             return done or self._written(PUT, key, {"value": value}, wish, before)
 
@@ -146,6 +156,7 @@ class Store:
         """Leave `key` without a value; None if it has none. Its versions stay. Raises as `put` does."""
         wish = _Wish(over, token, why or {})
         with self._turn, self._locked():
+            self._catch_up(is_locked=True)
             done, before = self._looked(checked_key(key), wish)
             if done is None and before is None:
                 return None
@@ -175,12 +186,11 @@ class Store:
 
     def _looked(self, key: str, wish: _Wish) -> tuple[Written | None, Entry | None]:
         """What was done before under the token of `wish`, and the version in force. Raises Lost."""
-        self._catch_up(is_locked=True)
         if wish.token is not None and (done := self._done_before(wish.token)) is not None:
             return Written(done, None, is_repeated=True), None
         before = self._fold.get(key)
         if not isinstance(wish.over, _Any) and (before.version if before else None) != wish.over:
-            raise Lost(self._lost(key, before))
+            raise Lost(changed_meanwhile(self.folder, key, before, self._fold.last(key)))
         return None, before
 
     def _written(
@@ -252,16 +262,6 @@ class Store:
             if line.end == end:
                 return Entry(int(line.fields()["n"]), self.writer, line)
         return None
-
-    def _lost(self, key: str, now: Entry | None) -> str:
-        said = "it has no value now"
-        if now is None and (last := self._fold.last(key)) is not None:
-            said = f"{described(last)} deleted it"
-        elif now is not None:
-            said = f"{described(now)} won with version {now.version}; it is now {shown_value(now.value)}"
-        sort, name = self.folder.parent.name, self.folder.name
-        scope = f"{CUSTOM}:{name}" if sort == CUSTOM else name
-        return f"{scope} {key!r}: was changed meanwhile: {said}; look again, then try again"
 
     # -- catching up
 

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from orchestra import Orchestra
 
+from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.shared import Asker, Shared
 from maos_sup.steering.keeping import delete, put
 from maos_sup.views.kept import values_of
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, Lost
 from state_layout.paths import Tree
+from state_layout.records import AgentSpec
 from state_layout.scopes.names import Scope
 from state_layout.scopes.store import Store
 from state_layout.specs.edit import edit_spec
@@ -25,6 +28,9 @@ def positive(told):
         return {"refuse": f"{told['key']} is below zero, it was {told['before']}"}
 def doubled(told):
     return {"value": told["value"] * 2}
+def grows(told):
+    if told["before"] is not None and told["value"] < told["before"]:
+        return {"refuse": "it falls"}
 def broken(told):
     raise RuntimeError("no luck")
 def nonsense(told):
@@ -64,6 +70,37 @@ def test_hook_refuses_and_replaces_in_order(tree: Tree) -> None:
     with pytest.raises(BadInput, match=r"'n': refused by state_checks:positive: n is below zero, it was 1"):
         put(tree, PLAN, "n", -1)
     assert kept(tree) == {"d1": 4, "n": 1}
+
+
+def test_change_that_comes_too_late_is_lost_and_not_refused(tree: Tree) -> None:
+    hooked(tree, before("grows"))
+    old = put(tree, PLAN, "n", 1).after["version"]
+    put(tree, PLAN, "n", 5)
+    with pytest.raises(Lost, match="won with version operator/2/"):
+        put(tree, PLAN, "n", 2, over=old)
+    with pytest.raises(BadInput, match="refused by state_checks:grows"):
+        put(tree, PLAN, "n", 2)
+
+
+def test_agents_change_that_comes_too_late_is_lost_and_one_that_was_done_is_found_done(tree: Tree) -> None:
+    hooked(tree, before("grows"))
+    (hook,) = json.loads(tree.orchestration_spec.read_text())["hooks"]
+    granted = AgentSpec(name="ann", kind="command", state={"write": ("custom:*",)})
+    shared = Shared(
+        tree, "ann", redactor=Redactor({}), spec=lambda: granted, own=dict, settle=int, hooks=lambda: [hook]
+    )  # fmt: skip
+
+    def asker(token: str) -> Asker:
+        return Asker(task="t", run=1, step=token, token=token)
+
+    first = shared.save(PLAN, "n", 1, asker("a"))
+    shared.save(PLAN, "n", 5, asker("b"))
+    late = shared.save(PLAN, "n", 2, asker("c"), over=first.version)
+    assert late.lost and "ann (task t, run 1, step b) won" in late.lost
+    again = shared.save(PLAN, "n", 1, asker("a"))
+    assert (again.version, again.lost) == (first.version, None)
+    assert kept(tree) == {"n": 5}
+    shared.close()
 
 
 def test_program_is_asked_with_json_on_its_standard_input(tree: Tree) -> None:
