@@ -163,6 +163,16 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Land:
+    """How what agents did is put together: `land`, and at the end of a watched run if `when` is `done`."""
+
+    check: str | None = None  # a line for /bin/sh that each merge must pass
+    onto: str | None = None  # a branch; None: the one that is checked out
+    squash: bool = False
+    when: str = "asked"  # or "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
     """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
     `max_without_progress` in a row."""
@@ -194,6 +204,7 @@ class OrchestrationSpec:
     notify: Channels = field(default_factory=lambda: Channels())
     keep: Keep = Keep()
     workspace: dict[str, Any] = field(default_factory=dict)  # defaults of `Workspace` for all agents
+    land: Land = Land()
     hooks: tuple[dict[str, Any], ...] = ()  # of changes of shared state, as `scopes.hooks` reads them
 
     @classmethod
@@ -210,6 +221,7 @@ class OrchestrationSpec:
             notify=Channels.of(value.get("notify") or {}),
             keep=Keep(**_known(Keep, value.get("keep"))),
             workspace=_known(Workspace, value),
+            land=Land(**_known(Land, value.get("land"))),
             hooks=tuple(value.get("hooks") or ()),
         )
 
@@ -237,17 +249,8 @@ class AgentSpec:
     def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
         own = {
             *Workspace.__dataclass_fields__,
-            "kind",
-            "role",
-            "want",
-            "cwd",
-            "env",
-            "env_from",
-            "restart",
-            "limits",
-            "keywords",
-            "on_uncertain",
-            "state",
+            *("kind", "role", "want", "cwd", "env", "env_from"),
+            *("restart", "limits", "keywords", "on_uncertain", "state"),
         }
         return cls(
             name=name,

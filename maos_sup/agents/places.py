@@ -79,6 +79,7 @@ def _found(work: Work, repository: Repository, record: Record | None, told: work
     """The worktree, made or found again."""
     life = work.life
     if record is None:
+        work.pulse.start()  # a large repository takes its time
         record = worktree.begin(life.paths, repository, told)
     if record.state != MADE:
         work.pulse.start()

@@ -5,8 +5,11 @@ What cannot be kept stops nobody: it is said once.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from maos_sup.agents.life import Life
 from maos_sup.workspaces import restoring, snapshots
@@ -14,6 +17,7 @@ from maos_sup.workspaces.snapshots import Camera
 from state_layout.errors import LayoutError, Locked
 from state_layout.files import locks
 
+_LONGEST_WAIT_S = 0.1  # of a call for its snapshot
 _MANY = 60  # snapshots of one agent after which the rule of keeping is applied
 _LOOKS_AT_SIZE = 20  # snapshots between two looks at the size of the store
 
@@ -27,18 +31,37 @@ class Snapper:
         if (told := restoring.finish(life.tree, life.agent)) is not None:
             life.warn(f"a restore of its files to snapshot {told['target']} was cut off; it is finished now")
         self._camera = Camera(life.tree, life.agent, place)
-        self._count, self._is_full = 0, False
+        self._count, self._is_full, self._took_s = 0, False, 0.0
+        self._thread: threading.Thread | None = None
 
     def __call__(self, why: str, call: str | None = None) -> None:
-        """Take one."""
+        """Take one: now, or, where a look takes long, after a call while the agent works on."""
         if self._is_full:
             return
+        seq = self._life.ledger.look(lambda history: history.seq)
+        is_busy = self._thread is not None and self._thread.is_alive()
+        if call is not None and (is_busy or self._took_s > _LONGEST_WAIT_S):
+            if not is_busy:
+                work = partial(self._take, why, seq, call, settling=True)
+                self._thread = threading.Thread(target=work, name="snapshot", daemon=True)
+                self._thread.start()
+            return  # who is busy has what it looks at now; the next one, or the end of the task, the rest
+        if self._thread is not None:
+            self._thread.join()
+        self._take(why, seq, call, settling=False)
+        if call is None:
+            self.tidy()
+
+    def _take(self, why: str, seq: int, call: str | None, *, settling: bool) -> None:
+        began_s, attempt = time.monotonic(), self._life.attempt
         try:
-            seq = self._life.ledger.look(lambda history: history.seq)
-            self._camera.take(why=why, seq=seq, call=call, head=self._head(), attempt=self._life.attempt)
+            head = self._head()
+            self._camera.take(why=why, seq=seq, call=call, head=head, attempt=attempt, settling=settling)
+            self._took_s = time.monotonic() - began_s
             self._look_at_size()
         except (LayoutError, OSError) as cause:
-            self._life.warn_once(f"its files could not be kept: {cause}")
+            with suppress(LayoutError):
+                self._life.warn_once(f"its files could not be kept: {cause}")
 
     def tidy(self) -> None:
         """Remove snapshots that the rule does not keep, if there are many."""

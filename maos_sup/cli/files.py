@@ -244,6 +244,7 @@ def _list(tree: Tree, agent: str, *, as_json: bool) -> None:
         f"{one.number:>5}  {one.at[:19]}Z  {counted_files(one.files):>10}  {one.why}"
         + (f" ({one.call})" if one.call else "")
         + (f", {one.excluded} left out" if one.excluded else "")
+        + (", settling" if one.settling else "")
         for one in found
     ]
     say("\n".join([*lines, f"all snapshots of this orchestration take {size / 1e6:.1f} MB"]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from maos_sup.cli.places import name_of, tree_of_words, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.core.overlaps import RESOLVER, counted_files
 from maos_sup.steering.resolving import give_to_resolver
+from maos_sup.steering.starting import start_supervisor
 from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
 from maos_sup.workspaces import keeping, landing
@@ -28,6 +30,7 @@ from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput, Locked
 from state_layout.files.locks import take_life_lock
 from state_layout.paths import Tree
+from state_layout.records import Land
 from state_layout.specs import read_specs
 
 _USAGE = "land [DIR|ID] [AGENT]..."
@@ -49,39 +52,84 @@ def command(
     given to the agent 'resolver', if there is one, else left to you. Exit code 3 if something did not land.
     """
     tree, names = _meant(words)
+    told = read_specs(tree).specs.orchestration.land
+    wish = Land(
+        check=told.check if check is None else check,
+        onto=told.onto if onto is None else onto,
+        squash=squash or told.squash,
+    )
+    done = land_now(tree, names, wish, say_aside if as_json else say)
+    if as_json:
+        say_json(_told(done))
+    return edge.OK if done.is_whole else edge.TASK_FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What landed, on which branch of ours, and the tasks that were given to the resolver, by agent."""
+
+    found: Landing
+    branch: str
+    given: dict[str, str | None]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it landed."""
+        return all(one.sort in (landing.MERGED, landing.NOTHING) for one in self.found.outcomes)
+
+
+def land_now(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
+    """Land what the agents `names` did; `tell` hears of each at once. Raises BadInput, StorageError."""
     repository = repository_of(tree)
     known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
     if not known:
         raise BadInput(f"{name_of(tree)}: no agent has a worktree of its own; there is nothing to land")
-    candidates = _candidates(repository, known)
     branch = f"{next(iter(known.values())).branch.rpartition('/')[0]}/{landing.LANDED}"
-    run = None if check is None else _Check(tree, repository, check)
-    tell = say_aside if as_json else say
-    onto, start = landing.target(repository, onto)
+    run = None if wish.check is None else _Check(tree, repository, wish.check)
+    onto, start = landing.target(repository, wish.onto)
     tell(f"landing on {onto} ({start[:10]}), as {branch}")
     found = landing.land(
         repository,
-        candidates,
+        _candidates(repository, known),
         onto=onto,
-        squash=squash,
+        squash=wish.squash,
         check=run,
-        tell=lambda outcome: tell(f"  {_line(outcome, is_checked=check is not None)}"),
+        tell=lambda outcome: tell(f"  {_line(outcome, is_checked=run is not None)}"),
     )
     if found.tip != found.start:
         landing.publish(repository, found, branch)
     given = _hand_over(tree, found, known, branch, tell)
-    if as_json:
-        say_json(_told(found, branch, given))
-    elif found.tip != found.start:
-        say(f"take it over, on {onto}: git merge {branch}")
-    is_whole = all(outcome.sort in (landing.MERGED, landing.NOTHING) for outcome in found.outcomes)
-    return edge.OK if is_whole else edge.TASK_FAILED
+    if found.tip != found.start:
+        tell(f"take it over, on {onto}: git merge {branch}")
+    return Done(found=found, branch=branch, given=given)
+
+
+def landed_when_done(tree: Tree, watch: Callable[[], int], tell: Callable[[str], object]) -> int:
+    """Watch it by `watch`, and land what was done if the spec says so, as often as the resolver had to help.
+
+    The exit code of `watch`, or 3 where something did not land.
+    """
+    seen = set[str]()
+    while (code := watch()) == edge.OK:
+        wish = read_specs(tree).specs.orchestration.land
+        if wish.when != "done" or not any(tree.agents.glob("*/worktree.json")):
+            return code
+        done = land_now(tree, _everybody(tree), wish, tell)
+        new = {task for task in done.given.values() if task is not None} - seen
+        if not new:
+            return edge.OK if done.is_whole else edge.TASK_FAILED
+        seen |= new
+        start_supervisor(tree).let_go()
+    return code
+
+
+def _everybody(tree: Tree) -> list[str]:
+    return sorted(read_specs(tree).specs.agents, key=lambda name: (name == RESOLVER, name))
 
 
 def _meant(words: tuple[str, ...]) -> tuple[Tree, list[str]]:
     tree, rest = tree_of_words(words, 0, usage=_USAGE)
-    everybody = sorted(read_specs(tree).specs.agents, key=lambda name: (name == RESOLVER, name))
-    return tree, [known_agent(tree, word) for word in rest] or everybody
+    return tree, [known_agent(tree, word) for word in rest] or _everybody(tree)
 
 
 def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:
@@ -204,7 +252,8 @@ def _hand_over(
     return given
 
 
-def _told(found: Landing, branch: str, given: dict[str, str | None]) -> dict[str, Any]:
+def _told(done: Done) -> dict[str, Any]:
+    found, branch, given = done.found, done.branch, done.given
     return {
         "onto": found.onto,
         "start": found.start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from maos_sup.agents.lacking import lacks_here
 from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.heads import remembered
+from maos_sup.cli.land import landed_when_done
 from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.steering.adding import add_task
@@ -76,7 +78,8 @@ def command(
         if as_json:
             say_json(resumption)
         return edge.OK
-    code = follow(tree, Manner(pauses=True, starts=True, aside=as_json, is_plain=is_plain))
+    manner = Manner(pauses=True, starts=True, aside=as_json, is_plain=is_plain)
+    code = landed_when_done(tree, partial(follow, tree, manner), tell)
     if as_json:
         say_json(status_of(tree))
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -14,6 +15,7 @@ from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import edge, options
 from maos_sup.cli.approval import Refused, approved
 from maos_sup.cli.follow import Manner, follow
+from maos_sup.cli.land import landed_when_done
 from maos_sup.cli.places import home, name_of, open_made
 from maos_sup.cli.planning import Wanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.preflight import refuse_lacking
@@ -89,9 +91,10 @@ def command(
         start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
         return edge.OK
+    manner = Manner(pauses=True, starts=True, is_plain=is_plain, aside=as_json)
+    code = landed_when_done(tree, partial(follow, tree, manner), say_aside if as_json else say)
     if not as_json:
-        return follow(tree, Manner(pauses=True, starts=True, is_plain=is_plain))
-    code = follow(tree, Manner(pauses=True, starts=True, aside=True))
+        return code
     say_json(status_of(tree))
     return code
 

@@ -130,6 +130,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             "keep": ORCHESTRATION.fields["keep"],
             "hooks": ORCHESTRATION.fields["hooks"],
             **WORKSPACE,
+            "land": ORCHESTRATION.fields["land"],
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),
                 "files beside the plan that go into spec/files, more than those that commands name",

@@ -18,7 +18,7 @@ from state_layout.specs.tables import WORKSPACE
 Table = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Any]]
 
-NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files", *WORKSPACE)
+NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files", "land", *WORKSPACE)
 _MOST_RESULT_CHARS, _MOST_DISCOVERIES = 2_000, 40
 _SAME = {"agents": ("kind", "role", "command", "model"), "tasks": ("agent", "description", "needs")}
 

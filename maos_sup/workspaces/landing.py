@@ -82,7 +82,7 @@ def land(
     onto: str | None,
     squash: bool,
     check: Check | None,
-    tell: Callable[[Outcome], None] = lambda _: None,
+    tell: Callable[[Outcome], object] = lambda _: None,
 ) -> Landing:
     """Merge the work of `candidates`, in that order, on top of the branch `onto`; no branch is moved.
 

@@ -48,6 +48,7 @@ class Snapshot:
     call: str | None = None
     head: str | None = None
     attempt: int = 0  # of the agent, in whose journal `seq` is
+    settling: bool = False  # taken while the agent worked on: not of one moment
     excluded: int = 0
     left_out: tuple[str, ...] = ()
 
@@ -85,6 +86,7 @@ class Camera:
         call: str | None = None,
         head: str | None = None,
         attempt: int = 0,
+        settling: bool = False,
         is_new: bool = False,
         seen: Manifest | None = None,
     ) -> Snapshot:
@@ -116,6 +118,7 @@ class Camera:
             call=call,
             head=head,
             attempt=attempt,
+            settling=settling,
             excluded=len(seen.excluded),
             left_out=seen.excluded[:MOST_NAMED],
         )
@@ -254,4 +257,4 @@ def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
 
 def _json(snapshot: Snapshot) -> dict[str, Any]:
     value = {each.name: getattr(snapshot, each.name) for each in fields(Snapshot)}
-    return {key: item for key, item in value.items() if item not in (None, ())}
+    return {key: item for key, item in value.items() if item not in (None, ()) and item is not False}

@@ -179,6 +179,26 @@ WORKSPACE = {
         example=[".env.example"],
     ),
 }
+LAND = Shape(
+    fields={
+        "check": Field(
+            Text(least=1, wish="a line for /bin/sh"),
+            "what each merge must pass; it runs what agents wrote, as you",
+            example="make test",
+        ),
+        "onto": Field(
+            Text(least=1, pattern=r"[^-\0].*", wish="the name of a branch"),
+            "the branch to begin with; the one that is checked out otherwise",
+            example="main",
+        ),
+        "squash": Field(Flag(), "one commit for each agent, without its own ones", default=False),
+        "when": Field(
+            Choice(("asked", "done")),
+            "done: also when all tasks are done and somebody watches (run, resume)",
+            default="asked",
+        ),
+    }
+)
 ORCHESTRATION = Shape(
     fields={
         "id": Field(
@@ -226,6 +246,7 @@ ORCHESTRATION = Shape(
             KEEP, "which checkpoints are kept; named and pinned ones always are", effect=Effect.AT_ONCE
         ),
         **WORKSPACE,
+        "land": Field(LAND, "how what agents did is put together", effect=Effect.AT_ONCE),
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
 )

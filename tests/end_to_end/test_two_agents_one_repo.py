@@ -37,3 +37,34 @@ def test_what_they_did_is_landed_and_the_conflict_resolved(orchestra: Orchestra,
     assert orchestra.attempts() == {"polite": 1, "translator": 1, "writer": 1, "resolver": 2}
     orchestra.assert_nothing_left()
     orchestra.assert_sound()
+
+
+PLAN = """
+request = "r"
+project = "p"
+workspace = "worktree"
+land = { when = "done", check = "test ! -e bad" }
+agents.ann = { kind = "command", shell = "sed -i s/2/two/ a.txt", task = "t" }
+agents.bob = { kind = "command", shell = "sed -i s/2/TWO/ a.txt", task = "t" }
+agents.cat = { kind = "command", shell = "touch bad", task = "t" }
+agents.resolver = { kind = "command", shell = "sed -i '/^[<=>]/d' a.txt", task = "t" }
+"""
+
+
+def test_a_plan_lands_when_all_is_done(orchestra: Orchestra, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    project.mkdir()
+    (project / "a.txt").write_text("1\n2\n3\n")
+    who = ["-c", "user.name=x", "-c", "user.email=x@y.z", "-C", str(project)]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "1"]):
+        subprocess.run(["git", *who, *words], check=True)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    done = orchestra.cli("run", str(tmp_path / "plan.toml"), "--dir", str(orchestra.root), expect=3)
+    told = done.stdout
+    assert told.count("landing on main") == 2, told
+    assert "cat: not kept: the check ended with exit code 1" in told
+    argv = ["git", *who, "show", "maos/" + orchestra.status()["id"] + "/LANDED:a.txt"]
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert sorted(shown.split()) == ["1", "3", "TWO", "two"]
+    orchestra.assert_nothing_left()
+    orchestra.assert_sound()

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
 from talking import Talk, finish, steps, use
 
+from maos_sup.agents import snapping
 from maos_sup.workspaces import snapshots
+from maos_sup.workspaces.store import Store
 
 Make = Callable[..., Talk]
 
@@ -114,3 +117,15 @@ def test_workspaces_go_back_with_the_team_and_forward_again(talk: Make) -> None:
     assert (workspace / "a").read_text() == "x\nx\n", done.stderr
     done = maos_sup("rollback", root, "first", "--yes")
     assert (done.returncode, (workspace / "a").read_text()) == (0, "x\nx\n"), "files stay without --files"
+
+
+def test_a_call_does_not_wait_for_a_long_look(talk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapping, "_LONGEST_WAIT_S", -1.0)
+    one = talk(steps(use("bash", command="echo 1 > a"), use("bash", command="echo 2 > a"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    paths = one.stage.tree.agent("ann")
+    taken = [*snapshots.every(paths)]
+    assert taken[0].why == "task ann begins"
+    assert [each.settling for each in taken if each.call is not None] in ([True], [True, True])
+    last = snapshots.manifest_of(Store(one.stage.tree), taken[-1])
+    assert Store(one.stage.tree).get(last.entries["a"].object) == b"2\n", "the end of the task is exact"
