@@ -33,6 +33,7 @@ PARTS = {
     "supervision": "bench.peers.supervision",
     "models": "bench.models",
     "undo": "bench.undo",
+    "state": "bench.shared_state",
     "workspaces": "bench.workspaces",
     "bus": "bench.bus",
     "growth": "bench.growth",

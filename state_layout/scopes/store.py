@@ -8,7 +8,6 @@ it durable before acting on it. Nothing is rewritten; a delete is a line as well
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -17,18 +16,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from state_layout.errors import Damaged, Locked, Lost, StorageError, storage_error
+from state_layout.errors import Damaged, Lost, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.chain import Position, utc_now
 from state_layout.files.journal import Journal, Reader, refuse_corruption
 from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, changed_meanwhile
 from state_layout.scopes.names import checked_key
+from state_layout.scopes.scope_lock import DONE, WRITING, ScopeLock
 from state_layout.scopes.values import checked_value
 from state_layout.scopes.writer_file import WriterFile
 
-SUFFIX, LOCK = ".jsonl", "lock"
-_WRITING, _DONE = b"w", b"."
-_PATIENCE_S, _POLL_S = 10.0, 0.0005
+SUFFIX = ".jsonl"
 _CLOCK_TICK_NS = 50_000_000  # a folder that changed so recently may change again under the same time
 
 
@@ -66,7 +64,7 @@ class Store:
     def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
         self.folder, self.writer, self._now = folder, writer, now
         self._turn = threading.RLock()
-        self._lock_descriptor, self._depth = -1, 0
+        self._lock = ScopeLock(folder)
         self._files: dict[str, WriterFile] = {}
         self._fold = Fold()
         self._tokens: dict[str, Position] = {}  # of our own lines
@@ -215,7 +213,7 @@ class Store:
         """Write one line, durably if it is the last one of a change."""
         file = self._own_file()
         journal = self._journal(file)
-        disk.pwrite(self._lock_descriptor, _WRITING, 0)
+        self._lock.say(WRITING)
         line = journal.record(type_, fields)
         try:
             if is_last:
@@ -225,7 +223,7 @@ class Store:
                 disk.truncate(file.descriptor, file.reader.position.offset)
             raise
         if is_last:
-            disk.pwrite(self._lock_descriptor, _DONE, 0)
+            self._lock.say(DONE)
         file.reader.position = line.end
         if "token" in fields:
             self._tokens[fields["token"]] = line.end
@@ -263,6 +261,13 @@ class Store:
                 return Entry(int(line.fields()["n"]), self.writer, line)
         return None
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if not self._files:
+            self._catch_up()  # much of it, perhaps: others do not wait for that
+        with self._lock.held():
+            yield
+
     # -- catching up
 
     def _begin_anew(self) -> None:
@@ -272,7 +277,7 @@ class Store:
     def _catch_up(self, *, is_locked: bool = False) -> None:
         """Fold what was added; all anew where a file was replaced. What is folded is durable."""
         if os.getpid() != self._pid:
-            self._close_lock()
+            self._lock.close()
             self._begin_anew()
         self._look_for_files(is_locked=is_locked)
         if any(file.has_grown() is None for file in self._files.values()):
@@ -282,7 +287,7 @@ class Store:
         for writer, file in self._files.items():
             if file.reader.damage is not None:
                 refuse_corruption(file.reader.damage, self._floors.get(writer, 0))
-        if doubtful and self._may_be_unsynced(is_locked=is_locked):
+        if doubtful and self._lock.is_letter_w(is_held=is_locked):
             for file in doubtful:
                 try:
                     disk.fdatasync(file.descriptor)
@@ -336,59 +341,8 @@ class Store:
                 ) from cause
         return file.reader.position != before
 
-    def _may_be_unsynced(self, *, is_locked: bool) -> bool:
-        try:
-            if is_locked:
-                return os.pread(self._lock_descriptor, 1, 0) == _WRITING
-            with atomic.opened(self.folder / LOCK, os.O_RDONLY) as descriptor:
-                return os.pread(descriptor, 1, 0) == _WRITING
-        except OSError:
-            return True
-
-    # -- the lock
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if not self._files:
-            self._catch_up()  # much of it, perhaps: others do not wait for that
-        descriptor, self._depth = self._taken(), self._depth + 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:  # else it is held around this
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-    def _taken(self) -> int:
-        """The lock, held. Raises Locked if another holds it for very long: it was stopped in the middle."""
-        path, deadline_s = self.folder / LOCK, time.monotonic() + _PATIENCE_S
-        if os.getpid() != self._pid:
-            self._close_lock()
-        while True:
-            try:
-                if self._lock_descriptor < 0:
-                    atomic.make_folder(self.folder)
-                    self._lock_descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
-                fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(self._lock_descriptor).st_nlink:
-                    return self._lock_descriptor
-                self._close_lock()  # removed meanwhile: it would keep nobody out
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    raise Locked(
-                        f"{path}: held by another process for {_PATIENCE_S:g} s; is it stopped?"
-                    ) from None
-                time.sleep(_POLL_S)
-            except OSError as cause:
-                raise storage_error("lock", path, cause) from cause
-
-    def _close_lock(self) -> None:
-        if self._lock_descriptor >= 0:
-            os.close(self._lock_descriptor)
-            self._lock_descriptor = -1
-
     def close(self) -> None:
         """Close the files. Nothing is left to be synced."""
         with self._turn:
-            self._close_lock()
+            self._lock.close()
             self._begin_anew()

@@ -33,7 +33,7 @@ from .shared_promises import SHARED_AFTER, SHARED_AS_FOUND
 from .truth import Truth
 
 SECOND_CUTS = 0.15  # of the states are cut again while they recover
-_OUTSIDE_THE_DOOR = ("spec/.lock", "run/ballast", ".log")  # a lock, zeros, what programs print
+_OUTSIDE_THE_DOOR = ("/.lock", "/lock", "run/ballast", ".log")  # locks, zeros, what programs print
 
 
 @dataclass(frozen=True, slots=True)

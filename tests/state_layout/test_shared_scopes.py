@@ -135,7 +135,7 @@ def test_line_that_others_replaced_is_never_set_aside(folder: Path) -> None:
 
 
 def test_lock_that_is_held_for_long_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("state_layout.scopes.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("state_layout.scopes.scope_lock.PATIENCE_S", 0.05)
     with Store(folder, "ann").locked(), pytest.raises(Locked, match="is it stopped"):
         Store(folder, "bob").put("n", 1)
 
@@ -280,7 +280,7 @@ def test_others_do_not_wait_while_a_new_process_reads_what_there_is(
 
     def reading(store: Store, writer: str, file: object) -> bool:
         if store is late and file.has_grown():  # type: ignore[attr-defined]
-            was_held.append(store._lock_descriptor >= 0)
+            was_held.append(store._lock._depth > 0)
         return real(store, writer, file)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Store, "_read", reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..plant import Bug
 
+_LOCK = "state_layout.scopes.scope_lock"
 _STORE, _LINES = "state_layout.scopes.store", "state_layout.scopes.lines"
 
 BUGS = [
@@ -11,21 +12,21 @@ BUGS = [
     Bug(
         "nobody is told that a line may not be durable",
         f"{_STORE}:Store._append",
-        "disk.pwrite(self._lock_descriptor, _WRITING, 0)",
+        "self._lock.say(WRITING)",
         "pass",
         run="shared",
     ),
     Bug(
         "a line that may not be durable is acted upon",
-        f"{_STORE}:Store._may_be_unsynced",
-        "return os.pread(self._lock_descriptor, 1, 0) == _WRITING",
+        f"{_LOCK}:ScopeLock.is_letter_w",
+        "return os.pread(self._descriptor, 1, 0) == WRITING",
         "return False",
         run="shared",
     ),
     Bug(
         "a reader acts upon a line that may not be durable",
-        f"{_STORE}:Store._may_be_unsynced",
-        "return os.pread(descriptor, 1, 0) == _WRITING",
+        f"{_LOCK}:ScopeLock.is_letter_w",
+        "return os.pread(descriptor, 1, 0) == WRITING",
         "return False",
         run="shared",
     ),
@@ -87,7 +88,7 @@ BUGS = [
     ),
     Bug(
         "writers share the lock of a scope",
-        f"{_STORE}:Store._taken",
+        f"{_LOCK}:ScopeLock._taken",
         "fcntl.LOCK_EX",
         "fcntl.LOCK_SH",
         run="rivals",

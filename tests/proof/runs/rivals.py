@@ -17,7 +17,7 @@ from state_layout.files import locks
 from state_layout.ledger import Amount, Ledger, spent_by
 from state_layout.paths import Tree
 from state_layout.records import Budget
-from state_layout.scopes import store
+from state_layout.scopes import scope_lock
 from state_layout.scopes.store import Store
 from state_layout.specs import read_specs
 from state_layout.specs.edit import edit_spec
@@ -179,14 +179,14 @@ def _no_change_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
 
 def _one_writer_at_once(tree: Tree) -> Iterator[tuple[str, str]]:
     """Nobody writes while another holds the lock of a scope."""
-    folder, patience_s = tree.state_scope("custom", "lock"), store._PATIENCE_S
-    store._PATIENCE_S = 0.02
+    folder, patience_s = tree.state_scope("custom", "lock"), scope_lock.PATIENCE_S
+    scope_lock.PATIENCE_S = 0.02
     try:
         with Store(folder, "ann").locked(), suppress(Locked):
             Store(folder, "bob").put("n", 1)
             yield "at most one process holds a lock", "two held the lock of a scope at once"
     finally:
-        store._PATIENCE_S = patience_s
+        scope_lock.PATIENCE_S = patience_s
 
 
 def _late_writer_is_seen(tree: Tree) -> Iterator[tuple[str, str]]:
