@@ -55,7 +55,7 @@ def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
     Raises NoWorktree, StorageError.
     """
     refuse_blocked(repository.common)
-    base, notes = base_of(repository, wish)
+    base, notes = base_of(repository, wish, tree=paths.root.parent.parent)
     ground, more = _with_needs(repository, base, wish)
     for name, branch in _names(wish):
         if not _is_free(repository, name, branch):
@@ -173,10 +173,10 @@ def has(repository: Repository, commit: str) -> bool:
         return git.outcome("cat-file", "-e", f"{commit}^{{commit}}", fine=(0, 1, 128))[0] == 0
 
 
-def base_of(repository: Repository, wish: Wish) -> tuple[str, list[str]]:
+def base_of(repository: Repository, wish: Wish, *, tree: Path) -> tuple[str, list[str]]:
     """The commit that `wish` begins with, and what is to be said of it. Raises NoWorktree, StorageError."""
     commit = base_commit(repository, wish.base)
-    return _with_uncommitted(repository, commit, wish) if wish.base == WORKING_TREE else (commit, [])
+    return _with_uncommitted(repository, commit, wish, tree) if wish.base == WORKING_TREE else (commit, [])
 
 
 def base_commit(repository: Repository, base: str) -> str:
@@ -196,7 +196,7 @@ def base_commit(repository: Repository, base: str) -> str:
     return told.decode().strip()
 
 
-def _with_uncommitted(repository: Repository, head: str, wish: Wish) -> tuple[str, list[str]]:
+def _with_uncommitted(repository: Repository, head: str, wish: Wish, home: Path) -> tuple[str, list[str]]:
     """A commit of what the user has not committed, on `head`; his index and files are only read."""
     admin = repository.git_dir / "index"
     with Git(repository, work_tree=repository.top) as scratch:
@@ -204,7 +204,7 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish) -> tuple[st
         if admin.is_file():
             index.write_bytes(admin.read_bytes())
         with Git(repository, index=index, work_tree=repository.top, head=head) as git:
-            changed = stage_all(git)
+            changed = stage_all(git, without=os.path.relpath(os.path.realpath(home), repository.top))
             tree = git.text("write-tree")
             if tree == git.text("rev-parse", "--verify", f"{head}^{{tree}}"):
                 return head, []
@@ -215,10 +215,14 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish) -> tuple[st
     ]
 
 
-def stage_all(git: Git) -> int:
-    """Put what the work tree has into the index, ignored files and nested repositories aside; how many."""
+def stage_all(git: Git, *, without: str = "..") -> int:
+    """Put what the work tree has into the index, ignored files and nested repositories aside; how many.
+
+    `without`: what lies in this folder stays out, an orchestration that lies in its project.
+    """
     told = git.run("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
     paths = [path for path in dict.fromkeys(split_null(told)) if not path.endswith("/")]
+    paths = [path for path in paths if not path.startswith(f"{without}/")]
     if paths:
         data = b"".join(os.fsencode(path) + b"\0" for path in paths)
         git.run("update-index", "-z", "--add", "--remove", "--stdin", data=data)

@@ -22,7 +22,7 @@ def git(folder: Path, *words: str, check: bool = True) -> str:
 
 def make_project(folder: Path, **files: str) -> Path:
     """A repository with one commit of `files` (`a.txt` by default)."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "-q")
     for name, text in (files or {"a_txt": "a\n"}).items():
         path = folder / name.replace("_", ".")

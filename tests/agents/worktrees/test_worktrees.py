@@ -181,6 +181,21 @@ def test_what_was_changed_is_seen_while_it_works(stage: Make, tmp_path: Path) ->
     assert "maos-sup diff stage" in told
 
 
+def test_a_tree_in_its_project_is_no_work_of_the_user(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    (tmp_path / "untracked.txt").write_text("untracked\n")
+    more = {
+        "project": "../..",
+        "project_name": tmp_path.name,
+        "workspace": "worktree",
+        "base": "working-tree",
+    }
+    one = stage({"ann": {"kind": "command", "shell": "ls > $OUT/seen"}}, **more)
+    assert one.run("ann") == 0, one.log()
+    assert "untracked.txt" in one.words("seen")
+    assert "stage0/tree" not in git(project, "ls-tree", "-r", "--name-only", "maos/stage/ann")
+
+
 class Copy(Stage):
     """A copy of a stage's tree at another place, or the tree itself, moved there."""
 
