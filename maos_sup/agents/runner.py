@@ -88,6 +88,7 @@ def _refuse_links(tree: Tree, agent: str) -> None:
     paths = tree.agent(agent)
     own = (paths.attempts, paths.session, paths.artifacts, paths.worktree)
     refuse_links(tree.root, *own, tree.mail_box(agent), tree.run_agents, tree.run_holds, tree.budget)
+    refuse_links(tree.root, tree.state / "orchestration", tree.state / "custom")
 
 
 def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:

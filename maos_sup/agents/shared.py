@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from maos_sup.agents.redaction import STAND_IN, Redactor
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, Lost
+from state_layout.files.fence import refuse_links
 from state_layout.host.home import home
 from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
@@ -362,6 +363,8 @@ class Shared:
         store = self._stores.get(scope)
         if store is None:
             folder = shared_folder(self._tree, scope, home=home())
+            if scope.sort != GLOBAL:
+                refuse_links(self._tree.root, folder)
             store = self._stores[scope] = Store(folder, self._writer(scope))
         return store
 

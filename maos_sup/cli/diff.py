@@ -8,7 +8,7 @@ from maos_sup.cli import changed, options
 from maos_sup.cli.places import name_of, tree_at, tree_or_default
 from maos_sup.cli.says import say, say_json
 from maos_sup.cuts import store
-from maos_sup.cuts.difference import Side, differences, spec_differences
+from maos_sup.cuts.difference import Side, differences, shared_differences, spec_differences
 from maos_sup.cuts.take import cut_of_now
 from maos_sup.views.undoing import difference_json, difference_lines
 from state_layout.errors import BadInput, LayoutError
@@ -51,12 +51,12 @@ def command(
     mine = _side(left, directory)
     theirs = _side(right, directory) if right is not None else _now(mine.tree)
     found = differences(mine, theirs)
-    specs = spec_differences(mine, theirs)
+    specs, shared = spec_differences(mine, theirs), shared_differences(mine, theirs)
     shown = frozenset(parts or _PARTS)
     if as_json:
-        say_json(difference_json(mine, theirs, found, specs, shown))
+        say_json(difference_json(mine, theirs, found, specs, shown, shared=shared))
     else:
-        say("\n".join(difference_lines(mine, theirs, found, specs, shown)))
+        say("\n".join(difference_lines(mine, theirs, found, specs, shown, shared=shared)))
 
 
 def _side(text: str, directory: str | None) -> Side:

@@ -12,8 +12,10 @@ from typing import Any
 
 from maos_sup.cuts.places import lines_up_to
 from maos_sup.cuts.record import TeamCut
+from maos_sup.cuts.shared import values_at
 from state_layout.lives.history import History
 from state_layout.paths import Tree
+from state_layout.scopes.names import scope_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,18 @@ def spec_differences(left: Side, right: Side) -> list[str]:
     """The spec files whose bytes differ."""
     paths = sorted({*left.cut.specs, *right.cut.specs})
     return [rel for rel in paths if left.cut.specs.get(rel) != right.cut.specs.get(rel)]
+
+
+def shared_differences(left: Side, right: Side) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """By shared scope and key the two values, where they differ; None stands for none. StorageError."""
+    scopes = sorted({*(left.cut.state or {}), *(right.cut.state or {})})
+    found = {scope: _changed(_values(left, scope), _values(right, scope)) for scope in scopes}
+    return {scope: dict(changed) for scope, changed in found.items() if changed}
+
+
+def _values(side: Side, scope: str) -> dict[str, Any]:
+    ends = (side.cut.state or {}).get(scope, {})
+    return {key: entry.value for key, entry in values_at(side.tree, scope_of(scope), ends).items()}
 
 
 def _difference(agent: str, left: Side, right: Side) -> AgentDifference:

@@ -10,6 +10,7 @@ from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import prompt
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, LayoutError, Lost
+from state_layout.files.fence import refuse_links
 from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
@@ -32,7 +33,10 @@ def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> Store:
             f"scope {str(scope)!r}: belongs to its agent, who alone writes it; send it a message "
             "(maos-sup send), or use a shared scope: orchestration, custom:NAME, global"
         )
-    return Store(shared_folder(tree, scope, home=home()), writer)
+    folder = shared_folder(tree, scope, home=home())
+    if scope.sort != GLOBAL:
+        refuse_links(tree.root, folder)
+    return Store(folder, writer)
 
 
 def put(

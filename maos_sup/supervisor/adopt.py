@@ -65,6 +65,7 @@ def _refuse_links(tree: Tree) -> None:
     """Raise Damaged where something that we or our agents write to leads out of the tree."""
     refuse_links(tree.root, tree.lives, tree.accepted / "agents", tree.accepted / "tasks")
     refuse_links(tree.root, tree.run_agents, tree.run_holds, tree.agents, tree.mail, tree.budget)
+    refuse_links(tree.root, tree.state / "orchestration", tree.state / "custom")
 
 
 def say_who_we_are(tree: Tree) -> None:

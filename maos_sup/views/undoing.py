@@ -11,6 +11,7 @@ from maos_sup.cuts.record import TeamCut
 from maos_sup.views.files import printable
 
 _MOST_OUTSIDE = 12
+Shared = Mapping[str, Mapping[str, tuple[Any, Any]]]  # by scope and key, both values
 
 
 def preview_lines(preview: Preview) -> list[str]:
@@ -135,17 +136,22 @@ def difference_lines(
     found: Mapping[str, AgentDifference],
     specs: Sequence[str],
     parts: frozenset[str],
+    *,
+    shared: Shared | None = None,
 ) -> list[str]:
     """What differs, to be read in ten seconds: one head, a few lines for each agent that differs."""
+    shared = (shared or {}) if "state" in parts else {}
     differing = {agent: each for agent, each in found.items() if not each.is_empty}
     lines = [f"{left.label} ({left.cut.at})  ->  {right.label} ({right.cut.at})"]
-    if not differing and not (specs and "specs" in parts):
+    if not differing and not shared and not (specs and "specs" in parts):
         return [*lines, "no difference"]
     for agent, each in differing.items():
         lines += _agent_difference(agent, each, parts)
     same = len(found) - len(differing)
     if same:
         lines.append(f"{_some(same, 'agent')} the same")
+    for scope, changed in shared.items():
+        lines += [f"{scope} {key!r}: {_short(old)} -> {_short(new)}" for key, (old, new) in changed.items()]
     if specs and "specs" in parts:
         lines.append(f"specs that differ: {', '.join(specs)}")
     return [printable(line) for line in lines]
@@ -177,6 +183,8 @@ def difference_json(
     found: Mapping[str, AgentDifference],
     specs: Sequence[str],
     parts: frozenset[str],
+    *,
+    shared: Shared | None = None,
 ) -> dict[str, Any]:
     """The same as one JSON object."""
     agents = {
@@ -191,7 +199,9 @@ def difference_json(
         }
         for agent, each in found.items()
     }
-    told = {"left": left.label, "right": right.label, "agents": agents}
+    told: dict[str, Any] = {"left": left.label, "right": right.label, "agents": agents}
+    if shared and "state" in parts:
+        told["shared"] = {scope: _pairs(changed) for scope, changed in shared.items()}
     return {**told, "specs": list(specs)} if "specs" in parts else told
 
 

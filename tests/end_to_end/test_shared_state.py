@@ -100,6 +100,8 @@ def test_state_goes_back_and_forth_with_the_team_and_into_a_fork(orchestra: Orch
     assert "p\t1 -> 2" in _state(orchestra, "diff", "custom:plan", "good")
     orchestra.do("stop")
     orchestra.wait_rest("stopped")
+    told = orchestra.cli("diff", "good", "--dir", str(orchestra.root), expect=0).stdout
+    assert "custom:plan 'p': 1 -> 2" in told and "orchestration 'k': 1 -> -" in told
     orchestra.do("rollback", "good", "--yes")
     assert values(orchestra, "orchestration") == {"k": 1} == snapshot(orchestra)
     assert values(orchestra, "custom:plan") == {"p": 1}

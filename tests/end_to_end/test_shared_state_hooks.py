@@ -13,7 +13,7 @@ from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.shared import Asker, Shared
 from maos_sup.steering.keeping import delete, put
 from maos_sup.views.kept import values_of
-from state_layout.errors import BadInput, Lost
+from state_layout.errors import BadInput, Damaged, Lost
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
 from state_layout.scopes.names import Scope
@@ -132,6 +132,16 @@ def test_hook_that_fails_refuses_the_change(tree: Tree, hook: dict[str, Any], te
     with pytest.raises(BadInput, match=f"refused: hook .* {text}"):
         put(tree, PLAN, "n", 2)
     assert kept(tree) == {"n": 1}
+
+
+def test_folder_that_leads_out_of_the_tree_is_refused(tree: Tree, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tree.state / "custom").mkdir(parents=True)
+    (tree.state / "custom" / "plan").symlink_to(elsewhere)
+    with pytest.raises(Damaged, match="plan"):
+        put(tree, PLAN, "n", 1)
+    assert not list(elsewhere.iterdir())
 
 
 def test_delete_may_be_refused(tree: Tree) -> None:
