@@ -33,6 +33,7 @@ ALLOWED = {
     "state_layout/files/chain.py": "`at`, for people",
     "maos_sup/cli/fork.py": "the names of trees",
     "maos_sup/views/status.py": "for how long a task has run, shown",
+    "maos_sup/workspaces/refs.py": "whether the lock of a ref of ours was left behind; the stamp of a reflog",
     "maos_sup/loopback/dialects/chat.py": "the stamp of an answer, as its server gives one",
     "maos_sup/loopback/dialects/responses.py": "the stamp of an answer, as its server gives one",
     "state_layout/host/triggers.py": "whether a folder is being made: swept later if in doubt",
