@@ -84,7 +84,8 @@ def land_now(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], obj
     known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
     if not known:
         raise BadInput(f"{name_of(tree)}: no agent has a worktree of its own; there is nothing to land")
-    branch = f"{next(iter(known.values())).branch.rpartition('/')[0]}/{landing.LANDED}"
+    folder = next(iter(known.values())).branch.rpartition("/")[0]
+    branch = landing.landed_branch(repository, folder, tree.root)
     run = None if wish.check is None else _Check(tree, repository, wish.check)
     onto, start = landing.target(repository, wish.onto)
     tell(f"landing on {onto} ({start[:10]}), as {branch}")
@@ -97,7 +98,7 @@ def land_now(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], obj
         tell=lambda outcome: tell(f"  {_line(outcome, is_checked=run is not None)}"),
     )
     if found.tip != found.start:
-        landing.publish(repository, found, branch)
+        landing.publish(repository, found, branch, tree.root)
     given = _hand_over(tree, found, known, branch, tell)
     if found.tip != found.start:
         tell(f"take it over, on {onto}: git merge {branch}")

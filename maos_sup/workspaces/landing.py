@@ -6,16 +6,18 @@ objects are made first, and the branch moves once, at the end. Who was killed be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.merging import Merge, commit_tree, is_ancestor, merge, tree_of
-from maos_sup.workspaces.refs import move_ref, read_head, read_ref
+from maos_sup.workspaces.refs import last_reason, move_ref, read_head, read_ref
 from maos_sup.workspaces.repository import NoWorktree, Repository
 
 LANDED = "LANDED"  # no agent can be called so: their names are in lower case
+_WHY, _FROM, _MOST_COPIES = "landed", " from ", 1000
 MERGED, NOTHING, CONFLICT, REFUSED = "merged", "nothing", "conflict", "refused"
 Check = Callable[[str, str], str | None]  # agent, commit -> why it does not pass
 
@@ -120,8 +122,22 @@ def _holder(git: Git, candidate: Candidate, candidates: Sequence[Candidate]) -> 
     )
 
 
-def publish(repository: Repository, landing: Landing, branch: str) -> None:
-    """Have `branch`, one of ours, name what landed. Raises Moved, NoWorktree where somebody works on it."""
+def landed_branch(repository: Repository, folder: str, tree: Path) -> str:
+    """The branch for what lands of `tree` in `folder` (maos/ID).
+
+    That of another copy of the tree stays as it is, and so does one on which somebody went on by himself:
+    the newest line of a branch's reflog says whose it is. That of a tree that has gone is free.
+    """
+    for number in range(1, _MOST_COPIES):
+        branch = f"{folder}/{LANDED}" + ("" if number == 1 else f".{number}")
+        why, _, whose = last_reason(repository.common, f"refs/heads/{branch}").partition(_FROM)
+        if not why or (why == _WHY and (whose == _whose(tree) or not (Path(whose) / "FORMAT").is_file())):
+            return branch
+    raise NoWorktree(f"{repository.common}: has {_MOST_COPIES} branches {folder}/{LANDED}; remove some")
+
+
+def publish(repository: Repository, landing: Landing, branch: str, tree: Path) -> None:
+    """Have `branch`, that of `tree`, name what landed. Raises Moved, NoWorktree if it is checked out."""
     ref = f"refs/heads/{branch}"
     for git_dir in (repository.common, *(repository.common / "worktrees").glob("*")):
         if read_head(git_dir, repository.common)[0] == ref:
@@ -129,7 +145,17 @@ def publish(repository: Repository, landing: Landing, branch: str) -> None:
                 f"{branch} is checked out (HEAD of {git_dir}): it cannot be moved under whoever works on it; "
                 f"check out another branch there, like {landing.onto}"
             )
-    move_ref(repository.common, ref, landing.tip, old=read_ref(repository.common, ref), why="landed")
+    move_ref(
+        repository.common,
+        ref,
+        landing.tip,
+        old=read_ref(repository.common, ref),
+        why=f"{_WHY}{_FROM}{_whose(tree)}",
+    )
+
+
+def _whose(tree: Path) -> str:
+    return os.path.realpath(tree).replace("\n", "?")
 
 
 def _landed(git: Git, candidate: Candidate, ours: str, who: dict[str, list[str]], *, squash: bool) -> Outcome:

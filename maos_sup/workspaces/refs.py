@@ -135,9 +135,20 @@ def _log(common: Path, ref: str, old: str | None, commit: str, why: str) -> None
     with suppress(OSError):  # a reflog is a help, no record
         descriptor = disk.create(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
         try:
-            atomic.write_all(descriptor, f"{head}\t{why}\n".encode())
+            atomic.write_all(descriptor, os.fsencode(f"{head}\t{why}\n"))
         finally:
             os.close(descriptor)
+
+
+def last_reason(common: Path, ref: str) -> str:
+    """Why `ref` was last moved, as its reflog says; empty if it is not there or says nothing."""
+    if read_ref(common, ref) is None:
+        return ""
+    try:
+        lines = (common / "logs" / ref).read_bytes().splitlines()
+    except OSError:
+        return ""
+    return os.fsdecode(lines[-1].partition(b"\t")[2]) if lines else ""
 
 
 def _loose(path: Path) -> str | None:

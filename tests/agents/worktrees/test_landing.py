@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,24 @@ def test_nobody_moves_a_branch_that_is_checked_out(team: Stage, tmp_path: Path) 
     done = maos_sup("land", str(team.root), "bob", "--onto", "main")
     assert (done.returncode, "maos/stage/LANDED is checked out" in done.stderr) == (2, True)
     assert "--onto 'gone' is no branch" in maos_sup("land", str(team.root), "--onto", "gone").stderr
+
+
+def test_a_copy_of_the_tree_and_a_branch_that_went_on_are_landed_beside(team: Stage, tmp_path: Path) -> None:
+    project, copy = tmp_path / "project", team.root.with_name("copy")
+    assert maos_sup("land", str(team.root), "ann").returncode == 0
+    first = git(project, "rev-parse", "maos/stage/LANDED")
+    shutil.copytree(team.root, copy, symlinks=True)
+    done = maos_sup("land", str(copy), "bob")
+    assert done.stdout.splitlines()[-1] == "take it over, on main: git merge maos/stage/LANDED.2"
+    assert git(project, "rev-parse", "maos/stage/LANDED") == first
+    assert git(project, "diff", "--name-only", "main", "maos/stage/LANDED.2") == "bob.txt"
+    shutil.rmtree(copy)
+    git(project, "switch", "-q", "maos/stage/LANDED")
+    git(project, "commit", "-q", "--allow-empty", "-m", "of a person")
+    git(project, "switch", "-q", "main")
+    assert "LANDED.2" in maos_sup("land", str(team.root), "dan").stdout
+    assert git(project, "log", "-1", "--format=%s", "maos/stage/LANDED") == "of a person"
+    assert git(project, "diff", "--name-only", "main", "maos/stage/LANDED.2") == "bad.txt"
 
 
 def test_a_conflict_is_resolved_by_the_resolver(team: Stage, tmp_path: Path) -> None:
