@@ -80,11 +80,17 @@ class _Shared(_Script):
     def _put_by_hand(self, actor: Actor) -> None:
         """A person's change, by command."""
         scope, key, value = self._chance.choice(SCOPES), self._chance.choice(KEYS), self._number()
-        people = Store(self._tree.state_scope(scope.sort, scope.owner), "operator")
+        people = self._people.get(scope)  # one who stays sees what is new when he has the lock
+        if people is None:
+            folder = self._tree.state_scope(scope.sort, scope.owner)
+            people = self._people[scope] = Store(folder, "operator")
         written = people.put(key, value, token=f"p{value}")
         over = None if written.before is None else [*written.before.version]
         tell("kept", "operator", str(scope), key, value, [*written.version], f"p{value}", over)
-        people.close()
+
+    @property
+    def _people(self) -> dict[Scope, Store]:
+        return self.__dict__.setdefault("_people_by", {})  # type: ignore[no-any-return]
 
     @property
     def _done(self) -> dict[str, list[tuple[Scope, str, Any, str]]]:
@@ -115,6 +121,7 @@ def _die(descriptor: int) -> None:
 
 
 DEEDS: dict[str, int] = {
-    **{name: _DEEDS[name] for name in ("step", "take", "light", "checkpoint", "kill", "supervise")},
+    **{name: _DEEDS[name] for name in ("step", "take", "checkpoint", "kill", "supervise")},
+    "light": 14,
     **{"keep": 26, "half": 6, "cut_off": 6, "again": 8, "look": 16, "put_by_hand": 8},
 }
