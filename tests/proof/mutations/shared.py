@@ -95,7 +95,7 @@ BUGS = [
     ),
     Bug(
         "a writer does not look again once it has the lock",
-        f"{_STORE}:Store._looked",
+        f"{_STORE}:Store.put",
         "self._catch_up(is_locked=True)",
         "pass",
         run="rivals",
