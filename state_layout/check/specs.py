@@ -9,7 +9,12 @@ from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
 from state_layout.errors import BadInput, NotATree
 from state_layout.files.reading import is_there
+from state_layout.scopes.names import CUSTOM, Scope
+from state_layout.scopes.people import edits_in
+from state_layout.scopes.schemas import schema_of
 from state_layout.specs import Kinds, SpecError, read_specs
+
+SCHEMA = ".schema.json"
 
 
 def check_specs(scene: Scene, kinds: Kinds | None) -> None:
@@ -24,6 +29,23 @@ def check_specs(scene: Scene, kinds: Kinds | None) -> None:
         _report(scene, error)
     if kinds:
         _check_kinds(scene, kinds)
+    _check_state(scene)
+
+
+def _check_state(scene: Scene) -> None:
+    """Report values by hand that nobody can put in force, and schemas, by which every put is refused."""
+    for edit in edits_in(scene.tree):
+        if edit.fault is not None and not scene.is_hidden(edit.path):
+            scene.report(Finding.SPEC, edit.path, what=edit.fault.rpartition("; ")[0] or edit.fault)
+    folder = scene.tree.state_specs
+    for path in sorted((*folder.glob(f"*{SCHEMA}"), *folder.glob(f"{CUSTOM}/*{SCHEMA}"))):
+        name = path.name.removesuffix(SCHEMA)
+        try:
+            schema_of(scene.tree, Scope(CUSTOM, name) if path.parent != folder else Scope(name))
+        except BadInput as cause:
+            _, _, what = str(cause).partition(": ")
+            said = CATALOGUE[Finding.SPEC]._replace(remedy="mend it; until then every put there is refused")
+            scene.report(Finding.SPEC, path, what=what.removesuffix("; mend it"), said=said)
 
 
 def _check_kinds(scene: Scene, kinds: Kinds) -> None:

@@ -133,6 +133,15 @@ def test_schema_that_cannot_be_used_says_why(told: dict[str, Any], text: str) ->
         understood(told, shown="spec/state/x.schema.json")
 
 
+def test_check_names_a_schema_and_a_value_by_hand_that_cannot_be_used(tree: Tree) -> None:
+    folder = tree.state_spec_folder("custom", "plan")
+    folder.mkdir(parents=True)
+    tree.state_schema("custom", "plan").write_text('{"version": "x"}')
+    (folder / "bad.json").write_text("{")
+    found = {each.path for each in check(tree) if each.finding == "spec"}
+    assert found == {"spec/state/custom/plan.schema.json", "spec/state/custom/plan/bad.json"}
+
+
 def test_each_operation_does_what_it_says() -> None:
     ops = [
         {"op": "copy", "from": "a", "to": "b"},
