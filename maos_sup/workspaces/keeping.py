@@ -16,7 +16,7 @@ from maos_sup.workspaces.record import Record, write_record
 from maos_sup.workspaces.refs import move_ref, read_head
 from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.worktree import admin_of, stage_all
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, storage_error
 from state_layout.files import disk
 from state_layout.paths import AgentPaths
 
@@ -200,7 +200,10 @@ def _go_to(paths: AgentPaths, repository: Repository, record: Record, head: str,
 
 def _cannot(admin: Path, record: Record, ref: str | None, head: str | None) -> str | None:
     """Why nothing is committed there by us, None if it may be."""
-    if ref != record.ref or head is None:
+    if ref == record.ref and head is None:
+        tip = record.tip or record.base
+        return f"that branch is not there any more; to have it again: git branch {record.branch} {tip[:12]}"
+    if ref != record.ref:
         return f"the agent left {ref or 'a commit without a branch'} checked out"
     under_way = next((name for name in _UNDER_WAY if (admin / name).exists()), None)
     return None if under_way is None else f"the agent left a {under_way.partition('_')[0].lower()} unfinished"
@@ -219,18 +222,24 @@ class _Index:
         self.path = admin / "index.maos"
 
     def __enter__(self) -> _Index:
-        disk.unlink(self._lock)  # nobody works there now: whoever had it is dead
-        disk.unlink(self.path)
-        if self._index.is_file():
-            data = self._index.read_bytes()
-            descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+        try:
+            disk.unlink(self._lock)  # nobody works there now: whoever had it is dead
+            disk.unlink(self.path)
+            if self._index.is_file():
+                data = self._index.read_bytes()
+                descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+        except OSError as cause:
+            raise storage_error("write", self.path, cause) from cause
         return self
 
     def put(self) -> None:
-        """Make the copy the worktree's index."""
-        disk.rename(self.path, self._index)
+        """Make the copy the worktree's index. Raises StorageError."""
+        try:
+            disk.rename(self.path, self._index)
+        except OSError as cause:
+            raise storage_error("replace", self._index, cause) from cause
 
     def __exit__(self, *_: object) -> None:
         disk.unlink(self.path)

@@ -116,7 +116,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
     entry = _entry(paths)
     told = _told(admin)
     if told == entry and _is_at(entry, admin):
-        return record
+        return _with_branch(repository, record)
     if told is not None and told != entry and not _is_at(told, admin):  # the tree was moved
         _write(admin / "gitdir", f"{entry}\n")
         told = entry
@@ -126,6 +126,16 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
         return make(paths, repository, replace(record, state=MAKING), wish.carry)
     _point(paths, admin)
     return record
+
+
+def _with_branch(repository: Repository, record: Record) -> Record:
+    """The record of a worktree that is where it was; its branch is made again where somebody deleted it."""
+    ref, head = read_head(admin_of(repository, record), repository.common)
+    if ref != record.ref or head is not None or not has(repository, record.tip):
+        return record
+    move_ref(repository.common, record.ref, record.tip, old=None, why="branch made again")
+    note = f"its branch was not there any more and was made again, at {record.tip[:12]}"
+    return replace(record, notes=[*(said for said in record.notes if said != note), note])
 
 
 def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) -> Record:

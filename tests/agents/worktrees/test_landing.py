@@ -108,6 +108,13 @@ def test_a_copy_of_the_tree_and_a_branch_that_went_on_are_landed_beside(team: St
     assert git(project, "diff", "--name-only", "main", "maos/stage/LANDED.2") == "bad.txt"
 
 
+def test_an_index_that_cannot_be_written_is_no_bug(team: Stage, tmp_path: Path) -> None:
+    aside = tmp_path / "project" / ".git" / "worktrees" / "maos.stage.ann" / "index.maos"
+    aside.mkdir()
+    done = maos_sup("land", str(team.root), "ann")
+    assert (done.returncode, f"{aside}: cannot write" in done.stderr) == (1, True), done.stderr
+
+
 def test_a_conflict_is_resolved_by_the_resolver(team: Stage, tmp_path: Path) -> None:
     resolver = shell("grep -q '<<<<<<<' a.txt && test -e ann.txt && printf '1\\nboth\\n3\\n' > a.txt")
     team.tree.agent_spec("resolver").write_text(json.dumps({**resolver, "env": {"OUT": str(team.outside)}}))

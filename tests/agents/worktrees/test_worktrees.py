@@ -130,14 +130,16 @@ def test_a_moved_tree_keeps_its_branch(stage: Make, tmp_path: Path) -> None:
     assert git(copy.tree.agent("ann").worktree, "status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("loss", ["pruned", "removed"])
+@pytest.mark.parametrize("loss", ["pruned", "removed", "branch"])
 def test_a_worktree_that_was_taken_away_is_found_or_made_again(
     stage: Make, tmp_path: Path, loss: str
 ) -> None:
     project = make_project(tmp_path / "project")
     one = stage({"ann": writer("ann.txt")}, **PROJECT)
     assert one.run("ann") == 0, one.log()
-    if loss == "removed":
+    if loss == "branch":
+        git(project, "update-ref", "-d", "refs/heads/maos/stage/ann")
+    elif loss == "removed":
         git(project, "worktree", "remove", "--force", str(one.tree.agent("ann").worktree))
     else:
         shutil.rmtree(project / ".git" / "worktrees")
