@@ -98,6 +98,8 @@ def _clean_up(directory: str | None, *, dry_run: bool, as_json: bool) -> None:
 def _refuse_name(name: str | None) -> None:
     if name is None:
         return
+    if name in store.NEWEST:
+        raise BadInput(f"--name is {name!r}, which always means the newest checkpoint; use another name")
     if name.isdigit() or not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
         raise BadInput(
             f"--name is {name[:80]!r}; use 1 to {_LONGEST_NAME} printable characters, not only digits "

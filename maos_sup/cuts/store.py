@@ -17,7 +17,7 @@ from state_layout.files import atomic, codec, disk
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
-_NEWEST = ("latest", "newest")
+NEWEST = ("latest", "newest")
 
 
 def numbers(tree: Tree) -> list[int]:
@@ -75,7 +75,7 @@ def find(tree: Tree, text: str) -> TeamCut:
     if text.isdigit() and int(text) in numbers(tree):
         return read(tree, int(text))
     cuts, _ = all_cuts(tree)
-    matching = [cut for cut in cuts if cut.name == text or text in _NEWEST]
+    matching = [cut for cut in cuts if cut.name == text or text in NEWEST]
     if matching:
         return matching[-1]
     known = ", ".join(repr(cut.label) for cut in cuts[-5:]) or "none yet; make one: maos-sup checkpoint"

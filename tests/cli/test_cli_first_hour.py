@@ -108,3 +108,9 @@ def test_a_resume_with_nothing_left_says_so(call: Call, tree: Tree, home: Path) 
         assert "runs without a view" not in out
     finally:
         end_all(home)
+
+
+def test_a_checkpoint_is_not_called_as_the_newest_one_is_found(call: Call, tree: Tree) -> None:
+    answer = call("checkpoint", tree.root.name, "--name", "latest")
+    assert (answer.code, "'latest', which always means the newest" in answer.err) == (2, True)
+    assert call("checkpoint", tree.root.name, "--name", "late").code == 0
