@@ -40,13 +40,15 @@ def command(
     """Show what each AGENT (or all) changed in a worktree of its own, and who changed the same files.
 
     Or what differs between A and B: checkpoints, orchestrations, or ORCHESTRATION@CHECKPOINT; without B,
-    between A and now. A number or a name that is a checkpoint is one of DIR.
+    between A and now. A number or a name that is a checkpoint is one of DIR, which may come first: DIR A [B].
     """
     if shows_stat or shows_patch or (directory is None and not parts and changed.is_meant(words)):
         changed.show(words, directory=directory, shows_patch=shows_patch, as_json=as_json)
         return
+    if directory is None and len(words) > 1 and _names_owner(words[0], words[1:]):
+        directory, words = words[0], words[1:]
     if len(words) not in (1, 2):
-        raise BadInput("name one or two checkpoints or orchestrations: diff A [B]")
+        raise BadInput("name one or two checkpoints or orchestrations: diff A [B], or diff DIR A [B]")
     left, right = words[0], words[1] if len(words) > 1 else None
     mine = _side(left, directory)
     theirs = _side(right, directory) if right is not None else _now(mine.tree)
@@ -57,6 +59,19 @@ def command(
         say_json(difference_json(mine, theirs, found, specs, shown, shared=shared))
     else:
         say("\n".join(difference_lines(mine, theirs, found, specs, shown, shared=shared)))
+
+
+def _names_owner(word: str, checkpoints: tuple[str, ...]) -> bool:
+    """Whether `word` is the orchestration whose `checkpoints` the others are, as with `rollback DIR`."""
+    try:
+        store.find(tree_or_default(None), word)
+    except LayoutError:
+        try:
+            tree = tree_at(word)
+            return all(store.find(tree, text) for text in checkpoints)
+        except LayoutError:
+            return False
+    return False
 
 
 def _side(text: str, directory: str | None) -> Side:

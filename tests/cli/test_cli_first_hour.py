@@ -114,3 +114,15 @@ def test_a_checkpoint_is_not_called_as_the_newest_one_is_found(call: Call, tree:
     answer = call("checkpoint", tree.root.name, "--name", "latest")
     assert (answer.code, "'latest', which always means the newest" in answer.err) == (2, True)
     assert call("checkpoint", tree.root.name, "--name", "late").code == 0
+
+
+def test_diff_takes_the_orchestration_before_its_checkpoints(call: Call, home: Path, tree: Tree) -> None:
+    other = new_tree(home, "zz-newer")
+    for name in (tree.root.name, other.root.name):
+        assert call("checkpoint", name, "--name", "same").code == 0
+    assert call("checkpoint", tree.root.name, "--name", "later").code == 0
+    here = tree.root.name
+    for words, sides in ((("same",), f"{here}@same"), (("same", "later"), f"{here}@later")):
+        answer = call("diff", here, *words)
+        assert (answer.code, sides in answer.out, "zz-newer" in answer.out) == (0, True, False), answer.out
+    assert "diff DIR A [B]" in call("diff", here, "same", "nosuch").err
