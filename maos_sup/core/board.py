@@ -111,7 +111,7 @@ class Board:
     def _moved(self, told: Iterable[str]) -> set[str]:
         """Find the phases of `told` again, and of those that depend on what changed."""
         todo = [task for task in told if self._is_news(task) and task in self.phases]
-        moved = set[str]()
+        moved = dict[str, TaskPhase]()  # where each stood at first: on the way it may go and come back
         while todo:
             name = todo.pop()
             task, before = self.specs.tasks[name], self.phases[name]
@@ -120,7 +120,7 @@ class Board:
             )
             if now is before:
                 continue
-            moved.add(name)
+            moved.setdefault(name, before)
             self._leave(task, before)
             self.phases[name] = now
             self._enter(task, now)
@@ -131,7 +131,7 @@ class Board:
                     self._over[each] += over
                     if self._unmet[each] == 0 or unmet > 0 or over:
                         todo.append(each)
-        return moved
+        return {name for name, at_first in moved.items() if self.phases[name] is not at_first}
 
     def _is_news(self, task: str) -> bool:
         """Look for the newest outcome of `task` in all sources; whether it is another one now."""
