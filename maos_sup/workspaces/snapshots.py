@@ -250,7 +250,10 @@ def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
     for paths in agents:
         for one in every(paths):
             wanted.add(one.manifest)
-            held = manifest_of(store, one)
+            try:
+                held = manifest_of(store, one)
+            except Damaged:
+                continue  # whoever wants that snapshot is told; others are thinned all the same
             wanted |= held.bases | {entry.object for entry in held.entries.values() if entry.object}
     return wanted
 

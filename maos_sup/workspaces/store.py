@@ -33,7 +33,11 @@ class Store:
         self._known: set[str] = set()
 
     def put(self, data: bytes) -> str:
-        """Keep `data`; its name. Not durable until `sync`. Raises StorageError."""
+        """Keep `data`; its name. Not durable by itself: a power cut may leave an object torn.
+
+        Such a one is written anew when its content is kept again, and named when it is wanted (`get`). A
+        restore syncs before it replaces anything. Raises StorageError.
+        """
         head = b"blob %d\0" % len(data)
         name = sha1(head + data, usedforsecurity=False).hexdigest()
         if name in self._known:
@@ -41,10 +45,13 @@ class Store:
         path = self._path(name)
         try:
             os.utime(path)  # it is wanted again: a sweep is to leave it alone
+            is_there = _is(path, head + data)
         except FileNotFoundError:
-            self._write(path, zlib.compress(head + data, _LEVEL))
+            is_there = False
         except OSError as cause:
             raise storage_error("keep", path, cause) from cause
+        if not is_there:
+            self._write(path, zlib.compress(head + data, _LEVEL))
         self._known.add(name)
         return name
 
@@ -61,7 +68,7 @@ class Store:
 
     def names(self) -> Iterator[tuple[str, Path]]:
         """Every object and its file."""
-        for path in sorted(self._objects.glob("[0-9a-f][0-9a-f]/*")):
+        for path in sorted(self._objects.glob("[0-9a-f][0-9a-f]/[0-9a-f]*")):
             yield path.parent.name + path.name, path
 
     def size_bytes(self) -> int:
@@ -82,13 +89,19 @@ class Store:
                     disk.unlink(path)
                     self._known.discard(name)
                     freed += found.st_size
+        for path in [*self._objects.glob("[0-9a-f][0-9a-f]/.*.tmp-*")]:  # of who was killed while he wrote
+            with suppress(OSError):
+                found = path.stat()
+                if now_s - found.st_mtime > _GRACE_S:
+                    disk.unlink(path)
+                    freed += found.st_size
         return freed
 
     def _path(self, name: str) -> Path:
         return self._objects / name[:2] / name[2:]
 
     def _write(self, path: Path, data: bytes) -> None:
-        temporary = self._objects / f".{path.name}.tmp-{os.urandom(4).hex()}"
+        temporary = path.parent / f".{path.name}.tmp-{os.urandom(4).hex()}"
         try:
             if not path.parent.is_dir():
                 self._make(path.parent)
@@ -112,3 +125,12 @@ class Store:
             atomic.refresh(self._root / "HEAD", b"ref: refs/heads/none\n")
         with suppress(FileExistsError):
             disk.mkdir(folder, atomic.FOLDER_MODE)
+
+
+def _is(path: Path, content: bytes) -> bool:
+    """Whether an object holds `content`. Raises FileNotFoundError, OSError."""
+    packed = path.read_bytes()
+    try:
+        return zlib.decompress(packed) == content
+    except zlib.error:
+        return False

@@ -27,7 +27,7 @@ Record = tuple[Any, ...]  # (BEFORE, pid, number, operation, facts), (AFTER, pid
 
 _DESCRIPTOR = ("write", "pwrite", "fdatasync", "fsync", "truncate")
 _PATHS = ("rename", "link", "unlink", "mkdir", "rmdir")
-_WRITES, _SYNCS = ("write", "pwrite", "truncate"), ("fdatasync", "fsync")
+_SYNCS = ("fdatasync", "fsync")
 _numbers = itertools.count()
 _log, _path, _is_installed = -1, "", False
 
@@ -93,10 +93,11 @@ def _note(record: Record) -> None:
 
 @contextmanager
 def _one_at_a_time(is_wanted: bool) -> Iterator[None]:
-    """Keep the records of writes and syncs of several processes in the order of what they did.
+    """Keep the records of several processes in the order of what they did.
 
-    What a program has written others see at once. Where it is held up before it notes that it has, another
-    process may read it, sync it and rely on it, and the log would have the sync begin before the write ended.
+    What one has written, made or renamed others see at once. Where it is held up before it notes that it has,
+    another may read that, sync it and rely on it, or put a file into the new folder; the log would have the
+    sync begin before the write had ended, and a file in a folder that is not there.
     """
     if not is_wanted:
         yield
@@ -123,7 +124,7 @@ def _recorded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         key = (os.getpid(), next(_numbers))
         with _one_at_a_time(name in _SYNCS):
             _note((BEFORE, *key, name, before(arguments)))
-        with _one_at_a_time(name in _WRITES):
+        with _one_at_a_time(name not in _SYNCS):
             try:
                 result = real(*arguments)
             except BaseException:
