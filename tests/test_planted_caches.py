@@ -1,7 +1,8 @@
 """Whatever is kept to save a look may be old: for each such cache a bug that leaves it so, and its catcher.
 
 The bugs are planted as those of the proof are (`proof.plant`): one function's text is changed in a process of
-its own, which then runs the test that is named. A test that passes all the same is no guard.
+its own, which then runs the test that is named. A test that passes all the same is no guard. The short form
+plants one in three.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ BUGS = {
 
 
 def test_each_stale_cache_is_caught(tmp_path: Path) -> None:
-    planted = {name: (*bug, f"{TESTS}/{node}") for name, (*bug, node) in BUGS.items()}
+    tried = [*BUGS.items()][:: 1 if "MAOS_SUP_TORTURE_ROUNDS" in os.environ else 3]
+    planted = {name: (*bug, f"{TESTS}/{node}") for name, (*bug, node) in tried}
     environment = os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", RUN],
@@ -160,4 +162,4 @@ def test_each_stale_cache_is_caught(tmp_path: Path) -> None:
     )
     codes = json.loads(done.stdout)
     missed = [name for name, code in codes.items() if code != 1]  # 1: a test failed; else there is no verdict
-    assert codes.keys() == BUGS.keys() and missed == [], done.stderr[-4000:]
+    assert codes.keys() == planted.keys() and missed == [], done.stderr[-4000:]
