@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from state_layout.check.problem import Finding, as_note
+from state_layout.check.problem import CATALOGUE, Entry, Finding, Severity, as_note
 from state_layout.check.scan import Bounds, Scan, judge
 from state_layout.check.scene import Scene
 from state_layout.files.reading import Unreadable
@@ -15,6 +15,10 @@ from state_layout.host.identity import Handle
 from state_layout.records import Phase, TaskOutcome
 
 _SUFFIX = ".jsonl"
+_MOMENT = as_note(Finding.SNAPSHOT_BAD, "nobody can go back to that moment; remove it")
+_WORKTREE = CATALOGUE[Finding.SNAPSHOT_BAD]._replace(
+    severity=Severity.PROBLEM, remedy="move it away, then resume", is_repairable=False
+)
 
 
 def check_snapshots(scene: Scene) -> None:
@@ -22,6 +26,12 @@ def check_snapshots(scene: Scene) -> None:
     for agent in scene.agents:
         _check(scene, scene.tree.agent(agent).status, partial(_check_agent_status, agent))
         _check(scene, scene.tree.handle(agent), Handle.from_json)
+        paths = scene.tree.agent(agent)
+        _check(scene, paths.worktree_record, lambda value: str(value["mode"]), said=_WORKTREE)
+        for path in sorted(paths.snapshots.glob("*.json")):
+            _check(scene, path, lambda value: int(value["number"]), said=_MOMENT)
+    for path in sorted(scene.tree.checkpoints.glob("*.json")):
+        _check(scene, path, lambda value: dict(value["agents"]), said=_MOMENT)
     _check(scene, scene.tree.supervisor_status, _check_supervisor_status)
     _check(scene, scene.tree.supervisor_handle, Handle.from_json)
     _check(scene, scene.tree.host, _check_host)
@@ -42,7 +52,9 @@ def check_budgets(scene: Scene) -> None:
         judge(scene, scan, Bounds(is_continued=True), is_written=partial(scene.lives, agent))
 
 
-def _check(scene: Scene, path: Path, look: Callable[[dict[str, Any]], object]) -> None:
+def _check(
+    scene: Scene, path: Path, look: Callable[[dict[str, Any]], object], *, said: Entry | None = None
+) -> None:
     if not scene.is_file(path):
         return
     with scene.reading(path):
@@ -54,7 +66,7 @@ def _check(scene: Scene, path: Path, look: Callable[[dict[str, Any]], object]) -
             what = f"cannot be understood ({cause})"
             is_host_bound = path.is_relative_to(scene.tree.run)
             remedy = "it is made anew; run/ may be deleted at any time"
-            said = as_note(Finding.SNAPSHOT_BAD, remedy) if is_host_bound else None
+            said = as_note(Finding.SNAPSHOT_BAD, remedy) if is_host_bound else said
             scene.report(Finding.SNAPSHOT_BAD, path, what=what, said=said)
 
 

@@ -54,6 +54,19 @@ def test_damage_is_named(case: Case, tree: Tree) -> None:
     assert said(found) == list(case.found), "\n".join(map(str, found))
 
 
+def test_records_of_moments_and_of_worktrees_that_cannot_be_read_are_named(tree: Tree) -> None:
+    alice = tree.agent("alice")
+    for path in (alice.worktree_record, alice.snapshot(1), tree.checkpoints / "0001.json"):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_bytes(b"[1]")
+        path.chmod(0o600)
+    assert said(check(tree)) == [
+        "problem snapshot_bad agents/alice/worktree.json",
+        "note snapshot_bad agents/alice/snapshots/0001.json",
+        "note snapshot_bad checkpoints/0001.json",
+    ]
+
+
 def test_at_least_40_kinds_of_damage_are_told_apart() -> None:
     assert len({(case.found, case.name) for case in CASES}) >= 40
 
