@@ -159,7 +159,9 @@ def _chosen(tree: Tree, agent: str, *, at: str | None, number: int | None, befor
         return found
     cut = cut_store.find(tree, at or "")
     place = cut.places.get(agent)
-    found = None if place is None else snapshots.at_line(paths, place.attempt, place.seq)
+    found = None
+    if place is not None:
+        found = snapshots.at_line(paths, place.attempt, place.seq, checkpoint=cut.number)
     if found is None:
         raise BadInput(f"no snapshot of {agent} is as old as checkpoint {cut.label}")
     return found

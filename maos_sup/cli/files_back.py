@@ -16,7 +16,7 @@ def keep(tree: Tree, cut: TeamCut) -> None:
         known = [*snapshots.every(tree.agent(agent))]
         if known and snapshots.folder_of(tree.agent(agent), known[-1].place).is_dir():
             camera = Camera(tree, agent, known[-1].place)
-            why = f"checkpoint {cut.number}"
+            why = f"{snapshots.OF_CHECKPOINT}{cut.number}"
             camera.take(why=why, seq=place.seq, attempt=place.attempt, head=known[-1].head)
 
 
@@ -29,7 +29,7 @@ def restore(tree: Tree, cut: TeamCut, *, only: Collection[str]) -> Iterator[str]
         paths = tree.agent(agent)
         if (only and agent not in only) or not snapshots.numbers(paths):
             continue
-        chosen = snapshots.at_line(paths, place.attempt, place.seq)
+        chosen = snapshots.at_line(paths, place.attempt, place.seq, checkpoint=cut.number)
         if chosen is None:
             yield f"{agent}: no snapshot of its files is as old as checkpoint {cut.label}; they stay"
             continue

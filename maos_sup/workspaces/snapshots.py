@@ -171,14 +171,27 @@ def every(paths: AgentPaths) -> Iterator[Snapshot]:
             continue
 
 
-def at_line(paths: AgentPaths, attempt: int, seq: int) -> Snapshot | None:
+OF_CHECKPOINT = "checkpoint "
+
+
+def at_line(paths: AgentPaths, attempt: int, seq: int, *, checkpoint: int) -> Snapshot | None:
     """The newest that was taken when the agent's journal was no further than line `seq` of `attempt`.
 
+    What was taken for a later checkpoint than `checkpoint` does not count: files change without a line.
     What was taken in a future that was taken back does not count: its lines have the numbers of others.
     """
     counts = _counting(paths, attempt, seq)
-    found = [one for one in every(paths) if NO_SEQ < one.seq <= counts.get(one.attempt, NO_SEQ)]
+    found = [
+        one
+        for one in every(paths)
+        if NO_SEQ < one.seq <= counts.get(one.attempt, NO_SEQ) and not _is_later(one, checkpoint)
+    ]
     return max(found, key=lambda one: (one.seq, one.number), default=None)
+
+
+def _is_later(one: Snapshot, checkpoint: int) -> bool:
+    number = one.why.removeprefix(OF_CHECKPOINT)
+    return number != one.why and number.isdecimal() and int(number) > checkpoint
 
 
 def _counting(paths: AgentPaths, attempt: int, seq: int) -> dict[int, int]:

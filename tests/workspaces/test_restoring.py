@@ -239,3 +239,12 @@ def test_the_store_stays_below_its_cap(tree: Tree) -> None:
     collect(tree, Keep(), most_bytes=70_000)
     assert Store(tree).size_bytes() <= 70_000
     assert snapshots.numbers(tree.agent("ann"))[-1] == 6
+
+
+def test_what_was_kept_for_a_later_checkpoint_is_not_of_an_earlier_one(tree: Tree) -> None:
+    paths, taken = tree.agent("ann"), []
+    for why in ("task a ended", "checkpoint 2"):
+        (paths.worktree / "a").write_text(why)
+        taken.append(Camera(tree, "ann", WORKTREE).take(why=why, seq=5, attempt=1).number)
+    found = [snapshots.at_line(paths, 1, 5, checkpoint=number) for number in (1, 2)]
+    assert [one and one.number for one in found] == taken
