@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import click
@@ -17,7 +19,8 @@ from maos_sup.cuts.traces import TeamReader
 from maos_sup.steering.resting import brought_to_rest
 from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding, memory_at, rewind
 from maos_sup.views.undoing import preview_json, preview_lines
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, Locked
+from state_layout.files.locks import alone_in
 from state_layout.paths import Tree
 
 _USAGE = "say where to go: rollback [DIR|ID] CHECKPOINT (see: maos-sup checkpoints)"
@@ -87,19 +90,22 @@ class _Manner:
 
 def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     word, only = manner.word, manner.only
-    cut = store.read(tree, number)
+    known, cut = last_rewinding(tree), store.read(tree, number)
     reader = team_reader(tree)
     preview = preview_rollback(tree, cut, only=only, reader=reader)
     if not as_json:
         say("\n".join(preview_lines(preview)))
-    if dry_run or preview.is_empty:
+    if dry_run or (preview.is_empty and not manner.with_files):
         if as_json:
             say_json(preview_json(preview))
         return edge.OK
     if not yes and not _agreed(word):
         say("nothing was changed")
         return edge.INTERRUPTED
-    done, moved = _carried_out(tree, number, reader, manner)
+    with _alone(tree):
+        if last_rewinding(tree) != known:
+            raise Locked(f"{tree.root}: another rollback came first; look where the team stands now")
+        done, moved = _carried_out(tree, number, reader, manner)
     for line in moved:
         say_aside(line)
     if as_json:
@@ -111,6 +117,19 @@ def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, a
             f"Go on with: maos-sup resume {word_of(tree)}"
         )
     return edge.OK
+
+
+@contextmanager
+def _alone(tree: Tree) -> Iterator[None]:
+    """Let nobody else take the team anywhere meanwhile: his way back would hide ours. Raises Locked."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone_in(tree.checkpoints))
+        except Locked:
+            raise Locked(
+                f"{tree.root}: another rollback is under way; look where the team stands then"
+            ) from None
+        yield
 
 
 def _carried_out(tree: Tree, number: int, reader: TeamReader, manner: _Manner) -> tuple[Preview, list[str]]:

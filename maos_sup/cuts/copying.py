@@ -28,7 +28,9 @@ def copy_tree(
     Durable when it returns if `is_durable`. Raises BadInput if `root` is there and not empty, StorageError.
     """
     if is_there(root) and (not root.is_dir() or any(root.iterdir())):
-        raise BadInput(f"{root}: is not empty; name a new or empty folder")
+        is_half = (root / "spec").is_dir() and not is_there(root / _LAST)
+        left = "holds a copy that was cut off; remove it (rm -r) and say it again, or" if is_half else None
+        raise BadInput(f"{root}: {left or 'is not empty;'} name a new or empty folder")
     try:
         atomic.make_folder(root)
         disk.chmod(root, atomic.FOLDER_MODE)

@@ -57,6 +57,21 @@ def is_free(path: Path) -> bool:
 
 
 @contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold `folder` against others that do the same; no file is made. Raises Locked, StorageError."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as cause:
+        raise storage_error("open", folder, cause) from cause
+    try:
+        if not _try_lock(descriptor):
+            raise Locked(f"{folder}: held by another process")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
     """Hold the lock that the command line takes to edit `spec/`. Raises Locked."""
     import filelock  # here: it costs 10 to 60 ms to import, and viewers never edit

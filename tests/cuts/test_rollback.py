@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -182,6 +184,26 @@ def test_team_that_stands_there_does_not_go_there_again(tree: Tree) -> None:
     team["bob"].step("three")
     end(team)
     assert not preview_rollback(tree, cut).is_empty
+
+
+def test_of_two_rollbacks_at_once_the_way_back_is_that_of_the_first(tree: Tree) -> None:
+    team = begun(tree)
+    chat(team, "one")
+    cut = take_cut(tree, by="operator", why="w", name="here")
+    chat(team, "two")
+    end(team)
+    future = told(tree)
+    words = [sys.executable, "-m", "maos_sup", "rollback", str(tree.root), str(cut.number), "--yes"]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    answers = [(one.communicate(timeout=300), one.returncode) for one in both]
+    assert {code for _, code in answers} <= {0, 11}, answers
+    assert 0 in {code for _, code in answers}, answers
+    redone = subprocess.run(
+        [sys.executable, "-m", "maos_sup", "redo", str(tree.root), "--yes"], capture_output=True, check=False
+    )
+    assert redone.returncode == 0, redone
+    now = told(tree)
+    assert (now["lines"], now["mail"]) == (future["lines"], future["mail"])
 
 
 def test_one_agent_alone_drags_nobody_for_what_was_said_before(tree: Tree) -> None:

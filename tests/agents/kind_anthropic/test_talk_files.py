@@ -117,6 +117,11 @@ def test_workspaces_go_back_with_the_team_and_forward_again(talk: Make) -> None:
     assert (workspace / "a").read_text() == "x\nx\n", done.stderr
     done = maos_sup("rollback", root, "first", "--yes")
     assert (done.returncode, (workspace / "a").read_text()) == (0, "x\nx\n"), "files stay without --files"
+    done = maos_sup("rollback", root, "first", "--files", "--yes")  # the records stand there already
+    assert (done.returncode, (workspace / "a").read_text()) == (0, "x\n"), done.stderr
+    done = maos_sup("redo", root, "--files", "--yes")
+    assert (done.returncode, (workspace / "a").read_text()) == (0, "x\nx\n"), done.stderr
+    assert one.stage.problems() == []
 
 
 def test_a_call_does_not_wait_for_a_long_look(talk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
