@@ -119,6 +119,11 @@ def restore(
         chosen = (
             _last_before(tree, agent) if redo else _chosen(tree, agent, at=at, number=number, before=before)
         )
+        if not snapshots.folder_of(tree.agent(agent), chosen.place).is_dir():
+            raise BadInput(
+                f"the {chosen.place} of {agent} is not there; it is made anew when {agent} starts (maos-sup retry "
+                f"{name_of(tree)} --agent {agent}); -o FOLDER puts the files elsewhere now"
+            )
         camera = Camera(tree, agent, chosen.place)
         now = camera.look()
         steps = restoring.steps_between(now, snapshots.manifest_of(camera.store, chosen), paths)

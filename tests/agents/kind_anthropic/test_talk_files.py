@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from shutil import rmtree
 
 import pytest
 from talking import Talk, finish, steps, use
@@ -98,6 +99,17 @@ def test_who_works_is_left_alone_and_a_cut_off_restore_is_finished(talk: Make) -
     ):
         assert maos_sup(*words).returncode == 2
     assert "snapshots removed" in maos_sup("files", root, "--gc").stdout
+
+
+def test_workspace_that_was_removed_is_named_with_what_to_do(talk: Make) -> None:
+    one = talk(steps(use("bash", command="echo 1 > a"), finish()))
+    assert one.stage.run("ann") == 0, one.stage.log()
+    root, out = str(one.stage.root), one.stage.folder / "out"
+    rmtree(one.stage.tree.agent("ann").workspace)
+    done = maos_sup("restore", root, "ann", "--snapshot", "2", "--yes")
+    assert (done.returncode, "is not there" in done.stderr, "-o FOLDER" in done.stderr) == (2, True, True)
+    assert maos_sup("restore", root, "ann", "--snapshot", "2", "-o", str(out)).returncode == 0
+    assert (out / "a").read_text() == "1\n"
 
 
 def test_workspaces_go_back_with_the_team_and_forward_again(talk: Make) -> None:
