@@ -121,8 +121,8 @@ def restore(
         )
         if not snapshots.folder_of(tree.agent(agent), chosen.place).is_dir():
             raise BadInput(
-                f"the {chosen.place} of {agent} is not there; it is made anew when {agent} starts (maos-sup retry "
-                f"{name_of(tree)} --agent {agent}); -o FOLDER puts the files elsewhere now"
+                f"the {chosen.place} of {agent} is not there; it is made anew when {agent} starts "
+                f"(maos-sup retry {name_of(tree)} --agent {agent}); -o FOLDER puts the files elsewhere now"
             )
         camera = Camera(tree, agent, chosen.place)
         now = camera.look()

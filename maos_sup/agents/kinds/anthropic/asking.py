@@ -117,12 +117,10 @@ class Asking:
         request = self._talk.request
         if request is None:
             return
-        waste, is_known = waste_of(request, self._spending, was_asked=was_asked)
-        fields: Entry = {"key": request.key, "why": why, "waste": waste.to_json()}
+        waste = waste_of(request, self._spending, was_asked=was_asked)
+        fields: Entry = {"key": request.key, "why": why, "waste": waste.to_json(), **_effects(waste)}
         if cause is not None:
             fields["cause"] = cause.value
-        if is_known:
-            fields |= _effects(waste)
         self._record("broken", fields)
 
     def _bill(self, key: str, ended: Ended, expected: dict[str, int]) -> Entry:

@@ -75,13 +75,13 @@ class Spending:
         return {ALL: specs.now.orchestration.budget, self._work.life.agent: budget}
 
 
-def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) -> tuple[Amount, bool]:
-    """What a try that broke off cost, and whether that is known.
+def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) -> Amount:
+    """What a try that broke off cost, as the budget and the agent's totals count it.
 
     The server's own count of the prompt and the length of what came; without such a count, the whole estimate
     (or nothing, if the question never reached it).
     """
     if not was_asked:
-        return NOTHING, True
+        return NOTHING
     usage = broken_usage(request.usage or {}, chars=request.streamed_chars)
-    return (request.estimate, False) if usage is None else (spending.amount(usage), True)
+    return request.estimate if usage is None else spending.amount(usage)
