@@ -18,6 +18,7 @@ from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import look_for_secrets
 from maos_sup.cuts.copies import mending_of
+from maos_sup.workspaces.checking import content_problems
 from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
 from state_layout.check.repair import repair
 from state_layout.check.scene import Scene
@@ -69,7 +70,7 @@ def command(
     taken = accept(tree, problems, by=by or _login()) if accepts else []
     problems = check(tree, kinds=kinds) if taken else problems
     _tell_witness(tree, problems)
-    problems = [*problems, *session_problems(tree), *mode_problems(tree)]
+    problems = [*problems, *session_problems(tree), *mode_problems(tree), *content_problems(tree)]
     if as_json:
         found = [problem.to_json() for problem in problems]
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}

@@ -58,6 +58,7 @@ class Finding(StrEnum):
     EXIT_BAD = "exit_bad"
     SNAPSHOT_BAD = "snapshot_bad"
     RESTORED_BAD = "restored_bad"
+    CONTENTS_LOST = "contents_lost"
     SESSION_GAP = "session_gap"
     # mail
     UNKNOWN_AGENT = "unknown_agent"
@@ -148,6 +149,9 @@ CATALOGUE: dict[Finding, Entry] = {
     Finding.EXIT_BAD: Entry(_PROBLEM, "it counts as lost; --repair sets it aside and seals it so", True),
     Finding.SNAPSHOT_BAD: Entry(_NOTE, "its writer makes it anew; --repair sets it aside", True),
     Finding.RESTORED_BAD: Entry(_PROBLEM, "remove it and run/host.json: the next resume makes it anew"),
+    Finding.CONTENTS_LOST: Entry(
+        _PROBLEM, _FROM_A_COPY + ", with workspaces.git; otherwise remove this snapshot, later ones stay"
+    ),
     Finding.SESSION_GAP: Entry(
         _PROBLEM, _FROM_A_COPY + "; otherwise its task is told again when the session goes on"
     ),

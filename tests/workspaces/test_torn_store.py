@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from maos_sup.workspaces.checking import content_problems
 from maos_sup.workspaces.snapshots import WORKTREE, Camera, collect, numbers
 from maos_sup.workspaces.store import Store
+from state_layout.check.problem import Finding
 from state_layout.errors import Damaged
 from state_layout.paths import Tree
 from state_layout.records import Keep
@@ -64,6 +66,23 @@ def test_one_damaged_snapshot_keeps_nobody_from_thinning(tree: Tree) -> None:
     removed, _ = collect(tree, Keep(last=2, hourly=0, daily=0))
     assert removed == 1
     assert numbers(tree.agent("ann")) == [2, 3]
+
+
+def test_lost_contents_are_found(tree: Tree) -> None:
+    root = tree.agent("ann").worktree
+    for number in range(2):
+        (root / f"f{number}").write_text(f"text {number}\n")
+        Camera(tree, "ann", WORKTREE).take(why="test", seq=number)
+    assert [*content_problems(tree)] == []
+    name = Store(tree).put(b"text 1\n")
+    (tree.workspaces / "objects" / name[:2] / name[2:]).unlink()
+    (found,) = content_problems(tree)
+    assert (found.path, found.finding) == ("agents/ann/snapshots/0002.json", Finding.CONTENTS_LOST)
+    assert "1 of its 2 entries cannot be restored, 'f1' first" in found.what
+    for path in objects(tree):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    assert ["the list of its files is lost" in one.what for one in content_problems(tree)] == [True, True]
 
 
 def test_what_a_killed_writer_left_is_no_object_and_goes(tree: Tree) -> None:
