@@ -80,11 +80,16 @@ def command_line(pid: int) -> str:
 
 
 def kill(*pids: int, with_signal: int = signal.SIGKILL) -> None:
-    """Send a signal; who is gone already is fine."""
+    """Send a signal; who is gone already is fine.
+
+    Several are killed at once: they are frozen first, so nobody answers the end of another.
+    """
     assert all(pid > 0 for pid in pids), "0 would be everybody in our group"
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, with_signal)
+    is_at_once = len(pids) > 1 and with_signal == signal.SIGKILL
+    for number in (signal.SIGSTOP, with_signal) if is_at_once else (with_signal,):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def can_bubblewrap() -> bool:
