@@ -281,7 +281,7 @@ def _with_unsaid(tree: Tree, agent: str, trace: Trace) -> Trace:
         last = sent[box][-1][1] if sent.get(box) else 0
         with suppress(FileNotFoundError):
             end = end_of(path)
-            if end is not None and end.seq > last:
+            if end is None or end.seq > last:  # None: what ends the file is no line; those before it may be
                 lines = (line for line in Reader(path) if line.seq > last)
                 steps = {box: [*sent[box]]} if sent.get(box) else dict[str, list[tuple[int, int]]]()
                 for line in lines:

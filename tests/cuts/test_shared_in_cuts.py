@@ -64,3 +64,18 @@ def test_torn_line_is_left_to_its_writer(tree: Tree) -> None:
     path = tree.state_scope("orchestration") / "alice.jsonl"
     path.write_bytes(path.read_bytes() + b'{"seq":2,"at":"20')
     assert mend_copy(tree, read_specs(tree).specs) == []
+
+
+def test_line_that_no_journal_says_stays_before_one_that_was_torn(tree: Tree) -> None:
+    """A power cut left half of the next line, with its line feed."""
+    alice = Life(tree, "alice")
+    stored(tree, alice, 1, is_said=True)
+    stored(tree, alice, 2, is_said=False)
+    alice.die()
+    path = tree.state_scope("orchestration") / "alice.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0" * 40 + b'"after":3,"h":"1e059426b9f3"}\n')
+    assert mend_copy(tree, read_specs(tree).specs) == []
+    entry = Store(tree.state_scope("orchestration"), "bob").get("k")
+    assert entry is not None and entry.value == 2
+    assert path.read_bytes().startswith(whole)
