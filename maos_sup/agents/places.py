@@ -52,20 +52,20 @@ def take_place(work: Work) -> None:
         id=life.specs.now.orchestration.id,
         agent=life.agent,
         base=wish.base,
-        needs=needs,
+        needs={} if wish.setup else needs,  # its lines run as the user: on nothing that agents wrote
         carry=wish.carry,
     )
     found = _found(work, repository, record, told)
+    life.place = life.paths.worktree / found.inside
+    life.branch = found.branch
+    life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
+    found = _set_up(work, found, wish)
     kept = keeping.take_up(life.paths, repository, found, needs, who=life.agent)
     if kept.note:
         life.warn_once(kept.note)
     if kept.record != record:
         write_record(life.paths, kept.record)
     kept = _with_merge(work, repository, kept)
-    life.place = life.paths.worktree / kept.record.inside
-    life.branch = kept.record.branch
-    life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
-    _set_up(work, kept.record, wish)
     if life.snap is None:
         admin = worktree.admin_of(repository, kept.record)
         life.snap = Snapper(life, WORKTREE, lambda: read_head(admin, repository.common)[1])
@@ -165,8 +165,12 @@ def _tell(life: Life, repository: Repository, record: Record) -> None:
         life.warn(note)
 
 
-def _set_up(work: Work, record: Record, wish: Workspace) -> None:
-    """Run the lines of `setup` that did not run yet. Raises BadInput for one that fails, Ended."""
+def _set_up(work: Work, record: Record, wish: Workspace) -> Record:
+    """Run the lines of `setup` that did not run yet; the record then.
+
+    They run as the user, so on the base alone: before the results of other agents are there. Raises BadInput
+    for one that fails, Ended.
+    """
     for number, line in enumerate(wish.setup[record.done :], start=record.done + 1):
         work.pulse.start()
         work.life.ledger.commit("setup", {"number": number, "line": line})
@@ -179,6 +183,7 @@ def _set_up(work: Work, record: Record, wish: Workspace) -> None:
         record = replace(record, done=number)
         write_record(work.life.paths, record)
         work.life.ledger.commit("setup", {"number": number, "exit_code": code})
+    return record
 
 
 def _run_line(work: Work, line: str) -> int:

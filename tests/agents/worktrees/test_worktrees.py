@@ -149,6 +149,25 @@ def test_a_worktree_that_was_taken_away_is_found_or_made_again(
     assert git(project, "show", "maos/stage/ann:ann.txt") == "ann.txt\nagain"
 
 
+def test_setup_runs_on_nothing_that_agents_wrote(stage: Make, tmp_path: Path) -> None:
+    """Its lines run as the user, whatever confines the agents: `npm ci` does what a package.json says."""
+    project = make_project(tmp_path / "project")
+    tasks = {
+        "write": {"agent": "ann", "description": "Write"},
+        "read": {"agent": "bob", "description": "Read", "needs": ["write"]},
+    }
+    line = "test -e ann.txt && echo theirs >> $OUT/setup || echo base >> $OUT/setup"
+    agents = {
+        "ann": writer("ann.txt"),
+        "bob": {"kind": "command", "shell": "cp ann.txt bob.txt", "setup": [line]},
+    }
+    one = stage(agents, tasks, **PROJECT)
+    assert [one.run("ann"), one.run("bob")] == [0, 0], one.log()
+    assert one.words("setup") == ["base"]
+    assert git(project, "show", "maos/stage/bob:bob.txt") == "ann.txt"
+    assert one.problems() == []
+
+
 def test_setup_runs_once_and_its_failure_is_said(stage: Make, tmp_path: Path) -> None:
     make_project(tmp_path / "project")
     lines = ["echo 1 >> $OUT/setup", "test -e $OUT/good", "echo 3 >> $OUT/setup"]
