@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from maos_sup.workspaces.repository import HEX, NoWorktree
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.locks import try_lock
 
 PREFIX = "refs/heads/maos/"
-_PATIENCE_S = 1.0
+_PATIENCE_S = 10.0
 _MODE, _FOLDER_MODE = 0o644, 0o755
 _MOST_LINKS = 5
 
@@ -78,43 +79,71 @@ def move_ref(common: Path, ref: str, commit: str, *, old: str | None, why: str) 
     path = common / ref
     try:
         _make_folders(path.parent)
-        lock = path.with_name(f"{path.name}.lock")
-        descriptor = _locked(lock)
-        try:
-            try:
-                found = read_ref(common, ref)
-                if found != old:
-                    raise Moved(f"{ref}: is at {found or 'nothing'}, not at {old or 'nothing'}; look again")
-                atomic.write_all(descriptor, f"{commit}\n".encode())
-                disk.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        with _locked(path) as (lock, descriptor):
+            found = read_ref(common, ref)
+            if found != old:
+                raise Moved(f"{ref}: is at {found or 'nothing'}, not at {old or 'nothing'}; look again")
+            atomic.write_all(descriptor, f"{commit}\n".encode())
+            disk.fsync(descriptor)
             _log(common, ref, old, commit, why)
             disk.rename(lock, path)
-        except BaseException:
-            with suppress(OSError):
-                disk.unlink(lock)
-            raise
         atomic.fsync_folder(path.parent)
     except OSError as cause:
         raise storage_error("move the branch", path, cause) from cause
 
 
-def _locked(lock: Path) -> int:
-    """The open lock file. One that a dead process of ours left long ago stands in nobody's way."""
+@contextmanager
+def _locked(path: Path) -> Iterator[tuple[Path, int]]:
+    """The lock file that git knows, beside the ref `path`, and its descriptor.
+
+    It is a second name of a file of ours, on which we hold a `flock`: so what a dead process of ours left is
+    told from the lock of a git that lives, and only that is removed. Raises Moved where git holds it.
+    """
+    own, lock = path.with_name(f".{path.name}.maos"), path.with_name(f"{path.name}.lock")
     until_s = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return disk.create(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-        except FileExistsError:
-            if time.monotonic() < until_s:
-                time.sleep(0.02)
-                continue
-            with suppress(OSError):
-                if time.time() - lock.stat().st_mtime > _PATIENCE_S:
+    while (descriptor := _owned(own, lock)) is None:
+        if time.monotonic() > until_s:
+            raise Moved(f"{lock}: git is at work on this branch; remove it if no git runs, then try again")
+        time.sleep(0.02)
+    try:
+        yield lock, descriptor
+    finally:
+        with suppress(OSError):
+            if _is_one(lock, own):
+                disk.unlink(lock)
+        with suppress(OSError):
+            disk.unlink(own)
+        os.close(descriptor)
+
+
+def _owned(own: Path, lock: Path) -> int | None:
+    """The file `own`, new and held, with `lock` as its second name; None: another one is at it."""
+    try:
+        descriptor = disk.create(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    except FileExistsError:
+        with suppress(FileNotFoundError), atomic.opened(own, os.O_RDONLY) as left:
+            if try_lock(left) and _is_one(own, left):  # of a process of ours that died
+                if _is_one(lock, own):
                     disk.unlink(lock)
-                    continue
-            raise
+                disk.unlink(own)
+        return None
+    if try_lock(descriptor) and _is_one(own, descriptor):
+        with suppress(FileExistsError):
+            disk.link(own, lock)
+            return descriptor
+        disk.unlink(own)
+    os.close(descriptor)
+    return None
+
+
+def _is_one(path: Path, other: Path | int) -> bool:
+    """Whether both are one file."""
+    try:
+        return os.path.samestat(
+            os.lstat(path), os.lstat(other) if isinstance(other, Path) else os.fstat(other)
+        )
+    except FileNotFoundError:
+        return False
 
 
 def _make_folders(folder: Path) -> None:

@@ -49,7 +49,7 @@ def is_free(path: Path) -> bool:
     """Whether nobody holds the life lock at `path`. Takes it for a moment: for the supervisor only."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
-            return _try_lock(descriptor)
+            return try_lock(descriptor)
     except FileNotFoundError:
         return True
     except OSError as cause:
@@ -64,7 +64,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     except OSError as cause:
         raise storage_error("open", folder, cause) from cause
     try:
-        if not _try_lock(descriptor):
+        if not try_lock(descriptor):
             raise Locked(f"{folder}: held by another process")
         yield
     finally:
@@ -131,7 +131,7 @@ def _taken(path: Path, *, makes_folder: bool = False) -> int | None:
         raise storage_error("open lock", path, cause) from cause
     is_ours = False
     try:
-        is_ours = _try_lock(descriptor) and _is_at(path, descriptor)
+        is_ours = try_lock(descriptor) and _is_at(path, descriptor)
     finally:
         if not is_ours:
             os.close(descriptor)
@@ -146,7 +146,8 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
+    """Take the `flock` on an open file, if nobody holds it; whether it is ours now. Raises StorageError."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

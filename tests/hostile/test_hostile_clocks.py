@@ -37,7 +37,7 @@ ALLOWED = {
     "maos_sup/integrations/langgraph/memories.py": "how long values are to live, a time of day",
     "maos_sup/workspaces/store.py": "whether a content that nobody names may be in the making",
     "maos_sup/workspaces/snapshots.py": "whether a file is young: read again if in doubt",
-    "maos_sup/workspaces/refs.py": "whether the lock of a ref of ours was left behind; the stamp of a reflog",
+    "maos_sup/workspaces/refs.py": "the stamp of a reflog",
     "maos_sup/loopback/dialects/chat.py": "the stamp of an answer, as its server gives one",
     "maos_sup/loopback/dialects/responses.py": "the stamp of an answer, as its server gives one",
     "state_layout/host/triggers.py": "whether a folder is being made: swept later if in doubt",

@@ -9,21 +9,21 @@ _LOCKS, _EDIT = "state_layout.files.locks", "state_layout.specs.edit"
 BUGS = [
     Bug(
         "a lock that another holds is taken",
-        f"{_LOCKS}:_try_lock",
+        f"{_LOCKS}:try_lock",
         "return False",
         "return True",
         run="rivals",
     ),
     Bug(
         "a lock is released early",
-        f"{_LOCKS}:_try_lock",
+        f"{_LOCKS}:try_lock",
         "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB); fcntl.flock(descriptor, fcntl.LOCK_UN)",
         run="rivals",
     ),
     Bug(
         "readers and writers share a lock",
-        f"{_LOCKS}:_try_lock",
+        f"{_LOCKS}:try_lock",
         "fcntl.LOCK_EX",
         "fcntl.LOCK_SH",
         run="rivals",

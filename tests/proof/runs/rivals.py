@@ -72,19 +72,19 @@ def _removed_lock(tree: Tree) -> Iterator[tuple[str, str]]:
     """Who opened a lock that was removed before it was taken must not believe to hold it."""
     path = tree.agent("bob").lock
     first = locks.take_life_lock(path)
-    real = locks._try_lock
+    real = locks.try_lock
 
     def late(descriptor: int) -> bool:
         path.unlink(missing_ok=True)
-        locks._try_lock = real  # type: ignore[assignment]
+        locks.try_lock = real  # type: ignore[assignment]
         first.release()
         return real(descriptor)
 
-    locks._try_lock = late  # type: ignore[assignment]
+    locks.try_lock = late  # type: ignore[assignment]
     try:
         mine = locks.take_life_lock(path, patience_s=PATIENCE_S)
     finally:
-        locks._try_lock = real  # type: ignore[assignment]
+        locks.try_lock = real  # type: ignore[assignment]
     with suppress(Locked):
         locks.take_life_lock(path, patience_s=0.0)
         yield "at most one process holds a lock", "a lock was held on a file that had been removed"
