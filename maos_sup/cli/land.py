@@ -28,7 +28,8 @@ from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_ref
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput, Locked
-from state_layout.files.locks import take_life_lock
+from state_layout.files import atomic
+from state_layout.files.locks import alone_in, take_life_lock
 from state_layout.paths import Tree
 from state_layout.records import Land
 from state_layout.specs import read_specs
@@ -79,7 +80,17 @@ class Done:
 
 
 def land_now(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
-    """Land what the agents `names` did; `tell` hears of each at once. Raises BadInput, StorageError."""
+    """Land what the agents `names` did; `tell` hears of each at once.
+
+    Raises BadInput, Locked (two would run their checks in one scratch checkout), StorageError.
+    """
+    place = tree.run / "landing"
+    atomic.make_folder(place)
+    with alone_in(place, busy=f"{name_of(tree)}: another landing is under way; wait for its end"):
+        return _landed(tree, names, wish, tell)
+
+
+def _landed(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
     repository = repository_of(tree)
     known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
     if not known:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import click
@@ -102,7 +100,8 @@ def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, a
     if not yes and not _agreed(word):
         say("nothing was changed")
         return edge.INTERRUPTED
-    with _alone(tree):
+    busy = f"{tree.root}: another rollback is under way; look again then"
+    with alone_in(tree.checkpoints, busy=busy):  # whoever else goes meanwhile: his way back would hide ours
         if last_rewinding(tree) != known:
             raise Locked(f"{tree.root}: another rollback came first; look where the team stands now")
         done, moved = _carried_out(tree, number, reader, manner)
@@ -117,19 +116,6 @@ def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, a
             f"Go on with: maos-sup resume {word_of(tree)}"
         )
     return edge.OK
-
-
-@contextmanager
-def _alone(tree: Tree) -> Iterator[None]:
-    """Let nobody else take the team anywhere meanwhile: his way back would hide ours. Raises Locked."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(alone_in(tree.checkpoints))
-        except Locked:
-            raise Locked(
-                f"{tree.root}: another rollback is under way; look where the team stands then"
-            ) from None
-        yield
 
 
 def _carried_out(tree: Tree, number: int, reader: TeamReader, manner: _Manner) -> tuple[Preview, list[str]]:

@@ -57,15 +57,15 @@ def is_free(path: Path) -> bool:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold `folder` against others that do the same; no file is made. Raises Locked, StorageError."""
+def alone_in(folder: Path, *, busy: str) -> Iterator[None]:
+    """Hold `folder` against others that do the same; no file is made. Raises Locked(`busy`), StorageError."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as cause:
         raise storage_error("open", folder, cause) from cause
     try:
         if not try_lock(descriptor):
-            raise Locked(f"{folder}: held by another process")
+            raise Locked(busy)
         yield
     finally:
         os.close(descriptor)

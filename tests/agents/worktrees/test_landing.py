@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from projects import git, make_busy, make_project, picture
-from stage import Stage
+from stage import Stage, wait_for
 
 Make = Callable[..., Stage]
 PROJECT = {"project": "../../project", "project_name": "project", "workspace": "worktree"}
@@ -68,6 +68,20 @@ def test_what_merges_and_passes_is_landed_and_the_rest_named(team: Stage, tmp_pa
     git(project, "merge", "-q", "maos/stage/LANDED")
     assert sorted(path.name for path in project.glob("*.txt")) == ["a.txt", "ann.txt", "bob.txt"]
     assert team.problems() == []
+
+
+def test_two_landings_do_not_check_in_one_place(team: Stage, tmp_path: Path) -> None:
+    root, go = str(team.root), tmp_path / "go"
+    line = f"touch {tmp_path}/checking; while [ ! -e {go} ]; do sleep 0.02; done"
+    first = subprocess.Popen([sys.executable, "-m", "maos_sup", "land", root, "ann", "--check", line])
+    try:
+        wait_for((tmp_path / "checking").exists, "the first one checks")
+        second = maos_sup("land", root, "dan", "--check", "true")
+        assert (second.returncode, "another landing is under way" in second.stderr) == (11, True), second
+    finally:
+        go.touch()
+        first.wait(timeout=300)
+    assert maos_sup("land", root, "ann", "bob").returncode == 0
 
 
 def test_landing_again_lands_the_same(team: Stage, tmp_path: Path) -> None:
