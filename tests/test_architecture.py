@@ -55,6 +55,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
 }
+KINDS = "maos_sup.agents.kinds"
+SHARED_BY_KINDS = f"{KINDS}.shared"
 ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger", "scopes")
 ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import those before it
 ROOM_CYCLES = frozenset(
@@ -84,8 +86,8 @@ def imports(module: str, source: str, *, is_package: bool = False) -> Iterator[t
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = import_base(module, node, is_package=is_package)
-            if base == "maos_sup":  # from maos_sup import core: the names are the modules
-                yield from ((node.lineno, f"maos_sup.{alias.name}") for alias in node.names)
+            if base in ("maos_sup", KINDS):  # from maos_sup import core: the names are the modules
+                yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
             else:
                 yield node.lineno, base
         elif isinstance(node, ast.Call):
@@ -138,6 +140,18 @@ def room_problems(module: str, source: str, *, is_package: bool = False) -> list
         if room not in order[: order.index(parts[1]) + 1] and (parts[1], room) not in ROOM_CYCLES:
             problems.append(f"{module}:{line}: {parts[1]} must not import {room}, which stands above it")
     return problems
+
+
+def kind_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Imports of one kind by another, or of a kind by what all kinds share."""
+    if not module.startswith(f"{KINDS}."):
+        return []
+    own = ".".join(module.split(".")[:4])
+    return [
+        f"{module}:{line}: kinds share through {SHARED_BY_KINDS} and must not import {name}"
+        for line, name in imports(module, source, is_package=is_package)
+        if name.startswith(f"{KINDS}.") and not within(name, own) and not within(name, SHARED_BY_KINDS)
+    ]
 
 
 def door_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
@@ -207,6 +221,7 @@ CHECKERS: tuple[Checker, ...] = (
     print_problems,
     docstring_problems,
     room_problems,
+    kind_problems,
 )
 
 
@@ -275,6 +290,10 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (room_problems, "state_layout.files.atomic", "from state_layout.lives.history import History"),
     (room_problems, "state_layout.records", "from state_layout import mail\nimport state_layout.tree"),
     (room_problems, "state_layout.misc", "import json"),
+    (kind_problems, "maos_sup.agents.kinds.claude.talk", "from maos_sup.agents.kinds.cli.watch import Watch"),
+    (kind_problems, "maos_sup.agents.kinds.claude.talk", "from ..cli import watch"),
+    (kind_problems, "maos_sup.agents.kinds.python", "import maos_sup.agents.kinds.command"),
+    (kind_problems, "maos_sup.agents.kinds.shared.record", "from maos_sup.agents.kinds import cli"),
     (layer_problems, "maos_sup.helpers.misc", "import json"),
     (layer_problems, "maos_sup.__main__", "from maos_sup.core import model"),
     (layer_problems, "maos_sup", "from maos_sup.core import model"),
@@ -323,6 +342,9 @@ LEGAL: tuple[tuple[Checker, str, str], ...] = (
     (purity_problems, "maos_sup.supervisor.loop", "import time\nopen('x')"),
     (print_problems, "maos_sup.cli.run", "print('hello')"),
     (docstring_problems, "maos_sup.core.decide", '"""Decides."""'),
+    (kind_problems, "maos_sup.agents.kinds.claude.talk", "from maos_sup.agents.kinds import shared"),
+    (kind_problems, "maos_sup.agents.kinds.claude.talk", "from maos_sup.agents.kinds.claude import rules"),
+    (kind_problems, "maos_sup.agents.runner", "from maos_sup.agents.kinds import command"),
 )
 
 

@@ -17,7 +17,7 @@ WALL = {"time.time", "time.time_ns", "datetime.now", "datetime.today", "datetime
 ALLOWED = {
     "maos_sup/agents/outcomes.py": "whether a snapshot is young: read again if in doubt",
     "state_layout/lives/told.py": "whether a snapshot is young: read again if in doubt",
-    "maos_sup/agents/kinds/models/waiting.py": "shows when it goes on",
+    "maos_sup/agents/kinds/shared/waiting.py": "shows when it goes on",
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
     "maos_sup/views/render.py": "shows ages",
     "maos_sup/integrations/claude_sdk/transcript.py": "stamps, made to grow",

@@ -15,7 +15,7 @@ from orchestra import Orchestra
 
 from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Event, Piece, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
-from maos_sup.agents.kinds.models.troubles import Broken
+from maos_sup.agents.kinds.shared.troubles import Broken
 from maos_sup.loopback.reply import Reply
 from maos_sup.loopback.request import Request
 from maos_sup.loopback.rules import make_rules

@@ -18,7 +18,7 @@ GUARDED = {  # functions that look first, and at what
     ("state_layout/files/disk.py", "begin_write"): "_CAN_ADVISE",
     ("state_layout/files/disk.py", "fdatasync"): "_CAN_SYNC_DATA",
     ("state_layout/host/identity.py", "open_pidfd"): "hasattr",
-    ("maos_sup/agents/kinds/programs.py", "_memory_file"): "hasattr",
+    ("maos_sup/agents/kinds/shared/programs.py", "_memory_file"): "hasattr",
     ("maos_sup/agents/sandbox/confine.py", "_readable"): "hasattr",
     ("maos_sup/system/ears.py", "__init__"): "is_linux",
     ("maos_sup/system/ears.py", "listen"): "there is an epoll",

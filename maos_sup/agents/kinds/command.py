@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from maos_sup.agents.endings import Ending, Outcome
-from maos_sup.agents.kinds.needs import program_lack
-from maos_sup.agents.kinds.programs import REDACT, Program, never_starts, start_error
+from maos_sup.agents.kinds.shared.needs import program_lack
+from maos_sup.agents.kinds.shared.programs import REDACT, Program, never_starts, start_error
 from maos_sup.agents.registry import Lack
 from maos_sup.agents.uncertain import Verdict, judge_uncertain
 from maos_sup.agents.work import Work

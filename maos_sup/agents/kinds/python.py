@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from maos_sup.agents.context import Context
 from maos_sup.agents.endings import Ended, Outcome
-from maos_sup.agents.kinds.programs import REDACT
+from maos_sup.agents.kinds.shared.programs import REDACT
 from maos_sup.agents.redacting import redacted, redirected
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput, StorageFull

@@ -17,8 +17,8 @@ from typing import Any
 
 from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
-from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
+from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.shared.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.once.answers import NoAnswer, object_in
 from maos_sup.agents.redaction import Redactor
 from maos_sup.core.questions import Answer, Question

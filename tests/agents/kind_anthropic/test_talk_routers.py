@@ -13,8 +13,8 @@ from talking import Talk, finish, steps, use
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.events import Ended, Reading, Whole
-from maos_sup.agents.kinds.models.prices import blind_cap
-from maos_sup.agents.kinds.models.troubles import Cause, Trouble, delay_s, in_vain
+from maos_sup.agents.kinds.shared.prices import blind_cap
+from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, delay_s, in_vain
 from maos_sup.loopback.reply import Fault, FaultKind, Reply
 from maos_sup.loopback.request import Request
 from state_layout.ledger import spent_by

@@ -10,7 +10,7 @@ from coding import DEADLINE_S, Coding, bash, steps
 from processes import children_of, kill
 from stage import kill_marked, wait_for
 
-from maos_sup.agents.kinds.models.prices import blind_cap
+from maos_sup.agents.kinds.shared.prices import blind_cap
 from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, call, say
 from maos_sup.loopback.request import Request
 from state_layout.ledger import spent_by

@@ -10,8 +10,8 @@ from coding import DEADLINE_S, Coding, bash, steps
 from stage import marked_pids, wait_for
 
 from maos_sup.agents.kinds.claude.talk import trouble_of
-from maos_sup.agents.kinds.models.holds import hold_on
-from maos_sup.agents.kinds.models.troubles import Cause
+from maos_sup.agents.kinds.shared.holds import hold_on
+from maos_sup.agents.kinds.shared.troubles import Cause
 from maos_sup.loopback.reply import Fault, FaultKind, Reply, say
 from maos_sup.loopback.request import Request
 from state_layout.ledger import spent_by

@@ -18,7 +18,7 @@ from stage import Stage, wait_for
 from maos_sup.agents.kinds.cli.parser import meanings
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
 from maos_sup.agents.kinds.cli.profile import RULE as RULE_SHAPE
-from maos_sup.agents.kinds.cli.running import session_lock
+from maos_sup.agents.kinds.shared.running import session_lock
 from state_layout.ledger import spent_by
 from state_layout.lives.attempts import all_lines
 from state_layout.mail.operator_mail import append_operator_message

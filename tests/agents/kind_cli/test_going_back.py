@@ -10,8 +10,8 @@ import pytest
 
 from maos_sup.agents.kinds.cli.exporting import cut_document, with_other_ids
 from maos_sup.agents.kinds.cli.going_back import Branch, copy_branch, find_branch
-from maos_sup.agents.kinds.cli.memory import Memory
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
+from maos_sup.agents.kinds.shared.memory import Memory
 from maos_sup.cuts.going_back import BRANCHING_PROFILES
 
 SESSION, OTHER = "11111111-aaaa", "22222222-bbbb"

@@ -13,7 +13,7 @@ from contextlib import closing
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Entry
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Event, Piece, Whole
-from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble
+from maos_sup.agents.kinds.shared.troubles import Broken, Cause, Trouble
 
 FLUSH_S = 0.2
 

@@ -19,10 +19,10 @@ from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.events import Ended
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
-from maos_sup.agents.kinds.models.holds import Hold, hold_on, recent_tries, write_hold
-from maos_sup.agents.kinds.models.prices import blind_cap, completed_usage, untold_usage
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
-from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.kinds.shared.holds import Hold, hold_on, recent_tries, write_hold
+from maos_sup.agents.kinds.shared.prices import blind_cap, completed_usage, untold_usage
+from maos_sup.agents.kinds.shared.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
+from maos_sup.agents.kinds.shared.waiting import Waiting
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
 

@@ -42,7 +42,7 @@ class AnthropicKind:
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
         """Somebody to ask, the package that asks, or the sandbox."""
         from maos_sup.agents.kinds.anthropic.model import HOW_TO_GET_ONE, HOW_TO_GET_SDK, PROVIDERS
-        from maos_sup.agents.kinds.needs import sandbox_lack
+        from maos_sup.agents.kinds.shared.needs import sandbox_lack
 
         if not settings.get("base_url") and not any(environment.get(name) for name in PROVIDERS):
             yield Lack(key="base_url", text=HOW_TO_GET_ONE)

@@ -17,8 +17,8 @@ from maos_sup.agents.kinds.anthropic.conversation import Block, Entry, Move, Pur
 from maos_sup.agents.kinds.anthropic.desk import Desk
 from maos_sup.agents.kinds.anthropic.tools.base import Waits
 from maos_sup.agents.kinds.anthropic.using import Using
-from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.troubles import Broken, Cause, advice
+from maos_sup.agents.kinds.shared.opening import first_prompt
+from maos_sup.agents.kinds.shared.troubles import Broken, Cause, advice
 
 _MOST_MESSAGES = 20  # shown together
 _MOST_NUDGES = 3

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.anthropic.events import EndedEarly, Event, Reading
-from maos_sup.agents.kinds.models.troubles import Broken, Cause, Trouble, of_status
+from maos_sup.agents.kinds.shared.troubles import Broken, Cause, Trouble, of_status
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
 from maos_sup.agents.kinds.anthropic.settings import Settings
-from maos_sup.agents.kinds.models.prices import CHARS_A_TOKEN, broken_usage, cost_usd, is_priced, tokens_of
+from maos_sup.agents.kinds.shared.prices import CHARS_A_TOKEN, broken_usage, cost_usd, is_priced, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal

@@ -13,7 +13,7 @@ from typing import Any
 import anthropic
 
 from maos_sup.agents.kinds.anthropic.model import transport_of
-from maos_sup.agents.kinds.models.prices import cost_usd
+from maos_sup.agents.kinds.shared.prices import cost_usd
 
 _EVENTS = (
     '{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m",'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maos_sup.agents.kinds.claude.transcript import GAP, Transcript, again
-from maos_sup.agents.kinds.cli.prompts import message_uuid
+from maos_sup.agents.kinds.shared.prompts import message_uuid
 from state_layout.check.problem import CATALOGUE, Finding, Problem, as_note
 from state_layout.paths import Tree
 

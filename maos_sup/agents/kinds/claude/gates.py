@@ -18,9 +18,9 @@ from maos_sup.agents.endings import Ended, Outcome
 from maos_sup.agents.kinds.claude.servers import SERVER
 from maos_sup.agents.kinds.claude.settings import PREFIX, Settings
 from maos_sup.agents.kinds.claude.transcript import Transcript
-from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.spending import Spending
-from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.spending import Spending
+from maos_sup.agents.kinds.shared.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
-from maos_sup.agents.kinds.cli.memory import Memory
+from maos_sup.agents.kinds.shared.memory import Memory
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 

@@ -41,7 +41,7 @@ class ClaudeKind:
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
         """Claude Code itself, or the sandbox."""
         from maos_sup.agents.kinds.claude.starting import find_claude
-        from maos_sup.agents.kinds.needs import sandbox_lack
+        from maos_sup.agents.kinds.shared.needs import sandbox_lack
 
         try:
             find_claude(settings.get("program"), environment)

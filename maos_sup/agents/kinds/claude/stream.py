@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maos_sup.agents.kinds.claude.accounts import Accounts, Event, counts, plain
-from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.spending import Spending
-from maos_sup.agents.kinds.models.prices import (
+from maos_sup.agents.kinds.shared.prices import (
     blind_cap,
     broken_usage,
     completed_usage,
     untold_usage,
 )
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount

@@ -19,10 +19,10 @@ from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.startup import Startup
 from maos_sup.agents.kinds.claude.stream import Stream, is_done
 from maos_sup.agents.kinds.claude.transcript import Transcript
-from maos_sup.agents.kinds.cli.running import POLL_S, Running
-from maos_sup.agents.kinds.models.holds import Hold, write_hold
-from maos_sup.agents.kinds.models.troubles import Cause, Trouble, of_status
-from maos_sup.agents.kinds.models.waiting import until_text
+from maos_sup.agents.kinds.shared.holds import Hold, write_hold
+from maos_sup.agents.kinds.shared.running import POLL_S, Running
+from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, of_status
+from maos_sup.agents.kinds.shared.waiting import until_text
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 

@@ -20,17 +20,17 @@ from maos_sup.agents.kinds.claude.settings import Settings
 from maos_sup.agents.kinds.claude.stream import Stream, events_of
 from maos_sup.agents.kinds.claude.talk import Scene, Talk
 from maos_sup.agents.kinds.claude.transcript import GAP, Transcript, again
-from maos_sup.agents.kinds.cli import prompts
-from maos_sup.agents.kinds.cli.events import before, left_by_the_dead, of_next_process
-from maos_sup.agents.kinds.cli.memory import recall_memory
-from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.running import Running
-from maos_sup.agents.kinds.cli.spending import Spending
-from maos_sup.agents.kinds.cli.story import messages_before, recall_story
-from maos_sup.agents.kinds.models.holds import Hold, write_hold
-from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.troubles import PERMANENT, Cause, Trouble, advice, delay_s
-from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.kinds.shared import prompts
+from maos_sup.agents.kinds.shared.events import before, left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.shared.holds import Hold, write_hold
+from maos_sup.agents.kinds.shared.memory import recall_memory
+from maos_sup.agents.kinds.shared.opening import first_prompt
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.running import Running
+from maos_sup.agents.kinds.shared.spending import Spending
+from maos_sup.agents.kinds.shared.story import messages_before, recall_story
+from maos_sup.agents.kinds.shared.troubles import PERMANENT, Cause, Trouble, advice, delay_s
+from maos_sup.agents.kinds.shared.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
 from maos_sup.agents.work import Work

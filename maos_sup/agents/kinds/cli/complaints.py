@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from maos_sup.agents.kinds.cli.record import Record
+from maos_sup.agents.kinds.shared.record import Record
 
 _MOST_BYTES = 1 << 20  # that are looked at in one look
 _MOST_CHARS = 500

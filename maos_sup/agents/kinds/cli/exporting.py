@@ -15,9 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kinds.cli.memory import Memory
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.starting import Start
+from maos_sup.agents.kinds.shared.memory import Memory
 from maos_sup.agents.work import Work
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec

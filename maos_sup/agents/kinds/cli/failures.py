@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maos_sup.agents.kinds.models.troubles import Cause, Trouble
+from maos_sup.agents.kinds.shared.troubles import Cause, Trouble
 
 _RETRY_AFTER = re.compile(
     r"(?:retry|try again|retrying|reset)[-_ a-z]{0,12}[:=\"' ]{0,4}(\d+(?:\.\d+)?) ?s", re.IGNORECASE

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kinds.cli.memory import Memory
 from maos_sup.agents.kinds.cli.parser import Meaning, meanings
 from maos_sup.agents.kinds.cli.profile import Profile
+from maos_sup.agents.kinds.shared.memory import Memory
 from state_layout.files import atomic, codec
 from state_layout.files.reading import Unreadable, read_regular
 

@@ -34,7 +34,7 @@ class CliKind:
     @staticmethod
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
         """Its program, or the sandbox."""
-        from maos_sup.agents.kinds.needs import program_lack, sandbox_lack
+        from maos_sup.agents.kinds.shared.needs import program_lack, sandbox_lack
 
         profile = Profile.of(settings, agent=str(settings.get("profile", "")))
         key = "profile" if "start_argv" not in settings else "start_argv"

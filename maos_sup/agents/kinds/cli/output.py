@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from maos_sup.agents.kinds.cli import prompts
-from maos_sup.agents.kinds.cli.memory import Entry
 from maos_sup.agents.kinds.cli.parser import USAGE, Meaning, meanings
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.kinds.cli.record import Record
 from maos_sup.agents.kinds.cli.said import without_broken_tries
-from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.shared import prompts
+from maos_sup.agents.kinds.shared.memory import Entry
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount

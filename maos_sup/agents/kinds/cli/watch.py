@@ -15,9 +15,9 @@ from maos_sup.agents.kinds.cli.complaints import Complaints
 from maos_sup.agents.kinds.cli.failures import Failure
 from maos_sup.agents.kinds.cli.output import Fate, Output
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.running import POLL_S, Running
-from maos_sup.agents.kinds.cli.spending import Spending
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.running import POLL_S, Running
+from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sandbox.confine import Sandbox
 from maos_sup.agents.work import Work
 

@@ -14,23 +14,24 @@ from pathlib import Path
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, Outcome
-from maos_sup.agents.kinds.cli import places, prompts
-from maos_sup.agents.kinds.cli.events import left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.cli import places
 from maos_sup.agents.kinds.cli.exporting import imported_branch
 from maos_sup.agents.kinds.cli.going_back import copy_branch, find_branch
-from maos_sup.agents.kinds.cli.memory import recall_memory
 from maos_sup.agents.kinds.cli.output import Fate, Output, write_off
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.kinds.cli.record import Record
-from maos_sup.agents.kinds.cli.spending import Spending
 from maos_sup.agents.kinds.cli.starting import Start
-from maos_sup.agents.kinds.cli.story import messages_before, recall_story
 from maos_sup.agents.kinds.cli.watch import Scene, Watch
-from maos_sup.agents.kinds.models.holds import Hold, write_hold
-from maos_sup.agents.kinds.models.opening import first_prompt
-from maos_sup.agents.kinds.models.prices import blind_cap, is_priced
-from maos_sup.agents.kinds.models.troubles import Cause, Trouble, delay_s
-from maos_sup.agents.kinds.models.waiting import Waiting
+from maos_sup.agents.kinds.shared import prompts
+from maos_sup.agents.kinds.shared.events import left_by_the_dead, of_next_process
+from maos_sup.agents.kinds.shared.holds import Hold, write_hold
+from maos_sup.agents.kinds.shared.memory import recall_memory
+from maos_sup.agents.kinds.shared.opening import first_prompt
+from maos_sup.agents.kinds.shared.prices import blind_cap, is_priced
+from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.spending import Spending
+from maos_sup.agents.kinds.shared.story import messages_before, recall_story
+from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, delay_s
+from maos_sup.agents.kinds.shared.waiting import Waiting
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maos_sup.agents.kinds.cli.memory import Memory
-from maos_sup.agents.kinds.models.prices import cost_usd, tokens_of
+from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
 from state_layout.records import Budget

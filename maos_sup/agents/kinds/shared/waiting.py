@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from maos_sup.agents.endings import Ended
-from maos_sup.agents.kinds.models.holds import hold_on
+from maos_sup.agents.kinds.shared.holds import hold_on
 from maos_sup.agents.work import Work
 from state_layout.ledger import Refusal
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
-from maos_sup.agents.kinds.cli.memory import Entry
+from maos_sup.agents.kinds.shared.memory import Entry
 from state_layout.files import codec
 
 _MOST_CHARS = 4_000

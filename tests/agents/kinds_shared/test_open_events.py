@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.agents.kinds.cli.running import open_events
+from maos_sup.agents.kinds.shared.running import open_events
 from state_layout.errors import StorageError
 from state_layout.files import disk
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from maos_sup.agents.control import discovery_of
-from maos_sup.agents.kinds.cli.memory import Entry, Memory
+from maos_sup.agents.kinds.shared.memory import Entry, Memory
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sources import Source
 from maos_sup.agents.translate import pattern_of

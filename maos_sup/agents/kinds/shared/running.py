@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from maos_sup.agents.kinds.programs import Program, start_error
+from maos_sup.agents.kinds.shared.programs import Program, start_error
 from maos_sup.agents.sandbox.confine import UNCONFINED, Sandbox
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maos_sup.agents.kinds.models.prices import cost_usd, is_priced
+from maos_sup.agents.kinds.shared.prices import cost_usd, is_priced
 
 _USAGE = {"input_tokens": 1000, "output_tokens": 1000}
 

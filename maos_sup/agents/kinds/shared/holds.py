@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from maos_sup.agents.kinds.models.troubles import LONGEST_DELAY_S
+from maos_sup.agents.kinds.shared.troubles import LONGEST_DELAY_S
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
