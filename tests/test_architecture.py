@@ -21,18 +21,24 @@ PACKAGES = ("maos_sup", "state_layout")
 LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
-LAYERS = ("core", "system", "cuts", "workspaces", "planner", "supervisor", "steering", "cli", *LEAVES)
+BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
+LAYERS = (*BELOW_LEAVES, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
     "system": frozenset({"system", "state_layout"}),  # processes, for all that start or watch any
+    "standing": frozenset({"standing", "core", "system", "state_layout"}),  # how all things stand, read once
     "cuts": frozenset({"cuts", "core", "state_layout"}),  # moments of a team, and going back to them
     "workspaces": frozenset({"workspaces", "core", "state_layout"}),  # what agents change of a project
-    **{leaf: frozenset({leaf, "core", "cuts", "system", "workspaces", "state_layout"}) for leaf in LEAVES},
+    **{leaf: frozenset({leaf, *BELOW_LEAVES}) for leaf in LEAVES},
     "planner": frozenset({"planner", "core", "workspaces", "state_layout"}),
-    "supervisor": frozenset({"supervisor", "core", "cuts", "launchers", "system", "state_layout"}),
-    "steering": frozenset({"steering", "core", "system", "views", "state_layout"}),  # acts on what views see
-    "cli": frozenset({*LAYERS, "state_layout"}),
+    "supervisor": frozenset(
+        {"supervisor", "core", "cuts", "launchers", "standing", "system", "state_layout"}
+    ),
+    "steering": frozenset(  # acts on what views see
+        {"steering", "core", "standing", "system", "views", "state_layout"}
+    ),
+    "cli": frozenset(LAYERS),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}
     ),  # other people's interfaces on the tree
@@ -277,6 +283,7 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.agents.runner", "import maos_sup.launchers.local"),
     (layer_problems, "maos_sup.system.ending", "from maos_sup.launchers.base import Launcher"),
     (layer_problems, "maos_sup.system.ending", "from maos_sup.core.model import Process"),
+    (layer_problems, "maos_sup.standing.team", "from maos_sup.views.files import natural"),
     (layer_problems, "maos_sup.planner.plan", "from maos_sup.system import ending"),
     (layer_problems, "maos_sup.launchers.local", "from maos_sup.agents.runner import main"),
     (layer_problems, "maos_sup.mirrors.sqlite", "from maos_sup import views"),

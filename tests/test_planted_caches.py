@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-_OF_AGENT, _OUTCOMES = "state_layout.specs.of_agent", "maos_sup.agents.outcomes"
-_BOARD, _STANDING = "maos_sup.core.board:Board", "maos_sup.supervisor.standing:Standing"
+_OF_AGENT, _SUPERVISORS = "state_layout.specs.of_agent", "maos_sup.standing.supervisors"
+_BOARD, _TURNS = "maos_sup.core.board:Board", "maos_sup.supervisor.turns:Turns"
 RUN = """
 import json, os, sys, traceback
 import pytest
@@ -66,13 +66,13 @@ BUGS = {
         "state_layout/test_specs_of_agent.py",
     ),
     "the supervisor's journal is read once": (
-        f"{_OUTCOMES}:_settled_in",
-        "if known is None or known.settled is None or _GAVE_UP in fresh:",
+        f"{_SUPERVISORS}:_memory_in",
+        "if known is None or known.memory is None or has_news:",
         "if known is None:",
         "agents/test_choice.py",
     ),
     "half a line of the supervisor counts as read": (
-        f"{_OUTCOMES}:_settled_in",
+        f"{_SUPERVISORS}:_memory_in",
         'end = begin + fresh.rfind(b"\\n") + 1',
         "end = begin + len(fresh)",
         "agents/test_choice.py",
@@ -90,16 +90,16 @@ BUGS = {
         "agents/test_publish.py",
     ),
     "a snapshot's task that changed is the one before": (
-        "state_layout.lives.told:Told.take",
+        "state_layout.lives.snapshot_reader:SnapshotReader.take",
         "self.outcomes.get(task) if known.get(task) == entry else None",
         "self.outcomes.get(task)",
-        "state_layout/test_told.py",
+        "state_layout/test_snapshot_reader.py",
     ),
     "a young snapshot is not read again": (
-        "state_layout.lives.told:Told.look",
+        "state_layout.lives.snapshot_reader:SnapshotReader.look",
         "self._stamp = None if is_young else stamp",
         "self._stamp = stamp",
-        "state_layout/test_told.py",
+        "state_layout/test_snapshot_reader.py",
     ),
     "an end is not passed on to what needs it": (
         f"{_BOARD}._moved",
@@ -114,25 +114,25 @@ BUGS = {
         "core/test_board.py::test_what_a_source_does_not_say_any_more_is_not_so",
     ),
     "who became ready is not decided on": (
-        f"{_STANDING}.take",
+        f"{_TURNS}.take",
         "concerned |= self._owners(self._board.take(name, seen.agents[name].outcomes))",
         "self._board.take(name, seen.agents[name].outcomes)",
-        "supervisor/test_standing.py",
+        "supervisor/test_turns.py",
     ),
     "who waits for a slot is forgotten": (
-        f"{_STANDING}.take",
+        f"{_TURNS}.take",
         "concerned = {*self.changed, *self._waiting, *(self.concerned or ())}",
         "concerned = {*self.changed, *(self.concerned or ())}",
-        "supervisor/test_standing.py",
+        "supervisor/test_turns.py",
     ),
     "the board is never found from nothing": (
-        f"{_STANDING}._correct_sometimes",
+        f"{_TURNS}._correct_sometimes",
         "self.correct()",
         "pass",
-        "supervisor/test_standing.py",
+        "supervisor/test_turns.py",
     ),
     "a view does not see that a spec came": (
-        "maos_sup.views.status:Watcher.status",
+        "maos_sup.standing.team:TeamReader.look",
         "or self._specs.has_moved()",
         "",
         "views/test_view_status.py::test_watcher_shows_what_came_went_and_was_edited",

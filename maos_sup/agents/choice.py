@@ -10,8 +10,9 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from maos_sup.agents.outcomes import Others, settled_by_supervisor
+from maos_sup.agents.outcomes import Others
 from maos_sup.core.board import SUPERVISOR, Board
+from maos_sup.standing.supervisors import settled_by_supervisor
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, Specs, TaskOutcome, TaskPhase, TaskSpec
 
@@ -23,7 +24,7 @@ class Choice:
 
     def __init__(self, tree: Tree, agent: str) -> None:
         self._tree, self._agent = tree, agent
-        self._others = Others(tree)
+        self._others = Others(tree, {})
         self._board: Board | None = None
         self._needed: dict[str, list[str]] = {}  # by agent, its tasks that are needed, until all are settled
         self._due_s = 0.0
@@ -50,8 +51,8 @@ class Choice:
         board = self._board
         if board is None or board.specs is not specs:
             board = self._board = Board(specs, {self._agent: own, SUPERVISOR: settled})
-            self._others, self._due_s = Others(self._tree), 0.0
             self._needed = _needed_of_others(specs, self._agent)
+            self._others, self._due_s = Others(self._tree, self._needed), 0.0
         else:
             board.take(self._agent, own)
             board.take(SUPERVISOR, settled)
@@ -63,7 +64,7 @@ class Choice:
         for agent, tasks in [*self._needed.items()]:
             if all(board.phases[task] in SETTLED for task in tasks):
                 del self._needed[agent]
-            elif (news := self._others.news(agent, tasks)) is not None:
+            elif (news := self._others.news(agent)) is not None:
                 board.take(agent, news)
         now_s = time.monotonic()
         self._due_s = now_s + (now_s - began_s) / _MOST_SHARE

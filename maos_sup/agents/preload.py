@@ -11,8 +11,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from maos_sup.agents.outcomes import settled_by_supervisor
 from maos_sup.agents.registry import find_kind
+from maos_sup.standing.supervisors import settled_by_supervisor
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.specs.of_agent import AgentSpecs

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from maos_sup.standing.agents import agent_standing
+from maos_sup.standing.presence import is_here
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import known_agent, prompt
-from maos_sup.views.sight import is_here, see_agent
 from state_layout.errors import BadInput
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
@@ -26,6 +27,6 @@ def send(tree: Tree, to: str, text: str | None, *, body: Any = None, type_: str 
 
 
 def _when(tree: Tree, to: str) -> str:
-    if to == ALL or see_agent(tree, to, here=is_here(tree)).pid is not None:
+    if to == ALL or agent_standing(tree, to, here=is_here(tree)).pid is not None:
         return ""
     return "; it is not running and reads it when it runs next"

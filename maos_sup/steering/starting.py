@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from maos_sup.views.sight import see_supervisor
+from maos_sup.standing.supervisors import supervisor_standing
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError, Locked
 from state_layout.files import atomic
@@ -43,7 +43,7 @@ class Started:
 
 def is_supervised(tree: Tree) -> bool:
     """Whether a supervisor of `tree` lives on this host."""
-    return see_supervisor(tree).pid is not None
+    return supervisor_standing(tree).pid is not None
 
 
 def start_supervisor(tree: Tree) -> Started:
@@ -51,7 +51,7 @@ def start_supervisor(tree: Tree) -> Started:
 
     Raises LayoutError with the last words of one that ended at once, Locked where another lives elsewhere.
     """
-    supervisor = see_supervisor(tree)
+    supervisor = supervisor_standing(tree)
     if supervisor.elsewhere is not None:
         raise Locked(
             f"{tree.root}: is supervised already, elsewhere: {supervisor.elsewhere}; edits act there; "

@@ -33,7 +33,7 @@ from maos_sup.supervisor.publish import Publisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.shared import SharedState
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
-from maos_sup.supervisor.standing import Standing
+from maos_sup.supervisor.turns import Turns
 from maos_sup.supervisor.wake import Wake
 from state_layout.errors import LayoutError, Locked, StorageError, StorageFull
 from state_layout.files import disk
@@ -111,8 +111,8 @@ class _Supervisor:
         self._tree, self._life, self._launcher, self._specs = tree, life, launcher, specs
         self._lookout = Lookout(tree, launcher)
         self._publisher = Publisher(tree, life.number)
-        self._standing = Standing()
-        self._notifier = Notifier(tree)
+        self._turns = Turns()
+        self._notifier = Notifier(tree, self._lookout.snapshot)
         self._checkpoints = TeamCheckpoints(tree)
         self._shared = SharedState(tree)
         self._notes = list(notes)
@@ -192,7 +192,7 @@ class _Supervisor:
             self._complain(str(error))
             if leaving:
                 raise  # it cannot work and is told to go: agents live on, as after a kill
-        self._standing.forget()
+        self._turns.forget()
         self._due_s, self._soon_s = time.monotonic() + self._tick_s, math.inf
         return None
 
@@ -203,7 +203,7 @@ class _Supervisor:
         looked_at = set[str]()
         for _ in range(MOST_ROUNDS):
             seen = self._look(leaving=leaving, only=only)
-            looked_at |= self._standing.changed
+            looked_at |= self._turns.changed
             actions, finished = self._act(seen)
             if finished is not None or not actions:
                 break
@@ -215,7 +215,7 @@ class _Supervisor:
         if self._trouble is not None and seen.has_room:
             self._trouble = None
         if not actions:
-            self._standing.settle()
+            self._turns.settle()
         self._due_s = seen.now_s if actions else self._due_after(seen)
         self._soon_s = self._soon_after(seen)
         return finished
@@ -230,7 +230,7 @@ class _Supervisor:
         for agent, attempt in self._lookout.adopted:
             self._life.write("adopted", {"agent": agent, "attempt": attempt})
         self._lookout.adopted.clear()
-        self._standing.take(seen, self._life.memory, is_general=only is None)
+        self._turns.take(seen, self._life.memory, is_general=only is None)
         return seen
 
     def _act(self, seen: Observation) -> tuple[list[Action], Phase | None]:
@@ -239,7 +239,7 @@ class _Supervisor:
         What could not be done for want of room is forgotten, or nobody would do it again.
         """
         actions = self._decided(replace(seen, now_s=time.monotonic()))
-        if any(isinstance(action, Finish) for action in actions) and self._standing.correct():
+        if any(isinstance(action, Finish) for action in actions) and self._turns.correct():
             actions = self._decided(replace(seen, now_s=time.monotonic()))
         if self._specs.is_unsure and not seen.leaving:  # a task may just be written: it is not over yet
             actions = [action for action in actions if not isinstance(action, Finish)]
@@ -255,8 +255,8 @@ class _Supervisor:
             raise
 
     def _decided(self, seen: Observation) -> list[Action]:
-        standing = self._standing
-        return decide_ahead(seen, self._life.memory, board=standing.board, concerned=standing.concerned)
+        turns = self._turns
+        return decide_ahead(seen, self._life.memory, board=turns.board, concerned=turns.concerned)
 
     def _must_look_at_specs(self) -> bool:
         now_s = time.monotonic()
@@ -313,7 +313,7 @@ class _Supervisor:
 
     def _publish(self, seen: Observation, finished: Phase | None, looked_at: AbstractSet[str]) -> None:
         """Tell people and viewers what is so now; `looked_at` are the agents of whom there may be news."""
-        board = self._standing.board
+        board = self._turns.board
         if finished is None:
             self._notifier.look(board, self._life, looked_at)
         else:
@@ -362,7 +362,7 @@ class _Supervisor:
     def _soon_after(self, seen: Observation) -> float:
         """When something is to be done at the latest: after a back-off, when news may be published."""
         known = self._life.memory.agents.items()
-        dues_s = [each.not_before_s for name, each in known if self._standing.waits(name)]
+        dues_s = [each.not_before_s for name, each in known if self._turns.waits(name)]
         if self._publisher.is_behind:
             dues_s.append(self._publisher.next_s)
         if self._keep_by_s is not None:
@@ -376,7 +376,7 @@ class _Supervisor:
     def _begin_again(self) -> None:
         """A journal whose sync failed is never written again: go on in a new life. Raises StorageError."""
         self._life = begin_life(self._tree)
-        self._standing.forget()
+        self._turns.forget()
         self._publisher.life = self._life.number
         self._is_unsound = False
 

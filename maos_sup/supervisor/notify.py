@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,7 @@ from maos_sup.supervisor.channels import Way, hint_of, ways_of
 from maos_sup.supervisor.life import Life
 from maos_sup.supervisor.programs import Programs
 from state_layout.files import codec
-from state_layout.lives.told import Told
+from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.paths import Tree
 from state_layout.records import Phase, TaskPhase
 
@@ -42,12 +42,14 @@ class Event:
 
 
 class Notifier:
-    """Tells the events of one tree. `troubles` is what went wrong with that, for the status."""
+    """Tells the events of one tree. `troubles` is what went wrong with that, for the status.
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+    `snapshot` gives what an agent's snapshot said when it was looked at last.
+    """
+
+    def __init__(self, tree: Tree, snapshot: Callable[[str], SnapshotReader]) -> None:
+        self._snapshot = snapshot
         self._programs = Programs(tree)
-        self._told: dict[str, Told] = {}  # by agent
 
     @property
     def troubles(self) -> list[str]:
@@ -91,7 +93,7 @@ class Notifier:
     def _questions(self, agents: Iterable[str]) -> Iterator[Event]:
         """What agents ask, and whose budget is used up."""
         for agent in agents:
-            status = self._look_at(agent).status
+            status = self._snapshot(agent).status
             for asked in status.get("questions") or ():
                 yield Event(
                     key=f"question/{asked['id']}",
@@ -112,17 +114,10 @@ class Notifier:
             key = f"task_failed/{id_}#{task.run}"
             if key in memory.notified:
                 continue
-            outcome = self._look_at(task.agent).outcomes.get(id_)
+            outcome = self._snapshot(task.agent).outcomes.get(id_)
             reason = memory.outcomes[id_].error if id_ in memory.outcomes else None
             text = str(reason or (outcome and outcome.error) or "failed")
             yield Event(key=key, event="task_failed", text=text, agent=task.agent, task=id_)
-
-    def _look_at(self, agent: str) -> Told:
-        told = self._told.get(agent)
-        if told is None:
-            told = self._told[agent] = Told(self._tree.agent(agent).status)
-        told.look()
-        return told
 
     def _start(self, ways: list[Way], id_: str, event: Event) -> None:
         told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}

@@ -11,19 +11,20 @@ import random
 import sys
 import time
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher, Observed
-from state_layout.errors import LayoutError, StorageError
+from maos_sup.standing.journals import from_journals
+from state_layout.errors import StorageError
 from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
 from state_layout.host.room import has_room
-from state_layout.lives.attempts import list_attempts, read_exit, recall
-from state_layout.lives.told import Told
+from state_layout.lives.attempts import list_attempts, read_exit
+from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.paths import AgentPaths, Tree
 from state_layout.records import AgentSpec, ExitReason, Specs
 from state_layout.specs.approvals import answered_tasks
@@ -39,7 +40,7 @@ class _Seen:
     paths: AgentPaths
     lock: Path = field(init=False)
     attempts_path: str = field(init=False)
-    told: Told = field(init=False)
+    told: SnapshotReader = field(init=False)
     recalled: int = 0  # the last attempt when the journals were read instead
     attempts_stamp: _Stamp | None = None
     last_attempt: int = 0
@@ -53,7 +54,7 @@ class _Seen:
 
     def __post_init__(self) -> None:
         self.lock = self.paths.lock
-        self.attempts_path, self.told = str(self.paths.attempts), Told(self.paths.status)
+        self.attempts_path, self.told = str(self.paths.attempts), SnapshotReader(self.paths.status)
 
 
 class Lookout:
@@ -97,6 +98,10 @@ class Lookout:
             has_room=has_room(self._tree),
             leaving=leaving,
         )
+
+    def snapshot(self, agent: str) -> SnapshotReader:
+        """What the snapshot of `agent` said at the last look; it must not be looked at again by others."""
+        return self._seen[agent].told
 
     def _news(self) -> set[str]:
         """The agents of whom the launcher says something else than at the last look."""
@@ -164,9 +169,10 @@ class Lookout:
 
     def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
         told, was_read = seen.told, seen.told.look()
-        if not told.is_there and is_gone and seen.recalled != seen.last_attempt:
+        if is_gone and not told.is_snapshot and (was_read or seen.recalled != seen.last_attempt):
             seen.recalled, was_read = seen.last_attempt, True
-            told.take(_from_journals(self._tree, agent))
+            journaled = from_journals(self._tree, agent)
+            told.believe(journaled.status, journaled.outcomes)
         if was_read:
             try:
                 answered_tasks(self._tree, told.status)
@@ -205,13 +211,3 @@ def _stamp(path: str) -> _Stamp | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _from_journals(tree: Tree, agent: str) -> dict[str, Any]:
-    """What decisions need of a snapshot that is not there, as after a copy; {} where journals are corrupt."""
-    try:
-        history = recall(tree, agent).history
-    except LayoutError:
-        return {}
-    tasks = {task: asdict(outcome) for task, outcome in history.tasks.items()}
-    return {"tasks": tasks, "gains": history.gains, "questions": list(history.questions.values())}

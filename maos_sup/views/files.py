@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from state_layout.files import atomic
-from state_layout.lives.numbers import numbers_in
 from state_layout.lives.snapshots import read_snapshot
 
 _TURNING = (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # lines, and their direction
@@ -19,19 +18,6 @@ _ESCAPES = {code: None for code in (*range(32), 127, *range(0x80, 0xA0), *_TURNI
 def read_object(path: Path) -> dict[str, Any] | None:
     """The JSON object in `path`, or None."""
     return read_snapshot(path)
-
-
-def last_number(folder: Path) -> int:
-    """The highest number that a folder in `folder` bears (attempts, lives); 0 if there is none."""
-    return max(numbers(folder), default=0)
-
-
-def numbers(folder: Path) -> list[int]:
-    """All of them, lowest first."""
-    try:
-        return numbers_in(folder)
-    except OSError:
-        return []
 
 
 def last_line(path: Path, *, longest: int = 400) -> str | None:

@@ -22,3 +22,16 @@ def numbers_in(folder: Path) -> list[int]:
     numbers = (int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= _MOST_DIGITS)
     there = set(names)
     return sorted(number for number in numbers if number > 0 and number_name(number) in there)
+
+
+def last_number(folder: Path) -> int:
+    """The highest number in `folder`; 0 if there is none, or if the folder cannot be read."""
+    return max(readable_numbers(folder), default=0)
+
+
+def readable_numbers(folder: Path) -> list[int]:
+    """The numbers in `folder`, lowest first; none if the folder cannot be read."""
+    try:
+        return numbers_in(folder)
+    except OSError:
+        return []

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from maos_sup.agents import choice, outcomes
+from maos_sup.agents import choice
 from maos_sup.agents.choice import Choice
+from maos_sup.standing import supervisors
 from state_layout.files import codec
 from state_layout.files.journal import Journal
 from state_layout.paths import Tree
@@ -21,7 +22,7 @@ OWN = {"mine": TaskOutcome(phase=TaskPhase.DONE)}
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Tree]:
     yield Tree(tmp_path)
-    outcomes._lives.clear()
+    supervisors._kept.clear()
 
 
 def specs(*tasks: TaskSpec) -> Specs:
@@ -105,12 +106,12 @@ def test_line_of_the_supervisor_that_was_taken_back_and_written_anew_is_read(tre
     path = tree.life_journal(1)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"seq":2,"type":"submit","agent":"' + b"x" * 150)
-    assert outcomes.settled_by_supervisor(tree) == {}
+    assert supervisors.settled_by_supervisor(tree) == {}
     path.write_bytes(whole)
     journal = Journal.open(path)
     journal.record("gave_up", {"agent": "ann", "attempt": 1, "tasks": {"t": 1}, "reason": "died" * 50})
     journal.close()
-    assert outcomes.settled_by_supervisor(tree).keys() == {"t"}
+    assert supervisors.settled_by_supervisor(tree).keys() == {"t"}
 
 
 def test_the_supervisors_journal_is_read_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,16 +121,16 @@ def test_the_supervisors_journal_is_read_once(tree: Tree, monkeypatch: pytest.Mo
         journal.record("submit", {"agent": "bob", "attempt": number})
     decoded = 0
 
-    def count(path: Path, *, all_lines: bool) -> Any:
+    def count(path: Path, words: tuple[bytes, ...], *, all_lines: bool) -> Any:
         nonlocal decoded
         decoded += 1
-        return really(path, all_lines=all_lines)
+        return really(path, words, all_lines=all_lines)
 
-    really = outcomes._memorable
-    monkeypatch.setattr(outcomes, "_memorable", count)
-    settled = [outcomes.settled_by_supervisor(tree) for _ in range(5)]
+    really = supervisors._folded
+    monkeypatch.setattr(supervisors, "_folded", count)
+    settled = [supervisors.settled_by_supervisor(tree) for _ in range(5)]
     journal.record("submit", {"agent": "bob", "attempt": 99})
-    settled.append(outcomes.settled_by_supervisor(tree))
+    settled.append(supervisors.settled_by_supervisor(tree))
     journal.close()
     assert decoded == 1 and all(each is settled[0] for each in settled)
 

@@ -1,4 +1,4 @@
-"""What an agent must know of others to choose its next task."""
+"""What the supervisor remembers, as its journals tell it to everybody else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.agents.outcomes import settled_by_supervisor
+from maos_sup.standing.supervisors import remembered, settled_by_supervisor
 from state_layout.files.journal import Journal
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase
@@ -51,3 +51,17 @@ def test_line_that_is_not_valid_settles_nothing_after_it(tmp_path: Path) -> None
     path = tree.life_journal(1)
     path.write_bytes(path.read_bytes().replace(b'"submit"', b'"submot"'))
     assert settled_by_supervisor(tree) == {}
+
+
+def test_after_a_rewind_it_remembers_what_it_knew_then(tmp_path: Path) -> None:
+    """Between `rollback` and `resume` nobody lives: a task that was given up later is not shown as failed."""
+    now = {"outcomes": {"count": {"phase": "failed", "run": 1}}}
+    rewound = {"by": "operator", "why": "x", "void": 1, "cut": 1, "back": 2, "memory": BEFORE}
+    lines: list[tuple[str, dict[str, object]]] = [
+        ("start", {"memory": now}),
+        ("rewind", {}),
+        ("rewound", rewound),
+    ]
+    tree = tree_with(tmp_path, lines)
+    assert remembered(tree).outcomes.keys() == {"old"}
+    assert settled_by_supervisor(tree).keys() == {"old"}

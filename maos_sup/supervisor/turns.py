@@ -21,7 +21,7 @@ CORRECT_EVERY_S = 5.0
 MOST_SHARE = 0.01  # of the time that passes, for finding the board from nothing
 
 
-class Standing:
+class Turns:
     """What is kept of one stay. `concerned`: the agents to decide on, None for all."""
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ from state_layout.records import TaskOutcome
 _FRESH_NS = 20_000_000  # a snapshot so young may be replaced by another one of the same inode, size and time
 
 
-class Told:
+class SnapshotReader:
     """What the snapshot at `path` says: `status` all but its tasks, as it may be believed; `outcomes` those.
 
-    Neither is changed in place. `is_there`: the file was there at the last look.
+    Neither is changed in place. `is_there`: the file was there at the last look; `is_snapshot`: and held one.
+    With `only`, other tasks are left out.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, only: Collection[str] | None = None) -> None:
+        self._path, self._only = path, only
         self._shown_path = os.fspath(path)
         self._stamp: tuple[int, int, int] | None = None
-        self._entries: dict[str, Any] = {}  # of tasks, as they were read
-        self.is_there = False
+        self._entries: dict[str, Any] | None = {}  # of tasks, as they were read; None: they were not
+        self.is_there = self.is_snapshot = False
         self.status: Snapshot = {}
         self.outcomes: dict[str, TaskOutcome] = {}
 
@@ -40,8 +42,14 @@ class Told:
             return False
         is_young = stamp is not None and time.time_ns() - stamp[2] < _FRESH_NS
         self._stamp = None if is_young else stamp
-        self.take(read_snapshot(self._path) or {})
+        snapshot = read_snapshot(self._path) if self.is_there else None
+        self.is_snapshot = snapshot is not None
+        self.take(snapshot or {})
         return True
+
+    def believe(self, status: Snapshot, outcomes: Mapping[str, TaskOutcome]) -> None:
+        """Believe this, from another source, in place of the file, until that changes."""
+        self.status, self.outcomes, self._entries = agent_snapshot(status), dict(outcomes), None
 
     def take(self, status: Snapshot) -> None:
         """Believe `status` in place of the file, until that changes."""
@@ -49,8 +57,11 @@ class Told:
         self.status = agent_snapshot(rest)
         told = status.get("tasks")
         entries, known = told if isinstance(told, dict) else {}, self._entries
+        if self._only is not None:
+            entries = {task: entries[task] for task in self._only if task in entries}
         if entries == known:
             return
+        known = known or {}
         outcomes = dict[str, TaskOutcome]()
         for task, entry in entries.items():
             same = self.outcomes.get(task) if known.get(task) == entry else None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from state_layout.files import codec
-from state_layout.lives import told as module
-from state_layout.lives.told import Told
+from state_layout.lives import snapshot_reader as module
+from state_layout.lives.snapshot_reader import SnapshotReader
 
 TASKS: dict[str, Any] = {"t0": {"phase": "done", "run": 1}, "t1": {"phase": "running", "run": 1}}
 
@@ -22,7 +22,7 @@ def say(path: Path, value: Any) -> None:
 
 def test_what_did_not_change_is_the_same_object_and_what_did_is_another(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    told = Told(path)
+    told = SnapshotReader(path)
     assert not told.look() and not told.is_there
     say(path, {"attempt": 1, "tasks": TASKS})
     assert told.look() and told.is_there
@@ -42,7 +42,7 @@ def test_young_snapshot_is_read_again_whatever_its_stamp_says(
     path = tmp_path / "status.json"
     say(path, {"tasks": {"t": {"phase": "done", "run": 1}}})
     monkeypatch.setattr(module, "_FRESH_NS", 1 << 62)
-    told = Told(path)
+    told = SnapshotReader(path)
     told.look()
     found = path.stat()
     path.write_bytes(path.read_bytes().replace(b"1", b"2"))
@@ -54,7 +54,7 @@ def test_old_snapshot_that_stands_is_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     say(path, {"tasks": TASKS})
     os.utime(path, ns=(0, 0))
-    told = Told(path)
+    told = SnapshotReader(path)
     assert told.look() and not told.look()
     path.unlink()
     assert told.look() and told.outcomes == {} and told.status == {} and not told.is_there
@@ -65,7 +65,7 @@ def test_old_snapshot_that_stands_is_not_read_again(tmp_path: Path) -> None:
 def test_what_is_no_snapshot_says_nothing(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "status.json"
     say(path, {"phase": "running", "tasks": TASKS})
-    told = Told(path)
+    told = SnapshotReader(path)
     told.look()
     path.write_bytes(data)
     told.look()
@@ -74,7 +74,7 @@ def test_what_is_no_snapshot_says_nothing(tmp_path: Path, data: bytes) -> None:
 
 def test_what_is_put_in_its_place_is_believed_until_the_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    told = Told(path)
+    told = SnapshotReader(path)
     told.look()
     told.take({"gains": 3, "tasks": TASKS})
     assert not told.look() and told.status["gains"] == 3 and told.outcomes.keys() == TASKS.keys()

@@ -1,0 +1,98 @@
+"""How one agent stands: its process, its last attempt, its snapshot, the outcomes of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from maos_sup.core.model import AgentObserved, Process
+from maos_sup.standing.journals import from_journals
+from maos_sup.standing.presence import living_process
+from state_layout.lives.numbers import last_number
+from state_layout.lives.snapshot_reader import SnapshotReader
+from state_layout.lives.snapshots import Snapshot, agent_snapshot, exit_snapshot, read_snapshot
+from state_layout.paths import Tree
+from state_layout.records import ExitReason, TaskOutcome, TaskPhase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStanding:
+    """One agent as its files tell it."""
+
+    name: str
+    pid: int | None  # None: no process of this tree on this host
+    attempt: int
+    exit: Snapshot | None
+    status: Snapshot
+    outcomes: Mapping[str, TaskOutcome]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> Snapshot:
+        """What its snapshot says of work under way; empty unless its process lives and has begun."""
+        is_current = self.pid is not None and self.status.get("attempt") == self.attempt
+        return self.status if is_current else {}
+
+    @property
+    def observed(self) -> AgentObserved:
+        """The same as `core` takes it."""
+        return AgentObserved(
+            process=Process.GONE if self.pid is None else Process.ALIVE,
+            last_attempt=self.attempt,
+            exit=_exit_reason(self.exit),
+            outcomes=self.outcomes,
+        )
+
+
+def agent_standing(
+    tree: Tree, name: str, *, here: bool, reader: SnapshotReader | None = None
+) -> AgentStanding:
+    """Look at one agent; `here` is what `presence.is_here` said.
+
+    A `reader` of its snapshot that is kept from look to look saves reading what did not change.
+    """
+    paths = tree.agent(name)
+    attempt = last_number(paths.attempts)
+    pid, place = living_process(tree.handle(name), paths.lock, here=here)
+    reader = SnapshotReader(paths.status) if reader is None else reader
+    reader.look()
+    status = reader.status
+    outcomes: Mapping[str, TaskOutcome] = reader.outcomes
+    ended = exit_snapshot(read_snapshot(paths.attempt(attempt).exit)) if attempt and pid is None else None
+    notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
+    if attempt and pid is None and not _is_last_word(status, ended, attempt):
+        journaled = from_journals(tree, name)
+        notes = journaled.notes
+        if journaled.is_known:
+            status, outcomes = agent_snapshot(status | journaled.status), journaled.outcomes
+    return AgentStanding(
+        name=name,
+        pid=pid,
+        attempt=attempt,
+        exit=ended,
+        status=status,
+        outcomes=outcomes if pid is not None else _of_the_dead(outcomes),
+        notes=notes,
+    )
+
+
+def _is_last_word(status: Snapshot, ended: Snapshot | None, attempt: int) -> bool:
+    """Whether a snapshot is known to be the last word: its attempt ended in order."""
+    return ended is not None and ended.get("by") == "agent" and status.get("attempt") == attempt
+
+
+def _of_the_dead(outcomes: Mapping[str, TaskOutcome]) -> Mapping[str, TaskOutcome]:
+    """The outcomes of an agent without a process: no task can run in it."""
+    cut = {
+        task: replace(outcome, phase=TaskPhase.INTERRUPTED)
+        for task, outcome in outcomes.items()
+        if outcome.phase is TaskPhase.RUNNING
+    }
+    return {**outcomes, **cut} if cut else outcomes
+
+
+def _exit_reason(ended: Snapshot | None) -> ExitReason | None:
+    try:
+        return None if ended is None else ExitReason(str(ended.get("reason")))
+    except ValueError:
+        return None

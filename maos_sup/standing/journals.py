@@ -1,0 +1,47 @@
+"""The one fallback: what an agent's snapshot would say, made anew from its journals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from state_layout.errors import LayoutError
+from state_layout.lives.snapshots import Snapshot
+from state_layout.paths import Tree
+from state_layout.records import TaskOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journaled:
+    """What the journals of one agent say. `status` has the keys of a snapshot, but for its tasks."""
+
+    status: Snapshot = field(default_factory=dict)
+    outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what was ignored or clamped, or why nothing can be said
+    is_known: bool = False  # a line counts; else nothing is said
+
+
+def from_journals(tree: Tree, agent: str) -> Journaled:
+    """Ask the journals of `agent`. Never raises LayoutError: what is wrong stands in `notes`."""
+    from state_layout.lives.attempts import recall  # most looks need no journal, and it costs 10 ms to import
+
+    try:
+        found = recall(tree, agent)
+    except LayoutError as error:
+        return Journaled(notes=(str(error),))
+    history = found.history
+    if not history.seq:
+        return Journaled(notes=tuple(found.notes))
+    status: Snapshot = {
+        "seq": history.seq,
+        "sent": history.sent_count,
+        "received": history.received,
+        "discoveries": history.discoveries,
+        "last_discovery": history.last_discovery,
+        "artifacts": history.artifacts,
+        "questions": list(history.questions.values()),
+        "cost_usd": history.cost_usd,
+        "tokens": history.tokens,
+        "gains": history.gains,
+    }
+    return Journaled(status=status, outcomes=history.tasks, notes=tuple(found.notes), is_known=True)
