@@ -31,7 +31,7 @@ PROGRAMS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv programs programs-matrix newest demo test check man bench torture proof proof-disk fuzz clean
+.PHONY: help venv programs programs-matrix newest demo test check man tables bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -75,6 +75,9 @@ check: $(STAMP)
 
 man: $(STAMP)
 	$(BIN)/python -m maos_sup.cli.manual docs/commands.md docs/maos-sup.1
+
+tables: $(STAMP)
+	$(BIN)/python -m state_layout.catalogue state_layout/FORMAT.md
 
 bench: $(STAMP)
 	BENCH_ROUNDS=$(ROUNDS) BENCH_QUICK=$(QUICK) $(BIN)/python -m bench $(PARTS)

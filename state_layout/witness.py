@@ -26,14 +26,6 @@ from state_layout.paths import Tree
 
 VARIABLE = "MAOS_SUP_WITNESS"
 _CHUNK_BYTES = 1 << 12
-_PATTERNS = (
-    "supervisor/lives/*/journal.jsonl",
-    "agents/*/attempts/*/journal.jsonl",
-    "mail/*/*.jsonl",
-    "budget/*.jsonl",
-    "state/orchestration/*.jsonl",
-    "state/custom/*/*.jsonl",
-)
 
 
 @dataclass(slots=True)
@@ -151,11 +143,13 @@ def id_of(tree: Tree) -> str:
 
 
 def chained_files(tree: Tree) -> Iterator[Path]:
-    """Every chained file of the tree that is a regular file."""
-    for pattern in _PATTERNS:
-        for path in sorted(tree.root.glob(pattern)):
-            if path.is_file() and not path.is_symlink() and path.stem != OPERATOR:
-                yield path
+    """Every chained file of the tree that is a regular file, but for what people accepted."""
+    from state_layout.catalogue import Form, globs  # a supervisor without a witness needs none
+
+    patterns = [pattern for pattern in globs(Form.CHAINED) if not pattern.startswith("spec/")]
+    for path in sorted({path for pattern in patterns for path in tree.root.glob(pattern)}):
+        if path.is_file() and not path.is_symlink() and path.stem != OPERATOR:
+            yield path
 
 
 def end_of(path: Path, *, before: int | None = None, is_synced: bool = False) -> Position | None:

@@ -63,7 +63,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 KINDS = "maos_sup.agents.kinds"
 SHARED_BY_KINDS = f"{KINDS}.shared"
-ROOMS = ("errors", "paths", "files", "records", "host", "shapes", "lives", "ledger", "scopes")
+ROOMS = ("errors", "paths", "catalogue", "files", "records", "host", "shapes", "lives", "ledger", "scopes")
 ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import those before it
 ROOM_CYCLES = frozenset(
     {("migrations", "tree")}

@@ -1,4 +1,4 @@
-"""Every file and folder of a tree against the table of FORMAT.md: what it is, and for whose eyes.
+"""Every file and folder of a tree against the catalogue: what it is, and for whose eyes.
 
 Folders that belong to programs and people (`workspace`, `spec/files`, ...) are not entered.
 """
@@ -6,60 +6,19 @@ Folders that belong to programs and people (`workspace`, `spec/files`, ...) are 
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from state_layout.catalogue import file_pattern, folder_pattern, free_pattern
 from state_layout.check.problem import Finding
 from state_layout.check.scene import Scene
 from state_layout.files.atomic import is_temporary
 from state_layout.paths import Tree
 
-_NAME, _NUMBER = "[a-z0-9][a-z0-9_-]{0,63}", r"\d{4,}"
-_FOLDERS = (
-    "spec|spec/agents|spec/tasks|spec/approvals",
-    f"supervisor|supervisor/lives|supervisor/lives/{_NUMBER}|supervisor/accepted(/agents|/tasks)?",
-    f"agents|agents/{_NAME}|agents/{_NAME}/attempts|agents/{_NAME}/attempts/{_NUMBER}",
-    f"agents/{_NAME}/snapshots",
-    f"mail|mail/{_NAME}|budget|run|run/agents|run/holds|checkpoints|checkpoints/specs",
-    f"state|state/orchestration|state/custom(/{_NAME})?",
-    f"spec/state|spec/state/orchestration|spec/state/custom(/{_NAME})?",
-)
-_FREE = (
-    "spec/files|state/(langgraph|claude)|run/landing|workspaces[.]git",
-    f"agents/{_NAME}/(session|workspace|artifacts|worktree|restoring)",
-)
-_FILES = (
-    r"FORMAT|README\.txt",
-    rf"spec/\.lock|spec/accepted\.jsonl|spec/lineage\.json|spec/orchestration\.json|spec/(agents|tasks)/{_NAME}\.json",
-    rf"spec/approvals/{_NAME}\.(yes|no)",
-    rf"supervisor/(lock|status\.json|restored\.json|hooked\.json)|supervisor/lives/{_NUMBER}/journal\.jsonl",
-    rf"supervisor/accepted/(orchestration\.json|(agents|tasks)/{_NAME}\.json)",
-    rf"agents/{_NAME}/(lock|status\.json|worktree\.json)",
-    rf"agents/{_NAME}/snapshots/{_NUMBER}\.json",
-    rf"agents/{_NAME}/attempts/{_NUMBER}/(journal\.jsonl|control\.jsonl|exit\.json)",
-    rf"agents/{_NAME}/attempts/{_NUMBER}/(checkpoint\.[01]\.json|events\.jsonl|stdout\.log|stderr\.log)",
-    rf"mail/{_NAME}/{_NAME}\.jsonl(\.void-\d+)?|budget/({_NAME}\.jsonl|lock)",
-    rf"state/orchestration\.json|state/custom/{_NAME}\.json",
-    rf"state/(orchestration|custom/{_NAME})/(lock|({_NAME}|operator|supervisor)\.jsonl(\.void-\d+)?)",
-    rf"spec/state/(orchestration|custom/{_NAME})/[^/]+\.json",
-    rf"spec/state/(orchestration|custom/{_NAME})\.schema\.json",
-    r"run/(host\.json|supervisor\.handle\.json|supervisor\.log|ballast|traceback-\d+\.txt)",
-    rf"checkpoints/{_NUMBER}\.json|checkpoints/specs/[0-9a-f]{{64}}\.json",
-    rf"run/agents/{_NAME}\.(handle\.json|beat)|run/holds/{_NAME}\.json",
-)
-_SET_ASIDE = re.compile(r"\.torn-\d+$")
 _OLD_S = 60.0  # a temporary this old belongs to no replace under way
-
-
-def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
-
-
-_FOLDER, _FREE_FOLDER, _FILE = _either(_FOLDERS), _either(_FREE), _either(_FILES)
 
 
 class Found(NamedTuple):
@@ -98,7 +57,7 @@ def walk(scene: Scene) -> Iterator[Found]:
         folder = stack.pop()
         for entry, mode in _entries(scene, root / folder):
             rel = f"{folder}/{entry.name}" if folder else entry.name
-            if _FREE_FOLDER.fullmatch(rel):
+            if free_pattern().fullmatch(rel):
                 _check_free(scene, root / rel, mode)
                 continue
             if _is_listed(scene, entry, rel, mode):
@@ -127,8 +86,8 @@ def _entries(scene: Scene, folder: Path) -> list[tuple[os.DirEntry[str], int]]:
 def _is_listed(scene: Scene, entry: os.DirEntry[str], rel: str, mode: int) -> bool:
     """Whether FORMAT.md lists this; reports it otherwise."""
     path = scene.tree.root / rel
-    is_file = _FILE.fullmatch(_SET_ASIDE.sub("", rel)) is not None
-    wanted = "folder" if _FOLDER.fullmatch(rel) else "file" if is_file else None
+    is_file = file_pattern().fullmatch(rel) is not None
+    wanted = "folder" if folder_pattern().fullmatch(rel) else "file" if is_file else None
     if wanted is None:
         _report_unlisted(scene, entry, path, mode)
         return False
