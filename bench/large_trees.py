@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.orchestras import make
 from state_layout.files import atomic, codec
@@ -19,6 +19,9 @@ from state_layout.lives.checkpoints import Checkpointer
 from state_layout.lives.history import History
 from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 MESSAGES_A_STEP = 10
 PROCESSES = 2
@@ -134,7 +137,7 @@ class Talker:
 
     def step(self) -> None:
         """One line more, and its message."""
-        message = {"type": "info", "text": f"message {self._steps} of {self.agent}"}
+        message: SentMessage = {"type": "info", "text": f"message {self._steps} of {self.agent}"}
         self._life.outbox.plan(self._to, message)
         fields: dict[str, Any] = {"key": f"s{self._steps % 1000}", "result": 1, "sent": [message]}
         if self._steps:
@@ -163,9 +166,10 @@ class Talker:
 def _write_sender(tree: Tree, agent: str, to: str, count: int) -> None:
     life = _Life(tree, agent)
     for number in range(0, count, MESSAGES_A_STEP):
-        messages: list[dict[str, Any]] = []
+        messages: list[SentMessage] = []
         for _ in range(min(MESSAGES_A_STEP, count - number)):
-            message = {"type": "info", "text": f"message {number} of {agent} to {to}: counted, nothing found"}
+            text = f"message {number} of {agent} to {to}: counted, nothing found"
+            message: SentMessage = {"type": "info", "text": text}
             life.outbox.plan(to, message)
             messages.append(message)
         life.write("step", {"key": f"send {number}", "result": number, "sent": messages})

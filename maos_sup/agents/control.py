@@ -6,10 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 LONGEST_SHOWN = 120
 VERBS = (
@@ -47,27 +50,29 @@ def parse(line: bytes) -> Request:
     return _CHECKS.get(verb, _anything)(Request(verb=verb, value=value[verb], more=more))
 
 
-def message_of(value: Any) -> dict[str, Any]:
+def message_of(value: Any) -> SentMessage:
     """The message in what a program or a callable wants sent. Raises BadLine."""
     if not isinstance(value, dict) or not isinstance(value.get("to"), str):
         raise BadLine("'send' needs an object with 'to', the name of an agent or all")
-    message = {
+    fields = {
         key: value[key] for key in ("to", "type", "text", "body", "reply_to") if value.get(key) is not None
     }
-    if "text" not in message and "body" not in message:
+    if "text" not in fields and "body" not in fields:
         raise BadLine("'send' needs a 'text' or a 'body'")
     for key in ("text", "type", "reply_to"):
-        if not isinstance(message.get(key, ""), str):
+        if not isinstance(fields.get(key, ""), str):
             raise BadLine(f"'{key}' is no text")
-    if message.get("type", "info") not in MESSAGE_TYPES:
-        raise BadLine(f"'type' is {message['type']!r}; use one of {', '.join(MESSAGE_TYPES)}")
-    return message
+    if fields.get("type", "info") not in MESSAGE_TYPES:
+        raise BadLine(f"'type' is {fields['type']!r}; use one of {', '.join(MESSAGE_TYPES)}")
+    return cast("SentMessage", fields)
 
 
-def discovery_of(text: str, **body: Any) -> dict[str, Any]:
+def discovery_of(text: str, **body: Any) -> SentMessage:
     """The message by which a discovery is told to all."""
-    message = {"to": "all", "type": "discovery", "text": text}
-    return message | {"body": body} if body else message
+    message: SentMessage = {"to": "all", "type": "discovery", "text": text}
+    if body:
+        message["body"] = body
+    return message
 
 
 def shown(line: bytes) -> str:

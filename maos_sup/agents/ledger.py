@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.shared import Shared
@@ -21,6 +21,9 @@ from state_layout.lives.history import History, Mark
 from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 Answer = TypeVar("Answer")
 Effects = dict[str, Any]
@@ -39,7 +42,7 @@ class Ledger:
         self._redactor = redactor or Redactor({})
         self._triggers = TriggerWriter(tree)
         self._lock = threading.RLock()
-        self._held = list[dict[str, Any]]()  # messages whose line is not known to be durable
+        self._held: list[SentMessage] = []  # messages whose line is not known to be durable
         self.spec: Callable[[], AgentSpec | None] = lambda: None  # in force: what scopes are granted
         self.hooks: Callable[[], Sequence[dict[str, Any]]] = tuple  # in force, of changes of shared state
         self._shared: Shared | None = None
@@ -67,9 +70,7 @@ class Ledger:
             self._outbox.catch_up(self._history)
             return self._outbox.notes
 
-    def commit(
-        self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()
-    ) -> int:
+    def commit(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()) -> int:
         """Record one line with all its effects, durably, then let its messages leave; its `seq`.
 
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
@@ -86,7 +87,7 @@ class Ledger:
             self._wake(to)
         return line.seq
 
-    def note(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[dict[str, Any]] = ()) -> int:
+    def note(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()) -> int:
         """Record one line that nothing depends on yet; its `seq`. It becomes durable with the next one, or by
         `sync`; then its messages leave, in order. Raises as `commit` does."""
         fields, messages = self.redacted(fields), self._redacted_each(messages)
@@ -168,8 +169,8 @@ class Ledger:
             self._outbox.close()
             self._journal.close()
 
-    def _redacted_each(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [dict(self.redacted(message)) for message in messages]
+    def _redacted_each(self, messages: Sequence[SentMessage]) -> list[SentMessage]:
+        return [cast("SentMessage", dict(self.redacted(message))) for message in messages]
 
     def _settle(self, seq: int | None) -> set[str]:
         """Make lines durable (up to `seq`), then let messages leave whose lines are; to whom they went."""
@@ -184,7 +185,7 @@ class Ledger:
         self._outbox.deliver(messages)
         return {message["to"] for message in messages}
 
-    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> Line:
+    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[SentMessage]) -> Line:
         for message in messages:
             self._outbox.plan(message["to"], message)
         effects: Effects = {"sent": list(messages)} if messages else {}

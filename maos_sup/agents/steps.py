@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.ledger import Ledger
 from state_layout.files import codec
 from state_layout.lives.history import History, Mark, run_key
 from state_layout.records import TaskSpec
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 Received = dict[str, Mark]
 _MISSING: Any = object()
@@ -28,7 +31,7 @@ class Unrecordable(TypeError):
 class Effects:
     """What is done within a step, to be committed with its result or not at all."""
 
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[SentMessage] = field(default_factory=list)
     received: Received = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)

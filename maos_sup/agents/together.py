@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.sources import Source
 from state_layout.errors import BadInput
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 MOST_MESSAGES = 64  # in one line
 MOST_BYTES = 1 << 18  # of the source, in one line
@@ -22,7 +25,7 @@ MOST_BYTES = 1 << 18  # of the source, in one line
 class Wish:
     """One message that a program wants sent; `raw` is the line that says so, which ends at `offset`."""
 
-    message: dict[str, Any]
+    message: SentMessage
     raw: bytes
     offset: int
 

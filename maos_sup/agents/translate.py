@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.calls import Calls
@@ -36,6 +36,9 @@ from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree
 from state_layout.records import SETTLED
 from state_layout.specs.approvals import question_id, standing_answers
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 LONGEST_DISCOVERY = 8192  # characters; the log has all of it
 _FAR_BYTES = 1 << 20
@@ -304,9 +307,7 @@ class Translator:
         """Record what a control line asked; durable at the end of this look."""
         self._ledger.note(type_, fields | self._source(self.control, offset))
 
-    def _commit(
-        self, type_: str, fields: dict[str, Any], offset: int, messages: list[dict[str, Any]]
-    ) -> None:
+    def _commit(self, type_: str, fields: dict[str, Any], offset: int, messages: list[SentMessage]) -> None:
         """Record it durably at once: somebody waits for it."""
         self._ledger.commit(type_, fields | self._source(self.control, offset), messages=messages)
 

@@ -8,7 +8,7 @@ speed of SHA-256.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
@@ -92,7 +92,7 @@ def link(previous: str, body: bytes) -> str:
     return sha256(previous.encode() + body).hexdigest()[:12]
 
 
-def chained(previous: Position, fields: dict[str, Any]) -> Line:
+def chained(previous: Position, fields: Mapping[str, Any]) -> Line:
     """The line with `fields` (its `seq` among them, first) that follows `previous`."""
     body = codec.encode(fields)[:-1]
     h = link(previous.h, body)

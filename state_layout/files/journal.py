@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
 from state_layout.files import atomic, disk
@@ -205,7 +205,7 @@ class Journal:
         self, path: Path, descriptor: int, position: Position, *, now: Callable[[], str] = utc_now
     ) -> None:
         self.path = path
-        self.stamp: dict[str, Any] = {}  # stands in every line, after `at`
+        self.stamp: dict[str, object] = {}  # stands in every line, after `at`
         opened = os.fstat(descriptor)
         self._name, self._file = os.fspath(path), (opened.st_dev, opened.st_ino)
         self._descriptor, self._position, self._now = descriptor, position, now
@@ -266,11 +266,11 @@ class Journal:
         """The highest `seq` known to be durable."""
         return self._synced_seq
 
-    def append(self, type_: str, fields: dict[str, Any], *, seq: int | None = None) -> Position:
+    def append(self, type_: str, fields: Mapping[str, object], *, seq: int | None = None) -> Position:
         """`record`, for those who need only the end of the line."""
         return self.record(type_, fields, seq=seq).end
 
-    def record(self, type_: str, fields: dict[str, Any], *, seq: int | None = None) -> Line:
+    def record(self, type_: str, fields: Mapping[str, object], *, seq: int | None = None) -> Line:
         """Write one line, not yet durable, and return it; `seq` is the next one, or a higher one given.
 
         Raises StorageFull with the file as before, StorageError with the file given up, TypeError for values
@@ -282,7 +282,12 @@ class Journal:
             return line
 
     def prepare(
-        self, type_: str, fields: dict[str, Any], *, seq: int | None = None, after: Prepared | None = None
+        self,
+        type_: str,
+        fields: Mapping[str, object],
+        *,
+        seq: int | None = None,
+        after: Prepared | None = None,
     ) -> Prepared:
         """Make the line that `record` would write next, or next after `after`, for `put`. Writes nothing.
 
@@ -322,7 +327,7 @@ class Journal:
                 raise self._poison from cause
             self._synced_seq, self._synced_offset = covered.seq, covered.offset
 
-    def commit(self, type_: str, fields: dict[str, Any]) -> Position:
+    def commit(self, type_: str, fields: Mapping[str, object]) -> Position:
         """Append one line and make it durable."""
         line = self.record(type_, fields)
         self.sync(line.end.seq)
@@ -349,7 +354,7 @@ class Journal:
             raise StorageError(str(self._poison)) from self._poison
 
     def _made(
-        self, type_: str, fields: dict[str, Any], seq: int | None, after: Position, told: int
+        self, type_: str, fields: Mapping[str, object], seq: int | None, after: Position, told: int
     ) -> tuple[Line, int]:
         """The line that follows `after`, and what it says was durable unless that is what was `told`."""
         if self._poison is not None:
@@ -357,7 +362,7 @@ class Journal:
         if seq is not None and seq <= after.seq:
             raise ValueError(f"{self.path}: seq {seq} cannot follow {after.seq}")
         synced = self._synced_seq
-        entry: dict[str, Any] = {"seq": seq or after.seq + 1, "at": self._now(), **self.stamp}
+        entry: dict[str, object] = {"seq": seq or after.seq + 1, "at": self._now(), **self.stamp}
         if told != synced:
             entry["synced"] = synced
         entry["type"] = type_

@@ -9,10 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from state_layout.files.chain import ORIGIN, Line, Position
 from state_layout.records import SETTLED, TaskOutcome, TaskPhase, fields_of
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import (
+        Answered,
+        AnsweredLine,
+        ArtifactLine,
+        AskedLine,
+        CalledLine,
+        CallLine,
+        Ended,
+        EndedLine,
+        OfRun,
+        ProgressLine,
+        Question,
+        RaisedLine,
+        SentMessage,
+        SourceEffect,
+        StartLine,
+        StateEffect,
+        StepLine,
+        TaskLine,
+        TurnLine,
+        ValueLine,
+    )
+    from state_layout.records.attempt_lines import Position as MarkRead
 
 _MOST = 1 << 62  # no file is longer
 Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, offset in bytes, h
@@ -26,22 +51,22 @@ class History:
     attempt: int = 0
     run: str | None = None  # the current "<task>#<run>"
     tasks: dict[str, TaskOutcome] = field(default_factory=dict)
-    steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: key -> result
+    steps: dict[str, dict[str, object]] = field(default_factory=dict)  # by run: key -> result
     calls: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, no result yet
     raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, to be tried again
-    saves: dict[str, Any] = field(default_factory=dict)  # by run: the program's own checkpoint
-    results: dict[str, Any] = field(default_factory=dict)  # by run: a result until the task settles
-    ended: dict[str, dict[str, Any]] = field(default_factory=dict)  # by run: done, but for reading output
-    questions: dict[str, dict[str, Any]] = field(default_factory=dict)  # open: id, task, run, text, at
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # of runs not settled: and answer, reply
+    saves: dict[str, object] = field(default_factory=dict)  # by run: the program's own checkpoint
+    results: dict[str, object] = field(default_factory=dict)  # by run: a result until the task settles
+    ended: dict[str, Ended] = field(default_factory=dict)  # by run: done, but for reading output
+    questions: dict[str, Question] = field(default_factory=dict)  # open: id, task, run, text, at
+    answers: dict[str, Answered] = field(default_factory=dict)  # of runs not settled: and answer, reply
     called: dict[str, dict[str, int]] = field(default_factory=dict)  # by run: id of a call -> attempt
-    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # id of the call that showed them -> marks
+    shown: dict[str, dict[str, MarkRead]] = field(default_factory=dict)  # by call: marks that it showed
     sent: dict[str, int] = field(default_factory=dict)  # by recipient: the last n
-    unmailed: list[dict[str, Any]] = field(default_factory=list)  # messages since the checkpoint
+    unmailed: list[SentMessage] = field(default_factory=list)  # messages since the checkpoint
     mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: the mail file's end, synced
     marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
     offsets: dict[str, int] = field(default_factory=dict)  # by "<attempt>/<file>": translated up to here
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, object] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)  # by shared scope: our last line in its file
     seen: dict[str, int] = field(default_factory=dict)  # by "<scope>/<writer>": the last line looked at
     artifacts: list[str] = field(default_factory=list)
@@ -115,25 +140,25 @@ def as_mark(value: Any) -> Mark:
     return int(seq), int(offset), str(h)
 
 
-def _run_of(history: History, entry: dict[str, Any]) -> str:
+def _run_of(history: History, entry: OfRun) -> str:
     """The run an entry speaks of: the current one unless it names another."""
     return run_key(entry["task"], entry.get("run", 1)) if "task" in entry else history.run or ""
 
 
-def _start(history: History, entry: dict[str, Any]) -> None:
+def _start(history: History, entry: StartLine) -> None:
     history.attempt = entry["attempt"]
     for key, size in entry.get("passed", {}).items():  # output of a future that was taken back
         history.offsets[key] = max(int(size), history.offsets.get(key, 0))
 
 
-def _task(history: History, entry: dict[str, Any]) -> None:
+def _task(history: History, entry: TaskLine) -> None:
     task, run, phase = entry["task"], entry.get("run", 1), TaskPhase(entry["phase"])
     before = history.tasks.get(task)
     outcome = before if before and before.run == run else TaskOutcome(phase=phase, run=run)
     if phase is TaskPhase.RUNNING:
         _begin(history, task, run)
         outcome = replace(outcome, attempts=outcome.attempts + 1, error=None, exit_code=None, signal=None)
-    told = {key: entry[key] for key in _TOLD & entry.keys()}
+    told: dict[str, Any] = {key: item for key, item in entry.items() if key in _TOLD}
     if phase in SETTLED:
         history.gains += 1
         told.setdefault("result", history.results.get(run_key(task, run)))
@@ -169,26 +194,26 @@ def _forget(history: History, run: str) -> None:
             del asked[question]
 
 
-def _call(history: History, entry: dict[str, Any]) -> None:
+def _call(history: History, entry: CallLine) -> None:
     run = _run_of(history, entry)
     history.calls.setdefault(run, {})[entry["key"]] = entry.get("token", "")
     history.raised.get(run, {}).pop(entry["key"], None)
 
 
-def _step(history: History, entry: dict[str, Any]) -> None:
+def _step(history: History, entry: StepLine) -> None:
     run = _run_of(history, entry)
     history.steps.setdefault(run, {})[entry["key"]] = entry.get("result")
     history.gains += 1
     history.calls.get(run, {}).pop(entry["key"], None)
 
 
-def _raised(history: History, entry: dict[str, Any]) -> None:
+def _raised(history: History, entry: RaisedLine) -> None:
     run = _run_of(history, entry)
     history.calls.get(run, {}).pop(entry["key"], None)
     history.raised.setdefault(run, {})[entry["key"]] = entry.get("token", "")
 
 
-def _progress(history: History, entry: dict[str, Any]) -> None:
+def _progress(history: History, entry: ProgressLine) -> None:
     history.progress, history.note = entry.get("value"), entry.get("note", history.note)
     run, value = history.run or "", history.progress
     if value is not None and value > history.best.get(run, 0.0):
@@ -199,54 +224,60 @@ def _progress(history: History, entry: dict[str, Any]) -> None:
         history.tasks[task] = replace(history.tasks[task], progress=history.progress)
 
 
-def _saved(history: History, entry: dict[str, Any]) -> None:
+def _saved(history: History, entry: ValueLine) -> None:
     run = _run_of(history, entry)
     history.gains += history.saves.get(run) != entry["value"]
     history.saves[run] = entry["value"]
 
 
-def _turn(history: History, entry: dict[str, Any]) -> None:
+def _turn(history: History, entry: TurnLine) -> None:
     history.gains += entry.get("role") == "assistant"
 
 
-def _result(history: History, entry: dict[str, Any]) -> None:
+def _result(history: History, entry: ValueLine) -> None:
     history.results[_run_of(history, entry)] = entry["value"]
 
 
-def _ended(history: History, entry: dict[str, Any]) -> None:
+def _ended(history: History, entry: EndedLine) -> None:
     history.ended[_run_of(history, entry)] = {
         "result": entry.get("result"),
         "exit_code": entry.get("exit_code"),
     }
 
 
-def _artifact(history: History, entry: dict[str, Any]) -> None:
+def _artifact(history: History, entry: ArtifactLine) -> None:
     if entry["path"] not in history.artifacts:
         history.artifacts.append(entry["path"])
 
 
-def _asked(history: History, entry: dict[str, Any]) -> None:
+def _asked(history: History, entry: AskedLine) -> None:
     task, _, run = _run_of(history, entry).rpartition("#")
-    told = {"task": task, "run": int(run or 1), "text": entry.get("text"), "at": entry["at"]}
+    question: Question = {
+        "id": entry["question"],
+        "task": task,
+        "run": int(run or 1),
+        "text": entry.get("text"),
+        "at": entry["at"],
+    }
     if "before" in entry:  # what lay in the place of its answer; older versions did not look
-        told["before"] = entry["before"]
-    history.questions[entry["question"]] = {"id": entry["question"], **told}
+        question["before"] = entry["before"]
+    history.questions[entry["question"]] = question
 
 
-def _answered(history: History, entry: dict[str, Any]) -> None:
+def _answered(history: History, entry: AnsweredLine) -> None:
     question = history.questions.pop(entry["question"], None)
     if question is not None:
-        said = {"answer": entry.get("answer"), "reply": entry.get("text")}
-        history.answers[entry["question"]] = question | said
+        answered: Answered = {**question, "answer": entry.get("answer"), "reply": entry.get("text")}
+        history.answers[entry["question"]] = answered
 
 
-def _called(history: History, entry: dict[str, Any]) -> None:
+def _called(history: History, entry: CalledLine) -> None:
     history.called.setdefault(_run_of(history, entry), {})[entry["id"]] = history.attempt
     if "shown" in entry:
         history.shown = {entry["id"]: entry["shown"]}
 
 
-def _sent(history: History, messages: list[dict[str, Any]]) -> None:
+def _sent(history: History, messages: list[SentMessage]) -> None:
     for message in messages:
         history.sent[message["to"]] = max(message["n"], history.sent.get(message["to"], 0))
         history.sent_count += 1
@@ -256,7 +287,7 @@ def _sent(history: History, messages: list[dict[str, Any]]) -> None:
     history.unmailed += messages
 
 
-def _received(history: History, marks: dict[str, Any]) -> None:
+def _received(history: History, marks: dict[str, MarkRead]) -> None:
     """Marks never go down in `seq`; their place in the file may change (a copy, an edited file)."""
     for key, value in marks.items():
         mark = as_mark(value)
@@ -266,12 +297,12 @@ def _received(history: History, marks: dict[str, Any]) -> None:
             history.received += mark[0] - before
 
 
-def _source(history: History, source: dict[str, Any]) -> None:
+def _source(history: History, source: SourceEffect) -> None:
     key = f"{source['attempt']}/{source['file']}"
     history.offsets[key] = int(source["offset"])  # may go down: a program can empty its own output
 
 
-def _state(history: History, change: dict[str, Any]) -> None:
+def _state(history: History, change: StateEffect) -> None:
     for key in change.get("deleted", ()):
         history.state.pop(key, None)
     history.state.update(change.get("set", {}))
@@ -299,7 +330,7 @@ def _tokens(history: History, amount: int) -> None:
 
 
 _TOLD = frozenset({"progress", "result", "error", "exit_code", "signal", "elapsed_s"})
-_FOLDS: dict[str, Callable[[History, dict[str, Any]], None]] = {
+_FOLDS: dict[str, Callable[[History, Any], None]] = {
     "start": _start,
     "task": _task,
     "call": _call,

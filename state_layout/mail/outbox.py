@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import codec
@@ -23,8 +23,10 @@ from state_layout.lives.history import History, Mark, as_mark
 from state_layout.mail.boxes import check_recipient
 from state_layout.paths import Tree
 
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
+
 MOST_OPEN = 128  # mail files at once
-_Messages = dict[str, deque[dict[str, Any]]]  # by recipient
 
 
 class Outbox:
@@ -33,7 +35,7 @@ class Outbox:
     def __init__(self, tree: Tree, sender: str, *, attempt: int, now: Callable[[], str] = utc_now) -> None:
         self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
         self._journals: dict[str, Journal] = {}
-        self._waiting: _Messages = {}  # journaled, not yet in the mail file
+        self._waiting: dict[str, deque[SentMessage]] = {}  # by recipient: journaled, not yet in the mail file
         self._prepared: dict[str, deque[Prepared]] = {}  # by recipient: lines to be put next
         self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
         self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
@@ -63,7 +65,7 @@ class Outbox:
         self._lost = {to: n for to, n in history.sent.items() if self._end(to).seq < n}
         return len(missing)
 
-    def plan(self, to: str, message: dict[str, Any]) -> int:
+    def plan(self, to: str, message: SentMessage) -> int:
         """Give `message` its recipient and its number, in place; the number. It is not sent yet.
 
         A number that is never journaled leaves a gap, which is legal. Raises BadInput for an unknown agent.
@@ -73,10 +75,10 @@ class Outbox:
             self._opened(to)
         self._planned[to] += 1
         message.setdefault("type", "info")
-        message.update(to=to, n=self._planned[to])
+        message["to"], message["n"] = to, self._planned[to]
         return self._planned[to]
 
-    def prepare(self, messages: Collection[dict[str, Any]]) -> None:
+    def prepare(self, messages: Collection[SentMessage]) -> None:
         """Make the lines of `messages`, journaled but not synced, so that `deliver` has only to write them.
 
         Optional: for the time that the disk needs for the journal. Raises Damaged, StorageError.
@@ -90,7 +92,7 @@ class Outbox:
                 after = lines[-1] if lines else None
                 lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
 
-    def deliver(self, messages: Collection[dict[str, Any]] = ()) -> None:
+    def deliver(self, messages: Collection[SentMessage] = ()) -> None:
         """Append `messages`, whose journal line is synced, after those still waiting. Not synced.
 
         Raises StorageFull, after which they wait for the next call, or StorageError.
@@ -121,7 +123,7 @@ class Outbox:
             journal.close()
         self._journals.clear()
 
-    def _append(self, to: str, waiting: deque[dict[str, Any]]) -> None:
+    def _append(self, to: str, waiting: deque[SentMessage]) -> None:
         prepared = self._prepared.pop(to, None)
         journal = self._journals.get(to) if prepared else None
         journal = journal or self._linked(to)
@@ -133,12 +135,15 @@ class Outbox:
                 journal.append(*self._content(message), seq=message["n"])
             waiting.popleft()
 
-    def _content(self, message: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _content(self, message: SentMessage) -> tuple[str, dict[str, object]]:
         """The type and the fields of the mail line of `message`."""
-        fields = {"from": self._sender, "to": message["to"]}
-        for key in _CONTENT:
-            if key in message:
-                fields[key] = message[key]
+        fields: dict[str, object] = {"from": self._sender, "to": message["to"]}
+        if "text" in message:
+            fields["text"] = message["text"]
+        if "body" in message:
+            fields["body"] = message["body"]
+        if "reply_to" in message:
+            fields["reply_to"] = message["reply_to"]
         return message.get("type", "info"), fields
 
     def _end(self, to: str) -> Position:
@@ -187,7 +192,7 @@ class Outbox:
         self._append(to, deque(lost))
         return journal
 
-    def _journaled(self, recipients: Collection[str]) -> list[dict[str, Any]]:
+    def _journaled(self, recipients: Collection[str]) -> list[SentMessage]:
         """Every message that the journals send to one of `recipients`, in order."""
         notes: list[str] = []
         found = [
@@ -204,7 +209,6 @@ class Outbox:
         return found
 
 
-_CONTENT = ("text", "body", "reply_to")
 _NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
 
 

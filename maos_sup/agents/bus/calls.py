@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
@@ -34,9 +34,12 @@ from state_layout.lives.history import Mark, as_mark
 from state_layout.mail.inbox import Inbox
 from state_layout.records import TaskSpec
 
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
+
 _MOST_MESSAGES = 50
 _VERBS = VERBS | {"spawn_task": spawn_task}
-Commit = Callable[[str, dict[str, Any], list[dict[str, Any]]], None]
+Commit = Callable[[str, dict[str, object], list["SentMessage"]], None]
 
 
 @dataclass(kw_only=True)
@@ -223,7 +226,7 @@ class Calls:
     def _of_task(self) -> dict[str, Any]:
         return {} if self.task is None else {"task": self.task.id, "run": self.task.run}
 
-    def _note(self, type_: str, fields: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+    def _note(self, type_: str, fields: dict[str, Any], messages: list[SentMessage]) -> None:
         self._life.ledger.commit(type_, fields, messages=messages)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.redaction import Redactor
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 
 class Waits(Exception):
@@ -26,7 +29,7 @@ class Result:
 
     text: str
     is_error: bool = False
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[SentMessage] = field(default_factory=list)
     effects: Mapping[str, Any] = field(default_factory=dict)  # keys of a journal line: state, received
     finished: dict[str, Any] | None = None  # the task is done, with this
     shell: dict[str, Any] | None = None  # what the shell was left with

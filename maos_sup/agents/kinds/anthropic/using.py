@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry
@@ -19,6 +19,9 @@ from maos_sup.agents.kinds.anthropic.tools.offered import offered
 from maos_sup.agents.kinds.anthropic.tools.people import refusal
 from state_layout.errors import BadInput
 from state_layout.files import codec
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 _WRITING = frozenset({"bash", "edit"})
 _MOST_SHOWN = 200  # characters of an input, in the output
@@ -105,7 +108,7 @@ class Using:
             fields["finished"] = result.finished
         self._commit("tool_result", fields, result.messages)
 
-    def _commit(self, type_: str, fields: Entry, messages: list[dict[str, Any]]) -> None:
+    def _commit(self, type_: str, fields: Entry, messages: list[SentMessage]) -> None:
         task = self._desk.work.task
         entry: Entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():

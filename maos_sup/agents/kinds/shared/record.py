@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.control import discovery_of
 from maos_sup.agents.kinds.shared.memory import Entry, Memory
@@ -19,6 +19,9 @@ from maos_sup.agents.translate import pattern_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import Amount
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import SentMessage
 
 _MOST_CHARS = 20_000  # of one text in a record; the session has all of it
 _MOST_SHOWN = 200  # characters of a call's input, in the output
@@ -38,7 +41,7 @@ class Record:
         fields: Entry,
         *,
         at: tuple[Source, int] | None = None,
-        messages: Sequence[dict[str, Any]] = (),
+        messages: Sequence[SentMessage] = (),
     ) -> None:
         """Commit one line; `at`: the output is understood up to there. Raises StorageError."""
         task = self._work.task
@@ -103,7 +106,7 @@ class Record:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    def _discoveries(self, text: str) -> list[dict[str, Any]]:
+    def _discoveries(self, text: str) -> list[SentMessage]:
         if self._keywords is None:
             return []
         found = self._keywords.finditer(text.encode("utf-8", "replace"))

@@ -1,16 +1,17 @@
-"""What is persisted, as types: the specs, the snapshots, messages. Shapes and units are those of FORMAT.md.
+"""What people want: the specs.
 
-Pure: no file is touched here. Each record has `from_json` where it is read; readers of spec files validate
-first (`state_layout.specs`), so these trust what they get. Free settings of users stay dictionaries.
+Readers of spec files validate first (`state_layout.specs`), so these trust what they get. Free settings of
+users stay dictionaries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from state_layout.records.by_name import known_fields
 
 
 class Want(StrEnum):
@@ -21,69 +22,6 @@ class Want(StrEnum):
     STOP = "stop"
     CANCEL = "cancel"  # tasks
     SKIP = "skip"  # tasks
-
-
-class TaskPhase(StrEnum):
-    """Where a task stands. The first five are derived, the others are recorded outcomes or work under way."""
-
-    WAITING = "waiting"  # a need is not done yet
-    READY = "ready"
-    PAUSED = "paused"  # wanted so, not begun
-    BLOCKED = "blocked"  # a need failed or was cancelled
-    SKIPPED = "skipped"
-    RUNNING = "running"
-    ASKING = "asking"
-    INTERRUPTED = "interrupted"  # its attempt ended, it will go on
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class AgentPhase(StrEnum):
-    """Where an agent stands, as `status` shows it."""
-
-    WAITING = "waiting"  # no process: none of its tasks is ready
-    QUEUED = "queued"  # no process: a task is ready, no slot is free
-    STARTING = "starting"
-    RUNNING = "running"
-    SLOW = "slow"  # beats, without progress for long
-    HUNG = "hung"  # no beat
-    BACKOFF = "backoff"  # died, will be restarted
-    PARKED = "parked"  # the process ended: nothing ready
-    PAUSED = "paused"
-    ASKING = "asking"
-    STOPPED = "stopped"
-    FAILED = "failed"  # given up
-    DONE = "done"  # all its tasks are settled
-
-
-class Phase(StrEnum):
-    """Where an orchestration stands."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    DONE = "done"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"  # wanted to run, no supervisor alive
-
-
-class ExitReason(StrEnum):
-    """How a life of an agent ended (`exit.json`)."""
-
-    PARKED = "parked"
-    PAUSED = "paused"
-    ASKING = "asking"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    DISK_FULL = "disk_full"
-    DAMAGED = "damaged"
-    POISONED = "poisoned"
-    LOST = "lost"
-
-
-SETTLED = frozenset({TaskPhase.DONE, TaskPhase.FAILED, TaskPhase.CANCELLED})
-CALM_EXITS = frozenset({ExitReason.PARKED, ExitReason.PAUSED, ExitReason.ASKING, ExitReason.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,13 +153,13 @@ class OrchestrationSpec:
             want=Want(value.get("want", "run")),
             project=value.get("project"),
             project_name=value.get("project_name"),
-            limits=Limits(**_known(Limits, value.get("limits"))),
-            intervals=Intervals(**_known(Intervals, value.get("intervals"))),
-            budget=Budget(**_known(Budget, value.get("budget"))),
+            limits=Limits(**known_fields(Limits, value.get("limits"))),
+            intervals=Intervals(**known_fields(Intervals, value.get("intervals"))),
+            budget=Budget(**known_fields(Budget, value.get("budget"))),
             notify=Channels.of(value.get("notify") or {}),
-            keep=Keep(**_known(Keep, value.get("keep"))),
-            workspace=_known(Workspace, value),
-            land=Land(**_known(Land, value.get("land"))),
+            keep=Keep(**known_fields(Keep, value.get("keep"))),
+            workspace=known_fields(Workspace, value),
+            land=Land(**known_fields(Land, value.get("land"))),
             hooks=tuple(value.get("hooks") or ()),
         )
 
@@ -260,18 +198,18 @@ class AgentSpec:
             cwd=value.get("cwd"),
             env=value.get("env") or {},
             env_from=value.get("env_from") or {},
-            restart=Restart(**_known(Restart, value.get("restart"))),
+            restart=Restart(**known_fields(Restart, value.get("restart"))),
             limits=value.get("limits") or {},
             keywords=tuple(value.get("keywords", ("discovery", "found", "result", "error"))),
             on_uncertain=value.get("on_uncertain", "retry"),
             state=value.get("state") or {},
-            workspace=_known(Workspace, value),
+            workspace=known_fields(Workspace, value),
             settings={key: item for key, item in value.items() if key not in own},
         )
 
     def limits_in_force(self, common: Limits) -> Limits:
         """The orchestration's limits with this agent's own in their place."""
-        return replace(common, **_known(Limits, self.limits)) if self.limits else common
+        return replace(common, **known_fields(Limits, self.limits)) if self.limits else common
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,84 +252,3 @@ class Specs:
     refused: tuple[
         str, ...
     ] = ()  # tasks whose files are there and were never good: wanted, and not in `tasks`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOutcome:
-    """Where a task stands in an agent's records (journal `task`, `status.json`)."""
-
-    phase: TaskPhase
-    run: int = 1
-    attempts: int = 0
-    progress: float | None = None
-    result: Any = None
-    error: str | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-    elapsed_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Raises TypeError: it is made of what anybody may have written, and compared and shown by many."""
-        counts = (self.run, self.attempts, self.exit_code or 0, self.signal or 0)
-        amounts = (self.elapsed_s, self.progress or 0.0)
-        if not all(type(count) is int for count in counts):
-            raise TypeError("run, attempts, exit_code and signal are whole numbers")
-        if not all(type(amount) in (int, float) and math.isfinite(amount) for amount in amounts):
-            raise TypeError("elapsed_s and progress are numbers")
-        if not isinstance(self.error, str | None):
-            raise TypeError("error is text")
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> TaskOutcome:
-        """Raises ValueError, KeyError or TypeError for what is no outcome."""
-        return cls(**{**_known(cls, value), "phase": TaskPhase(value["phase"])})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message, as its reader gets it."""
-
-    sender: str
-    to: str
-    seq: int
-    type: str = "info"
-    text: str | None = None
-    body: Any = None
-    reply_to: str | None = None
-    at: str = ""
-
-    @property
-    def id(self) -> str:
-        return f"{self.sender}/{self.to}/{self.seq}"
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Message:
-        return cls(
-            sender=value["from"],
-            to=value["to"],
-            seq=value["seq"],
-            type=_text_in(value, "type") or "info",
-            text=_text_in(value, "text"),
-            body=value.get("body"),
-            reply_to=_text_in(value, "reply_to"),
-            at=_text_in(value, "at") or "",
-        )
-
-
-MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error")
-
-
-def fields_of(record: Any) -> dict[str, Any]:
-    """The fields of a record by name, their values as they are; `asdict` copies them, at tenfold cost."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
-
-
-def _text_in(value: dict[str, Any], key: str) -> str | None:
-    """The text under `key`; what is none counts as not there."""
-    found = value.get(key)
-    return found if isinstance(found, str) else None
-
-
-def _known(cls: Any, value: dict[str, Any] | None) -> dict[str, Any]:
-    """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
-    return {key: item for key, item in (value or {}).items() if key in cls.__dataclass_fields__}
