@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from maos_sup.cli import edge
 from maos_sup.cli.places import word_of
@@ -30,13 +30,15 @@ from state_layout.host.kernel import is_linux
 from state_layout.paths import Tree
 from state_layout.records import Phase, Want
 
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown, Status
+
 LOOK_S = 0.2
 _ORPHANED_S = 1.5  # nobody at work for so long: a supervisor that died is replaced
 _STOP_PATIENCE_S = 15.0
 
 
-Status = dict[str, Any]
-End = Callable[[Status], int]
+End = Callable[["Status"], int]
 _OPENING = "opening ... keys are heard when this line changes"
 _HINTS = {
     True: "Ctrl+C pauses everything, twice stops; q leaves it running",
@@ -47,7 +49,7 @@ _HINTS = {
 class View(Protocol):
     """Shows an orchestration while it runs."""
 
-    def show(self, status: Status, discoveries: list[dict[str, Any]]) -> None:
+    def show(self, status: Status, discoveries: list[MessageShown]) -> None:
         """Show the newest status and discoveries."""
 
     def say(self, text: str) -> None:
@@ -117,12 +119,19 @@ class _Follower:
         self._is_left = False
         self._view: View = _plain_view(tree, manner)
         self._begun_s = time.monotonic()
-        self._status: Status = {}
+        self._last: Status | None = None
         self._is_timed = False  # it was begun here: who comes later cannot tell how long it took
         self._interrupts, self._obeyed = 0, 0
         self._woken = threading.Event()
         self._alone_since_s: float | None = None
         self._give_up_s = float("inf")
+
+    @property
+    def _status(self) -> Status:
+        """What was seen last; looked for if nothing was."""
+        if self._last is None:
+            self._last = self._watcher.status()
+        return self._last
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Ctrl+C was typed; the loop acts on it."""
@@ -152,7 +161,7 @@ class _Follower:
         from maos_sup.views.screen import opening
         from maos_sup.views.screen.state import Choice
 
-        self._status = self._watcher.status()
+        self._last = self._watcher.status()
         name, hint = word_of(self._tree), _HINTS[self._manner.pauses]
         choice = Choice(page=self._manner.page, sort=self._manner.sort)
         with opening.keys_unseen():
@@ -179,7 +188,7 @@ class _Follower:
 
     def step(self) -> bool:
         """Look once and show it; whether this is the end. Raises LayoutError."""
-        self._status = self._watcher.status()
+        self._last = self._watcher.status()
         self._view.show(self._status, self._news.read())
         self._end = self._what_ends(self._status)
         return self._end is not None

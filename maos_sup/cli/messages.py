@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,9 @@ from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown
 
 _LOOK_S = 0.15
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
@@ -72,7 +75,7 @@ def command(
         time.sleep(_LOOK_S)
 
 
-def newest(tree: Tree, *, limit: int) -> list[dict[str, Any]]:
+def newest(tree: Tree, *, limit: int) -> list[MessageShown]:
     """The newest messages, oldest first."""
     return Mailbox(tree, newest=limit).read()
 
@@ -98,7 +101,7 @@ def _moment(text: str, now: datetime) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _print(messages: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print(messages: list[MessageShown], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(codec.encode(message).decode() + "\n" for message in messages)
         sys.stdout.flush()

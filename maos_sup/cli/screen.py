@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.steering.answering import answer, open_question, reply_of
@@ -22,6 +23,9 @@ from maos_sup.views.transcript import Reading
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import Want
+
+if TYPE_CHECKING:
+    pass
 
 _MESSAGES = 500
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import prompt
@@ -15,7 +15,9 @@ from state_layout.files.fence import refuse_links
 from state_layout.paths import Tree
 from state_layout.shapes.wording import listed
 
-Question = dict[str, Any]
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import Question
+
 _DECISIONS = {"yes": "yes", "no": "no", "y": "yes", "n": "no"}
 _LEAVE = re.compile(r"May (\S+) run \S+ with ", re.DOTALL)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.core.tasks import UNFINISHED
 from maos_sup.steering.change import Change
@@ -16,6 +16,9 @@ from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want
 from state_layout.shapes.wording import not_known
 from state_layout.specs import edit_spec
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import Status, TaskShown
 
 _OVER = (TaskPhase.FAILED, TaskPhase.CANCELLED)
 
@@ -36,7 +39,7 @@ def want_of_tasks(tree: Tree, tasks: Iterable[str], want: Want) -> tuple[Change,
     return tuple(_want_of(tree, tree.task_spec(task), want, f"task {task}") for task in tasks)
 
 
-def run_again(tree: Tree, tasks: Iterable[dict[str, Any]]) -> tuple[Change, ...]:
+def run_again(tree: Tree, tasks: Iterable[TaskShown]) -> tuple[Change, ...]:
     """Ask for another run of `tasks`, as `status_of` gives them."""
     changes = []
     for task in tasks:
@@ -48,7 +51,7 @@ def run_again(tree: Tree, tasks: Iterable[dict[str, Any]]) -> tuple[Change, ...]
     return tuple(changes)
 
 
-def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[dict[str, Any]]:
+def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[TaskShown]:
     """The tasks meant: one by name if it has ended, else those of `agent`, or all, that failed."""
     status = status_of(tree)
     if task is not None:
@@ -113,8 +116,8 @@ def _want_of(tree: Tree, path: Path, want: Want, subject: str) -> Change:
     return Change(subject=subject, text=text, before=before, after=want.value)
 
 
-def _task(status: dict[str, Any], task: str) -> dict[str, Any]:
-    by_id: dict[str, dict[str, Any]] = {found["id"]: found for found in status["tasks"]}
+def _task(status: Status, task: str) -> TaskShown:
+    by_id = {found["id"]: found for found in status["tasks"]}
     return by_id[_known(task, by_id, "task")]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from maos_sup.views.files import printable
 from state_layout.records import AgentPhase, Phase, TaskPhase
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, Status, Subject, TaskShown
+    from state_layout.records.attempt_lines import Question
+
+    Told = tuple[str, Subject | None]
+
 _EXPLAINED = frozenset(
     {AgentPhase.BACKOFF, AgentPhase.FAILED, AgentPhase.HUNG, AgentPhase.SLOW, AgentPhase.PAUSED}
 )
-Told = tuple[str, dict[str, Status] | None]
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 _LONGEST = 200  # characters of text shown of an event
 _QUIET_PHASES = frozenset(
@@ -32,16 +36,16 @@ def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]
     """Yield the same, each with what it is about: an `agent`, `task`, `question`, or None."""
     if before is None:
         yield f"{after['id']} {after['phase']}: {_short(after['request'])}", None
-        before = {"phase": after["phase"], "want": after["want"], "supervisor": after["supervisor"]}
-    yield from _of_agents(_by(before, "agents", "name"), after["agents"])
-    yield from _of_tasks(_by(before, "tasks", "id"), after["tasks"])
-    yield from _of_questions(before, after)
-    known = {error["text"] for error in before.get("spec_errors", ())}
+        before = {**after, "agents": [], "tasks": [], "questions": [], "spec_errors": [], "notes": []}
+    yield from _of_agents({agent["name"]: agent for agent in before["agents"]}, after["agents"])
+    yield from _of_tasks({task["id"]: task for task in before["tasks"]}, after["tasks"])
+    yield from _of_questions(before["questions"], after["questions"])
+    known = {error["text"] for error in before["spec_errors"]}
     for error in after["spec_errors"]:
         if error["text"] not in known:
             yield f"spec error: {error['text']}", None
     for note in after["notes"]:
-        if note not in before.get("notes", ()):
+        if note not in before["notes"]:
             yield f"note: {note}", None
     if before["supervisor"]["pid"] != after["supervisor"]["pid"] and after["phase"] not in _ENDED:
         yield _of_supervisor(after), None
@@ -51,7 +55,7 @@ def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]
         yield f"{after['id']} {after['phase']}", None
 
 
-def outcome_text(task: Status) -> str:
+def outcome_text(task: TaskShown) -> str:
     """How a task ended, in a few words: `failed after 3 attempts: exit code 2`."""
     took = f" in {duration_text(task['elapsed_s'])}" if task["elapsed_s"] else ""
     many = f" after {task['attempts']} attempts" if task["attempts"] > 1 else ""
@@ -81,14 +85,13 @@ def duration_text(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[Told]:
+def _of_agents(before: Mapping[str, AgentShown], agents: Sequence[AgentShown]) -> Iterator[Told]:
     for agent in agents:
-        old = before.get(agent["name"], {"phase": AgentPhase.WAITING, "attempt": 0})
-        if (old["phase"], old["attempt"]) == (agent["phase"], agent["attempt"]):
+        old = before.get(agent["name"])
+        phase, attempt_before = (old["phase"], old["attempt"]) if old else (AgentPhase.WAITING, 0)
+        if (phase, attempt_before) == (agent["phase"], agent["attempt"]):
             continue
-        begins = (
-            agent["phase"] == AgentPhase.RUNNING and agent["attempt"] <= 1 and old["phase"] in _QUIET_PHASES
-        )
+        begins = agent["phase"] == AgentPhase.RUNNING and agent["attempt"] <= 1 and phase in _QUIET_PHASES
         if begins or agent["phase"] in _QUIET_PHASES:
             continue  # its task tells
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
@@ -97,16 +100,17 @@ def _of_agents(before: dict[str, Status], agents: list[Status]) -> Iterator[Told
         yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}", {"agent": agent}
 
 
-def reason_of(agent: Status) -> str | None:
+def reason_of(agent: AgentShown) -> str | None:
     """Why an agent is not simply at work, where that is more than its phase says."""
     reason = agent["reason"] if agent["phase"] in _EXPLAINED else None
     return None if reason in (agent["phase"], "parked") else reason
 
 
-def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[Told]:
+def _of_tasks(before: Mapping[str, TaskShown], tasks: Sequence[TaskShown]) -> Iterator[Told]:
     for task in tasks:
-        old = before.get(task["id"], {"phase": TaskPhase.WAITING, "run": task["run"]})
-        if (old["phase"], old["run"]) == (task["phase"], task["run"]):
+        old = before.get(task["id"])
+        known = (old["phase"], old["run"]) if old else (TaskPhase.WAITING, task["run"])
+        if known == (task["phase"], task["run"]):
             continue
         if task["phase"] in _SETTLING:
             yield f"task {task['id']} {outcome_text(task)}", {"task": task}
@@ -114,9 +118,9 @@ def _of_tasks(before: dict[str, Status], tasks: list[Status]) -> Iterator[Told]:
             yield f"task {task['id']} {task['phase']} ({task['agent']})", {"task": task}
 
 
-def _of_questions(before: Status, after: Status) -> Iterator[Told]:
-    known = {question["id"] for question in before.get("questions", ())}
-    for question in after["questions"]:
+def _of_questions(before: Sequence[Question], after: Sequence[Question]) -> Iterator[Told]:
+    known = {question["id"] for question in before}
+    for question in after:
         if question["id"] not in known:
             text = f"question {question['id']}: {_short(str(question.get('text', '')))}"
             yield text, {"question": question}
@@ -127,10 +131,6 @@ def _of_supervisor(after: Status) -> str:
     if not supervisor["alive"]:
         return "supervisor gone" + ("; agents go on" if after["counts"]["alive"] else "")
     return f"supervisor {supervisor['pid']} took over"
-
-
-def _by(status: Status, part: str, key: str) -> dict[str, Status]:
-    return {item[key]: item for item in status.get(part, ())}
 
 
 def _short(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted
@@ -12,6 +12,9 @@ from maos_sup.views.render import age_text, answer_line, one_line
 from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Waiting:
     tree: Tree
     request: str
     agent: str
-    question: dict[str, Any]
+    question: Question
 
     def to_json(self, name: str) -> dict[str, Any]:
         """The entry as `answer --json` prints it; `name` is what a command line calls the tree."""

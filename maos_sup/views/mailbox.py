@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from state_layout.files import codec
 from state_layout.files.chain import ORIGIN
@@ -16,7 +16,8 @@ from state_layout.mail.operator_mail import read_operator_file
 from state_layout.paths import Tree
 from state_layout.records import Message as MessageRecord
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown
 
 
 class Mailbox:
@@ -41,7 +42,7 @@ class Mailbox:
         self._readers: dict[Path, Reader] = {}
         self._people: dict[Path, Mark] = {}
 
-    def read(self) -> list[Message]:
+    def read(self) -> list[MessageShown]:
         """Messages that came since the last call, by the time they were sent."""
         found = [
             message for path in self._files() for message in self._messages(path) if self._is_meant(message)
@@ -57,7 +58,7 @@ class Mailbox:
                 if self._sender in (None, file.sender):
                     yield file
 
-    def _messages(self, file: MailFile) -> Iterator[Message]:
+    def _messages(self, file: MailFile) -> Iterator[MessageShown]:
         if file.sender == OPERATOR:
             yield from self._of_people(file.path, file.box)
             return
@@ -80,7 +81,7 @@ class Mailbox:
         begin = near_end(path, lines=self._newest or 0) if is_end_enough else ORIGIN
         return self._readers.setdefault(path, Reader(path, begin))
 
-    def _of_people(self, path: Path, to: str) -> Iterator[Message]:
+    def _of_people(self, path: Path, to: str) -> Iterator[MessageShown]:
         """Lines written by hand; what is no message is noted."""
         news = read_operator_file(path, self._people.get(path, (0, 0, "")), to=to)
         self._people[path] = news.mark
@@ -92,7 +93,7 @@ class Mailbox:
         if news.problem is not None:
             self._note(f"{self._tree.shown(path)}: {news.problem}")
 
-    def _is_meant(self, message: Message) -> bool:
+    def _is_meant(self, message: MessageShown) -> bool:
         if self._type is not None and message["type"] != self._type:
             return False
         return self._since is None or str(message["at"]) >= self._since
@@ -102,13 +103,14 @@ class Mailbox:
             self.notes.append(note)
 
 
-def _sound(message: Message) -> Message:
+def _sound(fields: Mapping[str, object]) -> MessageShown:
     """A message without what is not of the form that FORMAT.md gives it; the path says who wrote to whom."""
-    bad = [key for key in ("type", "at", "text", "reply_to") if not isinstance(message.get(key, ""), str)]
-    return {"type": "info", "at": ""} | {key: item for key, item in message.items() if key not in bad}
+    bad = [key for key in ("type", "at", "text", "reply_to") if not isinstance(fields.get(key, ""), str)]
+    sound = {"type": "info", "at": ""} | {key: item for key, item in fields.items() if key not in bad}
+    return cast("MessageShown", sound)
 
 
-def _as_json(message: MessageRecord) -> Message:
+def _as_json(message: MessageRecord) -> MessageShown:
     """A message as the lines of mail files have it."""
     told = {"text": message.text, "body": message.body, "reply_to": message.reply_to}
     head = {
@@ -118,4 +120,4 @@ def _as_json(message: MessageRecord) -> Message:
         "from": message.sender,
         "to": message.to,
     }
-    return head | {key: value for key, value in told.items() if value is not None}
+    return cast("MessageShown", head | {key: value for key, value in told.items() if value is not None})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.views.events import events_with_subjects
 from maos_sup.views.files import printable
 from maos_sup.views.render import answer_line
 from maos_sup.views.times import Times
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown, Status, Subject
 
 
 class PlainView:
@@ -31,9 +32,9 @@ class PlainView:
         times: Times | None = None,
     ) -> None:
         self._write, self._clock, self._name, self._times = write, clock, name, times
-        self._before: dict[str, Any] | None = None
+        self._before: Status | None = None
 
-    def show(self, status: dict[str, Any], discoveries: list[Message]) -> None:
+    def show(self, status: Status, discoveries: list[MessageShown]) -> None:
         """Tell what is new."""
         is_first = self._before is None
         for message in discoveries:
@@ -55,7 +56,7 @@ class PlainView:
     def _tell(self, text: str, at: str | None) -> None:
         self._write(f"{time_text(at or self._clock())} {text}")
 
-    def _time_of(self, subject: dict[str, Any] | None) -> str | None:
+    def _time_of(self, subject: Subject | None) -> str | None:
         if self._times is None or subject is None:
             return None
         if "question" in subject:
@@ -70,7 +71,7 @@ def time_text(at: str) -> str:
     return f"{at[11:19]}Z" if len(at) > 19 and at.endswith("Z") else at
 
 
-def discovery_text(message: Message, *, longest: int = 200) -> str:
+def discovery_text(message: MessageShown, *, longest: int = 200) -> str:
     """What a message says, in one line."""
     said = message.get("text")
     text = printable(" ".join(str(message.get("body") if said is None else said).split()))

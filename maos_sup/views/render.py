@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.hints import answer_command, budget_command
 from maos_sup.views.cells import wrapped
@@ -13,8 +13,11 @@ from maos_sup.views.files import printable
 from maos_sup.views.money import shares, spent_text, tokens_text
 from maos_sup.views.tables import Row, table
 
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, MessageShown, Status, TaskShown
+    from state_layout.records.attempt_lines import Question
+
 __all__ = ["Row", "table"]
-Status = dict[str, Any]
 UNBOUNDED = 10_000  # columns where there is no terminal: lines are not folded
 _AGENTS_BY_WORTH = ("PID", "READ", "SENT", "USD", "OUTPUT", "ATTEMPT", "TASK", "DONE")
 _TASKS_BY_WORTH = ("NEEDS", "ATTEMPTS", "DONE", "AGENT")
@@ -49,7 +52,7 @@ def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> l
 
 def budget_text(status: Status) -> str:
     """What was spent of what is allowed, in words; empty where neither is known."""
-    budget, counts = status.get("budget") or {}, status["counts"]
+    budget, counts = status["budget"], status["counts"]
     cost, most_cost = counts["cost_usd"], budget.get("max_cost_usd")
     tokens, most_tokens = counts.get("tokens", 0), budget.get("max_tokens")
     told = [spent_text(cost, most_cost)] if cost or most_cost is not None else []
@@ -59,7 +62,7 @@ def budget_text(status: Status) -> str:
     return ", ".join(told)
 
 
-def cap_line(agent: Status, *, name: str) -> str | None:
+def cap_line(agent: AgentShown, *, name: str) -> str | None:
     """What to type where an agent waits because a budget is used up; None where it does not."""
     reason = str(agent.get("reason") or "")
     if not reason.startswith("budget "):
@@ -67,7 +70,7 @@ def cap_line(agent: Status, *, name: str) -> str | None:
     return f"{reason}; allow more: {budget_command(reason, agent=agent['name'], name=name)}"
 
 
-def answer_line(asked: Status, *, name: str) -> str:
+def answer_line(asked: Question, *, name: str) -> str:
     """The command that answers a question."""
     return f"answer: {answer_command(str(asked['id']), str(asked.get('text', '')), name=name)}"
 
@@ -127,7 +130,7 @@ def discovery_lines(status: Status, *, width: int = UNBOUNDED) -> list[str]:
     )
 
 
-def message_lines(messages: Sequence[Status]) -> list[str]:
+def message_lines(messages: Sequence[MessageShown]) -> list[str]:
     """A line for each message: when (UTC), who to whom, what."""
     return [
         f"{_when(message)} {message['from']} -> {message['to']} {message['type']}: {_said(message)}"
@@ -135,7 +138,7 @@ def message_lines(messages: Sequence[Status]) -> list[str]:
     ]
 
 
-def last_text(agent: Status) -> str:
+def last_text(agent: AgentShown) -> str:
     """What there is to say of an agent: why it does not work, else what it said last."""
     return one_line(str(reason_of(agent) or agent["note"] or agent["last_line"] or ""))
 
@@ -189,13 +192,13 @@ def _folded(line: str, width: int) -> list[str]:
     return [indent + first, *(f"{indent}  {part}" for part in rest)]
 
 
-def _task_text(task: Status) -> str:
+def _task_text(task: TaskShown) -> str:
     if task["error"] or task["phase"] in ("done", "failed"):
         return one_line(outcome_text(task).removeprefix(str(task["phase"])).lstrip(": "))
     return one_line(task["description"])
 
 
-def _when(message: Status) -> str:
+def _when(message: MessageShown) -> str:
     """The second it was sent, in UTC as it is stored; people need not write one."""
     text = str(message["at"])
     if len(text) < 19:
@@ -203,6 +206,6 @@ def _when(message: Status) -> str:
     return text[:19] + ("Z" if text.endswith("Z") else text[-6:] if text[-6:-5] in "+-" else "")
 
 
-def _said(message: Status) -> str:
+def _said(message: MessageShown) -> str:
     said = message.get("text")
     return one_line(str(message.get("body") if said is None else said))

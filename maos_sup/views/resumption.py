@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.views.events import counted
 from maos_sup.views.render import age_text, one_line, percent
@@ -15,6 +15,9 @@ from state_layout.mail import count_undelivered, read_messages
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
 from state_layout.records import TaskPhase, Want
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, TaskShown
 
 Resumption = dict[str, Any]
 
@@ -76,7 +79,7 @@ def _undelivered(resumption: Resumption) -> str:
     return f", {resumption['undelivered']} unread" if resumption["tasks_left"] else ""
 
 
-def _agent(tree: Tree, agent: dict[str, Any], tasks: list[dict[str, Any]]) -> Resumption:
+def _agent(tree: Tree, agent: AgentShown, tasks: list[TaskShown]) -> Resumption:
     name = agent["name"]
     history, notes = _history(tree, name)
     current = next(

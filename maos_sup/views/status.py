@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.overlaps import overlap_lines, overlaps
 from maos_sup.core.tasks import UNFINISHED
@@ -28,7 +28,9 @@ from state_layout.records import AgentPhase, AgentSpec, Phase, TaskOutcome, Task
 from state_layout.specs.approvals import misnamed_answers
 from state_layout.specs.read import SpecsRead
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, CountsShown, SpecErrorShown, Status, TaskShown
+
 _ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _GOING = {TaskPhase.RUNNING, TaskPhase.ASKING}
 
@@ -115,7 +117,7 @@ def _agent(
     *,
     phase: AgentPhase,
     supervisor: SupervisorStanding,
-) -> Status:
+) -> AgentShown:
     published = (supervisor.status.get("agents") or {}).get(spec.name) or {}
     own, current = agent.status, agent.current
     output_at, output = _last_output(tree, agent)
@@ -155,7 +157,7 @@ def _since_s(agent: AgentStanding) -> float:
     return 0.0
 
 
-def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None, *, since_s: float) -> Status:
+def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None, *, since_s: float) -> TaskShown:
     """One task; what earlier runs left does not count. `since_s` after the snapshot it still runs."""
     known = (
         outcome if outcome is not None and outcome.run >= task.run else TaskOutcome(phase=phase, run=task.run)
@@ -197,15 +199,15 @@ def _written(path: Path) -> tuple[float, Path] | None:
     return (found.st_mtime, path) if found.st_size else None
 
 
-def _spec_errors(read: SpecsRead, supervisor: SupervisorStanding) -> list[Status]:
+def _spec_errors(read: SpecsRead, supervisor: SupervisorStanding) -> list[SpecErrorShown]:
     """What is wrong in `spec/` now; what the supervisor found beyond that comes after it."""
-    errors = [
+    errors: list[SpecErrorShown] = [
         {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
         for error in read.errors
     ]
     known = {(error["path"], error["text"]) for error in errors}
     if supervisor.pid is not None:
-        told: list[Status] = supervisor.status.get("spec_errors") or []
+        told: list[SpecErrorShown] = supervisor.status.get("spec_errors") or []
         errors += [error for error in told if (error.get("path"), error.get("text")) not in known]
     return errors
 
@@ -224,7 +226,7 @@ def _notes(tree: Tree, supervisor: SupervisorStanding, agents: Iterable[AgentSta
     return told + [f"{agent.name}: {note}" for agent in agents for note in agent.notes if note not in told]
 
 
-def _counts(agents: list[Status], tasks: list[Status]) -> Status:
+def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
     phases = Counter(str(task["phase"]) for task in tasks)
     return {
         "agents": len(agents),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.overlaps import changed_text, overlap_lines
 from maos_sup.views.events import counted, duration_text, outcome_text
 from state_layout.records import Phase, TaskPhase
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import Status
 
 
 def summary_lines(status: Status, *, name: str, took_s: float | None = None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from state_layout.errors import LayoutError
 from state_layout.files import codec
@@ -10,6 +10,10 @@ from state_layout.files.chain import Line
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import TaskShown
+    from state_layout.records.attempt_lines import Question
 
 _LAST = "the last record"  # no phase of a task
 
@@ -21,7 +25,7 @@ class Times:
         self._tree = tree
         self._known: dict[tuple[str, str], str] | None = None
 
-    def of_task(self, task: dict[str, Any]) -> str | None:
+    def of_task(self, task: TaskShown) -> str | None:
         """When the task came into its phase, as far as a journal says so."""
         return self._read().get((str(task["id"]), str(task["phase"]))) or self.of_agent(str(task["agent"]))
 
@@ -29,7 +33,7 @@ class Times:
         """When its last record was made: it was as it is told since then, or soon after."""
         return self._read().get((agent, _LAST))
 
-    def of_question(self, question: dict[str, Any]) -> str | None:
+    def of_question(self, question: Question) -> str | None:
         """When it was asked."""
         at = question.get("at")
         return at if isinstance(at, str) else None

@@ -11,7 +11,7 @@ import signal
 import time
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from rich.segment import Segment
 from rich.style import Style
@@ -34,12 +34,14 @@ from maos_sup.views.screen.state import HELP, MESSAGES, READ, Act, Choice, Look,
 from state_layout.errors import LayoutError
 from state_layout.files.chain import utc_now
 
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown, Status
+
 LOOK_S = 0.4
 _IDLE_SHARE = 30  # a look may take a thirtieth of the time
 _FIGURES_S = 2.0
 _NEWS_KEPT = 200
 _NOTICE_S = 6.0
-Status = dict[str, Any]
 
 
 class Desk(Protocol):
@@ -126,7 +128,7 @@ class ScreenApp(App[None]):
 
     # What the course shows.
 
-    def show(self, status: Status, discoveries: list[dict[str, Any]]) -> None:
+    def show(self, status: Status, discoveries: list[MessageShown]) -> None:
         """Take in what was seen."""
         now = f"{utc_now()[11:19]}Z"
         before = None if self.look is None else self.look.status
@@ -333,7 +335,7 @@ class ScreenView:
         self._desk, self._name, self._hint, self._choice = desk, name, hint, choice
         self._app: ScreenApp | None = None
 
-    def show(self, status: Status, discoveries: list[dict[str, Any]]) -> None:
+    def show(self, status: Status, discoveries: list[MessageShown]) -> None:
         """Show the newest status and discoveries."""
         if self._app is not None:
             self._app.show(status, discoveries)

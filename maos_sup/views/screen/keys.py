@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from maos_sup.views.cells import cells
 from maos_sup.views.render import one_line
@@ -22,6 +22,9 @@ from maos_sup.views.screen.state import (
     Prompt,
 )
 from state_layout.records import Want
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown
 
 _STEP, _LEAP = 1, 10
 HELP_LINES = (
@@ -65,7 +68,7 @@ def pressed(look: Look, choice: Choice, key: str, character: str | None = None) 
     return Pressed(choice) if act is None else act(look, choice)
 
 
-def selected_agent(look: Look, choice: Choice) -> dict[str, Any] | None:
+def selected_agent(look: Look, choice: Choice) -> AgentShown | None:
     """The agent that keys are about: the selected one, else the first."""
     agents = ordered(look, choice)
     return next(

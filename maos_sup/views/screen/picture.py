@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.views.cells import cells, padded, wrapped
 from maos_sup.views.events import counted, duration_text
@@ -29,7 +29,9 @@ from maos_sup.views.screen.spans import Line, Span, fitted, line
 from maos_sup.views.screen.state import AGENTS, END, HELP, MESSAGES, READ, TASKS, Choice, Look
 from state_layout.records import AgentPhase, Phase
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, Status
+
 _LEAST_ROWS = 3
 _DETAIL_LINES = 6  # at most of the selected agent
 
@@ -184,7 +186,7 @@ def _row(laid: list[Column], number: int | None, style: str) -> Line:
     return (*spans, Span(text, style if style in ("selected", "dim") else ""))
 
 
-def _detail(look: Look, agent: Status, width: int) -> list[Line]:
+def _detail(look: Look, agent: AgentShown, width: int) -> list[Line]:
     """What there is to know and to do of the selected agent; nothing where its row says all."""
     if agent["questions"]:
         asked = agent["questions"][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from maos_sup.views.cells import cells
 from maos_sup.views.events import duration_text, reason_of
@@ -14,7 +14,9 @@ from maos_sup.views.render import age_s, age_text, last_text, one_line, percent
 from maos_sup.views.screen.state import Choice, Figure, Look
 from state_layout.records import AgentPhase
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, Status
+
 _RANKS = {
     AgentPhase.FAILED: 0,
     AgentPhase.ASKING: 0,
@@ -50,14 +52,14 @@ class Column(NamedTuple):
     cells: tuple[str, ...]
 
 
-def wants_you(agent: Status) -> bool:
+def wants_you(agent: AgentShown) -> bool:
     """Whether an agent waits for a person: it asks, failed, hangs, or its budget is used up."""
     if _RANKS.get(agent["phase"], _OTHER) <= 1 or agent["questions"]:
         return True
     return str(agent.get("reason") or "").startswith("budget ") and agent["phase"] != AgentPhase.DONE
 
 
-def ordered(look: Look, choice: Choice) -> list[Status]:
+def ordered(look: Look, choice: Choice) -> list[AgentShown]:
     """The agents that the filter lets pass, in the chosen order; who wants you comes first in any."""
     agents = [agent for agent in look.status["agents"] if _passes(agent, choice.filter)]
     by = _KEYS[choice.sort]
@@ -68,12 +70,12 @@ def ordered(look: Look, choice: Choice) -> list[Status]:
     )
 
 
-def elapsed_s(status: Status, agent: Status) -> float | None:
+def elapsed_s(status: Status, agent: AgentShown) -> float | None:
     """How long an agent has been at its task, or was at its last one."""
     return _elapsed(status).get(agent["name"])
 
 
-def columns(look: Look, agents: Sequence[Status], *, width: int) -> list[Column]:
+def columns(look: Look, agents: Sequence[AgentShown], *, width: int) -> list[Column]:
     """The columns that have something to say, as many as there is room for, the last one for the rest.
 
     `width` is in cells. Those that go first when it is narrow stand last in `_offers`.
@@ -100,14 +102,14 @@ def column_width(column: Column) -> int:
     return max(map(cells, (column.head, *column.cells)), default=0)
 
 
-def said(agent: Status) -> str:
+def said(agent: AgentShown) -> str:
     """What matters most of an agent: what it asks, why it failed, else what it said last."""
     if agent["questions"]:
         return one_line(str(agent["questions"][0].get("text", "")))
     return last_text(agent)
 
 
-def rest_text(hidden: Sequence[Status]) -> str:
+def rest_text(hidden: Sequence[AgentShown]) -> str:
     """Who is not shown: `and 8 more: 5 asking, 1 failed, 2 running`."""
     phases = Counter(str(agent["phase"]) for agent in sorted(hidden, key=_rank))
     return f"and {len(hidden)} more: {', '.join(f'{many} {phase}' for phase, many in phases.items())}"
@@ -117,7 +119,7 @@ _SILENT = frozenset({"", "-", "0"})
 _PLACES = ("FOR", "TASK", "DONE", "TRY", "USD", "TOKENS", "CPU", "MEMORY", "SENT", "READ", "OUTPUT", "PID")
 
 
-def _offers(look: Look, agents: Sequence[Status]) -> list[Column]:
+def _offers(look: Look, agents: Sequence[AgentShown]) -> list[Column]:
     """The columns by worth, the most first."""
     spent = _elapsed(look.status)
     figures = [look.figures.get(agent["name"], Figure()) for agent in agents]
@@ -145,7 +147,7 @@ def _for(seconds: float | None) -> str:
     return duration_text(seconds) if seconds else ""
 
 
-def _percent(agent: Status) -> str:
+def _percent(agent: AgentShown) -> str:
     return percent(agent["progress"]) if agent["progress"] is not None else ""
 
 
@@ -159,16 +161,16 @@ def _elapsed(status: Status) -> dict[str, float]:
     return found
 
 
-def _passes(agent: Status, wanted: str) -> bool:
+def _passes(agent: AgentShown, wanted: str) -> bool:
     text = " ".join((agent["name"], str(agent["phase"]), str(agent["task"] or ""), agent["kind"]))
     return all(word in text.lower() for word in wanted.lower().split())
 
 
-def _rank(agent: Status) -> int:
+def _rank(agent: AgentShown) -> int:
     return 0 if agent["questions"] else _RANKS.get(agent["phase"], _OTHER)
 
 
-Key = Callable[[Status, Mapping[str, Figure], Mapping[str, float]], tuple[float, ...]]
+Key = Callable[["AgentShown", Mapping[str, Figure], Mapping[str, float]], tuple[float, ...]]
 _KEYS: dict[str, Key] = {
     "wants": lambda agent, figures, spent: (_rank(agent),),
     "cost": lambda agent, figures, spent: (-agent["cost_usd"], -agent["tokens"]),
@@ -178,6 +180,6 @@ _KEYS: dict[str, Key] = {
 }
 
 
-def reason_text(agent: Status) -> str:
+def reason_text(agent: AgentShown) -> str:
     """Why an agent does not work, whole; empty where it does."""
     return one_line(str(reason_of(agent) or ""))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Status = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import Status
+
 AGENTS, TASKS, MESSAGES, READ, HELP = "agents", "tasks", "messages", "read", "help"
 PAGES = (AGENTS, TASKS, MESSAGES)
 SORTS = ("wants", "cost", "age", "cpu", "name")

@@ -1,0 +1,145 @@
+"""What `status` shows, as types: the keys of `status --json`, each declared here and nowhere else.
+
+Only the type checker imports this.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+from state_layout.records import AgentPhase, Phase, TaskPhase, Want
+from state_layout.records.attempt_lines import Question
+from state_layout.records.snapshots import ChangedFiles
+
+
+class BudgetShown(TypedDict):
+    """The caps of an orchestration; None is no cap."""
+
+    max_cost_usd: float | None
+    max_tokens: int | None
+
+
+class SupervisorShown(TypedDict):
+    """The supervisor, as `status` shows it."""
+
+    alive: bool
+    pid: int | None
+    life: int
+
+
+class SpecErrorShown(TypedDict):
+    """Something wrong in `spec/`."""
+
+    path: str
+    line: int | None
+    key: str | None
+    text: str
+
+
+class AgentShown(TypedDict):
+    """One agent, as `status` shows it."""
+
+    name: str
+    kind: str
+    role: str
+    want: Want
+    phase: AgentPhase
+    reason: str | None
+    pid: int | None
+    attempt: int
+    restarts: int
+    task: str | None
+    progress: float | None
+    note: str | None
+    last_output_at: str | None
+    last_line: str | None
+    messages: int
+    sent: int
+    received: int
+    discoveries: int
+    last_discovery: str | None
+    artifacts: list[str]
+    questions: list[Question]
+    cost_usd: float
+    tokens: int
+    changed: ChangedFiles | None
+
+
+class TaskShown(TypedDict):
+    """One task, as `status` shows it."""
+
+    id: str
+    agent: str
+    description: str
+    want: Want
+    phase: TaskPhase
+    run: int
+    needs: list[str]
+    progress: float | None
+    attempts: int
+    result: Any
+    error: str | None
+    exit_code: int | None
+    signal: int | None
+    elapsed_s: float
+
+
+class CountsShown(TypedDict):
+    """Sums over agents and tasks."""
+
+    agents: int
+    alive: int
+    tasks: int
+    tasks_left: int
+    tasks_by_phase: dict[str, int]
+    attempts: int
+    messages: int
+    discoveries: int
+    cost_usd: float
+    tokens: int
+
+
+MessageShown = TypedDict(
+    "MessageShown",
+    {
+        "seq": int,
+        "at": str,
+        "type": str,
+        "from": str,
+        "to": str,
+        "text": NotRequired[str],
+        "body": NotRequired[Any],
+        "reply_to": NotRequired[str],
+        "attempt": NotRequired[int],
+    },
+)
+
+
+class Subject(TypedDict, total=False):
+    """What an event is about: one of these."""
+
+    agent: AgentShown
+    task: TaskShown
+    question: Question
+
+
+class Status(TypedDict):
+    """An orchestration at one moment."""
+
+    id: str
+    request: str
+    want: Want
+    phase: Phase
+    directory: str
+    project: str | None
+    budget: BudgetShown
+    created_at: str | None
+    supervisor: SupervisorShown
+    agents: list[AgentShown]
+    tasks: list[TaskShown]
+    questions: list[Question]
+    spec_errors: list[SpecErrorShown]
+    notes: list[str]
+    overlaps: dict[str, list[str]]  # by path, who changed it
+    counts: CountsShown
+    messages: NotRequired[list[MessageShown]]  # with `status --messages`
