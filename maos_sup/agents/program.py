@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.permits import EVERYTHING, Permits, permits_of, tool_of
@@ -29,6 +29,9 @@ from state_layout.paths import Tree, checked_name
 from state_layout.records import AgentSpec, Message
 from state_layout.specs.approvals import Answer, answer_of, question_id
 from state_layout.tree import open_tree
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 _LOOK_S = 0.2
 Environment = Mapping[str, str]
@@ -232,7 +235,7 @@ def _acks(control: Path) -> dict[str, int]:
     return acks
 
 
-def _status(program: Program) -> dict[str, Any]:
+def _status(program: Program) -> AgentSnapshot:
     return agent_snapshot(read_snapshot(program.tree.agent(program.agent).status))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.ledger import Ledger
 from maos_sup.agents.outcomes import ELIDED
@@ -22,6 +22,9 @@ from state_layout.host.triggers import pull
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskOutcome, fields_of
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot, ChangedFiles
 
 LEAST_INTERVAL_S = 0.25
 MOST_SHARE = 0.1  # of the time that passes, for snapshots that can wait
@@ -35,7 +38,7 @@ class Publisher:
 
     def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Ledger) -> None:
         self._path = tree.agent(agent).status
-        self._head: dict[str, Any] = {"agent": agent, "kind": kind, "attempt": attempt}
+        self._head: AgentSnapshot = {"agent": agent, "kind": kind, "attempt": attempt}
         self._ledger = ledger
         self._lock = threading.Lock()
         self._tree = tree
@@ -50,7 +53,7 @@ class Publisher:
 
     phase: str
     reason: str | None
-    changed: dict[str, Any] | None = None  # of the project, where the agent has a worktree of its own
+    changed: ChangedFiles | None = None  # of the project, where the agent has a worktree of its own
 
     def refresh(self) -> None:
         """Publish if something changed and the last time is long enough ago."""
@@ -108,7 +111,7 @@ class Publisher:
         members = [before, b'"tasks":' + tasks, after]
         return (self.reason, [asked["id"] for asked in history.questions.values()]), members
 
-    def _before(self, history: History) -> dict[str, Any]:
+    def _before(self, history: History) -> AgentSnapshot:
         task, run = self.task or (None, None)
         return {
             **self._head,
@@ -122,8 +125,8 @@ class Publisher:
             "note": history.note if task else None,
         }
 
-    def _after(self, history: History) -> dict[str, Any]:
-        return {
+    def _after(self, history: History) -> AgentSnapshot:
+        after: AgentSnapshot = {
             "sent": history.sent_count,
             "received": history.received,
             "gains": history.gains,
@@ -136,8 +139,10 @@ class Publisher:
             "artifacts": list(history.artifacts),
             "cost_usd": history.cost_usd,
             "tokens": history.tokens,
-            **({} if self.changed is None else {"changed": self.changed}),
         }
+        if self.changed is not None:
+            after["changed"] = self.changed
+        return after
 
     def _task(self, name: str, outcome: TaskOutcome) -> bytes:
         """The member of one task; of one that is settled, made once."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.life import Life
 from maos_sup.workspaces.changes import Changes, changes_of
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import LayoutError
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import ChangedFiles
 
 _BETWEEN_S = 10.0
 _SHARE = 50  # of the time between looks, one is spent looking
@@ -53,7 +56,7 @@ class Survey:
             between_s = max(_BETWEEN_S, _SHARE * (time.monotonic() - began_s))
 
 
-def _told(found: Changes) -> dict[str, Any]:
+def _told(found: Changes) -> ChangedFiles:
     paths = found.paths
     return {
         "branch": found.record.branch,

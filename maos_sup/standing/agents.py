@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from maos_sup.core.model import AgentObserved, Process
 from maos_sup.standing.journals import from_journals
 from maos_sup.standing.presence import living_process
 from state_layout.lives.numbers import last_number
 from state_layout.lives.snapshot_reader import SnapshotReader
-from state_layout.lives.snapshots import Snapshot, agent_snapshot, exit_snapshot, read_snapshot
+from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, read_snapshot
 from state_layout.paths import Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot, ExitSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +26,13 @@ class AgentStanding:
     name: str
     pid: int | None  # None: no process of this tree on this host
     attempt: int
-    exit: Snapshot | None
-    status: Snapshot
+    exit: ExitSnapshot | None
+    status: AgentSnapshot
     outcomes: Mapping[str, TaskOutcome]
     notes: tuple[str, ...] = ()
 
     @property
-    def current(self) -> Snapshot:
+    def current(self) -> AgentSnapshot:
         """What its snapshot says of work under way; empty unless its process lives and has begun."""
         is_current = self.pid is not None and self.status.get("attempt") == self.attempt
         return self.status if is_current else {}
@@ -76,7 +80,7 @@ def agent_standing(
     )
 
 
-def _is_last_word(status: Snapshot, ended: Snapshot | None, attempt: int) -> bool:
+def _is_last_word(status: AgentSnapshot, ended: ExitSnapshot | None, attempt: int) -> bool:
     """Whether a snapshot is known to be the last word: its attempt ended in order."""
     return ended is not None and ended.get("by") == "agent" and status.get("attempt") == attempt
 
@@ -91,7 +95,7 @@ def _of_the_dead(outcomes: Mapping[str, TaskOutcome]) -> Mapping[str, TaskOutcom
     return {**outcomes, **cut} if cut else outcomes
 
 
-def _exit_reason(ended: Snapshot | None) -> ExitReason | None:
+def _exit_reason(ended: ExitSnapshot | None) -> ExitReason | None:
     try:
         return None if ended is None else ExitReason(str(ended.get("reason")))
     except ValueError:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from state_layout.errors import LayoutError
-from state_layout.lives.snapshots import Snapshot
 from state_layout.paths import Tree
 from state_layout.records import TaskOutcome
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journaled:
     """What the journals of one agent say. `status` has the keys of a snapshot, but for its tasks."""
 
-    status: Snapshot = field(default_factory=dict)
-    outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
+    status: AgentSnapshot
+    outcomes: Mapping[str, TaskOutcome]
     notes: tuple[str, ...] = ()  # what was ignored or clamped, or why nothing can be said
     is_known: bool = False  # a line counts; else nothing is said
 
@@ -28,11 +31,11 @@ def from_journals(tree: Tree, agent: str) -> Journaled:
     try:
         found = recall(tree, agent)
     except LayoutError as error:
-        return Journaled(notes=(str(error),))
+        return Journaled(status={}, outcomes={}, notes=(str(error),))
     history = found.history
     if not history.seq:
-        return Journaled(notes=tuple(found.notes))
-    status: Snapshot = {
+        return Journaled(status={}, outcomes={}, notes=tuple(found.notes))
+    status: AgentSnapshot = {
         "seq": history.seq,
         "sent": history.sent_count,
         "received": history.received,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maos_sup.core.memory import memory_after
 from maos_sup.core.model import Memory
@@ -22,9 +23,12 @@ from state_layout.files import atomic
 from state_layout.files.journal import Reader
 from state_layout.host.elsewhere import works_under_another_name
 from state_layout.lives.numbers import last_number, readable_numbers
-from state_layout.lives.snapshots import Snapshot, read_snapshot, supervisor_snapshot
+from state_layout.lives.snapshots import read_snapshot, supervisor_snapshot
 from state_layout.paths import Tree
 from state_layout.records import TaskOutcome
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import SupervisorSnapshot
 
 _START = b'"type":"start"'
 _SETTLING = (_START, b'"type":"gave_up"', b'"type":"rewound"')
@@ -38,7 +42,7 @@ class SupervisorStanding:
 
     pid: int | None
     life: int
-    status: Snapshot
+    status: SupervisorSnapshot
     memory: Memory = field(default_factory=Memory)
     elsewhere: str | None = None  # where it runs, if it was not started to be seen from here
 

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import merged, task_phases
@@ -17,10 +18,12 @@ from maos_sup.standing.agents import AgentStanding, agent_standing
 from maos_sup.standing.presence import is_here
 from maos_sup.standing.supervisors import SupervisorStanding, supervisor_standing
 from state_layout.lives.snapshot_reader import SnapshotReader
-from state_layout.lives.snapshots import Snapshot
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, Phase, Specs, TaskOutcome, TaskPhase
 from state_layout.specs.read import SpecCache, SpecsRead
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 _TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
@@ -151,7 +154,7 @@ def _asking_tasks(
     return {task: TaskPhase.ASKING for task in waiting if task and phases.get(task) is TaskPhase.RUNNING}
 
 
-def _has_open_question(status: Snapshot) -> bool:
+def _has_open_question(status: AgentSnapshot) -> bool:
     """Whether the program of the task at hand waits for a person: a call, `maos-sup agent ask`."""
     here = (status.get("task"), status.get("run"))
     return any((asked.get("task"), asked.get("run")) == here for asked in status.get("questions") or ())

@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.decide import decide_ahead
 from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_only
@@ -45,6 +45,9 @@ from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import SupervisorSnapshot
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
 KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
@@ -118,7 +121,7 @@ class _Supervisor:
         self._notes = list(notes)
         self._trouble: str | None = None
         self._missing = list[str]()  # attempts that vanished
-        self._news: dict[str, Any] | None = None  # the last snapshot
+        self._news: SupervisorSnapshot | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
         self._lacking: str | None = None  # what the disk has too little of
         self._hold = Hold()
@@ -330,7 +333,7 @@ class _Supervisor:
         self._publish_news(self._news)
         self._publisher.took(time.monotonic() - begun_s)
 
-    def _publish_news(self, news: dict[str, Any]) -> None:
+    def _publish_news(self, news: SupervisorSnapshot) -> None:
         troubles = [
             self._checkpoints.trouble,
             self._trouble or self._lacking,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
@@ -28,6 +28,9 @@ from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.paths import AgentPaths, Tree
 from state_layout.records import AgentSpec, ExitReason, Specs
 from state_layout.specs.approvals import answered_tasks
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 BEATS_TICKS = 5
 _Stamp = tuple[int, int, int]
@@ -199,7 +202,7 @@ def between_beats_s(specs: Specs) -> float:
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
 
 
-def _gains(status: dict[str, Any]) -> int | None:
+def _gains(status: AgentSnapshot) -> int | None:
     """What the work gained, as its snapshot says; None if that is of a build that does not say."""
     gains = status.get("gains", None if status else 0)
     return gains if type(gains) is int else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.board import Board
 from maos_sup.core.decide import missing_attempt
@@ -19,11 +19,14 @@ from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.witness import Witness
 
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import SpecFault, SupervisedAgent, SupervisorSnapshot
+
 LEAST_INTERVAL_S, WITNESS_INTERVAL_S = 0.1, 1.0
 MOST_SHARE = 0.05  # of the time that passes, for making and writing snapshots
 
 
-def snapshot(seen: Observation, memory: Memory, board: Board, *, final: Phase | None) -> dict[str, Any]:
+def snapshot(seen: Observation, memory: Memory, board: Board, *, final: Phase | None) -> SupervisorSnapshot:
     """The changing part of `supervisor/status.json`."""
     is_anyone_alive = any(agent.process is not Process.GONE for agent in seen.agents.values())
     phase = final or orchestration_phase(
@@ -43,7 +46,7 @@ def snapshot(seen: Observation, memory: Memory, board: Board, *, final: Phase | 
     }
 
 
-def _agent(seen: Observation, memory: Memory, name: str, board: Board) -> dict[str, Any]:
+def _agent(seen: Observation, memory: Memory, name: str, board: Board) -> SupervisedAgent:
     observed = seen.agents.get(name) or AgentObserved(process=Process.GONE)
     known = memory.of(name)
     spec = seen.specs.agents[name]
@@ -75,25 +78,30 @@ class Publisher:
         self._tree, self.life = tree, life
         self._witness, self._witness_due_s = Witness.named(tree), 0.0
         self._witness_trouble = ""
-        self._last: dict[str, Any] | None = None
+        self._last: SupervisorSnapshot | None = None
         self.next_s = 0.0  # when the next may follow
         self.is_behind = False  # there may be news that was too early to publish
 
     def publish(
         self,
-        news: dict[str, Any],
+        news: SupervisorSnapshot,
         *,
         specs: dict[str, str],
-        spec_errors: Sequence[dict[str, Any]],
+        spec_errors: Sequence[SpecFault],
         notes: Sequence[str],
         now_s: float,
     ) -> None:
         """Refresh the snapshot if it changed and the last one is old enough. Raises StorageError."""
-        content = {**news, "specs": specs, "spec_errors": list(spec_errors), "notes": list(notes)}
+        content: SupervisorSnapshot = {
+            **news,
+            "specs": specs,
+            "spec_errors": list(spec_errors),
+            "notes": list(notes),
+        }
         self.is_behind = content != self._last and now_s < self.next_s
         if content == self._last or self.is_behind:
             return
-        whole = {"phase": news["phase"], "life": self.life, "at": utc_now(), **content}
+        whole: SupervisorSnapshot = {"phase": news["phase"], "life": self.life, "at": utc_now(), **content}
         atomic.refresh(self._tree.supervisor_status, codec.encode_pretty(whole))
         self._last, self.next_s = content, now_s + LEAST_INTERVAL_S
         if self._witness is not None and now_s >= self._witness_due_s:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.supervisor.hooked import Hooked
 from maos_sup.supervisor.life import Life
@@ -24,6 +24,9 @@ from state_layout.scopes.lines import described
 from state_layout.scopes.names import Scope, folders_in
 from state_layout.scopes.people import Edit, edits_in, refresh_snapshot, take_edit
 from state_layout.scopes.store import Store
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import SpecFault
 
 WRITER = "supervisor"
 LOOK_S = 0.5
@@ -44,7 +47,7 @@ class SharedState:
         self._suspected: dict[tuple[Path, str], float] = {}
         self._hooked = Hooked(tree)
         self._told = set[tuple[Path, str]]()
-        self.errors: list[dict[str, Any]] = []  # as `status` shows those of specs
+        self.errors: list[SpecFault] = []  # as `status` shows those of specs
         self.trouble: str | None = None
 
     def look(self, life: Life, hooks: Sequence[dict[str, Any]] = (), *, is_last: bool = False) -> None:
@@ -162,7 +165,7 @@ class SharedState:
     def _tell(self, edit: Edit, fault: str, life: Life, *, is_new: bool) -> None:
         path = self._tree.shown(edit.path)
         text = f"{path}: {fault}; mend it, the value before stays in force"
-        told = {"path": path, "line": None, "key": edit.key, "text": text}
+        told: SpecFault = {"path": path, "line": None, "key": edit.key, "text": text}
         if is_new:
             life.note("spec_error", told)
         self.errors.append(told)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.supervisor.life import Life
 from state_layout.errors import LayoutError
@@ -18,6 +18,9 @@ from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.records import Specs
 from state_layout.specs import SpecCache, SpecError, accept, digest_of
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import SpecFault
 
 JUDGE_AFTER_S = 0.3
 MOST_AT_ONCE = 64  # files kept, each with a sync: the rest waits for the next turn
@@ -100,7 +103,7 @@ class SpecsInForce:
                 life.note("spec_error", _shown(error))
         self._reported = confirmed
 
-    def errors_json(self) -> list[dict[str, Any]]:
+    def errors_json(self) -> list[SpecFault]:
         """The reported errors, as `status` shows them."""
         return [_shown(error) for error in self._reported]
 
@@ -145,5 +148,5 @@ def _told(key: str, value: Any) -> Any:
     return sorted(value) if key == "env" and isinstance(value, dict) else value
 
 
-def _shown(error: SpecError) -> dict[str, Any]:
+def _shown(error: SpecError) -> SpecFault:
     return {"path": error.path, "line": error.line, "key": error.key, "text": error.text}

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 
 from state_layout.records import AgentPhase, Phase, TaskPhase, Want
 from state_layout.records.attempt_lines import Question
-from state_layout.records.snapshots import ChangedFiles
+from state_layout.records.snapshots import ChangedFiles, SpecFault
 
 
 class BudgetShown(TypedDict):
@@ -25,15 +25,6 @@ class SupervisorShown(TypedDict):
     alive: bool
     pid: int | None
     life: int
-
-
-class SpecErrorShown(TypedDict):
-    """Something wrong in `spec/`."""
-
-    path: str
-    line: int | None
-    key: str | None
-    text: str
 
 
 class AgentShown(TypedDict):
@@ -138,7 +129,7 @@ class Status(TypedDict):
     agents: list[AgentShown]
     tasks: list[TaskShown]
     questions: list[Question]
-    spec_errors: list[SpecErrorShown]
+    spec_errors: list[SpecFault]
     notes: list[str]
     overlaps: dict[str, list[str]]  # by path, who changed it
     counts: CountsShown

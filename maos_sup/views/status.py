@@ -29,7 +29,8 @@ from state_layout.specs.approvals import misnamed_answers
 from state_layout.specs.read import SpecsRead
 
 if TYPE_CHECKING:
-    from maos_sup.views.shapes import AgentShown, CountsShown, SpecErrorShown, Status, TaskShown
+    from maos_sup.views.shapes import AgentShown, CountsShown, Status, TaskShown
+    from state_layout.records.snapshots import SpecFault
 
 _ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _GOING = {TaskPhase.RUNNING, TaskPhase.ASKING}
@@ -199,15 +200,15 @@ def _written(path: Path) -> tuple[float, Path] | None:
     return (found.st_mtime, path) if found.st_size else None
 
 
-def _spec_errors(read: SpecsRead, supervisor: SupervisorStanding) -> list[SpecErrorShown]:
+def _spec_errors(read: SpecsRead, supervisor: SupervisorStanding) -> list[SpecFault]:
     """What is wrong in `spec/` now; what the supervisor found beyond that comes after it."""
-    errors: list[SpecErrorShown] = [
+    errors: list[SpecFault] = [
         {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
         for error in read.errors
     ]
     known = {(error["path"], error["text"]) for error in errors}
     if supervisor.pid is not None:
-        told: list[SpecErrorShown] = supervisor.status.get("spec_errors") or []
+        told: list[SpecFault] = supervisor.status.get("spec_errors") or []
         errors += [error for error in told if (error.get("path"), error.get("text")) not in known]
     return errors
 

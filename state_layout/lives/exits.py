@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
@@ -11,13 +11,16 @@ from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.records import ExitReason
 
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import ExitSnapshot
 
-def read_exit(tree: Tree, agent: str, attempt: int) -> dict[str, Any] | None:
+
+def read_exit(tree: Tree, agent: str, attempt: int) -> ExitSnapshot | None:
     """How a life ended, or None while nobody has said so. One that cannot be understood is `lost`."""
     path = tree.agent(agent).attempt(attempt).exit
     try:
         value = codec.decode_object(read_record(path))
-        return value | {"reason": str(ExitReason(value["reason"]))}
+        return cast("ExitSnapshot", value | {"reason": str(ExitReason(value["reason"]))})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError):

@@ -10,10 +10,13 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from state_layout.lives.snapshots import Snapshot, agent_snapshot, read_snapshot
+from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.records import TaskOutcome
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 _FRESH_NS = 20_000_000  # a snapshot so young may be replaced by another one of the same inode, size and time
 
@@ -31,7 +34,7 @@ class SnapshotReader:
         self._stamp: tuple[int, int, int] | None = None
         self._entries: dict[str, Any] | None = {}  # of tasks, as they were read; None: they were not
         self.is_there = self.is_snapshot = False
-        self.status: Snapshot = {}
+        self.status: AgentSnapshot = {}
         self.outcomes: dict[str, TaskOutcome] = {}
 
     def look(self) -> bool:
@@ -47,11 +50,11 @@ class SnapshotReader:
         self.take(snapshot or {})
         return True
 
-    def believe(self, status: Snapshot, outcomes: Mapping[str, TaskOutcome]) -> None:
+    def believe(self, status: Mapping[str, object], outcomes: Mapping[str, TaskOutcome]) -> None:
         """Believe this, from another source, in place of the file, until that changes."""
         self.status, self.outcomes, self._entries = agent_snapshot(status), dict(outcomes), None
 
-    def take(self, status: Snapshot) -> None:
+    def take(self, status: Mapping[str, object]) -> None:
         """Believe `status` in place of the file, until that changes."""
         rest = {key: item for key, item in status.items() if key != "tasks"}
         self.status = agent_snapshot(rest)

@@ -8,24 +8,26 @@ is left out, as if it was not there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from state_layout.files import codec
 from state_layout.files.reading import read_record
 from state_layout.paths import is_name
 from state_layout.records import TaskOutcome
 
-Snapshot = dict[str, Any]
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot, ExitSnapshot, SupervisorSnapshot
+
 _Test = Callable[[Any], bool]
 _Sieve = Callable[[Any], Any]  # what of a value may be believed
 _NOTHING = object()
 MOST = 1 << 62
 
 
-def read_snapshot(path: Path) -> Snapshot | None:
+def read_snapshot(path: Path) -> dict[str, Any] | None:
     """The JSON object in `path`, unchecked; None if it is missing, no file, or none."""
     try:
         return codec.decode_object(read_record(path))
@@ -33,22 +35,22 @@ def read_snapshot(path: Path) -> Snapshot | None:
         return None
 
 
-def agent_snapshot(value: Snapshot | None) -> Snapshot:
+def agent_snapshot(value: Mapping[str, object] | None) -> AgentSnapshot:
     """What may be believed of an agent's snapshot; {} of none."""
-    return _sound(value or {}, _AGENT)
+    return cast("AgentSnapshot", _sound(value or {}, _AGENT))
 
 
-def supervisor_snapshot(value: Snapshot | None) -> Snapshot:
+def supervisor_snapshot(value: Mapping[str, object] | None) -> SupervisorSnapshot:
     """What may be believed of a supervisor's snapshot; {} of none."""
-    return _sound(value or {}, _SUPERVISOR)
+    return cast("SupervisorSnapshot", _sound(value or {}, _SUPERVISOR))
 
 
-def exit_snapshot(value: Snapshot | None) -> Snapshot | None:
+def exit_snapshot(value: Mapping[str, object] | None) -> ExitSnapshot | None:
     """What may be believed of an `exit.json`; None of none."""
-    return None if value is None else _sound(value, _EXIT)
+    return None if value is None else cast("ExitSnapshot", _sound(value, _EXIT))
 
 
-def _sound(value: Snapshot, sieves: dict[str, _Sieve]) -> Snapshot:
+def _sound(value: Mapping[str, object], sieves: dict[str, _Sieve]) -> dict[str, object]:
     sifted = {key: sieves[key](item) if key in sieves else item for key, item in value.items()}
     return {key: item for key, item in sifted.items() if item is not _NOTHING}
 

@@ -1,6 +1,6 @@
 """Snapshots: `status.json` of agents and of the supervisor, `exit.json`. Only the type checker imports this.
 
-Readers get any key or none: what is not in form is left out (`lives.snapshots`), and older builds wrote fewer.
+A reader gets any key or none: what is not in form is left out (`lives.snapshots`); older builds wrote less.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class AgentSnapshot(TypedDict, total=False):
     phase: str
     reason: str | None
     task: str | None
-    run: int
+    run: int | None
     progress: float | None
     note: str | None
     tasks: dict[str, TaskSnapshot]

@@ -16,10 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from state_layout.files import atomic, codec
 from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot
 
 _ANSWER = re.compile(r"([^.].*)\.(?:yes|no)")
 _LONGEST_ANSWER_BYTES = 1 << 16
@@ -112,7 +115,7 @@ def _latest_s(seen: os.stat_result) -> float:
     return stamp_ns / 1e9 + (_WHOLE_SECONDS_S if stamp_ns % 10**9 == 0 else _KERNEL_TICK_S)
 
 
-def answered_tasks(tree: Tree, status: dict[str, Any]) -> frozenset[str]:
+def answered_tasks(tree: Tree, status: AgentSnapshot) -> frozenset[str]:
     """The tasks of an agent, given its snapshot, whose open question has an answer."""
     return frozenset(
         question["task"]
