@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from maos_sup.core.model import (
     Acknowledge,
@@ -25,6 +25,10 @@ from maos_sup.core.model import (
     Submit,
 )
 from state_layout.records import ExitReason, Phase, TaskOutcome, TaskPhase
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import TaskSnapshot
+    from state_layout.records.supervisor_lines import MemoryCarried, SupervisorLine
 
 _TYPES: dict[type[Action], str] = {
     Submit: "submit",
@@ -120,12 +124,12 @@ def forget_attempts(memory: Memory, at_most: Mapping[str, int]) -> Memory:
     return replace(memory, agents=agents)
 
 
-def to_record(action: Action) -> tuple[str, dict[str, Any]]:
+def to_record(action: Action) -> tuple[str, Mapping[str, object]]:
     """An action as a journal line: its type and fields."""
     return _TYPES[type(action)], asdict(action)
 
 
-def from_record(fields: dict[str, Any]) -> Action | None:
+def from_record(fields: SupervisorLine) -> Action | None:
     """The action of a journal line, or None if it records something else."""
     agent = fields.get("agent", "")
     match fields["type"]:
@@ -167,7 +171,7 @@ def from_record(fields: dict[str, Any]) -> Action | None:
             return None
 
 
-def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
+def memory_to_json(memory: Memory, *, now_s: float) -> MemoryCarried:
     """Memory as the first line of a life carries it; moments become ages."""
     return {
         "agents": {
@@ -181,23 +185,27 @@ def memory_to_json(memory: Memory, *, now_s: float) -> dict[str, Any]:
             }
             for name, known in memory.agents.items()
         },
-        "outcomes": {task: asdict(outcome) for task, outcome in memory.outcomes.items()},
+        "outcomes": {
+            task: cast("TaskSnapshot", asdict(outcome)) for task, outcome in memory.outcomes.items()
+        },
         **({"notified": sorted(memory.notified)} if memory.notified else {}),
     }
 
 
-def memory_after(records: Iterable[dict[str, Any]], *, now_s: float) -> Memory | None:
+def memory_after(records: Iterable[Mapping[str, Any]], *, now_s: float) -> Memory | None:
     """What the journal lines of one life add up to; None before its `start`.
 
     Raises ValueError for a line that is not as FORMAT.md says.
     """
     memory: Memory | None = None
     try:
-        for fields in records:
+        for record in records:
+            fields = cast("SupervisorLine", record)
+            carried = fields.get("memory")
             if fields["type"] == "start":
-                memory = memory_from_json(fields.get("memory") or {}, now_s=now_s)
-            elif fields["type"] == "rewound" and fields.get("memory") is not None:
-                memory = memory_from_json(fields["memory"], now_s=now_s)
+                memory = memory_from_json(carried or {}, now_s=now_s)
+            elif fields["type"] == "rewound" and carried is not None:
+                memory = memory_from_json(carried, now_s=now_s)
             elif memory is not None and (action := from_record(fields)) is not None:
                 memory = remember(memory, action, now_s=now_s)
     except (KeyError, TypeError, AttributeError, ValueError) as cause:
@@ -205,7 +213,7 @@ def memory_after(records: Iterable[dict[str, Any]], *, now_s: float) -> Memory |
     return memory
 
 
-def memory_from_json(value: dict[str, Any], *, now_s: float) -> Memory:
+def memory_from_json(value: MemoryCarried, *, now_s: float) -> Memory:
     """Read back what `memory_to_json` wrote; a back-off that was running is over."""
     agents = {
         name: AgentMemory(
