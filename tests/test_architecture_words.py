@@ -1,0 +1,90 @@
+"""The words of the source: what docstrings name in backquotes exists."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_NAMED = re.compile(r"`([A-Z][a-z0-9]+[A-Za-z0-9]*)(?:\.(\w+))?[^`]*`")  # `History`, `History.take(line)`
+FOREIGN = {"core.fsmonitor"}  # git's
+_PLACED = re.compile(r"`((?:[a-z_]+\.)+[a-z_]+)`")  # `core.tasks`, `lives.snapshots`, `maos_sup.agents`
+
+
+def sources() -> dict[str, ast.Module]:
+    """The syntax tree of each file of ours by its path."""
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for package in ("maos_sup", "state_layout")
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+def docstrings(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def bound_names(trees: Iterable[ast.Module]) -> set[str]:
+    """Every name that any module defines, imports or assigns, attributes and fields among them."""
+    names = set(dir(builtins))
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.alias):
+                names.add((node.asname or node.name).rpartition(".")[2])
+    return names
+
+
+def test_what_a_docstring_names_exists() -> None:
+    trees = sources()
+    known = bound_names(trees.values())
+    missing = [
+        f"{path}: `{found[0]}`"
+        for path, tree in trees.items()
+        for text in docstrings(tree)
+        for found in _NAMED.finditer(text)
+        if found[1] not in known or (found[2] and found[2] not in known)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def module_names(paths: Iterable[str]) -> set[str]:
+    """The dotted name of each module, and each of its ends: `maos_sup.core.tasks`, `core.tasks`, `tasks`."""
+    dotted = (path.removesuffix(".py").removesuffix("/__init__").split("/") for path in paths)
+    return {".".join(parts[begin:]) for parts in dotted for begin in range(len(parts))}
+
+
+def test_a_module_that_a_docstring_names_exists() -> None:
+    trees = sources()
+    modules = module_names(trees)
+    packages = {name.partition(".")[0] for name in modules if "." in name}
+    bound = bound_names(trees.values())
+    missing = [
+        f"{path}: `{name}`"
+        for path, tree in trees.items()
+        for text in docstrings(tree)
+        for name in _PLACED.findall(text)
+        if name.partition(".")[0] in packages
+        and name not in modules | FOREIGN
+        and (name.rpartition(".")[0] not in modules or name.rpartition(".")[2] not in bound)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def test_a_name_that_is_gone_is_found() -> None:
+    tree = ast.parse(
+        'def f():\n    "Ask `Gone.word` and `History.take`, not `a b`."\nclass History:\n    take = 1\n'
+    )
+    known = bound_names([tree])
+    named = [found for text in docstrings(tree) for found in _NAMED.finditer(text)]
+    assert [found[1] for found in named if found[1] not in known] == ["Gone"]
