@@ -32,6 +32,8 @@ from state_layout.files.chain import (
     verified,
 )
 
+_Fields = Mapping[str, object]  # of a line, to be encoded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
@@ -266,11 +268,11 @@ class Journal:
         """The highest `seq` known to be durable."""
         return self._synced_seq
 
-    def append(self, type_: str, fields: Mapping[str, object], *, seq: int | None = None) -> Position:
+    def append(self, type_: str, fields: _Fields, *, seq: int | None = None) -> Position:
         """`record`, for those who need only the end of the line."""
         return self.record(type_, fields, seq=seq).end
 
-    def record(self, type_: str, fields: Mapping[str, object], *, seq: int | None = None) -> Line:
+    def record(self, type_: str, fields: _Fields, *, seq: int | None = None) -> Line:
         """Write one line, not yet durable, and return it; `seq` is the next one, or a higher one given.
 
         Raises StorageFull with the file as before, StorageError with the file given up, TypeError for values
@@ -282,12 +284,7 @@ class Journal:
             return line
 
     def prepare(
-        self,
-        type_: str,
-        fields: Mapping[str, object],
-        *,
-        seq: int | None = None,
-        after: Prepared | None = None,
+        self, type_: str, fields: _Fields, *, seq: int | None = None, after: Prepared | None = None
     ) -> Prepared:
         """Make the line that `record` would write next, or next after `after`, for `put`. Writes nothing.
 
@@ -327,7 +324,7 @@ class Journal:
                 raise self._poison from cause
             self._synced_seq, self._synced_offset = covered.seq, covered.offset
 
-    def commit(self, type_: str, fields: Mapping[str, object]) -> Position:
+    def commit(self, type_: str, fields: _Fields) -> Position:
         """Append one line and make it durable."""
         line = self.record(type_, fields)
         self.sync(line.end.seq)
@@ -354,7 +351,7 @@ class Journal:
             raise StorageError(str(self._poison)) from self._poison
 
     def _made(
-        self, type_: str, fields: Mapping[str, object], seq: int | None, after: Position, told: int
+        self, type_: str, fields: _Fields, seq: int | None, after: Position, told: int
     ) -> tuple[Line, int]:
         """The line that follows `after`, and what it says was durable unless that is what was `told`."""
         if self._poison is not None:

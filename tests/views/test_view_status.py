@@ -300,12 +300,12 @@ def test_watcher_shows_what_came_went_and_was_edited(
         return {task["id"]: task["description"] for task in watcher.status()["tasks"]}
 
     assert shown().keys() == {"t0", "t1"}
-    monkeypatch.setattr(watcher, "_due_s", float("inf"))  # all but the folders believed for ever
+    monkeypatch.setattr(watcher._reader, "_due_s", float("inf"))  # all but the folders believed for ever
     put(tree.task_spec("t2"), {"agent": "a0"})
     assert shown().keys() == {"t0", "t1", "t2"}
     tree.task_spec("t2").unlink()
     assert shown().keys() == {"t0", "t1"}
-    monkeypatch.setattr(watcher, "_due_s", 0.0)
+    monkeypatch.setattr(watcher._reader, "_due_s", 0.0)
     tree.task_spec("t1").write_text('{"agent": "a0", "description": "edited in place"}')
     assert shown()["t1"] == "edited in place"
 
