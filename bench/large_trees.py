@@ -6,9 +6,10 @@ Nothing here measures. Agents of a ring each send messages to the next one, many
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
 
 from bench.orchestras import make
 from state_layout.files import atomic, codec

@@ -15,7 +15,7 @@ from typing import Any
 from state_layout.files import codec
 from state_layout.host.identity import Handle, read_handle
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 POLL_S = 0.0005
 

@@ -32,7 +32,7 @@ EACH_ROUND = 4
 AGENTS = 8
 PATIENCE_S = 30.0
 MOST_FRAME_MS, MOST_SHARE = 600, 0.05
-OURS = [sys.executable, "-P", "-m", "maos_sup"]
+OURS = [str(Path(sys.executable).parent / "maos-sup")]  # what people type
 CHATTY = "while :; do i=0; while [ $i -lt 10 ]; do echo line $i of many; i=$((i+1)); done; sleep 0.1; done"
 
 

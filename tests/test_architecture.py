@@ -60,6 +60,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "langchain_core": ("maos_sup.integrations.langgraph",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
+    "msgspec": ("state_layout", "maos_sup"),  # the records; what is read is decoded by the codec
 }
 KINDS = "maos_sup.agents.kinds"
 SHARED_BY_KINDS = f"{KINDS}.shared"

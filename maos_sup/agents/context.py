@@ -377,4 +377,4 @@ def _of_agent(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in Message.__dataclass_fields__}
+    return {name: getattr(message, name) for name in Message.__struct_fields__}

@@ -11,9 +11,10 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.bus.gate import Gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from maos_sup.agents.endings import Ending
 from maos_sup.core.tasks import agent_want

@@ -11,8 +11,9 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import Gate
@@ -41,8 +42,7 @@ def _has_place(work: Work) -> bool:
     return work.life.origin is not None and work.spec.cwd != "workspace"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """How a life ends."""
 
     reason: ExitReason

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli.approval import Refused, approved

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -50,6 +49,8 @@ class LazyGroup(click.Group):
         """Find the command that `args` begin with; an unknown one is an error that names what is close."""
         name = args[0]
         if name not in self.entries and not name.startswith("-"):
+            from difflib import get_close_matches  # mistakes are rare
+
             close = get_close_matches(name, self.entries, n=2)
             remedy = f"; did you mean {' or '.join(close)}?" if close else ""
             raise click.UsageError(f"no command {name!r}{remedy}", ctx)

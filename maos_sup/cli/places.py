@@ -6,8 +6,6 @@ import os
 import shlex
 from pathlib import Path
 
-import click
-
 from maos_sup.cli import edge
 from maos_sup.cli.says import say_aside
 from state_layout.errors import NotATree
@@ -68,6 +66,8 @@ def tree_of_words(words: tuple[str, ...], least: int, *, usage: str) -> tuple[Tr
     no part of an id. Raises UsageError with `usage` for fewer words, NotATree, BadInput.
     """
     if len(words) < least:
+        import click
+
         raise click.UsageError(usage)
     if len(words) > least or (words and (_is_tree(home() / words[0]) or _is_tree(Path(words[0])))):
         return tree_at(words[0]), words[1:]

@@ -29,8 +29,8 @@ from maos_sup.views.status import status_of
 from state_layout.errors import BadInput, StorageError
 from state_layout.files import atomic
 from state_layout.paths import Tree
-from state_layout.tree import new_id
 from state_layout.tree.elsewhere import remember
+from state_layout.tree.names import new_id
 
 _FOLDER = click.Path(path_type=Path)
 

@@ -6,8 +6,9 @@ so no two clocks are compared and a suspended machine is forgiven (the observer 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 PATIENCE_S = 60.0  # without progress, where an agent announced nothing
 
@@ -21,8 +22,7 @@ class Liveness(StrEnum):
     HUNG = "hung"  # no beat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Struct, frozen=True, kw_only=True):
     """What an observer remembers of one agent's counters. Times are its own monotonic seconds."""
 
     beat: int

@@ -7,8 +7,9 @@ the old one knew. Monotonic times do not survive a process: they are carried as 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec.structs import asdict, replace
 
 from maos_sup.core.model import (
     Acknowledge,

@@ -6,8 +6,9 @@ Attempts count from 1, 0 is none; times are seconds of the supervisor's own mono
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from maos_sup.core.liveness import Liveness
 from state_layout.records import ExitReason, Phase, Specs, TaskOutcome
@@ -28,8 +29,7 @@ class Process(StrEnum):
     UNKNOWN = "unknown"  # the lock is held, by whom cannot be told: change nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentObserved:
+class AgentObserved(Struct, frozen=True, kw_only=True):
     """What was seen of one agent."""
 
     process: Process
@@ -44,8 +44,7 @@ class AgentObserved:
     answered: frozenset[str] = frozenset()  # tasks whose question has an answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """Everything a decision may look at."""
 
     specs: Specs
@@ -56,8 +55,7 @@ class Observation:
     leaving: bool = False  # the supervisor was told to end and to take its agents with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentMemory:
+class AgentMemory(Struct, frozen=True, kw_only=True):
     """What the supervisor remembers of one agent beyond what can be seen."""
 
     handled: int = 0  # the last attempt whose end was dealt with
@@ -71,8 +69,7 @@ class AgentMemory:
     reason: str | None = None  # why it is not running, for people
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(Struct, frozen=True, kw_only=True):
     """What the supervisor remembers; carried from life to life through its journal."""
 
     agents: Mapping[str, AgentMemory] = field(default_factory=dict)
@@ -84,24 +81,21 @@ class Memory:
         return self.agents.get(agent) or AgentMemory()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
+class Submit(Struct, frozen=True, kw_only=True):
     """Start `attempt` of `agent`."""
 
     agent: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class Seal(Struct, frozen=True, kw_only=True):
     """Write the end of an attempt that died without a word."""
 
     agent: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledge:
+class Acknowledge(Struct, frozen=True, kw_only=True):
     """An attempt ended as it should; nothing follows from it. `attempt` is the last one that began."""
 
     agent: str
@@ -109,8 +103,7 @@ class Acknowledge:
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
+class Delay(Struct, frozen=True, kw_only=True):
     """An attempt died; start the next one after `delay_s`. `attempt` is the last one that began."""
 
     agent: str
@@ -122,8 +115,7 @@ class Delay:
     gains: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
+class GiveUp(Struct, frozen=True, kw_only=True):
     """An attempt died once too often: settle `tasks` (id -> run) as failed."""
 
     agent: str
@@ -132,8 +124,7 @@ class GiveUp:
     tasks: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """Stop the process tree of `agent`: TERM, `grace_s`, KILL."""
 
     agent: str
@@ -142,15 +133,13 @@ class End:
     grace_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(Struct, frozen=True, kw_only=True):
     """Nothing is left to do; the supervisor ends."""
 
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notify:
+class Notify(Struct, frozen=True, kw_only=True):
     """Tell people of the event `key`, by their command. `agent` is whom it concerns; empty: all."""
 
     key: str

@@ -26,7 +26,7 @@ from state_layout.host.identity import tree_place
 from state_layout.lives.attempts import begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
 from state_layout.specs import accept, read_specs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 from state_layout.witness import VARIABLE, Witness
 
 with needed("agent-memory-integrity", modules=("agmi",)):

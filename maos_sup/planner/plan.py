@@ -6,9 +6,11 @@ Nothing is written before a plan is found good; `build_tree` then makes the tree
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from maos_sup.planner.collect import Collection
 from maos_sup.planner.document import Document, read_document
@@ -23,7 +25,8 @@ from state_layout.shapes.wording import shown
 from state_layout.specs.files import encoded_spec
 from state_layout.specs.links import Link, circle_faults, circles, link_faults
 from state_layout.specs.tables import WORKSPACE
-from state_layout.tree import create_tree, relative_project
+from state_layout.tree import relative_project
+from state_layout.tree.making import create_tree
 
 __all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from maos_sup.core.model import AgentObserved, Process
 from maos_sup.standing.journals import from_journals
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from state_layout.records.snapshots import AgentSnapshot, ExitSnapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentStanding:
+class AgentStanding(Struct, frozen=True, kw_only=True):
     """One agent as its files tell it."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from state_layout.records.snapshots import AgentSnapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journaled:
+class Journaled(Struct, frozen=True, kw_only=True):
     """What the journals of one agent say. `status` has the keys of a snapshot, but for its tasks."""
 
     status: AgentSnapshot

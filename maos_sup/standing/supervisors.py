@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from maos_sup.core.memory import memory_after
 from maos_sup.core.model import Memory
@@ -36,8 +37,7 @@ _MEMORABLE = (*_SETTLING, b'"type":"restart"')
 _CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupervisorStanding:
+class SupervisorStanding(Struct, frozen=True, kw_only=True):
     """The supervisor as files tell it; `status` is its snapshot, `memory` what its journals say."""
 
     pid: int | None
@@ -72,8 +72,7 @@ def settled_by_supervisor(tree: Tree) -> Mapping[str, TaskOutcome]:
     return _newest(tree, _SETTLING).outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What a journal of a supervisor's life said, up to the end of a whole line."""
 
     inode: int

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from maos_sup.core.phases import agent_phase, orchestration_phase
 from maos_sup.core.tasks import merged, task_phases
@@ -30,8 +32,7 @@ _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, Age
 _MOST_SHARE = 0.05  # of the time that passes, for looks at all spec files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamStanding:
+class TeamStanding(Struct, frozen=True, kw_only=True):
     """The team at one moment. All mappings have each agent and each task that is in force."""
 
     specs: Specs

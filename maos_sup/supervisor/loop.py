@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from maos_sup.core.decide import decide_ahead
 from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_only

@@ -6,7 +6,8 @@ Nothing is cut in silence: a column without room is named below the table, text 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from maos_sup.views.cells import cells, padded, wrapped
 
@@ -16,8 +17,7 @@ _LEAST_LAST = 24  # cells that the last column is worth before others go
 _NOTHING = frozenset({"", "-", "0", "0.00"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
+class Laid(Struct, frozen=True, kw_only=True):
     """A table as lines: the heading, the lines of each row, the headings of the columns without room."""
 
     head: str

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
 from state_layout.files import atomic, disk
@@ -35,8 +36,7 @@ from state_layout.files.chain import (
 _Fields = Mapping[str, object]  # of a line, to be encoded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
+class Damage(Struct, frozen=True, kw_only=True):
     """The first line of a file that is not valid, and whether it may be set aside."""
 
     path: Path

@@ -11,8 +11,9 @@ import os
 import re
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from state_layout.errors import StorageError
 from state_layout.files import atomic, disk
@@ -22,8 +23,7 @@ _LINE_BYTES = 75
 _MOST_EXPECT_S = 999_999_999
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class Beat(Struct, frozen=True, kw_only=True):
     """The counters; after the last progress nothing more is expected for `expect_s` seconds."""
 
     beat: int

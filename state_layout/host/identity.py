@@ -10,10 +10,12 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from state_layout.files import codec
 from state_layout.files.reading import read_record
@@ -39,8 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handle:
+class Handle(Struct, frozen=True, kw_only=True):
     """The identity of a process, as in `run/**.handle.json`; `start_time` is in ticks since the boot."""
 
     boot_id: str
@@ -62,7 +63,7 @@ class Handle:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Handle:
         """Raises ValueError for anything that is no handle."""
-        known: dict[str, Any] = {key: value.get(key) for key in cls.__dataclass_fields__}
+        known: dict[str, Any] = {key: value.get(key) for key in cls.__struct_fields__}
         numbers = ("pid", "start_time", "pidfd_inode", "attempt")
         if not isinstance(known["boot_id"], str) or any(type(known[key]) is not int for key in numbers):
             raise ValueError("no handle: boot_id, pid, start_time, pidfd_inode or attempt is missing")

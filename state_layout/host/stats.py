@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from state_layout.host.kernel import is_linux, read_raw
 
@@ -15,8 +16,7 @@ GONE_STATES = frozenset("ZXx")  # a zombie runs no more: its files are closed, i
 _LETTERS = {"zombie": "Z", "dead": "X", "stopped": "T", "tracing-stop": "t"}  # of psutil's words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessStat:
+class ProcessStat(Struct, frozen=True, kw_only=True):
     """One process; `start_time` is in ticks since the boot, on other systems in hundredths of a second."""
 
     pid: int

@@ -8,8 +8,10 @@ same `take`, so that what lives in memory and what a successor would read never 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from state_layout.files.chain import ORIGIN, Line, Position
 from state_layout.records import SETTLED, TaskOutcome, TaskPhase, fields_of

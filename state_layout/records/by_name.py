@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
-def fields_of(record: Any) -> dict[str, Any]:
-    """The fields of a record by name, their values as they are; `asdict` copies them, at tenfold cost."""
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+from msgspec import Struct
+from msgspec.structs import asdict
 
 
-def known_fields(cls: Any, value: Mapping[str, Any] | None) -> dict[str, Any]:
+def fields_of(record: Struct) -> dict[str, Any]:
+    """The fields of a record by name, their values as they are: records within it stay records."""
+    return asdict(record)
+
+
+def known_fields(cls: type[Struct], value: Mapping[str, Any] | None) -> dict[str, Any]:
     """The entries of `value` that `cls` has fields for: unknown keys are kept on disk, not here."""
-    return {key: item for key, item in (value or {}).items() if key in cls.__dataclass_fields__}
+    return {key: item for key, item in (value or {}).items() if key in cls.__struct_fields__}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from state_layout.records.by_name import known_fields
 from state_layout.records.phases import TaskPhase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOutcome:
+class TaskOutcome(Struct, frozen=True, kw_only=True):
     """Where a task stands in an agent's records (journal `task`, `status.json`)."""
 
     phase: TaskPhase

@@ -7,9 +7,11 @@ users stay dictionaries.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from state_layout.records.by_name import known_fields
 
@@ -24,8 +26,7 @@ class Want(StrEnum):
     SKIP = "skip"  # tasks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """Bounds; an agent may override `timeout_s`, `hang_s` and `stop_grace_s`."""
 
     timeout_s: float = 600.0  # per task and attempt
@@ -37,8 +38,7 @@ class Limits:
     max_spawned_tasks: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
+class Intervals(Struct, frozen=True, kw_only=True):
     """How often things are done."""
 
     save_s: float = 1.0  # longest time raw output stays unsynced
@@ -47,16 +47,14 @@ class Intervals:
     tick_s: float = 1.0  # rescan of the supervisor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(Struct, frozen=True, kw_only=True):
     """Caps; None is no cap."""
 
     max_cost_usd: float | None = None
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channels:
+class Channels(Struct, frozen=True, kw_only=True):
     """How people are told what wants them; any number of ways. URLs may be `$NAME` of a variable."""
 
     command: tuple[str, ...] = ()  # argv
@@ -68,12 +66,11 @@ class Channels:
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Channels:
         """As it stands in the spec, which was checked."""
-        known = {key: item for key, item in value.items() if key in cls.__dataclass_fields__}
+        known = {key: item for key, item in value.items() if key in cls.__struct_fields__}
         return cls(**{**known, "command": tuple(known.get("command") or ())})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class Keep(Struct, frozen=True, kw_only=True):
     """Which of the checkpoints that nobody named or pinned are kept: the newest of each is what counts."""
 
     last: int = 20
@@ -81,8 +78,7 @@ class Keep:
     daily: int = 14
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Struct, frozen=True, kw_only=True):
     """On what an agent works: the project itself (`shared`), or a worktree of its own."""
 
     workspace: str = "shared"  # or "worktree"
@@ -94,14 +90,13 @@ class Workspace:
     def of(cls, *values: Mapping[str, Any]) -> Workspace:
         """What the first of `values` (an agent, then its orchestration) that says it says, key by key."""
         told = {
-            key: value[key] for value in reversed(values) for key in cls.__dataclass_fields__ if key in value
+            key: value[key] for value in reversed(values) for key in cls.__struct_fields__ if key in value
         }
         lists = {key: tuple(item) for key, item in told.items() if isinstance(item, list)}
         return cls(**{**told, **lists})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Land:
+class Land(Struct, frozen=True, kw_only=True):
     """How what agents did is put together: `land`, and at the end of a watched run if `when` is `done`."""
 
     check: str | None = None  # a line for /bin/sh that each merge must pass
@@ -110,8 +105,7 @@ class Land:
     when: str = "asked"  # or "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restart:
+class Restart(Struct, frozen=True, kw_only=True):
     """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
     `max_without_progress` in a row."""
 
@@ -127,8 +121,7 @@ class Restart:
         return max(10, self.max) if self.max_without_progress is None else self.max_without_progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrchestrationSpec:
+class OrchestrationSpec(Struct, frozen=True, kw_only=True):
     """`spec/orchestration.json`."""
 
     id: str
@@ -164,8 +157,7 @@ class OrchestrationSpec:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSpec:
+class AgentSpec(Struct, frozen=True, kw_only=True):
     """`spec/agents/<agent>.json`; `settings` are the keys that belong to the kind."""
 
     name: str
@@ -186,7 +178,7 @@ class AgentSpec:
     @classmethod
     def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
         own = {
-            *Workspace.__dataclass_fields__,
+            *Workspace.__struct_fields__,
             *("kind", "role", "want", "cwd", "env", "env_from"),
             *("restart", "limits", "keywords", "on_uncertain", "state"),
         }
@@ -212,8 +204,7 @@ class AgentSpec:
         return replace(common, **known_fields(Limits, self.limits)) if self.limits else common
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
+class TaskSpec(Struct, frozen=True, kw_only=True):
     """`spec/tasks/<task>.json`."""
 
     id: str
@@ -242,8 +233,7 @@ class TaskSpec:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specs:
+class Specs(Struct, frozen=True, kw_only=True):
     """All that is wanted, as in force: the last good version of every file."""
 
     orchestration: OrchestrationSpec

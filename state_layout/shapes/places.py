@@ -8,23 +8,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 At = tuple[str | int, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
-@dataclass(slots=True)
-class Places:
+class Places(Struct):
     """The line of every key and list item, from 1, and keys that repeat: (where, first line, line)."""
 
     lines: dict[At, int] = field(default_factory=dict)
     repeated: list[tuple[At, int, int]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     at: At
     is_list: bool
     here: str | int = 0  # the key or index whose value is under way

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeGuard
+
+from msgspec import Struct
 
 from state_layout.shapes.wording import key_text, kind_of, listed, shown
 
@@ -24,8 +25,7 @@ class Unknown(Enum):
     KEPT = "kept"  # spec files: newer versions and other tools may write them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """One mistake in a document; `text` names key, value and remedy. The file's reader adds path and line."""
 
     at: At
@@ -46,8 +46,7 @@ class Rule(Protocol):
         """This rule as JSON Schema."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(Struct, frozen=True, kw_only=True):
     """Text of at least `least` characters; `pattern` must match all of it and is explained by `wish`.
 
     `secret` keeps the value out of error texts.
@@ -78,8 +77,7 @@ class Text:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -96,8 +94,7 @@ class Choice:
         return {"enum": list(self.words)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(Struct, frozen=True, kw_only=True):
     """A finite number: `above` is excluded, `least` and `most` are not. `whole` refuses fractions."""
 
     above: float | None = None
@@ -137,8 +134,7 @@ class Number:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """true or false."""
 
     wish: str = "true or false"
@@ -151,8 +147,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListOf:
+class ListOf(Struct, frozen=True, kw_only=True):
     """A list of at least `least` items, no two alike if `unique`."""
 
     item: Rule
@@ -181,8 +176,7 @@ class ListOf:
         return schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapOf:
+class MapOf(Struct, frozen=True, kw_only=True):
     """An object with free keys that match `key` (a pattern, explained by `key_wish`)."""
 
     value: Rule
@@ -214,8 +208,7 @@ class MapOf:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Nullable:
+class Nullable(Struct, frozen=True):
     """The rule, or null."""
 
     rule: Rule
@@ -232,8 +225,7 @@ class Nullable:
         return {"anyOf": [self.rule.schema(), {"type": "null"}]}
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(Struct, frozen=True):
     """Any value that JSON has a form for (TOML has dates, NaN and longer numbers)."""
 
     wish: str = "a value"
@@ -252,8 +244,7 @@ class Free:
         return {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argv(ListOf):
+class Argv(ListOf, frozen=True, kw_only=True):
     """A program and its arguments. A planner looks here for files to take along."""
 
     item: Rule = Text(wish="text in quotes")
@@ -261,8 +252,7 @@ class Argv(ListOf):
     wish: str = 'a list like ["python3", "count.py"]'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallableName(Text):
+class CallableName(Text, frozen=True, kw_only=True):
     """`module:function`. A planner looks here for files to take along."""
 
     pattern: str | None = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"

@@ -7,9 +7,10 @@ Kinds declare their settings as a Shape. Nothing is converted or defaulted, noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from state_layout.shapes.rules import (
     Argv,
@@ -64,8 +65,7 @@ class Effect(StrEnum):
     FIXED = "fixed"  # read when the tree is made, and never again
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One key of a shape. `default` and `example` are for people and the JSON Schema only.
 
     `effect`: None is that of the key around it. `example` is needed where none can be made of the rule.
@@ -87,8 +87,7 @@ class Field:
         return schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """An object with named keys.
 
     `exactly_one`: groups of keys of which one must be there. `instead`: remedies for keys that people write

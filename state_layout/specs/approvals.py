@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from state_layout.files import atomic, codec
 from state_layout.paths import Tree
@@ -30,8 +31,7 @@ _SUFFIXES = ("no", "yes")  # the first wins
 _KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What a person said; `text` is the file's content, often empty."""
 
     is_yes: bool

@@ -7,10 +7,11 @@ last moment before the rename; if they changed, the change is made anew on top o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, locks
@@ -36,8 +37,7 @@ _ROUNDS = 20  # of somebody writing in between, before it is given up
 _NO_SPEC_FILE = "is no spec file; use spec/orchestration.json, spec/agents/NAME.json or spec/tasks/NAME.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """What an edit did; `before` is None for a new file, and equal to `after` if nothing had to change."""
 
     path: Path

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
@@ -26,8 +28,7 @@ Record = OrchestrationSpec | AgentSpec | TaskSpec
 Kinds = Mapping[str, Shape]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecError:
+class SpecError(Struct, frozen=True, kw_only=True):
     """One mistake in a spec file, as `status.json` shows it.
 
     `line` 0 and `key` "" mean the file as a whole; `digest` is the SHA-256 of the bytes judged, None where
@@ -44,8 +45,7 @@ class SpecError:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecFile:
+class SpecFile(Struct, frozen=True, kw_only=True):
     """A spec file as read: its `record` if it is good by itself, `errors` otherwise."""
 
     path: str  # relative to the tree

@@ -6,7 +6,8 @@ A fault names the task whose file has to change.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from state_layout.records import TaskSpec
 from state_layout.shapes.rules import At
@@ -16,16 +17,14 @@ _MOST_HINTS = 20
 _LONGEST_WAY = 12  # tasks of a circle that are named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """What a task refers to; an agent that could not be made out is None and no fault."""
 
     agent: str | None
     needs: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkFault:
+class LinkFault(Struct, frozen=True, kw_only=True):
     """A reference that leads nowhere or round in a circle; `at` is the place in the file of `task`."""
 
     task: str

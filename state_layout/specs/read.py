@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.paths import Tree
@@ -28,8 +30,7 @@ from state_layout.specs.links import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecsRead:
+class SpecsRead(Struct, frozen=True, kw_only=True):
     """What `read_specs` found; `digests` and `raw` are of the bytes in force, by path relative to `spec/`."""
 
     specs: Specs

@@ -1,32 +1,29 @@
-"""Make, open, find, list and name trees. Making is in `state_layout.tree.making`, naming in `tree_names`."""
+"""Open, find and list trees. Making one is in `state_layout.tree.making`, naming in `tree.names`."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from state_layout.errors import BadInput, NotATree, storage_error
 from state_layout.files.reading import is_folder, is_there, real
 from state_layout.migrations import check_version, migrate
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
-from state_layout.tree.making import UNFINISHED, create_tree
-from state_layout.tree.names import new_id
+from state_layout.tree.names import UNFINISHED
 
 __all__ = [
     "TreeIdentity",
-    "create_tree",
     "find_tree",
     "identity",
     "list_trees",
-    "new_id",
     "open_tree",
     "relative_project",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeIdentity:
+class TreeIdentity(Struct, frozen=True, kw_only=True):
     """Which directory a tree is on this host: another one after a copy, the same after a rename."""
 
     device: int

@@ -20,9 +20,9 @@ from state_layout.files.at_once import at_once
 from state_layout.files.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
 from state_layout.paths import FORMAT_LINE, Tree, checked_name
 from state_layout.specs.files import encoded_spec
+from state_layout.tree.names import UNFINISHED
 from state_layout.tree.readme import README
 
-UNFINISHED = ".FORMAT.tmp-creating"
 LARGEST_FILE_BYTES = 64 << 20
 _MADE = frozenset({"README.txt", "spec", "supervisor", "agents", "mail", "budget", "run"})
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # it seeds itself anew in each forked child
-    from random import Random
+if TYPE_CHECKING:
+    from datetime import datetime
+    from random import Random  # it seeds itself anew in each forked child
 
+UNFINISHED = ".FORMAT.tmp-creating"  # what FORMAT is called while its tree is being made
 _SLUG_CHARACTERS = 24
 _SUFFIX = "23456789abcdefghjkmnpqrstvwxyz"  # no 0 1 i l o u: names are read aloud and typed
 _FILLERS = frozenset(
@@ -20,6 +21,8 @@ _FILLERS = frozenset(
 
 def new_id(request: str, now: datetime, random: Random) -> str:
     """A name for an orchestration of `request`: time (UTC), a few words of it, four random characters."""
+    from datetime import UTC
+
     words = [now.astimezone(UTC).strftime("%Y%m%d-%H%M"), *telling_words(request)]
     return "-".join([*words, "".join(random.choices(_SUFFIX, k=4))])
 

@@ -15,7 +15,7 @@ from state_layout.files import disk
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 PROGRESS = b'{"progress": 0.5}\n'
 

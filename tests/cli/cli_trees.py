@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 
 class Answer(NamedTuple):

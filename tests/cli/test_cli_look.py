@@ -20,7 +20,7 @@ from maos_sup.cli.messages import moment_of
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.specs import edit_spec
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 Call = Callable[..., Any]
 
@@ -45,6 +45,24 @@ def test_status_without_a_name_is_of_the_tree_around(
 ) -> None:
     monkeypatch.chdir(tree.agent_specs)
     assert call("status").out.startswith(tree.root.name)
+
+
+@pytest.mark.parametrize("named", ["TREE", "nosuch", ""])
+def test_status_without_options_says_what_it_says_with_them(tree: Tree, named: str) -> None:
+    directory = str(tree.root) if named == "TREE" else named
+    fast, whole = (
+        subprocess.run([*MAOS_SUP, *words], capture_output=True, text=True, check=False)
+        for words in (["status", directory], ["status", "--", directory])
+    )
+    assert (fast.returncode, fast.stdout, fast.stderr) == (whole.returncode, whole.stdout, whole.stderr)
+
+
+def test_status_without_options_does_not_import_what_reads_them(tree: Tree) -> None:
+    code = "import sys; from maos_sup.cli import main; main(); sys.exit('click' in sys.modules)"
+    words = [sys.executable, "-c", code, "status", str(tree.root)]
+    answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(tree.root.name)
 
 
 def test_status_parts_can_be_chosen(call: Call, tree: Tree) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from maos_sup.core.decide import decide, decide_ahead
 from maos_sup.core.liveness import Liveness, Watch, liveness, look

@@ -20,7 +20,7 @@ PROBE = """
 import json, os, subprocess, sys
 from pathlib import Path
 from maos_sup.system.linux import become_subreaper
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 root, count, agents = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 tree = create_tree(

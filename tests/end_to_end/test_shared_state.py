@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from bus_client import Bus
@@ -23,7 +24,7 @@ done
 
 
 def agent(shell: str, **more: Any) -> dict[str, Any]:
-    shell = shell.replace("maos-sup", "python3 -m maos_sup")
+    shell = shell.replace("maos-sup", f"{sys.executable} -m maos_sup")
     return {"kind": "command", "shell": shell, "state": GRANT, **more}
 
 

@@ -20,7 +20,7 @@ from state_layout.check import check
 from state_layout.errors import BadInput
 from state_layout.files.journal import Reader
 from state_layout.specs import read_specs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 MANY = 5_000 if FUZZ_SECONDS else 2_000
 AGENT = {"a": {"kind": "command", "command": ["true"]}}
@@ -80,7 +80,7 @@ sys.path[:0] = sys.argv[3:]
 from check_trees import AGENTS, ORCHESTRATION, TASKS, Author, clock, supervise, spend
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.specs import edit_spec
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 root = Path(sys.argv[1])
 root.mkdir()  # somebody made it, as wide as the umask lets
 tree, now = create_tree(root, orchestration=ORCHESTRATION, agents=AGENTS, tasks=TASKS), clock()

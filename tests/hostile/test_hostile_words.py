@@ -23,7 +23,7 @@ from state_layout.errors import BadInput, LayoutError
 from state_layout.files import codec
 from state_layout.mail.operator_mail import append_operator_message, read_operator_file
 from state_layout.paths import Tree, checked_name, is_name
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 ORDERS = "\x1b[2J\x1b]0;owned\x07\x9b31m\x85\u202e"
 

@@ -22,7 +22,7 @@ from maos_sup.integrations.shared_journal import JOURNAL
 from state_layout.check import Finding, check
 from state_layout.errors import BadInput, Damaged, NotATree
 from state_layout.files import disk
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 NAUGHTY = ["", ".", "..", "../../etc/passwd", "/etc/passwd", "a/b", "a\0b", "x" * 5000, "Ünï 🦄", "-rf", "~"]
 

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lab import DEADLINE_S, SUPERVISOR, Lab, open_descriptors, runs
+from msgspec.structs import replace
 
 from maos_sup.launchers.adoption import lock_holder
 from state_layout.files import atomic, codec

@@ -19,7 +19,7 @@ from state_layout.records import Phase
 from state_layout.shapes.shape import Field, Shape, Text
 from state_layout.specs import read_specs
 from state_layout.specs.edit import add_spec, edit_spec
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 KINDS = {"command": Shape(fields={"shell": Field(Text(least=1))})}
 LONG = "x" * 1_100_000

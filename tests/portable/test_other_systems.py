@@ -165,7 +165,8 @@ def test_processes_read_alike_by_both_ways(orchestra: Orchestra) -> None:
     """The handles that one way writes are believed by the other."""
     program = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     code = (
-        "import json, sys; from dataclasses import asdict; from state_layout.host.stats import read_stat\n"
+        "import json, sys; from msgspec.structs import asdict\n"
+        "from state_layout.host.stats import read_stat\n"
         "print(json.dumps(asdict(read_stat(int(sys.argv[1])))))"
     )
     environment = {**orchestra.environment, "MAOS_SUP_SYSTEM": "portable"}

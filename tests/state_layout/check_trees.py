@@ -23,7 +23,7 @@ from state_layout.mail.operator_mail import append_operator_message
 from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
 from state_layout.specs import accept, read_specs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 ORCHESTRATION = {"id": "20261121-0142-count-files-7f3k", "request": "Count the files", "want": "run"}
 AGENTS = {

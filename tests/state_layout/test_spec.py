@@ -17,7 +17,7 @@ from state_layout.paths import Tree
 from state_layout.records import Want
 from state_layout.shapes.shape import Argv, Field, Shape
 from state_layout.specs import SpecCache, SpecsRead, accept, digest_of, read_specs, validate_spec_bytes
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 ORCHESTRATION = {"id": "x", "request": "r"}
 AGENTS: dict[str, Any] = {"bob": {"kind": "command", "command": ["true"], "x_own": {"kept": 1}}}

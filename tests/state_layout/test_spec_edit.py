@@ -18,7 +18,7 @@ from state_layout.files.locks import editing
 from state_layout.paths import Tree
 from state_layout.shapes.shape import Argv, Field, Shape
 from state_layout.specs import add_spec, edit_spec, read_specs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 BOB = {"kind": "command", "newer": {"b": 1, "a": [2]}, "want": "run", "command": ["true"]}
 NAME = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"

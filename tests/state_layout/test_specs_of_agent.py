@@ -14,7 +14,7 @@ from state_layout.paths import Tree
 from state_layout.records import Want
 from state_layout.specs import of_agent
 from state_layout.specs.of_agent import AgentSpecs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 A_WHILE_NS = 10**9
 

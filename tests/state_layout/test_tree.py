@@ -18,13 +18,8 @@ from state_layout.files import disk
 from state_layout.files.locks import take_life_lock
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
-from state_layout.tree import (
-    create_tree,
-    identity,
-    list_trees,
-    open_tree,
-)
-from state_layout.tree.making import UNFINISHED
+from state_layout.tree import identity, list_trees, open_tree
+from state_layout.tree.making import UNFINISHED, create_tree
 
 IS_LONG = "MAOS_SUP_TORTURE_ROUNDS" in os.environ
 NOW = datetime(2026, 11, 21, 1, 42, 30, tzinfo=UTC)

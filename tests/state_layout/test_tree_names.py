@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.paths import Tree
-from state_layout.tree import create_tree, find_tree, list_trees, new_id, open_tree, relative_project
+from state_layout.tree import find_tree, list_trees, open_tree, relative_project
+from state_layout.tree.making import create_tree
+from state_layout.tree.names import new_id
 
 NOW = datetime(2026, 11, 21, 1, 42, 30, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from state_layout.files import disk
 from state_layout.files.atomic import is_temporary
 from state_layout.paths import Tree
 from state_layout.specs import accept, edit_spec, read_specs
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 TASKS = ("one", "two")
 tasks = st.sampled_from(TASKS)

@@ -18,7 +18,7 @@ from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.files import disk
 from state_layout.lives.attempts import begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 
 def make_tree(root: Path, *agents: str, **orchestration: Any) -> Tree:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from supervised import Supervised, begin_agent, dies_at, make_tree
 
 from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit

@@ -9,7 +9,7 @@ import pytest
 from view_trees import MakeTree
 
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 
 @pytest.fixture

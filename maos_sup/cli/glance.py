@@ -1,0 +1,51 @@
+"""How an orchestration stands, printed. Imports nothing for options: `status DIR` is typed most."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from maos_sup.cli import edge
+from maos_sup.cli.places import tree_or_default, word_of
+from maos_sup.cli.says import say, say_json
+from maos_sup.views.render import (
+    agents_table,
+    discovery_lines,
+    head_lines,
+    message_lines,
+    tasks_table,
+    terminal_width,
+)
+from maos_sup.views.status import status_of
+from state_layout.paths import Tree
+
+
+def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> int:
+    """Print how `tree` stands and return OK. `pages`: "agents", "tasks", "messages"; none: agents and tasks.
+
+    Raises LayoutError for a tree that cannot be read.
+    """
+    status = status_of(tree)
+    if "messages" in pages:
+        from maos_sup.cli.messages import newest
+
+        status["messages"] = newest(tree, limit=20)
+    if as_json:
+        say_json(status)
+        return edge.OK
+    width = terminal_width()
+    lines = head_lines(status, name=word_of(tree), width=width)
+    if not pages or "agents" in pages:
+        lines += ["", *agents_table(status, width=width)]
+    if not pages or "tasks" in pages:
+        lines += ["", *tasks_table(status, width=width)]
+    if not pages:
+        lines += discovery_lines(status, width=width)
+    if "messages" in pages:
+        lines += ["", *message_lines(status["messages"])]
+    say("\n".join(lines))
+    return edge.OK
+
+
+def show_plainly(directory: str | None) -> int:
+    """Print how the tree that `directory` names stands, or the default one. Raises LayoutError."""
+    return show(tree_or_default(directory))
