@@ -22,7 +22,8 @@ LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
-LAYERS = (*BELOW_LEAVES, "planner", "supervisor", "steering", "cli", *LEAVES)
+SEEING = ("projection", "report")  # what a tree comes to, and what is made of that
+LAYERS = (*BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
@@ -38,6 +39,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "steering": frozenset(  # acts on what views see
         {"steering", "core", "standing", "system", "views", "state_layout"}
     ),
+    "projection": frozenset({"projection", "views", *BELOW_LEAVES}),
+    "report": frozenset({"report", "projection", "views", "core", "state_layout"}),  # draws what is projected
     "cli": frozenset(LAYERS),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}

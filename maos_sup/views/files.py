@@ -13,6 +13,14 @@ from state_layout.lives.snapshots import read_snapshot
 
 _TURNING = (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # lines, and their direction
 _ESCAPES = {code: None for code in (*range(32), 127, *range(0x80, 0xA0), *_TURNING) if code != 9}
+# Colours, titles, links as a whole, so that nothing like `[31m` stays of them.
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+    r"|\x1b[\]PX^_].*?(?:\x1b\\|\x07|\x9c|$)"  # OSC, DCS, SOS, PM, APC, to their end
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|\x1b[ -/]*[0-~]",
+    re.DOTALL,
+)
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -32,7 +40,12 @@ def last_line(path: Path, *, longest: int = 400) -> str | None:
 
 
 def printable(text: str) -> str:
-    """`text` without control characters (tabs stay): what a terminal would obey instead of show."""
+    """`text` without what a terminal would obey instead of show: whole sequences, control characters.
+
+    Tabs stay.
+    """
+    if "\x1b" in text or "\x9b" in text:
+        text = _SEQUENCES.sub("", text)
     return text.translate(_ESCAPES)
 
 

@@ -19,6 +19,7 @@ ALLOWED = {
     "maos_sup/agents/kinds/shared/waiting.py": "shows when it goes on",
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
     "maos_sup/views/render.py": "shows ages",
+    "maos_sup/cli/report.py": "says when it was made, and draws until now",
     "maos_sup/integrations/claude_sdk/transcript.py": "stamps, made to grow",
     "maos_sup/cli/cleanup.py": "the age of trees, which a person asked for in days",
     "maos_sup/cli/messages.py": "--since",

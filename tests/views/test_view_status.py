@@ -149,7 +149,7 @@ def test_living_agent_shows_its_pid_task_and_last_line(make_tree: MakeTree) -> N
         "t0",
         0.4,
     )
-    assert agent["last_line"] == "[31mtwo[0m"
+    assert agent["last_line"] == "two"
     assert agent["last_output_at"] is not None
     assert (status["phase"], status["counts"]["alive"]) == ("running", 1)
 

@@ -1,0 +1,198 @@
+"""The one reader of trees for projections: status, lives, windows of journals, cuts, results, output.
+
+Each look costs what changed since the last one: attempts that have ended are read once, of journals only the
+window that is asked for. Nothing here is verified against its hash, and nothing is written. What is read
+passes `redact` before anything of it is shortened, or half a secret would pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maos_sup.cuts import store
+from maos_sup.cuts.record import TeamCut
+from maos_sup.projection.journal_lines import (
+    JournalLine,
+    Piece,
+    decoded,
+    first_line,
+    last_line_of,
+    lines_from,
+    piece_of,
+    text_of,
+)
+from maos_sup.projection.lives import LifeSpan, judged, life_of
+from maos_sup.views.files import read_object
+from maos_sup.views.mailbox import Mailbox
+from maos_sup.views.records import results_of
+from maos_sup.views.status import Watcher
+from state_layout.errors import LayoutError
+from state_layout.files import atomic, codec
+from state_layout.lives.numbers import readable_numbers
+from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MessageShown, Status
+
+Redact = Callable[[Any], Any]  # takes a value as JSON has them, gives it without secrets
+_LONGEST_SECRET = 4096  # bytes
+_COSTLY = (b'"cost_usd"', b'"tokens"', b'"cost":"unknown"')
+
+
+class Reading:
+    """Looks at one tree again and again; what comes out of it is without the secrets that `redact` knows."""
+
+    def __init__(self, tree: Tree, *, redact: Redact = lambda value: value) -> None:
+        self.tree, self._redact = tree, redact
+        self._watcher = Watcher(tree)
+        self._ended: dict[tuple[str, int], LifeSpan] = {}
+        self._cuts: dict[int, TeamCut] = {}
+        self._begun_s: float | None = None
+
+    def status(self) -> Status:
+        """As `status --json` prints it. Raises BadInput or NotATree where there is no good spec at all."""
+        status: Status = self._redact(self._watcher.status())
+        return status
+
+    def lives(self, agent: str) -> list[LifeSpan]:
+        """The attempts of `agent`, oldest first; ones that never came to a line have no `begun_s`."""
+        paths = self.tree.agent(agent)
+        found = []
+        for number in readable_numbers(paths.attempts):
+            life = self._ended.get((agent, number))
+            if life is None:
+                raw = first_line(paths.attempt(number).journal)
+                line = None if raw is None else decoded(raw, agent=agent, attempt=number)
+                life = life_of(
+                    number, None if line is None else line.fields, read_object(paths.attempt(number).exit)
+                )
+                if life.ended_s is not None:
+                    self._ended[agent, number] = life
+            found.append(life)
+        return judged(found)
+
+    def begun_s(self) -> float | None:
+        """When the first supervisor began; None if none ever did."""
+        if self._begun_s is None:
+            first = next(iter(readable_numbers(self.tree.lives)), None)
+            raw = None if first is None else first_line(self.tree.life_journal(first))
+            line = None if raw is None else decoded(raw, agent="", attempt=0)
+            self._begun_s = None if line is None else line.at_s
+        return self._begun_s
+
+    def last_word_s(self, agent: str, attempt: int) -> float | None:
+        """The time of the last whole line of an attempt."""
+        raw = last_line_of(self.tree.agent(agent).attempt(attempt).journal)
+        line = None if raw is None else decoded(raw, agent=agent, attempt=attempt)
+        return None if line is None else line.at_s
+
+    def piece(self, agent: str, attempt: int, *, since_s: float, until_s: float, most_bytes: int) -> Piece:
+        """The lines of one attempt in a window of time, raw; of many the last ones."""
+        path = self.tree.agent(agent).attempt(attempt).journal
+        return piece_of(path, since=text_of(since_s), until=text_of(until_s), most_bytes=most_bytes)
+
+    def line(self, raw: bytes, *, agent: str, life: LifeSpan) -> JournalLine | None:
+        """`raw` of the journal of `life` as a value; None for what is no line."""
+        line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
+        return None if line is None else replace(line, fields=self._redact(line.fields))
+
+    def costly_lines(
+        self, agent: str, life: LifeSpan, *, after: int
+    ) -> Iterator[tuple[JournalLine | None, int]]:
+        """Yield each line of an attempt after the offset `after` that tells of money, and the offset behind.
+
+        The last pair has no line and the offset up to which was read.
+        """
+        path, offset = self.tree.agent(agent).attempt(life.attempt).journal, after
+        for raw in lines_from(path, after):
+            offset += len(raw) + 1
+            if any(word in raw for word in _COSTLY) or b'"type":"begun"' in raw:
+                line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
+                if line is not None:
+                    yield line, offset
+        yield None, offset
+
+    def spec_of_agent(self, agent: str) -> Mapping[str, Any]:
+        """The spec of an agent as its file says it; empty where it cannot be read."""
+        return read_object(self.tree.agent_spec(agent)) or {}
+
+    def cuts(self) -> list[TeamCut]:
+        """All checkpoints that can be read, lowest number first; what was read before is not read again."""
+        found = []
+        try:
+            present = store.numbers(self.tree)
+        except LayoutError:
+            return []
+        for number in present:
+            try:
+                found.append(self._cuts.setdefault(number, store.read(self.tree, number)))
+            except LayoutError:
+                continue  # `check` names it
+        return found
+
+    def results(self) -> Mapping[str, Any]:
+        """The result of each task that has one. Reads all journals."""
+        found: Mapping[str, Any] = self._redact(results_of(self.tree))
+        return found
+
+    def messages(self, *, newest: int, agent: str | None = None) -> list[MessageShown]:
+        """The newest messages, oldest first; of or to `agent`, if one is given."""
+        try:
+            found = Mailbox(self.tree, newest=newest, to=agent).read()
+            if agent is not None:
+                sent = Mailbox(self.tree, newest=newest, sender=agent).read()
+                found = sorted([*found, *sent], key=lambda message: str(message["at"]))[-newest:]
+        except LayoutError:
+            return []
+        told: list[MessageShown] = self._redact(found)
+        return told
+
+    def artifact(self, agent: str, name: str, *, most_bytes: int) -> str | None:
+        """The beginning of an artifact; None for one that is no text, or no file of that agent's folder."""
+        folder = self.tree.agent(agent).artifacts
+        path = folder / name
+        try:
+            if not path.resolve(strict=True).is_relative_to(folder.resolve()) or not path.is_file():
+                return None
+            data = read_some(path, most_bytes=most_bytes + _LONGEST_SECRET)
+            text = data.decode() if len(data) <= most_bytes else data.decode("utf-8", "ignore")
+        except (OSError, ValueError):
+            return None
+        whole = str(self._redact(text))
+        return whole if len(data) <= most_bytes else whole[:most_bytes] + "\n[... more is left out]"
+
+    def output_tail(self, agent: str, attempt: int, *, most_bytes: int) -> list[tuple[str, str]]:
+        """The last lines that an attempt wrote, by stream (`stdout`, `stderr`)."""
+        paths = self.tree.agent(agent).attempt(attempt)
+        return [
+            (stream, line)
+            for stream, path in (("stdout", paths.stdout), ("stderr", paths.stderr))
+            for line in str(self._redact(_tail(path, most_bytes))).splitlines()
+        ]
+
+
+def read_some(path: Path, *, most_bytes: int) -> bytes:
+    """The first `most_bytes` of `path`. Raises OSError."""
+    with atomic.opened(path, os.O_RDONLY) as descriptor:
+        return os.pread(descriptor, most_bytes, 0)
+
+
+def shown_json(value: Any) -> str:
+    """`value` as one line of JSON; a text as it is."""
+    return value if isinstance(value, str) else codec.encode(value).decode()
+
+
+def _tail(path: Path, most_bytes: int) -> str:
+    """The last whole lines of `path`."""
+    try:
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            size = os.fstat(descriptor).st_size
+            data = os.pread(descriptor, most_bytes, max(0, size - most_bytes))
+    except OSError:
+        return ""
+    text = data.decode("utf-8", "replace")
+    return text if size <= most_bytes else text.partition("\n")[2]

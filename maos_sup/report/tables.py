@@ -1,0 +1,132 @@
+"""Rows of a report that HTML and Markdown share: what failed, agents, money. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from maos_sup.core.overlaps import changed_text
+from maos_sup.projection.costs import Costs, Sums
+from maos_sup.projection.lives import LifeSpan
+from maos_sup.report.contents import Contents
+from maos_sup.views.events import counted, duration_text
+from maos_sup.views.money import money, shares, spent_text, tokens_text
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import TaskShown
+
+_LATER = ("failed", "blocked", "cancelled", "interrupted", "asking", "running")
+Row = tuple[str, ...]
+
+
+def figures_of(contents: Contents) -> list[tuple[str, str]]:
+    """The figures at the head of a report: what they are, how much."""
+    status, counts = contents.status, contents.status["counts"]
+    done = counts["tasks_by_phase"].get("done", 0)
+    budget = status["budget"]
+    restarts = sum(max(0, agent["attempt"] - 1) for agent in status["agents"])
+    found = [
+        ("tasks done", f"{done} of {counts['tasks']}"),
+        ("agents", str(counts["agents"])),
+        ("from first to last record", duration_text(contents.took_s)),
+        ("messages", str(counts["messages"])),
+    ]
+    if counts["discoveries"]:
+        found.append(("discoveries", str(counts["discoveries"])))
+    if counts["cost_usd"] or budget["max_cost_usd"] is not None:
+        found.append(("cost", spent_text(counts["cost_usd"], budget["max_cost_usd"])))
+    if counts["tokens"]:
+        found.append(("tokens", tokens_text(counts["tokens"])))
+    if restarts:
+        found.append(("started again", counted(restarts, "time")))
+    return found
+
+
+def tasks_in_order(contents: Contents, most: int) -> tuple[list[TaskShown], int]:
+    """At most so many tasks, in the order of the plan, and how many are left out; what is not done stays."""
+    tasks: list[TaskShown] = contents.status["tasks"]
+    if len(tasks) <= most:
+        return tasks, 0
+    first = sorted(range(len(tasks)), key=lambda index: (tasks[index]["phase"] not in _LATER, index))[:most]
+    return [tasks[index] for index in sorted(first)], len(tasks) - most
+
+
+def agent_rows(contents: Contents, most: int) -> list[Row]:
+    """Name, kind, phase, attempts with how they ended, what it changed, money; for most agents."""
+    agents = contents.status["agents"][:most]
+    costs = shares([agent["cost_usd"] for agent in agents]) if agents else []
+    return [
+        (
+            agent["name"],
+            agent["kind"],
+            str(agent["phase"]),
+            attempts_text(contents.lives.get(agent["name"], ())),
+            changed_of(agent),
+            cost,
+            tokens_text(agent["tokens"]),
+        )
+        for agent, cost in zip(agents, costs, strict=True)
+    ]
+
+
+def changed_of(agent: Mapping[str, Any]) -> str:
+    """What an agent changed in its worktree, in words."""
+    told = agent.get("changed")
+    if not told or not told.get("files"):
+        return ""
+    return f"{changed_text(told['files'], told['added'], told['removed'])} on {told['branch']}"
+
+
+def attempts_text(lives: tuple[LifeSpan, ...]) -> str:
+    """`3: lost, failed, parked`; those that no longer count are said to be void."""
+    ends = [f"{life.reason or 'goes on'}{' (void)' if life.is_void else ''}" for life in lives[-6:]]
+    more = "..., " if len(lives) > 6 else ""
+    return f"{len(lives)}: {more}{', '.join(ends)}" if lives else "none"
+
+
+def sum_rows(sums: Mapping[str, Sums], most: int) -> list[Row]:
+    """Name, USD, tokens, calls; the dearest first where not all have room. Rows add up to their total."""
+    named = [*sums.items()]
+    if len(named) > most:
+        named = sorted(named, key=lambda item: -item[1].cost_usd)
+        rest = Sums()
+        for _, one in named[most - 1 :]:
+            rest.cost_usd, rest.tokens, rest.calls = (
+                rest.cost_usd + one.cost_usd,
+                rest.tokens + one.tokens,
+                rest.calls + one.calls,
+            )
+        named = [*named[: most - 1], (f"{len(named) - most + 1} more", rest)]
+    costs = shares([one.cost_usd for _, one in named]) if named else []
+    return [
+        (name, cost, tokens_text(one.tokens), str(one.calls))
+        for (name, one), cost in zip(named, costs, strict=True)
+    ]
+
+
+def money_lines(costs: Costs, status: Mapping[str, Any]) -> list[str]:
+    """What is to be said of money beside the tables: waste, unknown prices, what may come."""
+    found = []
+    if costs.broken.calls:
+        found.append(
+            f"{money(costs.broken.cost_usd)} USD and {tokens_text(costs.broken.tokens)} tokens of the total "
+            f"went into {counted(costs.broken.calls, 'try')} without a whole answer."
+        )
+    if costs.void.calls:
+        found.append(
+            f"Beside the total: {money(costs.void.cost_usd)} USD and {tokens_text(costs.void.tokens)} tokens "
+            "in records that do not count any more (taken back, or written by a life that was over)."
+        )
+    if costs.total.unpriced:
+        found.append(
+            f"The price of {counted(costs.total.unpriced, 'answer')} is not known; it is not in the total."
+        )
+    forecast = costs.forecast
+    if forecast.at_end_usd is not None and status["counts"]["tasks_left"]:
+        found.append(
+            "If the tasks that are left cost what those that ended did, all come to "
+            f"{money(forecast.at_end_usd)} USD."
+        )
+    if forecast.runs_out_in_s is not None:
+        found.append(f"At the rate so far the budget is used up in {duration_text(forecast.runs_out_in_s)}.")
+    return found
