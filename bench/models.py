@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.figures import Row, Section, scratch, spread
 from bench.orchestras import make, pid_of, supervised, until
-from maos_sup.loopback.reply import Pace, Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ReplyPace, ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 AGENTS = 8
@@ -55,8 +55,8 @@ def measure() -> list[Section]:
     ]
 
 
-def _slow(request: Request) -> Reply:
-    return say("word " * 2000, pace=Pace(chunk_chars=5, chunk_delay_s=0.1))
+def _slow(request: LoopbackRequest) -> ScriptedReply:
+    return say("word " * 2000, pace=ReplyPace(chunk_chars=5, chunk_delay_s=0.1))
 
 
 def _uss_mb(pid: int) -> float:

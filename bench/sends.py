@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.figures import Bars, Contestant, Figures, Row, Section, interleaved, not_run, ratio, sized, spread
 from bench.peers.stores import STORES, send_rate, why_absent
 from bench.together import rate_of
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from state_layout.host.triggers import TriggerReader, remove_triggers
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree
@@ -54,12 +54,12 @@ def twice(folder: Path, number: int, count: int) -> None:
 
 
 def ours(folder: Path, number: int, count: int) -> None:
-    """What an agent does to send, from its first line on: all that `Ledger.commit` does."""
+    """What an agent does to send, from its first line on: all that `Recorder.commit` does."""
     tree, name = Tree(folder), f"sender{number}"
     known = recall(tree, name)
     attempt = begin_attempt(tree, name, recall=known, settings={})
     known.history.take(attempt.start)
-    ledger = Ledger(tree, name, attempt=attempt, history=known.history)
+    ledger = Recorder(tree, name, attempt=attempt, history=known.history)
     ledger.catch_up()
     for _ in range(count):
         ledger.commit("sent", {}, messages=[{"to": READER, "text": TEXT}])

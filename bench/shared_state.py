@@ -34,7 +34,7 @@ from state_layout.paths import Tree
 from state_layout.scopes.hooks import Hook
 from state_layout.scopes.lines import Fold
 from state_layout.scopes.schemas import compiled
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 PUTS, READS, ITEMS = sized(400, 40), sized(20_000, 500), sized(100_000, 2_000)
 KEYS = (sized(100_000, 1_000), sized(1_000_000, 10_000))
@@ -113,7 +113,7 @@ def _mean_us(act: Callable[[int], object], count: int) -> float:
 
 
 def _ours(folder: Path) -> float:
-    store = Store(folder / "orchestration", "bench")
+    store = ScopeStore(folder / "orchestration", "bench")
     return _mean_us(lambda n: store.put(f"k{n % 50}", VALUE | {"n": n}), PUTS)
 
 
@@ -147,7 +147,7 @@ def _langgraph(folder: Path) -> float:
 
 def _reads() -> list[Row]:
     with scratch() as folder:
-        store = Store(folder / "orchestration", "bench")
+        store = ScopeStore(folder / "orchestration", "bench")
         for number in range(50):
             store.put(f"k{number}", VALUE)
         time.sleep(0.1)  # until the clock of the folder has gone on

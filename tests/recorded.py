@@ -9,7 +9,7 @@ from typing import Any
 from state_layout.files import atomic, codec
 from state_layout.lives.attempts import Attempt, begin_attempt, recall, seal_exit
 from state_layout.paths import Tree
-from state_layout.tree import create_tree
+from state_layout.tree.making import create_tree
 
 Lines = Sequence[tuple[str, dict[str, Any]]]
 ID = "20261121-0142-audit-7f3k"

@@ -1,11 +1,12 @@
-"""The words of the source: what docstrings name in backquotes exists."""
+"""The words of the source: a class has its name for itself, and what docstrings name in backquotes exists."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,14 @@ def sources() -> dict[str, ast.Module]:
         for package in ("maos_sup", "state_layout")
         for path in sorted((ROOT / package).rglob("*.py"))
     }
+
+
+def classes(trees: Mapping[str, ast.Module]) -> Iterator[tuple[str, str]]:
+    """Yield (name, file) for each class at the top of a module that is not private."""
+    for path, tree in trees.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, path
 
 
 def docstrings(tree: ast.Module) -> Iterator[str]:
@@ -43,6 +52,14 @@ def bound_names(trees: Iterable[ast.Module]) -> set[str]:
             elif isinstance(node, ast.alias):
                 names.add((node.asname or node.name).rpartition(".")[2])
     return names
+
+
+def test_no_class_has_the_name_of_another() -> None:
+    places = defaultdict[str, list[str]](list)
+    for name, path in classes(sources()):
+        places[name].append(path)
+    twice = [f"{name}: {', '.join(paths)}" for name, paths in places.items() if len(paths) > 1]
+    assert not twice, "\n".join(twice)
 
 
 def test_what_a_docstring_names_exists() -> None:
@@ -79,6 +96,11 @@ def test_a_module_that_a_docstring_names_exists() -> None:
         and (name.rpartition(".")[0] not in modules or name.rpartition(".")[2] not in bound)
     ]
     assert not missing, "\n".join(missing)
+
+
+def test_a_class_of_the_same_name_is_found_and_a_private_one_is_not() -> None:
+    tree = ast.parse("class Life: ...\nclass _Row: ...\ndef f():\n    class Inner: ...\n")
+    assert [*classes({"a.py": tree})] == [("Life", "a.py")]
 
 
 def test_a_name_that_is_gone_is_found() -> None:

@@ -78,7 +78,7 @@ BUGS = {
         "agents/test_choice.py",
     ),
     "what others did is not asked before nothing is ready": (
-        "maos_sup.agents.choice:Choice.next",
+        "maos_sup.agents.choice:TaskChoice.next",
         "if task is None and not is_asked:",
         "if False:",
         "agents/test_choice.py",
@@ -132,7 +132,7 @@ BUGS = {
         "supervisor/test_turns.py",
     ),
     "a view does not see that a spec came": (
-        "maos_sup.standing.team:TeamReader.look",
+        "maos_sup.standing.team:StandingReader.look",
         "or self._specs.has_moved()",
         "",
         "views/test_view_status.py::test_watcher_shows_what_came_went_and_was_edited",

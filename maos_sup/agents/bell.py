@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from maos_sup.agents.endings import SOFT, Ended, Ending
+from maos_sup.agents.endings import SOFT, Ended, Interrupt
 from maos_sup.system.pipes import quiet_pipe
 
 _NUDGE = getattr(signal, "SIGRTMIN", signal.SIGUSR2) + (5 if hasattr(signal, "SIGRTMIN") else 0)
@@ -33,7 +33,7 @@ class Bell:
         self._interruptible = False
         self._lock = threading.RLock()  # a signal handler may come in between
         self._sleeper = list[int](), _poll_of(self._heard)
-        self.ending: Ending | None = None
+        self.ending: Interrupt | None = None
         self.ended_s = 0.0  # when `ending` was set last, monotonic
         self.is_acted_on = False  # too late to take a soft ending back
         self.was_unwound = False  # a user's code was told to end by an exception
@@ -51,7 +51,7 @@ class Bell:
         with suppress(BlockingIOError, OSError):
             os.write(self._rung, b".")
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: Interrupt) -> None:
         """Have the work end because of `ending`, unless a stronger reason is there. From any thread."""
         with self._lock:
             if self.ending is not None and self.ending >= ending:
@@ -71,11 +71,11 @@ class Bell:
     def clear(self) -> None:
         """Begin with new work; a stop of the process and trouble stay."""
         with self._lock:
-            if self.ending is not Ending.TROUBLE:
-                self.ending = Ending.STOP if self.signalled else None
+            if self.ending is not Interrupt.TROUBLE:
+                self.ending = Interrupt.STOP if self.signalled else None
             self.is_acted_on = self.was_unwound = False
 
-    def act(self) -> Ending | None:
+    def act(self) -> Interrupt | None:
         """The ending to act on now, if any; from now on it is not taken back."""
         with self._lock:
             self.is_acted_on = self.ending is not None
@@ -127,7 +127,7 @@ class Bell:
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
-        self.end(Ending.STOP)
+        self.end(Interrupt.STOP)
 
     def _on_nudge(self, number: int, frame: FrameType | None) -> None:
         ending = self.ending

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maos_sup.agents.bus.relay import connected
-from maos_sup.agents.program import Program
+from maos_sup.agents.program import CallingProgram
 from state_layout.errors import BadInput, Lost
 
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S, _CHECK_S = 0.002, 0.1, 1.0
@@ -22,7 +22,7 @@ def called(
     `id_` names the call: it is carried out once in a run of a task, whoever dies. Raises Lost, BadInput with
     what the agent says, StorageError.
     """
-    program = Program.of(environment)
+    program = CallingProgram.of(environment)
     relay = connected(program.tree.root, program.agent, environment=environment)
     id_ = id_ or os.urandom(8).hex()
     relay.call(id_, name, told, after=None)

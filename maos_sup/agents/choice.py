@@ -19,7 +19,7 @@ from state_layout.records import SETTLED, Specs, TaskOutcome, TaskPhase, TaskSpe
 _MOST_SHARE = 0.05  # of the time that passes, for looks at what others did
 
 
-class Choice:
+class TaskChoice:
     """Chooses for one life of `agent`."""
 
     def __init__(self, tree: Tree, agent: str) -> None:

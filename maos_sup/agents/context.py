@@ -26,11 +26,11 @@ from typing import Any, TypeVar
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.control import BadLine, discovery_of, message_of
-from maos_sup.agents.endings import SOFT, Ended, Ending
+from maos_sup.agents.endings import SOFT, Ended, Interrupt
 from maos_sup.agents.shared import Asker, Refused
 from maos_sup.agents.state import Changed, NotGranted, State
-from maos_sup.agents.steps import Effects, Steps
-from maos_sup.agents.uncertain import Verdict, judge_uncertain
+from maos_sup.agents.steps import StepEffects, Steps
+from maos_sup.agents.uncertain import LostStepVerdict, judge_uncertain
 from maos_sup.agents.work import Work, doubt_about
 from state_layout.errors import BadInput, LayoutError
 from state_layout.mail.boxes import check_recipient
@@ -38,7 +38,7 @@ from state_layout.mail.inbox import Inbox
 from state_layout.paths import is_name
 from state_layout.records import Message, TaskSpec
 from state_layout.scopes.names import is_of_agent
-from state_layout.specs.approvals import Answer
+from state_layout.specs.approvals import Approval
 
 Result = TypeVar("Result")
 
@@ -55,7 +55,7 @@ class Context:
         self._bell = work.life.bell
         self._steps = Steps(work.life.ledger, work.task, attempt=work.life.attempt)
         self._inbox = Inbox(work.life.tree, work.life.agent, marks=work.life.ledger.marks())
-        self._effects: Effects | None = None  # of the step under way
+        self._effects: StepEffects | None = None  # of the step under way
         self._token: tuple[str, int] | None = None
         self._step = ""  # its name
         self._thread = threading.get_ident()
@@ -184,7 +184,7 @@ class Context:
         until_s = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         return next(iter(self._fetch("~receive", limit=1, until_s=until_s)), None)
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> Approval:
         """Ask a person: `is_yes` and a `text`. The task waits, without a process, until there is an answer.
 
         The same question in the same run of the task has the same answer.
@@ -194,8 +194,8 @@ class Context:
         with self._inside():
             answer = self._work.ask(question)
             if answer is None:
-                self._bell.end(Ending.ASK)
-                raise Ended(self._bell.act() or Ending.ASK)
+                self._bell.end(Interrupt.ASK)
+                raise Ended(self._bell.act() or Interrupt.ASK)
             return answer
 
     def progress(self, value: float, note: str | None = None) -> None:
@@ -230,8 +230,8 @@ class Context:
                 raise
             except LayoutError as error:  # no `except Exception` of a user may hide it
                 self._life.trouble = error
-                self._bell.end(Ending.TROUBLE)
-                raise Ended(Ending.TROUBLE) from error
+                self._bell.end(Interrupt.TROUBLE)
+                raise Ended(Interrupt.TROUBLE) from error
 
     def _end_if_wanted(self) -> None:
         ending = self._bell.ending
@@ -240,7 +240,7 @@ class Context:
 
     def _do(self, name: str, token: tuple[str, int], function: Callable[[], Result]) -> Result:
         """Call `function` as the step `name` and commit what comes of it."""
-        self._effects, self._token, self._step = Effects(), token, name
+        self._effects, self._token, self._step = StepEffects(), token, name
         try:
             with self._bell.interruptible():
                 result = function()
@@ -262,13 +262,13 @@ class Context:
             return
         doubt = doubt_about(f"step {name!r} of task {self.task.id!r}", attempt=attempt)
         verdict = judge_uncertain(self._work, doubt)
-        if verdict is Verdict.WAIT:
-            self._bell.end(Ending.ASK)
-            raise Ended(self._bell.act() or Ending.ASK)
-        if verdict is Verdict.NOT_AGAIN:
+        if verdict is LostStepVerdict.WAIT:
+            self._bell.end(Interrupt.ASK)
+            raise Ended(self._bell.act() or Interrupt.ASK)
+        if verdict is LostStepVerdict.NOT_AGAIN:
             raise Uncertain(doubt)
 
-    def _change(self, key: str, change: Callable[[Effects], None]) -> None:
+    def _change(self, key: str, change: Callable[[StepEffects], None]) -> None:
         """Make a change within the step under way, else as a step of its own, once for all attempts."""
         with self._inside():
             if self._effects is not None:
@@ -276,7 +276,7 @@ class Context:
                 return
             name = self._steps.next_key(key)
             if not self._steps.recorded(name)[0]:
-                effects = Effects()
+                effects = StepEffects()
                 change(effects)
                 self._steps.commit(name, None, effects)
 
@@ -290,7 +290,7 @@ class Context:
             if is_done:
                 return value
             value = self._life.ledger.look(lambda history: read(_of_agent(history.state)))
-            return self._steps.commit(name, value, Effects(), is_light=True)
+            return self._steps.commit(name, value, StepEffects(), is_light=True)
 
     def _keep(self, what: str, scope: str, key: str, **told: Any) -> dict[str, Any] | None:
         """Look into a scope, or change it: within the step under way, else as a step of its own."""
@@ -299,7 +299,7 @@ class Context:
                 name = self._steps.next_key(f"~{what}")
                 is_done, answer = self._steps.recorded(name)
                 if not is_done:
-                    effects = Effects()
+                    effects = StepEffects()
                     answer = self._kept(what, (scope, key), told, name, effects)
                     self._steps.commit(name, answer, effects, is_light=what in ("load", "keys"))
             else:
@@ -312,7 +312,7 @@ class Context:
         return answer
 
     def _kept(
-        self, what: str, where: tuple[str, str], told: dict[str, Any], name: str, effects: Effects
+        self, what: str, where: tuple[str, str], told: dict[str, Any], name: str, effects: StepEffects
     ) -> dict[str, Any] | None:
         """Do it, under the token that the step `name` has at each try; the answer as it is recorded."""
         task, shared = self.task, self._life.ledger.shared
@@ -336,7 +336,7 @@ class Context:
             effects.keep(own_key, value)
         return {"value": kept.value, "version": None if kept.version is None else list(kept.version)}
 
-    def _state_within(self, effects: Effects) -> dict[str, Any]:
+    def _state_within(self, effects: StepEffects) -> dict[str, Any]:
         state = self._life.ledger.look(lambda history: dict(history.state))
         for key in effects.deleted:
             state.pop(key, None)
@@ -348,14 +348,14 @@ class Context:
             is_done, told = (False, None) if name is None else self._steps.recorded(name)
             if is_done:
                 return [Message(**fields) for fields in told or ()]
-            effects = self._effects or Effects()
+            effects = self._effects or StepEffects()
             messages = self._await_mail(effects, limit=limit, until_s=until_s)
             if name is not None:
                 told = [_fields(message) for message in messages]
                 self._steps.commit(name, told, effects, is_light=not effects.received)
             return messages
 
-    def _await_mail(self, effects: Effects, *, limit: int | None, until_s: float | None) -> list[Message]:
+    def _await_mail(self, effects: StepEffects, *, limit: int | None, until_s: float | None) -> list[Message]:
         while True:
             messages, marks = self._inbox.fetch(limit)
             effects.received |= marks

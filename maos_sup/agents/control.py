@@ -26,7 +26,7 @@ class BadLine(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ControlRequest:
     """What one control line asks for."""
 
     verb: str
@@ -34,7 +34,7 @@ class Request:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def parse(line: bytes) -> Request:
+def parse(line: bytes) -> ControlRequest:
     """The request in `line`. Raises BadLine."""
     try:
         value = codec.decode_object(line)
@@ -47,7 +47,7 @@ def parse(line: bytes) -> Request:
         raise BadLine(f"has {len(verbs) or 'none'} of the keys {', '.join(VERBS)}; use exactly one")
     verb = verbs[0]
     more = {key: item for key, item in value.items() if key != verb}
-    return _CHECKS.get(verb, _anything)(Request(verb=verb, value=value[verb], more=more))
+    return _CHECKS.get(verb, _anything)(ControlRequest(verb=verb, value=value[verb], more=more))
 
 
 def message_of(value: Any) -> SentMessage:
@@ -81,38 +81,38 @@ def shown(line: bytes) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
-def _anything(request: Request) -> Request:
+def _anything(request: ControlRequest) -> ControlRequest:
     return request
 
 
-def _send(request: Request) -> Request:
-    return Request(verb="send", value=message_of(request.value))
+def _send(request: ControlRequest) -> ControlRequest:
+    return ControlRequest(verb="send", value=message_of(request.value))
 
 
-def _text(request: Request) -> Request:
+def _text(request: ControlRequest) -> ControlRequest:
     if not isinstance(request.value, str) or not request.value.strip():
         raise BadLine(f"'{request.verb}' needs a text")
     return request
 
 
-def _progress(request: Request) -> Request:
+def _progress(request: ControlRequest) -> ControlRequest:
     value = request.value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadLine("'progress' needs a number, 1 for all done")
     note = request.more.get("note")
     if note is not None and not isinstance(note, str):
         raise BadLine("'note' is no text")
-    return Request(verb="progress", value=value, more={} if note is None else {"note": note})
+    return ControlRequest(verb="progress", value=value, more={} if note is None else {"note": note})
 
 
-def _ack(request: Request) -> Request:
+def _ack(request: ControlRequest) -> ControlRequest:
     marks = request.value
     if not isinstance(marks, dict) or not all(type(seq) is int for seq in marks.values()):
         raise BadLine("'ack' needs an object like {\"<box>/<from>\": seq}")
     return request
 
 
-def _call(request: Request) -> Request:
+def _call(request: ControlRequest) -> ControlRequest:
     call = request.value
     is_call = isinstance(call, dict) and all(isinstance(call.get(key), str) for key in ("id", "name"))
     if not is_call or not isinstance(call.get("input", {}), dict):
@@ -122,7 +122,7 @@ def _call(request: Request) -> Request:
     return request
 
 
-def _keep(request: Request) -> Request:
+def _keep(request: ControlRequest) -> ControlRequest:
     told, needed = request.value, ("key", "value") if request.verb == "save" else ("key",)
     if not isinstance(told, dict) or not all(key in told for key in needed):
         raise BadLine(f"'{request.verb}' needs an object with {' and '.join(needed)}, and perhaps a scope")
@@ -132,7 +132,7 @@ def _keep(request: Request) -> Request:
     return request
 
 
-_CHECKS: dict[str, Callable[[Request], Request]] = {
+_CHECKS: dict[str, Callable[[ControlRequest], ControlRequest]] = {
     "send": _send,
     "discovery": _text,
     "progress": _progress,

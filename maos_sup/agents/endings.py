@@ -9,7 +9,7 @@ from typing import Any
 from state_layout.errors import BadInput
 
 
-class Ending(IntEnum):
+class Interrupt(IntEnum):
     """Why work is to end before it is done; a higher one overrides a lower one."""
 
     ASK = 1  # it waits for an answer
@@ -21,13 +21,13 @@ class Ending(IntEnum):
     TROUBLE = 7  # the disk, or a bug of ours
 
 
-SOFT = frozenset({Ending.ASK, Ending.PAUSE})
+SOFT = frozenset({Interrupt.ASK, Interrupt.PAUSE})
 
 
 class Ended(BaseException):
     """Unwinds a kind's work; no `except Exception` of a user catches it."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Interrupt) -> None:
         super().__init__(ending.name.lower())
         self.ending = ending
 
@@ -37,10 +37,10 @@ class Missing(BadInput):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class WorkOutcome:
     """How work on a task ended. Done only if `ended` and `error` are None."""
 
-    ended: Ending | None = None  # cut short by this
+    ended: Interrupt | None = None  # cut short by this
     error: str | None = None
     result: Any = None  # None: what the program reported as its result, if it did
     exit_code: int | None = None

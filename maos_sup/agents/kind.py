@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from maos_sup.agents.endings import Outcome
+from maos_sup.agents.endings import WorkOutcome
 from state_layout.shapes.shape import Shape
 
 if TYPE_CHECKING:
@@ -23,5 +23,5 @@ class Kind(Protocol):
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Work on `work.task` until it is done or `work` is to end."""

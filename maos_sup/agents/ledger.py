@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 Effects = dict[str, Any]
 
 
-class Ledger:
+class Recorder:
     """Records what the life `attempt` of `agent` does. Safe to use from several threads."""
 
     def __init__(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bell import Bell
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.specs import WantedSpecs
 from state_layout.errors import StorageError, StorageFull, storage_error
@@ -26,7 +26,7 @@ STRICT_UMASK = 0o077  # programs get that of who started the supervisor
 
 
 @dataclass(slots=True, kw_only=True)
-class Life:
+class AgentLife:
     """What the working thread, the pulse and a kind share. `trouble` is what the pulse could not survive."""
 
     tree: Tree
@@ -34,7 +34,7 @@ class Life:
     attempt: int
     continues_from: int  # the attempt that this one goes on from; 0: none
     specs: WantedSpecs
-    ledger: Ledger
+    ledger: Recorder
     publisher: Publisher
     bell: Bell
     beats: BeatWriter

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 from maos_sup.agents.endings import Ended
-from maos_sup.agents.life import Life
+from maos_sup.agents.life import AgentLife
 from maos_sup.agents.snapping import Snapper
 from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
@@ -27,7 +27,7 @@ from state_layout.records import TaskSpec, Workspace
 _LOOK_S = 0.1
 
 
-def wish_of(life: Life) -> Workspace:
+def wish_of(life: AgentLife) -> Workspace:
     """On what the agent is to work."""
     spec, common = life.specs.agent, life.specs.now.orchestration.workspace
     return Workspace.of({} if spec is None else spec.workspace, common)
@@ -155,7 +155,7 @@ def results_needed(work: Work, repository: Repository) -> dict[str, str]:
     return found
 
 
-def _tell(life: Life, repository: Repository, record: Record) -> None:
+def _tell(life: AgentLife, repository: Repository, record: Record) -> None:
     """Put on record what was made, and warn of what a person should know."""
     told = {"mode": record.mode, "branch": record.branch, "base": record.base, "asked": record.asked}
     life.ledger.commit("workspace", {**told, "taken": record.taken, "notes": record.notes})

@@ -27,7 +27,7 @@ from state_layout.mail.boxes import check_recipient
 from state_layout.mail.inbox import Inbox
 from state_layout.paths import Tree, checked_name
 from state_layout.records import AgentSpec, Message
-from state_layout.specs.approvals import Answer, answer_of, question_id
+from state_layout.specs.approvals import Approval, answer_of, question_id
 from state_layout.tree import open_tree
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Environment = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class CallingProgram:
     """Who speaks: the program of one task of one life of an agent."""
 
     tree: Tree
@@ -48,7 +48,7 @@ class Program:
     run: int
 
     @classmethod
-    def of(cls, environment: Environment) -> Program:
+    def of(cls, environment: Environment) -> CallingProgram:
         """Read it from the environment that agents give their programs. Raises BadInput, NotATree."""
         missing = [key for key in ("MAOS_DIR", "MAOS_AGENT", "MAOS_ATTEMPT") if not environment.get(key)]
         if missing:
@@ -80,7 +80,7 @@ def send(
     reply_to: str | None = None,
 ) -> None:
     """Send a message to agent `to`, or to `all`. Raises BadInput, StorageError."""
-    program = Program.of(environment)
+    program = CallingProgram.of(environment)
     told = {"to": to, "text": text, "body": body, "type": type, "reply_to": reply_to}
     try:
         message = message_of(told)
@@ -126,7 +126,7 @@ def result(environment: Environment, value: Any) -> None:
 
 def artifact(environment: Environment, path: str) -> Path:
     """Hand over a file; where it is kept. Raises BadInput for what is no file, StorageError."""
-    program = Program.of(environment)
+    program = CallingProgram.of(environment)
     name = hand_over(path, tree=program.tree, agent=program.agent, near=Path.cwd())
     _say(environment, {"artifact": name})
     return program.tree.agent(program.agent).artifacts / name
@@ -137,7 +137,7 @@ def inbox(environment: Environment, *, limit: int | None = None, is_ack: bool = 
 
     At least once: a program that dies between the two gets them again.
     """
-    program = Program.of(environment)
+    program = CallingProgram.of(environment)
     with closing(Inbox(program.tree, program.agent, marks=_marks(program))) as box:
         messages, marks = box.fetch(limit)
     if is_ack and marks:
@@ -158,12 +158,12 @@ def ack(environment: Environment, message_ids: list[str]) -> None:
         _say(environment, {"ack": acks})
 
 
-def ask(environment: Environment, question: str, *, timeout_s: float | None = None) -> Answer | None:
+def ask(environment: Environment, question: str, *, timeout_s: float | None = None) -> Approval | None:
     """Ask a person and wait for the answer; None after `timeout_s`. Raises BadInput, StorageError.
 
     The same question in the same run of the task has the same answer.
     """
-    program, question = Program.of(environment), Redactor(environment).text(question)
+    program, question = CallingProgram.of(environment), Redactor(environment).text(question)
     id_ = question_id(program.agent, program.task, program.run, question)
     until_s = None if timeout_s is None else time.monotonic() + timeout_s
     is_asked = False
@@ -171,7 +171,7 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
         status = _status(program)
         for known in status.get("answers") or ():
             if known["id"] == id_:
-                return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
+                return Approval(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
         asked = next((known for known in status.get("questions") or () if known["id"] == id_), None)
         if asked is None and not is_asked:
             _say(environment, {"ask": question})
@@ -185,7 +185,7 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
 
 def _say(environment: Environment, value: dict[str, Any]) -> None:
     """Append one control line, without secrets. Raises BadInput for what would be refused, StorageError."""
-    program = Program.of(environment)
+    program = CallingProgram.of(environment)
     verb = next(iter(value))
     tool = tool_of(verb, value[verb])
     refusal = None if tool is None else _permits(program).refusal(tool)
@@ -194,7 +194,7 @@ def _say(environment: Environment, value: dict[str, Any]) -> None:
     append_control(program.control, Redactor(environment).value(value))
 
 
-def _permits(program: Program) -> Permits:
+def _permits(program: CallingProgram) -> Permits:
     """What the agent lets its programs ask for: to tell at once, for the agent decides by itself."""
     try:
         told = codec.decode_object(read_record(program.tree.agent_spec(program.agent)))
@@ -204,7 +204,7 @@ def _permits(program: Program) -> Permits:
         return EVERYTHING
 
 
-def _marks(program: Program) -> dict[str, Mark]:
+def _marks(program: CallingProgram) -> dict[str, Mark]:
     """How far mail was acknowledged: what the agent recorded, and control lines it has not seen yet."""
     told = _status(program).get("mail_marks") or {}
     marks = {key: as_mark(mark) for key, mark in told.items()}
@@ -235,12 +235,12 @@ def _acks(control: Path) -> dict[str, int]:
     return acks
 
 
-def _status(program: Program) -> AgentSnapshot:
+def _status(program: CallingProgram) -> AgentSnapshot:
     return agent_snapshot(read_snapshot(program.tree.agent(program.agent).status))
 
 
 __all__ = [
-    "Program",
+    "CallingProgram",
     "ack",
     "artifact",
     "ask",

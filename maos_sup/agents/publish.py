@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.outcomes import ELIDED
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
@@ -36,7 +36,7 @@ _ENDED_TOLD = ("result", "error", "exit_code", "signal")
 class Publisher:
     """Writes the snapshot of one life."""
 
-    def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Ledger) -> None:
+    def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Recorder) -> None:
         self._path = tree.agent(agent).status
         self._head: AgentSnapshot = {"agent": agent, "kind": kind, "attempt": attempt}
         self._ledger = ledger

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from maos_sup.agents.bell import Bell
-from maos_sup.agents.endings import SOFT, Ending
-from maos_sup.agents.life import Life, write_handle
+from maos_sup.agents.endings import SOFT, Interrupt
+from maos_sup.agents.life import AgentLife, write_handle
 from maos_sup.agents.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
 from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
@@ -47,7 +47,9 @@ class Pulse:
     `force` ends the process.
     """
 
-    def __init__(self, life: Life, translator: Translator, *, force: Callable[[Ending], None]) -> None:
+    def __init__(
+        self, life: AgentLife, translator: Translator, *, force: Callable[[Interrupt], None]
+    ) -> None:
         self._life, self._translator, self._force = life, translator, force
         self._bell: Bell = life.bell
         self._own = Bell()  # wakes this thread
@@ -115,7 +117,7 @@ class Pulse:
             if not isinstance(error, StorageError):
                 traceback.print_exc()
             self._life.trouble = error
-            self._bell.end(Ending.TROUBLE)
+            self._bell.end(Interrupt.TROUBLE)
         finally:
             self._stay_forceful()
 
@@ -237,7 +239,7 @@ class Pulse:
     def _look_at_clock(self, now_s: float) -> None:
         task, since_s = self.task, self._charged_from_s
         if task is not None and since_s is not None and now_s - since_s > self._life.specs.timeout_s(task):
-            self._bell.end(Ending.TIMEOUT)
+            self._bell.end(Interrupt.TIMEOUT)
         self._force_if_deaf(now_s)
 
     def _force_if_deaf(self, now_s: float) -> None:

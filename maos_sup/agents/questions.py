@@ -5,18 +5,18 @@ A question is known by exactly what it asks, in which run of which task; asked a
 
 from __future__ import annotations
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
-from state_layout.specs.approvals import Answer, answer_of, question_id, standing_answers
+from state_layout.specs.approvals import Approval, answer_of, question_id, standing_answers
 
 
-def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Ledger, text: str) -> Answer | None:
+def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Recorder, text: str) -> Approval | None:
     """The answer to `text`, or None while there is none: it is on record then. Raises StorageError."""
     id_ = question_id(agent, task.id, task.run, text)
     known = ledger.look(lambda history: history.answers.get(id_))
     if known is not None:
-        return Answer(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
+        return Approval(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
     asked = ledger.look(lambda history: history.questions.get(id_))
     if asked is None:
         before = standing_answers(tree, id_)

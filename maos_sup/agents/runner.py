@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.bus.gate import Gate
 from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.life import (
     STRICT_UMASK,
-    Life,
+    AgentLife,
     open_outputs,
     release_ballast,
     reserve_control_fd,
@@ -34,7 +34,7 @@ from maos_sup.agents.publish import Publisher
 from maos_sup.agents.redacting import await_end
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.specs import WantedSpecs
-from maos_sup.agents.tasks import End, TaskLoop, end_of_trouble
+from maos_sup.agents.tasks import TaskEnd, TaskLoop, end_of_trouble
 from maos_sup.agents.translate import pattern_of, translate_leftovers
 from maos_sup.system.children import end_marked
 from maos_sup.system.linux import become_subreaper
@@ -112,13 +112,13 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
     attempt = begin_attempt(tree, agent, recall=known, settings=settings)
     known.history.take(attempt.start)
-    ledger = Ledger(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
-    life: Life | None = None
+    ledger = Recorder(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
+    life: AgentLife | None = None
     try:
         ledger.spec = lambda: specs.agent
         ledger.hooks = lambda: specs.now.orchestration.hooks
         wear(mark_of(tree, agent, attempt.number))
-        life = Life(
+        life = AgentLife(
             tree=tree,
             agent=agent,
             attempt=attempt.number,
@@ -157,7 +157,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
     return recall(tree, agent)
 
 
-def _work(life: Life, known: Recall) -> End:
+def _work(life: AgentLife, known: Recall) -> TaskEnd:
     become_subreaper()
     for note in [*known.notes, *life.ledger.catch_up()]:
         life.warn(note)
@@ -175,13 +175,15 @@ def _work(life: Life, known: Recall) -> End:
     return TaskLoop(life).run()
 
 
-def _goes_on(life: Life) -> bool:
+def _goes_on(life: AgentLife) -> bool:
     """Show a sign of life in the middle of long reading, which a stop ends: the next life goes on with it."""
     life.beats.progress()
     return not life.bell.signalled
 
 
-def _end(tree: Tree, agent: str, number: int, *, ledger: Ledger, life: Life | None, end: End) -> int:
+def _end(
+    tree: Tree, agent: str, number: int, *, ledger: Recorder, life: AgentLife | None, end: TaskEnd
+) -> int:
     """Compact, publish, and say how this life ended, last of all. The exit code."""
     if end.reason not in _UNSOUND:
         try:

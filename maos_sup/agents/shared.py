@@ -20,7 +20,7 @@ from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
 from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
-from state_layout.scopes.lines import Entry, Version, version_of
+from state_layout.scopes.lines import ScopeEntry, Version, version_of
 from state_layout.scopes.names import (
     AGENT,
     GLOBAL,
@@ -35,7 +35,7 @@ from state_layout.scopes.names import (
     shared_folder,
 )
 from state_layout.scopes.schemas import schema_of
-from state_layout.scopes.store import ANY_VERSION, Expected, Store, Written
+from state_layout.scopes.store import ANY_VERSION, Expected, ScopeStore, Written
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
 
@@ -61,7 +61,7 @@ class Asker:
 
 
 @dataclass(slots=True, kw_only=True)
-class Kept:
+class KeptValue:
     """What a call came to. `effects` belong in the journal line that says so; `lost`: it came too late."""
 
     value: Any = None
@@ -71,7 +71,7 @@ class Kept:
     lost: str | None = None
 
 
-class Changes(Protocol):
+class ScopeChanges(Protocol):
     """Changes of the agent's own state that are not recorded yet."""
 
     kept: dict[str, Any]
@@ -96,8 +96,8 @@ class Shared:
         self._tree, self._agent, self._redactor = tree, agent, redactor
         self._spec, self._own, self._settle = spec, own, settle
         self._hooks = hooks
-        self._stores: dict[Scope, Store] = {}
-        self._under_way: Changes | None = None
+        self._stores: dict[Scope, ScopeStore] = {}
+        self._under_way: ScopeChanges | None = None
 
     def scope(self, text: str | None, task: str) -> Scope:
         """The scope that `text` names to this agent at work on `task`; by default its own. BadInput."""
@@ -109,8 +109,8 @@ class Shared:
         return scope
 
     def do(
-        self, what: str, scope: Scope, key: str, asker: Asker, *, own: Changes | None = None, **told: Any
-    ) -> Kept | None:
+        self, what: str, scope: Scope, key: str, asker: Asker, *, own: ScopeChanges | None = None, **told: Any
+    ) -> KeptValue | None:
         """`load`, `keys`, `save` or `forget`; `own` are changes of the agent's own that are under way."""
         self._under_way = own
         try:
@@ -138,36 +138,36 @@ class Shared:
         if verb == "save":
             kept = self.save(scope, told["key"], told["value"], asker, over=over)
         else:
-            kept = self.forget(scope, told["key"], asker, over=over) or Kept()
+            kept = self.forget(scope, told["key"], asker, over=over) or KeptValue()
         if kept.lost is not None:
             raise BadInput(kept.lost)
         return {"scope": str(scope), "key": told["key"], **kept.effects}
 
     # -- reading
 
-    def load(self, scope: Scope, key: str, asker: Asker) -> Kept | None:
+    def load(self, scope: Scope, key: str, asker: Asker) -> KeptValue | None:
         """The value of `key`; None if it has none. Raises Refused, BadInput, Damaged, StorageError."""
         self._check_read(scope, asker)
         key = checked_key(key)
         if not scope.is_shared:
             values = self._owned(scope, asker)
-            return Kept(value=values[key]) if key in values else None
+            return KeptValue(value=values[key]) if key in values else None
         entry = self._store(scope).get(key)
         if entry is None:
             return None
         value, schema = entry.value, schema_of(self._tree, scope)
         if schema is not None:
             value = schema.migrated(key, value, int(entry.fields().get("v", 1)))
-        return Kept(value=value, version=entry.version, effects=self._seen(scope, [entry]))
+        return KeptValue(value=value, version=entry.version, effects=self._seen(scope, [entry]))
 
-    def keys(self, scope: Scope, prefix: str, asker: Asker) -> Kept:
+    def keys(self, scope: Scope, prefix: str, asker: Asker) -> KeptValue:
         """The keys that begin with `prefix`, sorted. Raises as `load` does."""
         self._check_read(scope, asker)
         if not scope.is_shared:
-            return Kept(value=sorted(key for key in self._owned(scope, asker) if key.startswith(prefix)))
+            return KeptValue(value=sorted(key for key in self._owned(scope, asker) if key.startswith(prefix)))
         found = self._store(scope).entries(prefix)
         effects = self._seen(scope, [entry for _, entry in found])
-        return Kept(value=[key for key, _ in found], effects=effects)
+        return KeptValue(value=[key for key, _ in found], effects=effects)
 
     def was_done(self, scope: Scope, asker: Asker) -> bool:
         """Whether an earlier life made this change of a shared scope. Raises Damaged, StorageError."""
@@ -175,7 +175,7 @@ class Shared:
 
     # -- writing
 
-    def save(self, scope: Scope, key: str, value: Any, asker: Asker, *, over: Any = ANY_VERSION) -> Kept:
+    def save(self, scope: Scope, key: str, value: Any, asker: Asker, *, over: Any = ANY_VERSION) -> KeptValue:
         """Keep `value` under `key`. `over`: the version that it is to take the place of.
 
         Raises Refused, BadInput, Locked, Damaged, StorageError.
@@ -194,7 +194,7 @@ class Shared:
 
     def _put(
         self, scope: Scope, name: str, clean: Any, asker: Asker, over: Any, *, is_redacted: bool
-    ) -> Kept:
+    ) -> KeptValue:
         schema = schema_of(self._tree, scope)
         version: Effects = {}
         if schema is not None and schema.meets(name):
@@ -204,7 +204,7 @@ class Shared:
             name, clean, over=expected, token=asker.token, why=why | version
         ), is_redacted=is_redacted)  # fmt: skip
 
-    def forget(self, scope: Scope, key: str, asker: Asker, *, over: Any = ANY_VERSION) -> Kept | None:
+    def forget(self, scope: Scope, key: str, asker: Asker, *, over: Any = ANY_VERSION) -> KeptValue | None:
         """Leave `key` without a value; None if it has none. Raises as `save` does."""
         self._check_write(scope, asker)
         key = checked_key(key)
@@ -238,8 +238,8 @@ class Shared:
         *,
         asker: Asker,
         over: Any,
-        change: Callable[[Any, Any], Kept],
-    ) -> Kept:
+        change: Callable[[Any, Any], KeptValue],
+    ) -> KeptValue:
         """Make `change` with what hooks leave of `value`, over what they looked at. Raises BadInput.
 
         They are not asked about what comes too late, or was done by an earlier life.
@@ -250,7 +250,7 @@ class Shared:
             try:
                 is_done, before = self._store(scope).foreseen(key, over=expected, token=asker.token)
             except Lost as lost:
-                return Kept(lost=str(lost))
+                return KeptValue(lost=str(lost))
             if is_done:
                 break
             told = {"on": on, "scope": str(scope), "key": key, "value": value, "by": self._agent}
@@ -267,30 +267,30 @@ class Shared:
         scope: Scope,
         asker: Asker,
         over: Any,
-        change: Callable[[Store, Expected, Effects], Written | None],
+        change: Callable[[ScopeStore, Expected, Effects], Written | None],
         *,
         is_redacted: bool = False,
-    ) -> Kept:
+    ) -> KeptValue:
         expected: Expected = ANY_VERSION if over is ANY_VERSION else version_of(over)
         store = self._store(scope)
         try:
             why = asker.why if scope.sort == GLOBAL else {**asker.why, "after": self._settle()}
             written = change(store, expected, why)
         except Lost as lost:
-            return Kept(lost=str(lost), is_redacted=is_redacted)
+            return KeptValue(lost=str(lost), is_redacted=is_redacted)
         if written is None:
-            return Kept()
+            return KeptValue()
         effects: Effects = {}
         if scope.sort != GLOBAL:
             effects = {"stored": {str(scope): written.version.seq}}
             if written.before is not None:
                 effects |= self._seen(scope, [written.before])
-        return Kept(version=written.version, effects=effects, is_redacted=is_redacted)
+        return KeptValue(version=written.version, effects=effects, is_redacted=is_redacted)
 
-    def _owned_change(self, change: Effects, over: Any, *, is_redacted: bool = False) -> Kept:
+    def _owned_change(self, change: Effects, over: Any, *, is_redacted: bool = False) -> KeptValue:
         if over is not ANY_VERSION:
             raise BadInput("a version is of shared scopes only: nobody else writes what is your own")
-        return Kept(effects={"state": change}, is_redacted=is_redacted)
+        return KeptValue(effects={"state": change}, is_redacted=is_redacted)
 
     def _owned(self, scope: Scope, asker: Asker) -> dict[str, Any]:
         """What is kept in an owned scope, by key."""
@@ -348,7 +348,7 @@ class Shared:
             f"(maos-sup set agents/{self._agent}.state.{what} '[\"{scope}\"]')"
         )
 
-    def _seen(self, scope: Scope, entries: list[Entry]) -> Effects:
+    def _seen(self, scope: Scope, entries: list[ScopeEntry]) -> Effects:
         """What the journal says of lines of others that were looked at: a moment has both or neither."""
         if scope.sort == GLOBAL:
             return {}
@@ -359,13 +359,13 @@ class Shared:
                 seen[key] = max(entry.line.end.seq, seen.get(key, 0))
         return {"seen": seen} if seen else {}
 
-    def _store(self, scope: Scope) -> Store:
+    def _store(self, scope: Scope) -> ScopeStore:
         store = self._stores.get(scope)
         if store is None:
             folder = shared_folder(self._tree, scope, home=home())
             if scope.sort != GLOBAL:
                 refuse_links(self._tree.root, folder)
-            store = self._stores[scope] = Store(folder, self._writer(scope))
+            store = self._stores[scope] = ScopeStore(folder, self._writer(scope))
         return store
 
     def _writer(self, scope: Scope) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from maos_sup.agents.life import Life
+from maos_sup.agents.life import AgentLife
 from maos_sup.workspaces import restoring, snapshots
 from maos_sup.workspaces.snapshots import Camera
 from state_layout.errors import LayoutError, Locked
@@ -25,7 +25,7 @@ _LOOKS_AT_SIZE = 20  # snapshots between two looks at the size of the store
 class Snapper:
     """Takes them for one life. `head` tells the commit that is checked out."""
 
-    def __init__(self, life: Life, place: str, head: Callable[[], str | None]) -> None:
+    def __init__(self, life: AgentLife, place: str, head: Callable[[], str | None]) -> None:
         """Brings a restore that was cut off to its end first. Raises Damaged, StorageError."""
         self._life, self._head = life, head
         if (told := restoring.finish(life.tree, life.agent)) is not None:

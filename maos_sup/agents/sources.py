@@ -18,7 +18,7 @@ CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 1 << 24  # what is longer is no line of ours
 
 
-class Piece(NamedTuple):
+class OutputPiece(NamedTuple):
     """Whole lines of a source: `end` is the offset after them."""
 
     data: bytes
@@ -76,7 +76,7 @@ class Source:
         """End a look at `offset`: what follows is for the next one."""
         self.offset, self._is_left = offset, True
 
-    def pieces(self, *, is_final: bool) -> Generator[Piece, None, None]:
+    def pieces(self, *, is_final: bool) -> Generator[OutputPiece, None, None]:
         """Yield what follows `offset`, moving it; if `is_final`, a last line without line feed as well."""
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
@@ -112,7 +112,7 @@ class Source:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
 
-    def _pieces(self, descriptor: int, *, is_final: bool) -> Generator[Piece, None, None]:
+    def _pieces(self, descriptor: int, *, is_final: bool) -> Generator[OutputPiece, None, None]:
         rest = b""
         while True:
             at = self.offset + len(rest)
@@ -124,7 +124,7 @@ class Source:
                 cut = len(data)
             if cut:
                 start, self.offset = self.offset, self.offset + cut
-                yield Piece(data[:cut], start, self.offset)
+                yield OutputPiece(data[:cut], start, self.offset)
             rest = data[cut:]
             if not chunk:
                 return

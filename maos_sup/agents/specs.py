@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from maos_sup.agents.endings import Ending
+from maos_sup.agents.endings import Interrupt
 from maos_sup.core.tasks import agent_want
 from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree
@@ -13,8 +13,8 @@ from state_layout.shapes.shape import Shape, Unknown
 from state_layout.specs.files import read_spec_file
 from state_layout.specs.of_agent import AgentSpecs
 
-_AGENT_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.STOP: Ending.STOP}
-_TASK_ENDINGS = {Want.PAUSE: Ending.PAUSE, Want.CANCEL: Ending.CANCEL, Want.SKIP: Ending.CANCEL}
+_AGENT_ENDINGS = {Want.PAUSE: Interrupt.PAUSE, Want.STOP: Interrupt.STOP}
+_TASK_ENDINGS = {Want.PAUSE: Interrupt.PAUSE, Want.CANCEL: Interrupt.CANCEL, Want.SKIP: Interrupt.CANCEL}
 
 
 class WantedSpecs:
@@ -81,12 +81,12 @@ class WantedSpecs:
             fresh, agents={**self.now.agents, **fresh.agents}, tasks={**self.now.tasks, **fresh.tasks}
         )
 
-    def ending_of(self, task: TaskSpec) -> Ending | None:
+    def ending_of(self, task: TaskSpec) -> Interrupt | None:
         """Why work on `task`, as it was begun, is to end, or None."""
         wanted = self.now.tasks[task.id]
         endings = [_AGENT_ENDINGS.get(self.want), _TASK_ENDINGS.get(wanted.want)]
         if wanted.run > task.run or wanted.agent != task.agent:
-            endings.append(Ending.RERUN)
+            endings.append(Interrupt.RERUN)
         return max((ending for ending in endings if ending is not None), default=None)
 
 

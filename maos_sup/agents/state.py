@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
-from maos_sup.agents.steps import Effects
+from maos_sup.agents.steps import StepEffects
 from state_layout.errors import BadInput
 from state_layout.scopes.names import scope_of
 
@@ -19,7 +19,7 @@ class State(MutableMapping[str, Any]):
 
     def __init__(
         self,
-        change: Callable[[str, Callable[[Effects], None]], None],
+        change: Callable[[str, Callable[[StepEffects], None]], None],
         read: _Read,
         do: Callable[..., dict[str, Any] | None],
     ) -> None:

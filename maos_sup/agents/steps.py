@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from state_layout.files import codec
 from state_layout.lives.history import History, Mark, run_key
 from state_layout.records import TaskSpec
@@ -28,7 +28,7 @@ class Unrecordable(TypeError):
 
 
 @dataclass(slots=True, kw_only=True)
-class Effects:
+class StepEffects:
     """What is done within a step, to be committed with its result or not at all."""
 
     messages: list[SentMessage] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Effects:
 class Steps:
     """The steps of one run of a task."""
 
-    def __init__(self, ledger: Ledger, task: TaskSpec, *, attempt: int) -> None:
+    def __init__(self, ledger: Recorder, task: TaskSpec, *, attempt: int) -> None:
         self._ledger, self._task, self._attempt = ledger, task, attempt
         self._run = run = run_key(task.id, task.run)
         self._times: dict[str, int] = {}
@@ -96,7 +96,7 @@ class Steps:
         token = before.partition(".")[0]
         return token, self._ledger.note("call", self._head(key) | {"token": f"{token}.{self._attempt}"})
 
-    def commit(self, key: str, result: Any, effects: Effects, *, is_light: bool = False) -> Any:
+    def commit(self, key: str, result: Any, effects: StepEffects, *, is_light: bool = False) -> Any:
         """Record the step `key` with all its effects, durably; its result as a repetition will get it.
 
         `is_light`: nothing hangs on it, so it becomes durable with the next record. Raises Unrecordable,

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from maos_sup.agents.life import Life
+from maos_sup.agents.life import AgentLife
 from maos_sup.workspaces.changes import Changes, changes_of
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import LayoutError
@@ -26,7 +26,7 @@ _MOST_PATHS = 500
 class Survey:
     """Looks from `start` on, until the process ends."""
 
-    def __init__(self, life: Life, repository: Repository) -> None:
+    def __init__(self, life: AgentLife, repository: Repository) -> None:
         self._life, self._repository = life, repository
         self._thread = threading.Thread(target=self._run, name="survey", daemon=True)
         self._over = threading.Event()

@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import Gate
-from maos_sup.agents.choice import Choice
-from maos_sup.agents.endings import Ended, Ending, Missing, Outcome
+from maos_sup.agents.choice import TaskChoice
+from maos_sup.agents.endings import Ended, Interrupt, Missing, WorkOutcome
 from maos_sup.agents.kind import Kind
-from maos_sup.agents.life import Life, release_ballast, without_place
+from maos_sup.agents.life import AgentLife, release_ballast, without_place
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.redacting import await_end
 from maos_sup.agents.registry import find_kind
@@ -42,7 +42,7 @@ def _has_place(work: Work) -> bool:
     return work.life.origin is not None and work.spec.cwd != "workspace"
 
 
-class End(Struct, frozen=True, kw_only=True):
+class TaskEnd(Struct, frozen=True, kw_only=True):
     """How a life ends."""
 
     reason: ExitReason
@@ -53,21 +53,21 @@ class End(Struct, frozen=True, kw_only=True):
 
 
 _PHASES = {
-    Ending.ASK: TaskPhase.ASKING,
-    Ending.PAUSE: TaskPhase.INTERRUPTED,
-    Ending.RERUN: TaskPhase.INTERRUPTED,
-    Ending.CANCEL: TaskPhase.CANCELLED,
-    Ending.TIMEOUT: TaskPhase.INTERRUPTED,
-    Ending.STOP: TaskPhase.INTERRUPTED,
-    Ending.TROUBLE: TaskPhase.INTERRUPTED,
+    Interrupt.ASK: TaskPhase.ASKING,
+    Interrupt.PAUSE: TaskPhase.INTERRUPTED,
+    Interrupt.RERUN: TaskPhase.INTERRUPTED,
+    Interrupt.CANCEL: TaskPhase.CANCELLED,
+    Interrupt.TIMEOUT: TaskPhase.INTERRUPTED,
+    Interrupt.STOP: TaskPhase.INTERRUPTED,
+    Interrupt.TROUBLE: TaskPhase.INTERRUPTED,
 }
 _MUCH_BYTES = 1 << 14  # of output, which takes long to understand
 _SNAPPED = frozenset({"anthropic", "claude", "cli"})  # kinds whose workspaces are kept at several times
-_FORCED = {Ending.TIMEOUT: ExitReason.FAILED, Ending.STOP: ExitReason.STOPPED}
+_FORCED = {Interrupt.TIMEOUT: ExitReason.FAILED, Interrupt.STOP: ExitReason.STOPPED}
 _REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
 
 
-def end_of_trouble(error: BaseException) -> End:
+def end_of_trouble(error: BaseException) -> TaskEnd:
     """How a life ends because of `error`."""
     for type_, reason in (
         (StorageFull, ExitReason.DISK_FULL),
@@ -75,14 +75,14 @@ def end_of_trouble(error: BaseException) -> End:
         (Damaged, ExitReason.DAMAGED),
     ):
         if isinstance(error, type_):
-            return End(reason=reason, detail=str(error))
-    return End(reason=ExitReason.FAILED, detail=f"{type(error).__name__}: {error}")
+            return TaskEnd(reason=reason, detail=str(error))
+    return TaskEnd(reason=ExitReason.FAILED, detail=f"{type(error).__name__}: {error}")
 
 
 class TaskLoop:
     """The work of one life."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: AgentLife) -> None:
         self._life = life
         spec = life.specs.agent
         self._translator = Translator(
@@ -96,11 +96,11 @@ class TaskLoop:
         self._translator.moved, self._translator.gate.refused = life.beats.progress, life.refusals.append
         self._calls = self._translator.calls = Calls(life)
         self._pulse = Pulse(life, self._translator, force=self._force)
-        self._choice = Choice(life.tree, life.agent)
+        self._choice = TaskChoice(life.tree, life.agent)
         self._task: TaskSpec | None = None
         self._began_s = 0.0
 
-    def run(self) -> End:
+    def run(self) -> TaskEnd:
         """Work until there is a reason to end. Raises what made it impossible to go on."""
         try:
             end = self._loop()
@@ -115,15 +115,15 @@ class TaskLoop:
             revive(self._life.tree)
         return end
 
-    def _loop(self) -> End:
+    def _loop(self) -> TaskEnd:
         life = self._life
         while True:
             if life.trouble is not None:
                 raise life.trouble
             if life.bell.signalled or life.specs.want is Want.STOP:
-                return End(reason=ExitReason.STOPPED)
+                return TaskEnd(reason=ExitReason.STOPPED)
             if life.specs.want is Want.PAUSE:
-                return End(reason=ExitReason.PAUSED)
+                return TaskEnd(reason=ExitReason.PAUSED)
             task, is_asking = self._next_task()
             if task is not None and not life.specs.confirms(task):
                 life.specs.reread()
@@ -132,7 +132,7 @@ class TaskLoop:
                 life.specs.reread()
                 continue
             if task is None:
-                return End(reason=ExitReason.ASKING if is_asking else ExitReason.PARKED)
+                return TaskEnd(reason=ExitReason.ASKING if is_asking else ExitReason.PARKED)
             end = self._work_on(task)
             if end is not None:
                 return end
@@ -144,7 +144,7 @@ class TaskLoop:
         task = self._task
         if task is not None:
             with suppress(LayoutError):
-                self._record(task, TaskPhase.INTERRUPTED, Outcome(ended=Ending.TROUBLE), None)
+                self._record(task, TaskPhase.INTERRUPTED, WorkOutcome(ended=Interrupt.TROUBLE), None)
 
     def _next_task(self) -> tuple[TaskSpec | None, bool]:
         """The task to work on now, or None and whether one waits for an answer."""
@@ -157,7 +157,7 @@ class TaskLoop:
         }
         return self._choice.next(life.specs.now, own, answered=answered)
 
-    def _work_on(self, task: TaskSpec) -> End | None:
+    def _work_on(self, task: TaskSpec) -> TaskEnd | None:
         """One attempt at `task`; how the life ends if it does."""
         life, pulse = self._life, self._pulse
         life.bell.clear()
@@ -181,15 +181,15 @@ class TaskLoop:
             self._life.snap(f"task {task.id} ended")
         return self._settle(task, self._read_to_the_end(task, outcome))
 
-    def _outcome_on_record(self, task: TaskSpec) -> Outcome | None:
+    def _outcome_on_record(self, task: TaskSpec) -> WorkOutcome | None:
         """How the work on `task` ended, if only its output was left to be read: that is done by now."""
         ended = self._life.ledger.look(lambda history: history.ended.get(run_key(task.id, task.run)))
         if ended is None:
             return None
         self._began_s = time.monotonic()
-        return Outcome(result=ended.get("result"), exit_code=ended.get("exit_code"))
+        return WorkOutcome(result=ended.get("result"), exit_code=ended.get("exit_code"))
 
-    def _read_to_the_end(self, task: TaskSpec, outcome: Outcome) -> Outcome:
+    def _read_to_the_end(self, task: TaskSpec, outcome: WorkOutcome) -> WorkOutcome:
         """Understand what is left of the output; how the work ended then.
 
         That may take long. So what was done is on record before, and a life that dies over it (or is told to
@@ -201,7 +201,7 @@ class TaskLoop:
             self._life.ledger.commit("ended", {"task": task.id, "run": task.run, **told})
         self._translator.finish(self._goes_on)
         self._translator.sync()
-        return Outcome(ended=Ending.STOP) if is_done and self._translator.is_broken_off else outcome
+        return WorkOutcome(ended=Interrupt.STOP) if is_done and self._translator.is_broken_off else outcome
 
     def _goes_on(self) -> bool:
         """Show a sign of life between two looks; whether there is time for another."""
@@ -245,7 +245,7 @@ class TaskLoop:
         mine = [item for item in asked if (item["task"], item["run"]) == (task.id, task.run)]
         return max(mine, key=lambda item: str(item["at"]))["text"] if mine else None
 
-    def _run(self, work: Work) -> Outcome:
+    def _run(self, work: Work) -> WorkOutcome:
         try:
             if (work.spec.workspace or self._life.specs.now.orchestration.workspace) and _has_place(work):
                 self._take_place(work)
@@ -257,9 +257,9 @@ class TaskLoop:
                 self._pulse.start()
             return kind().run(work)
         except Ended as ended:
-            return Outcome(ended=ended.ending)
+            return WorkOutcome(ended=ended.ending)
         except BadInput as error:
-            return Outcome(error=str(error), is_final=isinstance(error, Missing))
+            return WorkOutcome(error=str(error), is_final=isinstance(error, Missing))
         except LayoutError:
             raise
         except Exception as error:
@@ -267,7 +267,7 @@ class TaskLoop:
             if isinstance(found, LayoutError):
                 raise found from error
             traceback.print_exc()
-            return Outcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
+            return WorkOutcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
 
     def _take_place(self, work: Work) -> None:
         from maos_sup.agents import places  # it brings git along, which most agents do without
@@ -286,26 +286,26 @@ class TaskLoop:
         if life.snap is not None:
             life.snap(f"task {work.task.id} begins")
 
-    def _keep_work(self, work: Work, outcome: Outcome) -> Outcome:
+    def _keep_work(self, work: Work, outcome: WorkOutcome) -> WorkOutcome:
         """Commit what was done; how the work ended then."""
         from maos_sup.agents import places
 
         error = places.keep_work(work)
-        return outcome if error is None else Outcome(error=error)
+        return outcome if error is None else WorkOutcome(error=error)
 
-    def _settle(self, task: TaskSpec, outcome: Outcome) -> End | None:
-        if outcome.ended is Ending.TROUBLE and self._life.trouble is not None:
+    def _settle(self, task: TaskSpec, outcome: WorkOutcome) -> TaskEnd | None:
+        if outcome.ended is Interrupt.TROUBLE and self._life.trouble is not None:
             release_ballast(self._life.tree, self._life.trouble)
         error = outcome.error
         if error is not None and not is_home(self._life.tree.root):
             raise gone(self._life.tree.root)  # no failure of the task's: its files went away under it
-        if outcome.ended is Ending.TIMEOUT:
+        if outcome.ended is Interrupt.TIMEOUT:
             error = f"timed out after {self._life.specs.timeout_s(task):g} s"
         self._record(task, _phase_of(outcome), outcome, error)
         if self._life.trouble is not None:
             raise self._life.trouble
         if error is not None and not outcome.is_final:
-            return End(
+            return TaskEnd(
                 reason=ExitReason.FAILED,
                 task=task.id,
                 exit_code=outcome.exit_code,
@@ -314,7 +314,7 @@ class TaskLoop:
             )
         return None
 
-    def _record(self, task: TaskSpec, phase: TaskPhase, outcome: Outcome, error: str | None) -> None:
+    def _record(self, task: TaskSpec, phase: TaskPhase, outcome: WorkOutcome, error: str | None) -> None:
         life = self._life
         error = None if error is None else without_place(life.tree, error)
         before = life.ledger.look(lambda history: history.tasks.get(task.id))
@@ -344,7 +344,7 @@ class TaskLoop:
         if phase in SETTLED and life.specs.want is Want.RUN:
             revive(life.tree)
 
-    def _force(self, ending: Ending) -> None:
+    def _force(self, ending: Interrupt) -> None:
         """From the pulse: the working thread is deaf. Keep what there is and end the process."""
         life, task = self._life, self._pulse.task
         reason = _FORCED.get(ending, ExitReason.PARKED)
@@ -357,7 +357,7 @@ class TaskLoop:
             self._translator.sync()
             if task is not None and self._task is not None:  # else it heard at the last moment
                 error = detail if reason is ExitReason.FAILED else None
-                self._record(task, _PHASES[ending], Outcome(ended=ending), error)
+                self._record(task, _PHASES[ending], WorkOutcome(ended=ending), error)
             if life.trouble is not None:
                 reason, detail = end_of_trouble(life.trouble).reason, str(life.trouble)
             code = 0 if reason in (ExitReason.PARKED, ExitReason.STOPPED) else 1
@@ -379,7 +379,7 @@ class TaskLoop:
         seal_exit(life.tree, life.agent, life.attempt, by="agent", reason=reason, **told)
 
 
-def _phase_of(outcome: Outcome) -> TaskPhase:
+def _phase_of(outcome: WorkOutcome) -> TaskPhase:
     if outcome.ended is not None:
         return _PHASES[outcome.ended]
     if outcome.error is None:

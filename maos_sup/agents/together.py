@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.sources import Source
 from state_layout.errors import BadInput
 
@@ -22,7 +22,7 @@ MOST_BYTES = 1 << 18  # of the source, in one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SendWish:
     """One message that a program wants sent; `raw` is the line that says so, which ends at `offset`."""
 
     message: SentMessage
@@ -38,18 +38,18 @@ class Together:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Recorder,
         *,
         cite: Callable[[Source, int], dict[str, Any]],
         refuse: Callable[[Source, bytes, int, Exception], None],
     ) -> None:
         self._ledger, self._cite, self._refuse = ledger, cite, refuse
-        self._wishes = list[Wish]()
+        self._wishes = list[SendWish]()
         self._progress: dict[str, Any] = {}
         self._bytes = self._end = 0  # of the lines gathered; the offset after the last one
         self.is_owing = False  # a sync: something follows from what was recorded
 
-    def send(self, source: Source, wish: Wish) -> None:
+    def send(self, source: Source, wish: SendWish) -> None:
         """Gather a message. Raises StorageError."""
         self._wishes.append(wish)
         self._gathered(source, wish.raw, wish.offset)
@@ -89,7 +89,7 @@ class Together:
         if len(self._wishes) >= MOST_MESSAGES or self._bytes >= MOST_BYTES:
             self.flush(source)
 
-    def _flush_each(self, source: Source, wishes: list[Wish], fields: dict[str, Any], end: int) -> None:
+    def _flush_each(self, source: Source, wishes: list[SendWish], fields: dict[str, Any], end: int) -> None:
         """Record each by itself and report those that cannot be. Who dies here tells progress again."""
         cited = self._cite(source, end)
         if fields:

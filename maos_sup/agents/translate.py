@@ -24,10 +24,10 @@ from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import ANY, Gate
 from maos_sup.agents.bus.permits import reach_of
-from maos_sup.agents.control import BadLine, Request, discovery_of, parse, shown
-from maos_sup.agents.ledger import Ledger
-from maos_sup.agents.sources import Piece, Source
-from maos_sup.agents.together import Together, Wish
+from maos_sup.agents.control import BadLine, ControlRequest, discovery_of, parse, shown
+from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.sources import OutputPiece, Source
+from maos_sup.agents.together import SendWish, Together
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.lives.attempts import list_attempts
@@ -57,7 +57,7 @@ class Translator:
         agent: str,
         attempt: int,
         *,
-        ledger: Ledger,
+        ledger: Recorder,
         keywords: tuple[str, ...] = (),
         gate: Gate = ANY,
     ) -> None:
@@ -171,7 +171,9 @@ class Translator:
             atomic.fsync_folder(self.stdout.path.parent)
             self._has_names_synced = True
 
-    def _run(self, source: Source, understand: Callable[[Piece, float], int], *, is_final: bool) -> bool:
+    def _run(
+        self, source: Source, understand: Callable[[OutputPiece, float], int], *, is_final: bool
+    ) -> bool:
         if not (source.has_grown() or (is_final and source.is_behind)):
             return False
         if source.was_cut:
@@ -204,21 +206,21 @@ class Translator:
 
     # -- stdout
 
-    def _understand_stdout(self, piece: Piece, until_s: float) -> int:
+    def _understand_stdout(self, piece: OutputPiece, until_s: float) -> int:
         """Understand `piece` until it is time to end; the offset reached."""
         for match in () if self._pattern is None else self._pattern.finditer(piece.data):
             if not match[2].strip():
                 continue
             message = discovery_of(_text(match[2]), keyword=_text(match[1]), task=self._told_task)
             offset = piece.start + match.end()
-            self._together.send(self.stdout, Wish(message=message, raw=match[0], offset=offset))
+            self._together.send(self.stdout, SendWish(message=message, raw=match[0], offset=offset))
             if time.monotonic() >= until_s:
                 return offset
         return piece.end
 
     # -- control lines
 
-    def _understand_control(self, piece: Piece, until_s: float) -> int:
+    def _understand_control(self, piece: OutputPiece, until_s: float) -> int:
         """Understand `piece` until it is time to end; the offset reached."""
         offset = piece.start
         for line in piece.data.split(b"\n"):
@@ -246,24 +248,24 @@ class Translator:
         what = "control line" if source is self.control else "discovery"
         self._warn(f"{what} skipped: {reason}: {shown(line)}", self._source(source, offset))
 
-    def _send(self, request: Request, line: bytes, offset: int) -> None:
-        self._together.send(self.control, Wish(message=request.value, raw=line, offset=offset))
+    def _send(self, request: ControlRequest, line: bytes, offset: int) -> None:
+        self._together.send(self.control, SendWish(message=request.value, raw=line, offset=offset))
 
-    def _discovery(self, request: Request, line: bytes, offset: int) -> None:
+    def _discovery(self, request: ControlRequest, line: bytes, offset: int) -> None:
         message = discovery_of(request.value, task=self._told_task)
-        self._together.send(self.control, Wish(message=message, raw=line, offset=offset))
+        self._together.send(self.control, SendWish(message=message, raw=line, offset=offset))
 
-    def _progress(self, request: Request, line: bytes, offset: int) -> None:
+    def _progress(self, request: ControlRequest, line: bytes, offset: int) -> None:
         fields = {"value": request.value, **request.more}
         self._together.progress(self.control, fields, line, offset)
 
-    def _saved(self, request: Request, line: bytes, offset: int) -> None:
+    def _saved(self, request: ControlRequest, line: bytes, offset: int) -> None:
         type_ = {"checkpoint": "saved", "result": "result"}[request.verb]
         if self._ledger.look(_is_settled):
             raise BadInput(f"'{request.verb}' came after the task was settled")
         self._note(type_, {"value": request.value}, offset)
 
-    def _artifact(self, request: Request, line: bytes, offset: int) -> None:
+    def _artifact(self, request: ControlRequest, line: bytes, offset: int) -> None:
         path = hand_over(
             request.value,
             tree=self._tree,
@@ -274,18 +276,18 @@ class Translator:
         )
         self._note("artifact", {"path": path}, offset)
 
-    def _keep(self, request: Request, line: bytes, offset: int) -> None:
+    def _keep(self, request: ControlRequest, line: bytes, offset: int) -> None:
         run = self._ledger.look(lambda history: history.run) or ""
         step = f"line/{self.control.attempt}/{offset}"
         fields = self._ledger.shared.take_line(request.verb, request.value, run=run, step=step)
         self._note("kept", fields, offset)
 
-    def _ack(self, request: Request, line: bytes, offset: int) -> None:
+    def _ack(self, request: ControlRequest, line: bytes, offset: int) -> None:
         with closing(Inbox(self._tree, self._agent, marks=self._ledger.marks())) as inbox:
             marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
         self._note("received", {"received": marks}, offset)
 
-    def _ask(self, request: Request, line: bytes, offset: int) -> None:
+    def _ask(self, request: ControlRequest, line: bytes, offset: int) -> None:
         task, _, run = (self._ledger.look(lambda history: history.run) or "").rpartition("#")
         id_ = question_id(self._agent, task, int(run or 1), request.value)
         known = self._ledger.look(lambda history: {*history.questions, *history.answers})
@@ -295,7 +297,7 @@ class Translator:
         before = standing_answers(self._tree, id_)
         self._note("asked", {"question": id_, "text": request.value, "before": before}, offset)
 
-    def _call(self, request: Request, line: bytes, offset: int) -> None:
+    def _call(self, request: ControlRequest, line: bytes, offset: int) -> None:
         if self.calls is None or (self.calls.task is None and self._is_final):
             raise BadInput("had no answer when its program ended; it was not carried out")
         self.calls.take(
@@ -331,7 +333,7 @@ def translate_leftovers(
     agent: str,
     *,
     before: int,
-    ledger: Ledger,
+    ledger: Recorder,
     keywords: tuple[str, ...],
     go_on: _GoOn = lambda: True,
     gate: Gate = ANY,
@@ -372,7 +374,7 @@ def _text(data: bytes) -> str:
 
 
 _GATHERED = frozenset({"send", "discovery", "progress"})
-_VERBS: dict[str, Callable[[Translator, Request, bytes, int], None]] = {
+_VERBS: dict[str, Callable[[Translator, ControlRequest, bytes, int], None]] = {
     "send": Translator._send,
     "discovery": Translator._discovery,
     "progress": Translator._progress,

@@ -9,7 +9,7 @@ from maos_sup.agents.work import Work
 _QUESTION = " Do it again?"
 
 
-class Verdict(Enum):
+class LostStepVerdict(Enum):
     """What is to be done."""
 
     AGAIN = "again"
@@ -17,13 +17,13 @@ class Verdict(Enum):
     WAIT = "wait"  # for an answer
 
 
-def judge_uncertain(work: Work, doubt: str) -> Verdict:
+def judge_uncertain(work: Work, doubt: str) -> LostStepVerdict:
     """Follow the agent's `on_uncertain` in the face of `doubt`. Raises StorageError."""
     doubt = doubt.removesuffix(_QUESTION)
     if work.spec.on_uncertain == "ask":
         answer = work.ask(doubt + _QUESTION)
         if answer is None:
-            return Verdict.WAIT
-        return Verdict.AGAIN if answer.is_yes else Verdict.NOT_AGAIN
+            return LostStepVerdict.WAIT
+        return LostStepVerdict.AGAIN if answer.is_yes else LostStepVerdict.NOT_AGAIN
     work.life.warn(f"{doubt} on_uncertain is {work.spec.on_uncertain!r}.")
-    return Verdict.AGAIN if work.spec.on_uncertain == "retry" else Verdict.NOT_AGAIN
+    return LostStepVerdict.AGAIN if work.spec.on_uncertain == "retry" else LostStepVerdict.NOT_AGAIN

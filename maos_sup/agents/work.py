@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.endings import Ending
-from maos_sup.agents.life import Life
+from maos_sup.agents.endings import Interrupt
+from maos_sup.agents.life import AgentLife
 from maos_sup.agents.outcomes import result_of
 from maos_sup.agents.pulse import Pulse
 from maos_sup.agents.questions import answer_or_ask
@@ -21,7 +21,7 @@ from state_layout.files import atomic, codec, disk
 from state_layout.host.marks import MARK_VARIABLE, mark_of
 from state_layout.lives.history import run_key
 from state_layout.records import AgentSpec, Limits, TaskSpec
-from state_layout.specs.approvals import Answer
+from state_layout.specs.approvals import Approval
 
 _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 KiB; stdin has all of it
 
@@ -30,7 +30,7 @@ _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 K
 class Work:
     """What a kind is given."""
 
-    life: Life
+    life: AgentLife
     task: TaskSpec
     spec: AgentSpec
     pulse: Pulse
@@ -52,7 +52,7 @@ class Work:
         """What the program saved last in this run."""
         return self.life.ledger.look(lambda history: history.saves.get(self.run))
 
-    def act(self) -> Ending | None:
+    def act(self) -> Interrupt | None:
         """Why the work is to end now, if it is; from then on that is final."""
         return self.life.bell.act()
 
@@ -80,7 +80,7 @@ class Work:
         self.life.publisher.phase = phase
         self.life.publisher.publish()
 
-    def ask(self, text: str) -> Answer | None:
+    def ask(self, text: str) -> Approval | None:
         """The answer to a question to people, or None while there is none; it is on record and shown then.
 
         Raises StorageError.

@@ -77,7 +77,9 @@ def agent(
 @click.option("--agent", metavar="A", help="Who does it; may be left out where there is one agent.")
 @click.option("--id", "id_", metavar="T", help="Its name; made of TEXT otherwise.")
 @click.option("--needs", metavar="T", multiple=True, help="Begin when this task is done (may be repeated).")
-@click.option("--timeout", "timeout_s", metavar="S", type=options.Amount(), help="Seconds for one attempt.")
+@click.option(
+    "--timeout", "timeout_s", metavar="S", type=options.AmountType(), help="Seconds for one attempt."
+)
 def task(
     words: tuple[str, ...],
     *,

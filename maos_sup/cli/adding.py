@@ -9,9 +9,9 @@ from typing import Any
 from msgspec.structs import asdict
 
 from maos_sup.agents.registry import kind_shapes
-from maos_sup.cli.approval import Refused, approved
+from maos_sup.cli.approval import PlanRefused, approved
 from maos_sup.cli.places import home
-from maos_sup.cli.planning import MOST_AGENTS, Wanted, planned
+from maos_sup.cli.planning import MOST_AGENTS, PlanWanted, planned
 from maos_sup.cli.says import say_aside
 from maos_sup.cli.secrecy import refuse_secrets
 from maos_sup.planner.caps import capped
@@ -35,7 +35,7 @@ def plan_work(
 
     Raises BadInput: nobody to ask, no good plan, nobody to approve it. Raises Locked, StorageError.
     """
-    wish = Wanted(
+    wish = PlanWanted(
         request=text.strip(),
         project=_project(tree),
         model=model,
@@ -52,7 +52,7 @@ def plan_work(
     plan = load(shelf.path)
     try:
         plan = approved(plan, load=load, yes=yes, allows_commands=allows_commands)
-    except Refused:
+    except PlanRefused:
         shelf.forget()
         say_aside("refused; nothing was added")
         return None

@@ -42,7 +42,7 @@ def send(to: str, text: str | None, *, body: str | None, type_: str, reply_to: s
 @commands.command("inbox")
 @click.option("--ack", "is_ack", is_flag=True, help="Acknowledge them: they do not come again.")
 @click.option("--limit", metavar="N", type=options.count(), help="At most N.")
-@click.option("--wait", "wait_s", metavar="SECONDS", type=options.Amount(), help="Wait for one so long.")
+@click.option("--wait", "wait_s", metavar="SECONDS", type=options.AmountType(), help="Wait for one so long.")
 @options.as_json
 def inbox(*, is_ack: bool, limit: int | None, wait_s: float | None, as_json: bool) -> None:
     """Print the messages that wait: id, type and text of each, tab-separated."""
@@ -72,7 +72,7 @@ def discover(text: str) -> None:
 
 
 @commands.command("progress", context_settings=options.NUMBERS_MAY_BE_NEGATIVE)
-@click.argument("value", type=options.Amount(Number(), wish="a number, 1 for all done"))
+@click.argument("value", type=options.AmountType(Number(), wish="a number, 1 for all done"))
 @click.argument("note", required=False)
 def progress(value: float, note: str | None) -> None:
     """Say how far it is, from 0 to 1."""
@@ -105,7 +105,7 @@ def artifact(path: str) -> None:
 
 @commands.command("ask")
 @click.argument("question")
-@click.option("--timeout", "timeout_s", metavar="SECONDS", type=options.Amount(), help="Wait no longer.")
+@click.option("--timeout", "timeout_s", metavar="SECONDS", type=options.AmountType(), help="Wait no longer.")
 def ask(question: str, *, timeout_s: float | None) -> None:
     """Ask a person; prints yes or no, and what was said with it, or none in time."""
     answer = program.ask(os.environ, question, timeout_s=timeout_s)

@@ -24,7 +24,7 @@ _STYLES = {"heading": "bold", "warning": "bold red"}
 _AGAIN = "[v]iew, [e]dit again, [n]o: "
 
 
-class Refused(Exception):
+class PlanRefused(Exception):
     """Somebody said no."""
 
 
@@ -96,7 +96,7 @@ def _asked(plan: Plan, load: Load) -> Plan:
     while True:
         answer = _answer(_QUESTION if good is not None else _AGAIN)
         if answer in ("n", "no"):
-            raise Refused
+            raise PlanRefused
         if answer in ("y", "yes") and good is not None:
             return good
         if answer in ("v", "view"):

@@ -16,9 +16,9 @@ import click
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import home, tree_at
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.core.bisection import Verdict
+from maos_sup.core.bisection import BisectionVerdict
 from maos_sup.cuts import store
-from maos_sup.cuts.bisecting import Found, Looks, bisect
+from maos_sup.cuts.bisecting import Bisected, Looks, bisect
 from maos_sup.cuts.record import TeamCut
 from maos_sup.views.files import printable
 from state_layout.errors import BadInput
@@ -74,7 +74,7 @@ def _scratch(tree: Tree, good: TeamCut, bad: TeamCut, words: tuple[str, ...]) ->
     return home() / ".bisect" / f"{tree.root.name}-{sha256(key).hexdigest()[:12]}"
 
 
-def _check(folder: Path, name: str, words: tuple[str, ...]) -> Verdict:
+def _check(folder: Path, name: str, words: tuple[str, ...]) -> BisectionVerdict:
     """Run the check on what is laid out in `folder`. Raises BadInput where it says nothing."""
     argv = [word.replace("{}", str(folder)) for word in words]
     environment = {**os.environ, "MAOS_DIR": str(folder / "tree")}
@@ -87,16 +87,22 @@ def _check(folder: Path, name: str, words: tuple[str, ...]) -> Verdict:
         raise BadInput(
             f"the check ended with {how} at {name}; mend it and repeat the command, it goes on here"
         )
-    verdict = Verdict.GOOD if code == 0 else Verdict.SKIPPED if code == SKIPPED else Verdict.BAD
+    verdict = (
+        BisectionVerdict.GOOD
+        if code == 0
+        else BisectionVerdict.SKIPPED
+        if code == SKIPPED
+        else BisectionVerdict.BAD
+    )
     say_aside(f"{name}: {verdict.value} (exit code {code})")
     return verdict
 
 
-def _is_sure(found: Found) -> bool:
+def _is_sure(found: Bisected) -> bool:
     return not found.between and len(found.suspects) <= 1
 
 
-def _lines(found: Found) -> list[str]:
+def _lines(found: Bisected) -> list[str]:
     """What was found, for people."""
     ends = f"checkpoint {found.good.label} is good, {found.bad.label} is bad"
     if found.between:
@@ -112,7 +118,7 @@ def _lines(found: Found) -> list[str]:
     return [head, *rows, *([f"  and {more} more (--json has all)"] if more else []), ends]
 
 
-def _json(found: Found) -> dict[str, object]:
+def _json(found: Bisected) -> dict[str, object]:
     """The same as one JSON object."""
     return {
         "good": found.good.number,

@@ -13,7 +13,7 @@ from maos_sup.core.overlaps import changed_text, overlap_lines, overlaps
 from maos_sup.cuts import store
 from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
-from maos_sup.workspaces.changes import Change, Changes, changes_of
+from maos_sup.workspaces.changes import Changes, FileChange, changes_of
 from maos_sup.workspaces.repository import Repository, repository_around
 from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree
@@ -106,7 +106,7 @@ def _lines(known: dict[str, Changes]) -> list[str]:
     return lines + overlap_lines(overlaps({name: changes.paths for name, changes in known.items()}))
 
 
-def _line(change: Change) -> str:
+def _line(change: FileChange) -> str:
     count = "binary" if change.added is None else f"+{change.added} -{change.removed}"
     moved = f"{printable(change.source)} -> " if change.source else ""
     return f"{_LETTERS[change.sort]} {moved}{printable(change.path)}  {count}"

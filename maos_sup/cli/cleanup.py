@@ -36,7 +36,7 @@ _QUESTIONS = (
     "--older-than",
     "days",
     metavar="DAYS",
-    type=options.Amount(),
+    type=options.AmountType(),
     required=True,
     help="Nothing in it changed for so many days.",
 )

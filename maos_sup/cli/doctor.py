@@ -9,7 +9,7 @@ import click
 from maos_sup.agents.redaction import Redactor
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import home
-from maos_sup.cli.probes.finding import Finding, Grade, examine
+from maos_sup.cli.probes.finding import Grade, ProbeFinding, examine
 from maos_sup.cli.probes.host import host_probes
 from maos_sup.cli.probes.models import model_probes
 from maos_sup.cli.says import say, say_json
@@ -40,7 +40,7 @@ def command(as_json: bool) -> int:
     return edge.LACKING if lacking else edge.OK
 
 
-def _lines(finding: Finding, names: int) -> list[str]:
+def _lines(finding: ProbeFinding, names: int) -> list[str]:
     margin = _GRADE_CELLS + names + 2
     width = max(terminal_width() - margin, 30)
     texts = wrapped(finding.text, width)
@@ -53,7 +53,7 @@ def _lines(finding: Finding, names: int) -> list[str]:
     return [(head if number == 0 else " " * margin) + text for number, text in enumerate(texts)]
 
 
-def _verdict(findings: list[Finding], lacking: list[Finding]) -> str:
+def _verdict(findings: list[ProbeFinding], lacking: list[ProbeFinding]) -> str:
     if lacking:
         return f"nothing can run before this is mended: {', '.join(one.name for one in lacking)}"
     other = [one.name for one in findings if one.grade is not Grade.OK]

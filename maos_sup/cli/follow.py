@@ -167,10 +167,10 @@ class _Follower:
         with opening.keys_unseen():
             opening.paint_first(self._status, name=name, hint=_OPENING, choice=choice)
             try:
-                from maos_sup.cli.screen import Desk
+                from maos_sup.cli.screen import SteeringDesk
                 from maos_sup.views.screen.app import ScreenView
 
-                view = ScreenView(Desk(self._tree), name=name, hint=hint, choice=choice)
+                view = ScreenView(SteeringDesk(self._tree), name=name, hint=hint, choice=choice)
             except BaseException:
                 opening.unpaint()
                 raise

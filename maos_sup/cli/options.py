@@ -18,7 +18,7 @@ _FROM_0 = Number(least=0)
 NUMBERS_MAY_BE_NEGATIVE = {"ignore_unknown_options": True}  # or -1 would be taken for an option
 
 
-class Amount(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+class AmountType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """A number that keeps to `rule`, as numbers in plans do: neither nan, which compares oddly, nor inf.
 
     What does not is refused in the words of plans: name, value, remedy.
@@ -46,9 +46,9 @@ class Word(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
             raise refusal(param, value, listed(map(str, self.choices), last="or")) from cause
 
 
-def count(least: int = 1, most: float = 1e15) -> Amount:
+def count(least: int = 1, most: float = 1e15) -> AmountType:
     """A whole number from `least` to `most`."""
-    return Amount(Number(least=least, most=most, whole=True))
+    return AmountType(Number(least=least, most=most, whole=True))
 
 
 def refuse_unknown(words: tuple[str, ...]) -> None:
@@ -132,7 +132,7 @@ def caps(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--max-tokens", metavar="N", type=count(0), help="All agents use at most N tokens."),
         click.option(
-            "--max-cost", metavar="USD", type=Amount(), help="All agents spend at most USD dollars."
+            "--max-cost", metavar="USD", type=AmountType(), help="All agents spend at most USD dollars."
         ),
     ):
         command = option(command)

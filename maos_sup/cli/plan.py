@@ -9,7 +9,7 @@ import click
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import options
 from maos_sup.cli.approval import show
-from maos_sup.cli.planning import Wanted, bought, is_request, planned, refuse_for_file, shelf_of, wanted
+from maos_sup.cli.planning import PlanWanted, bought, is_request, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.planner.caps import capped
@@ -82,7 +82,7 @@ def command(
         say("\n".join(plan_lines(loaded)))
 
 
-def _written(wish: Wanted, output: Path) -> Plan:
+def _written(wish: PlanWanted, output: Path) -> Plan:
     """The plan of `wish`, written to `output`. Raises BadInput, before it is bought, if that is there."""
     if output.exists():
         raise BadInput(f"{output}: is there already; name another file, or remove it")

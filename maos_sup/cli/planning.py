@@ -15,7 +15,7 @@ from maos_sup.cli.askers import Provider, find_provider
 from maos_sup.cli.moving import moving
 from maos_sup.cli.places import home, user_roles
 from maos_sup.cli.says import say_aside
-from maos_sup.core.questions import Answer
+from maos_sup.core.questions import ModelAnswer
 from maos_sup.planner.caps import Caps, cap_file
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.proposal import COMMAND, Offer
@@ -23,7 +23,7 @@ from maos_sup.planner.roles import read_roles, role_folders
 from maos_sup.planner.saved import Shelf
 from maos_sup.planner.survey import survey
 from maos_sup.planner.team import Team
-from maos_sup.planner.words import Planned, Wish, plan_from_words
+from maos_sup.planner.words import Planned, PlanWish, plan_from_words
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.files.reading import real
@@ -33,7 +33,7 @@ _PLAN_ENDINGS = (".toml", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PlanWanted:
     """A request in words and how it is to be planned."""
 
     request: str
@@ -54,7 +54,7 @@ def is_request(text: str) -> bool:
 
 def wanted(
     request: str, *, project: Path | None, model: str | None, most_agents: int | None, caps: Caps
-) -> Wanted:
+) -> PlanWanted:
     """The wish for `request` about `project`, by default the current folder. Raises BadInput."""
     folder = real(project or Path.cwd())
     if not folder.is_dir():
@@ -62,7 +62,7 @@ def wanted(
     if project is None and folder in (Path.home().resolve(), Path("/")):
         raise BadInput(f"{folder}: is no project; change to the folder of one, or name it with --project")
     most = most_agents or MOST_AGENTS
-    return Wanted(request=request.strip(), project=folder, model=model, most_agents=most, caps=caps)
+    return PlanWanted(request=request.strip(), project=folder, model=model, most_agents=most, caps=caps)
 
 
 def refuse_for_file(*, model: str | None, most_agents: int | None) -> None:
@@ -74,7 +74,7 @@ def refuse_for_file(*, model: str | None, most_agents: int | None) -> None:
             )
 
 
-def shelf_of(wish: Wanted) -> Shelf:
+def shelf_of(wish: PlanWanted) -> Shelf:
     """Where the plan of `wish` lies until it is run or refused."""
     return Shelf.of(home(), wish.request, about=wish.project)
 
@@ -84,7 +84,7 @@ def load_any(path: Path) -> Plan:
     return load_plan(path, kinds=kind_shapes())
 
 
-def planned(wish: Wanted, shelf: Shelf) -> Plan:
+def planned(wish: PlanWanted, shelf: Shelf) -> Plan:
     """The plan that waits on the shelf, or a new one, which waits there then. Raises LayoutError."""
     if shelf.path.exists():
         say_aside(f"this was planned before; delete {shelf.path} to have it planned anew")
@@ -94,7 +94,7 @@ def planned(wish: Wanted, shelf: Shelf) -> Plan:
     return bought(wish, shelf, shelf.path, project=None if wish.team else str(wish.project)).plan
 
 
-def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Planned:
+def bought(wish: PlanWanted, shelf: Shelf, path: Path, *, project: str | None) -> Planned:
     """A new plan, written to `path`; says what it cost. Raises LayoutError."""
     provider = find_provider(model=wish.model, tell=say_aside)
     atomic.make_folder(shelf.path.parent)
@@ -108,7 +108,7 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
     )
     try:
         with closing(provider), moving(f"planning with {_named(provider)}"):
-            asked = Wish(
+            asked = PlanWish(
                 request=wish.request,
                 project=project,
                 survey=survey(wish.project) if wish.project else "",
@@ -127,7 +127,7 @@ def bought(wish: Wanted, shelf: Shelf, path: Path, *, project: str | None) -> Pl
     return found
 
 
-def cost_text(answers: tuple[Answer, ...]) -> str:
+def cost_text(answers: tuple[ModelAnswer, ...]) -> str:
     """What some answers cost, in words."""
     tokens = sum(answer.tokens for answer in answers)
     costs = [answer.cost_usd for answer in answers]

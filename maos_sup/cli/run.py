@@ -13,11 +13,11 @@ import click
 
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.cli import edge, options
-from maos_sup.cli.approval import Refused, approved
+from maos_sup.cli.approval import PlanRefused, approved
 from maos_sup.cli.follow import Manner, follow
 from maos_sup.cli.land import landed_when_done
 from maos_sup.cli.places import home, name_of, open_made
-from maos_sup.cli.planning import Wanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
+from maos_sup.cli.planning import PlanWanted, is_request, load_any, planned, refuse_for_file, shelf_of, wanted
 from maos_sup.cli.preflight import refuse_lacking
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cli.secrecy import refuse_secrets
@@ -36,7 +36,7 @@ _FOLDER = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RunPlace:
     """Where a tree is to be made, and words for its id; None: in the home, and those of the request."""
 
     directory: Path | None
@@ -79,14 +79,14 @@ def command(
     caps = options.caps_of(max_cost, max_tokens)
     if is_request(plan):
         wish = wanted(plan, project=project, model=model, most_agents=most_agents, caps=caps)
-        place = Place(directory=directory, name=name)
+        place = RunPlace(directory=directory, name=name)
         tree = _from_words(wish, place, yes=yes, allows_commands=allows_commands)
         if tree is None:
             return edge.INTERRUPTED
     else:
         refuse_for_file(model=model, most_agents=most_agents)
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
-        tree = _built(capped(loaded, caps), Place(directory=directory, name=name))
+        tree = _built(capped(loaded, caps), RunPlace(directory=directory, name=name))
     if detach:
         start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
@@ -99,7 +99,7 @@ def command(
     return code
 
 
-def _from_words(wish: Wanted, place: Place, *, yes: bool, allows_commands: bool) -> Tree | None:
+def _from_words(wish: PlanWanted, place: RunPlace, *, yes: bool, allows_commands: bool) -> Tree | None:
     """The tree of what a model planned and somebody approved; None if it was refused."""
     if place.directory is not None and (place.directory / "FORMAT").exists():
         raise BadInput(f"{place.directory}: holds an orchestration already; use resume, or another folder")
@@ -107,7 +107,7 @@ def _from_words(wish: Wanted, place: Place, *, yes: bool, allows_commands: bool)
     plan = planned(wish, shelf)
     try:
         plan = approved(plan, load=load_any, yes=yes, allows_commands=allows_commands)
-    except Refused:
+    except PlanRefused:
         shelf.forget()
         say_aside("refused; nothing was started")
         return None
@@ -116,7 +116,7 @@ def _from_words(wish: Wanted, place: Place, *, yes: bool, allows_commands: bool)
     return tree
 
 
-def _built(plan: Plan, place: Place) -> Tree:
+def _built(plan: Plan, place: RunPlace) -> Tree:
     """The tree of `plan`, just made. Raises BadInput with everything that is wrong."""
     refuse_secrets(plan)
     refuse_lacking(plan)

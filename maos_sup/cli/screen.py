@@ -19,7 +19,7 @@ from maos_sup.steering.wanting import run_again, tasks_to_retry, want_of_agent, 
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.render import message_lines
 from maos_sup.views.screen.state import Act
-from maos_sup.views.transcript import Reading
+from maos_sup.views.transcript import TranscriptReading
 from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.records import Want
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 _MESSAGES = 500
 
 
-class Desk:
+class SteeringDesk:
     """Acts on one tree, and reads of it what a person asks for."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._reading: dict[tuple[str, bool], Reading] = {}
+        self._reading: dict[tuple[str, bool], TranscriptReading] = {}
         self._mailbox: Mailbox | None = None
         self._messages: list[str] = []
 
@@ -68,7 +68,9 @@ class Desk:
         """The transcript or the raw output of an agent, as far as a screen goes back."""
         key = (agent, is_raw)
         if key not in self._reading:
-            self._reading = {key: Reading(self._tree, agent, is_raw=is_raw)}  # one at a time is read
+            self._reading = {
+                key: TranscriptReading(self._tree, agent, is_raw=is_raw)
+            }  # one at a time is read
         return self._reading[key].lines()
 
     def messages(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from maos_sup.cli.logs import meant
 from maos_sup.cli.says import say, say_json
 from maos_sup.views.files import printable
 from maos_sup.views.status import Watcher
-from maos_sup.views.transcript import Reading
+from maos_sup.views.transcript import TranscriptReading
 from state_layout.errors import BadInput
 
 _LOOK_S = 0.2
@@ -33,7 +33,7 @@ def command(
     tree, names = meant(directory, agents)
     if len(names) != 1:
         raise BadInput(f"show is about one agent; name one of {', '.join(names)}")
-    reading = Reading(tree, names[0], is_raw=is_raw, kept=None)
+    reading = TranscriptReading(tree, names[0], is_raw=is_raw, kept=None)
     if as_json:
         say_json({"agent": names[0], "lines": [*reading.lines()]})
         return

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class BisectionVerdict(StrEnum):
     """What a look at a moment said."""
 
     GOOD = "good"
@@ -18,17 +18,19 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
-def bounds(last: int, verdicts: Mapping[int, Verdict]) -> tuple[int, int]:
+def bounds(last: int, verdicts: Mapping[int, BisectionVerdict]) -> tuple[int, int]:
     """The first bad moment that is known, and the last good one before it: (good, bad)."""
-    bad = min((number for number, verdict in verdicts.items() if verdict is Verdict.BAD), default=last)
+    bad = min(
+        (number for number, verdict in verdicts.items() if verdict is BisectionVerdict.BAD), default=last
+    )
     good = max(
-        (number for number, verdict in verdicts.items() if verdict is Verdict.GOOD and number < bad),
+        (number for number, verdict in verdicts.items() if verdict is BisectionVerdict.GOOD and number < bad),
         default=0,
     )
     return good, bad
 
 
-def next_look(last: int, verdicts: Mapping[int, Verdict]) -> int | None:
+def next_look(last: int, verdicts: Mapping[int, BisectionVerdict]) -> int | None:
     """The moment to look at next; None when nothing is left between the last good and the first bad one."""
     good, bad = bounds(last, verdicts)
     middle = (good + bad) // 2

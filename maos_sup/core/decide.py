@@ -19,7 +19,7 @@ from maos_sup.core.model import (
     AgentObserved,
     Delay,
     End,
-    Ending,
+    EndReason,
     Finish,
     GiveUp,
     Memory,
@@ -165,7 +165,7 @@ def _judged(seen: Observation, memory: Memory, name: str, board: Board) -> Actio
     observed, known = seen.agents[name], memory.of(name)
     ended, has_begun = observed.last_attempt, observed.last_attempt > known.handled
     reason = observed.exit if has_begun and observed.exit else ExitReason.LOST
-    if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is Ending.STOP:
+    if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is EndReason.STOP:
         return Acknowledge(agent=name, attempt=ended, reason=reason)
     text = _ending_text(observed, reason) if has_begun else f"attempt {known.submitted} died before it began"
     spec = seen.specs.agents.get(name)
@@ -224,16 +224,16 @@ def _watch(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> 
     if seen.agents[spec.name].liveness is Liveness.HUNG and not memory.of(spec.name).ending:
         limits = spec.limits_in_force(seen.specs.orchestration.limits)
         return End(
-            agent=spec.name, ending=Ending.HUNG, reason=f"no beat for {limits.hang_s:g} s", grace_s=0.0
+            agent=spec.name, ending=EndReason.HUNG, reason=f"no beat for {limits.hang_s:g} s", grace_s=0.0
         )
     return None
 
 
 def _end(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
-    if memory.of(spec.name).ending is Ending.STOP:
+    if memory.of(spec.name).ending is EndReason.STOP:
         return None
     limits = spec.limits_in_force(seen.specs.orchestration.limits)
-    return End(agent=spec.name, ending=Ending.STOP, reason="stop is wanted", grace_s=limits.stop_grace_s)
+    return End(agent=spec.name, ending=EndReason.STOP, reason="stop is wanted", grace_s=limits.stop_grace_s)
 
 
 def _leave(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:

@@ -17,7 +17,7 @@ from maos_sup.core.model import (
     AgentMemory,
     Delay,
     End,
-    Ending,
+    EndReason,
     Finish,
     GiveUp,
     Memory,
@@ -160,7 +160,7 @@ def from_record(fields: SupervisorLine) -> Action | None:
                 tasks={task: int(run) for task, run in fields["tasks"].items()},
             )
         case "end":
-            ending = Ending(fields["ending"])
+            ending = EndReason(fields["ending"])
             return End(
                 agent=agent, ending=ending, reason=str(fields["reason"]), grace_s=float(fields["grace_s"])
             )
@@ -220,7 +220,7 @@ def memory_from_json(value: MemoryCarried, *, now_s: float) -> Memory:
         name: AgentMemory(
             handled=int(known["handled"]),
             restarted_s=tuple(now_s - float(age) for age in known["ages_s"]),
-            ending=Ending(known["ending"]) if known["ending"] else None,
+            ending=EndReason(known["ending"]) if known["ending"] else None,
             reason=_text(known["reason"]),
             fruitless=int(known.get("fruitless", 0)),
             gains=int(known.get("gains", 0)),

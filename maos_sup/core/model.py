@@ -14,7 +14,7 @@ from maos_sup.core.liveness import Liveness
 from state_layout.records import ExitReason, Phase, Specs, TaskOutcome
 
 
-class Ending(StrEnum):
+class EndReason(StrEnum):
     """Why the end of a process was asked for."""
 
     STOP = "stop"  # wanted: nothing follows from it
@@ -65,7 +65,7 @@ class AgentMemory(Struct, frozen=True, kw_only=True):
     not_before_s: float = 0.0  # back-off
     fruitless: int = 0  # restarts in a row that gained nothing
     gains: int = 0  # at its last death
-    ending: Ending | None = None  # its end was asked for, and why
+    ending: EndReason | None = None  # its end was asked for, and why
     reason: str | None = None  # why it is not running, for people
 
 
@@ -128,7 +128,7 @@ class End(Struct, frozen=True, kw_only=True):
     """Stop the process tree of `agent`: TERM, `grace_s`, KILL."""
 
     agent: str
-    ending: Ending
+    ending: EndReason
     reason: str
     grace_s: float
 

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ModelQuestion:
     """What is asked: `schema` is a JSON schema of the answer, `name` what the form is called."""
 
     system: str
@@ -22,7 +22,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ModelAnswer:
     """What came back; `value` is None where the model did not give an object, `text` is what it said then."""
 
     value: Mapping[str, Any] | None
@@ -32,4 +32,4 @@ class Answer:
     cost_usd: float | None = None  # None: unknown
 
 
-Ask = Callable[[Question], Answer]  # raises a LayoutError if there is no answer to be had
+Ask = Callable[[ModelQuestion], ModelAnswer]  # raises a LayoutError if there is no answer to be had

@@ -20,7 +20,7 @@ from state_layout.paths import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class HistoryStep:
     """One journal line of one agent, and what it shares with others."""
 
     agent: str
@@ -52,7 +52,7 @@ class Past:
             for agent, each in cut.agents.items()
         )
 
-    def after(self, good: TeamCut) -> list[Step]:
+    def after(self, good: TeamCut) -> list[HistoryStep]:
         """The lines from `good` to `bad`, causes before effects. Raises BadInput if it is not on the way."""
         if not self.holds(good):
             raise BadInput(
@@ -66,12 +66,12 @@ class Past:
         return _in_causal_order(waiting, good)
 
 
-def _step(agent: str, attempt: int, line: Line) -> Step:
+def _step(agent: str, attempt: int, line: Line) -> HistoryStep:
     entry: dict[str, Any] = line.fields()
     sent = dict[str, int]()
     for message in entry.get("sent", ()):
         sent[message["to"]] = max(int(message["n"]), sent.get(message["to"], 0))
-    return Step(
+    return HistoryStep(
         agent=agent,
         place=Place(attempt, *line.end),
         at=str(entry.get("at")),
@@ -82,10 +82,10 @@ def _step(agent: str, attempt: int, line: Line) -> Step:
     )
 
 
-def _in_causal_order(waiting: dict[str, list[Step]], good: TeamCut) -> list[Step]:
+def _in_causal_order(waiting: dict[str, list[HistoryStep]], good: TeamCut) -> list[HistoryStep]:
     """The steps of `waiting` (by agent, the last first): always the oldest that knows of nothing to come."""
     sent = {(agent, to): n for agent, each in good.agents.items() for to, n in each.sent.items()}
-    order = list[Step]()
+    order = list[HistoryStep]()
     while any(waiting.values()):
         heads = [steps[-1] for steps in waiting.values() if steps]
         may = [step for step in heads if _is_possible(step, sent, waiting)] or heads
@@ -97,7 +97,9 @@ def _in_causal_order(waiting: dict[str, list[Step]], good: TeamCut) -> list[Step
     return order
 
 
-def _is_possible(step: Step, sent: Mapping[tuple[str, str], int], waiting: Mapping[str, list[Step]]) -> bool:
+def _is_possible(
+    step: HistoryStep, sent: Mapping[tuple[str, str], int], waiting: Mapping[str, list[HistoryStep]]
+) -> bool:
     """Whether all that `step` has read is sent, or will never be: then nothing is known of its sender."""
     for key, mark in step.marks.items():
         box, _, sender = key.partition("/")
@@ -106,7 +108,7 @@ def _is_possible(step: Step, sent: Mapping[tuple[str, str], int], waiting: Mappi
     return True
 
 
-def cut_after(good: TeamCut, bad: TeamCut, steps: list[Step]) -> TeamCut:
+def cut_after(good: TeamCut, bad: TeamCut, steps: list[HistoryStep]) -> TeamCut:
     """The moment after `steps`, the first lines that follow `good`; specs are those of `good`."""
     places = {agent: _place(good, agent) for agent in bad.agents}
     sent: dict[str, dict[str, int]] = defaultdict(dict)

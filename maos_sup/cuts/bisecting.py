@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from maos_sup.core.bisection import Verdict, bounds, next_look
+from maos_sup.core.bisection import BisectionVerdict, bounds, next_look
 from maos_sup.cuts import store
-from maos_sup.cuts.between import Past, Step, cut_after
+from maos_sup.cuts.between import HistoryStep, Past, cut_after
 from maos_sup.cuts.laying_out import clear, lay_out
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput
@@ -21,16 +21,16 @@ from state_layout.files import atomic, codec
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
-Check = Callable[[Path, str], Verdict]  # the folder that holds the moment, what it is called
+Check = Callable[[Path, str], BisectionVerdict]  # the folder that holds the moment, what it is called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Bisected:
     """Between which moments the check began to fail. `suspects`: lines that may be it; one, if it is sure."""
 
     good: TeamCut
     bad: TeamCut
-    suspects: Sequence[Step]
+    suspects: Sequence[HistoryStep]
     between: int  # checkpoints between `good` and `bad` that could not be checked
     looks: int
 
@@ -42,10 +42,10 @@ class Looks:
         """Raises BadInput for a folder that is somebody's: all that a search makes is removed again."""
         self._tree, self._folder, self._check = tree, folder, check
         self._path = folder / "looks.json"
-        self._known: dict[str, Verdict] = {}
+        self._known: dict[str, BisectionVerdict] = {}
         try:
             told = codec.decode_object(read_record(self._path))
-            self._known = {name: Verdict(word) for name, word in told.items()}
+            self._known = {name: BisectionVerdict(word) for name, word in told.items()}
         except FileNotFoundError:
             if not _is_free(folder):
                 raise BadInput(f"{folder}: is not empty; name a folder that is not there") from None
@@ -59,7 +59,7 @@ class Looks:
         """How many moments were looked at."""
         return len(self._known)
 
-    def at(self, name: str, cut: TeamCut) -> Verdict:
+    def at(self, name: str, cut: TeamCut) -> BisectionVerdict:
         """What the check says of `cut`, which is called `name`; asked once. Raises as `lay_out` does."""
         if name not in self._known:
             lay_out(self._tree, cut, self._folder)
@@ -85,7 +85,7 @@ def _is_free(folder: Path) -> bool:
     return folder.is_dir() and all(atomic.is_temporary(path.name) for path in folder.iterdir())
 
 
-def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Found:
+def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Bisected:
     """Find where the check of `looks` began to fail. Raises BadInput if it did not, Damaged, StorageError.
 
     The number of looks is the logarithm of the checkpoints and lines between, and two.
@@ -94,18 +94,18 @@ def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Found:
     past.after(good)
     cuts = [cut for cut in store.all_cuts(tree)[0] if good.number < cut.number < bad.number]
     cuts = [good, *(cut for cut in cuts if past.holds(cut)), bad]
-    for cut, wanted in ((good, Verdict.GOOD), (bad, Verdict.BAD)):
+    for cut, wanted in ((good, BisectionVerdict.GOOD), (bad, BisectionVerdict.BAD)):
         if looks.at(_name(cut), cut) is not wanted:
             raise BadInput(f"the check does not call checkpoint {cut.label} {wanted.value}; name another one")
     first, last = _narrowed(len(cuts) - 1, lambda number: looks.at(_name(cuts[number]), cuts[number]))
     good, bad = cuts[first], cuts[last]
     steps = Past(tree, bad).after(good)
 
-    def look(count: int) -> Verdict:
+    def look(count: int) -> BisectionVerdict:
         return looks.at(f"{_name(good)} and {count} lines", cut_after(good, bad, steps[:count]))
 
     first_line, last_line = _narrowed(len(steps), look) if steps else (0, 0)
-    return Found(
+    return Bisected(
         good=good,
         bad=bad,
         suspects=steps[first_line:last_line],
@@ -114,9 +114,9 @@ def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Found:
     )
 
 
-def _narrowed(last: int, look: Callable[[int], Verdict]) -> tuple[int, int]:
+def _narrowed(last: int, look: Callable[[int], BisectionVerdict]) -> tuple[int, int]:
     """The last good and the first bad of the moments 0 to `last`, as far as `look` can tell them apart."""
-    verdicts = {0: Verdict.GOOD, last: Verdict.BAD}
+    verdicts = {0: BisectionVerdict.GOOD, last: BisectionVerdict.BAD}
     while (number := next_look(last, verdicts)) is not None:
         verdicts[number] = look(number)
     return bounds(last, verdicts)

@@ -30,7 +30,7 @@ from state_layout.paths import Tree
 from state_layout.records import ExitReason
 from state_layout.scopes.names import folders_in
 from state_layout.scopes.people import refresh_snapshot
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.specs import accept
 
 BY = "rollback"
@@ -44,7 +44,7 @@ def carry_out(tree: Tree, rewind: Rewind) -> None:
     asides = sorted([*_mail_asides(tree, rewind), *_state_asides(tree, rewind)], key=_folder)
     at_once(partial(_move_files, [*moves]) for _, moves in groupby(asides, key=_folder))
     for scope, folder in folders_in(tree) if rewind.state else ():
-        with closing(Store(folder, BY)) as shared:
+        with closing(ScopeStore(folder, BY)) as shared:
             refresh_snapshot(tree, scope, shared)
     _move_specs(tree, rewind.specs)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from state_layout.files.chain import Line, Position, Run
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts
-from state_layout.lives.lineage import Life, Lineage
+from state_layout.lives.lineage import CountedLife, Lineage
 from state_layout.paths import Tree
 
 
@@ -70,7 +70,7 @@ def runs_after(tree: Tree, agent: str, place: Place) -> Iterator[tuple[int, Run]
     return ((life.number, run) for life, run in lineage.runs(lives, place.position))
 
 
-def is_among(lives: Sequence[Life], place: Place) -> bool:
+def is_among(lives: Sequence[CountedLife], place: Place) -> bool:
     """Whether `place` is the end of a line of the first of `lives` that counts."""
     if not lives or lives[0].number != place.attempt:
         return False

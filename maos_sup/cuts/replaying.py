@@ -31,7 +31,7 @@ _NOT_FOLDED = frozenset({"mailed", "position"})  # of a compaction: of the mail 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ReplayFault:
     """A line, or what hangs on it, that does not follow from what is before."""
 
     path: str  # in the tree
@@ -49,7 +49,7 @@ class Replay:
     history: History = field(default_factory=History)
     lines: int = 0
     sent: dict[str, list[int]] = field(default_factory=dict)  # by recipient: the numbers
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[ReplayFault] = field(default_factory=list)
 
 
 def replay(tree: Tree, *, until: TeamCut | None, is_verified: bool) -> dict[str, Replay]:
@@ -76,7 +76,7 @@ def _replay(tree: Tree, agent: str, until: TeamCut | None, *, is_verified: bool)
             path = tree.shown(tree.agent(agent).attempt(attempt).journal)
             fault = _fault(found, line)
             if fault is not None:
-                found.faults.append(Fault(path=path, seq=line.seq, what=fault))
+                found.faults.append(ReplayFault(path=path, seq=line.seq, what=fault))
                 return found
             found.history.take(line)
             found.history.unmailed.clear()
@@ -85,7 +85,7 @@ def _replay(tree: Tree, agent: str, until: TeamCut | None, *, is_verified: bool)
                 kept[line.seq] = found.history.to_json()
                 found.faults += _compaction_faults(tree, compactions[line.seq], line, kept[line.seq])
     except LayoutError as error:
-        found.faults.append(Fault(path=tree.shown(tree.agent(agent).attempts), seq=0, what=str(error)))
+        found.faults.append(ReplayFault(path=tree.shown(tree.agent(agent).attempts), seq=0, what=str(error)))
     return found
 
 
@@ -142,7 +142,7 @@ def _compactions(tree: Tree, agent: str) -> dict[int, list[tuple[Path, Checkpoin
 
 def _compaction_faults(
     tree: Tree, compactions: list[tuple[Path, Checkpoint]], line: Line, folded: Mapping[str, Any]
-) -> Iterator[Fault]:
+) -> Iterator[ReplayFault]:
     """Whether the compactions that stand on `line` hold what the lines came to; others are void."""
     for folder, checkpoint in compactions:
         if checkpoint.history.h != line.end.h:
@@ -151,21 +151,21 @@ def _compaction_faults(
         differing = sorted(key for key in folded.keys() - _NOT_FOLDED if held.get(key) != folded[key])
         if differing:
             what = f"the compaction at seq {line.seq} holds another {differing[0]!r} than its lines come to"
-            yield Fault(path=tree.shown(folder), seq=0, what=what)
+            yield ReplayFault(path=tree.shown(folder), seq=0, what=what)
 
 
-def _mail_faults(tree: Tree, agent: str, found: Replay) -> Iterator[Fault]:
+def _mail_faults(tree: Tree, agent: str, found: Replay) -> Iterator[ReplayFault]:
     """Messages in mail files that no line that counts has sent."""
     for box in boxes(tree):
         path = tree.mail_file(box, agent)
         sent = set(found.sent.get(box, ()))
         for line in Reader(path):
             if line.seq not in sent:
-                yield Fault(path=tree.shown(path), seq=line.seq, what=f"no line of {agent} sends it")
+                yield ReplayFault(path=tree.shown(path), seq=line.seq, what=f"no line of {agent} sends it")
                 break
 
 
-def _ghosts(tree: Tree, agent: str, told: Mapping[str, Replay]) -> Iterator[Fault]:
+def _ghosts(tree: Tree, agent: str, told: Mapping[str, Replay]) -> Iterator[ReplayFault]:
     """Messages that `agent` has read and that nobody has sent."""
     floors = used_numbers(tree)
     for key, mark in sorted(told[agent].history.marks.items()):
@@ -174,4 +174,4 @@ def _ghosts(tree: Tree, agent: str, told: Mapping[str, Replay]) -> Iterator[Faul
             last = max([*told[sender].sent.get(box, ()), floors.get(sender, {}).get(box, 0), 0])
             if mark[0] > last:
                 path = tree.shown(tree.agent(agent).attempts)
-                yield Fault(path=path, seq=0, what=f"read {key} up to {mark[0]}; {sender} sent {last}")
+                yield ReplayFault(path=path, seq=0, what=f"read {key} up to {mark[0]}; {sender} sent {last}")

@@ -18,7 +18,7 @@ from state_layout.files import atomic, disk
 from state_layout.files.chain import ORIGIN, Position
 from state_layout.files.journal import Reader
 from state_layout.paths import Tree
-from state_layout.scopes.lines import Entry, Fold
+from state_layout.scopes.lines import Fold, ScopeEntry
 from state_layout.scopes.names import Scope, folders_in
 from state_layout.scopes.store import SUFFIX
 from state_layout.scopes.telling import lines_of
@@ -71,7 +71,7 @@ def sync_shared(tree: Tree) -> None:
                 raise storage_error("sync", path, cause) from cause
 
 
-def values_at(tree: Tree, scope: Scope, ends: Mapping[str, tuple[int, int, str]]) -> dict[str, Entry]:
+def values_at(tree: Tree, scope: Scope, ends: Mapping[str, tuple[int, int, str]]) -> dict[str, ScopeEntry]:
     """The versions in force of every key of `scope` at `ends`, also where a rollback took them back since.
 
     Raises StorageError.

@@ -24,7 +24,7 @@ from state_layout.files.journal import Reader
 from state_layout.files.reading import read_record
 from state_layout.lives.attempts import list_attempts
 from state_layout.lives.history import History
-from state_layout.lives.lineage import Life, Lineage, not_in_form
+from state_layout.lives.lineage import CountedLife, Lineage, not_in_form
 from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskPhase
 from state_layout.scopes.names import Scope, folders_in
@@ -295,7 +295,7 @@ def _read_anew(tree: Tree, agent: str, *, known: Sum | None = None, from_start: 
     lineage = Lineage(tree, tree.agent(agent), list_attempts(tree.agent(agent)))
     found: list[Sum] = []
 
-    def is_enough(life: Life) -> bool:
+    def is_enough(life: CountedLife) -> bool:
         if from_start:
             return False
         checkpoint = lineage.checkpoint(life)

@@ -26,7 +26,7 @@ JOURNAL, LOCK, GONE = "journal.jsonl", "lock", ".removed-"
 Fields = Mapping[str, Any]
 
 
-class Place(NamedTuple):
+class JournalPlace(NamedTuple):
     """Where a line lies in its file, without its line feed, and the hash of the line before it."""
 
     offset: int
@@ -37,14 +37,14 @@ class Place(NamedTuple):
 class Index(Protocol):
     """The fold of a journal; it keeps places of lines, not the lines."""
 
-    def take(self, fields: Fields, place: Place) -> None:
+    def take(self, fields: Fields, place: JournalPlace) -> None:
         """Fold one line. Lines come in order, each once."""
 
 
 IndexT = TypeVar("IndexT", bound=Index)
 
 
-class Shelf(Generic[IndexT]):
+class JournalShelf(Generic[IndexT]):
     """One version of the file, open, and the index of what was read of it; closed with its last user."""
 
     def __init__(self, path: Path, index: IndexT) -> None:
@@ -77,7 +77,7 @@ class Shelf(Generic[IndexT]):
         except FileNotFoundError:
             return False
 
-    def line(self, place: Place) -> dict[str, Any]:
+    def line(self, place: JournalPlace) -> dict[str, Any]:
         """The line at `place`, decoded. Raises Damaged if it was edited since it was folded."""
         raw = os.pread(self.descriptor, place.length, place.offset)
         if verified(Position(0, place.offset, place.previous), raw) is None:
@@ -124,7 +124,7 @@ class Shelf(Generic[IndexT]):
             self._journal.sync()
 
     def _fold(self, line: Line, fields: Fields, previous: str) -> None:
-        self.index.take(fields, Place(line.end.offset - len(line.raw) - 1, len(line.raw), previous))
+        self.index.take(fields, JournalPlace(line.end.offset - len(line.raw) - 1, len(line.raw), previous))
 
     def _writer(self) -> Journal:
         """The journal at the end of what was read; a torn tail is set aside first."""
@@ -164,9 +164,9 @@ class SharedJournal(Generic[IndexT]):
         self.folder, self._new_index, self._head = folder, new_index, head
         self._path = folder / JOURNAL
         self._turn = threading.Lock()
-        self._shelf: Shelf[IndexT] | None = None
+        self._shelf: JournalShelf[IndexT] | None = None
 
-    def read(self) -> Shelf[IndexT] | None:
+    def read(self) -> JournalShelf[IndexT] | None:
         """The file, all that was acknowledged in its index; None if there is none. Raises Damaged."""
         with self._turn:
             shelf = self._caught_up()
@@ -188,7 +188,7 @@ class SharedJournal(Generic[IndexT]):
                 shelf.append(type_, fields)
         shelf.sync()
 
-    def rewrite(self, make: Callable[[Shelf[IndexT] | None], Iterable[Fields]]) -> None:
+    def rewrite(self, make: Callable[[JournalShelf[IndexT] | None], Iterable[Fields]]) -> None:
         """Replace all lines by those that `make` makes of them, at once and durably; by none: `remove`.
 
         Each keeps its `at`, if it has one. Raises as `append` does.
@@ -224,19 +224,19 @@ class SharedJournal(Generic[IndexT]):
         self._shelf = None
         remove_tree(gone)
 
-    def _caught_up(self) -> Shelf[IndexT] | None:
+    def _caught_up(self) -> JournalShelf[IndexT] | None:
         if self._shelf is None or not self._shelf.is_in_place():
             try:
-                self._shelf = Shelf(self._path, self._new_index())
+                self._shelf = JournalShelf(self._path, self._new_index())
             except FileNotFoundError:
                 self._shelf = None
                 return None
         self._shelf.catch_up()
         return self._shelf
 
-    def _created(self) -> Shelf[IndexT]:
+    def _created(self) -> JournalShelf[IndexT]:
         Journal.create(self._path).close()
-        self._shelf = shelf = Shelf(self._path, self._new_index())
+        self._shelf = shelf = JournalShelf(self._path, self._new_index())
         return shelf
 
 

@@ -22,7 +22,7 @@ _BOOT = "import sys; sys.path.append(sys.argv.pop()); from maos_sup.launchers.zy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ZygoteNews:
     """A message of the zygote with the descriptors that came along, which are the receiver's to close."""
 
     message: dict[str, Any]
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, MARK_VARIABLE: blank_mark()}
 
 
-class Link:
+class ZygoteLink:
     """One zygote. `fileno()` is readable when it says something or has ended."""
 
     def __init__(self, entry: str, *, log: int) -> None:
@@ -83,12 +83,12 @@ class Link:
                 self._socket.send(self._queue[0])
                 self._queue.popleft()
 
-    def hear(self) -> tuple[list[Heard], bool]:
+    def hear(self) -> tuple[list[ZygoteNews], bool]:
         """All it said since, and whether it has ended."""
-        heard: list[Heard] = []
+        heard: list[ZygoteNews] = []
         try:
             while data := (packet := self._receive())[0]:
-                heard.append(Heard(message=codec.decode_object(data), descriptors=packet[1]))
+                heard.append(ZygoteNews(message=codec.decode_object(data), descriptors=packet[1]))
                 self.was_ready = True
         except BlockingIOError:
             return heard, False

@@ -11,7 +11,7 @@ from maos_sup.system.targets import Target
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Life:
+class Tracked:
     """One process of an agent, from its submission (or adoption) on."""
 
     agent: str
@@ -54,11 +54,13 @@ class Life:
 class Lives:
     """The last life of every agent."""
 
-    of: dict[str, Life] = field(default_factory=dict)
+    of: dict[str, Tracked] = field(default_factory=dict)
     observed: dict[str, Observed] = field(default_factory=dict)  # as of the last `note` of each
-    asked: dict[int, Life] = field(default_factory=dict)  # by serial number: the zygote has not answered yet
+    asked: dict[int, Tracked] = field(
+        default_factory=dict
+    )  # by serial number: the zygote has not answered yet
 
-    def note(self, life: Life) -> None:
+    def note(self, life: Tracked) -> None:
         """`life` changed, or is new."""
         self.of[life.agent] = life
         self.observed[life.agent] = life.observed
@@ -69,17 +71,17 @@ class Lives:
     def living_pids(self) -> set[int]:
         return {life.pid for life in self.of.values() if life.alive and life.pid}
 
-    def uncertain(self) -> list[Life]:
+    def uncertain(self) -> list[Tracked]:
         """The dead of whom it is not known yet how they ended."""
         return [life for life in self.of.values() if not life.alive and life.target is not None]
 
-    def ending(self) -> list[Life]:
+    def ending(self) -> list[Tracked]:
         """Those that run, were asked to end and have not."""
         return [life for life in self._held() if life.kill_at_s is not None]
 
-    def unwatched(self) -> list[Life]:
+    def unwatched(self) -> list[Tracked]:
         """Those that run and of whose end no descriptor tells."""
         return [life for life in self._held() if life.target is not None and life.target.pidfd < 0]
 
-    def _held(self) -> Iterable[Life]:
+    def _held(self) -> Iterable[Tracked]:
         return [life for life in self.of.values() if life.alive and life.target is not None]

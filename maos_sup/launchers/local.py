@@ -21,8 +21,8 @@ from typing import Any
 from maos_sup.launchers import sweep
 from maos_sup.launchers.adoption import find_process
 from maos_sup.launchers.base import Observed, Submission
-from maos_sup.launchers.link import Heard, Link, environment, python
-from maos_sup.launchers.lives import Life, Lives
+from maos_sup.launchers.link import ZygoteLink, ZygoteNews, environment, python
+from maos_sup.launchers.lives import Lives, Tracked
 from maos_sup.launchers.orphans import heard_orphans
 from maos_sup.system.ears import Ears
 from maos_sup.system.ending import Sighting, Swept, end_all
@@ -62,7 +62,7 @@ class LocalLauncher:
         wear_none()
         become_subreaper()
         self._open_limit = raise_open_limit()
-        self._link: Link | None = None
+        self._link: ZygoteLink | None = None
         if self._forks:
             self._start_zygote()
         else:
@@ -77,7 +77,7 @@ class LocalLauncher:
             if known.alive:
                 return known.pid
             known.let_go()
-        life = Life(agent=submission.agent, root=submission.tree_root)
+        life = Tracked(agent=submission.agent, root=submission.tree_root)
         self._debris.is_near(submission.agent)
         self._begin(life)
         self._lives.note(life)
@@ -108,7 +108,7 @@ class LocalLauncher:
             return False
         if known is not None:
             known.let_go()
-        life = Life(agent=agent, pid=target.pid)
+        life = Tracked(agent=agent, pid=target.pid)
         self._debris.is_far(agent)
         self._watch(life, target)
         self._lives.note(life)
@@ -147,7 +147,7 @@ class LocalLauncher:
 
     # -- starting
 
-    def _begin(self, life: Life) -> None:
+    def _begin(self, life: Tracked) -> None:
         if self._link is None:
             self._execute(life)
             return
@@ -156,7 +156,7 @@ class LocalLauncher:
         life.asked_s = time.monotonic()
         self._link.send({"fork": self._serial, "agent": life.agent, "root": life.root})
 
-    def _execute(self, life: Life) -> None:
+    def _execute(self, life: Tracked) -> None:
         command = python("execute", self._entry, life.root, life.agent)
         try:
             life.pid = os.posix_spawn(
@@ -177,7 +177,7 @@ class LocalLauncher:
 
     def _start_zygote(self) -> None:
         try:
-            self._link = Link(self._entry, log=self._log)
+            self._link = ZygoteLink(self._entry, log=self._log)
             set_open_limit(self._link.pid, self._open_limit)
         except OSError as cause:
             sys.stderr.write(f"launcher: cannot start the zygote: {cause.strerror}\n")
@@ -185,7 +185,7 @@ class LocalLauncher:
             return
         self._listen(self._link.fileno(), self._hear)
 
-    def _watch(self, life: Life, target: Target) -> None:
+    def _watch(self, life: Tracked, target: Target) -> None:
         target.spare_descriptor(sweep.SPARE_DESCRIPTORS)
         life.target = target
         if target.pidfd >= 0:
@@ -208,7 +208,7 @@ class LocalLauncher:
         else:
             self._link.flush()
 
-    def _take(self, heard: Heard) -> None:
+    def _take(self, heard: ZygoteNews) -> None:
         message = heard.message
         if "exited" in message:
             self._take_exit(message, heard.descriptors)
@@ -233,7 +233,7 @@ class LocalLauncher:
         life.end = life.end or Exit(code=message.get("code"), signal=message.get("signal"))
         self._end(life)
 
-    def _look_at(self, life: Life) -> None:
+    def _look_at(self, life: Tracked) -> None:
         # What is readable may be an earlier process: a closed descriptor's number is used again at once.
         if life.alive and life.has_ended:
             self._end(life)
@@ -245,7 +245,7 @@ class LocalLauncher:
             for life in self._lives.unwatched():
                 self._look_at(life)
 
-    def _end(self, life: Life) -> None:
+    def _end(self, life: Tracked) -> None:
         """Its process has ended."""
         if life.alive:
             if life.target is not None:
@@ -288,7 +288,7 @@ class LocalLauncher:
                 life.kill_at_s = now_s + 1.0  # again, should it not be gone by then
         self._set_timer()
 
-    def _look_for_trees(self, lives: Iterable[Life], known: AbstractSet[int]) -> Sighting:
+    def _look_for_trees(self, lives: Iterable[Tracked], known: AbstractSet[int]) -> Sighting:
         pids = {life.agent: life.pid for life in lives if not life.has_ended}
         if not pids:
             return Sighting(rows=())
@@ -341,7 +341,7 @@ class LocalLauncher:
             self._ears.deafen(descriptor)
 
 
-def _ask_to_end(life: Life) -> None:
+def _ask_to_end(life: Tracked) -> None:
     if life.target is not None:
         life.target.send(signal.SIGTERM, signal.SIGCONT)  # what is stopped would not hear the TERM
 

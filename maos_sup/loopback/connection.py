@@ -15,22 +15,22 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from maos_sup.loopback.dialects.dialect import Answer, Dialect, Event
+from maos_sup.loopback.dialects.dialect import Dialect, DialectAnswer, DialectEvent
 from maos_sup.loopback.dialects.paths import MESSAGES, Route, route_of
 from maos_sup.loopback.log import Log
 from maos_sup.loopback.meter import input_tokens
-from maos_sup.loopback.reply import Fault, FaultKind, Reply, Script
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, Script, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 
 MODELS = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5", "gpt-5", "gemini-2.5-pro")
 
 
-class Broken(Exception):
+class BrokenConnection(Exception):
     """A scripted fault took place; the connection is finished."""
 
 
-class Server(Protocol):
+class ConnectionHost(Protocol):
     """What a connection needs of the server that accepted it."""
 
     api_key: str | None
@@ -41,17 +41,17 @@ class Server(Protocol):
 
     def numbered(
         self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
-    ) -> Request:
+    ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
 
-    def answer(self, request: Request, reply: Reply) -> Answer:
+    def answer(self, request: LoopbackRequest, reply: ScriptedReply) -> DialectAnswer:
         """The answer that `reply` is, with a new id and its usage."""
 
 
 class Connection(BaseHTTPRequestHandler):
     """Answers what `dialects.paths` knows, /v1/models, and HEAD of anything."""
 
-    server: Server  # type: ignore[assignment]
+    server: ConnectionHost  # type: ignore[assignment]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
@@ -130,7 +130,7 @@ class Connection(BaseHTTPRequestHandler):
     def _log_refused(self, why: str, body: Any) -> None:
         self.server.log.add({"what": "refused", "at_s": time.monotonic(), "why": why, "body": body})
 
-    def _answer(self, request: Request, reply: Reply) -> None:
+    def _answer(self, request: LoopbackRequest, reply: ScriptedReply) -> None:
         answer = self.server.answer(request, reply)
         fault = reply.fault
         self._end = self._ended = partial(self.server.log.ended, request, rule=reply.rule)
@@ -143,7 +143,7 @@ class Connection(BaseHTTPRequestHandler):
             else:
                 self._complete(answer)
                 self._send_json(200, self._dialect.whole(answer))
-        except Broken:
+        except BrokenConnection:
             self.close_connection = True
         except OSError:
             self._ended("gone", status=200)
@@ -151,7 +151,7 @@ class Connection(BaseHTTPRequestHandler):
 
     # -- sending
 
-    def _send_stream(self, answer: Answer) -> None:
+    def _send_stream(self, answer: DialectAnswer) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Cache-Control", "no-cache")
@@ -166,7 +166,7 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
-    def _send_events(self, answer: Answer) -> None:
+    def _send_events(self, answer: DialectAnswer) -> None:
         reply, pieces = answer.reply, 0
         events = list(self._dialect.events(answer))
         all_pieces = sum(event.is_piece for event in events)
@@ -181,7 +181,7 @@ class Connection(BaseHTTPRequestHandler):
                 self._complete(answer)
             self._send_chunk(event.data)
 
-    def _complete(self, answer: Answer) -> None:
+    def _complete(self, answer: DialectAnswer) -> None:
         self._end("complete", status=200, usage=answer.usage, charged=answer.usage)
         self._ended = self._end  # it is charged once, even if the client turns out to be gone
 
@@ -200,21 +200,21 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(data)
         self.wfile.flush()
 
-    def _send_fault(self, fault: Fault) -> None:
+    def _send_fault(self, fault: PlannedFault) -> None:
         self._send_json(fault.status, self._dialect.error(fault), retry_after_s=fault.retry_after_s)
 
     def _refuse(self, status: int, message: str) -> None:
-        self._send_fault(Fault(kind=FaultKind.ERROR, status=status, message=message))
+        self._send_fault(PlannedFault(kind=FaultKind.ERROR, status=status, message=message))
 
     # -- breaking off
 
-    def _break(self, fault: Fault) -> None:
+    def _break(self, fault: PlannedFault) -> None:
         """Let `fault` happen. Always raises Broken. The log has it before the client can know."""
         self._ended(fault.kind.value, status=fault.status if fault.kind is FaultKind.ERROR else 200)
         self._ended = self._end
         if fault.kind is FaultKind.ERROR:
             self._send_fault(fault)
-            raise Broken
+            raise BrokenConnection
         if fault.kind is FaultKind.STALL:
             self.server.stopping.wait(fault.stall_s)
         begun = fault.after_chunks is not None
@@ -225,7 +225,7 @@ class Connection(BaseHTTPRequestHandler):
             self.wfile.flush()
         else:
             self._reset()
-        raise Broken
+        raise BrokenConnection
 
     def _reset(self) -> None:
         """End the connection with RST: what is on its way is lost, as when a machine dies."""
@@ -237,21 +237,21 @@ class Connection(BaseHTTPRequestHandler):
         if delay_s > 0 and self.server.stopping.wait(delay_s):
             self._ended("stopped", status=0)
             self._reset()
-            raise Broken
+            raise BrokenConnection
 
 
-def _strikes(fault: Fault, event: Event, pieces: int) -> bool:
+def _strikes(fault: PlannedFault, event: DialectEvent, pieces: int) -> bool:
     """Whether `fault` happens before `event`: at its piece, at the end of the content at the latest."""
     return event.is_closing or (event.is_piece and pieces >= (fault.after_chunks or 0))
 
 
-def _charge(answer: Answer, pieces: int, all_pieces: int) -> dict[str, Any]:
+def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> dict[str, Any]:
     """What a provider asks for a stream that ends here: its input, and the output sent by then."""
     share = pieces / all_pieces if all_pieces else 1.0
     return {**answer.usage, "output_tokens": math.ceil(answer.output_tokens * share)}
 
 
-def _with_ids(request: Request, reply: Reply, prefix: str) -> Reply:
+def _with_ids(request: LoopbackRequest, reply: ScriptedReply, prefix: str) -> ScriptedReply:
     """`reply` with an id for each tool call: the same for the same request, so that repeats are alike."""
     content = tuple(
         {"id": f"{prefix}{request.digest}{index:04d}", **block} if block["type"] == "tool_use" else block

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 
 TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -33,7 +33,7 @@ class Log:
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None if path is None else path.open("ab", buffering=0)
 
-    def arrived(self, request: Request, path: str, *, with_body: bool) -> None:
+    def arrived(self, request: LoopbackRequest, path: str, *, with_body: bool) -> None:
         entry = {
             "what": "request",
             "number": request.number,
@@ -51,7 +51,7 @@ class Log:
         }
         self.add(entry | ({"body": request.sent or request.body} if with_body else {}))
 
-    def ended(self, request: Request, outcome: str, **more: Any) -> None:
+    def ended(self, request: LoopbackRequest, outcome: str, **more: Any) -> None:
         entry = {"what": "answer", "number": request.number, "at_s": time.monotonic(), "outcome": outcome}
         self.add(entry | more)
 

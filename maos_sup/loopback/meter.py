@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from maos_sup.loopback.reply import Reply
-from maos_sup.loopback.request import Request, blocks_of, without_cache_marks
+from maos_sup.loopback.reply import ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest, blocks_of, without_cache_marks
 from state_layout.files import codec
 
 CHARS_A_TOKEN = 4
@@ -34,7 +34,7 @@ class Meter:
         self._cached: set[str] = set()
         self._lock = threading.Lock()
 
-    def usage(self, request: Request, reply: Reply) -> dict[str, Any]:
+    def usage(self, request: LoopbackRequest, reply: ScriptedReply) -> dict[str, Any]:
         """The usage of `reply`: what the script says, and the rest as counted."""
         total = input_tokens(request.body)
         counted = {
@@ -47,7 +47,7 @@ class Meter:
             counted |= self._cached_usage(request, total)
         return counted | reply.usage
 
-    def _cached_usage(self, request: Request, total: int) -> dict[str, int]:
+    def _cached_usage(self, request: LoopbackRequest, total: int) -> dict[str, int]:
         with self._lock:
             known = [index for index, prefix in enumerate(request.prefixes) if prefix in self._cached]
             self._cached.update(request.prefixes)
@@ -59,7 +59,7 @@ class Meter:
             "cache_creation_input_tokens": max(0, fresh - 4),
         }
 
-    def _prefix_tokens(self, request: Request, index: int) -> int:
+    def _prefix_tokens(self, request: LoopbackRequest, index: int) -> int:
         head = [request.body.get("tools") or [], request.body.get("system") or ""]
         messages = [[message["role"], blocks_of(message["content"])] for message in request.messages[:index]]
         return tokens_of([*head, *messages])

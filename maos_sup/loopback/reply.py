@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 
 
 class FaultKind(StrEnum):
@@ -31,7 +31,7 @@ ERROR_TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class PlannedFault:
     """What goes wrong with a reply.
 
     `after_chunks` pieces of text (or of a tool's input) are sent first; None: it happens before the headers.
@@ -51,7 +51,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class ReplyPace:
     """How fast it comes: `delay_s` before anything, then pieces of `chunk_chars` every `chunk_delay_s`."""
 
     delay_s: float = 0.0
@@ -60,14 +60,14 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ScriptedReply:
     """One answer. Blocks are those of the API; ids of tool calls are made where missing."""
 
     content: tuple[dict[str, Any], ...] = ()
     stop_reason: str | None = None  # tool_use if a tool is called, end_turn otherwise
     usage: dict[str, int] = field(default_factory=dict)  # what is missing is counted
-    pace: Pace = Pace()
-    fault: Fault | None = None
+    pace: ReplyPace = ReplyPace()
+    fault: PlannedFault | None = None
     raw: bytes | None = None  # the stream as it is sent, for what no server ought to say; with status 200
     rule: str = ""  # which rule of the script it came from, for the log
 
@@ -77,20 +77,20 @@ class Reply:
         return self.stop_reason or ("tool_use" if called else "end_turn")
 
 
-Script = Callable[[Request], Reply]
+Script = Callable[[LoopbackRequest], ScriptedReply]
 
 
-def say(text: str, **more: Any) -> Reply:
+def say(text: str, **more: Any) -> ScriptedReply:
     """A reply of text."""
-    return Reply(content=({"type": "text", "text": text},), **more)
+    return ScriptedReply(content=({"type": "text", "text": text},), **more)
 
 
-def call(name: str, input_: dict[str, Any], *, text: str = "", **more: Any) -> Reply:
+def call(name: str, input_: dict[str, Any], *, text: str = "", **more: Any) -> ScriptedReply:
     """A reply that calls one tool, after `text` if there is any."""
     words = ({"type": "text", "text": text},) if text else ()
-    return Reply(content=(*words, {"type": "tool_use", "name": name, "input": input_}), **more)
+    return ScriptedReply(content=(*words, {"type": "tool_use", "name": name, "input": input_}), **more)
 
 
-def fail(status: int, **more: Any) -> Reply:
+def fail(status: int, **more: Any) -> ScriptedReply:
     """An HTTP error."""
-    return Reply(fault=Fault(kind=FaultKind.ERROR, status=status, **more))
+    return ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=status, **more))

@@ -47,7 +47,7 @@ def digest(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Request:
+class LoopbackRequest:
     """One request for an answer. `number` counts such requests of this server, from 1."""
 
     number: int

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, fail
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, fail
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 
 PATTERNS = ("model", "system", "first_user", "last_user", "all_text")
@@ -50,7 +50,7 @@ class Match:
     turn: int | None = None
     min_turn: int | None = None
 
-    def groups(self, request: Request) -> dict[str, str] | None:
+    def groups(self, request: LoopbackRequest) -> dict[str, str] | None:
         """Named groups of the patterns if `request` matches, None if it does not."""
         if not self._facts_hold(request):
             return None
@@ -62,7 +62,7 @@ class Match:
             found.update({key: text or "" for key, text in hit.groupdict().items()})
         return found
 
-    def _facts_hold(self, request: Request) -> bool:
+    def _facts_hold(self, request: LoopbackRequest) -> bool:
         return (
             (self.has_tool is None or self.has_tool in request.tool_names)
             and not (self.no_tools and request.tool_names)
@@ -72,14 +72,14 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ReplyRule:
     name: str
     match: Match
-    replies: tuple[Reply, ...]
+    replies: tuple[ScriptedReply, ...]
     repeat_last: bool = False
     advance: str = "turn"  # or "request": one reply for each request of the conversation, repeated ones too
 
-    def reply(self, request: Request, groups: dict[str, str]) -> Reply:
+    def reply(self, request: LoopbackRequest, groups: dict[str, str]) -> ScriptedReply:
         index = request.turn if self.advance == "turn" else request.of_conversation - 1
         if index >= len(self.replies):
             if not self.repeat_last:
@@ -93,7 +93,7 @@ class Rule:
 class FaultRule:
     """A fault and when it happens."""
 
-    fault: Fault
+    fault: PlannedFault
     match: Match
     at: tuple[int, ...] = ()
     every: int | None = None
@@ -101,7 +101,7 @@ class FaultRule:
     times: int | None = None
     used: int = 0
 
-    def applies(self, request: Request) -> bool:
+    def applies(self, request: LoopbackRequest) -> bool:
         if self.times is not None and self.used >= self.times:
             return False
         if self.at and request.number not in self.at:
@@ -116,10 +116,10 @@ class FaultRule:
 class Rules:
     """A script made of rules: call it with a request."""
 
-    def __init__(self, rules: list[Rule], faults: list[FaultRule]) -> None:
+    def __init__(self, rules: list[ReplyRule], faults: list[FaultRule]) -> None:
         self._rules, self._faults, self._lock = rules, faults, threading.Lock()
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: LoopbackRequest) -> ScriptedReply:
         reply = self._reply(request)
         with self._lock:
             for fault_rule in self._faults:
@@ -128,7 +128,7 @@ class Rules:
                     return replace(reply, fault=fault_rule.fault)
         return reply
 
-    def _reply(self, request: Request) -> Reply:
+    def _reply(self, request: LoopbackRequest) -> ScriptedReply:
         for rule in self._rules:
             groups = rule.match.groups(request)
             if groups is not None:
@@ -152,16 +152,16 @@ def load_rules(path: Path) -> Rules:
 def make_rules(value: dict[str, Any]) -> Rules:
     """Make a script from its decoded file. Raises BadScript, KeyError, TypeError, ValueError, re.error."""
     _refuse_unknown(value, {"rule", "fault", "pace"}, "script")
-    pace = Pace(**value.get("pace", {}))
+    pace = ReplyPace(**value.get("pace", {}))
     rules = [_rule(entry, number, pace) for number, entry in enumerate(value.get("rule", []), start=1)]
     return Rules(rules, [_fault_rule(entry) for entry in value.get("fault", [])])
 
 
-def _rule(entry: dict[str, Any], number: int, pace: Pace) -> Rule:
+def _rule(entry: dict[str, Any], number: int, pace: ReplyPace) -> ReplyRule:
     name = entry.get("name", f"rule {number}")
     _refuse_unknown(entry, RULE_KEYS, name)
     pace = replace(pace, **entry.get("pace", {}))
-    return Rule(
+    return ReplyRule(
         name=name,
         match=_match(entry.get("match", {}), name),
         replies=tuple(_reply(reply, name, pace) for reply in entry["reply"]),
@@ -176,14 +176,14 @@ def _match(entry: dict[str, Any], where: str) -> Match:
     return Match(patterns=patterns, **{key: item for key, item in entry.items() if key not in patterns})
 
 
-def _reply(entry: dict[str, Any], where: str, pace: Pace) -> Reply:
+def _reply(entry: dict[str, Any], where: str, pace: ReplyPace) -> ScriptedReply:
     known = {"text", "tools", "content", "stop_reason", "usage", "pace", "fault"}
     _refuse_unknown(entry, known, f"{where}: reply")
     content = list(entry.get("content", []))
     if "text" in entry:
         content.append({"type": "text", "text": entry["text"]})
     content += [{"type": "tool_use", **tool} for tool in entry.get("tools", [])]
-    return Reply(
+    return ScriptedReply(
         content=tuple(content),
         stop_reason=entry.get("stop_reason"),
         usage=entry.get("usage", {}),
@@ -204,8 +204,8 @@ def _fault_rule(entry: dict[str, Any]) -> FaultRule:
     )
 
 
-def _fault(entry: dict[str, Any]) -> Fault:
-    return Fault(**{**entry, "kind": FaultKind(entry.get("kind", "error"))})
+def _fault(entry: dict[str, Any]) -> PlannedFault:
+    return PlannedFault(**{**entry, "kind": FaultKind(entry.get("kind", "error"))})
 
 
 def _filled(value: Any, groups: dict[str, str]) -> Any:

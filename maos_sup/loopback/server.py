@@ -23,11 +23,11 @@ from types import TracebackType
 from typing import Any
 
 from maos_sup.loopback.connection import Connection
-from maos_sup.loopback.dialects.dialect import Answer
+from maos_sup.loopback.dialects.dialect import DialectAnswer
 from maos_sup.loopback.log import Log
 from maos_sup.loopback.meter import Meter
-from maos_sup.loopback.reply import Reply, Script
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import Script, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -78,20 +78,22 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def numbered(
         self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
-    ) -> Request:
+    ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
         with self._counting:
             number = next(self._numbers)
-            request = Request(number=number, body=body, headers=headers, api=api, sent=sent)
+            request = LoopbackRequest(number=number, body=body, headers=headers, api=api, sent=sent)
             self._conversations[request.conversation] += 1
             count = self._conversations[request.conversation]
         return replace(request, of_conversation=count)
 
-    def answer(self, request: Request, reply: Reply) -> Answer:
+    def answer(self, request: LoopbackRequest, reply: ScriptedReply) -> DialectAnswer:
         """The answer that `reply` is, with a new id and its usage."""
         usage = self.meter.usage(request, reply)
         tools = request.body.get("tools") or ()
-        return Answer(id=secrets.token_hex(12), model=request.model, reply=reply, usage=usage, tools=tools)
+        return DialectAnswer(
+            id=secrets.token_hex(12), model=request.model, reply=reply, usage=usage, tools=tools
+        )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is what this server is for: logged, not printed."""

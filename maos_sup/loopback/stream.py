@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from maos_sup.loopback.reply import Reply
+from maos_sup.loopback.reply import ScriptedReply
 from state_layout.files import codec
 
 Event = dict[str, Any]
@@ -16,7 +16,7 @@ _DELTAS = {
 }
 
 
-def message(reply: Reply, *, id_: str, model: str, usage: dict[str, Any]) -> dict[str, Any]:
+def message(reply: ScriptedReply, *, id_: str, model: str, usage: dict[str, Any]) -> dict[str, Any]:
     """The whole answer as the API gives it without streaming."""
     return {
         "id": id_,
@@ -30,7 +30,7 @@ def message(reply: Reply, *, id_: str, model: str, usage: dict[str, Any]) -> dic
     }
 
 
-def events(reply: Reply, whole: dict[str, Any]) -> Iterator[Event]:
+def events(reply: ScriptedReply, whole: dict[str, Any]) -> Iterator[Event]:
     """The events of the stream of `whole`, in order; pieces of `reply.pace.chunk_chars` characters."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}

@@ -19,7 +19,6 @@ from state_layout.shapes.shape import (
     ABSENT,
     Argv,
     CallableName,
-    Choice,
     Effect,
     Field,
     Flag,
@@ -28,6 +27,7 @@ from state_layout.shapes.shape import (
     MapOf,
     Nullable,
     Number,
+    OneOf,
     Shape,
 )
 from state_layout.shapes.wording import listed
@@ -174,14 +174,14 @@ def _example(known: Field) -> Any:
     if known.example is not ABSENT:
         return known.example
     rule = known.rule.rule if isinstance(known.rule, Nullable) else known.rule
-    if known.default not in (ABSENT, None, "", [], {}) and not isinstance(rule, Choice | Flag):
+    if known.default not in (ABSENT, None, "", [], {}) and not isinstance(rule, OneOf | Flag):
         return known.default
     return _example_of(rule, known.default)
 
 
 def _example_of(rule: Rule, default: Any) -> Any:
     match rule:
-        case Choice():
+        case OneOf():
             return next((word for word in rule.words if word != default), rule.words[0])
         case Flag():
             return default is not True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.planner.roles import Role
-from state_layout.shapes.shape import Argv, Choice, Fault, Field, ListOf, Number, Shape, Text
+from state_layout.shapes.shape import Argv, Fault, Field, ListOf, Number, OneOf, Shape, Text
 from state_layout.shapes.wording import shown
 from state_layout.specs.tables import TASK, name
 
@@ -38,11 +38,11 @@ def proposal_shape(offer: Offer, *, is_addition: bool = False) -> Shape:
     agent = Shape(
         fields={
             "name": Field(name, "short and telling: lower case, digits, - and _", required=True),
-            "role": Field(Choice(tuple(offer.roles)), "the template its instructions begin with"),
+            "role": Field(OneOf(tuple(offer.roles)), "the template its instructions begin with"),
             "instructions": Field(
                 Text(), "what is special about this one, beyond its template; may be empty"
             ),
-            "kind": Field(Choice(offer.kinds), f"leave it out for {offer.kinds[0]}"),
+            "kind": Field(OneOf(offer.kinds), f"leave it out for {offer.kinds[0]}"),
             "command": Field(Argv(), "only for kind command: the program and its arguments"),
         },
         wish="an object with name and role",

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.questions import Answer, Ask, Question
+from maos_sup.core.questions import Ask, ModelAnswer, ModelQuestion
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 from state_layout.tree.names import telling_words
@@ -49,7 +49,7 @@ class Shelf:
     def recorded(self, ask: Ask) -> Ask:
         """`ask`, but every answer is durable before it is given back, and is not asked for twice."""
 
-        def ask_once(question: Question) -> Answer:
+        def ask_once(question: ModelQuestion) -> ModelAnswer:
             key = sha256(codec.encode(asdict(question))).hexdigest()
             known = self._known()
             if key not in known:
@@ -84,8 +84,8 @@ class Shelf:
         atomic.replace(self.answers, b"\n".join(lines) + b"\n")
 
 
-def _answer(entry: dict[str, Any]) -> Answer:
-    return Answer(
+def _answer(entry: dict[str, Any]) -> ModelAnswer:
+    return ModelAnswer(
         value=entry["value"],
         text=str(entry["text"]),
         model=str(entry["model"]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maos_sup.core.questions import Answer, Ask, Question
+from maos_sup.core.questions import Ask, ModelAnswer, ModelQuestion
 from maos_sup.planner.caps import Caps
 from maos_sup.planner.plan import Plan, load_plan
 from maos_sup.planner.prompts import first_prompt, repair_prompt, system_prompt
@@ -28,7 +28,7 @@ _MOST_ERRORS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PlanWish:
     """What is wanted. `project` as the plan is to name it; `survey` says what is in it.
 
     With `team` it is work for that one, which plans add to.
@@ -49,10 +49,10 @@ class Planned:
 
     plan: Plan
     summary: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ModelAnswer, ...]
 
 
-def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planned:
+def plan_from_words(wish: PlanWish, path: Path, *, ask: Ask, kinds: Kinds) -> Planned:
     """Have `wish` planned and write the plan to `path`, durably.
 
     Raises BadInput with the last mistakes if the model gets it wrong twice; its last plan then stands
@@ -60,13 +60,13 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
     """
     is_addition = wish.team is not None
     prompt = first_prompt(wish.request, survey=wish.survey, team=wish.team.text if wish.team else "")
-    question = Question(
+    question = ModelQuestion(
         system=system_prompt(wish.offer, form=NAME),
         prompt=prompt,
         name=NAME,
         schema=simplified(proposal_shape(wish.offer, is_addition=is_addition).schema()),
     )
-    answers = list[Answer]()
+    answers = list[ModelAnswer]()
     problems: tuple[str, ...] = ()
     draft = path.with_name(f"{path.stem}.draft.toml")
     for _ in range(ROUNDS):
@@ -79,7 +79,7 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
             problems = tuple(_PLACE.sub("", problem) for problem in refused.problems[:_MOST_ERRORS])
             told = answer.value if answer.value is not None else answer.text
             again = repair_prompt(prompt, proposal=told, errors=problems)
-            question = Question(system=question.system, prompt=again, name=NAME, schema=question.schema)
+            question = ModelQuestion(system=question.system, prompt=again, name=NAME, schema=question.schema)
             continue
         draft.replace(path)
         atomic.fsync_folder(path.parent)
@@ -88,7 +88,7 @@ def plan_from_words(wish: Wish, path: Path, *, ask: Ask, kinds: Kinds) -> Planne
     raise BadInput(*_given_up(problems, draft))
 
 
-def _write_draft(answer: Answer, wish: Wish, draft: Path) -> None:
+def _write_draft(answer: ModelAnswer, wish: PlanWish, draft: Path) -> None:
     """Write the plan that `answer` proposes. Raises BadInput with everything that is wrong with it."""
     value = answer.value
     if value is None:
@@ -102,13 +102,13 @@ def _write_draft(answer: Answer, wish: Wish, draft: Path) -> None:
     atomic.replace(draft, plan_text(plan, head=_head(answer)).encode())
 
 
-def _head(answer: Answer) -> str:
+def _head(answer: ModelAnswer) -> str:
     by = f"Planned by {answer.model}" if answer.model else "Planned from a request in words"
     summary = _summary(answer)
     return f"{by}; change what you like.\n{summary}" if summary else f"{by}; change what you like."
 
 
-def _summary(answer: Answer) -> str:
+def _summary(answer: ModelAnswer) -> str:
     value: Mapping[str, Any] = answer.value or {}
     return str(value.get("summary", "")).strip()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ReportLimits:
     """Most that a report holds of each: rows, and characters of one text and of all texts of a kind."""
 
     rows: int = 400
@@ -26,9 +26,9 @@ class Limits:
     text: int = 12_000
     texts: int = 300_000
 
-    def halved(self) -> Limits:
+    def halved(self) -> ReportLimits:
         """The same with half as much of everything."""
-        return Limits(
+        return ReportLimits(
             rows=max(10, self.rows // 2),
             messages=self.messages // 2,
             text=max(200, self.text // 2),
@@ -62,7 +62,7 @@ class Contents:
         return self.timeline.ended_s - self.timeline.begun_s
 
 
-def contents_of(reading: Reading, *, name: str, now_s: float, limits: Limits) -> Contents:
+def contents_of(reading: Reading, *, name: str, now_s: float, limits: ReportLimits) -> Contents:
     """Gather what a report tells. Raises LayoutError where the tree has no good spec."""
     status = reading.status()
     timeline = timeline_of(reading, status, now_s=now_s)

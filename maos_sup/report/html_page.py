@@ -11,7 +11,7 @@ from maos_sup.projection.journal_lines import text_of
 from maos_sup.projection.reading import shown_json
 from maos_sup.projection.text import cut, short
 from maos_sup.projection.wants import Wanted
-from maos_sup.report.contents import Contents, Limits
+from maos_sup.report.contents import Contents, ReportLimits
 from maos_sup.report.drawing import graph_svg, timeline_svg
 from maos_sup.report.markup import Markup, joined, tag
 from maos_sup.report.tables import (
@@ -33,7 +33,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 class _Room:
     """How many characters of texts are still to be shown."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ReportLimits) -> None:
         self._one, self._left = limits.text, limits.texts
 
     def take(self, text: str) -> str:
@@ -43,7 +43,7 @@ class _Room:
         return shown
 
 
-def html_page(contents: Contents, limits: Limits) -> str:
+def html_page(contents: Contents, limits: ReportLimits) -> str:
     """The whole file."""
     status, room = contents.status, _Room(limits)
     head = tag(
@@ -63,7 +63,7 @@ def _style() -> str:
     return (files("maos_sup.report") / "report.css").read_text(encoding="utf-8")
 
 
-def _sections(contents: Contents, limits: Limits, room: _Room) -> Iterable[Markup | None]:
+def _sections(contents: Contents, limits: ReportLimits, room: _Room) -> Iterable[Markup | None]:
     yield _header(contents)
     yield _section("Waits for you", [_wanted(wanted) for wanted in contents.waiting[: limits.rows]])
     yield _section("What failed, and why", _failures(contents, limits))
@@ -115,7 +115,7 @@ def _wanted(wanted: Wanted) -> Markup:
     )
 
 
-def _failures(contents: Contents, limits: Limits) -> list[Markup | None]:
+def _failures(contents: Contents, limits: ReportLimits) -> list[Markup | None]:
     bad = [task for task in contents.status["tasks"] if task["phase"] in ("failed", "blocked", "cancelled")]
     found: list[Markup | None] = []
     for task in bad[: limits.rows]:
@@ -143,7 +143,7 @@ def _legend(contents: Contents) -> Markup:
     return tag("p", items, f" Times are UTC.{more}{told}", class_="legend")
 
 
-def _tasks(contents: Contents, limits: Limits, room: _Room) -> list[Markup | None]:
+def _tasks(contents: Contents, limits: ReportLimits, room: _Room) -> list[Markup | None]:
     tasks, left_out = tasks_in_order(contents, limits.rows)
     return [*(_task(task, contents, room) for task in tasks), _more(left_out, "task")]
 
@@ -173,13 +173,13 @@ def _task(task: TaskShown, contents: Contents, room: _Room) -> Markup:
     )
 
 
-def _agents(contents: Contents, limits: Limits) -> list[Markup | None]:
+def _agents(contents: Contents, limits: ReportLimits) -> list[Markup | None]:
     rows = agent_rows(contents, limits.rows)
     head = ("Agent", "Kind", "Phase", "Attempts and how they ended", "Changed", "USD", "Tokens")
     return [_table(head, rows, numbers=2), _more(len(contents.status["agents"]) - len(rows), "agent")]
 
 
-def _money(contents: Contents, limits: Limits) -> list[Markup | None]:
+def _money(contents: Contents, limits: ReportLimits) -> list[Markup | None]:
     costs = contents.costs
     if not costs.total.calls and not costs.void.calls:
         return []

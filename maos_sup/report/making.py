@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maos_sup.projection.reading import Reading
-from maos_sup.report.contents import Limits, contents_of
+from maos_sup.report.contents import ReportLimits, contents_of
 from maos_sup.report.html_page import html_page
 from maos_sup.report.markdown_page import markdown_page
 
@@ -16,7 +16,7 @@ def report_of(reading: Reading, *, name: str, now_s: float, is_markdown: bool = 
 
     Raises LayoutError where the tree has no good spec.
     """
-    limits, most = Limits(), _MOST_MARKDOWN_BYTES if is_markdown else MOST_BYTES
+    limits, most = ReportLimits(), _MOST_MARKDOWN_BYTES if is_markdown else MOST_BYTES
     contents = contents_of(reading, name=name, now_s=now_s, limits=limits)
     draw = markdown_page if is_markdown else html_page
     text = draw(contents, limits)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from maos_sup.projection.reading import shown_json
 from maos_sup.projection.text import cut, plain, short
-from maos_sup.report.contents import Contents, Limits
+from maos_sup.report.contents import Contents, ReportLimits
 from maos_sup.report.tables import Row, agent_rows, figures_of, money_lines, sum_rows, tasks_in_order
 from maos_sup.views.events import counted, outcome_text
 
@@ -15,7 +15,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@$!&])")
 _MOST_DRAWN = 40
 
 
-def markdown_page(contents: Contents, limits: Limits) -> str:
+def markdown_page(contents: Contents, limits: ReportLimits) -> str:
     """The whole text."""
     return "\n".join(_lines(contents, limits)).rstrip() + "\n"
 
@@ -32,7 +32,7 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def _lines(contents: Contents, limits: Limits) -> Iterator[str]:
+def _lines(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     status = contents.status
     yield f"# {escaped(short(status['request'], 120))}"
     yield ""
@@ -51,7 +51,7 @@ def _lines(contents: Contents, limits: Limits) -> Iterator[str]:
     yield from _money(contents, limits)
 
 
-def _failures(contents: Contents, limits: Limits) -> Iterator[str]:
+def _failures(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     bad = [task for task in contents.status["tasks"] if task["phase"] in ("failed", "blocked", "cancelled")]
     if not bad:
         return
@@ -74,7 +74,7 @@ def _graph(contents: Contents) -> Iterator[str]:
     yield "```"
 
 
-def _tasks(contents: Contents, limits: Limits) -> Iterator[str]:
+def _tasks(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     tasks, left_out = tasks_in_order(contents, min(limits.rows, 100))
     yield from ("", "## Tasks", "")
     yield from _table(
@@ -93,7 +93,7 @@ def _tasks(contents: Contents, limits: Limits) -> Iterator[str]:
             yield from ("", f"<details><summary>{escaped(name)}</summary>", "", shown, "", "</details>")
 
 
-def _money(contents: Contents, limits: Limits) -> Iterator[str]:
+def _money(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     costs = contents.costs
     if not costs.total.calls and not costs.void.calls:
         return

@@ -1,7 +1,7 @@
 """How the whole team stands: supervisor and agents, with the phase of each task, of each agent, and of all.
 
 Tasks and phases are judged by `core`, as the agents and the supervisor judge them. A hundred agents take some
-milliseconds; who looks again and again keeps a `TeamReader`, which reads what changed.
+milliseconds; who looks again and again keeps a `StandingReader`, which reads what changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TeamStanding(Struct, frozen=True, kw_only=True):
     phase: Phase
 
 
-class TeamReader:
+class StandingReader:
     """Looks at a tree again and again; what did not change since is not read again.
 
     A look at all spec files takes a small share of the time: what was edited in place may be shown a moment

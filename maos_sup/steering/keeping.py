@@ -18,7 +18,7 @@ from state_layout.scopes.lines import Version, shown_value
 from state_layout.scopes.names import GLOBAL, Scope, shared_folder
 from state_layout.scopes.people import edits_in, refresh_snapshot, take_edit
 from state_layout.scopes.schemas import schema_of
-from state_layout.scopes.store import ANY_VERSION, Expected, Store, Written
+from state_layout.scopes.store import ANY_VERSION, Expected, ScopeStore, Written
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
 
@@ -26,7 +26,7 @@ OPERATOR = "operator"
 Outcome = TypeVar("Outcome")
 
 
-def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> Store:
+def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> ScopeStore:
     """The shared scope as people write it. Raises BadInput for one that belongs to an agent."""
     if not scope.is_shared:
         raise BadInput(
@@ -36,7 +36,7 @@ def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> Store:
     folder = shared_folder(tree, scope, home=home())
     if scope.sort != GLOBAL:
         refuse_links(tree.root, folder)
-    return Store(folder, writer)
+    return ScopeStore(folder, writer)
 
 
 def put(
@@ -97,7 +97,7 @@ def hooked(
     scope: Scope,
     key: str,
     value: Any,
-    store: Store,
+    store: ScopeStore,
     *,
     on: str,
     over: Expected = ANY_VERSION,
@@ -125,7 +125,7 @@ def _put(
     scope: Scope,
     key: str,
     value: Any,
-    store: Store,
+    store: ScopeStore,
     *,
     over: Expected,
     why: dict[str, Any] | None,
@@ -137,7 +137,7 @@ def _put(
     return store.put(key, value, over=over, why=why)
 
 
-def take_edits(tree: Tree, scope: Scope, store: Store) -> list[str]:
+def take_edits(tree: Tree, scope: Scope, store: ScopeStore) -> list[str]:
     """Put in force what people wrote in `spec/state/` for `scope`; what cannot be."""
     faults = list[str]()
     for edit in edits_in(tree) if scope.sort != GLOBAL else ():
@@ -149,7 +149,7 @@ def take_edits(tree: Tree, scope: Scope, store: Store) -> list[str]:
     return faults
 
 
-def refresh(tree: Tree, scope: Scope, store: Store) -> None:
+def refresh(tree: Tree, scope: Scope, store: ScopeStore) -> None:
     """Make the readable snapshot anew; a failure is no failure of what was kept."""
     if scope.sort != GLOBAL:
         try:

@@ -11,7 +11,7 @@ from maos_sup.steering.keeping import people_store, refresh
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
 from state_layout.paths import Tree
-from state_layout.scopes.lines import Entry
+from state_layout.scopes.lines import ScopeEntry
 from state_layout.scopes.names import Scope
 from state_layout.scopes.schemas import Schema, schema_of
 from state_layout.scopes.telling import versions_of
@@ -104,7 +104,7 @@ def _schema(tree: Tree, scope: Scope) -> Schema:
     return schema
 
 
-def _pair(schema: Schema, key: str, entry: Entry) -> tuple[Any, Any] | None:
+def _pair(schema: Schema, key: str, entry: ScopeEntry) -> tuple[Any, Any] | None:
     """A value and what becomes of it; None if it is of the version already."""
     before, version = entry.value, _version(entry)
     if version == schema.version:
@@ -114,7 +114,7 @@ def _pair(schema: Schema, key: str, entry: Entry) -> tuple[Any, Any] | None:
     return before, after
 
 
-def _version(entry: Entry) -> int:
+def _version(entry: ScopeEntry) -> int:
     return int(entry.fields().get("v", 1))
 
 

@@ -29,7 +29,7 @@ _STDOUT, _STDERR = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class HomePlace:
     """Where the tree was found."""
 
     is_new: bool
@@ -76,7 +76,7 @@ def say_who_we_are(tree: Tree) -> None:
     atomic.refresh(tree.supervisor_handle, codec.encode(own_handle(0).to_json()) + b"\n")
 
 
-def settle_in(tree: Tree, specs: Specs) -> Place:
+def settle_in(tree: Tree, specs: Specs) -> HomePlace:
     """Mend a copy, remember the place, lay the ballast. Raises StorageError."""
     is_new = _place_before(tree) != tree_place(tree)
     notes: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def settle_in(tree: Tree, specs: Specs) -> Place:
             if is_free(tree.agent(agent).lock):  # else `run/` was deleted under a living agent: it is right
                 disk.unlink(tree.agent(agent).status)  # may be ahead of the journal, which is asked instead
     stay(tree)
-    return Place(is_new=is_new, notes=notes)
+    return HomePlace(is_new=is_new, notes=notes)
 
 
 def stay(tree: Tree) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 FIRST_S, LONGEST_S = 2.0, 15.0
 
 
-class Hold:
+class DiskHold:
     """A pause that doubles each time it is needed again. Times are of the monotonic clock."""
 
     def __init__(self) -> None:

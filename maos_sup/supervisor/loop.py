@@ -26,11 +26,11 @@ from maos_sup.launchers.local import LocalLauncher
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
-from maos_sup.supervisor.hold import Hold
+from maos_sup.supervisor.hold import DiskHold
 from maos_sup.supervisor.life import Life, begin_life
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
-from maos_sup.supervisor.publish import Publisher, notes_on_missing, snapshot
+from maos_sup.supervisor.publish import SupervisorPublisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.shared import SharedState
 from maos_sup.supervisor.specs import JUDGE_AFTER_S, SpecsInForce
@@ -114,7 +114,7 @@ class _Supervisor:
     ) -> None:
         self._tree, self._life, self._launcher, self._specs = tree, life, launcher, specs
         self._lookout = Lookout(tree, launcher)
-        self._publisher = Publisher(tree, life.number)
+        self._publisher = SupervisorPublisher(tree, life.number)
         self._turns = Turns()
         self._notifier = Notifier(tree, self._lookout.snapshot)
         self._checkpoints = TeamCheckpoints(tree)
@@ -125,7 +125,7 @@ class _Supervisor:
         self._news: SupervisorSnapshot | None = None  # the last snapshot
         self._is_unsound = False  # the journal: its sync failed
         self._lacking: str | None = None  # what the disk has too little of
-        self._hold = Hold()
+        self._hold = DiskHold()
         self._home_trouble: str | None = None  # with `run/`, on which nothing depends
         self._wake = Wake(tree)
         self._specs_due_s = self._due_s = 0.0  # when to look at them, and at everything, at the latest

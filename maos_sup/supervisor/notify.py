@@ -30,7 +30,7 @@ _LONGEST_TEXT = 2000  # characters in the environment; standard input has all of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Notice:
     """Something that wants attention. `key` tells it from all others of the tree."""
 
     key: str
@@ -90,12 +90,12 @@ class Notifier:
             time.sleep(LOOK_S / 2)
             self._programs.see_ends()
 
-    def _questions(self, agents: Iterable[str]) -> Iterator[Event]:
+    def _questions(self, agents: Iterable[str]) -> Iterator[Notice]:
         """What agents ask, and whose budget is used up."""
         for agent in agents:
             status = self._snapshot(agent).status
             for asked in status.get("questions") or ():
-                yield Event(
+                yield Notice(
                     key=f"question/{asked['id']}",
                     event="question",
                     text=str(asked.get("text")),
@@ -106,9 +106,9 @@ class Notifier:
             reason = str(status.get("reason") or "")
             if status.get("phase") == "paused" and reason.startswith("budget "):
                 key = f"budget/{agent}/{_digest(_CAP.findall(reason) or reason)}"
-                yield Event(key=key, event="budget", text=reason, agent=agent, task=status.get("task"))
+                yield Notice(key=key, event="budget", text=reason, agent=agent, task=status.get("task"))
 
-    def _failures(self, board: Board, memory: Memory) -> Iterator[Event]:
+    def _failures(self, board: Board, memory: Memory) -> Iterator[Notice]:
         for id_ in board.among(TaskPhase.FAILED):
             task = board.specs.tasks[id_]
             key = f"task_failed/{id_}#{task.run}"
@@ -117,21 +117,21 @@ class Notifier:
             outcome = self._snapshot(task.agent).outcomes.get(id_)
             reason = memory.outcomes[id_].error if id_ in memory.outcomes else None
             text = str(reason or (outcome and outcome.error) or "failed")
-            yield Event(key=key, event="task_failed", text=text, agent=task.agent, task=id_)
+            yield Notice(key=key, event="task_failed", text=text, agent=task.agent, task=id_)
 
-    def _start(self, ways: list[Way], id_: str, event: Event) -> None:
+    def _start(self, ways: list[Way], id_: str, event: Notice) -> None:
         told = {"id": id_, **{key: item for key, item in asdict(event).items() if item is not None}}
         told["hint"] = hint_of(told)
         for way in ways:
             self._tell(way, event, told)
 
-    def _tell(self, way: Way, event: Event, told: Mapping[str, Any]) -> None:
+    def _tell(self, way: Way, event: Notice, told: Mapping[str, Any]) -> None:
         names = {f"MAOS_EVENT_{key.upper()}": str(item)[:_LONGEST_TEXT] for key, item in told.items()}
         what = f"notify: the {way.name} for {event.key}"
         self._programs.start(what, way.argv, told, variables={**names, "MAOS_EVENT": event.event})
 
 
-def _end_event(board: Board, phase: Phase) -> Event | None:
+def _end_event(board: Board, phase: Phase) -> Notice | None:
     """The end of all work; None if it only paused or was stopped."""
     if phase not in (Phase.DONE, Phase.FAILED):
         return None
@@ -139,7 +139,7 @@ def _end_event(board: Board, phase: Phase) -> Event | None:
     tasks = {id_: [task.run, board.phases[id_]] for id_, task in specs.tasks.items()}
     many = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     text = f"{many}, {failed} failed: {specs.orchestration.request}"
-    return Event(key=f"{phase}/{_digest(tasks)}", event=str(phase), text=text)
+    return Notice(key=f"{phase}/{_digest(tasks)}", event=str(phase), text=text)
 
 
 def _digest(value: Any) -> str:

@@ -71,7 +71,7 @@ def notes_on_missing(seen: Observation, memory: Memory) -> list[str]:
     ]
 
 
-class Publisher:
+class SupervisorPublisher:
     """Writes `supervisor/status.json` when there is news."""
 
     def __init__(self, tree: Tree, life: int) -> None:

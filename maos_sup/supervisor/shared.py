@@ -22,8 +22,8 @@ from state_layout.paths import Tree
 from state_layout.scopes.hooks import BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import described
 from state_layout.scopes.names import Scope, folders_in
-from state_layout.scopes.people import Edit, edits_in, refresh_snapshot, take_edit
-from state_layout.scopes.store import Store
+from state_layout.scopes.people import HandEdit, edits_in, refresh_snapshot, take_edit
+from state_layout.scopes.store import ScopeStore
 
 if TYPE_CHECKING:
     from state_layout.records.snapshots import SpecFault
@@ -39,7 +39,7 @@ class SharedState:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._stores: dict[Scope, Store] = {}
+        self._stores: dict[Scope, ScopeStore] = {}
         self._shown: dict[Scope, dict[str, int]] = {}  # sizes of the files when the snapshot was made
         self._not_before_s: dict[Scope, float] = {}  # when to make it again
         self._due_s = 0.0
@@ -86,10 +86,10 @@ class SharedState:
             store.close()
         self._stores.clear()
 
-    def _store(self, scope: Scope) -> Store:
+    def _store(self, scope: Scope) -> ScopeStore:
         if scope not in self._stores:
             folder = self._tree.state_scope(scope.sort, scope.owner)
-            self._stores[scope] = Store(folder, WRITER)
+            self._stores[scope] = ScopeStore(folder, WRITER)
         return self._stores[scope]
 
     def _show(self, scope: Scope) -> None:
@@ -119,7 +119,7 @@ class SharedState:
         stamp = _stamp(self._tree)
         if stamp == self._stamp and not self._suspected:
             return
-        faults = dict[tuple[Path, str], tuple[Edit, str]]()
+        faults = dict[tuple[Path, str], tuple[HandEdit, str]]()
         for edit in edits_in(self._tree):
             fault = edit.fault or self._take(edit, life, hooks)
             if fault is not None:
@@ -134,7 +134,7 @@ class SharedState:
                 self._told.add(key)
         self._stamp = stamp
 
-    def _take(self, edit: Edit, life: Life, hooks: Sequence[dict[str, Any]]) -> str | None:
+    def _take(self, edit: HandEdit, life: Life, hooks: Sequence[dict[str, Any]]) -> str | None:
         """Put an edit in force; why it cannot be."""
         store = self._store(edit.scope)
         try:
@@ -156,13 +156,13 @@ class SharedState:
             life.write("spec", {"path": path, "sha256": edit.digest, "changed": [edit.key], **told, **over})
         return None
 
-    def _asked(self, edit: Edit, before: Any, hooks: Sequence[dict[str, Any]]) -> Any:
+    def _asked(self, edit: HandEdit, before: Any, hooks: Sequence[dict[str, Any]]) -> Any:
         """What hooks leave of the value of an edit. Raises BadInput."""
         met = meeting(map(Hook.of, hooks), BEFORE_SAVE, str(edit.scope), edit.key)
         told = {"on": BEFORE_SAVE, "scope": str(edit.scope), "key": edit.key, "value": edit.value}
         return ask_before(self._tree, met, told | {"before": before, "by": WRITER})["value"]
 
-    def _tell(self, edit: Edit, fault: str, life: Life, *, is_new: bool) -> None:
+    def _tell(self, edit: HandEdit, fault: str, life: Life, *, is_new: bool) -> None:
         path = self._tree.shown(edit.path)
         text = f"{path}: {fault}; mend it, the value before stays in force"
         told: SpecFault = {"path": path, "line": None, "key": edit.key, "text": text}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from maos_sup.system.processes import Row
+from maos_sup.system.processes import ProcessRow
 from maos_sup.system.targets import Target, await_ends, hold_row
 
 PATIENCE_S = 0.5  # a killed process is gone in a millisecond, unless the kernel holds it
@@ -33,7 +33,7 @@ class Swept:
 class Sighting:
     """What a look found, parents before their children; the rest as in `processes.Listing`."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ProcessRow]
     pids: AbstractSet[int] = frozenset()
     is_torn: bool = False
 
@@ -90,7 +90,7 @@ class _Held:
     def __len__(self) -> int:
         return len(self._targets)
 
-    def stop_new(self, rows: Sequence[Row]) -> bool:
+    def stop_new(self, rows: Sequence[ProcessRow]) -> bool:
         """Hold and stop those of `rows` that are not held yet; whether there were any, sure or not."""
         fresh = [row for row in rows if row.pid not in self._targets]
         chosen = {row.pid for row in rows}

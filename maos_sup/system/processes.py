@@ -16,7 +16,7 @@ KTHREADD = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ProcessRow:
     """One living process."""
 
     pid: int
@@ -26,7 +26,7 @@ class Row:
     mark: str = ""  # "" for none, or where it may not be read
 
 
-Table = Mapping[int, Row]
+Table = Mapping[int, ProcessRow]
 
 
 def belonging(
@@ -36,19 +36,19 @@ def belonging(
     roots: AbstractSet[int] = frozenset(),
     kin: Callable[[str], bool] | None = None,
     spare: AbstractSet[int] = frozenset(),
-) -> list[Row]:
+) -> list[ProcessRow]:
     """Who wears one of `marks`, the `roots`, their sessions, and all that descends from these.
 
     A descendant that wears a mark which is not `kin` (not one of `marks`, if that is not given) belongs to
     somebody else, with its own descendants. `spare` is never in it. Parents come before their children.
     """
     is_kin = kin if kin is not None else marks.__contains__
-    children: dict[int, list[Row]] = {}
+    children: dict[int, list[ProcessRow]] = {}
     for row in table.values():
         children.setdefault(row.parent, []).append(row)
     todo = [row for row in table.values() if row.mark in marks or roots & {row.pid, row.session}]
     is_sure = {row.pid for row in todo}
-    found: dict[int, Row] = {}
+    found: dict[int, ProcessRow] = {}
     while todo:
         row = todo.pop()
         is_strange = row.pid not in is_sure and row.mark and not is_kin(row.mark)
@@ -62,7 +62,7 @@ def belonging(
 class Listing:
     """What a look at the processes came to; no snapshot, they go on while one looks."""
 
-    table: dict[int, Row]  # those that could be read
+    table: dict[int, ProcessRow]  # those that could be read
     pids: frozenset[int]  # all that were there
     is_torn: bool  # some had ended, perhaps leaving children that are not among them
 
@@ -86,7 +86,7 @@ def read_descendants(roots: AbstractSet[int], known: AbstractSet[int] = frozense
     return Listing(table=table, pids=pids, is_torn=is_torn)
 
 
-def read_row(pid: int) -> Row | None:
+def read_row(pid: int) -> ProcessRow | None:
     """One living process as of now."""
     stat = read_stat(pid)
     if stat is None or stat.is_gone:
@@ -94,7 +94,9 @@ def read_row(pid: int) -> Row | None:
     mark = read_mark(pid)
     if mark is None and ((stat := read_stat(pid)) is None or stat.is_gone):
         return None  # it ended while it was looked at
-    return Row(pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark or "")
+    return ProcessRow(
+        pid=pid, parent=stat.parent, session=stat.session, start_time=stat.start_time, mark=mark or ""
+    )
 
 
 def read_children(pid: int) -> list[int]:
@@ -116,9 +118,9 @@ def knows_children() -> bool:
     return is_linux() and os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
 
 
-def parents_first(found: Table) -> list[Row]:
+def parents_first(found: Table) -> list[ProcessRow]:
     """`found` in that order. A table is no snapshot: rows that are each other's parents come last."""
-    children: dict[int, list[Row]] = {}
+    children: dict[int, list[ProcessRow]] = {}
     for row in found.values():
         children.setdefault(row.parent, []).append(row)
     ordered = {row.pid: row for row in found.values() if row.parent not in found}
@@ -130,9 +132,9 @@ def parents_first(found: Table) -> list[Row]:
     return list({**ordered, **found}.values())
 
 
-def _read_rows(pids: Iterable[int]) -> tuple[dict[int, Row], bool]:
+def _read_rows(pids: Iterable[int]) -> tuple[dict[int, ProcessRow], bool]:
     """The rows of `pids`, and whether some had ended: perhaps just now, leaving children."""
-    rows: dict[int, Row] = {}
+    rows: dict[int, ProcessRow] = {}
     is_torn = False
     for pid in pids:
         row = read_row(pid)

@@ -20,7 +20,7 @@ from functools import cache
 from time import monotonic
 
 from maos_sup.system.linux import Exit, exit_of
-from maos_sup.system.processes import Row, read_row
+from maos_sup.system.processes import ProcessRow, read_row
 from state_layout.host.identity import open_pidfd
 from state_layout.host.stats import read_stat
 
@@ -116,7 +116,7 @@ def _start_of(target: Target) -> int:
     return 0 if stat is None or target.has_ended else stat.start_time
 
 
-def hold_row(row: Row) -> Target | None:
+def hold_row(row: ProcessRow) -> Target | None:
     """Hold the very process that `row` tells of; None if it is gone or anything about it changed."""
     try:
         pidfd = open_pidfd(row.pid)

@@ -21,7 +21,7 @@ from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.names import AGENT, GLOBAL, TASK, Scope, is_of_agent, owned_prefix, shared_folder
 from state_layout.scopes.schemas import schema_of
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.telling import shown_entry, versions_of
 from state_layout.specs import read_specs
 
@@ -39,14 +39,14 @@ def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None
         return [last[key] for key in sorted(last) if "deleted" not in last[key] and key.startswith(prefix)]
     if cut is not None:
         return _shared_at(tree, scope, prefix, cut)
-    with closing(Store(_folder(tree, scope), _VIEWER)) as store:
+    with closing(ScopeStore(_folder(tree, scope), _VIEWER)) as store:
         return [_migrated(tree, scope, shown_entry(entry)) for _, entry in store.entries(prefix)]
 
 
 def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) -> Told | None:
     """The value in force of `key`, now or at `cut`; None if it has none. Raises as `values_of` does."""
     if scope.is_shared and cut is None:
-        with closing(Store(_folder(tree, scope), _VIEWER)) as store:
+        with closing(ScopeStore(_folder(tree, scope), _VIEWER)) as store:
             entry = store.get(key)
             return None if entry is None else _migrated(tree, scope, shown_entry(entry))
     return next((told for told in values_of(tree, scope, key, cut=cut) if told["key"] == key), None)

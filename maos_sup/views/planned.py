@@ -17,7 +17,7 @@ WARNING = "warning"
 _NODE = "o"
 
 
-class Line(NamedTuple):
+class PlannedLine(NamedTuple):
     """A line and how it is meant: `heading`, `warning` or plain."""
 
     text: str
@@ -31,28 +31,30 @@ def planned_lines(
     width: int,
     templates: Iterable[str] = (),
     limits: Mapping[str, Any] | None = None,
-) -> list[Line]:
+) -> list[PlannedLine]:
     """The plan of these specs, text folded at `width`; what tasks need beyond them is there already.
 
     What an agent is told beyond one of the role `templates` is shown in full, for it is what is approved.
     """
-    lines = [Line(text) for text in table(("AGENT", "KIND", "ROLE"), [*_agent_rows(agents)], width=width)]
-    lines += [Line("")] if lines else []
+    lines = [
+        PlannedLine(text) for text in table(("AGENT", "KIND", "ROLE"), [*_agent_rows(agents)], width=width)
+    ]
+    lines += [PlannedLine("")] if lines else []
     rows = [*graph_rows(tasks)]
     graph_width = max((len(row.graph) for row in rows), default=0)
     head = f"{'':{graph_width}}  "
     laid = lay(("TASK", "AGENT", "WHAT"), [*_task_rows(tasks)], width=max(20, width - len(head)))
-    lines += [Line((head + laid.head).rstrip(), "heading")] if tasks else []
+    lines += [PlannedLine((head + laid.head).rstrip(), "heading")] if tasks else []
     by_task = dict(zip([row.task for row in rows if row.task], laid.rows, strict=True))
     for row in rows:
         first, *more = by_task.get(row.task or "", ("",))
-        lines.append(Line(f"{row.graph:{graph_width}}  {first}".rstrip()))
-        lines += [Line(f"{row.below:{graph_width}}  {text}".rstrip()) for text in more]
+        lines.append(PlannedLine(f"{row.graph:{graph_width}}  {first}".rstrip()))
+        lines += [PlannedLine(f"{row.below:{graph_width}}  {text}".rstrip()) for text in more]
     lines += _instructions(agents, tuple(templates), width)
     return [*lines, *_limits(tasks, limits or {}), *_warnings(agents)]
 
 
-def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterator[Line]:
+def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterator[PlannedLine]:
     """What each agent is told beyond its template, or beyond its first line, which the table has."""
     for name, agent in agents.items():
         role = str(agent.get("role") or "").strip()
@@ -61,21 +63,21 @@ def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterat
         )
         rest = role.removeprefix(known) if known else role.partition("\n")[2]
         if rest.strip():
-            yield Line("")
-            yield Line(f"{name} is also told:" if known else f"{name} is told further:", "heading")
+            yield PlannedLine("")
+            yield PlannedLine(f"{name} is also told:" if known else f"{name} is told further:", "heading")
             for text in rest.strip().splitlines():
-                yield from (Line(f"  {part}") for part in wrapped(one_line(text), width - 2))
+                yield from (PlannedLine(f"  {part}") for part in wrapped(one_line(text), width - 2))
 
 
-def _limits(tasks: Specs, limits: Mapping[str, Any]) -> Iterator[Line]:
+def _limits(tasks: Specs, limits: Mapping[str, Any]) -> Iterator[PlannedLine]:
     """How many may work at once and how long tasks may take, as far as the plan says so."""
     told = [f"{key} = {value}" for key, value in limits.items()]
     told += [
         f"{id_}: timeout_s = {task['timeout_s']}" for id_, task in tasks.items() if task.get("timeout_s")
     ]
     if told:
-        yield Line("")
-        yield Line(f"limits: {', '.join(told)}")
+        yield PlannedLine("")
+        yield PlannedLine(f"limits: {', '.join(told)}")
 
 
 class GraphRow(NamedTuple):
@@ -174,9 +176,9 @@ def command_agents(agents: Specs) -> dict[str, str]:
     return found
 
 
-def _warnings(agents: Specs) -> Iterator[Line]:
+def _warnings(agents: Specs) -> Iterator[PlannedLine]:
     commands = command_agents(agents)
     if commands:
-        yield Line("")
-        yield Line("These would run as you, unconfined:", WARNING)
-        yield from (Line(f"  {name}: {command}", WARNING) for name, command in commands.items())
+        yield PlannedLine("")
+        yield PlannedLine("These would run as you, unconfined:", WARNING)
+        yield from (PlannedLine(f"  {name}: {command}", WARNING) for name, command in commands.items())

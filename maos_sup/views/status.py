@@ -20,7 +20,7 @@ from maos_sup.core.overlaps import overlap_lines, overlaps
 from maos_sup.core.tasks import UNFINISHED
 from maos_sup.standing.agents import AgentStanding
 from maos_sup.standing.supervisors import SupervisorStanding
-from maos_sup.standing.team import TeamReader, TeamStanding
+from maos_sup.standing.team import StandingReader, TeamStanding
 from maos_sup.views.files import last_line, moment, natural
 from state_layout.host.room import want_of_room
 from state_layout.paths import Tree
@@ -46,7 +46,7 @@ class Watcher:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._reader = TeamReader(tree)
+        self._reader = StandingReader(tree)
 
     def status(self) -> Status:
         """The status now, its phases in the words that docs/commands.md lists.

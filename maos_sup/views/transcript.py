@@ -22,7 +22,7 @@ _KEPT = 5000  # lines; a screen goes back no further
 Entry = dict[str, Any]
 
 
-class Reading:
+class TranscriptReading:
     """The lines to read of one agent; each call reads on from where the last one ended."""
 
     def __init__(self, tree: Tree, agent: str, *, is_raw: bool = False, kept: int | None = _KEPT) -> None:

@@ -23,7 +23,7 @@ _RENAMES = ("--find-renames", "--no-ext-diff", "--no-textconv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FileChange:
     """A file: `path` as it is now, `sort` of the change, lines (None: it has none), what it was before."""
 
     path: str
@@ -38,7 +38,7 @@ class Changes:
     """All that one agent changed; `patch` only if it was asked for."""
 
     record: Record
-    files: tuple[Change, ...]
+    files: tuple[FileChange, ...]
     patch: bytes = b""
 
     @property
@@ -86,7 +86,7 @@ def _looked_at(repository: Repository, index: Path, work_tree: Path, head: str) 
             yield git
 
 
-def _files(told: bytes) -> Iterator[Change]:
+def _files(told: bytes) -> Iterator[FileChange]:
     """The changes in what `git diff --raw --numstat -z` says: first every file's sort, then its lines."""
     words = iter(told.decode("utf-8", "surrogateescape").split("\0"))
     sorts = dict[str, str]()
@@ -102,7 +102,7 @@ def _files(told: bytes) -> Iterator[Change]:
         source = None
         if not path:
             source, path = next(words), next(words)
-        yield Change(
+        yield FileChange(
             path=path,
             sort=sorts.get(path, CHANGED),
             added=int(added) if added.isdecimal() else None,

@@ -29,7 +29,7 @@ _FRESH_NS = 20_000_000  # a file that was written so lately may change again wit
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestEntry:
     """One entry. `mode`: permissions. `object`: name of its content, of a folder that of its listing."""
 
     kind: str
@@ -38,7 +38,7 @@ class Entry:
     size: int
     object: str = ""
 
-    def is_same(self, other: Entry | None) -> bool:
+    def is_same(self, other: ManifestEntry | None) -> bool:
         """Whether the two hold the same by themselves: times aside, and what lies in a folder."""
         return (
             other is not None
@@ -47,7 +47,7 @@ class Entry:
         )
 
 
-Listing = dict[str, Entry]
+Listing = dict[str, ManifestEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Manifest:
     """
 
     top: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ManifestEntry]
     excluded: tuple[str, ...] = ()
     listings: Mapping[str, tuple[Listing, str, int]] = field(default_factory=dict)
     bases: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Manifest:
     @classmethod
     def read(cls, top: str, get: Callable[[str], bytes]) -> Manifest:
         """The manifest whose listing `get` gives under the name `top`. Raises Damaged."""
-        entries, excluded, folders = dict[str, Entry](), list[str](), [("", top)]
+        entries, excluded, folders = dict[str, ManifestEntry](), list[str](), [("", top)]
         listings, bases = dict[str, tuple[Listing, str, int]](), set[str]()
         while folders:
             above, name = folders.pop()
@@ -92,7 +92,7 @@ class Manifest:
 
 def _resolved(name: str, get: Callable[[str], bytes], bases: set[str]) -> tuple[Listing, int]:
     """The listing of this name, and of how many changes it is made."""
-    parts = list[list[tuple[str, Entry]]]()
+    parts = list[list[tuple[str, ManifestEntry]]]()
     while True:
         lines = [*_listed(get(name))]
         base = next((entry.object for _, entry in lines if entry.kind == _BASE), None)
@@ -116,9 +116,9 @@ def _encoded(listing: Listing, known: tuple[Listing, str, int] | None) -> tuple[
     if known is not None and known[2] < _MOST_CHANGES:
         old = known[0]
         changes = {name: entry for name, entry in listing.items() if old.get(name) != entry}
-        gone = {name: Entry(_GONE, 0, 0, 0) for name in old if name not in listing}
+        gone = {name: ManifestEntry(_GONE, 0, 0, 0) for name in old if name not in listing}
         if 2 * (len(changes) + len(gone)) < len(listing):
-            base = {"base": Entry(_BASE, 0, 0, 0, known[1])}
+            base = {"base": ManifestEntry(_BASE, 0, 0, 0, known[1])}
             return _lines(base) + _lines(changes) + _lines(gone), known[2] + 1
     return _lines(listing), 0
 
@@ -131,13 +131,16 @@ def _lines(listing: Listing) -> bytes:
     return b"".join(os.fsencode(line) + b"\0" for line in lines)
 
 
-def _listed(data: bytes) -> Iterator[tuple[str, Entry]]:
+def _listed(data: bytes) -> Iterator[tuple[str, ManifestEntry]]:
     try:
         for line in data.split(b"\0")[:-1]:
             kind, mode, mtime, size, object_, name = os.fsdecode(line).split(" ", 5)
             if name in ("", ".", "..") or "/" in name:
                 raise ValueError(f"{name!r} is no name")
-            yield name, Entry(kind, int(mode, 8), int(mtime), int(size), "" if object_ == "-" else object_)
+            yield (
+                name,
+                ManifestEntry(kind, int(mode, 8), int(mtime), int(size), "" if object_ == "-" else object_),
+            )
     except ValueError as cause:
         raise Damaged(f"a listing of a workspace cannot be read: {cause}") from cause
 
@@ -150,10 +153,10 @@ class Scan:
 
     def __init__(self, root: Path, put: Callable[[bytes], str]) -> None:
         self._root, self._put = root, put
-        self._files: dict[str, tuple[tuple[int, ...], Entry]] = {}  # by path: stamp, entry
+        self._files: dict[str, tuple[tuple[int, ...], ManifestEntry]] = {}  # by path: stamp, entry
         self._folders: dict[str, tuple[Listing, str, int]] = {}  # by path: listing, its name, of what
         self._next = self._files
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ManifestEntry] = {}
         self._excluded: list[str] = []
         self._now_ns = 0
 
@@ -189,24 +192,24 @@ class Scan:
             known = self._folders[rel] = (listing, self._put(data), depth)
         return known[1]
 
-    def _entry(self, folder: int, name: str, path: str) -> Entry | None:
+    def _entry(self, folder: int, name: str, path: str) -> ManifestEntry | None:
         """What is there under `name`; None where it has gone or cannot be read."""
         with suppress(OSError):
             at = os.lstat(name, dir_fd=folder)
             if _is_left_out(name, at):
                 self._excluded.append(path)
-                return Entry(LEFT_OUT, 0, 0, 0)
+                return ManifestEntry(LEFT_OUT, 0, 0, 0)
             if stat.S_ISDIR(at.st_mode):
                 inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _NEVER, dir_fd=folder)
                 listed = self._walk(inner, path)
-                entry = Entry(FOLDER, stat.S_IMODE(at.st_mode), at.st_mtime_ns, 0, listed)
+                entry = ManifestEntry(FOLDER, stat.S_IMODE(at.st_mode), at.st_mtime_ns, 0, listed)
             else:
                 entry = self._file(folder, name, path, at)
             self._entries[path] = entry
             return entry
         return None
 
-    def _file(self, folder: int, name: str, path: str, at: os.stat_result) -> Entry:
+    def _file(self, folder: int, name: str, path: str, at: os.stat_result) -> ManifestEntry:
         stamp = (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_mode)
         known = self._files.get(path)
         if known is not None and known[0] == stamp:
@@ -214,7 +217,7 @@ class Scan:
             return known[1]
         kind = LINK if stat.S_ISLNK(at.st_mode) else FILE
         data = _content(folder, name, kind)
-        entry = Entry(kind, stat.S_IMODE(at.st_mode), at.st_mtime_ns, len(data), self._put(data))
+        entry = ManifestEntry(kind, stat.S_IMODE(at.st_mode), at.st_mtime_ns, len(data), self._put(data))
         if self._now_ns - max(at.st_mtime_ns, at.st_ctime_ns) > _FRESH_NS:
             self._next[path] = (stamp, entry)
         return entry
@@ -234,7 +237,9 @@ def _content(folder: int, name: str, kind: str) -> bytes:
         return file.read(MOST_FILE_BYTES + 1)
 
 
-def differences(old: Manifest, new: Manifest) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+def differences(
+    old: Manifest, new: Manifest
+) -> Iterator[tuple[str, ManifestEntry | None, ManifestEntry | None]]:
     """Path, entry before and after, of all that is not the same, times aside."""
     for path in sorted({*old.entries, *new.entries}):
         before, after = old.entries.get(path), new.entries.get(path)

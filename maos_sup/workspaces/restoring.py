@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maos_sup.workspaces.manifest import FILE, FOLDER, LINK, Entry, Manifest, differences
+from maos_sup.workspaces.manifest import FILE, FOLDER, LINK, Manifest, ManifestEntry, differences
 from maos_sup.workspaces.snapshots import NO_SEQ, Camera, Snapshot, every, folder_of, manifest_of, read
 from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, Damaged, storage_error
@@ -33,8 +33,8 @@ class Step:
     """One path: what is there, and what is to be (None: nothing)."""
 
     path: str
-    before: Entry | None
-    after: Entry | None
+    before: ManifestEntry | None
+    after: ManifestEntry | None
 
 
 def steps_between(now: Manifest, then: Manifest, paths: Collection[str]) -> list[Step]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from state_layout.check.problem import OF_PEOPLE, Finding, Problem, Severity
-from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.journal import Journal, Reader
 from state_layout.files.locks import editing
@@ -69,12 +69,12 @@ def _judged(tree: Tree, problem: Problem, known: dict[tuple[Any, ...], Acceptanc
 
 
 def _acceptances(scene: Scene) -> Iterator[Acceptance]:
-    scan = Scan(scene, scene.tree.acceptances)
+    scan = FileScan(scene, scene.tree.acceptances)
     for line in scan:
         fields = line.fields()
         if {"finding", "path", "line", "what", "size", "sha256", "by"} <= fields.keys():
             yield fields
-    judge(scene, scan, Bounds(is_continued=True), is_written=lambda: False)
+    judge(scene, scan, ScanBounds(is_continued=True), is_written=lambda: False)
 
 
 def _key(found: Acceptance) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from state_layout.check.problem import Finding, as_note
-from state_layout.check.scan import AS_IN_A_COPY, Scan
+from state_layout.check.scan import AS_IN_A_COPY, FileScan
 from state_layout.check.scene import Scene
 from state_layout.files.chain import Line
 from state_layout.lives.attempts import list_attempts
@@ -13,7 +13,7 @@ from state_layout.paths import number_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class PinSeen:
     """The line that a life continues from."""
 
     attempt: int
@@ -27,7 +27,7 @@ class Birth:
 
     number: int
     seq: int  # of its first line
-    pin: Pin | None
+    pin: PinSeen | None
     is_rewind: bool = False  # begun by a rollback, to pin what it went back to
 
 
@@ -35,7 +35,7 @@ class Birth:
 class Standing:
     """What later lives make of one: `end` is where its successor pinned it, None for the last one."""
 
-    end: Pin | None = None
+    end: PinSeen | None = None
     successor: int | None = None
     is_void: bool = False
     is_taken_back: bool = False  # what counts for nothing was taken back by a rollback
@@ -55,7 +55,7 @@ def attempt_numbers(scene: Scene, agent: str) -> list[int]:
 def read_birth(scene: Scene, agent: str, number: int) -> Birth | None:
     """How life `number` began, or None if it did not; a first line that is no start is reported."""
     paths = scene.tree.agent(agent).attempt(number)
-    line = next(iter(Scan(scene, paths.journal)), None)
+    line = next(iter(FileScan(scene, paths.journal)), None)
     if line is None:
         return None
     try:
@@ -98,13 +98,13 @@ def _birth(agent: str, number: int, line: Line) -> Birth:
         raise ValueError(f"it is the start of attempt {fields['attempt']} of {fields['agent']}")
     pin = fields["pin"]
     if pin is not None:
-        pin = Pin(attempt=int(pin["attempt"]), seq=int(pin["seq"]), h=str(pin["h"]))
+        pin = PinSeen(attempt=int(pin["attempt"]), seq=int(pin["seq"]), h=str(pin["h"]))
         if not 0 < pin.attempt < number:
             raise ValueError(f"it continues from attempt {pin.attempt}")
     return Birth(number=number, seq=line.seq, pin=pin, is_rewind="rewound" in fields)
 
 
-def _report_missing(scene: Scene, agent: str, number: int, pin: Pin) -> None:
+def _report_missing(scene: Scene, agent: str, number: int, pin: PinSeen) -> None:
     """A copy may find the folder of a life just made, or its journal without a line; nothing else may."""
     before = scene.tree.agent(agent).attempt(pin.attempt)
     path = scene.tree.agent(agent).attempt(number).journal

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from state_layout.check.problem import Finding, as_note
-from state_layout.check.scan import Scan
+from state_layout.check.scan import FileScan
 from state_layout.check.scene import LARGEST_SNAPSHOT_BYTES, Scene
 from state_layout.files.journal import Reader
 from state_layout.files.reading import read_regular
@@ -25,7 +25,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
+class CheckedSlots:
     """The checkpoints of one life. `mailed`: mail that they rely on, by recipient."""
 
     number: int
@@ -37,16 +37,16 @@ class Slots:
         """Up to here the journal of this life was durable."""
         return max((slot.seq for slot in self.whole if slot.attempt == self.number), default=0)
 
-    def up_to(self, last_seq: int | None) -> Slots:
+    def up_to(self, last_seq: int | None) -> CheckedSlots:
         """Those that fold no line above `last_seq`, which a rollback took back; mail is not relied on."""
         whole = [slot for slot in self.whole if last_seq is not None and slot.seq <= last_seq]
-        return Slots(number=self.number, whole=whole)
+        return CheckedSlots(number=self.number, whole=whole)
 
 
-def read_slots(scene: Scene, agent: str, number: int) -> Slots:
+def read_slots(scene: Scene, agent: str, number: int) -> CheckedSlots:
     """The checkpoints of life `number`; one that is not whole is reported unless it is being written."""
     paths = scene.tree.agent(agent).attempt(number)
-    slots = Slots(number=number)
+    slots = CheckedSlots(number=number)
     for index in SLOTS:
         path = paths.checkpoint(index)
         checkpoint = _read(scene, path)
@@ -63,7 +63,7 @@ def read_slots(scene: Scene, agent: str, number: int) -> Slots:
     return slots
 
 
-def judge_checkpoints(scene: Scene, slots: Slots, scan: Scan, *, last_seq: int | None) -> None:
+def judge_checkpoints(scene: Scene, slots: CheckedSlots, scan: FileScan, *, last_seq: int | None) -> None:
     """Report checkpoints that do not stand on the journal in `scan`; above `last_seq` it is void."""
     for slot in slots.whole:
         if slot.attempt != slots.number:

@@ -16,7 +16,7 @@ LOST_AGAIN = "the supervisor seals it as lost when it starts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class ExitSeen:
     """How a life ended, as far as it is known. Up to `synced_seq` its journal was durable."""
 
     reason: ExitReason | None = None
@@ -25,7 +25,7 @@ class Ending:
     h: str | None = None  # of the line `synced_seq`
 
 
-def check_exit(scene: Scene, agent: str, number: int, *, is_last: bool) -> Ending:
+def check_exit(scene: Scene, agent: str, number: int, *, is_last: bool) -> ExitSeen:
     """Check the `exit.json` of life `number`; what it says."""
     path = scene.tree.agent(agent).attempt(number).exit
     with scene.reading(path):
@@ -37,10 +37,10 @@ def check_exit(scene: Scene, agent: str, number: int, *, is_last: bool) -> Endin
             raise
         except (ValueError, TypeError) as cause:
             scene.report(Finding.EXIT_BAD, path, what=f"cannot be understood ({cause})")
-    return Ending()
+    return ExitSeen()
 
 
-def _ending(value: dict[str, Any], number: int) -> Ending:
+def _ending(value: dict[str, Any], number: int) -> ExitSeen:
     synced_seq = value.get("synced_seq")
     if value.get("attempt") != number:
         raise ValueError(f"it is of attempt {value.get('attempt')!r}")
@@ -50,7 +50,7 @@ def _ending(value: dict[str, Any], number: int) -> Ending:
     is_calm = value.get("by") == "agent" and reason in CALM_EXITS and value.get("detail") is None
     is_last_word = is_calm and synced_seq is not None
     h = h if isinstance(h, str) else None
-    return Ending(reason=reason, synced_seq=synced_seq or 0, is_last_word=is_last_word, h=h)
+    return ExitSeen(reason=reason, synced_seq=synced_seq or 0, is_last_word=is_last_word, h=h)
 
 
 def _report_missing(scene: Scene, agent: str, number: int, *, is_last: bool) -> None:

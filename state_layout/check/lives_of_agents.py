@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from state_layout.check.births import Birth, Standing, attempt_numbers, read_birth, standings
-from state_layout.check.checkpoints import Slots, judge_checkpoints, read_slots
-from state_layout.check.exits import Ending, check_exit
+from state_layout.check.checkpoints import CheckedSlots, judge_checkpoints, read_slots
+from state_layout.check.exits import ExitSeen, check_exit
 from state_layout.check.problem import Finding
-from state_layout.check.scan import Bounds, Scan, judge, judge_end
+from state_layout.check.scan import FileScan, ScanBounds, judge, judge_end
 from state_layout.check.scene import Scene
 from state_layout.check.spans import Spans
 from state_layout.files.chain import Line
@@ -25,7 +25,7 @@ _MOST_KEPT_BYTES = 1 << 24
 
 
 @dataclass(slots=True, kw_only=True)
-class Account:
+class LivesAccount:
     """What the journals of an agent say about mail. `is_whole`: nothing of them is missing or damaged."""
 
     sends: dict[str, Spans] = field(default_factory=dict)  # by recipient
@@ -35,7 +35,7 @@ class Account:
     is_whole: bool = True
 
 
-def check_agent(scene: Scene, agent: str) -> Account:
+def check_agent(scene: Scene, agent: str) -> LivesAccount:
     """Check all lives of `agent`; what they say about mail."""
     numbers = attempt_numbers(scene, agent)
     slots = {number: read_slots(scene, agent, number) for number in numbers}  # before what they rely on
@@ -43,7 +43,7 @@ def check_agent(scene: Scene, agent: str) -> Account:
     births = {number: birth for number in numbers if (birth := read_birth(scene, agent, number))}
     standing = standings(scene, agent, births)
     attempts = scene.tree.agent(agent).attempts
-    account = Account(is_whole=len(scene.problems) == known and not scene.is_hidden(attempts / "any"))
+    account = LivesAccount(is_whole=len(scene.problems) == known and not scene.is_hidden(attempts / "any"))
     fold = _Fold(account)
     for number in numbers:
         ending = check_exit(scene, agent, number, is_last=number == numbers[-1])
@@ -56,7 +56,7 @@ def check_agent(scene: Scene, agent: str) -> Account:
 class _Fold:
     """Folds the lines that count, keeping only what mail needs."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: LivesAccount) -> None:
         self.account = account
         self.history = History()
         self._kept_bytes = 0
@@ -99,11 +99,11 @@ class _Life:
         self._scene, self._agent, self._number = scene, agent, number
         self._birth, self._standing = birth, standing
         self._paths = scene.tree.agent(agent).attempt(number)
-        self._scan = Scan(scene, self._paths.journal)
+        self._scan = FileScan(scene, self._paths.journal)
         self._void_lines = 0
         self._bad_lines = 0
 
-    def check(self, fold: _Fold, slots: Slots, ending: Ending) -> None:
+    def check(self, fold: _Fold, slots: CheckedSlots, ending: ExitSeen) -> None:
         """Check this life, folding what counts of it."""
         if self._scene.is_hidden(self._paths.journal):
             fold.account.is_whole = False
@@ -113,7 +113,7 @@ class _Life:
             slots = slots.up_to(last_seq)
         self._scan_lines(fold, last_seq)
         is_void = self._birth is not None and last_seq is not None and self._scan.position.seq >= last_seq
-        bounds = Bounds(floor=max(self._durable_seq(ending), slots.seq), is_void=is_void)
+        bounds = ScanBounds(floor=max(self._durable_seq(ending), slots.seq), is_void=is_void)
         is_whole = judge(self._scene, self._scan, bounds, is_written=partial(self._scene.lives, self._agent))
         if self._birth is None or not self._standing.is_void:
             floor = self._durable_seq(ending)
@@ -125,7 +125,7 @@ class _Life:
             self._check_last_word(ending)
         self._report_void(ending)
 
-    def _check_last_word(self, ending: Ending) -> None:
+    def _check_last_word(self, ending: ExitSeen) -> None:
         """What the agent said last must be the end of its journal."""
         end = self._scan.position
         if self._bad_lines or not ending.is_last_word or end.seq < ending.synced_seq:
@@ -137,13 +137,13 @@ class _Life:
             what = f"ends with hash {end.h}, but its writer ended with {ending.h}: it was written anew"
             self._scene.report(Finding.EDITED, self._scan.path, line=self._scan.line, what=what)
 
-    def _durable_seq(self, ending: Ending) -> int:
+    def _durable_seq(self, ending: ExitSeen) -> int:
         """Up to here this journal was durable, say its successor and `exit.json`."""
         if self._birth is None and ending.reason == ExitReason.POISONED:
             return 0  # what was durable then is in the life before
         return max(self._standing.end.seq if self._standing.end else 0, ending.synced_seq)
 
-    def _last_seq(self, ending: Ending) -> int | None:
+    def _last_seq(self, ending: ExitSeen) -> int | None:
         """Lines above are void; None: there is no bound."""
         if self._standing.is_void or self._birth is None:
             return 0
@@ -179,7 +179,7 @@ class _Life:
         what = f"seq {seq} is not the line that attempt {self._standing.successor} continues from"
         self._scene.report(Finding.PIN_BROKEN, self._scan.path, line=self._scan.line, what=what)
 
-    def _report_void(self, ending: Ending) -> None:
+    def _report_void(self, ending: ExitSeen) -> None:
         if not self._void_lines or self._birth is None or ending.reason == ExitReason.POISONED:
             return
         if self._standing.is_taken_back:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from state_layout.check.lives_of_agents import Account
+from state_layout.check.lives_of_agents import LivesAccount
 from state_layout.check.problem import CATALOGUE, Finding, as_note
-from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.check.spans import Spans, shown
 from state_layout.files.chain import Line, Position
@@ -30,12 +30,12 @@ _RESTORED = "as in a copy of a living tree: resume keeps the numbers apart, noth
 
 
 @dataclass(slots=True, kw_only=True)
-class MailFile:
+class CheckedMailFile:
     """A mail file of an agent, read to its end."""
 
     to: str
     sender: str
-    scan: Scan
+    scan: FileScan
     seqs: Spans = field(default_factory=Spans)
     is_reported: bool = False
 
@@ -49,14 +49,14 @@ class MailFile:
                 scene.report(Finding.BAD_RECORD, self.scan.path, line=self.scan.line, what=wrong)
 
 
-def read_mail(scene: Scene) -> dict[tuple[str, str], MailFile]:
+def read_mail(scene: Scene) -> dict[tuple[str, str], CheckedMailFile]:
     """Read all mail between agents, by sender and recipient."""
     files = {}
     for to, sender, path in mail_paths(scene):
         if sender == OPERATOR:
             check_operator_mail(scene, to, path)
         else:
-            file = MailFile(to=to, sender=sender, scan=Scan(scene, path))
+            file = CheckedMailFile(to=to, sender=sender, scan=FileScan(scene, path))
             file.read_on(scene)
             files[sender, to] = file
     return files
@@ -83,7 +83,7 @@ def mail_paths(scene: Scene) -> Iterator[tuple[str, str, Path]]:
 
 
 def check_mail(
-    scene: Scene, files: Mapping[tuple[str, str], MailFile], accounts: Mapping[str, Account]
+    scene: Scene, files: Mapping[tuple[str, str], CheckedMailFile], accounts: Mapping[str, LivesAccount]
 ) -> None:
     """Compare the mail that was read with what the journals of all agents say."""
     corrupt = {pair for pair, file in files.items() if not _judge(scene, file, accounts)}
@@ -115,19 +115,19 @@ def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
             scene.report(Finding.BAD_LINE, path, line=int(line), what=f"is {what}")
 
 
-def _judge(scene: Scene, file: MailFile, accounts: Mapping[str, Account]) -> bool:
+def _judge(scene: Scene, file: CheckedMailFile, accounts: Mapping[str, LivesAccount]) -> bool:
     """Whether the file is as durable as the checkpoints of its sender rely on."""
-    account = accounts.get(file.sender, Account())
+    account = accounts.get(file.sender, LivesAccount())
     floor = account.mailed.get(file.to, _START)[0]
-    bounds = Bounds(floor=floor, is_continued=True)
+    bounds = ScanBounds(floor=floor, is_continued=True)
     return judge(scene, file.scan, bounds, is_written=partial(scene.lives, file.sender))
 
 
-def _missing_file(scene: Scene, sender: str, to: str) -> MailFile:
-    return MailFile(to=to, sender=sender, scan=Scan(scene, scene.tree.mail_file(to, sender)))
+def _missing_file(scene: Scene, sender: str, to: str) -> CheckedMailFile:
+    return CheckedMailFile(to=to, sender=sender, scan=FileScan(scene, scene.tree.mail_file(to, sender)))
 
 
-def _compare(scene: Scene, file: MailFile, sends: Spans) -> None:
+def _compare(scene: Scene, file: CheckedMailFile, sends: Spans) -> None:
     """Journaled and delivered must be the same, but for what a sender that ended had still to deliver."""
     if scene.is_hidden(file.scan.path):
         return
@@ -142,7 +142,7 @@ def _compare(scene: Scene, file: MailFile, sends: Spans) -> None:
         scene.report(Finding.UNJOURNALED, file.scan.path, what=what, said=said)
 
 
-def _report_undelivered(scene: Scene, file: MailFile, missing: list[tuple[int, int]]) -> None:
+def _report_undelivered(scene: Scene, file: CheckedMailFile, missing: list[tuple[int, int]]) -> None:
     last = file.seqs.last
     pending = [span for span in missing if span[0] > last]
     lost = [span for span in missing if span[0] <= last]

@@ -95,7 +95,7 @@ def _printable(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
 
 
-class Entry(NamedTuple):
+class FindingEntry(NamedTuple):
     """What is said of every finding of one sort, unless its finder knows better."""
 
     severity: Severity
@@ -107,70 +107,86 @@ _PROBLEM, _NOTE = Severity.PROBLEM, Severity.NOTE
 _FROM_A_COPY = "restore the file from a copy"
 _UNDO = "undo the edit, or " + _FROM_A_COPY
 
-CATALOGUE: dict[Finding, Entry] = {
-    Finding.BAD_FORMAT: Entry(_PROBLEM, "if everything else is there: echo 'maos-sup 1' > FORMAT"),
-    Finding.UNLISTED: Entry(_NOTE, "nothing reads it; remove it if you do not need it"),
-    Finding.TEMPORARY: Entry(_NOTE, "nothing reads it; --repair removes it", True),
-    Finding.READABLE_BY_OTHERS: Entry(_NOTE, "chmod -R go= on the tree, or --repair", True),
-    Finding.NOT_A_FILE: Entry(_PROBLEM, "put the file or folder itself there"),
-    Finding.UNREADABLE: Entry(_PROBLEM, "change its owner or mode, or restore it from a copy"),
-    Finding.SPEC: Entry(_PROBLEM, "edit it; until then the last good version stays in force"),
-    Finding.SPEC_MISSING: Entry(
+CATALOGUE: dict[Finding, FindingEntry] = {
+    Finding.BAD_FORMAT: FindingEntry(_PROBLEM, "if everything else is there: echo 'maos-sup 1' > FORMAT"),
+    Finding.UNLISTED: FindingEntry(_NOTE, "nothing reads it; remove it if you do not need it"),
+    Finding.TEMPORARY: FindingEntry(_NOTE, "nothing reads it; --repair removes it", True),
+    Finding.READABLE_BY_OTHERS: FindingEntry(_NOTE, "chmod -R go= on the tree, or --repair", True),
+    Finding.NOT_A_FILE: FindingEntry(_PROBLEM, "put the file or folder itself there"),
+    Finding.UNREADABLE: FindingEntry(_PROBLEM, "change its owner or mode, or restore it from a copy"),
+    Finding.SPEC: FindingEntry(_PROBLEM, "edit it; until then the last good version stays in force"),
+    Finding.SPEC_MISSING: FindingEntry(
         _PROBLEM, "write it again, or --repair puts the last good version back; to end it edit 'want'", True
     ),
-    Finding.KIND_UNKNOWN: Entry(_NOTE, "install what it needs here, or its agents cannot work here"),
-    Finding.NOT_EXECUTABLE: Entry(_PROBLEM, "chmod +x on it"),
-    Finding.TORN: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
-    Finding.ZEROS: Entry(_NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True),
-    Finding.EDITED: Entry(_PROBLEM, _UNDO),
-    Finding.INSERTED: Entry(_PROBLEM, "remove that line, all others are as they were written"),
-    Finding.LINES_MISSING: Entry(_PROBLEM, "put them back, or " + _FROM_A_COPY),
-    Finding.LINE_ENDS: Entry(_PROBLEM, "turn CR LF back into LF (sed -i 's/\\r$//'), nothing else changed"),
-    Finding.CORRUPT: Entry(_PROBLEM, _FROM_A_COPY),
-    Finding.CUT_SHORT: Entry(_PROBLEM, _FROM_A_COPY + "; otherwise what came after is done again"),
-    Finding.AFTER_END: Entry(_PROBLEM, "its writer had ended: remove those lines, or " + _FROM_A_COPY),
-    Finding.ROLLED_BACK: Entry(_PROBLEM, "restore the newer state; if this one is meant: check --accept"),
-    Finding.OTHER_SEEN: Entry(_NOTE, "if that one was removed: the next supervisor here is seen anew"),
-    Finding.BAD_RECORD: Entry(_PROBLEM, "whatever wrote it does not keep to FORMAT.md; " + _FROM_A_COPY),
-    Finding.LOST_CHANGE: Entry(
+    Finding.KIND_UNKNOWN: FindingEntry(_NOTE, "install what it needs here, or its agents cannot work here"),
+    Finding.NOT_EXECUTABLE: FindingEntry(_PROBLEM, "chmod +x on it"),
+    Finding.TORN: FindingEntry(
+        _NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True
+    ),
+    Finding.ZEROS: FindingEntry(
+        _NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True
+    ),
+    Finding.EDITED: FindingEntry(_PROBLEM, _UNDO),
+    Finding.INSERTED: FindingEntry(_PROBLEM, "remove that line, all others are as they were written"),
+    Finding.LINES_MISSING: FindingEntry(_PROBLEM, "put them back, or " + _FROM_A_COPY),
+    Finding.LINE_ENDS: FindingEntry(
+        _PROBLEM, "turn CR LF back into LF (sed -i 's/\\r$//'), nothing else changed"
+    ),
+    Finding.CORRUPT: FindingEntry(_PROBLEM, _FROM_A_COPY),
+    Finding.CUT_SHORT: FindingEntry(_PROBLEM, _FROM_A_COPY + "; otherwise what came after is done again"),
+    Finding.AFTER_END: FindingEntry(_PROBLEM, "its writer had ended: remove those lines, or " + _FROM_A_COPY),
+    Finding.ROLLED_BACK: FindingEntry(
+        _PROBLEM, "restore the newer state; if this one is meant: check --accept"
+    ),
+    Finding.OTHER_SEEN: FindingEntry(_NOTE, "if that one was removed: the next supervisor here is seen anew"),
+    Finding.BAD_RECORD: FindingEntry(
+        _PROBLEM, "whatever wrote it does not keep to FORMAT.md; " + _FROM_A_COPY
+    ),
+    Finding.LOST_CHANGE: FindingEntry(
         _PROBLEM, "see both: maos-sup state history; then put what it should be (maos-sup state put)"
     ),
-    Finding.VOID: Entry(_NOTE, "nobody reads them"),
-    Finding.PIN_BROKEN: Entry(_PROBLEM, "restore both files from one copy"),
-    Finding.ATTEMPT_MISSING: Entry(_PROBLEM, "restore its folder from a copy"),
-    Finding.LIVES_MISSING: Entry(
+    Finding.VOID: FindingEntry(_NOTE, "nobody reads them"),
+    Finding.PIN_BROKEN: FindingEntry(_PROBLEM, "restore both files from one copy"),
+    Finding.ATTEMPT_MISSING: FindingEntry(_PROBLEM, "restore its folder from a copy"),
+    Finding.LIVES_MISSING: FindingEntry(
         _PROBLEM, "restore supervisor/ from a copy; otherwise resume begins anew, agents keep what they did"
     ),
-    Finding.CHECKPOINT_BAD: Entry(_NOTE, "it is ignored, the other slot or the journals serve", True),
-    Finding.CHECKPOINT_AHEAD: Entry(
+    Finding.CHECKPOINT_BAD: FindingEntry(_NOTE, "it is ignored, the other slot or the journals serve", True),
+    Finding.CHECKPOINT_AHEAD: FindingEntry(
         _PROBLEM, "restore the journal from a copy; otherwise it is ignored and work is done again", True
     ),
-    Finding.EXIT_MISSING: Entry(_NOTE, "it died without a word; who comes next seals it as lost", True),
-    Finding.EXIT_BAD: Entry(_PROBLEM, "it counts as lost; --repair sets it aside and seals it so", True),
-    Finding.SNAPSHOT_BAD: Entry(_NOTE, "its writer makes it anew; --repair sets it aside", True),
-    Finding.RESTORED_BAD: Entry(_PROBLEM, "remove it and run/host.json: the next resume makes it anew"),
-    Finding.CONTENTS_LOST: Entry(
+    Finding.EXIT_MISSING: FindingEntry(
+        _NOTE, "it died without a word; who comes next seals it as lost", True
+    ),
+    Finding.EXIT_BAD: FindingEntry(
+        _PROBLEM, "it counts as lost; --repair sets it aside and seals it so", True
+    ),
+    Finding.SNAPSHOT_BAD: FindingEntry(_NOTE, "its writer makes it anew; --repair sets it aside", True),
+    Finding.RESTORED_BAD: FindingEntry(
+        _PROBLEM, "remove it and run/host.json: the next resume makes it anew"
+    ),
+    Finding.CONTENTS_LOST: FindingEntry(
         _PROBLEM, _FROM_A_COPY + ", with workspaces.git; otherwise remove this snapshot, later ones stay"
     ),
-    Finding.SESSION_GAP: Entry(
+    Finding.SESSION_GAP: FindingEntry(
         _PROBLEM, _FROM_A_COPY + "; otherwise its task is told again when the session goes on"
     ),
-    Finding.UNKNOWN_AGENT: Entry(_PROBLEM, "correct the name, or remove it"),
-    Finding.PENDING: Entry(_NOTE, "its sender appends them when it starts"),
-    Finding.MAIL_GAP: Entry(_PROBLEM, _FROM_A_COPY + "; the sender's journal still has them"),
-    Finding.UNJOURNALED: Entry(_PROBLEM, "restore the sender's journals and this file from one copy"),
-    Finding.MARK_AHEAD: Entry(
+    Finding.UNKNOWN_AGENT: FindingEntry(_PROBLEM, "correct the name, or remove it"),
+    Finding.PENDING: FindingEntry(_NOTE, "its sender appends them when it starts"),
+    Finding.MAIL_GAP: FindingEntry(_PROBLEM, _FROM_A_COPY + "; the sender's journal still has them"),
+    Finding.UNJOURNALED: FindingEntry(_PROBLEM, "restore the sender's journals and this file from one copy"),
+    Finding.MARK_AHEAD: FindingEntry(
         _PROBLEM, "restore it from a copy, or remove run/host.json: the next resume keeps numbers apart"
     ),
-    Finding.MARK_ASTRAY: Entry(_NOTE, "it goes on after what it has read"),
-    Finding.BAD_LINE: Entry(_NOTE, 'it is skipped; write it again as {"text": "..."}'),
+    Finding.MARK_ASTRAY: FindingEntry(_NOTE, "it goes on after what it has read"),
+    Finding.BAD_LINE: FindingEntry(_NOTE, 'it is skipped; write it again as {"text": "..."}'),
 }
 
 # What people wrote or copied, not what was recorded.
 OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING, Finding.NOT_EXECUTABLE})
 
 
-def as_note(finding: Finding, remedy: str | None = None) -> Entry:
+def as_note(finding: Finding, remedy: str | None = None) -> FindingEntry:
     """`finding` where it is harmless: nothing needs to be mended."""
     entry = CATALOGUE[finding]
-    return Entry(Severity.NOTE, remedy or entry.remedy, is_repairable=False)
+    return FindingEntry(Severity.NOTE, remedy or entry.remedy, is_repairable=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.check.problem import CATALOGUE, Entry, Finding, Severity, as_note
+from state_layout.check.problem import CATALOGUE, Finding, FindingEntry, Severity, as_note
 from state_layout.check.scene import Scene
 from state_layout.check.wound import Wound, examine
 from state_layout.files.chain import Line, Position
@@ -22,7 +22,7 @@ _SET_ASIDE_REMEDY = "never acknowledged, nothing is lost: the next writer sets i
 _LEFT_OUT_REMEDY = "never acknowledged, nothing is lost: the next life goes on from the line before"
 
 
-class Scan:
+class FileScan:
     """Iterates the whole valid lines of `path`; `position` and `damage` say where and why it ended.
 
     A file that is missing, or no regular file, has no lines. What cannot be read is reported.
@@ -59,7 +59,7 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ScanBounds:
     """What others know of a file. `floor`: a `seq` that was durable. `is_void`: what follows the valid lines
     counts for nobody. `is_continued`: the next writer appends here, so it sets a torn tail aside."""
 
@@ -68,7 +68,7 @@ class Bounds:
     is_continued: bool = False
 
 
-def judge(scene: Scene, scan: Scan, bounds: Bounds, *, is_written: Callable[[], bool]) -> bool:
+def judge(scene: Scene, scan: FileScan, bounds: ScanBounds, *, is_written: Callable[[], bool]) -> bool:
     """Report the damage of a scanned file, if any; whether what was durable before it is all there.
 
     `is_written` tells whether the file's writer lives: then a line without its end is being written.
@@ -85,7 +85,7 @@ def judge(scene: Scene, scan: Scan, bounds: Bounds, *, is_written: Callable[[], 
     return is_tail or bounds.is_void
 
 
-def judge_end(scene: Scene, scan: Scan, *, floor: int, why: str) -> bool:
+def judge_end(scene: Scene, scan: FileScan, *, floor: int, why: str) -> bool:
     """Report a file that ends before `floor`, which was durable because of `why`; whether it does not."""
     if scan.position.seq >= floor:
         return True
@@ -95,15 +95,15 @@ def judge_end(scene: Scene, scan: Scan, *, floor: int, why: str) -> bool:
     return False
 
 
-def _said(wound: Wound, bounds: Bounds, *, is_tail: bool) -> Entry:
+def _said(wound: Wound, bounds: ScanBounds, *, is_tail: bool) -> FindingEntry:
     entry = CATALOGUE[wound.finding]
     if bounds.is_void:
         return as_note(wound.finding, "nobody reads it: a later life goes on from a line before it")
     if not is_tail:
-        return Entry(Severity.PROBLEM, entry.remedy if wound.by_hand else _CORRUPT_REMEDY)
+        return FindingEntry(Severity.PROBLEM, entry.remedy if wound.by_hand else _CORRUPT_REMEDY)
     if wound.by_hand:
         what_else = "the next writer sets aside" if bounds.is_continued else "the next life leaves out"
         return entry._replace(remedy=f"{entry.remedy}; otherwise {what_else} this line and what follows")
     if bounds.is_continued:
-        return Entry(Severity.NOTE, _SET_ASIDE_REMEDY, is_repairable=True)
+        return FindingEntry(Severity.NOTE, _SET_ASIDE_REMEDY, is_repairable=True)
     return as_note(wound.finding, _LEFT_OUT_REMEDY)

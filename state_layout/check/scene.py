@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from state_layout.check.problem import CATALOGUE, Entry, Finding, Problem
+from state_layout.check.problem import CATALOGUE, Finding, FindingEntry, Problem
 from state_layout.errors import StorageError
 from state_layout.files import codec, locks
 from state_layout.files.reading import Unreadable, read_regular
@@ -34,7 +34,13 @@ class Scene:
         self.next_seq = self._next_seq()
 
     def report(
-        self, finding: Finding, path: Path, *, what: str, line: int | None = None, said: Entry | None = None
+        self,
+        finding: Finding,
+        path: Path,
+        *,
+        what: str,
+        line: int | None = None,
+        said: FindingEntry | None = None,
     ) -> None:
         """Note a finding; `said` in place of what the catalogue says of it."""
         entry = said or CATALOGUE[finding]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from state_layout.check.problem import Finding, as_note
-from state_layout.check.scan import Bounds, Scan, judge, judge_end
+from state_layout.check.scan import FileScan, ScanBounds, judge, judge_end
 from state_layout.check.scene import Scene
 from state_layout.paths import RESERVED
 from state_layout.scopes.lines import DELETE, Version, version_of
@@ -36,7 +36,7 @@ def check_shared(scene: Scene, stored: Stored) -> None:
     """Check every shared scope of the tree."""
     for scope, folder in folders_in(scene.tree):
         names = [name for name in scene.names(folder) if name.endswith(SUFFIX) and not name.startswith(".")]
-        scans = {name.removesuffix(SUFFIX): Scan(scene, folder / name) for name in names}
+        scans = {name.removesuffix(SUFFIX): FileScan(scene, folder / name) for name in names}
         lines = sorted(line for writer, scan in scans.items() for line in _lines(scene, writer, scan))
         floors = dict[str, int]()
         for line in lines:
@@ -50,7 +50,7 @@ def check_shared(scene: Scene, stored: Stored) -> None:
         _check_versions(scene, folder, lines, damaged)
 
 
-def _lines(scene: Scene, writer: str, scan: Scan) -> list[_Line]:
+def _lines(scene: Scene, writer: str, scan: FileScan) -> list[_Line]:
     found, is_bad, n = list[_Line](), False, 0
     if writer not in scene.agents and writer not in RESERVED:
         what = f"is what {writer!r} wrote, who is no agent of this tree"
@@ -70,10 +70,10 @@ def _lines(scene: Scene, writer: str, scan: Scan) -> list[_Line]:
     return found
 
 
-def _is_whole(scene: Scene, writer: str, scan: Scan, *, floor: int, said: int) -> bool:
+def _is_whole(scene: Scene, writer: str, scan: FileScan, *, floor: int, said: int) -> bool:
     """Whether the file has all that others rely on; `said`: up to here the writer's journal names it."""
     lives = partial(scene.lives, writer) if writer in scene.agents else lambda: False
-    bounds = Bounds(floor=max(floor, said), is_continued=True)
+    bounds = ScanBounds(floor=max(floor, said), is_continued=True)
     if scan.damage is not None and not judge(scene, scan, bounds, is_written=lives):
         return False
     why = f"the journal of {writer} says that it wrote"

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from state_layout.check.problem import CATALOGUE, Entry, Finding, Severity, as_note
-from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.problem import CATALOGUE, Finding, FindingEntry, Severity, as_note
+from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.reading import Unreadable
 from state_layout.host.identity import Handle
@@ -46,14 +46,14 @@ def check_budgets(scene: Scene) -> None:
         if agent not in scene.agents:
             what = f"is the budget of {agent!r}, who is no agent of this tree"
             scene.report(Finding.UNKNOWN_AGENT, path, what=what)
-        scan = Scan(scene, path)
+        scan = FileScan(scene, path)
         for _ in scan:
             pass
-        judge(scene, scan, Bounds(is_continued=True), is_written=partial(scene.lives, agent))
+        judge(scene, scan, ScanBounds(is_continued=True), is_written=partial(scene.lives, agent))
 
 
 def _check(
-    scene: Scene, path: Path, look: Callable[[dict[str, Any]], object], *, said: Entry | None = None
+    scene: Scene, path: Path, look: Callable[[dict[str, Any]], object], *, said: FindingEntry | None = None
 ) -> None:
     if not scene.is_file(path):
         return

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from state_layout.check.scan import Bounds, Scan, judge
+from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 
 _JOURNAL = "journal.jsonl"
@@ -18,10 +18,10 @@ _JOURNAL = "journal.jsonl"
 def check_stores(scene: Scene) -> None:
     """Check the chains of every journal in a store of the tree."""
     for path in _journals(scene.tree.state):
-        scan = Scan(scene, path)
+        scan = FileScan(scene, path)
         for _ in scan:
             pass
-        judge(scene, scan, Bounds(is_continued=True), is_written=lambda: False)
+        judge(scene, scan, ScanBounds(is_continued=True), is_written=lambda: False)
 
 
 def _journals(folder: Path) -> Iterator[Path]:

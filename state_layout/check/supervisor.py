@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from state_layout.check.problem import CATALOGUE, Finding, as_note
-from state_layout.check.scan import AS_IN_A_COPY, Bounds, Scan, judge
+from state_layout.check.scan import AS_IN_A_COPY, FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.chain import Line
 from state_layout.lives.history import Mark
@@ -75,7 +75,7 @@ def _check_ended(scene: Scene, lives: Iterable[_Life]) -> None:
 
 
 def _scan(scene: Scene, life: _Life, *, is_last: bool) -> None:
-    scan = Scan(scene, life.path)
+    scan = FileScan(scene, life.path)
     is_reported = False
     for line in scan:
         wrong = _begin(life, line) if scan.line == 1 else _take(life, line)
@@ -85,7 +85,7 @@ def _scan(scene: Scene, life: _Life, *, is_last: bool) -> None:
             is_reported = True
             scene.report(Finding.BAD_RECORD, life.path, line=scan.line, what=wrong)
     life.last = (scan.position.seq, scan.position.offset, scan.position.h)
-    judge(scene, scan, Bounds(is_void=not is_last), is_written=scene.is_supervised)
+    judge(scene, scan, ScanBounds(is_void=not is_last), is_written=scene.is_supervised)
 
 
 def _begin(life: _Life, line: Line) -> str | None:

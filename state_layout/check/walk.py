@@ -21,7 +21,7 @@ from state_layout.paths import Tree
 _OLD_S = 60.0  # a temporary this old belongs to no replace under way
 
 
-class Found(NamedTuple):
+class ListedPath(NamedTuple):
     """Something in a tree that FORMAT.md knows of, by its path relative to the tree."""
 
     path: Path
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 def check_walk(scene: Scene) -> None:
     """Report what does not belong into the tree, is no file where one belongs, or is open to others."""
     wide = 0
-    first: Found | None = None
+    first: ListedPath | None = None
     is_closed = not scene.tree.root.stat().st_mode & 0o077
     for found in walk(scene):
         if found.mode & 0o077 and not (is_closed and _is_written_by_hand(scene.tree, found.path)):
@@ -48,10 +48,10 @@ def _is_written_by_hand(tree: Tree, path: Path) -> bool:
     return path.is_relative_to(tree.spec) or path.name == "operator.jsonl"
 
 
-def walk(scene: Scene) -> Iterator[Found]:
+def walk(scene: Scene) -> Iterator[ListedPath]:
     """Yield the tree itself and every listed file and folder in it; report everything else on the way."""
     root = scene.tree.root
-    yield Found(root, root.stat().st_mode)
+    yield ListedPath(root, root.stat().st_mode)
     stack = [""]
     while stack:
         folder = stack.pop()
@@ -61,7 +61,7 @@ def walk(scene: Scene) -> Iterator[Found]:
                 _check_free(scene, root / rel, mode)
                 continue
             if _is_listed(scene, entry, rel, mode):
-                yield Found(root / rel, mode)
+                yield ListedPath(root / rel, mode)
                 if stat.S_ISDIR(mode):
                     stack.append(rel)
 

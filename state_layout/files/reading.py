@@ -24,7 +24,7 @@ class Unreadable(Exception):
     """Not a file that can be read; the text says why and what to do, the path is added by who catches it."""
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """Which version of a file was read: differs when it was replaced or written to."""
 
     inode: int
@@ -33,7 +33,7 @@ class Version(NamedTuple):
     ctime_ns: int
 
     @classmethod
-    def of(cls, found: os.stat_result) -> Version:
+    def of(cls, found: os.stat_result) -> FileVersion:
         return cls(
             inode=found.st_ino, size=found.st_size, mtime_ns=found.st_mtime_ns, ctime_ns=found.st_ctime_ns
         )
@@ -41,7 +41,7 @@ class Version(NamedTuple):
 
 def read_regular(
     path: Path | str, *, most_bytes: int = LARGEST_SPEC_BYTES, through_links: bool = False
-) -> tuple[bytes, Version]:
+) -> tuple[bytes, FileVersion]:
     """Return the bytes of the regular file `path` and their version, taken before they were read.
 
     Raises FileNotFoundError, and Unreadable for everything else.
@@ -50,7 +50,7 @@ def read_regular(
     try:
         found = os.fstat(descriptor)
         _refuse_others(found, most_bytes)
-        return _read(descriptor, most_bytes, known_bytes=found.st_size), Version.of(found)
+        return _read(descriptor, most_bytes, known_bytes=found.st_size), FileVersion.of(found)
     except OSError as cause:
         raise Unreadable(f"cannot be read: {cause.strerror}") from cause
     finally:

@@ -21,7 +21,7 @@ from state_layout.files.journal import Journal
 from state_layout.lives.checkpoints import Checkpoint
 from state_layout.lives.exits import read_exit, seal_exit
 from state_layout.lives.history import History
-from state_layout.lives.lineage import Life, Lineage, not_in_form
+from state_layout.lives.lineage import CountedLife, Lineage, not_in_form
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
 
@@ -74,7 +74,7 @@ def recall(tree: Tree, agent: str) -> Recall:
     lineage = Lineage(tree, tree.agent(agent), numbers)
     found: list[Checkpoint] = []
 
-    def is_checkpointed(life: Life) -> bool:
+    def is_checkpointed(life: CountedLife) -> bool:
         checkpoint = lineage.checkpoint(life)
         found.extend([checkpoint] if checkpoint else [])
         return checkpoint is not None

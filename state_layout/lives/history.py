@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         AskedLine,
         CalledLine,
         CallLine,
-        Ended,
         EndedLine,
+        EndedRun,
         OfRun,
         ProgressLine,
         Question,
@@ -58,7 +58,7 @@ class History:
     raised: dict[str, dict[str, str]] = field(default_factory=dict)  # by run: key -> token, to be tried again
     saves: dict[str, object] = field(default_factory=dict)  # by run: the program's own checkpoint
     results: dict[str, object] = field(default_factory=dict)  # by run: a result until the task settles
-    ended: dict[str, Ended] = field(default_factory=dict)  # by run: done, but for reading output
+    ended: dict[str, EndedRun] = field(default_factory=dict)  # by run: done, but for reading output
     questions: dict[str, Question] = field(default_factory=dict)  # open: id, task, run, text, at
     answers: dict[str, Answered] = field(default_factory=dict)  # of runs not settled: and answer, reply
     called: dict[str, dict[str, int]] = field(default_factory=dict)  # by run: id of a call -> attempt

@@ -35,7 +35,7 @@ class Pin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class CountedLife:
     """A life that counts, as its successors see it."""
 
     number: int
@@ -56,12 +56,12 @@ class Lineage:
         self._tree, self._agent, self._numbers = tree, agent, numbers
         self.notes: list[str] = []
 
-    def lives(self, is_enough: Callable[[Life], bool]) -> list[Life]:
+    def lives(self, is_enough: Callable[[CountedLife], bool]) -> list[CountedLife]:
         """The lives that count, oldest first, from the last one back to the first that `is_enough`.
 
         Raises Damaged, StorageError.
         """
-        found: list[Life] = []
+        found: list[CountedLife] = []
         life = self._newest(self._numbers)
         while life is not None:
             found.insert(0, life)
@@ -80,7 +80,7 @@ class Lineage:
             life = self._newest([number for number in self._numbers if number < pin.attempt])
         return found
 
-    def checkpoint(self, life: Life) -> Checkpoint | None:
+    def checkpoint(self, life: CountedLife) -> Checkpoint | None:
         """The newest checkpoint in the folder of `life` whose line counts."""
         for checkpoint in read_checkpoints(life.paths):
             position = checkpoint.history.position
@@ -95,7 +95,7 @@ class Lineage:
             )
         return None
 
-    def lines(self, lives: Sequence[Life], after: Position = ORIGIN) -> Iterator[Line]:
+    def lines(self, lives: Sequence[CountedLife], after: Position = ORIGIN) -> Iterator[Line]:
         """The lines of `lives`, in order, after those up to `after` in the first, to the end.
 
         Past a gap only if a checkpoint bridges it. Raises Damaged, StorageError.
@@ -103,7 +103,9 @@ class Lineage:
         for _, run in self.runs(lives, after):
             yield from run.lines()
 
-    def runs(self, lives: Sequence[Life], after: Position = ORIGIN) -> Iterator[tuple[Life, Run]]:
+    def runs(
+        self, lives: Sequence[CountedLife], after: Position = ORIGIN
+    ) -> Iterator[tuple[CountedLife, Run]]:
         """The same lines, many at once, with the life that each run stands in. Raises as `lines` does."""
         seq, h = after.seq, after.h
         for index, life in enumerate(lives):
@@ -124,11 +126,11 @@ class Lineage:
                     f"{lives[index + 1].number} continues from; restore the file from a copy"
                 )
 
-    def _newest(self, numbers: Sequence[int]) -> Life | None:
+    def _newest(self, numbers: Sequence[int]) -> CountedLife | None:
         """The last of `numbers` that began and is not void."""
         return next((life for number in reversed(numbers) if (life := self._last(number))), None)
 
-    def _last(self, number: int) -> Life | None:
+    def _last(self, number: int) -> CountedLife | None:
         """The life `number` as the last one, or None if it never began or all it wrote is void."""
         life = self._begun(number)
         if life is None:
@@ -144,7 +146,7 @@ class Lineage:
             return replace(life, floor=max(life.floor, synced_seq))
         return replace(life, floor=synced_seq, last_seq=synced_seq) if synced_seq >= life.first_seq else None
 
-    def _begun(self, number: int) -> Life | None:
+    def _begun(self, number: int) -> CountedLife | None:
         """The life `number`, or None if it ended before its first line was whole."""
         paths = self._agent.attempt(number)
         reader = Reader(paths.journal)
@@ -163,7 +165,7 @@ class Lineage:
             raise not_in_form(self._tree, paths, first.seq) from cause
         if not is_in_form:
             raise not_in_form(self._tree, paths, first.seq)
-        return Life(
+        return CountedLife(
             number=number,
             paths=paths,
             pin=pin,
@@ -172,7 +174,7 @@ class Lineage:
             is_rewind="rewound" in fields,
         )
 
-    def _own_runs(self, life: Life, reader: Reader, seq: int) -> Iterator[Run]:
+    def _own_runs(self, life: CountedLife, reader: Reader, seq: int) -> Iterator[Run]:
         """The lines of one life after `seq`, up to the last that counts."""
         if seq == life.last_seq:
             return
@@ -190,11 +192,11 @@ class Lineage:
             shown = self._tree.shown(damage.path)
             self.notes.append(f"{shown}: torn after seq {seq}, never acknowledged; left aside")
 
-    def _is_bridged(self, lives: Sequence[Life]) -> bool:
+    def _is_bridged(self, lives: Sequence[CountedLife]) -> bool:
         """Whether a checkpoint of `lives` holds what came before them."""
         return any(self.checkpoint(life) is not None for life in lives)
 
-    def _report_missing(self, life: Life, pin: Pin) -> None:
+    def _report_missing(self, life: CountedLife, pin: Pin) -> None:
         before = self._agent.attempt(pin.attempt)
         shown = self._tree.shown(life.paths.journal)
         if not before.journal.exists() and not _is_empty(before.root):
@@ -207,7 +209,7 @@ class Lineage:
             f"{pin.seq}; what came after may be done again"
         )
 
-    def _report_gap(self, life: Life, seq: int, successor: Life, is_bridged: bool) -> None:
+    def _report_gap(self, life: CountedLife, seq: int, successor: CountedLife, is_bridged: bool) -> None:
         outcome = (
             "what was between is known only by a later checkpoint"
             if is_bridged
@@ -233,5 +235,5 @@ def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _stands(life: Life, position: Position) -> bool:
+def _stands(life: CountedLife, position: Position) -> bool:
     return Reader(life.paths.journal, position).stands()

@@ -33,7 +33,7 @@ _LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class OperatorEntry:
     """One entry of the file: a message, or what is wrong with it. `mark` is the place after it."""
 
     message: Message | None
@@ -42,27 +42,27 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class OperatorNews:
     """What follows a mark. `mark` is the end of all that could be read; `is_moved`: the file was edited."""
 
-    entries: list[Entry]
+    entries: list[OperatorEntry]
     mark: Mark
     is_moved: bool = False
     is_anew: bool = False  # it holds nothing of what was read
     problem: str | None = None
 
 
-def read_operator_file(path: Path, mark: Mark, *, to: str) -> News:
+def read_operator_file(path: Path, mark: Mark, *, to: str) -> OperatorNews:
     """Read what people wrote to `to` after `mark`. Never raises for what is in the file."""
     try:
         data, _ = read_regular(path, most_bytes=LARGEST_BYTES)
     except FileNotFoundError:
-        return News(entries=[], mark=mark)
+        return OperatorNews(entries=[], mark=mark)
     except Unreadable as reason:
-        return News(entries=[], mark=mark, problem=str(reason))
+        return OperatorNews(entries=[], mark=mark, problem=str(reason))
     if mark[0] and not data.strip():
         emptied = _EMPTIED + mark[2].removeprefix(_EMPTIED)
-        return News(entries=[], mark=(mark[0], 0, emptied), is_moved=mark[1] > 0, is_anew=True)
+        return OperatorNews(entries=[], mark=(mark[0], 0, emptied), is_moved=mark[1] > 0, is_anew=True)
     is_place = mark[1] > 0 or mark[0] == 0
     stands = is_place and mark[1] <= len(data) and _hash_at(data, mark[1]) == mark[2]
     start = mark[1] if stands else _found_again(data, mark)
@@ -70,7 +70,7 @@ def read_operator_file(path: Path, mark: Mark, *, to: str) -> News:
     end = entries[-1].mark if entries else (mark[0], start, _hash_at(data, start))
     if not data[end[1] :].strip():
         end = (end[0], len(data), end[2])
-    return News(
+    return OperatorNews(
         entries=entries, mark=end, is_moved=not stands and mark[1] > 0, is_anew=not stands and start == 0
     )
 
@@ -126,7 +126,7 @@ def _append(descriptor: int, line: bytes) -> None:
         raise
 
 
-def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Entry]:
+def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[OperatorEntry]:
     """The entries from byte `start` on; `count` were read before. An unfinished last line is not one yet."""
     number = data.count(b"\n", 0, start) + 1
     while start < len(data):
@@ -159,10 +159,10 @@ def _objects(line: bytes) -> list[tuple[dict[str, Any], int]] | None:
     return found if begin == len(line) else None
 
 
-def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) -> Entry:
+def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) -> OperatorEntry:
     problem = _problem(value)
     if value is None or problem is not None:
-        return Entry(message=None, problem=f"{number}: {problem}; skipped", mark=mark)
+        return OperatorEntry(message=None, problem=f"{number}: {problem}; skipped", mark=mark)
     message = Message(
         sender=OPERATOR,
         to=to,
@@ -173,7 +173,7 @@ def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) ->
         reply_to=value.get("reply_to"),
         at=value.get("at") or "",
     )
-    return Entry(message=message, problem=None, mark=mark)
+    return OperatorEntry(message=message, problem=None, mark=mark)
 
 
 def _problem(value: dict[str, Any] | None) -> str | None:

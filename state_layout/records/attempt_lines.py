@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 Position = tuple[int, int, str] | list[Any]  # seq, offset in bytes, h; a list as it is read
 
 
-class Pin(TypedDict):
+class PinFields(TypedDict):
     """The line of the attempt before that counts as the last one."""
 
     attempt: int
@@ -57,7 +57,7 @@ class Effects(TypedDict, total=False):
     tokens: int
 
 
-class Line(Effects):
+class AnyLine(Effects):
     """What every line has. `synced`: the highest `seq` known to be durable before."""
 
     seq: int
@@ -66,7 +66,7 @@ class Line(Effects):
     h: str
 
 
-class OfRun(Line):
+class OfRun(AnyLine):
     """A line of a run of a task: of the current one where it names none."""
 
     task: NotRequired[str]
@@ -80,17 +80,17 @@ class RewoundTo(TypedDict):
     cut: int
 
 
-class StartLine(Line):
+class StartLine(AnyLine):
     type: Literal["start"]
     agent: str
     attempt: int
-    pin: Pin | None
+    pin: PinFields | None
     settings: dict[str, object]  # of the kind: free
     rewound: NotRequired[RewoundTo]
     passed: NotRequired[dict[str, int]]  # bytes by "<attempt>/<file>": output that is not read again
 
 
-class TaskLine(Line):
+class TaskLine(AnyLine):
     """What a key says stays said: an absent one is as it was."""
 
     type: Literal["task"]
@@ -128,7 +128,7 @@ class RaisedLine(OfRun):
     error: NotRequired[str]
 
 
-class ProgressLine(Line):
+class ProgressLine(AnyLine):
     type: Literal["progress"]
     value: NotRequired[float | None]
     note: NotRequired[str | None]
@@ -149,7 +149,7 @@ class EndedLine(OfRun):
     exit_code: NotRequired[int | None]
 
 
-class ArtifactLine(Line):
+class ArtifactLine(AnyLine):
     type: Literal["artifact"]
     path: str
 
@@ -161,7 +161,7 @@ class AskedLine(OfRun):
     before: NotRequired[dict[str, list[int]]]  # by suffix: times of change and of content, in ns
 
 
-class AnsweredLine(Line):
+class AnsweredLine(AnyLine):
     type: Literal["answered"]
     question: str
     answer: NotRequired[str]
@@ -204,7 +204,7 @@ class Answered(Question):
     reply: str | None
 
 
-class Ended(TypedDict):
+class EndedRun(TypedDict):
     """How a run ended whose output is still being read."""
 
     result: Any

@@ -47,7 +47,7 @@ def version_of(value: Any) -> Version | None:
         raise BadInput(f"version {str(value)[:80]!r}: use one as 'state get' shows it, or none") from cause
 
 
-class Entry(NamedTuple):
+class ScopeEntry(NamedTuple):
     """One line: a version of a key."""
 
     n: int
@@ -77,14 +77,14 @@ class Fold:
     """All that is kept in a scope, from the lines of all its writers in any order between them."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}  # by key; deleted ones as well
+        self._entries: dict[str, ScopeEntry] = {}  # by key; deleted ones as well
         self._by_hand: dict[str, tuple[int, str]] = {}  # by key: n, SHA-256 of the file
         self._sorted: list[str] | None = None
         self.last_n = 0
 
-    def take(self, writer: str, line: Line, fields: Mapping[str, Any]) -> Entry:
+    def take(self, writer: str, line: Line, fields: Mapping[str, Any]) -> ScopeEntry:
         """Fold one line. Raises KeyError, ValueError or TypeError for one that is not in form."""
-        entry, key = Entry(int(fields["n"]), writer, line), str(fields["key"])
+        entry, key = ScopeEntry(int(fields["n"]), writer, line), str(fields["key"])
         if fields["type"] not in (PUT, DELETE):
             raise ValueError(f"type {fields['type']!r} is not of shared state")
         before = self._entries.get(key)
@@ -101,12 +101,12 @@ class Fold:
         """The SHA-256 of the file by which `key` was last put by hand."""
         return self._by_hand.get(key, (0, None))[1]
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> ScopeEntry | None:
         """The version in force, None if there is no value."""
         entry = self._entries.get(key)
         return None if entry is None or entry.is_deleted else entry
 
-    def last(self, key: str) -> Entry | None:
+    def last(self, key: str) -> ScopeEntry | None:
         """The last line of `key`, also one that deleted it."""
         return self._entries.get(key)
 
@@ -127,7 +127,7 @@ def _bound(prefix: str) -> str:
     return cut[:-1] + chr(ord(cut[-1]) + 1) if cut else ""
 
 
-def described(entry: Entry) -> str:
+def described(entry: ScopeEntry) -> str:
     """Who wrote a version, for people: `bob (task plan, run 1, step t3)`."""
     fields = entry.fields()
     parts = [f"{word} {fields[word]}" for word in ("task", "run", "step", "by", "file") if word in fields]
@@ -140,7 +140,7 @@ def shown_value(value: Any, *, most: int = 120) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def changed_meanwhile(folder: Path, key: str, now: Entry | None, last: Entry | None) -> str:
+def changed_meanwhile(folder: Path, key: str, now: ScopeEntry | None, last: ScopeEntry | None) -> str:
     """Say why a change of `key` in the scope in `folder` came too late: who won with `now`, or deleted it."""
     said = "it has no value now"
     if now is not None:

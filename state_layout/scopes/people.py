@@ -17,17 +17,17 @@ from state_layout.errors import Lost, StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree, is_name
-from state_layout.scopes.lines import Entry
+from state_layout.scopes.lines import ScopeEntry
 from state_layout.scopes.names import CUSTOM, ORCHESTRATION, Scope, key_of_file
 from state_layout.scopes.schemas import schema_of
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.values import LARGEST_VALUE_BYTES
 
 BY_HAND = "hand"
 _LARGEST_FILE_BYTES = 4 * LARGEST_VALUE_BYTES
 
 
-def refresh_snapshot(tree: Tree, scope: Scope, store: Store) -> None:
+def refresh_snapshot(tree: Tree, scope: Scope, store: ScopeStore) -> None:
     """Make `state/<scope>.json` anew: values by key. Raises StorageError."""
     values = {key: entry.value for key, entry in store.entries()}
     path = tree.state_snapshot(scope.sort, scope.owner)
@@ -36,7 +36,7 @@ def refresh_snapshot(tree: Tree, scope: Scope, store: Store) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class HandEdit:
     """What a person wrote for a key by hand; `fault` where it cannot be used."""
 
     scope: Scope
@@ -47,17 +47,17 @@ class Edit:
     fault: str | None = None
 
 
-def edits_in(tree: Tree) -> Iterator[Edit]:
+def edits_in(tree: Tree) -> Iterator[HandEdit]:
     """Every file in `spec/state/`. Only reads; files that vanish meanwhile are left out."""
     for scope, folder in _spec_folders(tree):
         seen = dict[str, str]()
         for path in sorted(folder.glob("*.json")):
             key = key_of_file(path.name)
             if key is None:
-                yield Edit(scope=scope, key="", path=path, fault="is no name of a key; see FORMAT.md")
+                yield HandEdit(scope=scope, key="", path=path, fault="is no name of a key; see FORMAT.md")
             elif key in seen:
                 fault = f"is of the key {key!r}, as {seen[key]} is; remove one of them"
-                yield Edit(scope=scope, key=key, path=path, fault=fault)
+                yield HandEdit(scope=scope, key=key, path=path, fault=fault)
             else:
                 seen[key] = path.name
                 edit = _edit(scope, key, path)
@@ -77,7 +77,7 @@ def files_by_hand(tree: Tree) -> dict[str, bytes]:
     return found
 
 
-def take_edit(tree: Tree, store: Store, edit: Edit) -> Entry | None:
+def take_edit(tree: Tree, store: ScopeStore, edit: HandEdit) -> ScopeEntry | None:
     """Put what `edit` says, durably, unless this content was put before; the new version, if any.
 
     Raises BadInput for a value that cannot be kept, Locked, Damaged, StorageError.
@@ -107,14 +107,14 @@ def _candidates(tree: Tree) -> Iterator[tuple[Scope, Path]]:
             yield Scope(CUSTOM, path.name), path
 
 
-def _edit(scope: Scope, key: str, path: Path) -> Edit | None:
+def _edit(scope: Scope, key: str, path: Path) -> HandEdit | None:
     try:
         data, _ = read_regular(path, most_bytes=_LARGEST_FILE_BYTES)
         value = codec.decode(data)
     except FileNotFoundError:
         return None
     except codec.NotJson as fault:
-        return Edit(scope=scope, key=key, path=path, fault=f"line {fault.line}: is no JSON: {fault}")
+        return HandEdit(scope=scope, key=key, path=path, fault=f"line {fault.line}: is no JSON: {fault}")
     except (Unreadable, OSError, StorageError) as cause:
-        return Edit(scope=scope, key=key, path=path, fault=f"cannot be read ({cause})")
-    return Edit(scope=scope, key=key, path=path, digest=sha256(data).hexdigest(), value=value)
+        return HandEdit(scope=scope, key=key, path=path, fault=f"cannot be read ({cause})")
+    return HandEdit(scope=scope, key=key, path=path, digest=sha256(data).hexdigest(), value=value)

@@ -20,7 +20,7 @@ from state_layout.errors import Damaged, Lost, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.chain import Position, utc_now
 from state_layout.files.journal import Journal, Reader, refuse_corruption
-from state_layout.scopes.lines import DELETE, PUT, Entry, Fold, Version, changed_meanwhile
+from state_layout.scopes.lines import DELETE, PUT, Fold, ScopeEntry, Version, changed_meanwhile
 from state_layout.scopes.names import checked_key
 from state_layout.scopes.scope_lock import DONE, WRITING, ScopeLock
 from state_layout.scopes.values import checked_value
@@ -41,8 +41,8 @@ Expected = Version | None | _Any
 class Written(NamedTuple):
     """What a write came to. `is_repeated`: it was done before, under the same token."""
 
-    entry: Entry
-    before: Entry | None
+    entry: ScopeEntry
+    before: ScopeEntry | None
     is_repeated: bool = False
 
     @property
@@ -58,7 +58,7 @@ class _Wish(NamedTuple):
     why: Mapping[str, Any]
 
 
-class Store:
+class ScopeStore:
     """The scope in `folder` as `writer` sees it. Safe for threads; each process makes its own."""
 
     def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
@@ -73,7 +73,7 @@ class Store:
 
     # -- reading
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> ScopeEntry | None:
         """The version of `key` in force; None if it has no value. Durable. Raises Damaged, StorageError."""
         with self._turn:
             self._catch_up()
@@ -85,7 +85,7 @@ class Store:
             self._catch_up()
             return list(self._fold.sorted_keys(prefix))
 
-    def entries(self, prefix: str = "") -> list[tuple[str, Entry]]:
+    def entries(self, prefix: str = "") -> list[tuple[str, ScopeEntry]]:
         """Keys and their versions in force. Raises as `get` does."""
         with self._turn:
             self._catch_up()
@@ -106,7 +106,7 @@ class Store:
 
     def foreseen(
         self, key: str, *, over: Expected = ANY_VERSION, token: str | None = None
-    ) -> tuple[bool, Entry | None]:
+    ) -> tuple[bool, ScopeEntry | None]:
         """Whether the change `token` was made, and the version in force. Raises Lost where `put` would."""
         with self._turn:
             self._catch_up()
@@ -182,7 +182,7 @@ class Store:
             self._catch_up(is_locked=True)
             yield self._fold
 
-    def _looked(self, key: str, wish: _Wish) -> tuple[Written | None, Entry | None]:
+    def _looked(self, key: str, wish: _Wish) -> tuple[Written | None, ScopeEntry | None]:
         """What was done before under the token of `wish`, and the version in force. Raises Lost."""
         if wish.token is not None and (done := self._done_before(wish.token)) is not None:
             return Written(done, None, is_repeated=True), None
@@ -197,7 +197,7 @@ class Store:
         key: str,
         content: Mapping[str, Any],
         wish: _Wish,
-        before: Entry | None,
+        before: ScopeEntry | None,
         *,
         is_last: bool = True,
     ) -> Written:
@@ -209,7 +209,7 @@ class Store:
             fields["token"] = wish.token
         return Written(self._append(type_, fields, is_last=is_last), before)
 
-    def _append(self, type_: str, fields: dict[str, Any], *, is_last: bool) -> Entry:
+    def _append(self, type_: str, fields: dict[str, Any], *, is_last: bool) -> ScopeEntry:
         """Write one line, durably if it is the last one of a change."""
         file = self._own_file()
         journal = self._journal(file)
@@ -251,14 +251,14 @@ class Store:
             file.journal = journal
         return journal
 
-    def _done_before(self, token: str) -> Entry | None:
+    def _done_before(self, token: str) -> ScopeEntry | None:
         """Our line that was written under `token`."""
         end = self._tokens.get(token)
         if end is None:
             return None
         for line in Reader(self._files[self.writer].path):
             if line.end == end:
-                return Entry(int(line.fields()["n"]), self.writer, line)
+                return ScopeEntry(int(line.fields()["n"]), self.writer, line)
         return None
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from state_layout.files.chain import Line
 from state_layout.files.journal import Reader
-from state_layout.scopes.lines import DELETE, Entry
+from state_layout.scopes.lines import DELETE, ScopeEntry
 from state_layout.scopes.store import SUFFIX
 
 _REASONS = ("task", "run", "step", "attempt", "by", "file", "token")
@@ -33,14 +33,14 @@ def lines_of(
 def versions_of(folder: Path, key: str | None = None) -> list[dict[str, Any]]:
     """All versions of `key`, or of every key, the oldest first, as `shown_entry` has them."""
     found = [
-        shown_entry(Entry(int(fields["n"]), writer, line), fields)
+        shown_entry(ScopeEntry(int(fields["n"]), writer, line), fields)
         for writer, line, fields in lines_of(folder)
         if key is None or fields.get("key") == key
     ]
     return sorted(found, key=lambda version: (version["n"], version["version"][0]))
 
 
-def shown_entry(entry: Entry, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+def shown_entry(entry: ScopeEntry, fields: dict[str, Any] | None = None) -> dict[str, Any]:
     """A version as commands and tools give it: key, value, version, who wrote it when, what it replaced."""
     told = fields if fields is not None else entry.fields()
     is_deleted = told["type"] == DELETE

@@ -77,7 +77,7 @@ class Text(Struct, frozen=True, kw_only=True):
         return schema
 
 
-class Choice(Struct, frozen=True):
+class OneOf(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]

@@ -31,7 +31,7 @@ _SUFFIXES = ("no", "yes")  # the first wins
 _KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Approval(Struct, frozen=True, kw_only=True):
     """What a person said; `text` is the file's content, often empty."""
 
     is_yes: bool
@@ -71,14 +71,14 @@ def standing_answers(tree: Tree, question: str) -> dict[str, list[int]]:
     return found
 
 
-def answer_of(tree: Tree, asked: Mapping[str, Any]) -> Answer | None:
+def answer_of(tree: Tree, asked: Mapping[str, Any]) -> Approval | None:
     """The answer to an open question as histories and snapshots have it, or None while there is none."""
     return answer_to(tree, asked["id"], asked_at=asked["at"], before=asked.get("before"))
 
 
 def answer_to(
     tree: Tree, question: str, *, asked_at: str, before: Mapping[str, Sequence[int]] | None = None
-) -> Answer | None:
+) -> Approval | None:
     """The answer to `question`, or None while there is none.
 
     `before`: what stood there when it was asked. Without it (records of older versions) a file counts that
@@ -96,7 +96,7 @@ def answer_to(
                 text = os.read(descriptor, _LONGEST_ANSWER_BYTES).decode("utf-8", "replace").strip()
         except OSError:
             continue
-        return Answer(is_yes=suffix == "yes", text=text)
+        return Approval(is_yes=suffix == "yes", text=text)
     return None
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
-from state_layout.files.reading import LARGEST_SPEC_BYTES, Unreadable, Version, read_regular
+from state_layout.files.reading import LARGEST_SPEC_BYTES, FileVersion, Unreadable, read_regular
 from state_layout.paths import is_name
 from state_layout.records import AgentSpec, OrchestrationSpec, TaskSpec
 from state_layout.shapes import places
@@ -49,7 +49,7 @@ class SpecFile(Struct, frozen=True, kw_only=True):
     """A spec file as read: its `record` if it is good by itself, `errors` otherwise."""
 
     path: str  # relative to the tree
-    version: Version | None = None
+    version: FileVersion | None = None
     data: bytes = b""
     digest: str | None = None
     record: Record | None = None
@@ -103,7 +103,9 @@ def read_spec_file(
     return checked(rel, data, path=shown, version=version, kinds=kinds)
 
 
-def checked(rel: str, data: bytes, *, path: str, kinds: Kinds, version: Version | None = None) -> SpecFile:
+def checked(
+    rel: str, data: bytes, *, path: str, kinds: Kinds, version: FileVersion | None = None
+) -> SpecFile:
     """Check the bytes of `rel`; `path` is named in errors."""
     digest = digest_of(data)
     value, errors = _decoded(path, data, digest)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from state_layout.errors import BadInput
-from state_layout.files.reading import Version
+from state_layout.files.reading import FileVersion
 from state_layout.paths import checked_name
 from state_layout.specs.files import ORCHESTRATION_REL, Kinds, SpecError, SpecFile, read_spec_file, whole_file
 
@@ -33,7 +33,7 @@ class SpecFolder:
         self._was_read = False
         self._stamps: list[_Stamp] = []
         self._judged: Mapping[str, str] = {}
-        self._folders: tuple[Version | None, ...] | None = None
+        self._folders: tuple[FileVersion | None, ...] | None = None
         self.errors: list[SpecError] = []
 
     def read(
@@ -69,7 +69,7 @@ class SpecFolder:
         """Whether a file may have come or gone since the last `read`, or the orchestration changed."""
         return bool(self._unsettled) or self._folders is None or self._folders != self._folder_stamps()
 
-    def _folder_stamps(self) -> tuple[Version | None, ...] | None:
+    def _folder_stamps(self) -> tuple[FileVersion | None, ...] | None:
         """The versions of folders and orchestration; None while one may change within its time stamp."""
         found = tuple(self._version(rel) for rel in ("agents", "tasks", ORCHESTRATION_REL))
         newest_ns = max((max(each.mtime_ns, each.ctime_ns) for each in found if each is not None), default=0)
@@ -84,7 +84,7 @@ class SpecFolder:
         with suppress(OSError), os.scandir(f"{self._root}{folder}") as entries:
             for entry in entries:
                 if entry.name.endswith(".json"):
-                    stamps.append((entry.name, *Version.of(entry.stat(follow_symlinks=False))))
+                    stamps.append((entry.name, *FileVersion.of(entry.stat(follow_symlinks=False))))
         return stamps
 
     def is_current(self, rel: str) -> bool:
@@ -96,13 +96,13 @@ class SpecFolder:
             return version is None and known is None
         return rel not in self._unsettled and known.version == version
 
-    def _version(self, rel: str) -> Version | None:
+    def _version(self, rel: str) -> FileVersion | None:
         try:
-            return Version.of((self._root / rel).stat(follow_symlinks=False))
+            return FileVersion.of((self._root / rel).stat(follow_symlinks=False))
         except OSError:
             return None
 
-    def _listing(self) -> Iterator[tuple[str, Version]]:
+    def _listing(self) -> Iterator[tuple[str, FileVersion]]:
         version = self._version(ORCHESTRATION_REL)
         if version is not None:
             yield ORCHESTRATION_REL, version
@@ -112,14 +112,14 @@ class SpecFolder:
                 if rel in self._files or self._is_good_name(rel, name):
                     yield rel, found
 
-    def _entries(self, folder: str) -> dict[str, Version]:
+    def _entries(self, folder: str) -> dict[str, FileVersion]:
         """The versions of what may be spec files in `folder`, by name; editors' leftovers are none."""
-        versions, stamps = dict[str, Version](), list[_Stamp]()
+        versions, stamps = dict[str, FileVersion](), list[_Stamp]()
         try:
             with os.scandir(self._root / folder) as entries:
                 for entry in entries:
                     if entry.name.endswith(".json"):
-                        version = Version.of(entry.stat(follow_symlinks=False))
+                        version = FileVersion.of(entry.stat(follow_symlinks=False))
                         stamps.append((entry.name, *version))
                         if _may_be_spec(entry.name):
                             versions[entry.name] = version
@@ -144,7 +144,7 @@ class SpecFolder:
             return False
         return True
 
-    def _file(self, rel: str, version: Version, like: SpecFile | None) -> SpecFile | None:
+    def _file(self, rel: str, version: FileVersion, like: SpecFile | None) -> SpecFile | None:
         known = self._files.get(rel)
         if known is not None and known.version == version and rel not in self._unsettled:
             return known

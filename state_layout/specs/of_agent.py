@@ -22,7 +22,7 @@ from pathlib import Path
 
 from state_layout.errors import NotATree
 from state_layout.files import codec
-from state_layout.files.reading import Unreadable, Version, read_regular
+from state_layout.files.reading import FileVersion, Unreadable, read_regular
 from state_layout.paths import Tree, is_name
 from state_layout.records import AgentSpec, OrchestrationSpec, Specs, TaskSpec
 from state_layout.specs.files import ORCHESTRATION_REL, Record, checked
@@ -37,7 +37,7 @@ _MOST_SHARE = (
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    version: Version
+    version: FileVersion
     data: bytes
     record: Record | None = None  # None: not looked at, or not good
 
@@ -50,7 +50,9 @@ class _Kept:
     tasks_of: dict[str, list[str]] = field(default_factory=dict)  # rels, by agent
     is_whole: bool = False  # every task file is in `tasks_of`
     until_s: float = 0.0  # monotonic: then the survey is old
-    folder: Version | None = None  # of `spec/tasks` at the survey; None: it may change within its time stamp
+    folder: FileVersion | None = (
+        None  # of `spec/tasks` at the survey; None: it may change within its time stamp
+    )
     made: dict[str, dict[str, TaskSpec]] = field(default_factory=dict)  # what `read` made of it, by agent
 
     @property
@@ -204,13 +206,13 @@ class AgentSpecs:
         texts = ((rel, self._bytes(rel)) for rel in rels)
         return [rel for rel, text in texts if name in text or escape in text or rel in self._own]
 
-    def _folder_now(self) -> Version | None:
+    def _folder_now(self) -> FileVersion | None:
         try:
-            return Version.of(os.stat(f"{self._root}{_TASKS}"))  # noqa: PTH116 - asked for at each task
+            return FileVersion.of(os.stat(f"{self._root}{_TASKS}"))  # noqa: PTH116 - asked for at each task
         except OSError:
             return None
 
-    def _settled_folder(self) -> Version | None:
+    def _settled_folder(self) -> FileVersion | None:
         """The version of the folder of tasks; None while it may change without another time stamp."""
         found = self._folder_now()
         return found if found is not None and _is_old(found) else None
@@ -268,7 +270,7 @@ def _task_rel(task: str) -> str:
 def _is_at(path: str, file: _File) -> bool:
     """Whether `file` is still the version that is there."""
     try:
-        return file.version == Version.of(os.lstat(path))
+        return file.version == FileVersion.of(os.lstat(path))
     except OSError:
         return False
 
@@ -278,7 +280,7 @@ def _is_settled(file: _File) -> bool:
     return _is_old(file.version)
 
 
-def _is_old(version: Version) -> bool:
+def _is_old(version: FileVersion) -> bool:
     return max(version.mtime_ns, version.ctime_ns) < time.time_ns() - _FRESH_NS
 
 

@@ -9,7 +9,6 @@ from state_layout.records import Budget, Intervals, Keep, Limits, Restart
 from state_layout.shapes.shape import (
     Argv,
     CallableName,
-    Choice,
     Effect,
     Field,
     Flag,
@@ -17,6 +16,7 @@ from state_layout.shapes.shape import (
     MapOf,
     Nullable,
     Number,
+    OneOf,
     Shape,
     Text,
 )
@@ -32,8 +32,8 @@ seconds = Number(least=0, most=MOST_SECONDS)
 count = Number(least=0, whole=True)
 keyword = Text(pattern=r"\w[\w -]{0,31}", wish="a word without colon, like found")
 
-orchestration_want = agent_want = Choice(("run", "pause", "stop"))
-task_want = Choice(("run", "pause", "cancel", "skip"))
+orchestration_want = agent_want = OneOf(("run", "pause", "stop"))
+task_want = OneOf(("run", "pause", "cancel", "skip"))
 
 _own_limits = {
     "timeout_s": Field(positive_s, "longest time of a task's attempt", default=Limits().timeout_s),
@@ -54,7 +54,7 @@ LIMITS = Shape(
             Number(least=1, most=10_000, whole=True), "processes at once", default=Limits().max_agents
         ),
         "on_failure": Field(
-            Choice(("continue", "stop")), "what a failed task means for the others", default="continue"
+            OneOf(("continue", "stop")), "what a failed task means for the others", default="continue"
         ),
         "max_spawned_agents": Field(Nullable(count), "most agents that agents may add, all together"),
         "max_spawned_tasks": Field(Nullable(count), "most tasks that agents may add, all together"),
@@ -111,7 +111,7 @@ STATE = Shape(
 HOOK = Shape(
     fields={
         "on": Field(
-            Choice(("before_save", "after_save", "before_delete", "after_delete")),
+            OneOf(("before_save", "after_save", "before_delete", "after_delete")),
             "of which change of shared state",
             required=True,
         ),
@@ -156,7 +156,7 @@ _relative = Text(
 )
 WORKSPACE = {
     "workspace": Field(
-        Choice(WORKSPACES),
+        OneOf(WORKSPACES),
         "on what it works: the project itself (shared), or a git worktree of its own",
         example="worktree",
     ),
@@ -193,7 +193,7 @@ LAND = Shape(
         ),
         "squash": Field(Flag(), "one commit for each agent, without its own ones", default=False),
         "when": Field(
-            Choice(("asked", "done")),
+            OneOf(("asked", "done")),
             "done: also when all tasks are done and somebody watches (run, resume)",
             default="asked",
         ),
@@ -255,9 +255,7 @@ AGENT = Shape(
         "kind": Field(name, "how the agent works", required=True, example="command"),
         "role": Field(Text(), "what it is for, in words", default="", example="You look for wrong results."),
         "want": Field(agent_want, "run, pause or stop it", default="run", effect=Effect.AT_ONCE),
-        "cwd": Field(
-            Nullable(Choice(("project", "workspace"))), "where it works; project where there is one"
-        ),
+        "cwd": Field(Nullable(OneOf(("project", "workspace"))), "where it works; project where there is one"),
         "env": Field(
             ENV, "added to the environment; kept in the tree, so no place for secrets", example={"LEVEL": "3"}
         ),
@@ -278,7 +276,7 @@ AGENT = Shape(
             default=list(KEYWORDS),
         ),
         "on_uncertain": Field(
-            Choice(("retry", "raise", "ask")), "when it died inside a step", default="retry"
+            OneOf(("retry", "raise", "ask")), "when it died inside a step", default="retry"
         ),
         "state": Field(STATE, "which state of others it may read and write", effect=Effect.AT_ONCE),
         **WORKSPACE,

@@ -13,7 +13,7 @@ from stage import Stage, operations, python, shell
 from maos_sup.agents.redaction import STAND_IN
 from maos_sup.views.kept import history_of, value_of, values_of
 from state_layout.scopes.names import scope_of
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 PLAN = {"write": ["custom:plan"]}
 IS_LONG = "MAOS_SUP_TORTURE_ROUNDS" in os.environ
@@ -164,7 +164,7 @@ def test_person_who_changes_the_value_meanwhile_is_not_written_over(stage: Make)
         """,
         state=PLAN,
     )
-    people = Store(one.tree.state_scope("custom", "plan"), "operator")
+    people = ScopeStore(one.tree.state_scope("custom", "plan"), "operator")
     people.put("k", "first")
     life = one.live("ann")
     one.wait_word("read")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maos_sup.agents import choice
-from maos_sup.agents.choice import Choice
+from maos_sup.agents.choice import TaskChoice
 from maos_sup.standing import supervisors
 from state_layout.files import codec
 from state_layout.files.journal import Journal
@@ -49,7 +49,7 @@ def chosen(found: tuple[TaskSpec | None, bool]) -> str | None:
 
 def test_needs_of_one_agent_that_are_met_one_after_the_other_are_all_met(tree: Tree) -> None:
     wanted = specs(task("t", "ann", "one", "two"), task("one", "bob"), task("two", "bob"))
-    chooser = Choice(tree, "ann")
+    chooser = TaskChoice(tree, "ann")
     for phases, expected in (
         ({}, None),
         ({"one": "done"}, None),
@@ -66,7 +66,7 @@ def test_who_has_work_asks_others_seldom_and_who_has_none_asks_each_time(
     monkeypatch.setattr(choice, "_MOST_SHARE", 1e-9)
     wanted = specs(task("a", "ann", "one"), task("b", "ann"), task("one", "bob"))
     tell(tree, "bob")
-    chooser = Choice(tree, "ann")
+    chooser = TaskChoice(tree, "ann")
     assert chosen(chooser.next(wanted, {}, answered=())) == "b"
     tell(tree, "bob", one="done")
     assert chosen(chooser.next(wanted, {}, answered=())) == "b"
@@ -75,7 +75,7 @@ def test_who_has_work_asks_others_seldom_and_who_has_none_asks_each_time(
 
 def test_what_others_did_is_not_kept_when_other_specs_are_in_force(tree: Tree) -> None:
     tell(tree, "bob", one="done")
-    chooser = Choice(tree, "ann")
+    chooser = TaskChoice(tree, "ann")
     assert chosen(chooser.next(specs(task("t", "ann", "one"), task("one", "bob")), {}, answered=())) == "t"
     again = specs(task("t", "ann", "one"), task("one", "bob", run=2))
     assert chosen(chooser.next(again, {}, answered=())) is None
@@ -85,7 +85,7 @@ def test_task_that_the_supervisor_gave_up_meanwhile_is_not_begun(tree: Tree) -> 
     wanted = specs(task("t", "ann"), task("u", "ann"))
     journal = Journal.open(tree.life_journal(1))
     journal.record("start", {})
-    chooser = Choice(tree, "ann")
+    chooser = TaskChoice(tree, "ann")
     assert chosen(chooser.next(wanted, {}, answered=())) == "t"
     for number in range(3):
         journal.record("submit", {"agent": "bob", "attempt": number})
@@ -137,7 +137,7 @@ def test_the_supervisors_journal_is_read_once(tree: Tree, monkeypatch: pytest.Mo
 
 def test_snapshot_that_is_none_tells_nothing(tree: Tree) -> None:
     wanted = specs(task("t", "ann", "one"), task("one", "bob"))
-    chooser = Choice(tree, "ann")
+    chooser = TaskChoice(tree, "ann")
     tell(tree, "bob", one="done")
     for damaged in (b'{"tasks":{"one":7}}', b'{"tasks":[]}', b'{"tasks":{"one":{"phase":"dnoe"}}}', b"{"):
         tree.agent("bob").status.write_bytes(damaged)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maos_sup.agents import publish
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
 from state_layout.files import codec
 from state_layout.host.triggers import Heard, TriggerReader
@@ -20,18 +20,18 @@ from state_layout.records import fields_of
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tree = Tree(tmp_path / "tree")
     known = recall(tree, "ann")
     attempt = begin_attempt(tree, "ann", recall=known, settings={})
     known.history.take(attempt.start)
-    ledger = Ledger(tree, "ann", attempt=attempt, history=known.history)
+    ledger = Recorder(tree, "ann", attempt=attempt, history=known.history)
     yield ledger
     ledger.close()
 
 
-def publisher_of(ledger: Ledger, root: Path) -> Publisher:
+def publisher_of(ledger: Recorder, root: Path) -> Publisher:
     return Publisher(Tree(root / "tree"), "ann", kind="command", attempt=1, ledger=ledger)
 
 
@@ -39,7 +39,7 @@ def told(root: Path) -> dict[str, Any]:
     return codec.decode_object(Tree(root / "tree").agent("ann").status.read_bytes())
 
 
-def test_snapshot_is_what_the_history_says_after_each_change(ledger: Ledger, tmp_path: Path) -> None:
+def test_snapshot_is_what_the_history_says_after_each_change(ledger: Recorder, tmp_path: Path) -> None:
     publisher = publisher_of(ledger, tmp_path)
     changes = (
         ("t", 1, {"phase": "running"}),
@@ -63,7 +63,7 @@ def test_snapshot_is_what_the_history_says_after_each_change(ledger: Ledger, tmp
             assert shown == outcome
 
 
-def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(ledger: Ledger, tmp_path: Path) -> None:
+def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(ledger: Recorder, tmp_path: Path) -> None:
     """A stale piece would be caught here: the same task, settled, run again, settled again."""
     publisher = publisher_of(ledger, tmp_path)
     for run in (1, 2, 3):
@@ -77,7 +77,7 @@ def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(ledger: Ledger, 
 
 
 def test_tasks_that_did_not_change_are_not_encoded_again(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = list[str]()
     really = codec.encode_member
@@ -96,7 +96,7 @@ def test_tasks_that_did_not_change_are_not_encoded_again(
 
 
 def test_what_can_wait_waits_for_a_share_of_the_time_and_is_told_then(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = TriggerReader(Tree(tmp_path / "tree"), "supervisor")
     publisher = publisher_of(ledger, tmp_path)
@@ -113,7 +113,7 @@ def test_what_can_wait_waits_for_a_share_of_the_time_and_is_told_then(
 
 
 def test_what_is_owed_is_published_though_nothing_was_recorded_since(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher = publisher_of(ledger, tmp_path)
     publisher.publish()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maos_sup.agents import translate
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.translate import Translator, translate_leftovers
 from state_layout.files import disk
 from state_layout.files.journal import Reader
@@ -20,12 +20,12 @@ from state_layout.tree.making import create_tree
 PROGRESS = b'{"progress": 0.5}\n'
 
 
-def begin(tree: Tree) -> Ledger:
+def begin(tree: Tree) -> Recorder:
     """A life of the only agent."""
     known = recall(tree, "ann")
     attempt = begin_attempt(tree, "ann", recall=known, settings={})
     known.history.take(attempt.start)
-    ledger = Ledger(tree, "ann", attempt=attempt, history=known.history)
+    ledger = Recorder(tree, "ann", attempt=attempt, history=known.history)
     ledger.catch_up()
     return ledger
 

@@ -12,8 +12,8 @@ from living import the_tree, wait_for
 from terminal import PATIENCE_S, Terminal
 from words import COMMANDS, REQUEST, Model
 
-from maos_sup.loopback.reply import Pace, Reply, call, fail
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ReplyPace, ScriptedReply, call, fail
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
 from state_layout.tree import list_trees
@@ -129,7 +129,7 @@ def test_plan_that_was_not_answered_waits(
 def test_something_moves_while_a_model_plans(home: Path, project: Path, server: LoopbackServer) -> None:
     script, may_answer = server.script, Event()
 
-    def slow(request: Request) -> Reply:
+    def slow(request: LoopbackRequest) -> ScriptedReply:
         may_answer.wait(PATIENCE_S)
         return script(request)
 
@@ -152,7 +152,9 @@ def test_interrupt_while_planning_ends_it(
     home: Path, project: Path, server: LoopbackServer, model: Model, slow: str
 ) -> None:
     model.plans = [
-        Reply(content=({"type": "text", "text": "x" * 4000},), pace=Pace(chunk_chars=1, chunk_delay_s=1.0))
+        ScriptedReply(
+            content=({"type": "text", "text": "x" * 4000},), pace=ReplyPace(chunk_chars=1, chunk_delay_s=1.0)
+        )
         if slow == "answer"
         else fail(429, retry_after_s=100)
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from maos_sup.cli.probes.finding import Finding, Grade, Probe, examine, first_line_of
+from maos_sup.cli.probes.finding import Grade, Probe, ProbeFinding, examine, first_line_of
 from maos_sup.loopback.server import LoopbackServer
 
 Call = Callable[..., Any]
@@ -105,15 +105,15 @@ def test_a_home_that_is_not_there_yet_is_not_made(
 
 
 def test_a_probe_that_hangs_or_raises_is_a_finding_and_the_others_are_told() -> None:
-    def hang() -> Iterator[Finding]:
+    def hang() -> Iterator[ProbeFinding]:
         signal.sigwait({signal.SIGUSR2})  # nobody sends it
         yield from ()
 
-    def burst() -> Iterator[Finding]:
-        yield Finding(name="burst", grade=Grade.OK, text=str(1 // 0))
+    def burst() -> Iterator[ProbeFinding]:
+        yield ProbeFinding(name="burst", grade=Grade.OK, text=str(1 // 0))
 
-    def fine() -> Iterator[Finding]:
-        yield Finding(name="fine", grade=Grade.OK, text="here")
+    def fine() -> Iterator[ProbeFinding]:
+        yield ProbeFinding(name="fine", grade=Grade.OK, text="here")
 
     probes = [Probe(name=look.__name__, look=look) for look in (hang, burst, fine)]
     found = {one.name: (one.grade, one.text) for one in examine(probes, longest_s=0.5)}

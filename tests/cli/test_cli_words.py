@@ -11,7 +11,7 @@ import pytest
 from living import the_tree
 from words import COMMANDS, PROPOSAL, REQUEST, Model
 
-from maos_sup.loopback.reply import Fault, FaultKind, Reply, fail, say
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ScriptedReply, fail, say
 from maos_sup.loopback.reply import call as tool_call
 from maos_sup.loopback.server import LoopbackServer
 from maos_sup.views.status import status_of
@@ -108,7 +108,7 @@ def test_programs_in_a_plan_need_more_than_yes(
 def test_malformed_answers_are_mended_or_named(
     call: Call, home: Path, server: LoopbackServer, model: Model, project: Path
 ) -> None:
-    cut_off = Reply(
+    cut_off = ScriptedReply(
         content=({"type": "tool_use", "name": "propose_plan", "input": {}},), stop_reason="max_tokens"
     )
     model.plans = [say("Let us talk"), say('```json\n{"agents": [}\n```')]
@@ -131,21 +131,21 @@ def test_json_in_prose_is_understood(
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind=FaultKind.ERROR, status=429, retry_after_s=0.05),
-        Fault(kind=FaultKind.ERROR, status=529),
-        Fault(kind=FaultKind.ERROR, status=500),
-        Fault(kind=FaultKind.DROP),
-        Fault(kind=FaultKind.DROP, after_chunks=2),
-        Fault(kind=FaultKind.TRUNCATE, after_chunks=2),
-        Fault(kind=FaultKind.STREAM_ERROR, after_chunks=1, error_type="overloaded_error"),
+        PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=0.05),
+        PlannedFault(kind=FaultKind.ERROR, status=529),
+        PlannedFault(kind=FaultKind.ERROR, status=500),
+        PlannedFault(kind=FaultKind.DROP),
+        PlannedFault(kind=FaultKind.DROP, after_chunks=2),
+        PlannedFault(kind=FaultKind.TRUNCATE, after_chunks=2),
+        PlannedFault(kind=FaultKind.STREAM_ERROR, after_chunks=1, error_type="overloaded_error"),
     ],
     ids=lambda fault: f"{fault.kind}-{fault.status}-{fault.after_chunks}",
 )
 def test_troubles_that_pass_are_waited_out_in_the_open(
-    call: Call, server: LoopbackServer, model: Model, fault: Fault
+    call: Call, server: LoopbackServer, model: Model, fault: PlannedFault
 ) -> None:
-    good: Reply = tool_call("propose_plan", PROPOSAL)
-    model.plans = [Reply(content=good.content, fault=fault)]
+    good: ScriptedReply = tool_call("propose_plan", PROPOSAL)
+    model.plans = [ScriptedReply(content=good.content, fault=fault)]
     answer = call("plan", REQUEST)
     assert (answer.code, model.asked) == (0, 2)
     assert "asking again in" in answer.err
@@ -160,7 +160,7 @@ def test_troubles_that_pass_are_waited_out_in_the_open(
     ],
 )
 def test_troubles_that_stay_are_one_error(
-    call: Call, server: LoopbackServer, model: Model, reply: Reply, parts: Any
+    call: Call, server: LoopbackServer, model: Model, reply: ScriptedReply, parts: Any
 ) -> None:
     model.plans = [reply]
     answer = call("plan", REQUEST)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.loopback.reply import Reply, call
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, call
+from maos_sup.loopback.request import LoopbackRequest
 
 REQUEST = "Refactor the payment module"
 PROPOSAL: dict[str, Any] = {
@@ -26,10 +26,10 @@ class Model:
     """What the server says: `plans` one after the other, then the good one; agents are done at once."""
 
     def __init__(self) -> None:
-        self.plans: list[Reply] = []
+        self.plans: list[ScriptedReply] = []
         self.asked = 0
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: LoopbackRequest) -> ScriptedReply:
         if "propose_plan" not in request.tool_names:
             return call("finish", {"result": "ok"})
         self.asked += 1

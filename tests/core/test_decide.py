@@ -24,7 +24,7 @@ from maos_sup.core.model import (
     AgentObserved,
     Delay,
     End,
-    Ending,
+    EndReason,
     Finish,
     GiveUp,
     Memory,
@@ -88,7 +88,7 @@ def outcome(phase: TaskPhase) -> dict[str, TaskOutcome]:
         (Want.PAUSE, GONE, []),
         (Want.PAUSE, ALIVE, []),
         (Want.PAUSE, UNKNOWN, []),
-        (Want.STOP, ALIVE, [End(agent="a", ending=Ending.STOP, reason="stop is wanted", grace_s=5.0)]),
+        (Want.STOP, ALIVE, [End(agent="a", ending=EndReason.STOP, reason="stop is wanted", grace_s=5.0)]),
         (Want.STOP, UNKNOWN, []),
         (Want.STOP, GONE, [Finish(phase=Phase.STOPPED)]),
     ],
@@ -98,7 +98,7 @@ def test_want_and_process_give_the_action(want: Want, process: Process, expected
 
 
 def test_a_stop_is_asked_for_once() -> None:
-    memory = Memory(agents={"a": AgentMemory(ending=Ending.STOP)})
+    memory = Memory(agents={"a": AgentMemory(ending=EndReason.STOP)})
     assert decide(observation({"a": seen(ALIVE)}, want=Want.STOP), memory) == []
 
 
@@ -168,8 +168,8 @@ def test_corrupt_records_are_given_up_at_once() -> None:
 
 def test_a_death_while_stopping_is_calm_but_a_killed_hang_counts() -> None:
     lost = observation({"a": seen(last_attempt=1, exit=ExitReason.LOST)})
-    assert isinstance(decide(lost, Memory(agents={"a": AgentMemory(ending=Ending.STOP)}))[0], Acknowledge)
-    assert isinstance(decide(lost, Memory(agents={"a": AgentMemory(ending=Ending.HUNG)}))[0], Delay)
+    assert isinstance(decide(lost, Memory(agents={"a": AgentMemory(ending=EndReason.STOP)}))[0], Acknowledge)
+    assert isinstance(decide(lost, Memory(agents={"a": AgentMemory(ending=EndReason.HUNG)}))[0], Delay)
 
 
 def test_too_many_deaths_fail_the_task_under_way() -> None:
@@ -316,7 +316,7 @@ def test_a_failure_that_comes_slowly_ends_if_nothing_is_gained(
         Acknowledge(agent="a", attempt=2, reason=ExitReason.PARKED),
         Delay(agent="a", attempt=2, reason="why", delay_s=0.5, ages_s=(3.0, 0.0), fruitless=2, gains=5),
         GiveUp(agent="a", attempt=2, reason="why", tasks={"t": 1}),
-        End(agent="a", ending=Ending.HUNG, reason="why", grace_s=1.0),
+        End(agent="a", ending=EndReason.HUNG, reason="why", grace_s=1.0),
         Finish(phase=Phase.DONE),
     ],
 )

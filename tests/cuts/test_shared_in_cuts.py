@@ -10,7 +10,7 @@ from lives import Life
 from maos_sup.cuts.copies import mend_copy
 from maos_sup.cuts.take import take_cut
 from state_layout.paths import Tree
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.specs import read_specs
 from state_layout.tree.making import create_tree
 
@@ -27,7 +27,7 @@ def tree(tmp_path: Path) -> Tree:
 
 def stored(tree: Tree, life: Life, value: object, *, is_said: bool) -> int:
     """What an agent does for a shared value; it may die before its journal says so."""
-    store = Store(tree.state_scope("orchestration"), life.agent)
+    store = ScopeStore(tree.state_scope("orchestration"), life.agent)
     written = store.put("k", value, why={"after": life.history.seq})
     store.close()
     if is_said:
@@ -76,6 +76,6 @@ def test_line_that_no_journal_says_stays_before_one_that_was_torn(tree: Tree) ->
     whole = path.read_bytes()
     path.write_bytes(whole + b"\0" * 40 + b'"after":3,"h":"1e059426b9f3"}\n')
     assert mend_copy(tree, read_specs(tree).specs) == []
-    entry = Store(tree.state_scope("orchestration"), "bob").get("k")
+    entry = ScopeStore(tree.state_scope("orchestration"), "bob").get("k")
     assert entry is not None and entry.value == 2
     assert path.read_bytes().startswith(whole)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from printed import REPOSITORY, Block, Place, blocks_of, fence
 
-from maos_sup.loopback.reply import Reply, call
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, call
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ GUIDE_RULES: dict[str, str | None] = {
 }
 
 
-def planned_and_done(request: Request) -> Reply:
+def planned_and_done(request: LoopbackRequest) -> ScriptedReply:
     return (
         call("propose_plan", PROPOSAL)
         if "propose_plan" in request.tool_names

@@ -12,8 +12,8 @@ import pytest
 from orchestra import Orchestra
 from processes import kill
 
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, Script
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, Script, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.ledger import spent_by
@@ -40,7 +40,7 @@ def serve() -> Iterator[Serve]:
         server.__exit__(None, None, None)
 
 
-def work(pace: Pace) -> Script:
+def work(pace: ReplyPace) -> Script:
     """Each agent runs five commands that leave a line each, and finishes."""
     usage = {**USAGE, "cache_creation_input_tokens": 0}
     step = {"tools": [{"name": "bash", "input": {"command": "echo $MAOS_CALL >> lines"}}], "usage": usage}
@@ -81,7 +81,7 @@ def assert_each_command_ran_once(orchestra: Orchestra, *, unknown: int = 0) -> N
 def test_budget_for_half_the_work_holds_over_kills_and_a_higher_one_finishes(
     orchestra: Orchestra, serve: Serve
 ) -> None:
-    server = serve(work(Pace(delay_s=0.05)))
+    server = serve(work(ReplyPace(delay_s=0.05)))
     cap_usd = len(NAMES) * TURNS * TURN_USD / 2
     orchestra.start(agents(server), budget={"max_cost_usd": cap_usd})
     orchestra.wait(lambda: answered(server) >= 4, "some answers", deadline_s=40)
@@ -107,7 +107,7 @@ def test_budget_for_half_the_work_holds_over_kills_and_a_higher_one_finishes(
 def test_copy_taken_mid_run_goes_on_with_every_conversation_and_so_does_the_original(
     orchestra: Orchestra, serve: Serve, tmp_path: Path
 ) -> None:
-    server = serve(work(Pace(delay_s=0.15)))
+    server = serve(work(ReplyPace(delay_s=0.15)))
     orchestra.start(agents(server))
     orchestra.wait(lambda: answered(server) >= 8, "a third of the answers", deadline_s=40)
     (tmp_path / "elsewhere").mkdir()
@@ -128,12 +128,14 @@ def test_copy_taken_mid_run_goes_on_with_every_conversation_and_so_does_the_orig
 
 
 def test_rate_limit_of_one_agent_silences_all_four(orchestra: Orchestra, serve: Serve) -> None:
-    script, retry_after_s = work(Pace(delay_s=0.1)), 3.0
+    script, retry_after_s = work(ReplyPace(delay_s=0.1)), 3.0
 
-    def limited(request: Request) -> Reply:
+    def limited(request: LoopbackRequest) -> ScriptedReply:
         if request.number != 6:
             return script(request)
-        return Reply(fault=Fault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s))
+        return ScriptedReply(
+            fault=PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s)
+        )
 
     server = serve(limited)
     orchestra.start(agents(server))

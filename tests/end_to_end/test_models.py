@@ -15,8 +15,8 @@ import pytest
 from orchestra import REPOSITORY, Orchestra
 from processes import kill
 
-from maos_sup.loopback.reply import Pace, Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ReplyPace, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.rules import load_rules
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.ledger import spent_by
@@ -30,8 +30,8 @@ AGENTS = ("developer", "tester", "writer", "reviewer")
 def server() -> Iterator[LoopbackServer]:
     rules = load_rules(EXAMPLE / "replies.toml")
 
-    def script(request: Request) -> Reply:
-        return replace(rules(request), pace=Pace(chunk_chars=10, chunk_delay_s=0.03))
+    def script(request: LoopbackRequest) -> ScriptedReply:
+        return replace(rules(request), pace=ReplyPace(chunk_chars=10, chunk_delay_s=0.03))
 
     with LoopbackServer(script, with_bodies=True) as made:
         yield made

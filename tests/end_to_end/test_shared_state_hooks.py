@@ -17,7 +17,7 @@ from state_layout.errors import BadInput, Damaged, Lost
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
 from state_layout.scopes.names import Scope
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.specs.edit import edit_spec
 from state_layout.tree.making import create_tree
 
@@ -170,7 +170,7 @@ def test_programs_are_told_after_changes_of_agents_people_and_hands_once(orchest
         return [(each["key"], each["value"], each["by"]) for each in map(json.loads, lines)]
 
     orchestra.wait(lambda: told() == [("a", 1, "ann")], "the first is told")
-    Store(orchestra.tree.state_scope("custom", "plan"), "operator").put("b", 2)
+    ScopeStore(orchestra.tree.state_scope("custom", "plan"), "operator").put("b", 2)
     folder = orchestra.tree.state_spec_folder("custom", "plan")
     folder.mkdir(parents=True)
     (folder / "c.json").write_text("3")

@@ -16,7 +16,7 @@ from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.scopes.names import Scope
 from state_layout.scopes.schemas import compiled, understood
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.tree.making import create_tree
 
 PLAN = Scope("custom", "plan")
@@ -74,12 +74,12 @@ def test_older_value_is_migrated_when_it_is_read_and_written_anew_if_asked(tree:
     write(tree, 2, SHAPE_2, v2=TO_2)
     new = {"first": "Ada", "last": "Lovelace", "n": 0}
     assert kept(tree)["people/0"] == new
-    assert Store(tree.state_scope("custom", "plan"), "x").get("people/0").value["junk"] == 1  # type: ignore[union-attr]
+    assert ScopeStore(tree.state_scope("custom", "plan"), "x").get("people/0").value["junk"] == 1  # type: ignore[union-attr]
     dry = migrate(tree, PLAN, is_dry=True)
     assert (dry.values, len(dry.changes), len(dry.lines(is_done=False))) == (3, 3, 4)
     done = migrate(tree, PLAN)
     assert done.changes == dry.changes and not migrate(tree, PLAN).changes
-    stored = Store(tree.state_scope("custom", "plan"), "x").get("people/0")
+    stored = ScopeStore(tree.state_scope("custom", "plan"), "x").get("people/0")
     assert stored is not None and stored.value == new and stored.fields()["v"] == 2
     told = history_of(tree, PLAN, "people/0")[-1]
     assert told["why"]["by"] == "migrate"

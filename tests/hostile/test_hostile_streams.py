@@ -13,11 +13,11 @@ import pytest
 import streams
 from orchestra import Orchestra
 
-from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Event, Piece, Whole
+from maos_sup.agents.kinds.anthropic.events import AnswerEnded, AnswerPiece, Begun, Event, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.shared.troubles import Broken
-from maos_sup.loopback.reply import Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.files import codec
@@ -41,7 +41,7 @@ Ask = Callable[[bytes], list[Event] | Broken]
 def ask() -> Iterator[Ask]:
     """Ask a server that streams given bytes: what was understood, or the trouble."""
     sent = [b""]
-    with LoopbackServer(lambda request: Reply(raw=sent[0])) as server:
+    with LoopbackServer(lambda request: ScriptedReply(raw=sent[0])) as server:
         model = Model({}, base_url=server.url, stall_s=20)
 
         def asked(data: bytes) -> list[Event] | Broken:
@@ -57,10 +57,10 @@ def ask() -> Iterator[Ask]:
 
 def fault_of(events: list[Event]) -> str | None:
     """Why `events` are no sound answer."""
-    begun, ended = ([e for e in events if isinstance(e, sort)] for sort in (Begun, Ended))
+    begun, ended = ([e for e in events if isinstance(e, sort)] for sort in (Begun, AnswerEnded))
     told = [event for event in events if isinstance(event, Whole)]
     blocks = [*{event.index: event for event in told}.values()]  # the last word on each
-    pieces = [event for event in events if isinstance(event, Piece)]
+    pieces = [event for event in events if isinstance(event, AnswerPiece)]
     calls = [event.block["id"] for event in blocks if event.block["type"] == "tool_use"]
     numbers = [number for event in [*begun, *ended] for number in event.usage.values()]  # type: ignore[attr-defined]
     if (len(begun), len(ended)) != (1, 1) or events[0] is not begun[0] or events[-1] is not ended[0]:
@@ -119,9 +119,9 @@ def test_agents_ask_again_and_do_nothing_twice(tmp_path: Path) -> None:
     ]
     rules = make_rules({"rule": [{"reply": steps}]})
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         raw = next(data for name, data in ASKED_TWICE if f"agent of {name}" in request.system)
-        return Reply(raw=raw) if request.of_conversation in (1, 3) else rules(request)
+        return ScriptedReply(raw=raw) if request.of_conversation in (1, 3) else rules(request)
 
     with LoopbackServer(script, with_bodies=True) as server:
         orchestra = Orchestra(tmp_path)

@@ -10,8 +10,8 @@ from pathlib import Path
 import claude_agent_sdk
 import pytest
 
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request, text_of
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest, text_of
 from maos_sup.loopback.server import LoopbackServer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "claude_session_store" / "talk.py"
@@ -22,7 +22,7 @@ BUNDLED = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 def test_a_conversation_goes_on_from_the_store_when_the_sdk_has_lost_its_own_files(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def answer(request: Request) -> Reply:
+    def answer(request: LoopbackRequest) -> ScriptedReply:
         asked.append("\n".join(text_of(message["content"]) for message in request.body["messages"]))
         return say(f"answer {len(asked)}")
 

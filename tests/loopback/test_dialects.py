@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from maos_sup.loopback.log import TOKENS, sum_charged
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, call, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, call, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
 
@@ -185,7 +185,7 @@ def _take_gemini(event: Any, texts: list[str], calls: dict[Any, list[str]]) -> N
 
 @APIS
 def test_text_and_call_come_whole_and_in_pieces(api: Api) -> None:
-    reply = call("bash", {"command": "ls -l"}, text="I look.", pace=Pace(chunk_chars=3))
+    reply = call("bash", {"command": "ls -l"}, text="I look.", pace=ReplyPace(chunk_chars=3))
     with LoopbackServer(lambda _: reply) as server:
         assert told(asked(server, api)) == ("I look.", [("bash", {"command": "ls -l"})])
         assert told(streamed(server, api)) == ("I look.", [("bash", {"command": "ls -l"})])
@@ -193,9 +193,9 @@ def test_text_and_call_come_whole_and_in_pieces(api: Api) -> None:
 
 @APIS
 def test_rules_see_the_same_conversation_by_every_api(api: Api) -> None:
-    seen: list[Request] = []
+    seen: list[LoopbackRequest] = []
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         seen.append(request)
         return say("x")
 
@@ -241,8 +241,8 @@ def test_error_is_of_the_kind_that_the_api_has(api: Api) -> None:
 
 @APIS
 def test_cut_stream_has_no_end_and_is_charged_for_what_was_sent(api: Api) -> None:
-    fault = Fault(kind=FaultKind.TRUNCATE, after_chunks=2)
-    reply = say("abcd", pace=Pace(chunk_chars=1), fault=fault, usage=USAGE)
+    fault = PlannedFault(kind=FaultKind.TRUNCATE, after_chunks=2)
+    reply = say("abcd", pace=ReplyPace(chunk_chars=1), fault=fault, usage=USAGE)
     with LoopbackServer(lambda _: reply) as server:
         events = streamed(server, api)
         charged = server.log.charged()
@@ -255,9 +255,9 @@ def test_cut_stream_has_no_end_and_is_charged_for_what_was_sent(api: Api) -> Non
 @APIS
 @pytest.mark.parametrize("after_chunks", [None, 1])
 def test_dropped_connection_breaks_the_read(api: Api, after_chunks: int | None) -> None:
-    fault = Fault(kind=FaultKind.DROP, after_chunks=after_chunks)
+    fault = PlannedFault(kind=FaultKind.DROP, after_chunks=after_chunks)
     with (
-        LoopbackServer(lambda _: say("abcd", pace=Pace(chunk_chars=1), fault=fault)) as server,
+        LoopbackServer(lambda _: say("abcd", pace=ReplyPace(chunk_chars=1), fault=fault)) as server,
         pytest.raises((ConnectionError, http.client.HTTPException)),
     ):
         streamed(server, api)
@@ -265,8 +265,8 @@ def test_dropped_connection_breaks_the_read(api: Api, after_chunks: int | None) 
 
 @APIS
 def test_error_in_mid_stream_says_what_it_is(api: Api) -> None:
-    fault = Fault(kind=FaultKind.STREAM_ERROR, status=429, message="too much", after_chunks=1)
-    with LoopbackServer(lambda _: say("abcd", pace=Pace(chunk_chars=1), fault=fault)) as server:
+    fault = PlannedFault(kind=FaultKind.STREAM_ERROR, status=429, message="too much", after_chunks=1)
+    with LoopbackServer(lambda _: say("abcd", pace=ReplyPace(chunk_chars=1), fault=fault)) as server:
         assert "too much" in str(streamed(server, api)[-1])
 
 
@@ -302,7 +302,7 @@ def test_gemini_counts_tokens() -> None:
 
 
 def test_client_that_leaves_in_mid_stream_is_charged_once(tmp_path: Path) -> None:
-    reply = say("abcd" * 100, pace=Pace(chunk_chars=4, chunk_delay_s=0.01), usage=USAGE)
+    reply = say("abcd" * 100, pace=ReplyPace(chunk_chars=4, chunk_delay_s=0.01), usage=USAGE)
     with LoopbackServer(lambda _: reply, log=tmp_path / "log") as server:
         connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=30)
         connection.request("POST", CHAT.path, json.dumps(CHAT.begun | {"stream": True}))

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from maos_sup.loopback.request import Request, text_of
+from maos_sup.loopback.request import LoopbackRequest, text_of
 from maos_sup.loopback.rules import BadScript, load_rules, make_rules
 
 
-def asked(*texts: str, number: int = 1, of_conversation: int = 1, **more: Any) -> Request:
+def asked(*texts: str, number: int = 1, of_conversation: int = 1, **more: Any) -> LoopbackRequest:
     roles = ("user", "assistant")
     messages = [{"role": roles[index % 2], "content": text} for index, text in enumerate(texts)]
     body = {"model": "m", "max_tokens": 1, "messages": messages, **more}
-    return Request(number=number, body=body, of_conversation=of_conversation)
+    return LoopbackRequest(number=number, body=body, of_conversation=of_conversation)
 
 
 def test_reply_is_chosen_by_the_place_in_the_conversation_not_by_a_counter() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, call, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, call, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 HELLO = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hello"}]}
@@ -47,7 +47,7 @@ def test_answers_whole_message_without_streaming() -> None:
 
 
 def test_streams_text_and_tool_input_in_pieces() -> None:
-    reply = call("bash", {"command": "ls"}, text="look", pace=Pace(chunk_chars=3))
+    reply = call("bash", {"command": "ls"}, text="look", pace=ReplyPace(chunk_chars=3))
     with LoopbackServer(lambda _: reply) as server:
         events = events_in(post(server, HELLO | {"stream": True})[1])
     assert [event["type"] for event in events[:2]] == ["message_start", "content_block_start"]
@@ -66,8 +66,8 @@ def test_error_carries_status_type_and_retry_after() -> None:
 
 
 def test_truncated_stream_ends_cleanly_without_stop_reason() -> None:
-    fault = Fault(kind=FaultKind.TRUNCATE, after_chunks=2)
-    with LoopbackServer(lambda _: say("abcdef", pace=Pace(chunk_chars=1), fault=fault)) as server:
+    fault = PlannedFault(kind=FaultKind.TRUNCATE, after_chunks=2)
+    with LoopbackServer(lambda _: say("abcdef", pace=ReplyPace(chunk_chars=1), fault=fault)) as server:
         events = events_in(post(server, HELLO | {"stream": True})[1])
         assert server.log.answers("truncate")
     assert sum(event["type"] == "content_block_delta" for event in events) == 2
@@ -76,24 +76,24 @@ def test_truncated_stream_ends_cleanly_without_stop_reason() -> None:
 
 @pytest.mark.parametrize("after_chunks", [None, 2])
 def test_dropped_connection_breaks_the_read(after_chunks: int | None) -> None:
-    fault = Fault(kind=FaultKind.DROP, after_chunks=after_chunks)
+    fault = PlannedFault(kind=FaultKind.DROP, after_chunks=after_chunks)
     with (
-        LoopbackServer(lambda _: say("abcdef", pace=Pace(chunk_chars=1), fault=fault)) as server,
+        LoopbackServer(lambda _: say("abcdef", pace=ReplyPace(chunk_chars=1), fault=fault)) as server,
         pytest.raises((ConnectionError, http.client.HTTPException)),
     ):
         post(server, HELLO | {"stream": True})
 
 
 def test_error_in_the_middle_of_a_stream_is_an_event() -> None:
-    fault = Fault(kind=FaultKind.STREAM_ERROR, status=529, after_chunks=1)
-    with LoopbackServer(lambda _: say("abcdef", pace=Pace(chunk_chars=1), fault=fault)) as server:
+    fault = PlannedFault(kind=FaultKind.STREAM_ERROR, status=529, after_chunks=1)
+    with LoopbackServer(lambda _: say("abcdef", pace=ReplyPace(chunk_chars=1), fault=fault)) as server:
         status, data, _ = post(server, HELLO | {"stream": True})
     assert (status, events_in(data)[-1]["error"]["type"]) == (200, "overloaded_error")
 
 
 def test_stalled_stream_does_not_hold_up_the_end_of_the_server() -> None:
-    fault = Fault(kind=FaultKind.STALL, after_chunks=1)
-    with LoopbackServer(lambda _: say("abcdef", pace=Pace(chunk_chars=1), fault=fault)) as server:
+    fault = PlannedFault(kind=FaultKind.STALL, after_chunks=1)
+    with LoopbackServer(lambda _: say("abcdef", pace=ReplyPace(chunk_chars=1), fault=fault)) as server:
         connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=0.3)
         connection.request("POST", "/v1/messages", json.dumps(HELLO | {"stream": True}))
         with pytest.raises(TimeoutError):
@@ -104,7 +104,7 @@ def test_stalled_stream_does_not_hold_up_the_end_of_the_server() -> None:
 
 
 def test_slow_tokens_come_at_their_pace() -> None:
-    pace = Pace(chunk_chars=1, chunk_delay_s=0.05)
+    pace = ReplyPace(chunk_chars=1, chunk_delay_s=0.05)
     with LoopbackServer(lambda _: say("abcd", pace=pace)) as server:
         begun = time.monotonic()
         post(server, HELLO | {"stream": True})
@@ -190,7 +190,7 @@ def test_log_tells_equal_requests_by_their_digest(tmp_path: Path) -> None:
 
 
 def test_same_request_gets_the_same_tool_ids() -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         return call("bash", {"command": "ls"})
 
     with LoopbackServer(script) as server:

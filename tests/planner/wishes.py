@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maos_sup.core.questions import Answer, Question
+from maos_sup.core.questions import ModelAnswer, ModelQuestion
 from maos_sup.planner.proposal import Offer
 from maos_sup.planner.roles import OURS, read_roles
-from maos_sup.planner.words import Wish
+from maos_sup.planner.words import PlanWish
 
 KINDS = ("anthropic", "command")
 GOOD: dict[str, Any] = {
@@ -37,7 +37,7 @@ def offer(**changed: Any) -> Offer:
     return Offer(**{**given, **changed})
 
 
-def wish(**changed: Any) -> Wish:
+def wish(**changed: Any) -> PlanWish:
     """A wish, unless `changed`."""
     given: dict[str, Any] = {
         "request": "Refactor the payment module",
@@ -45,7 +45,7 @@ def wish(**changed: Any) -> Wish:
         "survey": "3 files",
         "offer": offer(),
     }
-    return Wish(**{**given, **changed})
+    return PlanWish(**{**given, **changed})
 
 
 def proposal(**changed: Any) -> dict[str, Any]:
@@ -58,11 +58,11 @@ class Answers:
 
     def __init__(self, *values: Mapping[str, Any] | str | None) -> None:
         self._values: Sequence[Mapping[str, Any] | str | None] = values
-        self.questions: list[Question] = []
+        self.questions: list[ModelQuestion] = []
 
-    def __call__(self, question: Question) -> Answer:
+    def __call__(self, question: ModelQuestion) -> ModelAnswer:
         value = self._values[len(self.questions)]
         self.questions.append(question)
         if isinstance(value, str):
-            return Answer(value=None, text=value, model="claude-test", tokens=10)
-        return Answer(value=value, model="claude-test", tokens=10, cost_usd=0.01)
+            return ModelAnswer(value=None, text=value, model="claude-test", tokens=10)
+        return ModelAnswer(value=value, model="claude-test", tokens=10, cost_usd=0.01)

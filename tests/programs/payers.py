@@ -13,11 +13,11 @@ from typing import Any
 from real_cast import Cast
 from real_rows import KEY, PRICE, ROWS, USAGE, Row
 
-from maos_sup.loopback.reply import Pace, Reply, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ReplyPace, ScriptedReply, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 
 STEPS = 6
-PACE = Pace(delay_s=0.05, chunk_chars=4, chunk_delay_s=0.02)
+PACE = ReplyPace(delay_s=0.05, chunk_chars=4, chunk_delay_s=0.02)
 OUTPUT_TOKENS = USAGE["output_tokens"]  # of each answer
 
 
@@ -58,10 +58,12 @@ PAYERS = {
 }
 
 
-def spender(cast: Cast, faults: Mapping[int, int], *, steps: int = STEPS) -> Callable[[Request], Reply]:
+def spender(
+    cast: Cast, faults: Mapping[int, int], *, steps: int = STEPS
+) -> Callable[[LoopbackRequest], ScriptedReply]:
     """A model that has so many commands run; `faults`: statuses by the number of the question."""
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.number in faults:
             return fail(faults[request.number], retry_after_s=0.2)
         if request.turn >= steps:

@@ -15,13 +15,13 @@ from orchestra import Orchestra, in_order, wait_for
 from processes import can_bubblewrap, kill
 from real_rows import USAGE, Row
 
-from maos_sup.loopback.reply import Reply, call, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, call, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.ledger import spent_by
 from state_layout.lives.attempts import all_lines
 
-Script = Callable[[Request], Reply]
+Script = Callable[[LoopbackRequest], ScriptedReply]
 DEADLINE_S = 600.0  # of one life: gemini takes seconds of processor time to start, opencode ten
 HELD = "while [ ! -e go ]; do sleep 0.05; done"  # a line of shell that comes to no end
 
@@ -67,7 +67,7 @@ class Cast:
         agent = {"kind": self.row.kind, **named, **self.row.agent(self.server.url), **more}
         self.orchestra.start({"ann": {**agent, "task": task}}, project=str(self.project))
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: LoopbackRequest) -> ScriptedReply:
         if not request.tool_names and self.row.kind == "cli":
             with self._lock:
                 self.titles.append(request.number)
@@ -164,7 +164,7 @@ class Cast:
         return "\n".join([one.told(), *map(str, log), *texts])
 
 
-def bus_call(request: Request, text: str, row: Row) -> Reply:
+def bus_call(request: LoopbackRequest, text: str, row: Row) -> ScriptedReply:
     """An answer that tells all agents `text`: by the tools of the team if it has them, else by shell."""
     named = [name for name in request.tool_names if name.endswith("report_discovery")]
     if named:

@@ -11,7 +11,7 @@ from typing import Any
 
 from real_programs import programs_folder
 
-from maos_sup.loopback.reply import Reply, call
+from maos_sup.loopback.reply import ScriptedReply, call
 
 ALL_VARIABLE = "MAOS_SUP_PROGRAMS"  # "all": the long form of what real programs are tried with
 IS_LONG = os.environ.get(ALL_VARIABLE) == "all"
@@ -38,7 +38,7 @@ class Row:
     tells_exit: bool = True  # it says whether a command failed that printed something
     tells_begun: bool = True  # it says that a call begins; else one under way is known to its session only
 
-    def shell(self, command: str, **more: Any) -> Reply:
+    def shell(self, command: str, **more: Any) -> ScriptedReply:
         """An answer that has the program run `command`."""
         input_ = {self.command_key: command, **self.shell_more}
         return call(self.shell_tool, input_, text="I run it.", usage=USAGE, **more)

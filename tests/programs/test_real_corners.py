@@ -12,15 +12,15 @@ import pytest
 from real_cast import Cast, bus_call
 from real_rows import USAGE
 
-from maos_sup.loopback.reply import Reply, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 
 pytestmark = pytest.mark.timeout(3000)
 ODD = '- "Quoted" \\ $HOME `date`\n\n\t{prompt} {session}\n--help\n' + "long enough " * 17_000 + "\nthe end"
 
 
 def test_odd_prompt_arrives_failed_call_is_recorded_as_failed_and_refusal_is_final(cast: Cast) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         return fail(401) if request.turn else cast.row.shell("echo oops; exit 3")
 
     cast.begin(script, task=ODD, role='- be "careful"')
@@ -43,7 +43,7 @@ def texts_of(value: Any) -> Iterator[str]:
 
 @pytest.mark.open_folder
 def test_in_an_open_folder_for_temporary_files_commands_and_the_team_work(cast: Cast) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn > 1:
             return say("All done.", usage=USAGE)
         return (

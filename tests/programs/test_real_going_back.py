@@ -11,8 +11,8 @@ from real_rows import USAGE
 
 from maos_sup.agents.kinds.cli.profile import read_profile
 from maos_sup.cuts.going_back import BRANCHING_PROFILES
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 
 pytestmark = pytest.mark.timeout(3000)
 
@@ -21,7 +21,7 @@ def test_session_goes_on_in_a_copy_of_its_own_up_to_what_counts(cast: Cast) -> N
     if cast.row.profile not in BRANCHING_PROFILES:
         pytest.skip(f"{cast.row.profile} keeps its sessions in a form that only it knows: a new one begins")
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if "taken back" in request.all_text:
             return say("Here we are again.", usage=USAGE)
         if request.turn == 2:

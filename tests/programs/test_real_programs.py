@@ -16,8 +16,8 @@ from orchestra import Orchestra
 from real_cast import HELD, Cast, Script, bus_call
 from real_rows import ANSWER_TOKENS, USAGE
 
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 
 pytestmark = pytest.mark.timeout(
     3000
@@ -26,7 +26,7 @@ STEPS = 8
 
 
 def test_task_with_a_call_a_message_and_word_to_the_team(cast: Cast) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn == 0:
             return cast.row.shell("echo first >> ran")
         cast.hold()
@@ -66,7 +66,7 @@ def _assert_each_call_is_on_record_once_with_its_result(cast: Cast, *, calls: in
 def once(cast: Cast, command: str) -> Script:
     """A model that has `command` run once, whether the session went on or another one is told of it."""
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         is_known = any(part in request.all_text for part in ("only-once", "may be missing")) or request.turn
         return say("All done.", usage=USAGE) if is_known else cast.row.shell(command)
 
@@ -164,11 +164,11 @@ def test_killed_in_mid_stream_half_an_answer_is_none(cast: Cast) -> None:
     stalled = say(
         "Half an answer that never came to its end.",
         usage=USAGE,
-        pace=Pace(chunk_chars=4),
-        fault=Fault(kind=FaultKind.STALL, after_chunks=4),
+        pace=ReplyPace(chunk_chars=4),
+        fault=PlannedFault(kind=FaultKind.STALL, after_chunks=4),
     )
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         return say("The whole of it.", usage=USAGE) if cast.answers("stall") else stalled
 
     cast.begin(script)
@@ -186,8 +186,8 @@ def test_stream_that_ends_too_early_is_asked_for_again_and_half_an_answer_is_non
     broken = say(
         "Half an answer that never came to its end.",
         usage=USAGE,
-        pace=Pace(chunk_chars=4),
-        fault=Fault(kind=FaultKind.TRUNCATE, after_chunks=4),
+        pace=ReplyPace(chunk_chars=4),
+        fault=PlannedFault(kind=FaultKind.TRUNCATE, after_chunks=4),
     )
     cast.begin(lambda request: say("The whole of it.", usage=USAGE) if cast.answers("truncate") else broken)
     cast.wait_rest("done")
@@ -199,7 +199,7 @@ def test_stream_that_ends_too_early_is_asked_for_again_and_half_an_answer_is_non
 def steps(cast: Cast) -> Script:
     """A model that has one command run after another, and thinks about the second until the test lets go."""
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn >= STEPS:
             return say("All steps are done.", usage=USAGE)
         if request.turn:
@@ -237,7 +237,7 @@ def test_budget_holds_while_it_runs_and_more_of_it_lets_it_go_on(cast: Cast) -> 
 def test_provider_that_fails_in_turn_is_waited_for(cast: Cast) -> None:
     faults = [500, 429, 529]
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if faults:
             return fail(faults.pop(0), retry_after_s=1)
         return say("At last.", usage=USAGE)

@@ -25,8 +25,8 @@ from real_cast import Cast
 from real_programs import programs_folder
 from real_rows import IS_LONG, KEY
 
-from maos_sup.loopback.reply import Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 
 pytestmark = pytest.mark.timeout(3000)
 STEPS = 12
@@ -126,7 +126,7 @@ def test_task_a_limit_and_a_cap_of_tokens_go_as_without_a_router(routed: tuple[C
         {"input_tokens": ANSWER[cast.row.kind], "output_tokens": 90},
     )
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         return replace(plan(request), usage=usage)
 
     cast.begin(script, base_url=router.url, model="m", budget={"max_tokens": cap})

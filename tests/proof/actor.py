@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
 from maos_sup.agents.translate import Translator, translate_leftovers
 from maos_sup.core.memory import is_remembered_only
@@ -43,7 +43,7 @@ class Actor:
         self.number = self.attempt.number
         tell("attempt", agent, self.number)
         known.history.take(self.attempt.start)
-        self.ledger = Ledger(tree, agent, attempt=self.attempt, history=known.history)
+        self.ledger = Recorder(tree, agent, attempt=self.attempt, history=known.history)
         self.publisher = Publisher(tree, agent, kind="python", attempt=self.number, ledger=self.ledger)
         self.notes = [*known.notes, *self.ledger.catch_up()]
         files, flags = self.attempt.paths, os.O_WRONLY | os.O_APPEND | os.O_CREAT

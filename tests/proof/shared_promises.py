@@ -8,7 +8,7 @@ from typing import Any
 
 from state_layout.files.journal import Reader
 from state_layout.scopes.names import scope_of
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 from .promises import Broken, Found
 
@@ -90,7 +90,7 @@ def done_is_found_done(found: Found) -> Broken:
     """Whoever asks again for a change that was acknowledged does nothing."""
     for writer, scope, key, value, version, token, _ in [*found.told("kept")]:
         where = scope_of(scope)
-        store = Store(found.tree.state_scope(where.sort, where.owner), writer)
+        store = ScopeStore(found.tree.state_scope(where.sort, where.owner), writer)
         written = store.put(key, value, token=token)
         store.close()
         if [*written.version] != version:
@@ -103,7 +103,7 @@ def writing_goes_on(found: Found) -> Broken:
         where = scope_of(scope)
         folder = found.tree.state_scope(where.sort, where.owner)
         for writer in lines_of(found, scope):
-            store, other = Store(folder, writer), Store(folder, "looker")
+            store, other = ScopeStore(folder, writer), ScopeStore(folder, "looker")
             version, seen = store.put("later", writer).version, other.get("later")
             if seen is None or seen.version != version:
                 yield f"{scope}: {writer} wrote {version}, others see {seen and seen.version}"

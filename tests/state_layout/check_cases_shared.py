@@ -8,7 +8,7 @@ from pathlib import Path
 from check_case import TORN, Case
 
 from state_layout.files.journal import Journal
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 PLACE = "state/orchestration"
 ALICE, BOB = f"{PLACE}/alice.jsonl", f"{PLACE}/bob.jsonl"
@@ -17,7 +17,7 @@ ALICE, BOB = f"{PLACE}/alice.jsonl", f"{PLACE}/bob.jsonl"
 def written(root: Path) -> None:
     """alice, bob and a person change one key in turn."""
     for number, writer in enumerate(("alice", "bob", "operator", "alice")):
-        store = Store(root / PLACE, writer)
+        store = ScopeStore(root / PLACE, writer)
         store.put("n", number, token=f"{number}")
         store.close()
 

@@ -36,4 +36,4 @@ def test_file_that_grows_while_it_is_read_is_of_another_version(
     data, version = read_regular(path)
     monkeypatch.undo()
     assert data == b"x" * 10 and version.size == 10
-    assert version != reading.Version.of(path.stat())
+    assert version != reading.FileVersion.of(path.stat())

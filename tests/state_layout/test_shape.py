@@ -9,7 +9,6 @@ import pytest
 from state_layout.shapes.shape import (
     Argv,
     CallableName,
-    Choice,
     Field,
     Flag,
     Free,
@@ -17,6 +16,7 @@ from state_layout.shapes.shape import (
     MapOf,
     Nullable,
     Number,
+    OneOf,
     Rule,
     Shape,
     Text,
@@ -47,7 +47,7 @@ GOOD: tuple[tuple[Rule, object], ...] = (
     (Text(), ""),
     (Text(least=1), "x"),
     (Text(pattern="[ab]+"), "abba"),
-    (Choice(("a", "b")), "b"),
+    (OneOf(("a", "b")), "b"),
     (NUMBER, 10),
     (NUMBER, 0.001),
     (COUNT, 1),
@@ -74,8 +74,8 @@ BAD: tuple[tuple[Rule, object, list[str]], ...] = (
     (Text(pattern="[ab]+", wish="a and b"), "ab\n", ["'k' is 'ab\\n'; use a and b"]),
     (Text(secret=True), 12345, ["'k' is a number; use text in quotes"]),
     (Text(secret=True, pattern="a"), "hush", ["'k' is text; use text"]),
-    (Choice(("a", "b", "c")), "d", ["'k' is 'd'; use a, b or c"]),
-    (Choice(("a",)), {}, ["'k' is a table; use a"]),
+    (OneOf(("a", "b", "c")), "d", ["'k' is 'd'; use a, b or c"]),
+    (OneOf(("a",)), {}, ["'k' is a table; use a"]),
     (NUMBER, 0, ["'k' is 0; use a number above 0 up to 10"]),
     (NUMBER, 10.5, ["'k' is 10.5; use a number above 0 up to 10"]),
     (NUMBER, "5", ["'k' is '5'; use a number above 0 up to 10, without quotes"]),
@@ -214,7 +214,7 @@ def test_schema_says_what_the_checks_do() -> None:
 @pytest.mark.parametrize(
     ("rule", "schema"),
     [
-        (Choice(("a", "b")), {"enum": ["a", "b"]}),
+        (OneOf(("a", "b")), {"enum": ["a", "b"]}),
         (NUMBER, {"type": "number", "exclusiveMinimum": 0, "maximum": 10}),
         (
             ListOf(item=Flag(), least=1, unique=True),

@@ -21,7 +21,7 @@ from state_layout.scopes.names import (
     scope_of,
     shared_folder,
 )
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.telling import versions_of
 from state_layout.scopes.values import LARGEST_VALUE_BYTES, checked_value
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_value_that_one_put_is_what_the_other_gets(folder: Path) -> None:
-    ann, bob = Store(folder, "ann"), Store(folder, "bob")
+    ann, bob = ScopeStore(folder, "ann"), ScopeStore(folder, "bob")
     assert bob.get("limits") is None
     written = ann.put("limits", {"n": [1, 2]})
     found = bob.get("limits")
@@ -41,7 +41,7 @@ def test_value_that_one_put_is_what_the_other_gets(folder: Path) -> None:
 
 
 def test_compare_and_set_that_comes_too_late_names_who_won(folder: Path) -> None:
-    ann, bob = Store(folder, "ann"), Store(folder, "bob")
+    ann, bob = ScopeStore(folder, "ann"), ScopeStore(folder, "bob")
     first = ann.put("n", 1).version
     bob.put("n", 2, over=first, why={"task": "plan", "run": 1, "step": "t3"})
     with pytest.raises(
@@ -57,7 +57,7 @@ def test_compare_and_set_that_comes_too_late_names_who_won(folder: Path) -> None
 
 
 def test_deleted_key_has_no_value_and_keeps_its_versions(folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     assert ann.delete("n") is None
     first = ann.put("n", 1).version
     with pytest.raises(Lost):
@@ -73,17 +73,17 @@ def test_deleted_key_has_no_value_and_keeps_its_versions(folder: Path) -> None:
 
 
 def test_change_is_done_once_under_its_token(folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     first = ann.put("n", 1, token="t/1")
     ann.put("n", 2)
-    again = Store(folder, "ann").put("n", 1, over=None, token="t/1")
+    again = ScopeStore(folder, "ann").put("n", 1, over=None, token="t/1")
     assert again.is_repeated and again.version == first.version
     assert ann.get("n").value == 2  # type: ignore[union-attr]
-    assert Store(folder, "bob").put("n", 5, token="t/1").is_repeated is False  # another's token
+    assert ScopeStore(folder, "bob").put("n", 5, token="t/1").is_repeated is False  # another's token
 
 
 def test_keys_are_listed_by_prefix_and_sorted(folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     for key in ("b/2", "a", "b/1", "c", "b/\U0010ffff", "B/3"):
         ann.put(key, 1)
     ann.delete("b/2")
@@ -94,7 +94,7 @@ def test_keys_are_listed_by_prefix_and_sorted(folder: Path) -> None:
 
 
 def test_processes_of_one_name_take_turns_in_one_file(folder: Path) -> None:
-    one, two = Store(folder, "operator"), Store(folder, "operator")
+    one, two = ScopeStore(folder, "operator"), ScopeStore(folder, "operator")
     for n in range(4):
         (one if n % 2 else two).put("n", n)
     assert one.get("n").version.seq == 4  # type: ignore[union-attr]
@@ -102,7 +102,7 @@ def test_processes_of_one_name_take_turns_in_one_file(folder: Path) -> None:
 
 
 def test_file_that_was_replaced_is_read_anew(folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     ann.put("n", 1)
     before = (folder / "ann.jsonl").read_bytes()
     ann.put("n", 2)
@@ -114,34 +114,34 @@ def test_file_that_was_replaced_is_read_anew(folder: Path) -> None:
 
 
 def test_torn_line_of_another_is_not_seen_and_its_writer_sets_it_aside(folder: Path) -> None:
-    ann, bob = Store(folder, "ann"), Store(folder, "bob")
+    ann, bob = ScopeStore(folder, "ann"), ScopeStore(folder, "bob")
     ann.put("n", 1)
     with (folder / "ann.jsonl").open("ab") as file:
         file.write(b'{"seq":2,"at":"2026')
     assert bob.put("n", 2).before.value == 1  # type: ignore[union-attr]
-    assert Store(folder, "ann").put("n", 3).before.value == 2  # type: ignore[union-attr]
+    assert ScopeStore(folder, "ann").put("n", 3).before.value == 2  # type: ignore[union-attr]
     assert (folder / "ann.jsonl.torn-1").read_bytes() == b'{"seq":2,"at":"2026'
 
 
 def test_line_that_others_replaced_is_never_set_aside(folder: Path) -> None:
-    Store(folder, "ann").put("n", 1)
-    Store(folder, "bob").put("n", 2)
+    ScopeStore(folder, "ann").put("n", 1)
+    ScopeStore(folder, "bob").put("n", 2)
     path = folder / "ann.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"value":1', b'"value":7'))
     for writer in ("ann", "bob"):
         with pytest.raises(Damaged, match="which was durable once"):
-            Store(folder, writer).put("n", 3)
+            ScopeStore(folder, writer).put("n", 3)
     assert not list(folder.glob("*.torn-*"))
 
 
 def test_lock_that_is_held_for_long_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("state_layout.scopes.scope_lock.PATIENCE_S", 0.05)
-    with Store(folder, "ann").locked(), pytest.raises(Locked, match="is it stopped"):
-        Store(folder, "bob").put("n", 1)
+    with ScopeStore(folder, "ann").locked(), pytest.raises(Locked, match="is it stopped"):
+        ScopeStore(folder, "bob").put("n", 1)
 
 
 def test_child_of_a_fork_has_a_lock_of_its_own(folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     ann.put("n", 1)
     child = os.fork()
     if child == 0:
@@ -182,7 +182,7 @@ REFUSED: tuple[tuple[str, object, str], ...] = (
 def test_value_that_json_has_no_form_for_is_refused_with_its_place(
     value: object, text: str, folder: Path
 ) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     ann.put("k", "before")
     with pytest.raises(BadInput, match=text):
         ann.put("k", value)
@@ -191,8 +191,8 @@ def test_value_that_json_has_no_form_for_is_refused_with_its_place(
 
 def test_value_comes_back_as_json_has_it(folder: Path) -> None:
     value = {"é": [True, None, 1.5, -(1 << 63) + 1, "\x00", []], "": {}}
-    Store(folder, "ann").put("k", value)
-    assert Store(folder, "bob").get("k").value == value  # type: ignore[union-attr]
+    ScopeStore(folder, "ann").put("k", value)
+    assert ScopeStore(folder, "bob").get("k").value == value  # type: ignore[union-attr]
     assert codec.decode(checked_value((1, 2))) == [1, 2]
 
 
@@ -216,7 +216,7 @@ KEYS = (
 
 @pytest.mark.parametrize("key", KEYS)
 def test_key_is_data_and_never_a_path(key: str, folder: Path) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     ann.put(key, key)
     assert ann.keys() == [key]
     assert sorted(path.name for path in folder.iterdir()) == ["ann.jsonl", "lock"]
@@ -273,17 +273,17 @@ def test_version_is_read_as_it_is_shown() -> None:
 def test_others_do_not_wait_while_a_new_process_reads_what_there_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     for n in range(20):
         ann.put("n", n, token=f"t{n}")
-    late, real, was_held = Store(folder, "bob"), Store._read, list[bool]()
+    late, real, was_held = ScopeStore(folder, "bob"), ScopeStore._read, list[bool]()
 
-    def reading(store: Store, writer: str, file: object) -> bool:
+    def reading(store: ScopeStore, writer: str, file: object) -> bool:
         if store is late and file.has_grown():  # type: ignore[attr-defined]
             was_held.append(store._lock._depth > 0)
         return real(store, writer, file)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Store, "_read", reading)
+    monkeypatch.setattr(ScopeStore, "_read", reading)
     late.put("m", 1)
     assert was_held == [False]
-    assert Store(folder, "ann").put("n", 5, token="t5").is_repeated
+    assert ScopeStore(folder, "ann").put("n", 5, token="t5").is_repeated

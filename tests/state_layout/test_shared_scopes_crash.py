@@ -21,7 +21,7 @@ from state_layout.check import check
 from state_layout.errors import Lost
 from state_layout.files import disk
 from state_layout.paths import Tree
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.telling import versions_of
 from state_layout.tree.making import create_tree
 
@@ -31,7 +31,7 @@ PROCESSES, EACH = 8, 10_000 if ROUNDS else 120
 NAMES = [f"p{number}" for number in range(PROCESSES)]
 
 
-def increment(store: Store, token: str) -> None:
+def increment(store: ScopeStore, token: str) -> None:
     while True:
         found = store.get("n")
         try:
@@ -44,7 +44,7 @@ def increment(store: Store, token: str) -> None:
 def a_few(folder: Path) -> None:
     """Three changes of two writers, each told when it was acknowledged."""
     for number, writer in enumerate(("ann", "bob", "ann")):
-        store = Store(folder / "tree" / "orchestration", writer)
+        store = ScopeStore(folder / "tree" / "orchestration", writer)
         increment(store, f"{number}")
         store.close()
         with (folder / "acknowledged").open("a") as told:
@@ -54,12 +54,12 @@ def a_few(folder: Path) -> None:
 def counted(folder: Path) -> None:
     said = folder / "acknowledged"
     acknowledged = len(said.read_text()) if said.exists() else 0
-    store = Store(folder / "tree" / "orchestration", "carol")
+    store = ScopeStore(folder / "tree" / "orchestration", "carol")
     found = store.get("n")
     value = found.value if found else 0
     assert acknowledged <= value <= acknowledged + 1
     for number, writer in enumerate(("ann", "bob", "ann")):  # the next lives do it again, under its name
-        increment(Store(folder / "tree" / "orchestration", writer), f"{number}")
+        increment(ScopeStore(folder / "tree" / "orchestration", writer), f"{number}")
     assert store.get("n").value == 3  # type: ignore[union-attr]
     versions = versions_of(folder / "tree" / "orchestration", "n")
     assert [each["value"] for each in versions] == [1, 2, 3]
@@ -73,7 +73,7 @@ def test_change_is_there_once_whatever_operation_was_the_last(loss: Loss | None)
 
 def worker(root: Path, name: str, *, is_set: bool) -> None:
     """Do what is left of this worker's changes: how many are done stands in its own file."""
-    store = Store(Tree(root).state_scope("orchestration"), name)
+    store = ScopeStore(Tree(root).state_scope("orchestration"), name)
     done = sum(told["by"] == name for told in versions_of(store.folder, "n" if is_set else "plain"))
     for number in range(done, EACH):
         if is_set:
@@ -140,7 +140,7 @@ def test_sum_of_eight_processes_that_are_killed_at_random_is_exact(tmp_path: Pat
     versions = versions_of(folder)
     assert len(versions) == PROCESSES * EACH
     if is_set:
-        assert Store(folder, "looker").get("n").value == PROCESSES * EACH  # type: ignore[union-attr]
+        assert ScopeStore(folder, "looker").get("n").value == PROCESSES * EACH  # type: ignore[union-attr]
         assert [told["value"] for told in versions] == list(range(1, PROCESSES * EACH + 1))
     else:
         whole = {(told["value"]["by"], told["value"]["number"]) for told in versions}

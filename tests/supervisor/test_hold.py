@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from maos_sup.supervisor.hold import FIRST_S, LONGEST_S, Hold
+from maos_sup.supervisor.hold import FIRST_S, LONGEST_S, DiskHold
 
 
 def test_a_pause_begins_with_a_refusal_and_ends_by_itself() -> None:
-    hold = Hold()
+    hold = DiskHold()
     assert not hold.is_on(100.0)
     hold.begin(100.0)
     assert hold.is_on(100.0 + FIRST_S / 2)
@@ -14,14 +14,14 @@ def test_a_pause_begins_with_a_refusal_and_ends_by_itself() -> None:
 
 
 def test_refusals_during_a_pause_do_not_lengthen_it() -> None:
-    hold = Hold()
+    hold = DiskHold()
     for now_s in (0.0, 0.5, 1.0):
         hold.begin(now_s)
     assert not hold.is_on(FIRST_S)
 
 
 def test_each_further_refusal_doubles_the_pause_up_to_the_longest() -> None:
-    hold, now_s = Hold(), 0.0
+    hold, now_s = DiskHold(), 0.0
     lengths = []
     for _ in range(6):
         hold.begin(now_s)
@@ -34,7 +34,7 @@ def test_each_further_refusal_doubles_the_pause_up_to_the_longest() -> None:
 
 
 def test_room_ends_the_pause() -> None:
-    hold = Hold()
+    hold = DiskHold()
     hold.begin(0.0)
     hold.end()
     assert not hold.is_on(0.1)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from maos_sup.system.ending import Sighting, end_all
-from maos_sup.system.processes import Row, belonging, read_row, read_table
+from maos_sup.system.processes import ProcessRow, belonging, read_row, read_table
 from maos_sup.system.targets import hold_child, hold_row
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -48,7 +48,7 @@ def marked(known: AbstractSet[int] = frozenset()) -> Sighting:
     return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
 
-def row_of(process: subprocess.Popen[bytes]) -> Row:
+def row_of(process: subprocess.Popen[bytes]) -> ProcessRow:
     row = read_row(process.pid)
     assert row is not None
     return row

@@ -8,7 +8,14 @@ import subprocess
 
 import pytest
 
-from maos_sup.system.processes import Row, belonging, read_children, read_descendants, read_row, read_table
+from maos_sup.system.processes import (
+    ProcessRow,
+    belonging,
+    read_children,
+    read_descendants,
+    read_row,
+    read_table,
+)
 
 # pid: (parent, session, mark)
 Rows = dict[int, tuple[int, int, str]]
@@ -30,9 +37,9 @@ FAMILY: Rows = {
 }
 
 
-def table(rows: Rows) -> dict[int, Row]:
+def table(rows: Rows) -> dict[int, ProcessRow]:
     return {
-        pid: Row(pid=pid, parent=parent, session=session, start_time=pid, mark=mark)
+        pid: ProcessRow(pid=pid, parent=parent, session=session, start_time=pid, mark=mark)
         for pid, (parent, session, mark) in rows.items()
     }
 

@@ -22,8 +22,8 @@ from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.permits import essence, permits_of, question_text
 from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
-from maos_sup.agents.bus.verbs import VERBS, BadCall, Call, Result, Scene, Waits
-from maos_sup.agents.life import Life
+from maos_sup.agents.bus.verbs import VERBS, BadCall, CallScene, Result, VerbCall, Waits
+from maos_sup.agents.life import AgentLife
 from maos_sup.agents.questions import answer_or_ask
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.registry import find_kind
@@ -47,7 +47,7 @@ class _Pending:
     """A call without answer."""
 
     name: str
-    call: Call
+    call: VerbCall
     after: str | None
     deadline_s: float
     is_for_people: bool = False
@@ -56,7 +56,7 @@ class _Pending:
 class Calls:
     """The calls of one life's programs. Used by one thread at a time."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: AgentLife) -> None:
         self._life = life
         self._pending: dict[str, _Pending] = {}
         self._redactor: Redactor | None = None
@@ -77,7 +77,7 @@ class Calls:
         id_, name = told["id"], told["name"]
         if id_ in self._pending:
             return
-        call = Call(id=id_, token=id_, input=told.get("input") or {})
+        call = VerbCall(id=id_, token=id_, input=told.get("input") or {})
         pending = _Pending(name=name, call=call, after=told.get("after"), deadline_s=_deadline_s(call))
         if not self._carry_out(pending, commit):
             self._pending[id_] = pending
@@ -166,7 +166,7 @@ class Calls:
         except (BadCall, BadInput) as error:
             return Result(text=str(error), is_error=True)
 
-    def _ask_leave(self, scene: Scene, pending: _Pending) -> None:
+    def _ask_leave(self, scene: CallScene, pending: _Pending) -> None:
         """Raise BadCall if settings or a person do not let the call be; Waits for the person."""
         permits = permits_of(scene.spec)
         refusal = permits.refusal(pending.name)
@@ -183,7 +183,7 @@ class Calls:
         if not answer.is_yes:
             raise BadCall(f"the user said no: {answer.text}" if answer.text else "the user said no")
 
-    def _read(self, pending: _Pending, scene: Scene) -> Result | None:
+    def _read(self, pending: _Pending, scene: CallScene) -> Result | None:
         """The messages after what was received; those shown last are received if `after` says so."""
         ledger = self._life.ledger
         pending.call.number("wait_s", default=0.0)
@@ -208,13 +208,13 @@ class Calls:
         marks = self._life.ledger.look(lambda history: dict(history.shown.get(after or "", {})))
         return {key: as_mark(mark) for key, mark in marks.items()}
 
-    def _scene(self, task: TaskSpec) -> Scene:
+    def _scene(self, task: TaskSpec) -> CallScene:
         life, spec = self._life, self._life.specs.agent
         if spec is None:
             raise BadInput(f"spec/agents/{life.agent}.json: is missing")
         if self._redactor is None:
             self._redactor = Redactor({**os.environ, **spec.env})
-        return Scene(
+        return CallScene(
             tree=life.tree,
             ledger=life.ledger,
             spec=spec,
@@ -230,7 +230,7 @@ class Calls:
         self._life.ledger.commit(type_, fields, messages=messages)
 
 
-def _deadline_s(call: Call) -> float:
+def _deadline_s(call: VerbCall) -> float:
     """Until when messages are awaited."""
     try:
         wait_s = call.number("wait_s", default=0.0)

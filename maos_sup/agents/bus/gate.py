@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maos_sup.agents.bus.permits import Permits, as_input, permits_of, tool_of
-from maos_sup.agents.control import Request
+from maos_sup.agents.control import ControlRequest
 from state_layout.errors import BadInput
 from state_layout.records import AgentSpec
 
@@ -30,7 +30,7 @@ class Gate:
             self._known = (spec, permits_of(spec))
         return self._known[1]
 
-    def passed(self, request: Request, *, id_: str) -> Request:
+    def passed(self, request: ControlRequest, *, id_: str) -> ControlRequest:
         """The request, or the call `id_` that waits for a person's yes. Raises BadInput if it may not be.
 
         Calls are asked about where they are carried out: their caller waits for the answer.
@@ -45,7 +45,7 @@ class Gate:
         if not self.permits.needs_yes(tool):
             return request
         input_ = as_input(request.verb, request.value)
-        return Request(verb="call", value={"id": id_, "name": tool, "input": input_})
+        return ControlRequest(verb="call", value={"id": id_, "name": tool, "input": input_})
 
 
 ANY = Gate()

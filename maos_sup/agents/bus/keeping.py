@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.agents.bus.scene import BadCall, Call, Result, Scene
-from maos_sup.agents.shared import REDACTED, Asker, Kept
+from maos_sup.agents.bus.scene import BadCall, CallScene, Result, VerbCall
+from maos_sup.agents.shared import REDACTED, Asker, KeptValue
 from state_layout.files import codec
 from state_layout.scopes.lines import version_of
 from state_layout.scopes.names import Scope
 from state_layout.scopes.store import ANY_VERSION
 
 
-def save_state(scene: Scene, call: Call) -> Result:
+def save_state(scene: CallScene, call: VerbCall) -> Result:
     """Keep a value under a key. Raises BadCall, BadInput."""
     scope, key = _scope(scene, call), call.text("key")
     if "value" not in call.input:
@@ -24,7 +24,7 @@ def save_state(scene: Scene, call: Call) -> Result:
     return _written(kept, f"saved {key!r}", scope)
 
 
-def delete_state(scene: Scene, call: Call) -> Result:
+def delete_state(scene: CallScene, call: VerbCall) -> Result:
     """Leave a key without a value. Raises BadCall, BadInput."""
     scope, key = _scope(scene, call), call.text("key")
     kept = scene.ledger.shared.forget(scope, key, asker_of(scene, call), over=_over(call))
@@ -33,7 +33,7 @@ def delete_state(scene: Scene, call: Call) -> Result:
     return _written(kept, f"deleted {key!r}", scope)
 
 
-def load_state(scene: Scene, call: Call) -> Result:
+def load_state(scene: CallScene, call: VerbCall) -> Result:
     """Give a kept value, of a shared scope with its version; without a key the keys. Raises BadCall."""
     if call.input.get("key") is None:
         return list_state(scene, call)
@@ -47,24 +47,24 @@ def load_state(scene: Scene, call: Call) -> Result:
     return Result(text=codec.encode(told).decode(), effects=kept.effects)
 
 
-def list_state(scene: Scene, call: Call) -> Result:
+def list_state(scene: CallScene, call: VerbCall) -> Result:
     """Give the keys of a scope that begin with a prefix. Raises BadCall."""
     scope, prefix = _scope(scene, call), call.text("prefix", default="")
     kept = scene.ledger.shared.keys(scope, prefix, asker_of(scene, call))
     return Result(text=codec.encode(kept.value).decode(), effects=kept.effects)
 
 
-def asker_of(scene: Scene, call: Call) -> Asker:
+def asker_of(scene: CallScene, call: VerbCall) -> Asker:
     """For which work the call is made; a repetition of it has the same token."""
     task = scene.task
     return Asker(task=task.id, run=task.run, step=call.id, token=f"{task.id}#{task.run}/{call.token}")
 
 
-def _scope(scene: Scene, call: Call) -> Scope:
+def _scope(scene: CallScene, call: VerbCall) -> Scope:
     return scene.ledger.shared.scope(call.text("scope", default="agent"), scene.task.id)
 
 
-def _over(call: Call) -> Any:
+def _over(call: VerbCall) -> Any:
     return version_of(call.input["if_version"]) if "if_version" in call.input else ANY_VERSION
 
 
@@ -72,7 +72,7 @@ def _where(scope: Scope) -> str:
     return f" in {scope}" if scope.is_shared else ""
 
 
-def _written(kept: Kept, done: str, scope: Scope) -> Result:
+def _written(kept: KeptValue, done: str, scope: Scope) -> Result:
     if kept.lost is not None:
         return Result(text=kept.lost, is_error=True, effects={"lost": True})
     text = done + _where(scope)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Ledger
+from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.redaction import Redactor
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, TaskSpec
@@ -36,7 +36,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class VerbCall:
     """One call. `id` is the model's, `token` a random key that a repetition would have as well."""
 
     id: str
@@ -59,11 +59,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class CallScene:
     """Who calls, and what a verb may look at."""
 
     tree: Tree
-    ledger: Ledger
+    ledger: Recorder
     spec: AgentSpec
     task: TaskSpec
     redactor: Redactor

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.bus.verbs import BadCall, Call, Result, Scene
+from maos_sup.agents.bus.verbs import BadCall, CallScene, Result, VerbCall
 from maos_sup.agents.registry import find_kind
 from state_layout.files import codec
 from state_layout.host.triggers import pull
@@ -28,7 +28,7 @@ _INHERITED = (
 )
 
 
-def spawn_task(scene: Scene, call: Call) -> Result:
+def spawn_task(scene: CallScene, call: VerbCall) -> Result:
     """Add a task, and an agent if a role is given. Raises BadCall, BadInput, StorageError."""
     tree, name = scene.tree, _name(scene, call)
     if not tree.task_spec(name).exists():
@@ -38,12 +38,12 @@ def spawn_task(scene: Scene, call: Call) -> Result:
     return Result(text=f"task {name} added")
 
 
-def _name(scene: Scene, call: Call) -> str:
+def _name(scene: CallScene, call: VerbCall) -> str:
     exact = f"{scene.agent}/{scene.task.id}/{scene.task.run}/{call.token}"
     return f"{scene.agent[:40]}-{sha256(exact.encode()).hexdigest()[:8]}"
 
 
-def _wanted(scene: Scene, call: Call, name: str) -> dict[Path, dict[str, Any]]:
+def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str, Any]]:
     """The spec files to add: that of a new agent, unless one is named, and that of the task."""
     tree = scene.tree
     description = scene.redactor.text(call.text("description"))
@@ -63,7 +63,7 @@ def _wanted(scene: Scene, call: Call, name: str) -> dict[Path, dict[str, Any]]:
     return {**missing, tree.task_spec(name): task}
 
 
-def _new_agent(scene: Scene, call: Call) -> dict[str, Any]:
+def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, Any]:
     """An agent with the given role, like the one that asks in all else."""
     role = scene.redactor.text(call.text("role", default=""))
     if not role.strip():
@@ -78,7 +78,7 @@ def _new_agent(scene: Scene, call: Call) -> dict[str, Any]:
     return spec | {SPAWNED_BY: own.name} | {key: value for key, value in common.items() if value}
 
 
-def _check_counts(scene: Scene, *, added: Mapping[Path, object]) -> None:
+def _check_counts(scene: CallScene, *, added: Mapping[Path, object]) -> None:
     """Raise BadCall if somebody may not add so much. Under the lock: nobody else adds meanwhile."""
     tree = scene.tree
     tasks, agents = _spawned(tree.task_specs), _spawned(tree.agent_specs)

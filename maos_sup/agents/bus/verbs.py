@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 from maos_sup.agents.bus.keeping import delete_state, list_state, load_state, save_state
 from maos_sup.agents.bus.scene import BadCall as BadCall
-from maos_sup.agents.bus.scene import Call as Call
+from maos_sup.agents.bus.scene import CallScene as CallScene
 from maos_sup.agents.bus.scene import Result as Result
-from maos_sup.agents.bus.scene import Scene as Scene
+from maos_sup.agents.bus.scene import VerbCall as VerbCall
 from maos_sup.agents.bus.scene import Waits as Waits
 from maos_sup.agents.control import BadLine, discovery_of, message_of
 from maos_sup.agents.questions import answer_or_ask
 from state_layout.mail.boxes import check_recipient
 
 
-def send_message(scene: Scene, call: Call) -> Result:
+def send_message(scene: CallScene, call: VerbCall) -> Result:
     """Send to one agent or to all. Raises BadCall, BadInput."""
     try:
         message = message_of(dict(call.input))
@@ -28,7 +28,7 @@ def send_message(scene: Scene, call: Call) -> Result:
     return Result(text=f"sent to {message['to']}", messages=[scene.redactor.value(message)])
 
 
-def report_discovery(scene: Scene, call: Call) -> Result:
+def report_discovery(scene: CallScene, call: VerbCall) -> Result:
     """Tell all. Raises BadCall."""
     text = scene.redactor.text(call.text("text"))
     if not text.strip():
@@ -36,7 +36,7 @@ def report_discovery(scene: Scene, call: Call) -> Result:
     return Result(text="reported", messages=[discovery_of(text, task=scene.task.id)])
 
 
-def report_progress(scene: Scene, call: Call) -> Result:
+def report_progress(scene: CallScene, call: VerbCall) -> Result:
     """Tell people how far the work is. Raises BadCall."""
     value = call.number("value", default=0.0)
     note = scene.redactor.text(call.text("note", default=""))
@@ -44,7 +44,7 @@ def report_progress(scene: Scene, call: Call) -> Result:
     return Result(text="noted")
 
 
-def ask_human(scene: Scene, call: Call) -> Result:
+def ask_human(scene: CallScene, call: VerbCall) -> Result:
     """Ask a person. Raises BadCall, and Waits while there is no answer."""
     question = scene.redactor.text(call.text("question"))
     if not question.strip():
@@ -56,7 +56,7 @@ def ask_human(scene: Scene, call: Call) -> Result:
     return Result(text=f"{word}: {answer.text}" if answer.text else word)
 
 
-Verb = Callable[[Scene, Call], Result]
+Verb = Callable[[CallScene, VerbCall], Result]
 VERBS: dict[str, Verb] = {
     "send_message": send_message,
     "report_discovery": report_discovery,

@@ -13,15 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from maos_sup.agents.endings import Ending, Outcome
+from maos_sup.agents.endings import Interrupt, WorkOutcome
 from maos_sup.agents.kinds.shared.needs import program_lack
 from maos_sup.agents.kinds.shared.programs import REDACT, Program, never_starts, start_error
 from maos_sup.agents.registry import Lack
-from maos_sup.agents.uncertain import Verdict, judge_uncertain
+from maos_sup.agents.uncertain import LostStepVerdict, judge_uncertain
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
-from state_layout.shapes.shape import Argv, Choice, Field, Shape, Text
+from state_layout.shapes.shape import Argv, Field, OneOf, Shape, Text
 
 _POLL_S = 0.05  # where there is no pidfd
 
@@ -35,7 +35,7 @@ class CommandKind:
             "shell": Field(Text(least=1), "a line for /bin/sh -c, instead of 'command'"),
             "redact": REDACT,
             "on_pause": Field(
-                Choice(("stop", "freeze")), "end the program, or hold it in memory", default="stop"
+                OneOf(("stop", "freeze")), "end the program, or hold it in memory", default="stop"
             ),
         },
         exactly_one=(("command", "shell"),),
@@ -50,22 +50,22 @@ class CommandKind:
         if argv:
             yield from program_lack(argv[0], environment, key="command")
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Run the program to its end, or end it. Raises BadInput, StorageError."""
         if work.doubt is not None:
             verdict = judge_uncertain(work, work.doubt)
-            if verdict is Verdict.WAIT:
-                return Outcome(ended=Ending.ASK)
-            if verdict is Verdict.NOT_AGAIN:
-                return Outcome(error=f"{work.doubt} 'maos-sup retry' does it again.", is_final=True)
+            if verdict is LostStepVerdict.WAIT:
+                return WorkOutcome(ended=Interrupt.ASK)
+            if verdict is LostStepVerdict.NOT_AGAIN:
+                return WorkOutcome(error=f"{work.doubt} 'maos-sup retry' does it again.", is_final=True)
         if (ending := work.act()) is not None:
-            return Outcome(ended=ending)
+            return WorkOutcome(ended=ending)
         work.lay_out()
         program = Program.of(work)
         try:
             process = program.start(work)
         except (OSError, ValueError) as cause:
-            return Outcome(error=start_error(program, cause), is_final=never_starts(cause))
+            return WorkOutcome(error=start_error(program, cause), is_final=never_starts(cause))
         work.pulse.children = {process.pid}
         work.tell_program(process.pid)
         work.pulse.may_reap = True
@@ -85,11 +85,11 @@ class _Watch:
         self._is_frozen = False
         self._charged_s = 0.0
 
-    def until_its_end(self) -> Outcome:
+    def until_its_end(self) -> WorkOutcome:
         try:
             while self._process.poll() is None:
                 ending = self._work.life.bell.ending
-                if ending is Ending.PAUSE and self._work.spec.settings.get("on_pause") == "freeze":
+                if ending is Interrupt.PAUSE and self._work.spec.settings.get("on_pause") == "freeze":
                     self._freeze()
                 elif self._is_frozen and ending is None:
                     self._thaw()
@@ -106,7 +106,7 @@ class _Watch:
         else:
             self._work.wait([], _POLL_S)
 
-    def _end(self) -> Outcome:
+    def _end(self) -> WorkOutcome:
         """TERM to the program's group, the grace, KILL to all that descends from it."""
         ending = self._work.act()
         deadline_s = time.monotonic() + self._work.limits.stop_grace_s
@@ -135,18 +135,18 @@ class _Watch:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    def _outcome(self, ending: Ending | None) -> Outcome:
+    def _outcome(self, ending: Interrupt | None) -> WorkOutcome:
         code = self._process.returncode
         if ending is not None:
             told_code, told_signal = (code, None) if code >= 0 else (None, -code)
-            return Outcome(ended=ending, exit_code=told_code, signal=told_signal)
+            return WorkOutcome(ended=ending, exit_code=told_code, signal=told_signal)
         if code == 0:
-            return Outcome(exit_code=0)
+            return WorkOutcome(exit_code=0)
         if code < 0:
-            return Outcome(
+            return WorkOutcome(
                 error=f"the program was killed by signal {-code} ({_signal_name(-code)})", signal=-code
             )
-        return Outcome(error=f"the program ended with exit code {code}{_hint(code)}", exit_code=code)
+        return WorkOutcome(error=f"the program ended with exit code {code}{_hint(code)}", exit_code=code)
 
 
 def _hint(code: int) -> str:

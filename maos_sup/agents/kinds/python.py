@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from maos_sup.agents.context import Context
-from maos_sup.agents.endings import Ended, Outcome
+from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.shared.programs import REDACT
 from maos_sup.agents.redacting import redacted, redirected
 from maos_sup.agents.work import Work
@@ -37,7 +37,7 @@ class PythonKind:
         }
     )
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Call the callable. Raises BadInput, StorageError, Ended."""
         work.lay_out()
         self._dress(work)
@@ -49,29 +49,29 @@ class PythonKind:
         ):
             return self._run(work)
 
-    def _run(self, work: Work) -> Outcome:
+    def _run(self, work: Work) -> WorkOutcome:
         try:
             with work.life.bell.interruptible():
                 result = _loaded(work)(Context(work))
         except Ended as ended:
-            return Outcome(ended=ended.ending)
+            return WorkOutcome(ended=ended.ending)
         except BadInput as error:
-            return Outcome(error=str(error))
+            return WorkOutcome(error=str(error))
         except SystemExit as leave:
             if leave.code not in (None, 0):
-                return Outcome(error=f"the callable left with exit code {leave.code}")
+                return WorkOutcome(error=f"the callable left with exit code {leave.code}")
             result = None
         except BaseException as error:
             if _is_full(work, error):
                 raise StorageFull(f"no space left: {error}") from error
             traceback.print_exc()
-            return Outcome(error=f"{type(error).__name__}: {error}")
+            return WorkOutcome(error=f"{type(error).__name__}: {error}")
         finally:
             _flush()
         if (
             work.life.bell.is_acted_on or work.life.bell.was_unwound
         ):  # the callable swallowed the end of its work
-            return Outcome(ended=work.act())
+            return WorkOutcome(ended=work.act())
         return _outcome(work, result)
 
     def _dress(self, work: Work) -> None:
@@ -117,14 +117,14 @@ def _loaded(work: Work) -> Callable[[Context], Any]:
     return found  # type: ignore[no-any-return]  # any callable will do
 
 
-def _outcome(work: Work, result: Any) -> Outcome:
+def _outcome(work: Work, result: Any) -> WorkOutcome:
     if work.life.trouble is not None:
         raise work.life.trouble
     try:
         codec.encode(result)
     except TypeError as cause:
-        return Outcome(error=f"the callable returned what JSON has no form for: {cause}")
-    return Outcome(result=result)
+        return WorkOutcome(error=f"the callable returned what JSON has no form for: {cause}")
+    return WorkOutcome(result=result)
 
 
 def _is_full(work: Work, error: BaseException) -> bool:

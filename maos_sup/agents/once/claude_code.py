@@ -13,7 +13,7 @@ from typing import Any
 
 from maos_sup.agents.once.answers import NoAnswer, object_in
 from maos_sup.agents.redaction import Redactor
-from maos_sup.core.questions import Answer, Question
+from maos_sup.core.questions import ModelAnswer, ModelQuestion
 from state_layout.files import codec
 
 PATIENCE_S = 600.0
@@ -37,11 +37,11 @@ class ClaudeCodeAsker:
         self._program, self._patience_s = program, patience_s
         self._redactor = Redactor(environment)
 
-    def __call__(self, question: Question) -> Answer:
+    def __call__(self, question: ModelQuestion) -> ModelAnswer:
         """The answer. Raises NoAnswer."""
         return self._answer(self._said(question))
 
-    def _said(self, question: Question) -> dict[str, Any]:
+    def _said(self, question: ModelQuestion) -> dict[str, Any]:
         """The CLI's result event. Raises NoAnswer."""
         prompt = self._redactor.text(question.prompt).encode()
         with tempfile.TemporaryDirectory(prefix="maos-sup-") as folder:
@@ -69,7 +69,7 @@ class ClaudeCodeAsker:
             raise self._failed(str(said.get("result") or said.get("subtype")), done.returncode)
         return said
 
-    def _arguments(self, question: Question) -> list[str]:
+    def _arguments(self, question: ModelQuestion) -> list[str]:
         return [
             *(self._program, "-p", "--output-format", "json", "--no-session-persistence"),
             *("--tools", "", "--strict-mcp-config", "--setting-sources", "user"),
@@ -78,12 +78,12 @@ class ClaudeCodeAsker:
             *(("--model", self._model) if self._model else ()),
         ]
 
-    def _answer(self, said: Mapping[str, Any]) -> Answer:
+    def _answer(self, said: Mapping[str, Any]) -> ModelAnswer:
         text, value = str(said.get("result") or ""), said.get("structured_output")
         usage = said.get("usage")
         counted = usage if isinstance(usage, dict) else {}
         cost = said.get("total_cost_usd")
-        return Answer(
+        return ModelAnswer(
             value=value if isinstance(value, dict) else object_in(text),
             text=text,
             model=self._model or "Claude Code",

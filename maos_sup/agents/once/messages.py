@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any
 
-from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Whole
+from maos_sup.agents.kinds.anthropic.events import AnswerEnded, Begun, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.kinds.shared.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.once.answers import NoAnswer, object_in
 from maos_sup.agents.redaction import Redactor
-from maos_sup.core.questions import Answer, Question
+from maos_sup.core.questions import ModelAnswer, ModelQuestion
 
 MAX_TOKENS = 16_384
 _LOOK_S = 0.2  # how soon an interrupt is seen at the latest
@@ -44,25 +44,25 @@ class MessagesAsker:
         self._model, self._name = Model(environment), model
         self._redactor, self._tell, self._patience_s = Redactor(environment), tell, patience_s
 
-    def __call__(self, question: Question) -> Answer:
+    def __call__(self, question: ModelQuestion) -> ModelAnswer:
         """The answer. Raises NoAnswer, KeyboardInterrupt.
 
         Asks from a thread: an interrupt in the midst of a foreign library may be swallowed there, or turned
         into another error; here it finds this thread waiting, and the process may end.
         """
-        done: Future[Answer] = Future()
+        done: Future[ModelAnswer] = Future()
         threading.Thread(target=self._settle, args=(done, question), name="asking", daemon=True).start()
         while not done.done():
             wait([done], timeout=_LOOK_S)
         return done.result()
 
-    def _settle(self, done: Future[Answer], question: Question) -> None:
+    def _settle(self, done: Future[ModelAnswer], question: ModelQuestion) -> None:
         try:
             done.set_result(self._asked(question))
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: who waits raises it
             done.set_exception(error)
 
-    def _asked(self, question: Question) -> Answer:
+    def _asked(self, question: ModelQuestion) -> ModelAnswer:
         body, key = self._body(question), uuid.uuid4().hex
         waited_s, tries, causes = 0.0, 0, Counter[Cause]()
         while True:
@@ -84,7 +84,7 @@ class MessagesAsker:
         """Close the connections."""
         self._model.close()
 
-    def _body(self, question: Question) -> dict[str, Any]:
+    def _body(self, question: ModelQuestion) -> dict[str, Any]:
         tool = {
             "name": question.name,
             "description": "Gives the answer in the form that is wanted.",
@@ -99,7 +99,7 @@ class MessagesAsker:
             "tool_choice": {"type": "tool", "name": question.name},
         }
 
-    def _answer(self, body: dict[str, Any], form: str, key: str) -> Answer:
+    def _answer(self, body: dict[str, Any], form: str, key: str) -> ModelAnswer:
         """One try. Raises Broken."""
         value, texts, usage, ended = None, dict[int, str](), dict[str, int](), None
         for event in self._model.ask(body, key=key):
@@ -110,14 +110,14 @@ class MessagesAsker:
                     value = None if event.bad_input is not None else event.block.get("input")
                 case Whole() if event.block["type"] == "text":
                     texts[event.index] = str(event.block.get("text", ""))
-                case Ended():
+                case AnswerEnded():
                     ended, usage = event, {**usage, **event.usage}
         text = "\n".join(texts.values())
         if not isinstance(value, dict):
             value = object_in(text)
         if value is None and ended is not None and ended.stop_reason == "max_tokens":
             text = f"{text}\n[cut off after {MAX_TOKENS} tokens: make it shorter]"
-        return Answer(
+        return ModelAnswer(
             value=value,
             text=text,
             model=self._name,

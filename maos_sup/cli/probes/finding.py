@@ -29,7 +29,7 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ProbeFinding:
     """What was found of one thing. `remedy` is what to do, empty where there is nothing to do.
 
     `is_needed`: no orchestration can run without it.
@@ -57,19 +57,19 @@ class Probe:
     """Looks at something. `look` may raise anything and may hang."""
 
     name: str
-    look: Callable[[], Iterator[Finding]]
+    look: Callable[[], Iterator[ProbeFinding]]
 
 
-def examine(probes: Sequence[Probe], *, longest_s: float = LONGEST_S) -> list[Finding]:
+def examine(probes: Sequence[Probe], *, longest_s: float = LONGEST_S) -> list[ProbeFinding]:
     """What all probes found, in their order, after at most about `longest_s` seconds."""
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[ProbeFinding]] = {}
 
     def look(probe: Probe) -> None:
         try:
             found[probe.name] = [*probe.look()]
         except Exception as cause:  # noqa: BLE001 a host is full of surprises, and each is a finding
             text = f"cannot be looked at: {cause or type(cause).__name__}"
-            found[probe.name] = [Finding(name=probe.name, grade=Grade.WARN, text=text)]
+            found[probe.name] = [ProbeFinding(name=probe.name, grade=Grade.WARN, text=text)]
 
     threads = [threading.Thread(target=look, args=(probe,), daemon=True) for probe in probes]
     for thread in threads:
@@ -81,7 +81,7 @@ def examine(probes: Sequence[Probe], *, longest_s: float = LONGEST_S) -> list[Fi
         finding
         for probe in probes
         for finding in found.get(probe.name)
-        or [Finding(name=probe.name, grade=Grade.WARN, text=f"did not answer within {longest_s:g} s")]
+        or [ProbeFinding(name=probe.name, grade=Grade.WARN, text=f"did not answer within {longest_s:g} s")]
     ]
 
 

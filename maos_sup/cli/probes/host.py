@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maos_sup import __version__
-from maos_sup.cli.probes.finding import Finding, Grade, Probe, first_line_of
+from maos_sup.cli.probes.finding import Grade, Probe, ProbeFinding, first_line_of
 from maos_sup.system.inotify import InotifyFolders
 from state_layout.host.room import want_of_room
 
@@ -46,31 +46,31 @@ def existing(path: Path) -> Path:
     return next((place for place in (path, *path.parents) if place.is_dir()), Path("/"))
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[ProbeFinding]:
     text = f"{platform.python_version()} ({sys.executable})"
-    yield Finding(name="python", grade=Grade.OK, text=text, is_needed=True)
+    yield ProbeFinding(name="python", grade=Grade.OK, text=text, is_needed=True)
 
 
-def _maos_sup() -> Iterator[Finding]:
+def _maos_sup() -> Iterator[ProbeFinding]:
     found = shutil.which("maos-sup")
     if found is not None:
-        yield Finding(name="maos-sup", grade=Grade.OK, text=f"{__version__} ({found})")
+        yield ProbeFinding(name="maos-sup", grade=Grade.OK, text=f"{__version__} ({found})")
         return
     remedy = f"put {Path(sys.executable).parent} into PATH, or install it: pipx install ."
     text = f"{__version__}, not in PATH, where scripts of agents look for it"
-    yield Finding(name="maos-sup", grade=Grade.WARN, text=text, remedy=remedy)
+    yield ProbeFinding(name="maos-sup", grade=Grade.WARN, text=text, remedy=remedy)
 
 
-def _git() -> Iterator[Finding]:
+def _git() -> Iterator[ProbeFinding]:
     if shutil.which("git") is None:
         text = "not in PATH: checkpoints hold no workspaces"
-        yield Finding(name="git", grade=Grade.MISSING, text=text, remedy="install git")
+        yield ProbeFinding(name="git", grade=Grade.MISSING, text=text, remedy="install git")
         return
     version = first_line_of(["git", "--version"]).removeprefix("git version ")
-    yield Finding(name="git", grade=Grade.OK, text=version)
+    yield ProbeFinding(name="git", grade=Grade.OK, text=version)
 
 
-def _home(home: Path) -> Iterator[Finding]:
+def _home(home: Path) -> Iterator[ProbeFinding]:
     place = existing(home)
     try:
         with tempfile.TemporaryFile(dir=place):
@@ -78,13 +78,13 @@ def _home(home: Path) -> Iterator[Finding]:
     except OSError as cause:
         text = f"{home}: cannot be written ({cause.strerror})"
         remedy = "set MAOS_SUP_HOME to a folder that you may write"
-        yield Finding(name="home", grade=Grade.MISSING, text=text, remedy=remedy, is_needed=True)
+        yield ProbeFinding(name="home", grade=Grade.MISSING, text=text, remedy=remedy, is_needed=True)
         return
     text = f"{home}" + ("" if place == home else ", made by the first run")
-    yield Finding(name="home", grade=Grade.OK, text=text, is_needed=True)
+    yield ProbeFinding(name="home", grade=Grade.OK, text=text, is_needed=True)
 
 
-def _locks(home: Path) -> Iterator[Finding]:
+def _locks(home: Path) -> Iterator[ProbeFinding]:
     place = existing(home)
     kind = _file_system(place)
     try:
@@ -98,16 +98,18 @@ def _locks(home: Path) -> Iterator[Finding]:
         if not os.access(place, os.W_OK) or _is_read_only(place):
             return  # `home` says so
         text = f"{place}: the file system ({kind}) cannot lock files ({cause.strerror})"
-        yield Finding(name="locks", grade=Grade.MISSING, text=text, remedy=_MOVE_HOME, is_needed=True)
+        yield ProbeFinding(name="locks", grade=Grade.MISSING, text=text, remedy=_MOVE_HOME, is_needed=True)
         return
     if not keeps_out:
         text = f"{place}: a lock of the file system ({kind}) keeps nobody out"
-        yield Finding(name="locks", grade=Grade.MISSING, text=text, remedy=_MOVE_HOME, is_needed=True)
+        yield ProbeFinding(name="locks", grade=Grade.MISSING, text=text, remedy=_MOVE_HOME, is_needed=True)
     elif kind.startswith(_SHARED):
         text = f"{kind}: shared with other hosts, whose changes are not noticed at once"
-        yield Finding(name="locks", grade=Grade.WARN, text=text, remedy=_MOVE_HOME, is_needed=True)
+        yield ProbeFinding(name="locks", grade=Grade.WARN, text=text, remedy=_MOVE_HOME, is_needed=True)
     else:
-        yield Finding(name="locks", grade=Grade.OK, text=f"the file system ({kind}) locks", is_needed=True)
+        yield ProbeFinding(
+            name="locks", grade=Grade.OK, text=f"the file system ({kind}) locks", is_needed=True
+        )
 
 
 def _is_kept_out(descriptor: int) -> bool:
@@ -137,24 +139,24 @@ def _file_system(place: Path) -> str:
     return found
 
 
-def _disk(home: Path) -> Iterator[Finding]:
+def _disk(home: Path) -> Iterator[ProbeFinding]:
     place = existing(home)
     free = shutil.disk_usage(place).free
     want = want_of_room(place)
     text = f"{free / 1e9:.1f} GB free where {home} lies"
     if want is not None:
-        yield Finding(name="disk", grade=Grade.MISSING, text=want, remedy="make room", is_needed=True)
+        yield ProbeFinding(name="disk", grade=Grade.MISSING, text=want, remedy="make room", is_needed=True)
     elif free < _LITTLE_BYTES:
         remedy = "make room; maos-sup cleanup --older-than 30 deletes old orchestrations"
-        yield Finding(name="disk", grade=Grade.WARN, text=text, remedy=remedy, is_needed=True)
+        yield ProbeFinding(name="disk", grade=Grade.WARN, text=text, remedy=remedy, is_needed=True)
     else:
-        yield Finding(name="disk", grade=Grade.OK, text=text, is_needed=True)
+        yield ProbeFinding(name="disk", grade=Grade.OK, text=text, is_needed=True)
 
 
-def _inotify() -> Iterator[Finding]:
+def _inotify() -> Iterator[ProbeFinding]:
     if not _LIMITS.is_dir():
         text = "not here: edits are noticed within two seconds"
-        yield Finding(name="inotify", grade=Grade.WARN, text=text)
+        yield ProbeFinding(name="inotify", grade=Grade.WARN, text=text)
         return
     instances, watches = (
         int((_LIMITS / f"max_user_{what}").read_text()) for what in ("instances", "watches")
@@ -166,19 +168,19 @@ def _inotify() -> Iterator[Finding]:
     more = f"sysctl fs.inotify.max_user_instances={max(512, instances * 4)}"
     if not has_one:
         text += "; none is left: edits are noticed within two seconds"
-        yield Finding(name="inotify", grade=Grade.WARN, text=text, remedy=f"close editors, or {more}")
+        yield ProbeFinding(name="inotify", grade=Grade.WARN, text=text, remedy=f"close editors, or {more}")
     elif instances < _FEW_INSTANCES:
-        yield Finding(name="inotify", grade=Grade.WARN, text=text, remedy=more)
+        yield ProbeFinding(name="inotify", grade=Grade.WARN, text=text, remedy=more)
     else:
-        yield Finding(name="inotify", grade=Grade.OK, text=text)
+        yield ProbeFinding(name="inotify", grade=Grade.OK, text=text)
 
 
-def _open_files() -> Iterator[Finding]:
+def _open_files() -> Iterator[ProbeFinding]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     text = "no limit" if soft == resource.RLIM_INFINITY else f"{soft} a process"
     if soft != resource.RLIM_INFINITY and soft < _FEW_FILES:
         highest = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
         remedy = f"ulimit -n {highest}"
-        yield Finding(name="open files", grade=Grade.WARN, text=text, remedy=remedy)
+        yield ProbeFinding(name="open files", grade=Grade.WARN, text=text, remedy=remedy)
     else:
-        yield Finding(name="open files", grade=Grade.OK, text=text)
+        yield ProbeFinding(name="open files", grade=Grade.OK, text=text)

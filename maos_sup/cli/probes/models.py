@@ -15,7 +15,7 @@ from maos_sup.agents.kinds.claude.starting import find_claude
 from maos_sup.agents.kinds.cli.profile import PROFILES
 from maos_sup.agents.sandbox import landlock
 from maos_sup.agents.sandbox.confine import can_part
-from maos_sup.cli.probes.finding import Finding, Grade, Probe, first_line_of
+from maos_sup.cli.probes.finding import Grade, Probe, ProbeFinding, first_line_of
 
 _ANSWER_S = 2.0  # a server on this host answers at once
 _KEYS = (
@@ -45,20 +45,20 @@ def model_probes() -> list[Probe]:
     ]
 
 
-def _keys() -> Iterator[Finding]:
+def _keys() -> Iterator[ProbeFinding]:
     there = [name for name in _KEYS if os.environ.get(name)]
     if there:
         text = f"{', '.join(there)} set (not tried)"
-        yield Finding(name="keys", grade=Grade.OK, text=text)
+        yield ProbeFinding(name="keys", grade=Grade.OK, text=text)
     elif os.environ.get("ANTHROPIC_BASE_URL"):
-        yield Finding(name="keys", grade=Grade.OK, text="none; ANTHROPIC_BASE_URL names who is asked")
+        yield ProbeFinding(name="keys", grade=Grade.OK, text="none; ANTHROPIC_BASE_URL names who is asked")
     else:
         text = "none in the environment: kind anthropic and requests in words have nobody to ask"
         remedy = "export ANTHROPIC_API_KEY=..., or ANTHROPIC_BASE_URL of a local server"
-        yield Finding(name="keys", grade=Grade.MISSING, text=text, remedy=remedy)
+        yield ProbeFinding(name="keys", grade=Grade.MISSING, text=text, remedy=remedy)
 
 
-def _servers() -> Iterator[Finding]:
+def _servers() -> Iterator[ProbeFinding]:
     name, url = "model server", os.environ.get("ANTHROPIC_BASE_URL")
     if url:
         parts = urlsplit(url)
@@ -67,22 +67,24 @@ def _servers() -> Iterator[Finding]:
             status = _answer(parts.scheme, parts.hostname or "", parts.port)
         except (OSError, HTTPException, ValueError) as cause:
             text = f"{where} (ANTHROPIC_BASE_URL) does not answer: {cause or type(cause).__name__}"
-            yield Finding(
+            yield ProbeFinding(
                 name=name, grade=Grade.WARN, text=text, remedy="start it, or correct ANTHROPIC_BASE_URL"
             )
         else:
             wants_key = status in (401, 403) and not any(os.environ.get(key) for key in _KEYS[:2])
             text = f"{where} (ANTHROPIC_BASE_URL) answers" + (", and wants a key" if wants_key else "")
             remedy = "export ANTHROPIC_API_KEY=..." if wants_key else ""
-            yield Finding(name=name, grade=Grade.WARN if wants_key else Grade.OK, text=text, remedy=remedy)
+            yield ProbeFinding(
+                name=name, grade=Grade.WARN if wants_key else Grade.OK, text=text, remedy=remedy
+            )
         return
     local = [(program, port) for program, port in LOCAL.items() if _listens(port)]
     for program, port in local:
         text = f"something answers at port {port}, where {program} does"
         remedy = f"to use it: export ANTHROPIC_BASE_URL=http://localhost:{port}"
-        yield Finding(name=name, grade=Grade.OK, text=text, remedy=remedy)
+        yield ProbeFinding(name=name, grade=Grade.OK, text=text, remedy=remedy)
     if not local:
-        yield Finding(name=name, grade=Grade.OK, text="none on this host (needed only without a key)")
+        yield ProbeFinding(name=name, grade=Grade.OK, text="none on this host (needed only without a key)")
 
 
 def _answer(scheme: str, host: str, port: int | None) -> int:
@@ -104,46 +106,48 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _claude() -> Iterator[Finding]:
+def _claude() -> Iterator[ProbeFinding]:
     try:
         program = find_claude(None, os.environ)
     except Missing as cause:
         text, _, remedy = str(cause).rpartition("; ")
-        yield Finding(name="claude", grade=Grade.MISSING, text=text, remedy=remedy)
+        yield ProbeFinding(name="claude", grade=Grade.MISSING, text=text, remedy=remedy)
         return
     version = first_line_of([program, "--version"])
     if any(os.environ.get(name) for name in (*_OF_CLAUDE, "ANTHROPIC_BASE_URL")):
-        yield Finding(name="claude", grade=Grade.OK, text=version)
+        yield ProbeFinding(name="claude", grade=Grade.OK, text=version)
     else:
         text = f"{version}, but agents have no login: they do not read the one in your home"
         remedy = "export CLAUDE_CODE_OAUTH_TOKEN=... with what 'claude setup-token' prints"
-        yield Finding(name="claude", grade=Grade.WARN, text=text, remedy=remedy)
+        yield ProbeFinding(name="claude", grade=Grade.WARN, text=text, remedy=remedy)
 
 
-def _program(name: str) -> Iterator[Finding]:
+def _program(name: str) -> Iterator[ProbeFinding]:
     program = shutil.which(name)
     if program is None:
         text = f"not in PATH (only kind cli with profile {name} needs it)"
-        yield Finding(name=name, grade=Grade.MISSING, text=text, remedy=_GET.get(name, f"install {name}"))
+        yield ProbeFinding(
+            name=name, grade=Grade.MISSING, text=text, remedy=_GET.get(name, f"install {name}")
+        )
         return
-    yield Finding(name=name, grade=Grade.OK, text=first_line_of([program, "--version"]))
+    yield ProbeFinding(name=name, grade=Grade.OK, text=first_line_of([program, "--version"]))
 
 
-def _sandbox() -> Iterator[Finding]:
+def _sandbox() -> Iterator[ProbeFinding]:
     abi, bwrap = landlock.abi(), shutil.which("bwrap")
     also = ", bubblewrap too" if bwrap else ""
     if abi and can_part():
         text = f"Landlock (version {abi}) and mount namespaces{also}"
-        yield Finding(name="sandbox", grade=Grade.OK, text=text)
+        yield ProbeFinding(name="sandbox", grade=Grade.OK, text=text)
     elif abi:
         text = f"Landlock (version {abi}), but no mount namespaces: sockets and devices are less apart{also}"
         remedy = "let programs make user namespaces (docs/sandbox.md)"
-        yield Finding(name="sandbox", grade=Grade.WARN, text=text, remedy=remedy)
+        yield ProbeFinding(name="sandbox", grade=Grade.WARN, text=text, remedy=remedy)
     elif bwrap:
         text = "this kernel has no Landlock; bubblewrap is there"
         remedy = 'write sandbox = "bubblewrap" for agents, or they run unconfined'
-        yield Finding(name="sandbox", grade=Grade.WARN, text=text, remedy=remedy)
+        yield ProbeFinding(name="sandbox", grade=Grade.WARN, text=text, remedy=remedy)
     else:
         text = "neither Landlock nor bubblewrap: agents with a model may write wherever you may"
         remedy = "use a kernel from 5.13 on with Landlock, or install bubblewrap"
-        yield Finding(name="sandbox", grade=Grade.MISSING, text=text, remedy=remedy)
+        yield ProbeFinding(name="sandbox", grade=Grade.MISSING, text=text, remedy=remedy)

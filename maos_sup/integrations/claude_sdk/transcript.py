@@ -11,7 +11,7 @@ from claude_agent_sdk import fold_session_summary
 from claude_agent_sdk.types import SessionKey, SessionStoreEntry, SessionSummaryEntry
 
 from maos_sup.integrations.plain import is_plain
-from maos_sup.integrations.shared_journal import Fields, Place
+from maos_sup.integrations.shared_journal import Fields, JournalPlace
 
 HEAD = ("project_key", "session_id", "subpath")
 
@@ -21,12 +21,12 @@ class TranscriptIndex:
 
     def __init__(self) -> None:
         self.head: Mapping[str, str] | None = None
-        self.places: list[Place] = []
+        self.places: list[JournalPlace] = []
         self.at_ms = 0
         self.summary: SessionSummaryEntry | None = None  # of a main transcript
         self._uuids = set[str]()
 
-    def take(self, fields: Fields, place: Place) -> None:
+    def take(self, fields: Fields, place: JournalPlace) -> None:
         """Fold one line."""
         if fields["type"] == "session":
             self.head = {
@@ -47,7 +47,7 @@ class TranscriptIndex:
         at_ms = max(time.time_ns() // 1_000_000, self.at_ms + 1)
         return {"at_ms": at_ms, "entries": [form(entry) for entry in new]} if new else None
 
-    def _take_entries(self, fields: Fields, place: Place) -> None:
+    def _take_entries(self, fields: Fields, place: JournalPlace) -> None:
         found = entries_of(fields)
         self.places.append(place)
         self.at_ms = fields["at_ms"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from maos_sup.integrations.shared_journal import Fields, Place
+from maos_sup.integrations.shared_journal import Fields, JournalPlace
 
 Version = str | int | float
 
@@ -17,7 +17,7 @@ Version = str | int | float
 class CheckpointPlace(NamedTuple):
     """Where a checkpoint lies, and what it continues from."""
 
-    place: Place
+    place: JournalPlace
     parent: str | None
 
 
@@ -28,7 +28,7 @@ class WritePlace(NamedTuple):
     task: str
     idx: int
     channel: str
-    place: Place
+    place: JournalPlace
     nth: int
 
 
@@ -42,10 +42,10 @@ class ThreadIndex:
         self.thread_id: str | None = None
         self.checkpoints: dict[str, dict[str, CheckpointPlace]] = {}  # by namespace and id
         self.latest: dict[str, str] = {}  # the highest id of a namespace
-        self._values: dict[tuple[str, str, Version], tuple[Place, int] | None] = {}
+        self._values: dict[tuple[str, str, Version], tuple[JournalPlace, int] | None] = {}
         self._writes: dict[tuple[str, str], Writes] = {}
 
-    def take(self, fields: Fields, place: Place) -> None:
+    def take(self, fields: Fields, place: JournalPlace) -> None:
         """Fold one line."""
         match fields["type"]:
             case "thread":
@@ -57,7 +57,7 @@ class ThreadIndex:
             case "writes":
                 self._take_writes(fields, place)
 
-    def value(self, ns: str, channel: str, version: Version) -> tuple[Place, int] | None:
+    def value(self, ns: str, channel: str, version: Version) -> tuple[JournalPlace, int] | None:
         """Where the value of `channel` at `version` lies (line, nth); None if it has none."""
         return self._values.get((ns, channel, version))
 
@@ -77,7 +77,7 @@ class ThreadIndex:
         """Every checkpoint (namespace, id) that has writes, with them."""
         yield from self._writes.items()
 
-    def lineage(self, ns: str, id_: str) -> Iterator[tuple[str, Place]]:
+    def lineage(self, ns: str, id_: str) -> Iterator[tuple[str, JournalPlace]]:
         """The ancestors of a checkpoint, the nearest first."""
         known, seen = self.checkpoints.get(ns, {}), {id_}
         found = known.get(id_)
@@ -88,18 +88,18 @@ class ThreadIndex:
             if found is not None:
                 yield id_, found.place
 
-    def _take_checkpoint(self, fields: Fields, place: Place) -> None:
+    def _take_checkpoint(self, fields: Fields, place: JournalPlace) -> None:
         ns, id_ = fields["ns"], fields["id"]
         self.checkpoints.setdefault(ns, {})[id_] = CheckpointPlace(place, fields.get("parent"))
         self.latest[ns] = max(id_, self.latest.get(ns, ""))
         self._take_values(fields, place)
 
-    def _take_values(self, fields: Fields, place: Place) -> None:
+    def _take_values(self, fields: Fields, place: JournalPlace) -> None:
         for nth, value in enumerate(fields["values"]):
             key = (fields["ns"], value["channel"], value["version"])
             self._values[key] = None if "empty" in value else (place, nth)
 
-    def _take_writes(self, fields: Fields, place: Place) -> None:
+    def _take_writes(self, fields: Fields, place: JournalPlace) -> None:
         task, path = fields["task"], fields["path"]
         known = self._writes.setdefault((fields["ns"], fields["id"]), {})
         for nth, write in enumerate(fields["writes"]):

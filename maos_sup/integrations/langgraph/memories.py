@@ -31,7 +31,7 @@ from state_layout.errors import BadInput, Lost
 from state_layout.migrations import check_version
 from state_layout.paths import Tree
 from state_layout.scopes.names import GLOBAL, scope_of
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 OPERATOR = "operator"
 _REFRESH_SHARE = 0.1  # of its time must have gone before a read writes that it was used
@@ -65,7 +65,7 @@ class TreeStore(BaseStore):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.ttl_config, self._now = ttl, now
-        self._store = Store(_folder(Path(folder), scope), writer)
+        self._store = ScopeStore(_folder(Path(folder), scope), writer)
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do each in turn: reads see what was put before them in the same batch."""

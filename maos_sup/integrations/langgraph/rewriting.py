@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from maos_sup.integrations.langgraph.index import ThreadIndex, Version
-from maos_sup.integrations.langgraph.view import View
-from maos_sup.integrations.shared_journal import Fields, Shelf
+from maos_sup.integrations.langgraph.view import ThreadView
+from maos_sup.integrations.shared_journal import Fields, JournalShelf
 from state_layout.errors import BadInput
 
 Key = tuple[str, str]  # namespace, checkpoint
 
 
-def keep_latest(view: View) -> set[Key]:
+def keep_latest(view: ThreadView) -> set[Key]:
     """The newest checkpoint of each namespace, and the ancestors its channels are rebuilt from."""
     kept = set[Key]()
     for ns, latest in view.index.latest.items():
@@ -27,7 +27,7 @@ def keep_latest(view: View) -> set[Key]:
     return kept
 
 
-def without_runs(view: View, run_ids: Set[str]) -> set[Key]:
+def without_runs(view: ThreadView, run_ids: Set[str]) -> set[Key]:
     """All checkpoints but those of the runs. Raises BadInput if a survivor is rebuilt from one of them."""
     keys = {(ns, id_) for ns, known in view.index.checkpoints.items() for id_ in known}
     gone = {key for key in keys if view.metadata(*key).get("run_id") in run_ids}
@@ -41,7 +41,7 @@ def without_runs(view: View, run_ids: Set[str]) -> set[Key]:
     return keys - gone
 
 
-def needed_by(view: View, ns: str, id_: str) -> set[Key]:
+def needed_by(view: ThreadView, ns: str, id_: str) -> set[Key]:
     """The ancestors whose writes a checkpoint's delta channels are rebuilt from, back to a value of each."""
     counters = view.metadata(ns, id_).get("counters_since_delta_snapshot") or {}
     missing = {channel for channel in counters if not _has_value(view, (ns, id_), channel)}
@@ -54,7 +54,7 @@ def needed_by(view: View, ns: str, id_: str) -> set[Key]:
     return needed
 
 
-def only(shelf: Shelf[ThreadIndex], view: View, kept: Set[Key]) -> Iterator[Fields]:
+def only(shelf: JournalShelf[ThreadIndex], view: ThreadView, kept: Set[Key]) -> Iterator[Fields]:
     """The lines of a thread that has the checkpoints `kept` only, and writes that wait for a checkpoint."""
     wanted = {(ns, *value) for ns, id_ in kept for value in view.versions(ns, id_).items()}
     index = shelf.index
@@ -85,6 +85,6 @@ def _key(fields: Fields, value: Fields) -> tuple[str, str, Version]:
     return fields["ns"], value["channel"], value["version"]
 
 
-def _has_value(view: View, key: Key, channel: str) -> bool:
+def _has_value(view: ThreadView, key: Key, channel: str) -> bool:
     version = view.versions(*key).get(channel)
     return version is not None and view.index.value(key[0], channel, version) is not None

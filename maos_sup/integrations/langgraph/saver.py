@@ -31,8 +31,8 @@ from maos_sup.integrations.langgraph import rewriting
 from maos_sup.integrations.langgraph.index import ThreadIndex, new_writes
 from maos_sup.integrations.langgraph.threads import Threads, thread_text
 from maos_sup.integrations.langgraph.values import EMPTY, packed
-from maos_sup.integrations.langgraph.view import View, config_of
-from maos_sup.integrations.shared_journal import Fields, Shelf
+from maos_sup.integrations.langgraph.view import ThreadView, config_of
+from maos_sup.integrations.shared_journal import Fields, JournalShelf
 from state_layout.errors import BadInput
 
 STRATEGIES = ("keep_latest", "delete")
@@ -181,7 +181,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
         if source is None or target == thread_text(source_thread_id):
             return
 
-        def make(shelf: Shelf[ThreadIndex] | None) -> Iterator[Fields]:
+        def make(shelf: JournalShelf[ThreadIndex] | None) -> Iterator[Fields]:
             if shelf is None or not shelf.is_begun:
                 yield {"type": "thread", "thread_id": target}
             yield from shelf.lines() if shelf else ()
@@ -248,18 +248,18 @@ class TreeSaver(BaseCheckpointSaver[str]):
 
     # -- within
 
-    def _view(self, thread_id: object) -> View | None:
+    def _view(self, thread_id: object) -> ThreadView | None:
         shelf = self._threads.named(thread_text(thread_id)).read()
-        return View(thread_id, shelf, self.serde) if shelf is not None else None
+        return ThreadView(thread_id, shelf, self.serde) if shelf is not None else None
 
     def _value(self, values: Mapping[str, Any], channel: str, version: str | int | float) -> dict[str, Any]:
         form = packed(self.serde, values[channel]) if channel in values else EMPTY
         return {"channel": channel, "version": version, **form}
 
     def _keep(self, thread_id: object, choose: Any) -> None:
-        def make(shelf: Shelf[ThreadIndex] | None) -> Iterator[Fields]:
+        def make(shelf: JournalShelf[ThreadIndex] | None) -> Iterator[Fields]:
             if shelf is not None:
-                view = View(thread_id, shelf, self.serde)
+                view = ThreadView(thread_id, shelf, self.serde)
                 kept = choose(view)
                 if kept:
                     yield from rewriting.only(shelf, view, kept)
@@ -271,7 +271,7 @@ def _ns(config: RunnableConfig) -> str:
     return str(config["configurable"].get("checkpoint_ns") or "")
 
 
-def _count(view: View) -> int:
+def _count(view: ThreadView) -> int:
     return sum(map(len, view.index.checkpoints.values()))
 
 
@@ -281,7 +281,7 @@ def _has(metadata: CheckpointMetadata, wanted: Mapping[str, Any] | None) -> bool
 
 
 def _matching(
-    view: View, wanted: Mapping[str, Any], before: RunnableConfig | None
+    view: ThreadView, wanted: Mapping[str, Any], before: RunnableConfig | None
 ) -> Iterator[tuple[str, str]]:
     """The checkpoints that a `list` asks for, but for its filter."""
     only, ns_only = wanted.get("checkpoint_id"), wanted.get("checkpoint_ns")

@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from maos_sup.integrations.langgraph.index import ThreadIndex, Version, WritePlace
 from maos_sup.integrations.langgraph.values import unpacked
-from maos_sup.integrations.shared_journal import Place, Shelf
+from maos_sup.integrations.shared_journal import JournalPlace, JournalShelf
 
 
 def config_of(thread_id: object, ns: str, id_: str) -> RunnableConfig:
@@ -28,13 +28,15 @@ def config_of(thread_id: object, ns: str, id_: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": id_}}
 
 
-class View:
+class ThreadView:
     """The checkpoints of the thread `thread_id`, as the caller wrote the id."""
 
-    def __init__(self, thread_id: object, shelf: Shelf[ThreadIndex], serde: SerializerProtocol) -> None:
+    def __init__(
+        self, thread_id: object, shelf: JournalShelf[ThreadIndex], serde: SerializerProtocol
+    ) -> None:
         self.index = shelf.index
         self._thread_id, self._shelf, self._serde = thread_id, shelf, serde
-        self._lines: dict[Place, dict[str, Any]] = {}
+        self._lines: dict[JournalPlace, dict[str, Any]] = {}
 
     def checkpoint(self, ns: str, id_: str) -> CheckpointTuple | None:
         """The checkpoint `id_` with its values and pending writes; None if there is none."""
@@ -81,7 +83,7 @@ class View:
             for channel in channels
         }
 
-    def _stored(self, place: Place) -> Checkpoint:
+    def _stored(self, place: JournalPlace) -> Checkpoint:
         return cast(Checkpoint, {**unpacked(self._serde, self._line(place)["checkpoint"])})
 
     def _values(self, ns: str, versions: Mapping[str, Version]) -> Iterator[tuple[str, Any]]:
@@ -95,7 +97,7 @@ class View:
         value = self._line(write.place)["writes"][write.nth]
         return write.task, write.channel, unpacked(self._serde, value)
 
-    def _line(self, place: Place) -> dict[str, Any]:
+    def _line(self, place: JournalPlace) -> dict[str, Any]:
         if place not in self._lines:
             self._lines[place] = self._shelf.line(place)
         return self._lines[place]

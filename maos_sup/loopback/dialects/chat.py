@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.loopback.dialects.dialect import (
-    Answer,
     Body,
-    Event,
+    DialectAnswer,
+    DialectEvent,
     arguments_of,
     input_of,
     pieces,
@@ -18,7 +18,7 @@ from maos_sup.loopback.dialects.dialect import (
     wire,
 )
 from maos_sup.loopback.dialects.openai import openai_error
-from maos_sup.loopback.reply import Fault
+from maos_sup.loopback.reply import PlannedFault
 
 _ENDINGS = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length"}
 
@@ -48,7 +48,7 @@ class Chat:
             return "Missing required parameter: 'messages'."
         return _unpaired(messages)
 
-    def whole(self, answer: Answer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Body:
         message: Body = {"role": "assistant", "content": None}
         for block in answer.reply.content:
             if block["type"] == "text":
@@ -61,7 +61,7 @@ class Chat:
         choice = {"index": 0, "message": message, "finish_reason": _ending(answer)}
         return {**_head(answer), "object": "chat.completion", "choices": [choice], "usage": _usage(answer)}
 
-    def events(self, answer: Answer) -> Iterator[Event]:
+    def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         yield _chunk(answer, {"role": "assistant", "content": ""})
         calls = 0
         for block in answer.reply.content:
@@ -74,14 +74,14 @@ class Chat:
                     yield _chunk(answer, {field: piece}, is_piece=True)
         ended = {"index": 0, "delta": {}, "finish_reason": _ending(answer)}
         head = {**_head(answer), "object": "chat.completion.chunk"}
-        yield Event(data=wire({**head, "choices": [ended]}), is_closing=True)
-        yield Event(data=wire({**head, "choices": [], "usage": _usage(answer)}))
-        yield Event(data=b"data: [DONE]\n\n", is_last=True)
+        yield DialectEvent(data=wire({**head, "choices": [ended]}), is_closing=True)
+        yield DialectEvent(data=wire({**head, "choices": [], "usage": _usage(answer)}))
+        yield DialectEvent(data=b"data: [DONE]\n\n", is_last=True)
 
-    def error(self, fault: Fault) -> Body:
+    def error(self, fault: PlannedFault) -> Body:
         return openai_error(fault)
 
-    def error_event(self, fault: Fault) -> bytes:
+    def error_event(self, fault: PlannedFault) -> bytes:
         return wire(openai_error(fault))
 
 
@@ -119,21 +119,21 @@ def _unpaired(messages: list[Any]) -> str | None:
     return f"'tool_calls' without 'tool' messages: {', '.join(open_calls)}" if open_calls else None
 
 
-def _head(answer: Answer) -> Body:
+def _head(answer: DialectAnswer) -> Body:
     return {"id": f"chatcmpl-{answer.id}", "created": int(time.time()), "model": answer.model}
 
 
-def _ending(answer: Answer) -> str:
+def _ending(answer: DialectAnswer) -> str:
     return _ENDINGS.get(answer.reply.ending, answer.reply.ending)
 
 
-def _chunk(answer: Answer, delta: Body, *, is_piece: bool = False) -> Event:
+def _chunk(answer: DialectAnswer, delta: Body, *, is_piece: bool = False) -> DialectEvent:
     choice = {"index": 0, "delta": delta, "finish_reason": None}
     value = {**_head(answer), "object": "chat.completion.chunk", "choices": [choice]}
-    return Event(data=wire(value), is_piece=is_piece)
+    return DialectEvent(data=wire(value), is_piece=is_piece)
 
 
-def _call_events(answer: Answer, block: Body, index: int) -> Iterator[Event]:
+def _call_events(answer: DialectAnswer, block: Body, index: int) -> Iterator[DialectEvent]:
     function = {"name": block["name"], "arguments": ""}
     begun = {"index": index, "id": block["id"], "type": "function", "function": function}
     yield _chunk(answer, {"tool_calls": [begun]})
@@ -142,7 +142,7 @@ def _call_events(answer: Answer, block: Body, index: int) -> Iterator[Event]:
         yield _chunk(answer, {"tool_calls": [more]}, is_piece=True)
 
 
-def _usage(answer: Answer) -> Body:
+def _usage(answer: DialectAnswer) -> Body:
     return {
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": answer.output_tokens,

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from maos_sup.loopback.reply import Fault, Reply
+from maos_sup.loopback.reply import PlannedFault, ScriptedReply
 from state_layout.files import codec
 
 Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DialectAnswer:
     """A reply on its way: with its id, its model, its usage in the words of the Messages API."""
 
     id: str  # 24 hexadecimal digits; each dialect puts its own prefix before them
     model: str
-    reply: Reply
+    reply: ScriptedReply
     usage: dict[str, Any]
     tools: Sequence[Body] = ()  # that the request offered
 
@@ -38,7 +38,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class DialectEvent:
     """One event of a stream as it is sent."""
 
     data: bytes
@@ -62,16 +62,16 @@ class Dialect(Protocol):
     def refusal(self, body: Any) -> str | None:
         """Why the real API would refuse `body`, or None."""
 
-    def whole(self, answer: Answer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Body:
         """The answer without streaming."""
 
-    def events(self, answer: Answer) -> Iterator[Event]:
+    def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         """The answer as a stream."""
 
-    def error(self, fault: Fault) -> Body:
+    def error(self, fault: PlannedFault) -> Body:
         """The body of an HTTP error."""
 
-    def error_event(self, fault: Fault) -> bytes:
+    def error_event(self, fault: PlannedFault) -> bytes:
         """The event that says in mid-stream that it failed."""
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.loopback.dialects.dialect import (
-    Answer,
     Body,
-    Event,
+    DialectAnswer,
+    DialectEvent,
     pieces,
     put_together,
     text_block,
     wire,
 )
-from maos_sup.loopback.reply import Fault
+from maos_sup.loopback.reply import PlannedFault
 
 _ENDINGS = {"max_tokens": "MAX_TOKENS"}
 _STATES = {
@@ -64,22 +64,22 @@ class Gemini:
             return "GenerateContentRequest.contents: parts must not be empty"
         return None
 
-    def whole(self, answer: Answer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Body:
         parts = [_part(block) for block in answer.reply.content]
         return _response(answer, parts, ending=_ENDINGS.get(answer.reply.ending, "STOP"))
 
-    def events(self, answer: Answer) -> Iterator[Event]:
+    def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         for block in answer.reply.content:
             if block["type"] == "tool_use":  # a call comes whole
-                yield Event(data=wire(_response(answer, [_part(block)])), is_piece=True)
+                yield DialectEvent(data=wire(_response(answer, [_part(block)])), is_piece=True)
                 continue
             for piece in pieces(block.get(block["type"], ""), answer.reply.pace.chunk_chars):
                 part = _part({**block, block["type"]: piece})
-                yield Event(data=wire(_response(answer, [part])), is_piece=True)
+                yield DialectEvent(data=wire(_response(answer, [part])), is_piece=True)
         last = _response(answer, [{"text": ""}], ending=_ENDINGS.get(answer.reply.ending, "STOP"))
-        yield Event(data=wire(last), is_closing=True, is_last=True)
+        yield DialectEvent(data=wire(last), is_closing=True, is_last=True)
 
-    def error(self, fault: Fault) -> Body:
+    def error(self, fault: PlannedFault) -> Body:
         state = fault.error_type or _STATES.get(fault.status, "INTERNAL")
         told: Body = {"code": fault.status, "message": fault.message, "status": state}
         if fault.retry_after_s is not None:
@@ -87,7 +87,7 @@ class Gemini:
             told["details"] = [{"@type": kind, "retryDelay": f"{fault.retry_after_s:g}s"}]
         return {"error": told}
 
-    def error_event(self, fault: Fault) -> bytes:
+    def error_event(self, fault: PlannedFault) -> bytes:
         return wire(self.error(fault))
 
 
@@ -119,7 +119,7 @@ def _part(block: Body) -> Body:
     return {"text": block.get("text", "")}
 
 
-def _response(answer: Answer, parts: list[Body], *, ending: str | None = None) -> Body:
+def _response(answer: DialectAnswer, parts: list[Body], *, ending: str | None = None) -> Body:
     """Every event carries the usage so far, as the real one does: the last word on it is the last event's."""
     candidate: Body = {"content": {"role": "model", "parts": parts}, "index": 0}
     usage: Body = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}

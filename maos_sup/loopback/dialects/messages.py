@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.loopback import stream
-from maos_sup.loopback.dialects.dialect import Answer, Body, Event
+from maos_sup.loopback.dialects.dialect import Body, DialectAnswer, DialectEvent
 from maos_sup.loopback.refuse import refusal
-from maos_sup.loopback.reply import Fault
+from maos_sup.loopback.reply import PlannedFault
 
 
 class Messages:
@@ -23,20 +23,20 @@ class Messages:
     def refusal(self, body: Any) -> str | None:
         return refusal(body)
 
-    def whole(self, answer: Answer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Body:
         return stream.message(answer.reply, id_=f"msg_{answer.id}", model=answer.model, usage=answer.usage)
 
-    def events(self, answer: Answer) -> Iterator[Event]:
+    def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         for event in stream.events(answer.reply, self.whole(answer)):
-            yield Event(
+            yield DialectEvent(
                 data=stream.wire(event),
                 is_piece=stream.is_piece(event),
                 is_closing=event["type"] == "message_delta",
                 is_last=event["type"] == "message_stop",
             )
 
-    def error(self, fault: Fault) -> Body:
+    def error(self, fault: PlannedFault) -> Body:
         return fault.error_body()
 
-    def error_event(self, fault: Fault) -> bytes:
+    def error_event(self, fault: PlannedFault) -> bytes:
         return stream.wire(fault.error_body())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.loopback.reply import Fault
+from maos_sup.loopback.reply import PlannedFault
 
 _TYPES = {
     400: "invalid_request_error",
@@ -15,7 +15,7 @@ _TYPES = {
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
-def openai_error(fault: Fault) -> dict[str, Any]:
+def openai_error(fault: PlannedFault) -> dict[str, Any]:
     """The body of an error: its type is `error_type`, or what the status means."""
     type_ = fault.error_type or _TYPES.get(fault.status, "server_error")
     code = fault.error_type or _CODES.get(fault.status)

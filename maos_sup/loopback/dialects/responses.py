@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from maos_sup.loopback.dialects.dialect import (
-    Answer,
     Body,
-    Event,
+    DialectAnswer,
+    DialectEvent,
     arguments_of,
     input_of,
     pieces,
@@ -19,11 +19,11 @@ from maos_sup.loopback.dialects.dialect import (
     wire,
 )
 from maos_sup.loopback.dialects.openai import openai_error
-from maos_sup.loopback.reply import Fault
+from maos_sup.loopback.reply import PlannedFault
 
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
-Emit = Callable[..., Event]
+Emit = Callable[..., DialectEvent]
 
 
 class Responses:
@@ -53,16 +53,16 @@ class Responses:
             return "Missing required parameter: 'input'."
         return _unpaired(told) if isinstance(told, list) else None
 
-    def whole(self, answer: Answer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Body:
         items = [_item(answer, block, index) for index, block in enumerate(answer.reply.content)]
         return _response(answer, items, _ending(answer))
 
-    def events(self, answer: Answer) -> Iterator[Event]:
+    def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         numbers = itertools.count()
 
-        def emit(type_: str, *, marks: dict[str, bool] | None = None, **more: Any) -> Event:
+        def emit(type_: str, *, marks: dict[str, bool] | None = None, **more: Any) -> DialectEvent:
             value = {"type": type_, "sequence_number": next(numbers), **more}
-            return Event(data=wire(value, name=type_), **(marks or {}))
+            return DialectEvent(data=wire(value, name=type_), **(marks or {}))
 
         yield emit("response.created", response=_response(answer, [], "in_progress"))
         yield emit("response.in_progress", response=_response(answer, [], "in_progress"))
@@ -72,10 +72,10 @@ class Responses:
         marks = {"is_closing": True, "is_last": True}
         yield emit(f"response.{ending}", marks=marks, response=self.whole(answer))
 
-    def error(self, fault: Fault) -> Body:
+    def error(self, fault: PlannedFault) -> Body:
         return openai_error(fault)
 
-    def error_event(self, fault: Fault) -> bytes:
+    def error_event(self, fault: PlannedFault) -> bytes:
         error = {"code": openai_error(fault)["error"]["type"], "message": fault.message}
         response = {"id": "resp_failed", "object": "response", "status": "failed", "error": error}
         return wire({"type": "response.failed", "response": response}, name="response.failed")
@@ -138,11 +138,11 @@ def _unpaired(items: list[Any]) -> str | None:
 # -- what is answered
 
 
-def _ending(answer: Answer) -> str:
+def _ending(answer: DialectAnswer) -> str:
     return "incomplete" if answer.reply.ending == "max_tokens" else "completed"
 
 
-def _response(answer: Answer, items: list[Body], status: str) -> Body:
+def _response(answer: DialectAnswer, items: list[Body], status: str) -> Body:
     is_cut = status == "incomplete"
     return {
         "id": f"resp_{answer.id}",
@@ -158,7 +158,7 @@ def _response(answer: Answer, items: list[Body], status: str) -> Body:
     }
 
 
-def _usage(answer: Answer) -> Body:
+def _usage(answer: DialectAnswer) -> Body:
     return {
         "input_tokens": answer.input_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens},
@@ -168,7 +168,7 @@ def _usage(answer: Answer) -> Body:
     }
 
 
-def _item(answer: Answer, block: Body, index: int, *, text: str | None = None) -> Body:
+def _item(answer: DialectAnswer, block: Body, index: int, *, text: str | None = None) -> Body:
     """The item of a block; `text`, if given, is what it has of its text or arguments so far."""
     id_ = f"{answer.id}{index:04d}"
     status = "completed" if text is None else "in_progress"
@@ -190,7 +190,7 @@ def _item(answer: Answer, block: Body, index: int, *, text: str | None = None) -
     }
 
 
-def _called(answer: Answer, name: str) -> Body:
+def _called(answer: DialectAnswer, name: str) -> Body:
     """How a tool is called: by its name, and its namespace where it is in one."""
     for tool in answer.tools:
         if tool.get("name") == name and "called" in tool:
@@ -203,7 +203,7 @@ def _output_text(text: str) -> Body:
     return {"type": "output_text", "text": text, "annotations": []}
 
 
-def _block_events(answer: Answer, block: Body, index: int, emit: Emit) -> Iterator[Event]:
+def _block_events(answer: DialectAnswer, block: Body, index: int, emit: Emit) -> Iterator[DialectEvent]:
     """The events of one block, which is one item."""
     yield emit("response.output_item.added", output_index=index, item=_item(answer, block, index, text=""))
     whole = _item(answer, block, index)
@@ -217,14 +217,14 @@ def _block_events(answer: Answer, block: Body, index: int, emit: Emit) -> Iterat
     yield emit("response.output_item.done", output_index=index, item=whole)
 
 
-def _call_events(answer: Answer, whole: Body, place: Body, emit: Emit) -> Iterator[Event]:
+def _call_events(answer: DialectAnswer, whole: Body, place: Body, emit: Emit) -> Iterator[DialectEvent]:
     name = "response.function_call_arguments"
     for piece in pieces(whole["arguments"], answer.reply.pace.chunk_chars):
         yield emit(f"{name}.delta", marks={"is_piece": True}, delta=piece, **place)
     yield emit(f"{name}.done", arguments=whole["arguments"], **place)
 
 
-def _text_events(answer: Answer, text: str, place: Body, emit: Emit) -> Iterator[Event]:
+def _text_events(answer: DialectAnswer, text: str, place: Body, emit: Emit) -> Iterator[DialectEvent]:
     place = {**place, "content_index": 0}
     yield emit("response.content_part.added", part=_output_text(""), **place)
     for piece in pieces(text, answer.reply.pace.chunk_chars):
@@ -233,7 +233,7 @@ def _text_events(answer: Answer, text: str, place: Body, emit: Emit) -> Iterator
     yield emit("response.content_part.done", part=_output_text(text), **place)
 
 
-def _thinking_events(answer: Answer, text: str, place: Body, emit: Emit) -> Iterator[Event]:
+def _thinking_events(answer: DialectAnswer, text: str, place: Body, emit: Emit) -> Iterator[DialectEvent]:
     place = {**place, "summary_index": 0}
     yield emit("response.reasoning_summary_part.added", part={"type": "summary_text", "text": ""}, **place)
     for piece in pieces(text, answer.reply.pace.chunk_chars):

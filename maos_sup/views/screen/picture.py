@@ -25,7 +25,7 @@ from maos_sup.views.screen.rows import (
     rest_text,
     wants_you,
 )
-from maos_sup.views.screen.spans import Line, Span, fitted, line
+from maos_sup.views.screen.spans import Line, Painted, fitted, line
 from maos_sup.views.screen.state import AGENTS, END, HELP, MESSAGES, READ, TASKS, Choice, Look
 from state_layout.records import AgentPhase, Phase
 
@@ -84,10 +84,14 @@ def _head(look: Look, width: int) -> list[Line]:
     more += ["no supervisor"] if not status["supervisor"]["alive"] else []
     rest = "  ".join(facts[2 if wanted else 1 :] + more)
     style = "bad" if status["phase"] == Phase.FAILED else "title"
-    first: Line = (Span(facts[0], style), *([Span("  "), Span(wanted, "wants")] if wanted else []))
-    first = (*first, Span(f"  {rest}"))
+    first: Line = (Painted(facts[0], style), *([Painted("  "), Painted(wanted, "wants")] if wanted else []))
+    first = (*first, Painted(f"  {rest}"))
     request = one_line(status["request"])
-    return [first, (Span(one_line(look.name), "dim"), Span("  "), Span(request)), _bar(status, width)]
+    return [
+        first,
+        (Painted(one_line(look.name), "dim"), Painted("  "), Painted(request)),
+        _bar(status, width),
+    ]
 
 
 def _phase_text(status: Status) -> str:
@@ -120,7 +124,12 @@ def _bar(status: Status, width: int) -> Line:
     begun = room * sum(phases.get(phase, 0) for phase in ("running", "asking", "interrupted")) // total
     failed, begun = min(failed, room - done), min(begun, room - done - failed)
     left = room - done - failed - begun
-    return (Span("#" * done, "good"), Span("x" * failed, "bad"), Span("=" * begun), Span("-" * left, "dim"))
+    return (
+        Painted("#" * done, "good"),
+        Painted("x" * failed, "bad"),
+        Painted("=" * begun),
+        Painted("-" * left, "dim"),
+    )
 
 
 def _foot(look: Look, choice: Choice, width: int) -> list[Line]:
@@ -130,7 +139,7 @@ def _foot(look: Look, choice: Choice, width: int) -> list[Line]:
         text = choice.prompt.text
         while cells(text) > room:
             text = text[1:]
-        return [(Span(label, "wants"), Span(text), Span("_", "dim"))]
+        return [(Painted(label, "wants"), Painted(text), Painted("_", "dim"))]
     keys = keys_line(choice, width=width)
     return [line(look.notice or look.hint, "title" if look.notice else "dim"), line(keys, "dim")]
 
@@ -176,14 +185,14 @@ def _table(look: Look, choice: Choice, width: int, room: int) -> list[Line]:
 
 def _row(laid: list[Column], number: int | None, style: str) -> Line:
     *fixed, last = laid
-    spans = list[Span]()
+    spans = list[Painted]()
     for column in fixed:
         text = column.head if number is None else column.cells[number]
         shown = style if style in ("selected", "dim") or column.head in ("", "PHASE") else ""
-        spans.append(Span(padded(text, column_width(column)), shown))
-        spans.append(Span("  ", "selected" if style == "selected" else ""))
+        spans.append(Painted(padded(text, column_width(column)), shown))
+        spans.append(Painted("  ", "selected" if style == "selected" else ""))
     text = last.head if number is None else last.cells[number]
-    return (*spans, Span(text, style if style in ("selected", "dim") else ""))
+    return (*spans, Painted(text, style if style in ("selected", "dim") else ""))
 
 
 def _detail(look: Look, agent: AgentShown, width: int) -> list[Line]:
@@ -214,7 +223,7 @@ def _problems(look: Look, width: int) -> list[Line]:
 
 
 def _news(at: str, text: str) -> Line:
-    return (Span(f"{at} ", "dim"), Span(one_line(text)))
+    return (Painted(f"{at} ", "dim"), Painted(one_line(text)))
 
 
 def _tasks_below(look: Look, width: int, room: int) -> list[Line]:

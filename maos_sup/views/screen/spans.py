@@ -20,19 +20,19 @@ STYLES: dict[str, tuple[str, str]] = {
 }
 
 
-class Span(NamedTuple):
+class Painted(NamedTuple):
     """Some text in one style."""
 
     text: str
     style: str = ""
 
 
-Line = tuple[Span, ...]
+Line = tuple[Painted, ...]
 
 
 def line(text: str, style: str = "") -> Line:
     """A line in one style."""
-    return (Span(text, style),)
+    return (Painted(text, style),)
 
 
 def text_of(spans: Line) -> str:
@@ -43,17 +43,17 @@ def text_of(spans: Line) -> str:
 def fitted(spans: Line, width: int) -> Line:
     """The line in exactly `width` cells: cut with `…`, or filled with blanks in its last style."""
     left = width
-    kept = list[Span]()
+    kept = list[Painted]()
     for span in spans:
         many = cells(span.text)
         if many > left:
-            kept.append(Span(cut(span.text, left), span.style))
+            kept.append(Painted(cut(span.text, left), span.style))
             left -= cells(kept[-1].text)
             break
         kept.append(span)
         left -= many
     is_selected = bool(kept) and kept[-1].style == "selected"
-    return (*kept, Span(" " * left, "selected" if is_selected else "")) if left > 0 else tuple(kept)
+    return (*kept, Painted(" " * left, "selected" if is_selected else "")) if left > 0 else tuple(kept)
 
 
 def escaped(lines: Iterable[Line], *, has_colour: bool) -> str:

@@ -9,8 +9,8 @@ import pytest
 from stage import Stage
 from talking import Talk
 
-from maos_sup.loopback.reply import Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 
@@ -19,7 +19,7 @@ def talk(stage: Callable[..., Stage]) -> Iterator[Callable[..., Talk]]:
     """Make a stage with a server that follows `script`."""
     servers: list[LoopbackServer] = []
 
-    def make(script: Callable[[Request], Reply], agents: Any = None, **more: Any) -> Talk:
+    def make(script: Callable[[LoopbackRequest], ScriptedReply], agents: Any = None, **more: Any) -> Talk:
         server = LoopbackServer(script, with_bodies=True)
         server.start()
         servers.append(server)

@@ -9,7 +9,7 @@ from talking import Talk, finish, steps
 
 from maos_sup.views.kept import history_of, values_of
 from state_layout.scopes.names import Scope
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 Make = Callable[..., Talk]
 MEMORY = Scope("custom", "memory")
@@ -69,6 +69,6 @@ def test_it_needs_the_scope_to_be_granted(talk: Make) -> None:
 def test_edit_of_another_agent_is_kept(talk: Make) -> None:
     edit = memory("insert", path="/memories/a", insert_line=0, insert_text="mine")
     one = talk(steps({"tools": [edit]}, finish()), {"ann": AGENT})
-    Store(one.stage.tree.state_scope("custom", "memory"), "operator").put("a", "theirs")
+    ScopeStore(one.stage.tree.state_scope("custom", "memory"), "operator").put("a", "theirs")
     results(one)
     assert [told["value"] for told in values_of(one.stage.tree, MEMORY)] == ["mine\ntheirs"]

@@ -12,7 +12,7 @@ from processes import can_bubblewrap
 from talking import Talk, finish, steps, use
 
 from maos_sup.agents.sandbox import landlock
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
@@ -122,7 +122,7 @@ def test_long_output_is_told_by_its_ends(talk: Make) -> None:
 def test_messages_reach_the_model_between_turns_once(talk: Make) -> None:
     one: Talk
 
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         if request.turn < 3:
             append_operator_message(one.stage.tree, "ann", text=f"note {request.turn}")
         return plan(request)
@@ -138,7 +138,7 @@ def test_messages_reach_the_model_between_turns_once(talk: Make) -> None:
 def test_message_that_came_during_the_last_answer_is_answered_first(talk: Make) -> None:
     one: Talk
 
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         if request.turn == 0:
             append_operator_message(one.stage.tree, "ann", text="wait, one more thing")
         return plan(request)
@@ -265,7 +265,7 @@ def test_prompts_are_read_from_the_cache_turn_after_turn(talk: Make) -> None:
 
 
 def test_conversation_that_fills_the_window_is_summed_up_and_goes_on(talk: Make) -> None:
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         if "about to be shortened" in request.last_user:
             return steps({"text": "My notes: two files."})(request)
         if "My notes" in request.all_text:

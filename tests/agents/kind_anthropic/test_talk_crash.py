@@ -16,7 +16,7 @@ import pytest
 from stage import Stage, wait_for
 from talking import Talk, finish, steps, use
 
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files.chain import Line
 from state_layout.files.journal import Reader
 from state_layout.mail.operator_mail import append_operator_message
@@ -166,7 +166,7 @@ def test_no_absolute_path_or_pid_in_what_the_conversation_records(talk: Make) ->
 
 
 def test_summing_up_survives_a_kill_at_each_operation(talk: Make) -> None:
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         if "about to be shortened" in request.last_user:
             return steps({"text": "My notes."})(request)
         if "My notes" in request.all_text:

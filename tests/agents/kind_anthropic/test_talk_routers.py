@@ -12,11 +12,11 @@ from stage import wait_for
 from talking import Talk, finish, steps, use
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
-from maos_sup.agents.kinds.anthropic.events import Ended, Reading, Whole
+from maos_sup.agents.kinds.anthropic.events import AnswerEnded, StreamReading, Whole
 from maos_sup.agents.kinds.shared.prices import blind_cap
 from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, delay_s, in_vain
-from maos_sup.loopback.reply import Fault, FaultKind, Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.ledger import spent_by
 from state_layout.records import TaskPhase
 
@@ -63,12 +63,12 @@ def end(reason: str | None = "tool_use", **usage: int) -> list[Event]:
     return [delta, {"type": "message_stop"}]
 
 
-def read(events: Iterable[Event]) -> tuple[list[Whole], Ended]:
+def read(events: Iterable[Event]) -> tuple[list[Whole], AnswerEnded]:
     """The last word on each block, and the end."""
-    reading = Reading()
+    reading = StreamReading()
     told = [told for event in events for told in reading.take(event)] + list(reading.end())
     blocks = {each.index: each for each in told if isinstance(each, Whole)}
-    assert isinstance(told[-1], Ended)
+    assert isinstance(told[-1], AnswerEnded)
     return [blocks[index] for index in sorted(blocks)], told[-1]
 
 
@@ -85,7 +85,7 @@ def test_block_goes_on_after_its_end_and_calls_come_interleaved() -> None:
     assert blocks[0].block["text"] == "I call."
     assert [each.block["input"] for each in blocks[1:]] == [{"command": "x"}, {"command": "y"}]
     assert [each.bad_input for each in blocks] == [None] * 3
-    assert ended == Ended(stop_reason="tool_use", usage={"input_tokens": 9, "output_tokens": 5})
+    assert ended == AnswerEnded(stop_reason="tool_use", usage={"input_tokens": 9, "output_tokens": 5})
 
 
 def test_ends_that_nobody_said_are_made_out() -> None:
@@ -127,9 +127,9 @@ BAD_INPUTS = [
 def test_model_hears_why_the_input_of_its_call_is_unusable(talk: Make, raw: str, reason: str) -> None:
     plan = steps(finish(), finish())
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         events = [begin(), call(0, "a"), typed(0, raw), stop(0), *end()]
-        return Reply(raw=wired(events)) if request.turn == 0 else plan(request)
+        return ScriptedReply(raw=wired(events)) if request.turn == 0 else plan(request)
 
     one = talk(script)
     assert one.stage.run("ann") == 0, one.stage.log()
@@ -142,9 +142,9 @@ def test_model_hears_why_the_input_of_its_call_is_unusable(talk: Make, raw: str,
 def test_empty_text_before_a_call_is_not_told_back(talk: Make) -> None:
     plan = steps(finish(), finish())
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         events = [begin(), text(0), stop(0), call(1, "a"), typed(1, '{"command": "true"}'), stop(1), *end()]
-        return Reply(raw=wired(events)) if request.turn == 0 else plan(request)
+        return ScriptedReply(raw=wired(events)) if request.turn == 0 else plan(request)
 
     one = talk(script)
     assert one.stage.run("ann") == 0, one.stage.log()
@@ -161,7 +161,7 @@ NO_ANSWERS = [
 
 @pytest.mark.parametrize("data", NO_ANSWERS, ids=("page", "no-beginning", "astray"))
 def test_answer_that_is_none_is_asked_for_a_few_times_over_all_lives(talk: Make, data: bytes) -> None:
-    one = talk(lambda _: Reply(raw=data))
+    one = talk(lambda _: ScriptedReply(raw=data))
     life = one.stage.live("ann")
     wait_for(lambda: len(one.all_lines("ann", "broken")) >= 2, "two tries")
     life.kill()
@@ -222,9 +222,9 @@ def test_half_told_usage_is_completed(talk: Make) -> None:
 def test_limit_without_a_time_backs_off(talk: Make, retry_after_s: float | None) -> None:
     plan = steps(finish())
 
-    def script(request: Request) -> Reply:
-        fault = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s)
-        return Reply(fault=fault) if request.number <= 4 else plan(request)
+    def script(request: LoopbackRequest) -> ScriptedReply:
+        fault = PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s)
+        return ScriptedReply(fault=fault) if request.number <= 4 else plan(request)
 
     one = talk(script)
     assert one.stage.run("ann", deadline_s=60) == 0, one.stage.log()

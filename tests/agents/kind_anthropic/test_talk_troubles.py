@@ -9,8 +9,8 @@ import pytest
 from stage import wait_for
 from talking import Talk, finish, steps, use
 
-from maos_sup.loopback.reply import Fault, FaultKind, Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.ledger import spent_by
 from state_layout.records import TaskPhase
 
@@ -55,11 +55,11 @@ def test_partial_text_is_on_record_while_it_streams(talk: Make) -> None:
 def test_limit_of_one_agent_holds_all_who_use_the_provider(talk: Make) -> None:
     retry_after_s = 2.0
 
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         reply = plan(request)
         if request.number == 6:
-            fault = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s)
-            return Reply(content=reply.content, fault=fault)
+            fault = PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=retry_after_s)
+            return ScriptedReply(content=reply.content, fault=fault)
         return reply
 
     pace = {"delay_s": 0.1}
@@ -82,9 +82,9 @@ def test_outage_shows_as_pause_and_is_waited_out(talk: Make) -> None:
     down = [True]
     plan = steps(finish())
 
-    def script(request: Request) -> Any:
+    def script(request: LoopbackRequest) -> Any:
         reply = plan(request)
-        return Reply(fault=Fault(kind=FaultKind.ERROR, status=529)) if down else reply
+        return ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=529)) if down else reply
 
     one = talk(script)
     life = one.stage.live("ann")
@@ -96,7 +96,9 @@ def test_outage_shows_as_pause_and_is_waited_out(talk: Make) -> None:
 
 
 def test_work_that_waits_for_a_provider_can_be_stopped_and_paused(talk: Make) -> None:
-    one = talk(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=429, retry_after_s=60)))
+    one = talk(
+        lambda _: ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=60))
+    )
     life = one.stage.live("ann")
     wait_for(lambda: one.stage.status("ann").get("phase") == "paused", "a pause")
     one.stage.edit("agents/ann.json", want="pause")
@@ -122,7 +124,9 @@ def test_stop_cuts_a_stream_short_and_the_next_life_asks_again(talk: Make) -> No
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_refusal_that_no_repetition_mends_fails_the_task_at_once(talk: Make, status: int) -> None:
-    one = talk(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=status, message="never")))
+    one = talk(
+        lambda _: ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=status, message="never"))
+    )
     assert one.stage.run("ann") == 0
     outcome = one.stage.history("ann").tasks["ann"]
     assert outcome.phase is TaskPhase.FAILED

@@ -11,8 +11,8 @@ from typing import Any
 
 from stage import Stage
 
-from maos_sup.loopback.reply import Reply, call
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, call
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.lives.attempts import all_lines
 
@@ -72,11 +72,11 @@ class Coding:
         return [fields for fields in lines if fields["type"] in types]
 
 
-def bash(command: str) -> Reply:
+def bash(command: str) -> ScriptedReply:
     """A reply that calls Bash."""
     return call("Bash", {"command": command, "description": "a step"}, text="I run it.")
 
 
-def steps(*replies: Reply) -> Callable[[Request], Reply]:
+def steps(*replies: ScriptedReply) -> Callable[[LoopbackRequest], ScriptedReply]:
     """Replies by the place in the conversation, the last one repeated."""
     return lambda request: replies[min(request.turn, len(replies) - 1)]

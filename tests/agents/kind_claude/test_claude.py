@@ -12,8 +12,8 @@ from processes import can_bubblewrap
 from stage import wait_for
 
 from maos_sup.agents.sandbox import landlock
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
@@ -48,7 +48,7 @@ def test_end_of_turn_is_the_end_of_the_task_and_its_text_the_result(code: Make) 
 def test_team_tools_are_connected_and_messages_leave_once(code: Make) -> None:
     one = code(
         steps(
-            Reply(
+            ScriptedReply(
                 content=(
                     tool("mcp__maos__send_message", to="bob", text="hello"),
                     tool("mcp__maos__report_discovery", text="a bug"),
@@ -74,7 +74,7 @@ def test_without_the_team_server_connected_the_attempt_fails_with_one_clear_erro
 def test_message_that_arrives_while_it_works_is_told_once(code: Make) -> None:
     one: Coding
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn < 2:
             append_operator_message(one.stage.tree, "ann", text=f"note {request.turn} <b>")
         return plan(request)
@@ -162,13 +162,13 @@ def test_task_that_takes_too_many_turns_fails(code: Make) -> None:
 
 
 def test_what_sub_agents_spend_is_counted(code: Make) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if "count the words" in request.first_user and "<task id=" not in request.first_user:
             return steps(bash("echo in the sub-agent >> $OUT/ran"), say("Three words."))(request)
         return plan(request)
 
     asked = {"description": "count", "prompt": "count the words", "subagent_type": "general-purpose"}
-    plan = steps(Reply(content=(tool("Task", **asked),)), say("It says three."))
+    plan = steps(ScriptedReply(content=(tool("Task", **asked),)), say("It says three."))
     one = code(script)
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].result == "It says three."
@@ -183,7 +183,7 @@ def test_what_sub_agents_spend_is_counted(code: Make) -> None:
 def test_result_keeps_to_its_schema(code: Make) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     one = code(
-        steps(Reply(content=(tool("StructuredOutput", n=7),)), say("There it is.")),
+        steps(ScriptedReply(content=(tool("StructuredOutput", n=7),)), say("There it is.")),
         {"ann": {"result_schema": schema}},
     )
     assert one.run() == 0, one.told()

@@ -10,9 +10,9 @@ import pytest
 from coding import DEADLINE_S, Coding, steps
 from orchestra import wait_for
 
-from maos_sup.loopback.reply import Reply, say
+from maos_sup.loopback.reply import ScriptedReply, say
 from maos_sup.loopback.reply import call as tool
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.mail.operator_mail import append_operator_message
 
 pytestmark = pytest.mark.timeout(300)
@@ -44,7 +44,7 @@ def test_a_question_is_asked_once_and_its_answer_reaches_the_model(code: Make) -
 def test_a_message_that_is_waited_for_is_told_once(code: Make) -> None:
     one: Coding
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn == 0:
             append_operator_message(one.stage.tree, "ann", text="the news")
             return tool("mcp__maos__read_messages", {"wait_s": 30})

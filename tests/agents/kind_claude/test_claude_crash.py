@@ -20,8 +20,8 @@ from coding import DEADLINE_S, Coding, bash, steps
 from processes import children_of, is_running, kill
 from stage import Stage, kill_marked, marked_pids, wait_for
 
-from maos_sup.loopback.reply import Pace, Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ReplyPace, ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 from state_layout.host.identity import read_handle
 from state_layout.mail.operator_mail import append_operator_message
@@ -33,15 +33,15 @@ SEEDS = range(int(os.environ["MAOS_SUP_TORTURE_ROUNDS"])) if IS_LONG else (6, 7)
 pytestmark = pytest.mark.timeout(0 if IS_LONG else 300)
 STEPS = 4
 KILLS = 3  # in a round, at most
-PACE = Pace(chunk_chars=12, chunk_delay_s=0.01)
+PACE = ReplyPace(chunk_chars=12, chunk_delay_s=0.01)
 
 
-def done_steps(request: Request) -> int:
+def done_steps(request: LoopbackRequest) -> int:
     """How many steps the model was told of, done or begun with an unknown outcome."""
     return len(set(re.findall(r"step-(\d)-(?:done|begun)", results_in(request))))
 
 
-def results_in(request: Request) -> str:
+def results_in(request: LoopbackRequest) -> str:
     """The results and notes that the model has seen: the calls themselves do not count."""
     texts = []
     for message in request.messages:
@@ -55,14 +55,14 @@ def results_in(request: Request) -> str:
     return "\n".join(texts)
 
 
-def worker(request: Request) -> Reply:
+def worker(request: LoopbackRequest) -> ScriptedReply:
     """A model that does one step after the other, and never one that it knows to have begun."""
     step = done_steps(request)
     if step >= STEPS:
-        return Reply(content=({"type": "text", "text": "All steps are done."},), pace=PACE)
+        return ScriptedReply(content=({"type": "text", "text": "All steps are done."},), pace=PACE)
     command = f"echo step-{step}; sleep 0.1; echo {step} >> $OUT/ran; echo step-{step}-done"
     use = {"type": "tool_use", "name": "Bash", "input": {"command": command, "description": f"step {step}"}}
-    return Reply(content=({"type": "text", "text": f"Now step {step}."}, use), pace=PACE)
+    return ScriptedReply(content=({"type": "text", "text": f"Now step {step}."}, use), pace=PACE)
 
 
 def transcript_records(tree: Any) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ def assert_once(one: Coding, sent: int, kills: int) -> None:
 
 
 def test_running_command_is_told_as_unknown_and_not_run_again(code: Make) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         return say("I look.") if "outcome unknown" in request.last_user else plan(request)
 
     plan = steps(bash("echo begun >> $OUT/f; sleep 60; echo late >> $OUT/f"), say("no"))
@@ -178,7 +178,7 @@ def test_call_whose_process_died_before_it_might_run_is_not_told_of(code: Make) 
     """Claude Code asks whether it may run a tool and dies while its agent, held up, has not heard it yet."""
     held = threading.Event()
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.number == 1:
             life.signal(signal.SIGSTOP)
             held.set()
@@ -203,7 +203,7 @@ def test_without_its_agent_it_neither_runs_a_tool_nor_asks_the_model(code: Make)
     """The agent dies before it answers whether a tool may run that Claude Code's own rules would allow."""
     held = threading.Event()
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.number == 1:
             life.signal(signal.SIGSTOP)
             held.set()
@@ -225,7 +225,7 @@ def test_without_its_agent_it_neither_runs_a_tool_nor_asks_the_model(code: Make)
 def test_session_goes_on_from_its_newest_record_whatever_it_points_to(code: Make) -> None:
     """A dying Claude Code points to a call without result, which would take the session back to before it."""
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         known = request.all_text.count("outcome unknown")
         return say("I look.") if known > 1 else bash(f"echo {known} >> $OUT/ran; sleep 60")
 

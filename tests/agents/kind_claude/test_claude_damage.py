@@ -13,11 +13,11 @@ from coding import DEADLINE_S, Coding, bash
 from stage import kill_marked, wait_for
 
 from maos_sup.agents.kinds.claude import starting
-from maos_sup.agents.kinds.claude.settings import Settings
-from maos_sup.agents.kinds.claude.transcript import Talk
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
+from maos_sup.agents.kinds.claude.transcript import TranscriptTalk
 from maos_sup.agents.sessions import session_problems
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.check import Finding, Severity
 from state_layout.mail.operator_mail import append_operator_message
 
@@ -45,7 +45,7 @@ def damage(path: Path, kind: str, *, of: int) -> None:
 
 @pytest.mark.parametrize("kind", list(DAMAGES))
 def test_damaged_line_is_named_and_the_task_told_again_once(code: Make, kind: str) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         known = len(one.stage.words("ran"))
         if known < 4:
             return bash(f"echo {known} >> $OUT/ran{'; sleep 60' if known in (1, 3) else ''}")
@@ -92,7 +92,7 @@ def records(*parents: tuple[str, str | None]) -> list[dict[str, Any]]:
 def test_gap_is_where_the_chain_from_the_newest_record_breaks(
     chain: list[tuple[str, str | None]], lost: str | None
 ) -> None:
-    talk = Talk()
+    talk = TranscriptTalk()
     for line, record in enumerate(records(*chain), start=1):
         talk.take(json.loads(json.dumps(record)), line=line)
     gap = talk.gap()
@@ -110,8 +110,8 @@ def test_program_of_the_sdk_is_found_where_there_is_no_other(
     program.chmod(0o755)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "claude_agent_sdk", raising=False)  # another test may have imported it
-    assert starting.executable(Settings(), {"PATH": str(tmp_path)}) == str(program)
+    assert starting.executable(ClaudeSettings(), {"PATH": str(tmp_path)}) == str(program)
     other = tmp_path / "claude"
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
-    assert starting.executable(Settings(), {"PATH": str(tmp_path)}) == str(other)
+    assert starting.executable(ClaudeSettings(), {"PATH": str(tmp_path)}) == str(other)

@@ -11,8 +11,8 @@ from processes import children_of, kill
 from stage import kill_marked, wait_for
 
 from maos_sup.agents.kinds.shared.prices import blind_cap
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply, call, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, call, say
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
@@ -25,7 +25,7 @@ USAGE = {
     "cache_read_input_tokens": 40_000,
     "cache_creation_input_tokens": 500,
 }
-OVERLOAD = Fault(kind=FaultKind.ERROR, status=529)
+OVERLOAD = PlannedFault(kind=FaultKind.ERROR, status=529)
 
 
 def charged(one: Coding) -> int:
@@ -43,9 +43,11 @@ def usd(one: Coding) -> float:
     return spent_by(one.stage.tree)["ann"].cost_usd or 0.0
 
 
-def priced(plan: Callable[[Request], Reply], **faults: Fault) -> Callable[[Request], Reply]:
+def priced(
+    plan: Callable[[LoopbackRequest], ScriptedReply], **faults: PlannedFault
+) -> Callable[[LoopbackRequest], ScriptedReply]:
     """`plan` at a known usage; `faults` by the number of the question (`n3`)."""
-    return lambda request: Reply(
+    return lambda request: ScriptedReply(
         content=plan(request).content, usage=USAGE, fault=faults.get(f"n{request.number}")
     )
 
@@ -66,7 +68,7 @@ def test_session_that_many_processes_work_on_is_charged_once(code: Make) -> None
 
 
 def test_session_that_is_paused_again_and_again_is_charged_once(code: Make) -> None:
-    def plan(request: Request) -> Reply:
+    def plan(request: LoopbackRequest) -> ScriptedReply:
         turn = request.turn
         wait = f"touch $OUT/at{turn}; until [ -e $OUT/go{turn} ]; do sleep 0.05; done"
         return say("done") if turn == 5 else bash(wait)
@@ -95,7 +97,7 @@ def test_session_that_is_paused_again_and_again_is_charged_once(code: Make) -> N
 
 @pytest.mark.parametrize("whom", ["agent", "program", "all"])
 def test_kills_in_the_middle_of_tools_lose_and_double_nothing(code: Make, whom: str) -> None:
-    def plan(request: Request) -> Reply:
+    def plan(request: LoopbackRequest) -> ScriptedReply:
         known = request.all_text.count("outcome unknown: it was running")
         return say("done") if known == 2 else bash(f"echo {known} >> $OUT/ran; sleep 60")
 
@@ -116,12 +118,12 @@ def test_kills_in_the_middle_of_tools_lose_and_double_nothing(code: Make, whom: 
 
 
 def test_answer_that_a_kill_cuts_costs_what_is_known_of_it(code: Make) -> None:
-    slow = Pace(chunk_chars=20, chunk_delay_s=0.05)
+    slow = ReplyPace(chunk_chars=20, chunk_delay_s=0.05)
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.number == 2:
-            return Reply(content=say("word " * 4000).content, usage=USAGE, pace=slow)
-        return Reply(content=plan(request).content, usage=USAGE)
+            return ScriptedReply(content=say("word " * 4000).content, usage=USAGE, pace=slow)
+        return ScriptedReply(content=plan(request).content, usage=USAGE)
 
     plan = steps(bash("true"), say("done"))
     one = code(script)
@@ -141,7 +143,7 @@ def test_answer_that_a_kill_cuts_costs_what_is_known_of_it(code: Make) -> None:
 
 
 def test_streams_that_end_too_early_are_waste_and_the_rest_is_charged_once(code: Make) -> None:
-    cut = Fault(kind=FaultKind.TRUNCATE, after_chunks=1)
+    cut = PlannedFault(kind=FaultKind.TRUNCATE, after_chunks=1)
     one = code(priced(steps(bash("true"), say("done")), n2=cut))
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].result == "done"
@@ -150,7 +152,7 @@ def test_streams_that_end_too_early_are_waste_and_the_rest_is_charged_once(code:
     assert charged(one) - 600 <= ledger <= charged(one) + 600  # the output of the broken one is an estimate
 
 
-def sub_agents(request: Request) -> Reply:
+def sub_agents(request: LoopbackRequest) -> ScriptedReply:
     if "count the words" in request.first_user and "<task id=" not in request.first_user:
         return steps(bash("echo x >> $OUT/ran; sleep $(cat $OUT/long 2>/dev/null || echo 0)"), say("Three."))(
             request
@@ -176,7 +178,7 @@ def test_sub_agents_are_charged_while_they_work_and_once(code: Make) -> None:
 
 
 def test_task_that_fails_for_good_leaves_nothing_reserved(code: Make) -> None:
-    one = code(priced(steps(bash("true"), say("never")), n2=Fault(kind=FaultKind.ERROR, status=403)))
+    one = code(priced(steps(bash("true"), say("never")), n2=PlannedFault(kind=FaultKind.ERROR, status=403)))
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].phase is TaskPhase.FAILED
     assert told(one) == (charged(one), charged(one))
@@ -188,7 +190,7 @@ UNTOLD = dict.fromkeys(USAGE, 0)
 def test_answers_whose_usage_is_not_told_fill_the_budget(code: Make) -> None:
     """A router that tells 0 for all: what was expected stands, is said once, and the cap holds."""
     one = code(
-        lambda _: Reply(content=bash("true").content, usage=UNTOLD),
+        lambda _: ScriptedReply(content=bash("true").content, usage=UNTOLD),
         {"ann": {"budget": {"max_tokens": 100_000}}},
     )
     life = one.stage.live("ann")
@@ -203,7 +205,7 @@ def test_answers_whose_usage_is_not_told_fill_the_budget(code: Make) -> None:
 
 
 def test_sub_agents_whose_usage_is_not_told_cost_an_estimate(code: Make) -> None:
-    one = code(lambda request: Reply(content=sub_agents(request).content, usage=UNTOLD))
+    one = code(lambda request: ScriptedReply(content=sub_agents(request).content, usage=UNTOLD))
     assert one.run() == 0, one.told()
     answers = len(one.bodies())
     assert answers == 4
@@ -222,7 +224,7 @@ def test_cap_in_usd_that_cannot_be_held_is_told_once(code: Make) -> None:
 def test_mail_after_the_end_goes_on_in_the_session_and_is_charged_once(code: Make) -> None:
     one: Coding
 
-    def plan(request: Request) -> Reply:
+    def plan(request: LoopbackRequest) -> ScriptedReply:
         if request.turn == 0:
             append_operator_message(one.stage.tree, "ann", text="one more thing")
         return say(f"answer {request.turn}")

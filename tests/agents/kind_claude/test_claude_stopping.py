@@ -8,8 +8,8 @@ import pytest
 from coding import DEADLINE_S, Coding, bash
 from stage import wait_for
 
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 
 pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
@@ -20,9 +20,9 @@ def test_second_call_of_an_answer_is_not_begun_after_a_pause(code: Make) -> None
     first = bash("touch $OUT/begun; until [ -e $OUT/go ]; do sleep 0.05; done")
     second = bash("echo second >> $OUT/ran")
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.number == 1:
-            return Reply(content=(*first.content, second.content[-1]))
+            return ScriptedReply(content=(*first.content, second.content[-1]))
         return say("done") if one.stage.words("ran") else second
 
     one = code(script, {"ann": {"allowed_tools": ["Bash"]}})

@@ -16,8 +16,8 @@ from maos_sup.cuts.forking import fork
 from maos_sup.cuts.going_back import preview_rollback
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.take import take_cut
-from maos_sup.loopback.reply import Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.supervisor.rewinding import rewind
 from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
@@ -53,7 +53,7 @@ class Story:
         self.asked, self._cut_at, self._last = 0, cut_at, last
         self.cut: TeamCut | None = None
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: LoopbackRequest) -> ScriptedReply:
         self.asked += 1
         assert self.one is not None
         if self.asked == self._cut_at:

@@ -12,15 +12,15 @@ from stage import marked_pids, wait_for
 from maos_sup.agents.kinds.claude.talk import trouble_of
 from maos_sup.agents.kinds.shared.holds import hold_on
 from maos_sup.agents.kinds.shared.troubles import Cause
-from maos_sup.loopback.reply import Fault, FaultKind, Reply, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ScriptedReply, say
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.ledger import spent_by
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.records import TaskPhase
 
 pytestmark = pytest.mark.timeout(300)
 Make = Callable[..., Coding]
-STALL = Fault(kind=FaultKind.STALL, after_chunks=1)
+STALL = PlannedFault(kind=FaultKind.STALL, after_chunks=1)
 USAGE = {
     "input_tokens": 5000,
     "output_tokens": 1000,
@@ -30,10 +30,12 @@ USAGE = {
 
 
 def failing(
-    at: tuple[int, ...], fault: Fault, plan: Callable[[Request], Reply]
-) -> Callable[[Request], Reply]:
+    at: tuple[int, ...], fault: PlannedFault, plan: Callable[[LoopbackRequest], ScriptedReply]
+) -> Callable[[LoopbackRequest], ScriptedReply]:
     """`plan`, but for the questions of these numbers."""
-    return lambda request: Reply(content=plan(request).content, fault=fault if request.number in at else None)
+    return lambda request: ScriptedReply(
+        content=plan(request).content, fault=fault if request.number in at else None
+    )
 
 
 def wait_phase(one: Coding, phase: str, agent: str = "ann", *, attempt: int = 1) -> str:
@@ -48,7 +50,7 @@ def wait_phase(one: Coding, phase: str, agent: str = "ann", *, attempt: int = 1)
 
 
 def test_limit_holds_all_who_use_the_provider_and_passes(code: Make) -> None:
-    limit = Fault(kind=FaultKind.ERROR, status=429, retry_after_s=8.0)
+    limit = PlannedFault(kind=FaultKind.ERROR, status=429, retry_after_s=8.0)
     one = code(failing((1,), limit, steps(bash("true"), say("done"))), {"ann": {}, "bob": {}})
     life = one.stage.live("ann")
     assert "goes on at" in wait_phase(one, "paused")
@@ -62,7 +64,7 @@ def test_limit_holds_all_who_use_the_provider_and_passes(code: Make) -> None:
 
 
 def test_outage_is_waited_out_and_the_session_goes_on(code: Make) -> None:
-    down = Fault(kind=FaultKind.ERROR, status=500)
+    down = PlannedFault(kind=FaultKind.ERROR, status=500)
     one = code(failing((2, 3), down, steps(bash("echo x >> ran"), say("done"))))
     assert one.run() == 0, one.told()
     assert one.stage.history("ann").tasks["ann"].result == "done"
@@ -71,7 +73,7 @@ def test_outage_is_waited_out_and_the_session_goes_on(code: Make) -> None:
 
 
 def test_refusal_that_no_repetition_mends_fails_the_task_at_once(code: Make) -> None:
-    one = code(lambda _: Reply(fault=Fault(kind=FaultKind.ERROR, status=401, message="never")))
+    one = code(lambda _: ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=401, message="never")))
     assert one.run() == 0, one.told()
     outcome = one.stage.history("ann").tasks["ann"]
     assert outcome.phase is TaskPhase.FAILED and "401" in str(outcome.error)
@@ -103,10 +105,10 @@ def test_pause_takes_effect_between_steps_and_the_session_goes_on(code: Make) ->
 
 
 def test_used_up_budget_pauses_within_one_question_and_a_higher_one_goes_on(code: Make) -> None:
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         made = len([line for line in one.stage.words("ran") if line])
         reply = bash("echo x >> $OUT/ran") if made < 5 else say("done")
-        return Reply(content=reply.content, usage=USAGE)
+        return ScriptedReply(content=reply.content, usage=USAGE)
 
     cap = 0.0225  # three answers of six; the first estimate alone is 0.0205
     one = code(script, budget={"max_cost_usd": cap})
@@ -129,11 +131,11 @@ def test_used_up_budget_pauses_within_one_question_and_a_higher_one_goes_on(code
 def test_answer_that_costs_more_than_was_left_is_the_last(code: Make, output_tokens: int) -> None:
     """A little more: it is kept, and the next question not asked. Much more: Claude Code stops by itself."""
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if len(one.server.log.requests()) > 1:
             return say("done")
         content = bash("echo x >> $OUT/ran").content
-        return Reply(content=content, usage={"input_tokens": 30_000, "output_tokens": output_tokens})
+        return ScriptedReply(content=content, usage={"input_tokens": 30_000, "output_tokens": output_tokens})
 
     one = code(script, {"ann": {"price": None}}, budget={"max_cost_usd": 0.08})
     life = one.stage.live("ann")

@@ -11,7 +11,7 @@ import pytest
 from maos_sup.agents.kinds.cli.exporting import cut_document, with_other_ids
 from maos_sup.agents.kinds.cli.going_back import Branch, copy_branch, find_branch
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
-from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.cuts.going_back import BRANCHING_PROFILES
 
 SESSION, OTHER = "11111111-aaaa", "22222222-bbbb"
@@ -42,7 +42,7 @@ PROFILE = Profile(
 def found(home: Path, records: list[dict[str, Any]], *said: tuple[str, str]) -> Branch | None:
     data = b"".join(json.dumps(record).encode() + b"\n" for record in [HEAD, *records])
     (home / f"session-{SESSION}.jsonl").write_bytes(data)
-    return find_branch(home, Memory(task="t", run=1, session=SESSION, said=[*said]), PROFILE)
+    return find_branch(home, RunMemory(task="t", run=1, session=SESSION, said=[*said]), PROFILE)
 
 
 WHOLE = [text("m1"), result("a"), {"what": "used", "input": 7}, text("m2"), result("b"), text("m3")]

@@ -15,13 +15,13 @@ from orchestra import REPOSITORY, Orchestra
 
 from maos_sup.agents.once.answers import NoAnswer
 from maos_sup.agents.once.claude_code import ClaudeCodeAsker
-from maos_sup.core.questions import Question
-from maos_sup.loopback.reply import Reply, call, fail, say
-from maos_sup.loopback.request import Request
+from maos_sup.core.questions import ModelQuestion
+from maos_sup.loopback.reply import ScriptedReply, call, fail, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 SCHEMA = {"type": "object", "properties": {"tasks": {"type": "array"}}, "required": ["tasks"]}
-QUESTION = Question(
+QUESTION = ModelQuestion(
     system="You plan.", prompt="Plan it. My key is sk-ant-" + "k" * 30, name="plan", schema=SCHEMA
 )
 FORM = "StructuredOutput"  # what the CLI calls its tool for structured answers
@@ -35,9 +35,9 @@ class Model:
     """Gives `reply`, once as the form; what the CLI asks after that ends the run."""
 
     def __init__(self) -> None:
-        self.reply: Reply = call(FORM, PLAN)
+        self.reply: ScriptedReply = call(FORM, PLAN)
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: LoopbackRequest) -> ScriptedReply:
         return self.reply if request.turn == 0 or self.reply.fault else say("done")
 
 

@@ -20,8 +20,8 @@ from stage import Stage
 import maos_sup
 from maos_sup.agents.sandbox import landlock
 from maos_sup.agents.sandbox.confine import can_part
-from maos_sup.loopback.reply import Reply, call, say
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply, call, say
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.server import LoopbackServer
 
 Make = Callable[..., Stage]
@@ -57,11 +57,11 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[Request], Reply]], str]]:
+def serve() -> Iterator[Callable[[Callable[[LoopbackRequest], ScriptedReply]], str]]:
     """Start servers of a model; the URL of each."""
     servers: list[LoopbackServer] = []
 
-    def start(script: Callable[[Request], Reply]) -> str:
+    def start(script: Callable[[LoopbackRequest], ScriptedReply]) -> str:
         servers.append(LoopbackServer(script))
         servers[-1].start()
         return servers[-1].url
@@ -77,7 +77,7 @@ def running(kind: str, lines: list[str], url: Callable[..., str], **more: Any) -
         return {"kind": "cli", "start_argv": ["/bin/bash", "-c", "\n".join(lines)], **more}
     name = "bash" if kind == "anthropic" else "Bash"
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         if request.turn >= len(lines):
             return say("done")
         return call(name, {"command": lines[request.turn], "description": "a step"})

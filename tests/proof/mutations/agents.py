@@ -99,7 +99,7 @@ BUGS = [
     ),
     Bug(
         "a step does not keep the marks of what it took",
-        f"{_STEPS}:Effects.fields",
+        f"{_STEPS}:StepEffects.fields",
         "if self.received:",
         "if not self.received:",
         run="orchestration",
@@ -107,7 +107,7 @@ BUGS = [
     Bug(
         "a step that was lost is done again in silence",
         f"{_CONTEXT}:Context._judge_lost",
-        "if verdict is Verdict.NOT_AGAIN:",
+        "if verdict is LostStepVerdict.NOT_AGAIN:",
         "if verdict is None:",
         run="orchestration",
     ),
@@ -134,7 +134,7 @@ BUGS = [
     ),
     Bug(
         "a question is asked without a reservation",
-        f"{_MODEL}.spending:Spending.reserve",
+        f"{_MODEL}.spending:ConversationSpending.reserve",
         "return self._ledger.reserve(key, waste + estimate, caps=self._caps())",
         "return None",
         run="model",

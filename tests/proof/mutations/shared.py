@@ -8,10 +8,10 @@ _LOCK = "state_layout.scopes.scope_lock"
 _STORE, _LINES = "state_layout.scopes.store", "state_layout.scopes.lines"
 
 BUGS = [
-    Bug("a change is not synced", f"{_STORE}:Store._append", "journal.sync()", "pass", run="shared"),
+    Bug("a change is not synced", f"{_STORE}:ScopeStore._append", "journal.sync()", "pass", run="shared"),
     Bug(
         "nobody is told that a line may not be durable",
-        f"{_STORE}:Store._append",
+        f"{_STORE}:ScopeStore._append",
         "self._lock.say(WRITING)",
         "pass",
         run="shared",
@@ -32,35 +32,35 @@ BUGS = [
     ),
     Bug(
         "a change asked for again is done again",
-        f"{_STORE}:Store._looked",
+        f"{_STORE}:ScopeStore._looked",
         "return Written(done, None, is_repeated=True), None",
         "pass",
         run="shared",
     ),
     Bug(
         "a new life does not know what the last one changed",
-        f"{_STORE}:Store._read",
+        f"{_STORE}:ScopeStore._read",
         'self._tokens[fields["token"]] = line.end',
         "pass",
         run="shared",
     ),
     Bug(
         "a put does not compare",
-        f"{_STORE}:Store._looked",
+        f"{_STORE}:ScopeStore._looked",
         "!= wish.over",
         "is self",
         run="shared",
     ),
     Bug(
         "a line does not say what it replaced",
-        f"{_STORE}:Store._written",
+        f"{_STORE}:ScopeStore._written",
         'fields["over"] = list(before.version)',
         "pass",
         run="shared",
     ),
     Bug(
         "a torn line is written on",
-        f"{_STORE}:Store._journal",
+        f"{_STORE}:ScopeStore._journal",
         "if file.reader.damage is not None:",
         "if False:",
         run="shared",
@@ -81,7 +81,7 @@ BUGS = [
     ),
     Bug(
         "a change is made before its cause is durable",
-        "maos_sup.agents.ledger:Ledger._settled",
+        "maos_sup.agents.ledger:Recorder._settled",
         "self.sync()\nreturn self.synced_seq",
         "return self._history.seq",
         run="shared",
@@ -95,14 +95,14 @@ BUGS = [
     ),
     Bug(
         "a writer does not look again once it has the lock",
-        f"{_STORE}:Store.put",
+        f"{_STORE}:ScopeStore.put",
         "self._catch_up(is_locked=True)",
         "pass",
         run="rivals",
     ),
     Bug(
         "a writer who has just begun is overlooked",
-        f"{_STORE}:Store._look_for_files",
+        f"{_STORE}:ScopeStore._look_for_files",
         "if changed_ns == self._folder_ns and not is_locked:",
         "if self._folder_ns:",
         run="rivals",

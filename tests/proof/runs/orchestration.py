@@ -18,8 +18,8 @@ from typing import Any
 from orchestra import Orchestra
 from processes import kill
 
-from maos_sup.loopback.reply import Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 from maos_sup.loopback.rules import make_rules
 from maos_sup.loopback.server import LoopbackServer
 from state_layout.mail.operator_mail import append_operator_message
@@ -107,7 +107,7 @@ def _person(team: Team, agent: str, number: int) -> None:
 # -- the model
 
 
-def tell_what_is_asked(request: Request) -> None:
+def tell_what_is_asked(request: LoopbackRequest) -> None:
     """What a request shows was known to who asked."""
     tell("asked", MODEL, request.turn)
 
@@ -133,7 +133,7 @@ def model_server(witness: Any) -> Iterator[str]:
     ]
     rules = make_rules({"rule": [{"reply": replies, "repeat_last": True}]})
 
-    def script(request: Request) -> Reply:
+    def script(request: LoopbackRequest) -> ScriptedReply:
         witness(request)
         return rules(request)
 

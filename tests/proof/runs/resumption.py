@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 from state_layout.lives.attempts import all_lines
 from state_layout.paths import Tree
@@ -66,10 +66,10 @@ def _point_at(tree: Tree, url: str) -> None:
     path.write_bytes(codec.encode_pretty({**codec.decode_object(path.read_bytes()), "base_url": url}))
 
 
-def _told_to(log: Path) -> Callable[[Request], None]:
+def _told_to(log: Path) -> Callable[[LoopbackRequest], None]:
     """A witness that tells the log of what is resumed, from this process, which records nothing else."""
 
-    def witness(request: Request) -> None:
+    def witness(request: LoopbackRequest) -> None:
         append(log, "asked", MODEL, request.turn)
 
     return witness

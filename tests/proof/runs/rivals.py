@@ -18,7 +18,7 @@ from state_layout.ledger import Amount, Ledger, spent_by
 from state_layout.paths import Tree
 from state_layout.records import Budget
 from state_layout.scopes import scope_lock
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 from state_layout.specs import read_specs
 from state_layout.specs.edit import edit_spec
 
@@ -156,11 +156,11 @@ def _no_edit_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
 def _no_change_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
     """Writers that change one value at once, each having looked at it, lose no change of another."""
     folder = tree.state_scope("orchestration")
-    Store(folder, "operator").put("n", 0)
+    ScopeStore(folder, "operator").put("n", 0)
 
     def rival(name: str) -> Callable[[], None]:
         def count() -> None:
-            store = Store(folder, name)
+            store = ScopeStore(folder, name)
             for _ in range(CHANGES):
                 while True:
                     found = store.get("n")
@@ -172,7 +172,7 @@ def _no_change_is_lost(tree: Tree) -> Iterator[tuple[str, str]]:
         return count
 
     _at_once(rival("ann"), rival("bob"), rival("cat"))
-    counted = Store(folder, "operator").get("n")
+    counted = ScopeStore(folder, "operator").get("n")
     if counted is None or counted.value != 3 * CHANGES:
         yield "no change is lost", f"{3 * CHANGES} were made, the value is {counted and counted.value}"
 
@@ -182,8 +182,8 @@ def _one_writer_at_once(tree: Tree) -> Iterator[tuple[str, str]]:
     folder, patience_s = tree.state_scope("custom", "lock"), scope_lock.PATIENCE_S
     scope_lock.PATIENCE_S = 0.02
     try:
-        with Store(folder, "ann").locked(), suppress(Locked):
-            Store(folder, "bob").put("n", 1)
+        with ScopeStore(folder, "ann").locked(), suppress(Locked):
+            ScopeStore(folder, "bob").put("n", 1)
             yield "at most one process holds a lock", "two held the lock of a scope at once"
     finally:
         scope_lock.PATIENCE_S = patience_s
@@ -192,11 +192,11 @@ def _one_writer_at_once(tree: Tree) -> Iterator[tuple[str, str]]:
 def _late_writer_is_seen(tree: Tree) -> Iterator[tuple[str, str]]:
     """A writer who begins in the same tick of the folder's clock is seen by who has the lock."""
     folder, moment = tree.state_scope("custom", "plan"), (1, 1)
-    ann = Store(folder, "ann")
+    ann = ScopeStore(folder, "ann")
     ann.put("n", 1)
     os.utime(folder, ns=moment)
     ann.get("n")
-    Store(folder, "bob").put("m", 1)
+    ScopeStore(folder, "bob").put("m", 1)
     os.utime(folder, ns=moment)
     with suppress(Lost):
         ann.put("m", 2, over=None)

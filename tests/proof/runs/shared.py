@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from maos_sup.agents.shared import Asker, Kept
+from maos_sup.agents.shared import Asker, KeptValue
 from state_layout.files import disk
 from state_layout.records import AgentSpec
 from state_layout.scopes.lines import Version
 from state_layout.scopes.names import Scope
-from state_layout.scopes.store import Store
+from state_layout.scopes.store import ScopeStore
 
 from ..actor import Actor
 from ..recorder import tell
@@ -83,20 +83,20 @@ class _Shared(_Script):
         people = self._people.get(scope)  # one who stays sees what is new when he has the lock
         if people is None:
             folder = self._tree.state_scope(scope.sort, scope.owner)
-            people = self._people[scope] = Store(folder, "operator")
+            people = self._people[scope] = ScopeStore(folder, "operator")
         written = people.put(key, value, token=f"p{value}")
         over = None if written.before is None else [*written.before.version]
         tell("kept", "operator", str(scope), key, value, [*written.version], f"p{value}", over)
 
     @property
-    def _people(self) -> dict[Scope, Store]:
+    def _people(self) -> dict[Scope, ScopeStore]:
         return self.__dict__.setdefault("_people_by", {})  # type: ignore[no-any-return]
 
     @property
     def _done(self) -> dict[str, list[tuple[Scope, str, Any, str]]]:
         return self.__dict__.setdefault("_done_by", {})  # type: ignore[no-any-return]
 
-    def _changed(self, actor: Actor, name: str, *, is_told: bool = True) -> Kept | None:
+    def _changed(self, actor: Actor, name: str, *, is_told: bool = True) -> KeptValue | None:
         scope, key, value = self._chance.choice(SCOPES), self._chance.choice(KEYS), self._number()
         shared, asker = actor.ledger.shared, self._asker(actor, name)
         before = shared.load(scope, key, asker)

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Entry
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.events import Begun, Ended, Event, Piece, Whole
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.events import AnswerEnded, AnswerPiece, Begun, Event, Whole
 from maos_sup.agents.kinds.shared.troubles import Broken, Cause, Trouble
 
 FLUSH_S = 0.2
@@ -26,7 +26,7 @@ class Partial:
 
     _LONGEST_HELD = 400
 
-    def __init__(self, desk: Desk, key: str) -> None:
+    def __init__(self, desk: ConversationDesk, key: str) -> None:
         self._desk, self._key = desk, key
         self._lock, self._over = threading.Lock(), threading.Event()
         self._index, self._what, self._text = 0, "text", ""
@@ -34,7 +34,7 @@ class Partial:
         self._thread = threading.Thread(target=self._run, name="partial", daemon=True)
         self._thread.start()
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: AnswerPiece) -> None:
         """Take one more piece. Raises what an earlier one could not be journaled for."""
         with self._lock:
             if self._trouble is not None:
@@ -75,7 +75,7 @@ class Partial:
                 _note(self._desk, self._desk.talk, "partial", entry)
 
 
-def receive(desk: Desk, events: Iterator[Event], *, key: str) -> tuple[Ended, int]:
+def receive(desk: ConversationDesk, events: Iterator[Event], *, key: str) -> tuple[AnswerEnded, int]:
     """Journal the answer that `events` are; how it ended and how many blocks it has.
 
     The last line is the caller's to write. Raises Broken for an answer that does not come whole, kind.Ended
@@ -90,7 +90,7 @@ def receive(desk: Desk, events: Iterator[Event], *, key: str) -> tuple[Ended, in
                     _take(desk, partial, event, key)
                 if isinstance(event, Whole):
                     blocks.add(event.index)
-                if isinstance(event, Ended):
+                if isinstance(event, AnswerEnded):
                     ended = event
     finally:
         partial.stop()
@@ -99,7 +99,7 @@ def receive(desk: Desk, events: Iterator[Event], *, key: str) -> tuple[Ended, in
     return ended, len(blocks)
 
 
-def _interruptible(desk: Desk, events: Iterator[Event]) -> Generator[Event, None, None]:
+def _interruptible(desk: ConversationDesk, events: Iterator[Event]) -> Generator[Event, None, None]:
     """`events`, but waiting for the next one can be cut short by a hard ending."""
     bell = desk.work.life.bell
     while True:
@@ -110,14 +110,14 @@ def _interruptible(desk: Desk, events: Iterator[Event]) -> Generator[Event, None
         yield event
 
 
-def _take(desk: Desk, partial: Partial, event: Event, key: str) -> None:
+def _take(desk: ConversationDesk, partial: Partial, event: Event, key: str) -> None:
     """Journal what one event says."""
     work = desk.work
     match event:
         case Begun():
             told = {"message": event.message_id, "model": event.model, "usage": event.usage}
             _note(desk, desk.talk, "begun", {"key": key, **told})
-        case Piece():
+        case AnswerPiece():
             partial.add(event)
         case Whole():
             partial.drop()
@@ -129,6 +129,6 @@ def _take(desk: Desk, partial: Partial, event: Event, key: str) -> None:
     work.life.beats.progress(desk.settings.stall_s or 120.0)
 
 
-def _note(desk: Desk, talk: Conversation, type_: str, fields: Entry) -> None:
+def _note(desk: ConversationDesk, talk: Conversation, type_: str, fields: Entry) -> None:
     desk.work.life.ledger.note(type_, fields)
     talk.take({"type": type_, **fields})

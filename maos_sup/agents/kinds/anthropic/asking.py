@@ -15,14 +15,14 @@ from typing import Any
 from maos_sup.agents.endings import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
 from maos_sup.agents.kinds.anthropic.conversation import Entry
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.events import Ended
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.events import AnswerEnded
 from maos_sup.agents.kinds.anthropic.model import Model
-from maos_sup.agents.kinds.anthropic.spending import Spending, waste_of
+from maos_sup.agents.kinds.anthropic.spending import ConversationSpending, waste_of
 from maos_sup.agents.kinds.shared.holds import Hold, hold_on, recent_tries, write_hold
 from maos_sup.agents.kinds.shared.prices import blind_cap, completed_usage, untold_usage
 from maos_sup.agents.kinds.shared.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
-from maos_sup.agents.kinds.shared.waiting import Waiting
+from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
 
@@ -30,10 +30,10 @@ from state_layout.ledger import NOTHING, Amount
 class Asking:
     """Asks on behalf of one piece of work."""
 
-    def __init__(self, desk: Desk, model: Model, spending: Spending) -> None:
+    def __init__(self, desk: ConversationDesk, model: Model, spending: ConversationSpending) -> None:
         self._desk, self._model, self._spending = desk, model, spending
         self._talk, self._life = desk.talk, desk.work.life
-        self._waiting = Waiting(desk.work)
+        self._waiting = ProviderWaits(desk.work)
 
     def ask(self, question: dict[str, Any], *, purpose: str) -> Entry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
@@ -123,7 +123,7 @@ class Asking:
             fields["cause"] = cause.value
         self._record("broken", fields)
 
-    def _bill(self, key: str, ended: Ended, expected: dict[str, int]) -> Entry:
+    def _bill(self, key: str, ended: AnswerEnded, expected: dict[str, int]) -> Entry:
         """What the answer cost; as was expected, where its server does not say what it used."""
         request = self._talk.request
         chars = request.streamed_chars if request is not None else 0

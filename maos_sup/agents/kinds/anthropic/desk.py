@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from maos_sup.agents.bus.verbs import Scene
+from maos_sup.agents.bus.verbs import CallScene
 from maos_sup.agents.confinement import bounds_for
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
@@ -22,7 +22,7 @@ from state_layout.records import Message
 
 
 @dataclass(kw_only=True)
-class Desk:
+class ConversationDesk:
     """Made once for each attempt at a task."""
 
     work: Work
@@ -37,10 +37,10 @@ class Desk:
         return Inbox(life.tree, life.agent, marks=life.ledger.marks())
 
     @cached_property
-    def scene(self) -> Scene:
+    def scene(self) -> CallScene:
         """What the team's verbs look at."""
         work = self.work
-        return Scene(
+        return CallScene(
             tree=work.life.tree,
             ledger=work.life.ledger,
             spec=work.spec,

@@ -25,7 +25,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class AnswerPiece:
     """A piece of a block: of its text, its thinking or its input."""
 
     index: int
@@ -43,14 +43,14 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class AnswerEnded:
     """The answer is complete."""
 
     stop_reason: str
     usage: dict[str, int]
 
 
-Event = Begun | Piece | Whole | Ended
+Event = Begun | AnswerPiece | Whole | AnswerEnded
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Growing:
 
 
 @dataclass(slots=True)
-class Reading:
+class StreamReading:
     """Reads the events of one answer. Raises ValueError, and what events without what they need raise."""
 
     _growing: list[_Growing] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Reading:
             raise EndedEarly("it ended in the middle")
         for index in range(len(self._growing)):
             yield from self._told(index)
-        yield Ended(stop_reason=self._stop_reason or self._likely_stop_reason(), usage=self._usage)
+        yield AnswerEnded(stop_reason=self._stop_reason or self._likely_stop_reason(), usage=self._usage)
 
     def _begun(self, message: dict[str, Any]) -> Begun:
         if self._usage is not None:
@@ -132,7 +132,7 @@ class Reading:
             id_ = f"{id_ or 'call'}_{index}"
         return id_
 
-    def _piece(self, index: object, delta: dict[str, Any]) -> Iterator[Piece]:
+    def _piece(self, index: object, delta: dict[str, Any]) -> Iterator[AnswerPiece]:
         index = _index(index, len(self._growing))
         growing = self._growing[index]
         block, type_ = growing.block, delta.get("type")
@@ -151,7 +151,7 @@ class Reading:
                 block[what] += text
         growing.is_told = False
         if what in ("text", "thinking", "input"):
-            yield Piece(index=index, text=text, what=what)
+            yield AnswerPiece(index=index, text=text, what=what)
 
     def _delta(self, event: dict[str, Any]) -> None:
         """How it ends, and what was used: a zero that is said later takes no count of the prompt back."""

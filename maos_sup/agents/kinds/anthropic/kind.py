@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.endings import Outcome
+from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.anthropic.settings import SETTINGS, Settings
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
@@ -50,7 +50,7 @@ class AnthropicKind:
             yield Lack(key="kind", text=HOW_TO_GET_SDK)
         yield from sandbox_lack(settings)
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
         from maos_sup.agents.kinds.anthropic.working import work_on
 

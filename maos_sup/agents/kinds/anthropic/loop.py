@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.endings import Ended, Ending, Outcome
+from maos_sup.agents.endings import Ended, Interrupt, WorkOutcome
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry, Move, Purpose
-from maos_sup.agents.kinds.anthropic.desk import Desk
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import Waits
 from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.kinds.shared.opening import first_prompt
@@ -27,10 +27,10 @@ _MOST_NUDGES = 3
 class TalkLoop:
     """Works on one task."""
 
-    def __init__(self, desk: Desk, asking: Asking, using: Using) -> None:
+    def __init__(self, desk: ConversationDesk, asking: Asking, using: Using) -> None:
         self._desk, self._asking, self._using = desk, asking, using
         self._talk, self._life = desk.talk, desk.work.life
-        self._moves: dict[Move, Callable[[], Outcome | None]] = {
+        self._moves: dict[Move, Callable[[], WorkOutcome | None]] = {
             Move.BEGIN: self._begin,
             Move.ASK: self._ask,
             Move.TOOLS: self._use_tools,
@@ -38,18 +38,18 @@ class TalkLoop:
             Move.ENDED: self._end,
         }
 
-    def run(self) -> Outcome:
+    def run(self) -> WorkOutcome:
         """Make moves until the task is done or is to end. Raises StorageError, Damaged."""
         while True:
             ending = self._desk.work.act()
             if ending is not None:
-                return Outcome(ended=ending)
+                return WorkOutcome(ended=ending)
             try:
                 outcome = self._moves[self._talk.move()]()
             except Ended as ended:
-                return Outcome(ended=ended.ending)
+                return WorkOutcome(ended=ended.ending)
             except Waits:
-                return Outcome(ended=Ending.ASK)
+                return WorkOutcome(ended=Interrupt.ASK)
             if outcome is not None:
                 return outcome
 
@@ -59,10 +59,10 @@ class TalkLoop:
         first = first_prompt(self._desk.work, sandbox=self._desk.sandbox.kind)
         self._prompt([{"type": "text", "text": first}])
 
-    def _ask(self) -> Outcome | None:
+    def _ask(self) -> WorkOutcome | None:
         settings = self._desk.settings
         if self._talk.answers >= settings.max_turns:
-            return Outcome(error=f"not done after {settings.max_turns} turns (max_turns)", is_final=True)
+            return WorkOutcome(error=f"not done after {settings.max_turns} turns (max_turns)", is_final=True)
         if self._talk.input_tokens + self._talk.output_tokens > settings.compact_at * settings.context_tokens:
             return self._compact()
         try:
@@ -70,7 +70,7 @@ class TalkLoop:
         except Broken as broken:
             if broken.trouble.cause is Cause.TOO_LONG and len(self._talk.messages) > 1:
                 return self._compact()
-            return Outcome(error=advice(broken.trouble), is_final=True)
+            return WorkOutcome(error=advice(broken.trouble), is_final=True)
         self._commit("turn", {"role": "assistant", **answer})
         self._asking.settle(answer["key"])
         self._show_answer()
@@ -84,25 +84,25 @@ class TalkLoop:
         """Tell the results, in the order of the calls, and what came meanwhile."""
         self._prompt([{"type": "tool_result", "tool_use_id": use["id"]} for use in self._talk.uses])
 
-    def _end(self) -> Outcome | None:
+    def _end(self) -> WorkOutcome | None:
         """The model ended its turn: is the task done?"""
         talk = self._talk
         if talk.finished is not None:
-            return Outcome(result=talk.finished["value"])
+            return WorkOutcome(result=talk.finished["value"])
         if talk.stop_reason == "refusal":
-            return Outcome(error="the model refused to go on", result=talk.last_text(), is_final=True)
+            return WorkOutcome(error="the model refused to go on", result=talk.last_text(), is_final=True)
         nudge = self._nudge()
         if nudge is not None:
             if talk.nudges >= _MOST_NUDGES:
-                return Outcome(error=f"the model did not finish: {nudge[1]}", is_final=True)
+                return WorkOutcome(error=f"the model did not finish: {nudge[1]}", is_final=True)
             self._prompt([{"type": "text", "text": nudge[0]}], nudge=True)
             return None
         if self._has_mail():
             self._prompt([])
             return None
-        return Outcome(result=talk.last_text())
+        return WorkOutcome(result=talk.last_text())
 
-    def _compact(self) -> Outcome | None:
+    def _compact(self) -> WorkOutcome | None:
         """Have the model sum up, and begin again with that."""
         *before, last = self._talk.messages
         asked = {**last, "content": [*last["content"], {"type": "text", "text": prompts.SUM_UP}]}
@@ -112,7 +112,7 @@ class TalkLoop:
             answer = self._asking.ask(question, purpose=Purpose.COMPACT)
         except Broken as broken:
             error = f"the conversation is too long and cannot be summed up: {broken}"
-            return Outcome(error=error, is_final=True)
+            return WorkOutcome(error=error, is_final=True)
         kept = self._talk.first_blocks
         self._commit("compacted", {**answer, "kept_blocks": kept, "lead": prompts.SUMMED_UP})
         self._asking.settle(answer["key"])

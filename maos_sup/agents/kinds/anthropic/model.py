@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.endings import Missing
-from maos_sup.agents.kinds.anthropic.events import EndedEarly, Event, Reading
+from maos_sup.agents.kinds.anthropic.events import EndedEarly, Event, StreamReading
 from maos_sup.agents.kinds.shared.troubles import Broken, Cause, Trouble, of_status
 
 CONNECT_S, STALL_S, LOCAL_STALL_S = 20.0, 120.0, 900.0
 _NO_KEY = "none"
-# What becomes of a stream that is no answer: nobody checked types or order before `Reading`.
+# What becomes of a stream that is no answer: nobody checked types or order before `StreamReading`.
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 HOW_TO_GET_ONE = (
     "no model to ask: set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL to a server that speaks the Messages API "
@@ -69,7 +69,7 @@ class Model:
 
         The events are taken as they came: what the package makes of them ends at an input that is no JSON.
         """
-        reading = Reading()
+        reading = StreamReading()
         headers = {"Idempotency-Key": key}
         with (
             self._translated(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from state_layout.records import AgentSpec, Budget
-from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Effect, Field, Flag, Free, ListOf, MapOf, Number, OneOf, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 TOOLS = (
@@ -31,7 +31,7 @@ PRICES = ("input", "output", "cache_read", "cache_write")
 MODEL = "claude-sonnet-4-6"
 NO_BUDGET = Budget()
 
-_tools = ListOf(item=Choice(OFFERED), unique=True, wish='a list of tools like ["bash", "edit"]')
+_tools = ListOf(item=OneOf(OFFERED), unique=True, wish='a list of tools like ["bash", "edit"]')
 _seconds = Number(above=0, most=86_400)
 _tokens = Number(least=1, whole=True)
 _paths = ListOf(item=Text(least=1), unique=True)
@@ -45,7 +45,7 @@ SETTINGS = Shape(
         "tools": Field(_tools, "what it may use", default=list(TOOLS)),
         "allowed_tools": Field(_tools, "of those, what is not refused when it is called"),
         "approve": Field(_tools, "calls of these wait for a person's yes", default=[]),
-        "sandbox": Field(Choice(SANDBOXES), "what confines its commands", default="landlock"),
+        "sandbox": Field(OneOf(SANDBOXES), "what confines its commands", default="landlock"),
         "sandbox_read": Field(_paths, "absolute paths its commands may also read", default=[]),
         "sandbox_write": Field(_paths, "absolute paths its commands may also write", default=[]),
         "pass_env": Field(_paths, "secret variables its commands get all the same", default=[]),

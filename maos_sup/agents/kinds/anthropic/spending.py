@@ -15,7 +15,7 @@ from state_layout.records import Budget
 _LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
 
 
-class Spending:
+class ConversationSpending:
     """The money of one agent's work on one task."""
 
     def __init__(self, work: Work, settings: Settings) -> None:
@@ -75,7 +75,7 @@ class Spending:
         return {ALL: specs.now.orchestration.budget, self._work.life.agent: budget}
 
 
-def waste_of(request: Request, spending: Spending, *, was_asked: bool = True) -> Amount:
+def waste_of(request: Request, spending: ConversationSpending, *, was_asked: bool = True) -> Amount:
     """What a try that broke off cost, as the budget and the agent's totals count it.
 
     The server's own count of the prompt and the length of what came; without such a count, the whole estimate

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, Tool
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, Tool, VerbCall
 from maos_sup.agents.kinds.anthropic.tools.offered import offered
 from maos_sup.agents.kinds.anthropic.tools.people import refusal
 from state_layout.errors import BadInput
@@ -30,7 +30,7 @@ _MOST_SHOWN = 200  # characters of an input, in the output
 class Using:
     """Runs tools for one piece of work."""
 
-    def __init__(self, desk: Desk, *, plain: bool) -> None:
+    def __init__(self, desk: ConversationDesk, *, plain: bool) -> None:
         self._desk, self._talk, self._life = desk, desk.talk, desk.work.life
         self._tools = offered(desk.settings)
         self.definitions: list[dict[str, Any]] = [
@@ -41,7 +41,9 @@ class Using:
         """Bring one call to its result. Raises Waits, kind.Ended, StorageError."""
         begun = self._talk.begun.get(use["id"])
         token = begun["token"] if begun else token_hex(8)
-        call = Call(id=use["id"], token=token, input=use["input"] if isinstance(use["input"], dict) else {})
+        call = VerbCall(
+            id=use["id"], token=token, input=use["input"] if isinstance(use["input"], dict) else {}
+        )
         name, tool = self._tools.get(use["name"], ("", None))
         refused = self._refused(use, name, tool, call)
         if refused is not None or tool is None:
@@ -63,7 +65,7 @@ class Using:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    def _refused(self, use: Block, name: str, tool: Tool | None, call: Call) -> str | None:
+    def _refused(self, use: Block, name: str, tool: Tool | None, call: VerbCall) -> str | None:
         """Why the call is not run, None if it may be. Raises Waits."""
         settings = self._desk.settings
         if tool is None:
@@ -82,7 +84,7 @@ class Using:
         shown = codec.encode(use["input"]).decode()
         self.show(f"> {use['name']} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
-    def _run(self, tool: Tool, call: Call) -> Result:
+    def _run(self, tool: Tool, call: VerbCall) -> Result:
         try:
             return tool.run(self._desk, call)
         except (BadCall, BadInput) as error:

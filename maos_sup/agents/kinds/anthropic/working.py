@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from maos_sup.agents.confinement import tell_bounds
-from maos_sup.agents.endings import Outcome
+from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.anthropic.asking import Asking
-from maos_sup.agents.kinds.anthropic.desk import Desk, all_variables
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk, all_variables
 from maos_sup.agents.kinds.anthropic.loop import TalkLoop
 from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.anthropic.recalling import recall_conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
-from maos_sup.agents.kinds.anthropic.spending import Spending
+from maos_sup.agents.kinds.anthropic.spending import ConversationSpending
 from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput
 
 
-def work_on(work: Work) -> Outcome:
+def work_on(work: Work) -> WorkOutcome:
     """Talk until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
     settings = Settings.of(work.spec)
     variables = all_variables(work)
@@ -27,9 +27,9 @@ def work_on(work: Work) -> Outcome:
         raise BadInput(f"project {name!r} is not there; point to it with 'maos-sup resume --project'")
     work.lay_out()
     talk = recall_conversation(work.life.tree, work.life.agent, work.task)
-    desk = Desk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))
+    desk = ConversationDesk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))
     tell_bounds(work, desk.bounds, confined=desk.sandbox.kind)
-    spending = Spending(work, settings)
+    spending = ConversationSpending(work, settings)
     try:
         spending.settle_old(talk)
         plain = settings.plain_tools if settings.plain_tools is not None else not model.is_anthropic

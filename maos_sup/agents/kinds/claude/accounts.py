@@ -43,7 +43,7 @@ class Told:
 
 
 @dataclass(slots=True, kw_only=True)
-class Branch:
+class SubAgentAccount:
     """The conversation of a sub-agent that is under way, by its answers so far."""
 
     model: str = ""
@@ -59,7 +59,7 @@ class Accounts:
 
     saved: Told = field(default_factory=Told)
     seen: list[tuple[str, Usage]] = field(default_factory=list)  # since the last result: models, usage
-    branches: dict[str, Branch] = field(default_factory=dict)  # by the call that began them
+    branches: dict[str, SubAgentAccount] = field(default_factory=dict)  # by the call that began them
     _before: Told | None = None  # as of the last result of this process
     _answer: tuple[str, Usage] | None = None
     _settled: str | None = None  # the last result that `rest` was called for
@@ -77,7 +77,7 @@ class Accounts:
         elif parent and kind == "assistant":
             self._branch(parent, event.get("message") or {})
         elif parent and kind == "user":
-            self.branches.setdefault(parent, Branch()).is_asking = True
+            self.branches.setdefault(parent, SubAgentAccount()).is_asking = True
         elif kind == "user":
             self._close_branches(event)
         elif kind == "result" and event.get("uuid") != self._settled:
@@ -142,7 +142,7 @@ class Accounts:
             self._answer = None
 
     def _branch(self, parent: str, message: Event) -> None:
-        branch, id_ = self.branches.setdefault(parent, Branch()), str(message.get("id"))
+        branch, id_ = self.branches.setdefault(parent, SubAgentAccount()), str(message.get("id"))
         usage = self._expected.get(id_) or counts(message.get("usage") or {})
         branch.is_asking, branch.model = False, str(message.get("model"))
         branch.chars += len(str(message.get("content") or ""))

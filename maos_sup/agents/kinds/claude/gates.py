@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from maos_sup.agents.bus.permits import essence, question_text
-from maos_sup.agents.endings import Ended, Outcome
+from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.claude.servers import SERVER
-from maos_sup.agents.kinds.claude.settings import PREFIX, Settings
+from maos_sup.agents.kinds.claude.settings import PREFIX, ClaudeSettings
 from maos_sup.agents.kinds.claude.transcript import Transcript
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
-from maos_sup.agents.kinds.shared.waiting import Waiting
+from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec
@@ -46,9 +46,9 @@ class Gates:
     def __init__(
         self,
         work: Work,
-        settings: Settings,
+        settings: ClaudeSettings,
         *,
-        record: Record,
+        record: ProgramRecord,
         spending: Spending,
         transcript: Transcript,
         redactor: Redactor,
@@ -56,8 +56,8 @@ class Gates:
     ) -> None:
         self._work, self._settings, self._record = work, settings, record
         self._spending, self._transcript, self._redactor = spending, transcript, redactor
-        self._provider, self._waiting = provider, Waiting(work)
-        self.outcome: Outcome | None = None
+        self._provider, self._waiting = provider, ProviderWaits(work)
+        self.outcome: WorkOutcome | None = None
         self.holds_a_call = False  # one that waits for good: who asked must not be let go, but killed
 
     def reply(self, request: dict[str, Any], *, is_there: Callable[[], bool]) -> Reply | None:
@@ -70,7 +70,7 @@ class Gates:
             else:
                 self.before_question()
         except Ended as ended:
-            self.outcome = Outcome(ended=ended.ending)
+            self.outcome = WorkOutcome(ended=ended.ending)
         if self.outcome is None:
             return reply
         if hook.get("hook_event_name") == "PreToolUse":
@@ -83,7 +83,7 @@ class Gates:
         memory = self._record.memory
         if memory.turns >= self._settings.max_turns:
             error = f"not done after {self._settings.max_turns} turns (max_turns)"
-            self.outcome = Outcome(error=error, is_final=True)
+            self.outcome = WorkOutcome(error=error, is_final=True)
             return
         ending = self._work.act()
         if ending is not None:

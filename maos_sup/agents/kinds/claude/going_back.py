@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
-from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 
@@ -21,7 +21,7 @@ GONE = "no transcript holds the last answer that counts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
+class TranscriptBranch:
     """The first `size` bytes of the transcript `source` are what counts."""
 
     source: Path
@@ -29,7 +29,7 @@ class Branch:
     counted: int  # records of these that the journal knows of
 
 
-def find_branch(session: Path, memory: Memory) -> Branch | None:
+def find_branch(session: Path, memory: RunMemory) -> TranscriptBranch | None:
     """Where the last answer of `memory` stands in the configuration folder `session`. Raises StorageError."""
     found = [_branch_of(path, memory) for path in _transcripts(session)] if memory.last_message else []
     return max((each for each in found if each), key=lambda each: each.counted, default=None)
@@ -50,7 +50,7 @@ def copy_branch(session: Path, origin: dict[str, Any], *, to: str) -> bool:
     return True
 
 
-def untold(session: Path, memory: Memory, told: set[str]) -> list[tuple[str, str]]:
+def untold(session: Path, memory: RunMemory, told: set[str]) -> list[tuple[str, str]]:
     """Messages that count as told and are not among `told`: their uuids and texts, as they were told once."""
     missing = [uuid for uuid in memory.told if uuid not in told]
     texts = dict[str, str]()
@@ -59,7 +59,7 @@ def untold(session: Path, memory: Memory, told: set[str]) -> list[tuple[str, str
     return [(uuid, texts[uuid]) for uuid in missing if uuid in texts]
 
 
-def _branch_of(path: Path, memory: Memory) -> Branch | None:
+def _branch_of(path: Path, memory: RunMemory) -> TranscriptBranch | None:
     """How much of `path` counts; None if the last answer that does is not in it."""
     size = counted = 0
     has_last = is_open = False
@@ -72,10 +72,10 @@ def _branch_of(path: Path, memory: Memory) -> Branch | None:
         if is_open:
             size, counted = offset, counted + 1
             has_last |= is_answer and record["message"].get("id") == memory.last_message
-    return Branch(source=path, size=size, counted=counted) if has_last else None
+    return TranscriptBranch(source=path, size=size, counted=counted) if has_last else None
 
 
-def _counts(record: dict[str, Any], memory: Memory) -> bool | None:
+def _counts(record: dict[str, Any], memory: RunMemory) -> bool | None:
     """Whether the journal has what `record` tells; None for what is no part of the conversation."""
     if record.get("isSidechain") or not record.get("uuid"):
         return None

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.endings import Missing, Outcome
-from maos_sup.agents.kinds.claude.settings import PREFIX, SETTINGS, Settings
+from maos_sup.agents.endings import Missing, WorkOutcome
+from maos_sup.agents.kinds.claude.settings import PREFIX, SETTINGS, ClaudeSettings
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
@@ -29,7 +29,7 @@ class ClaudeKind:
         """What its commands may ask for: its `tools` and `allowed_tools` are not the team's."""
         from maos_sup.agents.sandbox.confine import reach_if
 
-        settings = Settings.of(spec)
+        settings = ClaudeSettings.of(spec)
         return Permits(
             offered=None if settings.team else (),
             approve=settings.approve,
@@ -49,7 +49,7 @@ class ClaudeKind:
             yield Lack(key="program", text=str(cause))
         yield from sandbox_lack(settings)
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
         from maos_sup.agents.kinds.claude.working import work_on
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.work import Work
 from state_layout.files import atomic, codec
 
@@ -21,14 +21,16 @@ _FILE_NAME = ".maos-mcp.json"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")  # without a default
 
 
-def write_mcp_config(work: Work, settings: Settings) -> Path:
+def write_mcp_config(work: Work, settings: ClaudeSettings) -> Path:
     """Write for Claude Code which servers it has, in its session's folder; where. Raises StorageError."""
     path = work.life.paths.session / _FILE_NAME
     atomic.refresh(path, codec.encode(_mcp_config(work, settings)) + b"\n")
     return path
 
 
-def unset_variables(settings: Settings, given: Mapping[str, str], outside: Mapping[str, str]) -> list[str]:
+def unset_variables(
+    settings: ClaudeSettings, given: Mapping[str, str], outside: Mapping[str, str]
+) -> list[str]:
     """What to tell of each variable that `mcp_servers` names and Claude Code is not given.
 
     `given` is its environment, `outside` what the agent itself finds.
@@ -58,7 +60,7 @@ def trouble_of_team(states: Iterable[Mapping[str, Any]]) -> str | None:
     return f"the MCP server {SERVER!r} of the team is {state}, not connected; see stderr.log"
 
 
-def _mcp_config(work: Work, settings: Settings) -> dict[str, Any]:
+def _mcp_config(work: Work, settings: ClaudeSettings) -> dict[str, Any]:
     servers: dict[str, Any] = dict(settings.mcp_servers or {})
     if settings.team:
         servers[SERVER] = {

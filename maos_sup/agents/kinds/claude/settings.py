@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from state_layout.records import AgentSpec
-from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Effect, Field, Flag, Free, ListOf, MapOf, Number, OneOf, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 PREFIX = "mcp__maos__"  # what Claude Code calls the team's tools by
@@ -32,7 +32,7 @@ SETTINGS = Shape(
             MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
             "USD a million tokens, in place of tables",
         ),
-        "sandbox": Field(Choice(SANDBOXES), "what confines it and all that it starts", default="landlock"),
+        "sandbox": Field(OneOf(SANDBOXES), "what confines it and all that it starts", default="landlock"),
         "sandbox_read": Field(_paths, "absolute paths it may also read", default=[]),
         "sandbox_write": Field(_paths, "absolute paths it may also write", default=[]),
         "pass_env": Field(_names, "secret variables that it gets all the same", default=[]),
@@ -51,7 +51,7 @@ SETTINGS = Shape(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ClaudeSettings:
     """The settings of one agent."""
 
     model: str | None = None
@@ -74,7 +74,7 @@ class Settings:
     result_schema: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, spec: AgentSpec) -> Settings:
+    def of(cls, spec: AgentSpec) -> ClaudeSettings:
         """The settings in `spec`, which was checked against the shape."""
         known: dict[str, Any] = {
             key: tuple(item) if isinstance(item, list) else item

@@ -16,7 +16,7 @@ from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.claude import gates, prompts
 from maos_sup.agents.kinds.claude.rules import ProjectRules
 from maos_sup.agents.kinds.claude.servers import SERVER, write_mcp_config
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.redaction import is_secret_name
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
 from maos_sup.agents.work import Work
@@ -43,7 +43,7 @@ _TOKEN, _TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN_
 _HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
 
 
-def executable(settings: Settings, environment: Mapping[str, str]) -> str:
+def executable(settings: ClaudeSettings, environment: Mapping[str, str]) -> str:
     """Where Claude Code is. Raises kind.Missing."""
     return find_claude(settings.program, environment)
 
@@ -70,13 +70,13 @@ def _of_sdk() -> str | None:
     return None
 
 
-def provider_of(settings: Settings, environment: Mapping[str, str]) -> str:
+def provider_of(settings: ClaudeSettings, environment: Mapping[str, str]) -> str:
     """What agents that share its limits have alike: the host that it asks."""
     url = settings.base_url or environment.get("ANTHROPIC_BASE_URL")
     return urlsplit(url).netloc if url else "api.anthropic.com"
 
 
-def environment_of(work: Work, settings: Settings) -> dict[str, str]:
+def environment_of(work: Work, settings: ClaudeSettings) -> dict[str, str]:
     """What it finds in its environment: its provider's credentials, no other secrets."""
     paths, passed = work.life.paths, frozenset([*settings.pass_env, *work.spec.env_from])
     temporary = temporary_folder(work)
@@ -117,7 +117,7 @@ def temporary_folder(work: Work) -> Path:
 
 
 def arguments(
-    work: Work, settings: Settings, *, session: str, transcript: Path | None, fence_usd: float | None
+    work: Work, settings: ClaudeSettings, *, session: str, transcript: Path | None, fence_usd: float | None
 ) -> list[str]:
     """Its arguments: a session that begins, or the transcript to go on with. Raises StorageError.
 
@@ -144,7 +144,7 @@ def arguments(
     return [*given, *settings.args]
 
 
-def initialize(work: Work, settings: Settings, rules: ProjectRules) -> dict[str, Any]:
+def initialize(work: Work, settings: ClaudeSettings, rules: ProjectRules) -> dict[str, Any]:
     """The first request to it: whom it is to ask, and its long texts.
 
     Without `systemPromptSnapshot` it keeps to the system prompt with which the session began, whatever the
@@ -161,7 +161,7 @@ def initialize(work: Work, settings: Settings, rules: ProjectRules) -> dict[str,
 
 
 def sandbox_of(
-    work: Work, settings: Settings, environment: Mapping[str, str], program: str, *, is_first: bool
+    work: Work, settings: ClaudeSettings, environment: Mapping[str, str], program: str, *, is_first: bool
 ) -> Sandbox:
     """What confines it and all that it starts. Raises BadInput for one that is asked for and not there."""
     paths, tree = work.life.paths, work.life.tree

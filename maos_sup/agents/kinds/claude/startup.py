@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.endings import Outcome
+from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.claude.servers import failures, trouble_of_team
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.work import Work
 
 Event = dict[str, Any]
@@ -28,12 +28,12 @@ _NAME = re.compile(r"^name:[ \t]*[\"']?([^\"'#\n]+?)[\"']?[ \t]*(?:#.*)?$", re.M
 class Startup:
     """Asks one process. `outcome` is how the work ends if it is not what was asked for."""
 
-    def __init__(self, work: Work, settings: Settings, request: Request, warn: Warn) -> None:
+    def __init__(self, work: Work, settings: ClaudeSettings, request: Request, warn: Warn) -> None:
         self._work, self._settings, self._request, self._warn = work, settings, request, warn
         self._asked_s = 0.0
         self._has_agents = False  # whether it was heard which it has
         self.is_ready = False
-        self.outcome: Outcome | None = None
+        self.outcome: WorkOutcome | None = None
 
     def begin(self, initialize: Event) -> None:
         """Send the first request."""
@@ -85,10 +85,10 @@ class Startup:
             why = _why_missing(wanted, self._work.folder())
             names = ", ".join(known)
             text = f"agent {self._work.life.agent}: 'agent' is {wanted!r}, {why}; use one of: {names}"
-            self.outcome = self.outcome or Outcome(error=text, is_final=True)
+            self.outcome = self.outcome or WorkOutcome(error=text, is_final=True)
 
     def _fail(self, text: str) -> None:
-        self.outcome = self.outcome or Outcome(error=text)
+        self.outcome = self.outcome or WorkOutcome(error=text)
 
 
 def _why_missing(name: str, folder: Path) -> str:

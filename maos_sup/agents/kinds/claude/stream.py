@@ -17,7 +17,7 @@ from maos_sup.agents.kinds.shared.prices import (
     completed_usage,
     untold_usage,
 )
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
@@ -25,7 +25,7 @@ from state_layout.ledger import NOTHING, Amount
 
 
 @dataclass(slots=True, kw_only=True)
-class Answer:
+class StreamAnswer:
     """An answer that is coming in."""
 
     message: str
@@ -46,7 +46,7 @@ class Stream:
 
     def __init__(
         self,
-        record: Record,
+        record: ProgramRecord,
         spending: Spending,
         source: Source,
         *,
@@ -56,7 +56,7 @@ class Stream:
         self._record, self._spending, self._source = record, spending, source
         self._memory, self._accounts, self._known = record.memory, accounts, known
         self._old_calls = frozenset(self._memory.calls)  # of dead processes
-        self.answer: Answer | None = None
+        self.answer: StreamAnswer | None = None
         self.is_asking = False  # a question is under way
         self.result: Event | None = None  # of the last turn
         self._last_text = ""  # of the last answer
@@ -125,7 +125,7 @@ class Stream:
         if not self.is_asking or self.answer is not None:
             self._ask()
         self._spending.model = message.get("model") or self._spending.model
-        self.answer = Answer(
+        self.answer = StreamAnswer(
             message=str(message.get("id")),
             model=str(message.get("model")),
             usage=counts(message.get("usage") or {}),
@@ -196,7 +196,7 @@ class Stream:
 
     # -- parts
 
-    def _finish(self, answer: Answer, offset: int) -> None:
+    def _finish(self, answer: StreamAnswer, offset: int) -> None:
         self.answer, self.is_asking = None, False
         if answer.message in self._known:
             return

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from maos_sup.agents.endings import SOFT, Ending, Outcome
+from maos_sup.agents.endings import SOFT, Interrupt, WorkOutcome
 from maos_sup.agents.kinds.claude.accounts import Event
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.kinds.claude.startup import Startup
 from maos_sup.agents.kinds.claude.stream import Stream, is_done
 from maos_sup.agents.kinds.claude.transcript import Transcript
@@ -37,11 +37,11 @@ _NOT_LOGGED_IN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class TalkScene:
     """What a process needs."""
 
     work: Work
-    settings: Settings
+    settings: ClaudeSettings
     stream: Stream
     gates: Gates
     post: Post
@@ -54,7 +54,7 @@ class Scene:
 class Talk:
     """Watches one process. `opening`: what it is told first, texts and their uuids."""
 
-    def __init__(self, scene: Scene, running: Running, *, opening: list[tuple[str, str]]) -> None:
+    def __init__(self, scene: TalkScene, running: Running, *, opening: list[tuple[str, str]]) -> None:
         self._scene, self._running, self._opening = scene, running, opening
         self._work = scene.work
         self._moved_s = time.monotonic()
@@ -63,10 +63,10 @@ class Talk:
         self._end_s: float | None = None  # until when it may take to come to a stop
         self._startup = Startup(scene.work, scene.settings, self._request, scene.warn)
         self._limit: Event = {}  # what it was told last of the limits of a subscription
-        self._refusal: Outcome | None = None  # a hook of the project's
+        self._refusal: WorkOutcome | None = None  # a hook of the project's
         self.trouble: Trouble | None = None
 
-    def run(self) -> Outcome | None:
+    def run(self) -> WorkOutcome | None:
         """Watch until it ends; None where `trouble` says why there must be another. Raises StorageError."""
         self._startup.begin(self._scene.initialize)
         poll_s = POLL_S
@@ -183,7 +183,7 @@ class Talk:
 
     # -- judging
 
-    def _judge(self) -> Outcome | None:
+    def _judge(self) -> WorkOutcome | None:
         """Whether it is time to end, and how."""
         gates, now_s = self._scene.gates, time.monotonic()
         ending = self._work.life.bell.ending
@@ -197,7 +197,7 @@ class Talk:
         if gates.outcome is not None:
             return self._stop(gates.outcome, now_s, is_hard=gates.holds_a_call)
         if ending is not None and (ending not in SOFT or not self._startup.is_ready):
-            return self._stop(Outcome(ended=self._work.act() or ending), now_s, is_hard=True)
+            return self._stop(WorkOutcome(ended=self._work.act() or ending), now_s, is_hard=True)
         if self._is_opened():
             self._scene.post.send(self._scene.transcript, self._tell_user)
         else:
@@ -205,20 +205,20 @@ class Talk:
         self._look_for_stall(now_s)
         return None
 
-    def _leave(self) -> Outcome:
+    def _leave(self) -> WorkOutcome:
         """It is done: let it go, and end what does not."""
         self._running.hang_up()
         end_s = time.monotonic() + _LEAVING_S
         while self._running.code is None and time.monotonic() < end_s:
             self._running.wait(0.05)
             ending = self._work.life.bell.ending
-            if ending is Ending.TROUBLE:
+            if ending is Interrupt.TROUBLE:
                 break
         self._running.end(0.0)
         self._look(is_final=True)
-        return Outcome(result=self._scene.stream.value)
+        return WorkOutcome(result=self._scene.stream.value)
 
-    def _stop(self, outcome: Outcome, now_s: float, *, is_hard: bool = False) -> Outcome | None:
+    def _stop(self, outcome: WorkOutcome, now_s: float, *, is_hard: bool = False) -> WorkOutcome | None:
         """Bring it to a stop: where a gate is closed it ends its turn by itself, and is answered until then.
 
         It takes the end of its input for an answer and runs what its own rules allow, so that comes last.
@@ -244,7 +244,7 @@ class Talk:
             self._look_at_rest()
             self.trouble = Trouble(cause=Cause.STALL, text=f"Claude Code was silent for {stall_s:g} s")
 
-    def _after_end(self) -> Outcome | None:
+    def _after_end(self) -> WorkOutcome | None:
         """It ended by itself."""
         self._look_at_rest()
         outcome = self._scene.gates.outcome or self._refusal
@@ -254,7 +254,7 @@ class Talk:
             return self._leave()
         code, told = self._running.code, self._running.ending_text()
         words = self._running.last_words() or "it said nothing on stderr"
-        return Outcome(
+        return WorkOutcome(
             error=f"Claude Code {told} without a result; {words}",
             exit_code=code if code is None or code >= 0 else None,
         )
@@ -282,7 +282,7 @@ class Talk:
         self._running.tell(codec.encode(value) + b"\n")
 
 
-def refusal_of(result: Event, *, words: str | None) -> Outcome | None:
+def refusal_of(result: Event, *, words: str | None) -> WorkOutcome | None:
     """How the work ends if `result` says that a hook refused; `words` are the last that one gave. Pure."""
     if result.get("is_error") is not False:
         return None
@@ -293,7 +293,7 @@ def refusal_of(result: Event, *, words: str | None) -> Outcome | None:
     else:
         return None
     error = f"a hook refused to go on: {told.strip()[:_MOST_WORDS]}; mend the hook or the task, then retry"
-    return Outcome(error=error, is_final=True)
+    return WorkOutcome(error=error, is_final=True)
 
 
 def trouble_of(result: Event, *, limit: Event, now: float) -> Trouble:

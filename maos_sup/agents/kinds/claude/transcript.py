@@ -6,7 +6,7 @@ what came after it is newer (found by killing: a dying process points to a call 
 the pointer is set right before it goes on.
 Records of sub-agents (`isSidechain`) are not part of the conversation.
 Each record names the one before it. Where that one is missing, as after a line that the disk lost, Claude
-Code goes on without a word, and the model is told nothing of what was before: `Talk.gap`.
+Code goes on without a word, and the model is told nothing of what was before: `TranscriptTalk.gap`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Gap:
 
 
 @dataclass(slots=True, kw_only=True)
-class Talk:
+class TranscriptTalk:
     """The fold of the records. Pure."""
 
     seen: set[str] = field(default_factory=set)  # uuids of messages that the model was told
@@ -162,7 +162,7 @@ class Transcript:
         self._folder, self._name = session / "projects", f"{id_}.jsonl"
         self._source: Source | None = None
         self._lines = 0  # read
-        self.talk = Talk()
+        self.talk = TranscriptTalk()
 
     @property
     def path(self) -> Path | None:
@@ -210,7 +210,7 @@ class Transcript:
         path = self.path
         if path is not None:
             path.replace(path.with_suffix(".empty"))
-            self._source, self._lines, self.talk = None, 0, Talk()
+            self._source, self._lines, self.talk = None, 0, TranscriptTalk()
 
     def _take(self, line: bytes) -> None:
         try:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.endings import Ended, Outcome
+from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.claude import going_back, servers, starting
 from maos_sup.agents.kinds.claude.accounts import Accounts
 from maos_sup.agents.kinds.claude.gates import Gates
@@ -16,21 +16,21 @@ from maos_sup.agents.kinds.claude.leash import leashed
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.prompts import told_again
 from maos_sup.agents.kinds.claude.rules import project_rules
-from maos_sup.agents.kinds.claude.settings import Settings
+from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.kinds.claude.stream import Stream, events_of
-from maos_sup.agents.kinds.claude.talk import Scene, Talk
+from maos_sup.agents.kinds.claude.talk import Talk, TalkScene
 from maos_sup.agents.kinds.claude.transcript import GAP, Transcript, again
 from maos_sup.agents.kinds.shared import prompts
 from maos_sup.agents.kinds.shared.events import before, left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.shared.holds import Hold, write_hold
 from maos_sup.agents.kinds.shared.memory import recall_memory
 from maos_sup.agents.kinds.shared.opening import first_prompt
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.running import Running
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.kinds.shared.story import messages_before, recall_story
 from maos_sup.agents.kinds.shared.troubles import PERMANENT, Cause, Trouble, advice, delay_s
-from maos_sup.agents.kinds.shared.waiting import Waiting
+from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
 from maos_sup.agents.work import Work
@@ -38,19 +38,19 @@ from maos_sup.agents.work import Work
 _OWN_PROMPT_TOKENS = 20_000  # about what its own prompt and tools have
 
 
-def work_on(work: Work) -> Outcome:
+def work_on(work: Work) -> WorkOutcome:
     """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
-    session = Session(work, Settings.of(work.spec))
+    session = ClaudeSession(work, ClaudeSettings.of(work.spec))
     try:
         return session.run()
     finally:
         session.close()
 
 
-class Session:
+class ClaudeSession:
     """One run of a task in one life."""
 
-    def __init__(self, work: Work, settings: Settings) -> None:
+    def __init__(self, work: Work, settings: ClaudeSettings) -> None:
         life = work.life
         self._work, self._settings = work, settings
         self._environment = starting.environment_of(work, settings)
@@ -60,14 +60,14 @@ class Session:
         work.folder()
         redactor = self._redactor = Redactor({**os.environ, **self._environment})
         self._memory = recall_memory(life.tree, life.agent, work.task)
-        self._record = Record(work, self._memory, redactor)
+        self._record = ProgramRecord(work, self._memory, redactor)
         self._spending = Spending(work, price=settings.price, model=settings.model)
         self._spending.first_tokens = _OWN_PROMPT_TOKENS
         self._spending.believes_costs = self._provider.endswith("anthropic.com")
         self._first_id = prompts.session_id(
             life.specs.now.orchestration.id, life.agent, work.task.id, work.task.run
         )
-        self._waiting = Waiting(work)
+        self._waiting = ProviderWaits(work)
         self._processes = 0
         self._take_session(self._memory.session or self._first_id)
 
@@ -87,7 +87,7 @@ class Session:
             provider=self._provider,
         )
 
-    def run(self) -> Outcome:
+    def run(self) -> WorkOutcome:
         """Begin processes until one brings the task to its end. Raises BadInput, Damaged, StorageError."""
         self._understand_leftovers()
         self._go_back()
@@ -100,13 +100,13 @@ class Session:
                 turns = self._memory.turns
                 outcome, trouble = self._one_process()
                 if trouble is None:
-                    return outcome or Outcome(error="Claude Code ended without a word")
+                    return outcome or WorkOutcome(error="Claude Code ended without a word")
                 troubles = 1 if self._memory.turns > turns else troubles + 1
                 if trouble.cause in PERMANENT:
-                    return Outcome(error=advice(trouble), is_final=trouble.status is not None)
+                    return WorkOutcome(error=advice(trouble), is_final=trouble.status is not None)
                 self._wait_out(trouble, troubles)
         except Ended as ended:
-            return Outcome(ended=ended.ending)
+            return WorkOutcome(ended=ended.ending)
 
     def close(self) -> None:
         """Give back what was reserved for nothing, close the files."""
@@ -156,14 +156,14 @@ class Session:
         self._take_session(id_)
         self._transcript.refresh()
 
-    def _done(self) -> Outcome | None:
+    def _done(self) -> WorkOutcome | None:
         """How the task ended, if that is known already: an answer that is there is not bought again."""
         talk = self._transcript.talk
         if not talk.is_ended or self._has_mail():
             return None
         if self._memory.result is None:
             self._record.commit("result", {"value": talk.final_text})
-        return Outcome(result=(self._memory.result or {}).get("value"))
+        return WorkOutcome(result=(self._memory.result or {}).get("value"))
 
     def _has_mail(self) -> bool:
         """Whether there are messages that the model was not told; they are told by the next process."""
@@ -175,7 +175,7 @@ class Session:
 
     # -- one process
 
-    def _one_process(self) -> tuple[Outcome | None, Trouble | None]:
+    def _one_process(self) -> tuple[WorkOutcome | None, Trouble | None]:
         work = self._work
         opening = self._opening()
         self._gates.before_question(new_chars=sum(len(text) for text, _ in opening))
@@ -206,7 +206,7 @@ class Session:
             secret=secret,
         )
         try:
-            scene = Scene(
+            scene = TalkScene(
                 work=work,
                 settings=self._settings,
                 stream=stream,

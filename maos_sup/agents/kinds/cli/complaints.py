@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 
 _MOST_BYTES = 1 << 20  # that are looked at in one look
 _MOST_CHARS = 500
@@ -18,7 +18,7 @@ _MOST_CHARS = 500
 class Complaints:
     """Looks through what is appended to the file `stderr` for lines that begin as one of `patterns` says."""
 
-    def __init__(self, record: Record, stderr: Path, patterns: Sequence[str], *, program: str) -> None:
+    def __init__(self, record: ProgramRecord, stderr: Path, patterns: Sequence[str], *, program: str) -> None:
         self._record, self._stderr, self._program = record, stderr, program
         self._pattern = re.compile("|".join(f"(?:{each})" for each in patterns)) if patterns else None
         self._offset = self._size()

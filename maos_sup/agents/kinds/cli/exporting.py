@@ -17,7 +17,7 @@ from typing import Any
 
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.starting import Start
-from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.agents.work import Work
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
@@ -28,7 +28,9 @@ _PATIENCE_S = 600.0  # for a program that takes seconds of a quiet machine to st
 _ID = re.compile(rb'"(ses|msg|prt)_([0-9a-f]{12})([0-9A-Za-z]{14})"')  # a time that rises, and chance
 
 
-def imported_branch(work: Work, start: Start, profile: Profile, memory: Memory, *, salt: str) -> str | None:
+def imported_branch(
+    work: Work, start: Start, profile: Profile, memory: RunMemory, *, salt: str
+) -> str | None:
     """Make a session of what counts of the one of `memory`; its name, or None. Raises StorageError.
 
     `salt` makes its ids others than those of any other branch.

@@ -15,7 +15,7 @@ from typing import Any
 
 from maos_sup.agents.kinds.cli.parser import Meaning, meanings
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from state_layout.files import atomic, codec
 from state_layout.files.reading import Unreadable, read_regular
 
@@ -32,7 +32,7 @@ class Branch:
     used: Mapping[str, int] = field(default_factory=dict)  # tokens, as told last in it
 
 
-def find_branch(home: Path | None, memory: Memory, profile: Profile) -> Branch | None:
+def find_branch(home: Path | None, memory: RunMemory, profile: Profile) -> Branch | None:
     """How much of the file of the session of `memory` counts; None where nothing of it does, or unclear."""
     if home is None or not profile.back_files or not memory.session or not memory.said:
         return None
@@ -59,7 +59,7 @@ def copy_branch(branch: Branch, *, session: str, to: str) -> None:
 class _Search:
     """Reads a session's records up to the last one that the journal knows of."""
 
-    def __init__(self, memory: Memory, profile: Profile) -> None:
+    def __init__(self, memory: RunMemory, profile: Profile) -> None:
         self._rules = profile.back_parser
         self._wanted = {id_ for what, id_ in memory.said if what == "result"}
         self._texts = sum(what == "text" for what, _ in memory.said)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from maos_sup.agents.bus.permits import Permits
-from maos_sup.agents.endings import Outcome
+from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.cli.profile import SETTINGS, Profile
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
@@ -41,7 +41,7 @@ class CliKind:
         yield from program_lack(profile.start_argv[0], environment, key=key)
         yield from sandbox_lack(settings)
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkOutcome:
         """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
         from maos_sup.agents.kinds.cli.working import work_on
 

@@ -16,7 +16,7 @@ from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.said import without_broken_tries
 from maos_sup.agents.kinds.shared import prompts
 from maos_sup.agents.kinds.shared.memory import Entry
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sources import Source
 from state_layout.files import codec
@@ -40,13 +40,13 @@ class Fate(StrEnum):
 _FATES = {Fate.FAILED: "failed", Fate.KILLED: "died"}
 
 
-class Output:
+class ProgramOutput:
     """Takes the lines of one process, in order. `marks`: of the messages it was told, until it answers."""
 
     def __init__(
         self,
         profile: Profile,
-        record: Record,
+        record: ProgramRecord,
         spending: Spending,
         source: Source,
         *,
@@ -290,7 +290,7 @@ class Output:
         return None if self._texts or self._pieces else (self._source, self._offset)
 
 
-def write_off(record: Record, spending: Spending, why: str) -> None:
+def write_off(record: ProgramRecord, spending: Spending, why: str) -> None:
     """Nobody will tell what the last answers cost: their estimates are waste. Raises StorageError."""
     memory = record.memory
     if memory.unpriced_turns:
@@ -314,16 +314,16 @@ def _meanings(line: bytes, profile: Profile) -> Iterator[Meaning]:
         yield from sorted(meanings(value, profile.parser), key=lambda meaning: _ORDER.index(meaning.what))
 
 
-_TAKES: dict[str, Callable[[Output, Meaning], None]] = {
-    "session": Output._session,
-    "text": Output._text,
-    "piece": Output._piece,
-    "tool_call": Output._tool_call,
-    "tool_result": Output._tool_result,
-    "tool_error": Output._tool_result,
-    "usage": Output._usage,
-    "result": Output._result,
-    "error": Output._error,
-    "final_error": Output._error,
-    "warning": Output._warning,
+_TAKES: dict[str, Callable[[ProgramOutput, Meaning], None]] = {
+    "session": ProgramOutput._session,
+    "text": ProgramOutput._text,
+    "piece": ProgramOutput._piece,
+    "tool_call": ProgramOutput._tool_call,
+    "tool_result": ProgramOutput._tool_result,
+    "tool_error": ProgramOutput._tool_result,
+    "usage": ProgramOutput._usage,
+    "result": ProgramOutput._result,
+    "error": ProgramOutput._error,
+    "final_error": ProgramOutput._error,
+    "warning": ProgramOutput._warning,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
-from state_layout.shapes.shape import Choice, Effect, Field, Flag, Free, ListOf, MapOf, Number, Shape, Text
+from state_layout.shapes.shape import Effect, Field, Flag, Free, ListOf, MapOf, Number, OneOf, Shape, Text
 from state_layout.specs.tables import BUDGET
 
 _FOLDER = Path(__file__).parent / "profiles"
@@ -36,7 +36,7 @@ RULE = Shape(
     fields={
         "when": Field(Free(), "values by their place in the line, all of which must be there", required=True),
         "unless": Field(Free(), "values by their place, none of which may be there; missing is null"),
-        "is": Field(Choice(MEANINGS), "what such a line means", required=True),
+        "is": Field(OneOf(MEANINGS), "what such a line means", required=True),
         "input_has_cached": Field(Flag(), "input_tokens counts cached ones as well", default=False),
         **{name: Field(_path, "where that stands in the line") for name in PATHS},
     }
@@ -44,7 +44,7 @@ RULE = Shape(
 FAILURES = ("final", "lost", "limit", "wait")
 FAILURE = Shape(
     fields={
-        "is": Field(Choice(FAILURES), "what to do about it", required=True),
+        "is": Field(OneOf(FAILURES), "what to do about it", required=True),
         "exit_code": Field(_numbers, "one of these"),
         "status": Field(_numbers, "one of these, of the provider"),
         "text": Field(Text(least=1), "a pattern of Python's `re` that is found in its error or last words"),
@@ -53,7 +53,7 @@ FAILURE = Shape(
 PLACES = ("home", "folder", "tree")
 SETTINGS = Shape(
     fields={
-        "profile": Field(Choice(PROFILES), "a command line that is known already"),
+        "profile": Field(OneOf(PROFILES), "a command line that is known already"),
         "start_argv": Field(
             _argv, "the program and its arguments; {session}, {prompt}, {model} stand for these"
         ),
@@ -63,7 +63,7 @@ SETTINGS = Shape(
         "model_argv": Field(_argv, "put after the program's first words where a model is named"),
         "model": Field(Text(least=1), "the model, as the command line calls it"),
         "args": Field(_argv, "more arguments", default=[]),
-        "prompt": Field(Choice(("stdin", "arg", "file")), "how it is told what to do", default="stdin"),
+        "prompt": Field(OneOf(("stdin", "arg", "file")), "how it is told what to do", default="stdin"),
         "parser": Field(ListOf(item=RULE), "which lines of its output mean what; each is a JSON object"),
         "session_files": Field(Text(least=1), "a pattern of the files of its sessions, in its own folder"),
         "session_parser": Field(ListOf(item=RULE), "which lines of these are answers", default=[]),
@@ -78,13 +78,13 @@ SETTINGS = Shape(
         ),
         "import_argv": Field(_argv, "arguments that make a session of such a document, {file}"),
         "usage": Field(
-            Choice(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
+            OneOf(("delta", "cumulative")), "whether it tells what it used since, or in all", default="delta"
         ),
         "usage_at": Field(
-            Choice(("answer", "end")), "when it tells that: after each answer, or once", default="answer"
+            OneOf(("answer", "end")), "when it tells that: after each answer, or once", default="answer"
         ),
         "success": Field(
-            Choice(("exit", "result", "both")),
+            OneOf(("exit", "result", "both")),
             "exit code 0, a line that means result, or both",
             default="exit",
         ),
@@ -95,7 +95,7 @@ SETTINGS = Shape(
             Flag(), "its own folder may not lie below TMPDIR: it is given another one there", default=False
         ),
         "bound_to": Field(
-            ListOf(item=Choice(PLACES), wish='a list like ["folder"]'),
+            ListOf(item=OneOf(PLACES), wish='a list like ["folder"]'),
             "what may not move, or a session cannot be resumed",
             default=[],
         ),
@@ -128,7 +128,7 @@ SETTINGS = Shape(
             MapOf(value=Number(least=0), key="|".join(PRICES), key_wish=f"one of {', '.join(PRICES)}"),
             "USD a million tokens, in place of tables",
         ),
-        "sandbox": Field(Choice(("landlock", "bubblewrap", "none")), "what confines it", default="none"),
+        "sandbox": Field(OneOf(("landlock", "bubblewrap", "none")), "what confines it", default="none"),
         "sandbox_read": Field(_argv, "absolute paths it may also read", default=[]),
         "sandbox_write": Field(_argv, "absolute paths it may also write", default=[]),
         "stall_s": Field(_seconds, "longest silence", default=1800),

@@ -13,9 +13,9 @@ from pathlib import Path
 from maos_sup.agents.endings import SOFT, Ended
 from maos_sup.agents.kinds.cli.complaints import Complaints
 from maos_sup.agents.kinds.cli.failures import Failure
-from maos_sup.agents.kinds.cli.output import Fate, Output
+from maos_sup.agents.kinds.cli.output import Fate, ProgramOutput
 from maos_sup.agents.kinds.cli.profile import Profile
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.running import POLL_S, Running
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sandbox.confine import Sandbox
@@ -25,19 +25,19 @@ _LONGEST_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class WatchScene:
     """What a watch works with."""
 
     work: Work
     profile: Profile
-    record: Record
+    record: ProgramRecord
     spending: Spending
 
 
-class Watch:
+class ProgramWatch:
     """One process and its `output`. `is_cut_short`: it was ended by us, to go on when it may."""
 
-    def __init__(self, scene: Scene, output: Output) -> None:
+    def __init__(self, scene: WatchScene, output: ProgramOutput) -> None:
         self._work, self._profile, self._spending = scene.work, scene.profile, scene.spending
         self._memory = scene.record.memory
         self.output = output

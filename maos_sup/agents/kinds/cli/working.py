@@ -13,25 +13,25 @@ import time
 from pathlib import Path
 
 from maos_sup.agents.bus.letters import told_messages
-from maos_sup.agents.endings import Ended, Outcome
+from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.cli import places
 from maos_sup.agents.kinds.cli.exporting import imported_branch
 from maos_sup.agents.kinds.cli.going_back import copy_branch, find_branch
-from maos_sup.agents.kinds.cli.output import Fate, Output, write_off
+from maos_sup.agents.kinds.cli.output import Fate, ProgramOutput, write_off
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.starting import Start
-from maos_sup.agents.kinds.cli.watch import Scene, Watch
+from maos_sup.agents.kinds.cli.watch import ProgramWatch, WatchScene
 from maos_sup.agents.kinds.shared import prompts
 from maos_sup.agents.kinds.shared.events import left_by_the_dead, of_next_process
 from maos_sup.agents.kinds.shared.holds import Hold, write_hold
 from maos_sup.agents.kinds.shared.memory import recall_memory
 from maos_sup.agents.kinds.shared.opening import first_prompt
 from maos_sup.agents.kinds.shared.prices import blind_cap, is_priced
-from maos_sup.agents.kinds.shared.record import Record
+from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.kinds.shared.story import messages_before, recall_story
 from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, delay_s
-from maos_sup.agents.kinds.shared.waiting import Waiting
+from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sources import Source
 from maos_sup.agents.work import Work
@@ -43,18 +43,18 @@ _FIRST_TOKENS = 10_000  # about what a first prompt has with all that a command 
 _MOST_LOST = 2  # sessions in a row without an answer: then it is not the session
 
 
-def work_on(work: Work) -> Outcome:
+def work_on(work: Work) -> WorkOutcome:
     """Work until the task is done or is to end. Raises BadInput, Damaged, StorageError."""
-    session = Session(work, Profile.of(work.spec.settings, agent=work.life.agent))
+    session = ProgramSession(work, Profile.of(work.spec.settings, agent=work.life.agent))
     try:
         return session.run()
     except Ended as ended:
-        return Outcome(ended=ended.ending)
+        return WorkOutcome(ended=ended.ending)
     finally:
         session.close()
 
 
-class Session:
+class ProgramSession:
     """One run of a task in one life."""
 
     def __init__(self, work: Work, profile: Profile) -> None:
@@ -65,26 +65,26 @@ class Session:
         self._start = Start(work, profile)
         self._redactor = Redactor({**os.environ, **self._start.environment})
         self._memory = recall_memory(life.tree, life.agent, work.task)
-        self._record = Record(work, self._memory, self._redactor)
+        self._record = ProgramRecord(work, self._memory, self._redactor)
         self._spending = Spending(work, price=profile.price, model=profile.model)
         self._spending.first_tokens = _FIRST_TOKENS
-        self._scene = Scene(work=work, profile=profile, record=self._record, spending=self._spending)
+        self._scene = WatchScene(work=work, profile=profile, record=self._record, spending=self._spending)
         self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
-        self._waiting = Waiting(work)
+        self._waiting = ProviderWaits(work)
         self._is_continued = False  # a process of this life ended well and there is more to tell
         self._has_warned = self._was_taken_back = False
         self._troubles = self._lost = 0  # in a row, without an answer
 
-    def run(self) -> Outcome:
+    def run(self) -> WorkOutcome:
         """Begin processes until there is nothing left to tell. Raises kind.Ended, StorageError."""
         self._understand_leftovers()
         while True:
             text, marks = self._news()
             if self._memory.result is not None and not text:
-                return Outcome(result=self._memory.result.get("value"))
+                return WorkOutcome(result=self._memory.result.get("value"))
             if self._memory.turns >= self._profile.max_turns:
                 error = f"not done after {self._profile.max_turns} turns (max_turns)"
-                return self._given_up(Outcome(error=error, is_final=True))
+                return self._given_up(WorkOutcome(error=error, is_final=True))
             if self._start.provider is not None:
                 self._waiting.for_provider(self._start.provider)
             self._look_at_place()
@@ -210,7 +210,7 @@ class Session:
 
     # -- one process
 
-    def _one_process(self, prompt: str, marks: dict[str, Mark]) -> Outcome | None:
+    def _one_process(self, prompt: str, marks: dict[str, Mark]) -> WorkOutcome | None:
         """Run one; None if there is to be another. Raises kind.Ended, StorageError."""
         memory, source = self._memory, of_next_process(self._work.life)
         argv = self._start.argv(session=self._named_session(), prompt=prompt, is_resumed=self._can_resume())
@@ -224,7 +224,7 @@ class Session:
         output.marks = marks
         first = f"{prompt}\n".encode() if self._profile.prompt == "stdin" else b""
         self._spending.asked(memory)
-        watch = Watch(self._scene, output)
+        watch = ProgramWatch(self._scene, output)
         start = self._start
         watch.run(argv, environment=start.environment, sandbox=start.sandbox, first=first)
         if output.has_answered:
@@ -232,7 +232,7 @@ class Session:
             self._warn_of_blind_cap()
         return self._judge(watch)
 
-    def _judge(self, watch: Watch) -> Outcome | None:
+    def _judge(self, watch: ProgramWatch) -> WorkOutcome | None:
         if watch.fate is Fate.WELL:
             watch.output.heard()  # it ended well: it was told what we said
             self._spending.keep(self._memory)
@@ -250,7 +250,7 @@ class Session:
         if meaning in ("limit", "wait"):
             self._wait_out(failure.trouble(meaning))
             return None
-        outcome = Outcome(error=error, exit_code=failure.exit_code, is_final=meaning in ("final", "lost"))
+        outcome = WorkOutcome(error=error, exit_code=failure.exit_code, is_final=meaning in ("final", "lost"))
         return self._given_up(outcome)
 
     def _wait_out(self, trouble: Trouble) -> None:
@@ -262,14 +262,14 @@ class Session:
             write_hold(life.tree, life.agent, Hold(provider=provider, until_s=until_s, reason=trouble.text))
         self._waiting.until(until_s, trouble.text)
 
-    def _given_up(self, outcome: Outcome) -> Outcome:
+    def _given_up(self, outcome: WorkOutcome) -> WorkOutcome:
         """`outcome`; if it is the last one, nobody will tell us what its answers cost."""
         if outcome.is_final:
             write_off(self._record, self._spending, "the task failed")
         return outcome
 
-    def _output(self, source: Source) -> Output:
-        return Output(self._profile, self._record, self._spending, source, home=self._start.home)
+    def _output(self, source: Source) -> ProgramOutput:
+        return ProgramOutput(self._profile, self._record, self._spending, source, home=self._start.home)
 
     def _warn_of_blind_cap(self) -> None:
         """Say once that a cap in USD holds nothing, where nobody knows what the model costs."""

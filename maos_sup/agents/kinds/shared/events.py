@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maos_sup.agents.life import Life
+from maos_sup.agents.life import AgentLife
 from maos_sup.agents.sources import Source
 from state_layout.errors import storage_error
 from state_layout.lives.attempts import list_attempts
 
 
-def left_by_the_dead(life: Life) -> Iterator[Source]:
+def left_by_the_dead(life: AgentLife) -> Iterator[Source]:
     """What processes of dead lives wrote, the oldest first, each from where nobody understood it."""
     offsets = life.ledger.look(lambda history: dict(history.offsets))
     for attempt in list_attempts(life.paths):
@@ -28,7 +28,7 @@ def before(source: Source) -> Source:
     return Source(source.path, attempt=source.attempt, offset=0, end=source.offset)
 
 
-def of_next_process(life: Life) -> Source:
+def of_next_process(life: AgentLife) -> Source:
     """What the next process of this life will write: those before it are done with. Raises StorageError."""
     path = life.files.events
     try:

@@ -23,7 +23,7 @@ _INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_toke
 
 
 @dataclass(slots=True, kw_only=True)
-class Memory:
+class RunMemory:
     """The fold of one run."""
 
     task: str
@@ -70,31 +70,31 @@ class Memory:
         if fold is not None and (is_own or entry["type"] in _OF_AGENT):
             fold(self, entry)
 
-    def take_all(self, entries: Iterable[Entry]) -> Memory:
+    def take_all(self, entries: Iterable[Entry]) -> RunMemory:
         """Fold entries in order."""
         for entry in entries:
             self.take(entry)
         return self
 
 
-def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> Memory:
+def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> RunMemory:
     """What is on record. Raises Damaged, StorageError."""
     lines = (line for line in all_lines(tree, agent) if any(mark in line.raw[:160] for mark in _MARKS))
-    return Memory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
+    return RunMemory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
 
 
-def _start(memory: Memory, entry: Entry) -> None:
+def _start(memory: RunMemory, entry: Entry) -> None:
     rewound = entry.get("rewound")
     if isinstance(rewound, dict) and rewound.get("cut"):  # 0: a copy was mended, its output is read again
         memory.void, memory.is_taken_back = rewound["void"], True
 
 
-def _received(memory: Memory, entry: Entry) -> None:
+def _received(memory: RunMemory, entry: Entry) -> None:
     if entry.get("told"):
         memory.told[entry["told"]] = None
 
 
-def _process(memory: Memory, entry: Entry) -> None:
+def _process(memory: RunMemory, entry: Entry) -> None:
     memory.processes, memory.process_attempt = entry["process"], entry["source"]["attempt"]
     memory.place = entry.get("place") or {}
     memory.is_process_open, memory.ended_with = True, None
@@ -102,7 +102,7 @@ def _process(memory: Memory, entry: Entry) -> None:
         memory.interrupted.get(told, {})["process"] = memory.processes
 
 
-def _session(memory: Memory, entry: Entry) -> None:
+def _session(memory: RunMemory, entry: Entry) -> None:
     memory.session, memory.origin = entry["session"], entry.get("origin")
     memory.is_taken_back = False
     if memory.origin is None:
@@ -114,7 +114,7 @@ def _session(memory: Memory, entry: Entry) -> None:
         memory.used = {}
 
 
-def _turn(memory: Memory, entry: Entry) -> None:
+def _turn(memory: RunMemory, entry: Entry) -> None:
     key = entry.get("key")
     if key is not None:
         waste = memory.waste.pop(key, NOTHING)
@@ -138,7 +138,7 @@ def _turn(memory: Memory, entry: Entry) -> None:
         _priced(memory, entry)
 
 
-def _priced(memory: Memory, entry: Entry) -> None:
+def _priced(memory: RunMemory, entry: Entry) -> None:
     """The cost of all answers up to this one is told."""
     answers = memory.unpriced_turns + 1
     told = entry.get("usage") or {}
@@ -151,7 +151,7 @@ def _priced(memory: Memory, entry: Entry) -> None:
     memory.unpriced, memory.last_estimate, memory.unpriced_turns = NOTHING, NOTHING, 0
 
 
-def _broken(memory: Memory, entry: Entry) -> None:
+def _broken(memory: RunMemory, entry: Entry) -> None:
     key = entry["key"]
     memory.waste[key] = memory.waste.get(key, NOTHING) + Amount.from_json(entry.get("waste") or {})
     left = entry.get("unpriced")
@@ -160,12 +160,12 @@ def _broken(memory: Memory, entry: Entry) -> None:
     memory.is_process_open, memory.ended_with = False, None
 
 
-def _tool_call(memory: Memory, entry: Entry) -> None:
+def _tool_call(memory: RunMemory, entry: Entry) -> None:
     if entry["id"] not in memory.results:
         memory.calls[entry["id"]] = entry
 
 
-def _tool_result(memory: Memory, entry: Entry) -> None:
+def _tool_result(memory: RunMemory, entry: Entry) -> None:
     whole = {**memory.calls.pop(entry["id"], {}), **entry}
     memory.results[entry["id"]] = whole
     if not entry.get("is_interrupted"):
@@ -174,16 +174,16 @@ def _tool_result(memory: Memory, entry: Entry) -> None:
         memory.interrupted[entry["id"]] = whole
 
 
-def _end(memory: Memory, entry: Entry) -> None:
+def _end(memory: RunMemory, entry: Entry) -> None:
     memory.ended_with = entry["value"]
     memory.is_process_open = memory.is_process_open and memory.ended_with is not None
 
 
-def _result(memory: Memory, entry: Entry) -> None:
+def _result(memory: RunMemory, entry: Entry) -> None:
     memory.result, memory.ended_with, memory.is_process_open = entry, None, False
 
 
-_FOLDS: dict[str, Callable[[Memory, Entry], None]] = {
+_FOLDS: dict[str, Callable[[RunMemory, Entry], None]] = {
     "start": _start,
     "received": _received,
     "process": _process,

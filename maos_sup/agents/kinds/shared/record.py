@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.control import discovery_of
-from maos_sup.agents.kinds.shared.memory import Entry, Memory
+from maos_sup.agents.kinds.shared.memory import Entry, RunMemory
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sources import Source
 from maos_sup.agents.translate import pattern_of
@@ -27,10 +27,10 @@ _MOST_CHARS = 20_000  # of one text in a record; the session has all of it
 _MOST_SHOWN = 200  # characters of a call's input, in the output
 
 
-class Record:
+class ProgramRecord:
     """Commits on behalf of one piece of work."""
 
-    def __init__(self, work: Work, memory: Memory, redactor: Redactor) -> None:
+    def __init__(self, work: Work, memory: RunMemory, redactor: Redactor) -> None:
         self._work, self._life, self.memory, self._redactor = work, work.life, memory, redactor
         keywords = work.spec.keywords
         self._keywords = pattern_of(keywords) if keywords else None

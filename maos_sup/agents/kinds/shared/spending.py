@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maos_sup.agents.kinds.shared.memory import Memory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
@@ -40,11 +40,11 @@ class Spending:
         """Whether what a program says that it cost goes before tables."""
         return self.believes_costs and self._price is None
 
-    def estimate(self, memory: Memory, *, new_chars: int = 0) -> Amount:
+    def estimate(self, memory: RunMemory, *, new_chars: int = 0) -> Amount:
         """About what the next question may cost: what was said before is read from the cache."""
         return self.amount(self.expected(memory, new_chars=new_chars))
 
-    def expected(self, memory: Memory, *, new_chars: int = 0) -> dict[str, int]:
+    def expected(self, memory: RunMemory, *, new_chars: int = 0) -> dict[str, int]:
         """The usage of `estimate`."""
         known = memory.input_tokens
         return {
@@ -53,7 +53,7 @@ class Spending:
             "output_tokens": max(_LEAST_OUTPUT, 2 * memory.largest_output),
         }
 
-    def reserve(self, memory: Memory, *, new_chars: int = 0) -> Refusal | None:
+    def reserve(self, memory: RunMemory, *, new_chars: int = 0) -> Refusal | None:
         """Reserve for the next question, unless that is done. Raises Locked, StorageError."""
         key = memory.key
         if self.reserved == key and self._turns == memory.turns:
@@ -64,13 +64,13 @@ class Spending:
             self.reserved, self._turns = key, memory.turns
         return refusal
 
-    def asked(self, memory: Memory) -> None:
+    def asked(self, memory: RunMemory) -> None:
         """The next question is under way: see to it that something is reserved for it, whatever the caps."""
         if self.reserved != memory.key:
             self._ledger.reserve(memory.key, self._lost(memory) + self.estimate(memory), caps={})
         self.reserved = None
 
-    def keep(self, memory: Memory) -> None:
+    def keep(self, memory: RunMemory) -> None:
         """No question is under way: what was lost, or is told later, stays reserved and nothing more."""
         if self._ledger.open_keys().get(memory.key, NOTHING) != self._lost(memory):
             self._ledger.reserve(memory.key, self._lost(memory), caps={})
@@ -84,7 +84,7 @@ class Spending:
             self._ledger.reserve(key, amount, caps={})
         self._ledger.settle(key, amount)
 
-    def release(self, memory: Memory) -> None:
+    def release(self, memory: RunMemory) -> None:
         """No question follows: give back what was reserved for one."""
         if self.reserved == memory.key and self._lost(memory) != NOTHING:
             self.keep(memory)  # settled with the answer that comes in the end: once
@@ -95,13 +95,13 @@ class Spending:
         """What an earlier life reserved for `key` and did not settle. Raises StorageError."""
         return self._ledger.open_keys().get(key)
 
-    def settle_old(self, memory: Memory) -> None:
+    def settle_old(self, memory: RunMemory) -> None:
         """Settle what an earlier life learned the cost of and did not settle. Raises StorageError."""
         for key in self._ledger.open_keys():
             if key in memory.costs:
                 self._ledger.settle(key, memory.costs[key])
 
-    def fence_usd(self, memory: Memory) -> float | None:
+    def fence_usd(self, memory: RunMemory) -> float | None:
         """What it may spend at most before it stops itself; None without a cap.
 
         That is what is left and one question more: the answer at which it stops is kept, but what its calls
@@ -123,7 +123,7 @@ class Spending:
         """Close the ledger."""
         self._ledger.close()
 
-    def _lost(self, memory: Memory) -> Amount:
+    def _lost(self, memory: RunMemory) -> Amount:
         """What was spent under the next key already: waste, and answers whose cost is told later."""
         return memory.waste.get(memory.key, NOTHING) + memory.unpriced
 

@@ -19,7 +19,7 @@ LOOK_S = 0.5  # how often a wait looks whether it is over
 _SHOWN_FROM_S = 1.0  # shorter waits are nobody's business
 
 
-class Waiting:
+class ProviderWaits:
     """Waits of one piece of work."""
 
     def __init__(self, work: Work) -> None:

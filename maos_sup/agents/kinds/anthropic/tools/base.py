@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from maos_sup.agents.bus.offers import DEFINITIONS, schema, text_property
-from maos_sup.agents.bus.verbs import BadCall, Call, Result, Waits
-from maos_sup.agents.kinds.anthropic.desk import Desk
+from maos_sup.agents.bus.verbs import BadCall, Result, VerbCall, Waits
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 
 
 class Tool(Protocol):
@@ -14,13 +14,13 @@ class Tool(Protocol):
 
     name: str
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         """How the model is told; `plain` for servers that know no tools of Anthropic's own."""
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         """Whether running the call a second time does no harm."""
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         """Do it. Raises BadCall, BadInput, Waits, Ended, StorageError."""
 
 
@@ -30,4 +30,4 @@ def definition_of(name: str) -> dict[str, Any]:
     return {"name": name, "description": description, "input_schema": shape}
 
 
-__all__ = ["BadCall", "Call", "Result", "Tool", "Waits", "definition_of", "schema", "text_property"]
+__all__ = ["BadCall", "Result", "Tool", "VerbCall", "Waits", "definition_of", "schema", "text_property"]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from maos_sup.agents.endings import SOFT
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
 from maos_sup.agents.redaction import is_secret_name
 from maos_sup.system.targets import hold_child
 
@@ -38,7 +38,7 @@ class BashTool:
 
     name = "bash"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         if not plain:
             return {"type": "bash_20250124", "name": self.name}
         return {
@@ -53,10 +53,10 @@ class BashTool:
             ),
         }
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return False
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         if call.input.get("restart"):
             return Result(text="the shell begins anew", shell={})
         command = call.text("command", default="")
@@ -68,7 +68,7 @@ class BashTool:
 class _Run:
     """One command."""
 
-    def __init__(self, desk: Desk, command: str, token: str) -> None:
+    def __init__(self, desk: ConversationDesk, command: str, token: str) -> None:
         self._desk, self._command, self._token = desk, command, token
         self._before = desk.environment | dict(desk.talk.shell.get("env") or {})
         self._note: str | None = None

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
 
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
 from maos_sup.agents.sandbox.beneath import opened_folder, read_beneath, relative_to_one, write_beneath
 
 _MOST_BYTES = 16 << 20
@@ -22,7 +22,7 @@ class EditTool:
 
     name = "str_replace_based_edit_tool"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         if not plain:
             return {"type": "text_editor_20250728", "name": self.name}
         integer = {"type": "integer"}
@@ -47,10 +47,10 @@ class EditTool:
             ),
         }
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return call.input.get("command") in ("view", "create")
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         command = _RUNS.get(call.text("command"))
         if command is None:
             raise BadCall(f"'command' must be one of {', '.join(_COMMANDS)}")
@@ -64,7 +64,7 @@ class EditTool:
         return Result(text=text)
 
 
-def _view(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
+def _view(desk: ConversationDesk, folder: Path, path: PurePath, call: VerbCall) -> str:
     if (folder / path).is_dir() and not (folder / path).is_symlink():
         return _listing(folder, path)
     lines = _read(folder, path).split("\n")
@@ -72,14 +72,14 @@ def _view(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
     return _limited(_numbered(lines[first - 1 : last], first), desk.settings.tool_output_chars)
 
 
-def _create(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
+def _create(desk: ConversationDesk, folder: Path, path: PurePath, call: VerbCall) -> str:
     if not path.parts:
         raise BadCall("'path' is the folder itself")
     write_beneath(folder, path, call.text("file_text").encode("utf-8", "replace"))
     return f"{path} written"
 
 
-def _str_replace(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
+def _str_replace(desk: ConversationDesk, folder: Path, path: PurePath, call: VerbCall) -> str:
     text, old, new = _read(folder, path), call.text("old_str"), call.text("new_str", default="")
     count = text.count(old) if old else 0
     if count != 1:
@@ -92,7 +92,7 @@ def _str_replace(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
     return _replaced(folder, path, text.replace(old, new), around=line)
 
 
-def _insert(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
+def _insert(desk: ConversationDesk, folder: Path, path: PurePath, call: VerbCall) -> str:
     lines = _read(folder, path).splitlines(keepends=True)
     at, text = call.input.get("insert_line"), call.text("insert_text")
     if not isinstance(at, int) or not 0 <= at <= len(lines):
@@ -103,7 +103,7 @@ def _insert(desk: Desk, folder: Path, path: PurePath, call: Call) -> str:
     return _replaced(folder, path, "".join([*lines[:at], text, *lines[at:]]), around=at)
 
 
-_RUNS: dict[str, Callable[[Desk, Path, PurePath, Call], str]] = {
+_RUNS: dict[str, Callable[[ConversationDesk, Path, PurePath, VerbCall], str]] = {
     "view": _view,
     "create": _create,
     "str_replace": _str_replace,

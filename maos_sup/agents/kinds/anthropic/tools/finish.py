@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema
 from state_layout.shapes.json_schema import problems
 
 
-class Finish:
+class FinishTool:
     """Ends the task."""
 
     name = "finish"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         wanted: Mapping[str, Any] = desk.settings.result_schema or {
             "type": "string",
             "description": "the result, or a summary of what was done: all that others need to know",
@@ -26,10 +26,10 @@ class Finish:
             "input_schema": schema("result", result=dict(wanted)),
         }
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         if "result" not in call.input:
             raise BadCall("'result' is missing")
         value = call.input["result"]

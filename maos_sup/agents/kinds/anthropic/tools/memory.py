@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from maos_sup.agents.bus.keeping import asker_of
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Call, Result, schema, text_property
-from maos_sup.agents.shared import Kept, Shared
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
+from maos_sup.agents.shared import KeptValue, Shared
 from state_layout.scopes.names import Scope
 
 SCOPE = Scope("custom", "memory")
@@ -29,7 +29,7 @@ class MemoryTool:
 
     name = "memory"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         if not plain:
             return {"type": "memory_20250818", "name": self.name}
         return {
@@ -56,10 +56,10 @@ class MemoryTool:
             ),
         }
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True  # what was changed is found done, by the token of the call
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         command = _RUNS.get(call.text("command"))
         if command is None:
             raise BadCall(f"'command' must be one of {', '.join(_COMMANDS)}")
@@ -71,7 +71,7 @@ class MemoryTool:
 class _Memory:
     """The texts, as one call sees them; `effects` is what its journal line has to say."""
 
-    def __init__(self, desk: Desk, call: Call) -> None:
+    def __init__(self, desk: ConversationDesk, call: VerbCall) -> None:
         self._shared: Shared = desk.scene.ledger.shared
         self._asker = asker_of(desk.scene, call)
         self._changes = 0
@@ -88,7 +88,7 @@ class _Memory:
         self._note(kept)
         return [name for name in kept.value if "=" not in name]  # others are of other tools
 
-    def read(self, path: str) -> Kept | None:
+    def read(self, path: str) -> KeptValue | None:
         kept = self._shared.load(SCOPE, path, self._asker)
         if kept is not None:
             self._note(kept)
@@ -100,26 +100,26 @@ class _Memory:
         return self._changed(kept)
 
     def remove(self, path: str) -> bool:
-        return self._changed(self._shared.forget(SCOPE, path, self._named()) or Kept())
+        return self._changed(self._shared.forget(SCOPE, path, self._named()) or KeptValue())
 
     def _named(self) -> Any:
         return replace(self._asker, token=f"{self._asker.token}/{self._changes}")
 
-    def _changed(self, kept: Kept) -> bool:
+    def _changed(self, kept: KeptValue) -> bool:
         if kept.lost is not None:
             return False
         self._changes += 1
         self._note(kept)
         return True
 
-    def _note(self, kept: Kept) -> None:
+    def _note(self, kept: KeptValue) -> None:
         for name in ("stored", "seen"):
             for key, seq in kept.effects.get(name, {}).items():
                 known = self.effects.setdefault(name, {})
                 known[key] = max(seq, known.get(key, 0))
 
 
-def _view(memory: _Memory, call: Call) -> str:
+def _view(memory: _Memory, call: VerbCall) -> str:
     shown = call.text("path", default=ROOT)
     path = _path(shown, may_be_root=True)
     kept = memory.read(path) if path else None
@@ -145,14 +145,14 @@ def _listing(memory: _Memory, shown: str, path: str) -> str:
     return "\n".join([head, shown, *(f"{shown.rstrip('/')}/{name}" for name in found)])
 
 
-def _create(memory: _Memory, call: Call) -> str:
+def _create(memory: _Memory, call: VerbCall) -> str:
     path = _path(call.text("path"))
     if not memory.write(path, call.text("file_text"), over=None):
         raise BadCall(f"File {call.text('path')} already exists")
     return f"File created successfully at: {call.text('path')}"
 
 
-def _str_replace(memory: _Memory, call: Call) -> str:
+def _str_replace(memory: _Memory, call: VerbCall) -> str:
     old, new, shown = call.text("old_str"), call.text("new_str", default=""), call.text("path")
 
     def change(text: str) -> tuple[str, int]:
@@ -174,7 +174,7 @@ def _str_replace(memory: _Memory, call: Call) -> str:
     return f"The memory file has been edited. Here is the snippet showing the change:\n{snippet}"
 
 
-def _insert(memory: _Memory, call: Call) -> str:
+def _insert(memory: _Memory, call: VerbCall) -> str:
     at, more, shown = int(call.number("insert_line", default=0)), call.text("insert_text"), call.text("path")
 
     def change(text: str) -> tuple[str, int]:
@@ -204,7 +204,7 @@ def _edited(memory: _Memory, shown: str, change: Callable[[str], tuple[str, int]
     raise BadCall(f"{shown} is changed by others all the time; try again later")
 
 
-def _delete(memory: _Memory, call: Call) -> str:
+def _delete(memory: _Memory, call: VerbCall) -> str:
     shown = call.text("path")
     path = _path(shown)
     names = [path] if memory.read(path) is not None else memory.names(f"{path}/")
@@ -215,7 +215,7 @@ def _delete(memory: _Memory, call: Call) -> str:
     return f"Successfully deleted {shown}"
 
 
-def _rename(memory: _Memory, call: Call) -> str:
+def _rename(memory: _Memory, call: VerbCall) -> str:
     old, new = call.text("old_path"), call.text("new_path")
     source, target = _path(old), _path(new)
     kept, is_again = memory.read(source), memory.was_begun
@@ -256,7 +256,7 @@ def _numbered(lines: list[str], first: int, last: int) -> str:
     )
 
 
-_RUNS: dict[str, Callable[[_Memory, Call], str]] = {
+_RUNS: dict[str, Callable[[_Memory, VerbCall], str]] = {
     "view": _view,
     "create": _create,
     "str_replace": _str_replace,

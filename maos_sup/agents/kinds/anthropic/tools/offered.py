@@ -10,7 +10,7 @@ from maos_sup.agents.kinds.anthropic.tools import team
 from maos_sup.agents.kinds.anthropic.tools.base import Tool
 from maos_sup.agents.kinds.anthropic.tools.bash import BashTool
 from maos_sup.agents.kinds.anthropic.tools.edit import EditTool
-from maos_sup.agents.kinds.anthropic.tools.finish import Finish
+from maos_sup.agents.kinds.anthropic.tools.finish import FinishTool
 from maos_sup.agents.kinds.anthropic.tools.memory import MemoryTool
 from maos_sup.agents.kinds.anthropic.tools.people import AskHuman
 from maos_sup.agents.kinds.anthropic.tools.spawn import SpawnTask
@@ -29,7 +29,7 @@ _ALL: dict[str, Callable[[], Tool]] = {
     "ask_human": AskHuman,
     "spawn_task": SpawnTask,
     "memory": MemoryTool,
-    "finish": Finish,
+    "finish": FinishTool,
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from maos_sup.agents.bus.permits import question_text
 from maos_sup.agents.bus.verbs import ask_human
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, Waits, definition_of
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import Result, VerbCall, Waits, definition_of
 from state_layout.files import codec
 
 
@@ -16,13 +16,13 @@ class AskHuman:
 
     name = "ask_human"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         return definition_of(self.name)
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True  # the same question has the same answer
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         try:
             return ask_human(desk.scene, call)
         except Waits:
@@ -30,7 +30,7 @@ class AskHuman:
             raise
 
 
-def refusal(desk: Desk, name: str, call: Call) -> str | None:
+def refusal(desk: ConversationDesk, name: str, call: VerbCall) -> str | None:
     """Why a person does not allow the call, None if it is allowed. Raises Waits while there is no answer."""
     shown = desk.redactor.text(codec.encode(dict(call.input)).decode())
     answer = desk.work.ask(question_text(desk.work.life.agent, name, shown))

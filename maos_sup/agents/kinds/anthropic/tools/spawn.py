@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from maos_sup.agents.bus.spawning import spawn_task
-from maos_sup.agents.kinds.anthropic.desk import Desk
-from maos_sup.agents.kinds.anthropic.tools.base import Call, Result, definition_of
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
+from maos_sup.agents.kinds.anthropic.tools.base import Result, VerbCall, definition_of
 
 
 class SpawnTask:
@@ -14,13 +14,13 @@ class SpawnTask:
 
     name = "spawn_task"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         told = definition_of(self.name)
         told["description"] += f" At most {desk.settings.max_spawned} tasks."
         return told
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True  # names follow from the call
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         return spawn_task(desk.scene, call)

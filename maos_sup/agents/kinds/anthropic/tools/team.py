@@ -12,10 +12,10 @@ from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.verbs import VERBS
 from maos_sup.agents.endings import SOFT
-from maos_sup.agents.kinds.anthropic.desk import Desk
+from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import (
-    Call,
     Result,
+    VerbCall,
     definition_of,
     schema,
 )
@@ -30,13 +30,13 @@ class TeamTool:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         return definition_of(self.name)
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         return VERBS[self.name](desk.scene, call)
 
 
@@ -45,7 +45,7 @@ class ReadMessages:
 
     name = "read_messages"
 
-    def definition(self, desk: Desk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
         return {
             "name": self.name,
             "description": (
@@ -57,10 +57,10 @@ class ReadMessages:
             ),
         }
 
-    def may_repeat(self, call: Call) -> bool:
+    def may_repeat(self, call: VerbCall) -> bool:
         return True  # marks are recorded with the result
 
-    def run(self, desk: Desk, call: Call) -> Result:
+    def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         wait_s = min(max(0.0, call.number("wait_s", default=0.0)), LONGEST_WAIT_S)
         work, deadline_s = desk.work, time.monotonic() + wait_s
         while True:
