@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.loopback.reply import Fault, FaultKind, Pace, Reply
-from maos_sup.loopback.request import Request
+from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply
+from maos_sup.loopback.request import LoopbackRequest
 
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> \x1b[31mred\x1b[0m \x1b]0;title\x07"
 )
-_PACE = Pace(chunk_chars=24, chunk_delay_s=0.01)
+_PACE = ReplyPace(chunk_chars=24, chunk_delay_s=0.01)
 _USAGE = {"input_tokens": 1200, "output_tokens": 150, "cache_read_input_tokens": 800}
 
 
@@ -54,17 +54,17 @@ _SAID: dict[str, list[list[dict[str, Any]]]] = {
 }
 
 
-def script(request: Request) -> Reply:
+def script(request: LoopbackRequest) -> ScriptedReply:
     """What the models say; the first answer of the writer breaks off once."""
     system = str(request.body.get("system"))
     name = next((name for name in _SAID if f"agent '{name}'" in system), None)
     if name is None:
-        return Reply(content=(_text("nobody"),))
+        return ScriptedReply(content=(_text("nobody"),))
     said = _SAID[name][min(request.turn, len(_SAID[name]) - 1)]
     fault = None
     if name == "writer" and request.turn == 0 and request.of_conversation == 1:
-        fault = Fault(kind=FaultKind.DROP, after_chunks=0)
-    return Reply(content=tuple(said), usage=_USAGE, pace=_PACE, fault=fault)
+        fault = PlannedFault(kind=FaultKind.DROP, after_chunks=0)
+    return ScriptedReply(content=tuple(said), usage=_USAGE, pace=_PACE, fault=fault)
 
 
 def agents(url: str) -> dict[str, Any]:
