@@ -8,11 +8,12 @@ copy, with nobody alive, and beside living writers, whose unfinished last line i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Any
+
+from msgspec import Struct
 
 from maos_sup.core.cuts import Cut, Trace, consistent_cut
 from maos_sup.cuts.beside import Beside
@@ -32,8 +33,6 @@ from state_layout.scopes.store import SUFFIX
 from state_layout.witness import end_of
 
 _AT_ONCE = 64  # lines decoded together: few enough to be let go before the collector looks
-_SENT, _RECEIVED, _TASK = b'"sent":[', b'"received":{', b'"type":"task"'
-_STORED, _SEEN = b'"stored":{', b'"seen":{'
 _OF_STATE = "="  # begins the names of shared scopes where else the name of a mail box stands
 
 
@@ -70,6 +69,30 @@ class Sum:
         )
 
 
+class _Sent(Struct, gc=False):
+    to: str
+    n: int
+
+
+class _Mark(Struct, gc=False, array_like=True):
+    n: int  # and where its line ends
+
+
+class _Entry(Struct, gc=False):
+    """What a line of a journal says about others; the rest of it is passed over."""
+
+    type: str
+    sent: list[_Sent] = []
+    received: dict[str, _Mark] = {}
+    stored: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    task: str = ""
+    phase: str = ""
+
+
+_entries = codec.TypedLines(_Entry)
+
+
 class _NotInForm(ValueError):
     """A whole line that cannot be understood; `seq` is its number."""
 
@@ -103,40 +126,52 @@ class _Telling:
     def take(self, run: Run, attempt: int) -> None:
         """Take the next lines of the journal of `attempt`. Raises _NotInForm."""
         self.place = Place(attempt, *run.end)
-        numbered = [
-            (seq, raw)
-            for seq, raw in enumerate(run.raws, run.first_seq)
-            if _SENT in raw or _RECEIVED in raw or _TASK in raw or _STORED in raw or _SEEN in raw
-        ]
-        for start in range(0, len(numbered), _AT_ONCE):
-            some = numbered[start : start + _AT_ONCE]
-            try:
-                entries = codec.decode_objects([raw for _, raw in some])
-            except codec.NotJson as cause:
-                raise _NotInForm(some[0][0]) from cause
-            for (seq, _), entry in zip(some, entries, strict=True):
-                try:
-                    self._take(seq, entry)
-                except (ValueError, KeyError, TypeError, AttributeError) as cause:
-                    raise _NotInForm(seq) from cause
+        for start in range(0, len(run.raws), _AT_ONCE):
+            self._take(run.first_seq + start, run.raws[start : start + _AT_ONCE])
 
-    def _take(self, seq: int, entry: dict[str, Any]) -> None:
-        if "sent" in entry:
-            for message in entry["sent"]:
-                _raise(self.sent, message["to"], seq, int(message["n"]))
-        if "received" in entry:
-            for key, mark in entry["received"].items():
-                _raise(self.marks, key, seq, int(mark[0]))
-        for scope, last in entry.get("stored", {}).items():
-            _raise(self.sent, box_of(scope), seq, int(last))
-        for key, last in entry.get("seen", {}).items():
-            _raise(self.marks, box_of(key), seq, int(last))
-        if entry["type"] == "task":
-            task, phase = entry["task"], TaskPhase(entry["phase"])
-            self.began.setdefault(task, seq)
-            self.phases.setdefault(task, []).append((seq, phase.value))
-            if phase in SETTLED:
-                self.settled.setdefault(task, seq)
+    def _take(self, first_seq: int, raws: Sequence[bytes]) -> None:
+        try:
+            entries = _entries.decode(raws)
+        except codec.NotJson as cause:
+            raise _NotInForm(first_seq + _first_not_in_form(raws)) from cause
+        for seq, entry in enumerate(entries, first_seq):
+            if entry.sent or entry.received:
+                self._take_mail(seq, entry)
+            if entry.stored or entry.seen:
+                self._take_state(seq, entry)
+            if entry.type == "task":
+                self._take_task(seq, entry)
+
+    def _take_mail(self, seq: int, entry: _Entry) -> None:
+        """What `_raise` does for each, in place: on lines of a chattering team, calls are what it costs."""
+        for message in entry.sent:
+            steps = self.sent.get(message.to)
+            if steps is None:
+                self.sent[message.to] = [(seq, message.n)]
+            elif message.n > steps[-1][1]:
+                steps.append((seq, message.n))
+        for key, mark in entry.received.items():
+            steps = self.marks.get(key)
+            if steps is None:
+                self.marks[key] = [(seq, mark.n)]
+            elif mark.n > steps[-1][1]:
+                steps.append((seq, mark.n))
+
+    def _take_state(self, seq: int, entry: _Entry) -> None:
+        for scope, last in entry.stored.items():
+            _raise(self.sent, box_of(scope), seq, last)
+        for key, last in entry.seen.items():
+            _raise(self.marks, box_of(key), seq, last)
+
+    def _take_task(self, seq: int, entry: _Entry) -> None:
+        try:
+            task, phase = entry.task, TaskPhase(entry.phase)
+        except ValueError as cause:
+            raise _NotInForm(seq) from cause
+        self.began.setdefault(task, seq)
+        self.phases.setdefault(task, []).append((seq, phase.value))
+        if phase in SETTLED:
+            self.settled.setdefault(task, seq)
 
     def sum_up(self, place: Place) -> None:
         """Put one entry at the line of `place` in place of all up to it."""
@@ -171,6 +206,16 @@ class _Telling:
 
 
 _line_of = itemgetter(0)
+
+
+def _first_not_in_form(raws: Sequence[bytes]) -> int:
+    """The index of the first that cannot be understood."""
+    for index, raw in enumerate(raws):
+        try:
+            _entries.decode([raw])
+        except codec.NotJson:
+            return index
+    return 0
 
 
 def _raise(steps_by_key: dict[str, list[tuple[int, int]]], key: str, seq: int, number: int) -> None:
