@@ -104,6 +104,8 @@ def _books(lines: list[dict[str, Any]]) -> Books:
         if line["type"] == "step":
             mine.taken += line["result"] if isinstance(line.get("result"), int) else 0
             mine.keys.append(line["key"])
+        elif "received" in line:  # what a model is shown
+            mine.taken += json.dumps(line["content"]).count("<message from=")
     return mine
 
 

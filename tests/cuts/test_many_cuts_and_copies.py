@@ -1,21 +1,23 @@
 """Cuts at random instants of a team that chatters, and copies of it by every tool that people back up with.
 
-MAOS_SUP_UNDO_ROUNDS=1 is the long form: a team of eight, 300 cuts, 100 copies that are resumed to the end.
-Tools that are not here are left out.
+Half of the team are programs, half are models at a loopback server. MAOS_SUP_UNDO_ROUNDS=1 is the long form:
+a team of eight, 300 cuts, 100 copies that are resumed to the end. Tools that are not here are left out.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from ledger import ghosts, lines_that_count, problems, unread
@@ -26,14 +28,20 @@ from maos_sup.cuts.copies import mend_copy
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.take import take_cut
 from maos_sup.cuts.traces import TeamReader
+from maos_sup.loopback.reply import ScriptedReply, call
+from maos_sup.loopback.request import LoopbackRequest, blocks_of
+from maos_sup.loopback.server import LoopbackServer
 from state_layout.files.locks import is_free
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
 IS_LONG = bool(os.environ.get("MAOS_SUP_UNDO_ROUNDS"))
 CUTS, COPIES = (300, 100) if IS_LONG else (12, 5)
-AGENTS = ("ann", "ben", "cid", "dot", "eve", "fay", "gus", "hal")[: 8 if IS_LONG else 4]
+PROGRAMS = ("ann", "ben", "cid", "dot")[: 4 if IS_LONG else 2]
+MODELS = ("eve", "fay", "gus", "hal")[: 4 if IS_LONG else 2]
+AGENTS = (*PROGRAMS, *MODELS)
 PAUSE_S = 0.2 if IS_LONG else 0.01  # between two steps: the long form lasts, and its copies are to stay small
+PRICE = {"input": 1.0, "output": 1.0, "cache_read": 1.0, "cache_write": 1.0}  # a dollar a million tokens
 ENOUGH = "ENOUGH"  # who is started with it comes to an end: says goodbye, and reads what is under way
 CHATTER = """
 import os, random, time
@@ -70,11 +78,50 @@ def main(ctx):
 """
 
 
-def begin(orchestra: Orchestra) -> None:
-    """Start a team that talks for ever."""
+def talk(request: LoopbackRequest) -> ScriptedReply:
+    """What a model says next, all of it by its conversation: it greets one after the other, and reads.
+
+    Once a program has said goodbye it says so to all, and is done when all have.
+    """
+    name = request.system.split("agent '")[1].split("'")[0]
+    peers = {each for each in AGENTS if each != name}
+    gone = set(re.findall(r'<message from="(\w+)"[^>]*>\s*goodbye', request.all_text))
+    said = any(
+        block.get("input", {}).get("text") == "goodbye"
+        for message in request.messages
+        for block in blocks_of(message["content"])
+    )
+    if gone >= peers and said:
+        return call("finish", {"result": "all have gone"})
+    if gone & set(PROGRAMS) and not said:
+        return ScriptedReply(content=tuple(sending(to, "goodbye") for to in sorted(peers)))
+    if request.turn % 2 or said:
+        return call("read_messages", {"wait_s": 1 if IS_LONG else 0.1})
+    return ScriptedReply(content=(sending(sorted(peers)[request.turn // 2 % len(peers)], "hello"),))
+
+
+def sending(to: str, text: str) -> dict[str, Any]:
+    return {"type": "tool_use", "name": "send_message", "input": {"to": to, "text": text}}
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer(talk) as made:
+        yield made
+
+
+def begin(orchestra: Orchestra, server: LoopbackServer | None = None) -> None:
+    """Start a team that talks for ever; of programs only without a `server`."""
+    programs = PROGRAMS if server else AGENTS
     orchestra.file("chatter.py", f"AGENTS, PAUSE_S = {AGENTS!r}, {PAUSE_S}\n{CHATTER}")
-    agent = {"kind": "python", "callable": "chatter:main"}
-    orchestra.start({name: dict(agent) for name in AGENTS}, intervals={"checkpoint_s": 1})
+    agents: dict[str, dict[str, Any]] = {
+        name: {"kind": "python", "callable": "chatter:main"} for name in programs
+    }
+    if server:
+        model = {"kind": "anthropic", "model": "test-model", "base_url": server.url, "price": PRICE}
+        agents |= {name: dict(model) for name in MODELS}
+        orchestra.environment["ANTHROPIC_API_KEY"] = "sk-loopback"
+    orchestra.start(agents, intervals={"checkpoint_s": 1})
     wait_for(lambda: steps_done(orchestra.root) > 40, "the team chatters")
 
 
@@ -169,8 +216,9 @@ def inconsistent(root: Path, cuts: list[TeamCut]) -> list[str]:
 
 
 @pytest.mark.timeout(3600 if IS_LONG else 300)
-def test_every_cut_and_every_copy_holds_no_ghost(orchestra: Orchestra) -> None:
-    begin(orchestra)
+def test_every_cut_and_every_copy_holds_no_ghost(orchestra: Orchestra, server: LoopbackServer) -> None:
+    begin(orchestra, server)
+    wait_for(lambda: len(server.log.requests()) > 20, "the models answer")
     random, reader = Random(11), TeamReader(Tree(orchestra.root))
     cuts = list[TeamCut]()
     for _ in range(CUTS):
