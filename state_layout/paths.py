@@ -339,6 +339,15 @@ class Tree:
         return self.run_holds / f"{agent}.json"
 
     @cached_property
+    def mirrors(self) -> Path:
+        """Which databases follow the tree, as it lies here."""
+        return self.run / "mirrors"
+
+    def mirror_file(self, name: str, what: str) -> Path:
+        """Of the mirror `name`: `json`, `status.json`, `handle.json`, `lock` or `log`."""
+        return self.mirrors / f"{name}.{what}"
+
+    @cached_property
     def ballast(self) -> Path:
         return self.run / "ballast"
 

@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         return be_bus(given[1], given[3])
     if given[:1] == ["status"] and len(given) <= 2 and not any(word.startswith("-") for word in given):
         return _status(*given[1:])
+    if len(given) == 3 and given[0] == "follow" and Path(given[1]).is_dir():
+        return be_follower(given[1], given[2])
     from maos_sup.cli import edge
     from maos_sup.cli.group import commands
 
@@ -62,6 +64,27 @@ def be_supervisor(directory: str) -> int:
     from maos_sup.cli import edge
 
     return edge.guarded(lambda: _supervise(directory), debug=True)
+
+
+def be_follower(directory: str, name: str) -> int:
+    """Be the follower of a mirror. Imports little: it may live for long beside many agents."""
+    from maos_sup.cli import edge
+
+    return edge.guarded(lambda: _follow(directory, name), debug=True)
+
+
+def _follow(directory: str, name: str) -> int:
+    from maos_sup.mirrors.following import follow
+    from maos_sup.mirrors.mirror import Superseded
+    from state_layout.errors import Locked
+
+    try:
+        follow(Path(directory).resolve(), name)
+    except Superseded:
+        raise
+    except Locked as busy:
+        return busy.exit_code  # two were started at once: nothing to be said
+    return 0
 
 
 def be_bus(directory: str, agent: str) -> int:

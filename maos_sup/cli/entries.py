@@ -66,6 +66,11 @@ SECTIONS: dict[str, Section] = {
         "set": Entry("set_:command", "Set a key of spec/, such as limits.max_agents or agents/bob.want."),
         "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
     },
+    "Elsewhere": {
+        "mirror": Entry(
+            "mirror:commands", "Have databases follow an orchestration: add, status, verify, ..."
+        ),
+    },
     "Keep house": {
         "doctor": Entry("doctor:command", "Say what is here, what is missing, and what to do about it."),
         "check": Entry("check:command", "Examine a tree; --repair mends what is safe to mend."),

@@ -16,6 +16,7 @@ from maos_sup.cuts.take import take_cut, team_reader
 from maos_sup.cuts.traces import TeamReader
 from maos_sup.steering.resting import brought_to_rest
 from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding, memory_at, rewind
+from maos_sup.system.followers import start_followers
 from maos_sup.views.undoing import preview_json, preview_lines
 from state_layout.errors import BadInput, Locked
 from state_layout.files.locks import alone_in
@@ -105,6 +106,7 @@ def _go(tree: Tree, number: int, manner: _Manner, *, dry_run: bool, yes: bool, a
         if last_rewinding(tree) != known:
             raise Locked(f"{tree.root}: another rollback came first; look where the team stands now")
         done, moved = _carried_out(tree, number, reader, manner)
+    start_followers(tree)  # mirrors follow at once, not only when the team goes on
     for line in moved:
         say_aside(line)
     if as_json:

@@ -21,7 +21,7 @@ from maos_sup.core.memory import (
     remember,
     to_record,
 )
-from maos_sup.core.model import Action, Memory
+from maos_sup.core.model import Action, Memory, Observation
 from state_layout.errors import Damaged, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Journal, Reader
@@ -112,3 +112,9 @@ def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, 
         pin = {"life": number, "seq": reader.position.seq, "h": reader.position.h}
         return pin, forget_what_was_asked(memory)
     return None, Memory()
+
+
+def is_starting(seen: Observation, life: Life) -> bool:
+    """Whether an agent was asked for that has not begun its attempt."""
+    memory = life.memory
+    return any(memory.of(name).submitted > each.last_attempt for name, each in seen.agents.items())

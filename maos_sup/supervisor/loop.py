@@ -27,7 +27,8 @@ from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
 from maos_sup.supervisor.hold import DiskHold
-from maos_sup.supervisor.life import Life, begin_life
+from maos_sup.supervisor.life import Life, begin_life, is_starting
+from maos_sup.supervisor.mirroring import Mirroring
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
 from maos_sup.supervisor.publish import SupervisorPublisher, notes_on_missing, snapshot
@@ -119,6 +120,7 @@ class _Supervisor:
         self._notifier = Notifier(tree, self._lookout.snapshot)
         self._checkpoints = TeamCheckpoints(tree)
         self._shared = SharedState(tree)
+        self._mirroring = Mirroring(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
         self._missing = list[str]()  # attempts that vanished
@@ -215,6 +217,7 @@ class _Supervisor:
         self._keep_specs(seen)
         self._shared.look(self._life, self._specs.now.orchestration.hooks, is_last=finished is not None)
         self._life.sync()  # what is told is durable
+        self._mirroring.look()
         self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:
             self._trouble = None
@@ -298,7 +301,7 @@ class _Supervisor:
         """Record what was seen of the specs; much of it not while agents start and need the disk."""
         if self._keep_by_s is None:
             return
-        if self._specs.is_long_to_keep and _is_starting(seen, self._life) and seen.now_s < self._keep_by_s:
+        if self._specs.is_long_to_keep and is_starting(seen, self._life) and seen.now_s < self._keep_by_s:
             return
         self._specs.record(self._life, now_s=seen.now_s)
         if seen.has_room:
@@ -392,9 +395,3 @@ class _Supervisor:
         with suppress(StorageError):
             if self._news is not None:
                 self._publish_news(self._news)
-
-
-def _is_starting(seen: Observation, life: Life) -> bool:
-    """Whether an agent was asked for that has not begun its attempt."""
-    memory = life.memory
-    return any(memory.of(name).submitted > each.last_attempt for name, each in seen.agents.items())

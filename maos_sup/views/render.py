@@ -10,6 +10,7 @@ from maos_sup.core.hints import answer_command, budget_command
 from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted, duration_text, outcome_text, reason_of
 from maos_sup.views.files import printable
+from maos_sup.views.mirrored import mirror_line
 from maos_sup.views.money import shares, spent_text, tokens_text
 from maos_sup.views.tables import Row, table
 
@@ -47,6 +48,7 @@ def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> l
     caps = [(agent["name"], cap_line(agent, name=name)) for agent in status["agents"]]
     lines += [f"agent {agent}: {line}" for agent, line in caps if line]
     lines += [f"note: {note}" for note in status["notes"]]
+    lines += [mirror_line(told) for told in status["mirrors"]]
     return [folded for line in lines for folded in _folded(line, width)]
 
 

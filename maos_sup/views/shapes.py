@@ -106,6 +106,19 @@ MessageShown = TypedDict(
 )
 
 
+class MirrorShown(TypedDict):
+    """A database that follows the tree, as its follower told last; `alive` None is unknown."""
+
+    name: str
+    url: str
+    state: str | None
+    alive: bool | None
+    lag_bytes: int | None
+    lag_s: float | None
+    trouble: str | None
+    at: str | None
+
+
 class Subject(TypedDict, total=False):
     """What an event is about: one of these."""
 
@@ -132,5 +145,6 @@ class Status(TypedDict):
     spec_errors: list[SpecFault]
     notes: list[str]
     overlaps: dict[str, list[str]]  # by path, who changed it
+    mirrors: list[MirrorShown]
     counts: CountsShown
     messages: NotRequired[list[MessageShown]]  # with `status --messages`

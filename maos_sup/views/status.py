@@ -22,6 +22,7 @@ from maos_sup.standing.agents import AgentStanding
 from maos_sup.standing.supervisors import SupervisorStanding
 from maos_sup.standing.team import StandingReader, TeamStanding
 from maos_sup.views.files import last_line, moment, natural
+from maos_sup.views.mirrored import mirrors_told
 from state_layout.host.room import want_of_room
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, Phase, TaskOutcome, TaskPhase, TaskSpec
@@ -94,6 +95,7 @@ def _status(tree: Tree, team: TeamStanding, read: SpecsRead) -> Status:
         "spec_errors": _spec_errors(read, supervisor),
         "notes": [*_notes(tree, supervisor, team.agents.values()), *overlap_lines(overlaps(touched))],
         "overlaps": overlaps(touched),
+        "mirrors": mirrors_told(tree),
         "counts": _counts(agents, tasks),
     }
 

@@ -21,6 +21,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
 GUIDE = (REPOSITORY / "docs" / "guide.md").read_text(encoding="utf-8")
 STATE = (REPOSITORY / "docs" / "state.md").read_text(encoding="utf-8")
+MIRRORS = (REPOSITORY / "docs" / "mirrors.md").read_text(encoding="utf-8")
 COUNT = "import os, time\nprint('found: 3 files', flush=True)\ntime.sleep(1)\n"
 REPORTER = "def expensive(count):\n    return {'files': count}\n\n\n"
 PROPOSAL = {
@@ -133,6 +134,23 @@ def test_the_page_on_state_does_what_it_prints(place: Place) -> None:
     assert "\n1905\n" in out
     assert "nothing is wrong" in out
     assert '{"rows":40}' in out
+
+
+def test_the_page_on_mirrors_does_what_it_prints(place: Place) -> None:
+    write_team(place, fence(README, "toml"))
+    query = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]), sep=chr(10))"
+    place.run(f"mkdir bin && printf '%s\\n' '#!/bin/sh' 'exec python -c \"{query}\" \"$@\"' > bin/sqlite3")
+    place.run("chmod +x bin/sqlite3")
+    place.environment["PATH"] = f"{place.checkout / 'bin'}:{place.environment['PATH']}"
+    outputs = []
+    for block in blocks_of(MIRRORS):
+        for command in block.commands:  # the first one makes what the others look at
+            one = Block(block.line, (command,))
+            outputs.append(place.replay(one, rules={}, words={"ID": (place.trees() or ["none"])[-1]}))
+    out = "\n".join(outputs)
+    assert "mirror sqlite: equal" in out
+    assert "nothing is wrong" in out
+    assert "('reporter', 'done'" in out
 
 
 def test_the_guides_shell_function_writes_control_lines(place: Place) -> None:

@@ -1,0 +1,193 @@
+"""A follower: the process that brings one mirror of one tree up to date, again and again.
+
+It only reads the tree (what it says of itself lies in `run/`), holds a lock for life, and keeps nothing that
+the mirror does not hold: killed at any instant, the next one goes on from the mirror's cursor. A mirror that
+is down costs agents nothing; it is tried again until the tree has come to rest and for a while after.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from maos_sup.mirrors.looking import Looker
+from maos_sup.mirrors.mirror import Cursor, Mirror, MirrorTrouble, Superseded
+from maos_sup.mirrors.registry import open_mirror
+from state_layout.errors import Damaged, StorageError
+from state_layout.files import atomic, codec, disk
+from state_layout.files.chain import utc_now
+from state_layout.files.fence import is_home, leave, settle
+from state_layout.files.locks import take_life_lock
+from state_layout.host.identity import is_alive, own_handle, read_handle
+from state_layout.host.mirrored import Mirrored, mirror_named
+from state_layout.paths import Tree
+from state_layout.tree import open_tree
+from state_layout.witness import id_of
+
+_SHORTEST_S, _LONGEST_S = 0.1, 20.0  # between two looks
+_GROWTH = 1.5  # of the pause while nothing happens
+_MOST_SHARE = 0.0007  # of a processor, for looks at which nothing is found
+_WHOLE_EVERY_S = _ALIVE_EVERY_S = 20.0
+_REST_S = 3.0  # after so long without news it is asked whether anybody lives
+_PATIENCE_S = 60.0  # with a mirror that is down, when nobody lives any more
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
+_TOLD_EVERY_S = 2.0
+
+
+def follow(root: Path, name: str, *, stays: bool = False) -> None:
+    """Follow `root` for its mirror `name`, until the tree has come to rest (for ever if it `stays`).
+
+    Raises NotATree, BadInput, Locked (another one follows, or took the mirror over), StorageError.
+    """
+    tree = open_tree(root)
+    mirrored = mirror_named(tree, name)
+    lock = take_life_lock(tree.mirror_file(name, "lock"))
+    settle(tree.root)
+    handle = tree.mirror_file(name, "handle.json")
+    try:
+        atomic.refresh(handle, codec.encode(own_handle(0).to_json()) + b"\n")
+        _Follower(tree, mirrored, stays=stays).run()
+    finally:
+        with suppress(OSError):
+            disk.unlink(handle)
+        lock.release()
+        leave(tree.root)
+
+
+class _Follower:
+    def __init__(self, tree: Tree, mirrored: Mirrored, *, stays: bool) -> None:
+        self._tree, self._mirrored, self._stays = tree, mirrored, stays
+        self._config = os.fspath(tree.mirror_file(mirrored.name, "json"))
+        self._lines = 0  # that this follower took
+        self._unapplied_bytes = 0  # of a batch that was made and not taken
+        self._trouble: str | None = None
+        self._troubled_since_s = 0.0
+        self._retry_s = _FIRST_RETRY_S
+        self._told: tuple[str, str | None] | None = None
+        self._told_s = 0.0
+        self._looker: Looker | None = None
+
+    def run(self) -> None:
+        """Follow until there is nothing left to follow. Raises Superseded, StorageError."""
+        while self._is_wanted():
+            try:
+                if self._follow():
+                    self._tell("ended")
+                    return
+            except Superseded as cause:
+                self._trouble = str(cause)
+                self._tell("ended")
+                raise
+            except MirrorTrouble as cause:
+                self._have_trouble(str(cause))
+                if not self._stays and self._is_given_up():
+                    return
+                time.sleep(self._retry_s)
+                self._retry_s = min(_LAST_RETRY_S, self._retry_s * 2)
+
+    def _follow(self) -> bool:
+        """Connect, and bring the mirror up to date again and again; true when the tree has come to rest."""
+        mirror = open_mirror(self._mirrored.place, id_of(self._tree), may_make=True)
+        try:
+            self._looker = Looker(self._tree, mirror.cursor())
+            return self._look_on(mirror, self._looker)
+        finally:
+            mirror.close()
+
+    def _look_on(self, mirror: Mirror, looker: Looker) -> bool:
+        pause_s, whole_s, alive_s = _SHORTEST_S, -1.0, 0.0
+        news_s = time.monotonic()
+        while self._is_wanted():
+            now_s, cost_s = time.monotonic(), time.process_time()
+            is_whole = now_s >= whole_s
+            has_news = self._take(mirror, looker, is_whole=is_whole)
+            whole_s = now_s + _WHOLE_EVERY_S if is_whole else whole_s
+            self._trouble, self._retry_s = None, _FIRST_RETRY_S
+            if has_news:
+                pause_s, news_s = _SHORTEST_S, now_s
+                self._tell("following", seldom=True)
+            else:
+                if now_s >= alive_s:
+                    mirror.keep_alive()
+                    alive_s = now_s + _ALIVE_EVERY_S
+                least_s = (time.process_time() - cost_s) / _MOST_SHARE
+                pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
+                self._tell("following")
+                if now_s - news_s > _REST_S and not self._stays and not self._is_anyone_alive():
+                    return not self._take(mirror, looker, is_whole=True)
+            time.sleep(pause_s)
+        return True
+
+    def _take(self, mirror: Mirror, looker: Looker, *, is_whole: bool) -> bool:
+        """Bring the mirror up to date once; whether there was anything new."""
+        has_news = False
+        for batch in looker.batches(is_whole=is_whole):
+            self._unapplied_bytes = batch.size_bytes
+            mirror.apply(batch)
+            self._unapplied_bytes = 0
+            self._lines += sum(len(run.raws) for lines in batch.lines for run in lines.runs)
+            has_news = True
+        return has_news
+
+    def _is_wanted(self) -> bool:
+        """Whether the tree is still at its place, and the mirror one of its mirrors."""
+        return os.path.exists(self._config) and is_home(self._tree.root)  # noqa: PTH110 - at each look
+
+    def _is_anyone_alive(self) -> bool:
+        """Whether a supervisor or an agent lives, or may live."""
+        if _lives(self._tree.supervisor_handle):
+            return True
+        with suppress(OSError):
+            return any(_lives(path) for path in self._tree.run_agents.glob("*.handle.json"))
+        return False
+
+    def _have_trouble(self, text: str) -> None:
+        if self._trouble is None:
+            self._troubled_since_s = time.monotonic()
+            sys.stderr.write(f"{utc_now()} {text}\n")
+        self._trouble = text
+        with suppress(StorageError, Damaged):
+            if self._looker is None:
+                self._looker = Looker(self._tree, Cursor())
+            self._looker.scanner.look(is_whole=True)
+        self._tell("waiting")
+
+    def _behind_bytes(self) -> int | None:
+        return self._looker.behind_bytes + self._unapplied_bytes if self._looker is not None else None
+
+    def _is_given_up(self) -> bool:
+        lasted_s = time.monotonic() - self._troubled_since_s
+        return lasted_s > _PATIENCE_S and not self._is_anyone_alive()
+
+    def _tell(self, state: str, *, seldom: bool = False) -> None:
+        """Refresh what viewers are shown, where it changed; `seldom`: at most every two seconds."""
+        troubles = [self._trouble] if self._trouble else []
+        if self._looker is not None:
+            troubles += [*self._looker.troubles.values(), *self._looker.scanner.left_out]
+        known = (f"{state} {self._lines}", "; ".join(troubles) or None)
+        now_s = time.monotonic()
+        if known == self._told and self._trouble is None:
+            return
+        if seldom and now_s - self._told_s < _TOLD_EVERY_S:
+            return
+        self._told, self._told_s = known, now_s
+        told = {
+            "state": state,
+            "at": utc_now(),
+            "lag_bytes": self._behind_bytes(),
+            "lag_s": round(now_s - self._troubled_since_s, 1) if self._trouble else 0.0,
+            "lines": self._lines,
+            "trouble": known[1],
+        }
+        with suppress(StorageError):
+            atomic.refresh(
+                self._tree.mirror_file(self._mirrored.name, "status.json"), codec.encode_pretty(told)
+            )
+
+
+def _lives(path: Path) -> bool:
+    handle = read_handle(path)
+    return handle is not None and is_alive(handle) is not False

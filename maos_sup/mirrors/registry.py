@@ -1,0 +1,61 @@
+"""Opens the mirror that a URL names: each sort of database by its scheme, imported only when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from maos_sup.mirrors.mirror import Mirror
+from state_layout.errors import BadInput
+
+_ENDINGS = (".db", ".sqlite", ".sqlite3")
+KNOWN = "sqlite:FILE"
+
+
+def place_of(text: str) -> str:
+    """The URL that a person means by `text`, independent of the current folder. Raises BadInput."""
+    if text.startswith("$"):
+        return text
+    if "://" not in text and not text.startswith("sqlite:"):
+        if not text.endswith(_ENDINGS):
+            raise BadInput(f"{text!r} names no database; use {KNOWN}")
+        text = f"sqlite:{text}"
+    if urlsplit(text).password:
+        raise BadInput(
+            "the URL has a password in it, which would lie in the tree; name a variable that holds the URL "
+            "('$MIRROR_URL'), or leave the password to ~/.pgpass"
+        )
+    if text.startswith("sqlite:"):
+        return f"sqlite:{_path_of(text)}"
+    _opener(text)
+    return text
+
+
+def open_mirror(url: str, tree: str, *, may_make: bool = False) -> Mirror:
+    """The mirror of the orchestration `tree` at `url`. Raises BadInput, MirrorTrouble."""
+    return _opener(url)(url, tree, may_make=may_make)
+
+
+def _opener(url: str) -> Callable[..., Mirror]:
+    scheme = url.partition(":")[0]
+    opener = _OPENERS.get(scheme)
+    if opener is None:
+        raise BadInput(f"{url!r} names no database that is known; use {KNOWN}")
+    return opener
+
+
+def _path_of(url: str) -> Path:
+    text = url.removeprefix("sqlite:").removeprefix("//")
+    if not text:
+        raise BadInput(f"{url!r} names no file; use sqlite:FILE")
+    return Path(text).expanduser().absolute()
+
+
+def _sqlite(url: str, tree: str, *, may_make: bool) -> Mirror:
+    from maos_sup.mirrors.sqlite.mirror import SqliteMirror
+
+    return SqliteMirror(_path_of(url), tree, may_make=may_make)
+
+
+_OPENERS: dict[str, Callable[..., Mirror]] = {"sqlite": _sqlite}

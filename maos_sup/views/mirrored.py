@@ -1,0 +1,43 @@
+"""How far the mirrors of a tree are behind, as their followers told last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from state_layout.host.mirrored import Mirrored, mirrors_of, status_of_mirror
+from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import MirrorShown
+
+
+def mirrors_told(tree: Tree) -> list[MirrorShown]:
+    """Each mirror of the tree."""
+    return [_told(tree, mirror) for mirror in mirrors_of(tree)]
+
+
+def _told(tree: Tree, mirror: Mirrored) -> MirrorShown:
+    told = status_of_mirror(tree, mirror.name)
+    return {
+        "name": mirror.name,
+        "url": mirror.url,
+        "state": told.get("state"),
+        "alive": told["alive"],
+        "lag_bytes": told.get("lag_bytes"),
+        "lag_s": told.get("lag_s"),
+        "trouble": told.get("trouble"),
+        "at": told.get("at"),
+    }
+
+
+def mirror_line(told: MirrorShown) -> str:
+    """One mirror in words."""
+    where = f"mirror {told['name']} ({told['url']})"
+    behind = told["lag_bytes"] or 0
+    if told["state"] == "waiting":
+        late = f"{behind:,} bytes and {told['lag_s'] or 0:g} s behind"
+        return f"{where}: {late}: {told['trouble']}"
+    if not told["alive"]:
+        return f"{where}: nobody follows now; it was up to date at {told['at'] or 'no time yet'}"
+    note = f"; {told['trouble']}" if told["trouble"] else ""
+    return f"{where}: {f'{behind:,} bytes behind' if behind else 'up to date'}{note}"
