@@ -38,6 +38,7 @@ def test_twenty_agents_keep_their_processes_when_the_supervisor_is_killed(orches
     names = [f"agent{number:02d}" for number in range(20)]
     orchestra.start(dict.fromkeys(names, GATED), limits={"max_agents": 20})
     before = orchestra.wait_alive()
+    orchestra.wait(lambda: all(map(orchestra.program, names)), "all programs run")
     programs = {name: orchestra.program(name) for name in names}
     first = orchestra.supervisor()
     assert first and len(before) == 20
