@@ -53,8 +53,8 @@ class Context:
     def __init__(self, work: Work) -> None:
         self._work, self._life = work, work.life
         self._bell = work.life.bell
-        self._steps = Steps(work.life.ledger, work.task, attempt=work.life.attempt)
-        self._inbox = Inbox(work.life.tree, work.life.agent, marks=work.life.ledger.marks())
+        self._steps = Steps(work.life.recorder, work.task, attempt=work.life.attempt)
+        self._inbox = Inbox(work.life.tree, work.life.agent, marks=work.life.recorder.marks())
         self._effects: StepEffects | None = None  # of the step under way
         self._token: tuple[str, int] | None = None
         self._step = ""  # its name
@@ -126,7 +126,7 @@ class Context:
         if self._token is None:
             raise RuntimeError("ctx.token is there within a step only")
         with self._inside():
-            self._life.ledger.sync(self._token[1])
+            self._life.recorder.sync(self._token[1])
         return self._token[0]
 
     # -- doing it
@@ -149,7 +149,7 @@ class Context:
             self._judge_lost(name)
             token = self._steps.intend(name)
             if self._work.spec.on_uncertain != "retry":
-                self._life.ledger.sync(token[1])
+                self._life.recorder.sync(token[1])
         return self._do(name, token, lambda: function(*args, **kwargs))
 
     def send(
@@ -201,7 +201,9 @@ class Context:
     def progress(self, value: float, note: str | None = None) -> None:
         """Say how far it is, 1 for all done."""
         with self._inside():
-            self._life.ledger.note("progress", {"value": value} | ({} if note is None else {"note": note}))
+            self._life.recorder.record_later(
+                "progress", {"value": value} | ({} if note is None else {"note": note})
+            )
             self._life.beats.progress(self._work.limits.timeout_s)
 
     def artifact(self, path: str | Path) -> Path:
@@ -211,7 +213,7 @@ class Context:
                 name = hand_over(str(path), tree=self._life.tree, agent=self.agent, near=self._work.folder())
             except BadInput as cause:
                 raise ValueError(str(cause)) from cause
-            self._life.ledger.note("artifact", {"path": name})
+            self._life.recorder.record_later("artifact", {"path": name})
             return self.artifacts / name
 
     # -- how it is done
@@ -251,7 +253,7 @@ class Context:
         except Exception as error:
             with self._inside(is_safe_point=False):
                 self._steps.raised(name, token[0], error)
-                self._inbox.rewind(self._life.ledger.marks())
+                self._inbox.rewind(self._life.recorder.marks())
             raise
         finally:
             self._effects = self._token = None
@@ -289,7 +291,7 @@ class Context:
             is_done, value = self._steps.recorded(name)
             if is_done:
                 return value
-            value = self._life.ledger.look(lambda history: read(_of_agent(history.state)))
+            value = self._life.recorder.look(lambda history: read(_of_agent(history.state)))
             return self._steps.commit(name, value, StepEffects(), is_light=True)
 
     def _keep(self, what: str, scope: str, key: str, **told: Any) -> dict[str, Any] | None:
@@ -315,7 +317,7 @@ class Context:
         self, what: str, where: tuple[str, str], told: dict[str, Any], name: str, effects: StepEffects
     ) -> dict[str, Any] | None:
         """Do it, under the token that the step `name` has at each try; the answer as it is recorded."""
-        task, shared = self.task, self._life.ledger.shared
+        task, shared = self.task, self._life.recorder.shared
         asker = Asker(task=task.id, run=task.run, step=name, token=f"{task.id}#{task.run}/{name}")
         try:
             kept = shared.do(what, shared.scope(where[0], task.id), where[1], asker, own=effects, **told)
@@ -337,7 +339,7 @@ class Context:
         return {"value": kept.value, "version": None if kept.version is None else list(kept.version)}
 
     def _state_within(self, effects: StepEffects) -> dict[str, Any]:
-        state = self._life.ledger.look(lambda history: dict(history.state))
+        state = self._life.recorder.look(lambda history: dict(history.state))
         for key in effects.deleted:
             state.pop(key, None)
         return _of_agent(state | effects.kept)

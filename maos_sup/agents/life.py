@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.bell import Bell
-from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.specs import WantedSpecs
 from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, codec, disk
@@ -34,7 +34,7 @@ class AgentLife:
     attempt: int
     continues_from: int  # the attempt that this one goes on from; 0: none
     specs: WantedSpecs
-    ledger: Recorder
+    recorder: Recorder
     publisher: Publisher
     bell: Bell
     beats: BeatWriter
@@ -73,7 +73,7 @@ class AgentLife:
         """Report something that a person should know: in the journal and on stderr. Raises StorageError."""
         sys.stderr.write(f"agent: {text}\n")
         sys.stderr.flush()
-        self.ledger.note("warning", {"text": without_place(self.tree, text), **fields})
+        self.recorder.record_later("warning", {"text": without_place(self.tree, text), **fields})
 
     def warn_once(self, text: str) -> None:
         """As `warn`, unless this life said the same before. Raises StorageError."""

@@ -137,7 +137,7 @@ def keep_work(work: Work) -> str | None:
         life.survey()
     if kept.files:
         told = {"branch": record.branch, "commit": kept.record.tip, "files": kept.files}
-        life.ledger.note("committed", {"task": work.task.id, "run": work.task.run, **told})
+        life.recorder.record_later("committed", {"task": work.task.id, "run": work.task.run, **told})
     return None
 
 
@@ -158,7 +158,7 @@ def results_needed(work: Work, repository: Repository) -> dict[str, str]:
 def _tell(life: AgentLife, repository: Repository, record: Record) -> None:
     """Put on record what was made, and warn of what a person should know."""
     told = {"mode": record.mode, "branch": record.branch, "base": record.base, "asked": record.asked}
-    life.ledger.commit("workspace", {**told, "taken": record.taken, "notes": record.notes})
+    life.recorder.commit("workspace", {**told, "taken": record.taken, "notes": record.notes})
     sys.stderr.write(f"agent: works in a worktree on branch {record.branch}, from {record.base[:12]}\n")
     sys.stderr.flush()
     for note in (*record.notes, *carrying.cautions(repository, life.paths.worktree)):
@@ -173,7 +173,7 @@ def _set_up(work: Work, record: Record, wish: Workspace) -> Record:
     """
     for number, line in enumerate(wish.setup[record.done :], start=record.done + 1):
         work.pulse.start()
-        work.life.ledger.commit("setup", {"number": number, "line": line})
+        work.life.recorder.commit("setup", {"number": number, "line": line})
         code = _run_line(work, line)
         if code:
             raise BadInput(
@@ -182,7 +182,7 @@ def _set_up(work: Work, record: Record, wish: Workspace) -> Record:
             )
         record = replace(record, done=number)
         write_record(work.life.paths, record)
-        work.life.ledger.commit("setup", {"number": number, "exit_code": code})
+        work.life.recorder.commit("setup", {"number": number, "exit_code": code})
     return record
 
 

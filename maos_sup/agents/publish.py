@@ -13,8 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.outcomes import ELIDED
+from maos_sup.agents.recorder import Recorder
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
@@ -36,10 +36,10 @@ _ENDED_TOLD = ("result", "error", "exit_code", "signal")
 class Publisher:
     """Writes the snapshot of one life."""
 
-    def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, ledger: Recorder) -> None:
+    def __init__(self, tree: Tree, agent: str, *, kind: str, attempt: int, recorder: Recorder) -> None:
         self._path = tree.agent(agent).status
         self._head: AgentSnapshot = {"agent": agent, "kind": kind, "attempt": attempt}
-        self._ledger = ledger
+        self._recorder = recorder
         self._lock = threading.Lock()
         self._tree = tree
         self._told: _Wanted = (None, [])
@@ -63,7 +63,7 @@ class Publisher:
     @property
     def is_behind(self) -> bool:
         """Whether something was recorded since the last snapshot."""
-        return self._is_owed or self._ledger.changes != self._known_changes
+        return self._is_owed or self._recorder.changes != self._known_changes
 
     def publish(self) -> None:
         """Publish now, unless memory is ahead of a journal that failed. What cannot be written is left to the
@@ -87,13 +87,13 @@ class Publisher:
         return not self._path.exists()
 
     def _publish(self) -> None:
-        if not self._ledger.is_sound:
+        if not self._recorder.is_sound:
             return
         began_s = time.thread_time()
         self._is_owed = False
-        self._known_changes = self._ledger.changes
+        self._known_changes = self._recorder.changes
         self.due_s = time.monotonic() + LEAST_INTERVAL_S
-        wanted, members = self._ledger.look(self._snapshot)
+        wanted, members = self._recorder.look(self._snapshot)
         try:
             atomic.refresh(self._path, codec.encode_joined(members) + b"\n")
             if wanted != self._told or self._owes_word:  # something may want a person's attention

@@ -273,9 +273,9 @@ class Pulse:
         if self._is_unsaved and self._is_due("save", now_s, intervals.save_s):
             self._is_unsaved = not self._pace.is_resting
             self._translator.sync()
-            self._life.ledger.sync()
+            self._life.recorder.sync()
         if self._is_due("checkpoint", now_s, intervals.checkpoint_s):
-            self._life.ledger.checkpoint()
+            self._life.recorder.checkpoint()
 
     def _between_beats_s(self) -> float:
         """At rest beats are more seldom, but often enough for who judges by `hang_s`."""
@@ -331,11 +331,11 @@ class Pulse:
     def _take_answers(self) -> None:
         """Record the answers to questions that a running program asked."""
         life = self._life
-        for question in life.ledger.look(lambda history: [*history.questions.values()]):
+        for question in life.recorder.look(lambda history: [*history.questions.values()]):
             answer = answer_of(life.tree, question)
             if answer is not None and self.task is not None and question["task"] == self.task.id:
                 fields = {"question": question["id"], "answer": "yes" if answer.is_yes else "no"}
-                life.ledger.commit("answered", fields | {"text": answer.text})
+                life.recorder.commit("answered", fields | {"text": answer.text})
                 self._bell.ring()
 
 

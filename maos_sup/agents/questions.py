@@ -5,26 +5,28 @@ A question is known by exactly what it asks, in which run of which task; asked a
 
 from __future__ import annotations
 
-from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.recorder import Recorder
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import Approval, answer_of, question_id, standing_answers
 
 
-def answer_or_ask(tree: Tree, agent: str, task: TaskSpec, *, ledger: Recorder, text: str) -> Approval | None:
+def answer_or_ask(
+    tree: Tree, agent: str, task: TaskSpec, *, recorder: Recorder, text: str
+) -> Approval | None:
     """The answer to `text`, or None while there is none: it is on record then. Raises StorageError."""
     id_ = question_id(agent, task.id, task.run, text)
-    known = ledger.look(lambda history: history.answers.get(id_))
+    known = recorder.look(lambda history: history.answers.get(id_))
     if known is not None:
         return Approval(is_yes=known["answer"] == "yes", text=known.get("reply") or "")
-    asked = ledger.look(lambda history: history.questions.get(id_))
+    asked = recorder.look(lambda history: history.questions.get(id_))
     if asked is None:
         before = standing_answers(tree, id_)
         told = {"task": task.id, "run": task.run, "question": id_, "text": text, "before": before}
-        ledger.commit("asked", told)
+        recorder.commit("asked", told)
         return None
     answer = answer_of(tree, asked)
     if answer is not None:
         word = "yes" if answer.is_yes else "no"
-        ledger.commit("answered", {"question": id_, "answer": word, "text": answer.text})
+        recorder.commit("answered", {"question": id_, "answer": word, "text": answer.text})
     return answer

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from maos_sup.agents.bell import Bell
 from maos_sup.agents.bus.gate import Gate
 from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
-from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.life import (
     STRICT_UMASK,
     AgentLife,
@@ -31,6 +30,7 @@ from maos_sup.agents.life import (
 )
 from maos_sup.agents.preload import preload_for as preload_for  # the zygote asks for it here
 from maos_sup.agents.publish import Publisher
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.redacting import await_end
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.specs import WantedSpecs
@@ -112,11 +112,11 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
     attempt = begin_attempt(tree, agent, recall=known, settings=settings)
     known.history.take(attempt.start)
-    ledger = Recorder(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
+    recorder = Recorder(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
     life: AgentLife | None = None
     try:
-        ledger.spec = lambda: specs.agent
-        ledger.hooks = lambda: specs.now.orchestration.hooks
+        recorder.spec = lambda: specs.agent
+        recorder.hooks = lambda: specs.now.orchestration.hooks
         wear(mark_of(tree, agent, attempt.number))
         life = AgentLife(
             tree=tree,
@@ -124,8 +124,8 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
             attempt=attempt.number,
             continues_from=0 if known.pin is None else int(known.pin["attempt"]),
             specs=specs,
-            ledger=ledger,
-            publisher=Publisher(tree, agent, kind=spec.kind, attempt=attempt.number, ledger=ledger),
+            recorder=recorder,
+            publisher=Publisher(tree, agent, kind=spec.kind, attempt=attempt.number, recorder=recorder),
             bell=bell,
             beats=BeatWriter(tree.beat(agent)),
             umask=umask,
@@ -138,7 +138,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
             traceback.print_exc()
         release_ballast(tree, found)
         end = end_of_trouble(found)
-    return _end(tree, agent, attempt.number, ledger=ledger, life=life, end=end)
+    return _end(tree, agent, attempt.number, recorder=recorder, life=life, end=end)
 
 
 def _remember(tree: Tree, agent: str) -> Recall:
@@ -159,7 +159,7 @@ def _remember(tree: Tree, agent: str) -> Recall:
 
 def _work(life: AgentLife, known: Recall) -> TaskEnd:
     become_subreaper()
-    for note in [*known.notes, *life.ledger.catch_up()]:
+    for note in [*known.notes, *life.recorder.catch_up()]:
         life.warn(note)
     spec = life.specs.agent
     keywords = spec.keywords if spec is not None else ()
@@ -167,7 +167,7 @@ def _work(life: AgentLife, known: Recall) -> TaskEnd:
         life.tree,
         life.agent,
         before=life.attempt,
-        ledger=life.ledger,
+        recorder=life.recorder,
         keywords=keywords,
         go_on=lambda: _goes_on(life),
         gate=Gate(lambda: life.specs.agent),
@@ -182,27 +182,27 @@ def _goes_on(life: AgentLife) -> bool:
 
 
 def _end(
-    tree: Tree, agent: str, number: int, *, ledger: Recorder, life: AgentLife | None, end: TaskEnd
+    tree: Tree, agent: str, number: int, *, recorder: Recorder, life: AgentLife | None, end: TaskEnd
 ) -> int:
     """Compact, publish, and say how this life ended, last of all. The exit code."""
     if end.reason not in _UNSOUND:
         try:
-            ledger.sync()
-            ledger.checkpoint()
+            recorder.sync()
+            recorder.checkpoint()
         except LayoutError as error:
             release_ballast(tree, error)
             end = end_of_trouble(error)
     if end.detail is not None:
-        end = replace(end, detail=ledger.redacted({"detail": without_place(tree, end.detail)})["detail"])
+        end = replace(end, detail=recorder.redacted({"detail": without_place(tree, end.detail)})["detail"])
     if life is not None:
         life.publisher.phase = end.reason if end.reason in CALM_EXITS else "failed"
         life.publisher.reason, life.publisher.task = end.detail, None
         life.publisher.publish()
         life.beats.close()
     told: dict[str, Any] = fields_of(end)
-    told["synced_seq"], told["h"] = ledger.synced_seq, ledger.last_h
+    told["synced_seq"], told["h"] = recorder.synced_seq, recorder.last_h
     seal_exit(tree, agent, number, by="agent", **told)
-    ledger.close()
+    recorder.close()
     return 0 if end.reason in CALM_EXITS else 1
 
 

@@ -38,7 +38,7 @@ class Snapper:
         """Take one: now, or, where a look takes long, after a call while the agent works on."""
         if self._is_full:
             return
-        seq = self._life.ledger.look(lambda history: history.seq)
+        seq = self._life.recorder.look(lambda history: history.seq)
         is_busy = self._thread is not None and self._thread.is_alive()
         if call is not None and (is_busy or self._took_s > _LONGEST_WAIT_S):
             if not is_busy:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.recorder import Recorder
 from state_layout.files import codec
 from state_layout.lives.history import History, Mark, run_key
 from state_layout.records import TaskSpec
@@ -68,12 +68,12 @@ class StepEffects:
 class Steps:
     """The steps of one run of a task."""
 
-    def __init__(self, ledger: Recorder, task: TaskSpec, *, attempt: int) -> None:
-        self._ledger, self._task, self._attempt = ledger, task, attempt
+    def __init__(self, recorder: Recorder, task: TaskSpec, *, attempt: int) -> None:
+        self._recorder, self._task, self._attempt = recorder, task, attempt
         self._run = run = run_key(task.id, task.run)
         self._times: dict[str, int] = {}
-        self._old_calls = ledger.look(lambda history: dict(history.calls.get(run, {})))
-        self._old_tokens = ledger.look(lambda history: dict(history.raised.get(run, {})))
+        self._old_calls = recorder.look(lambda history: dict(history.calls.get(run, {})))
+        self._old_tokens = recorder.look(lambda history: dict(history.raised.get(run, {})))
 
     def next_key(self, key: str) -> str:
         """`key` as it is recorded: numbered from its second time on."""
@@ -82,7 +82,7 @@ class Steps:
 
     def recorded(self, key: str) -> tuple[bool, Any]:
         """Whether the step `key` was done, and a copy of its result."""
-        result = self._ledger.look(lambda history: self._result(history, key))
+        result = self._recorder.look(lambda history: self._result(history, key))
         return (False, None) if result is _MISSING else (True, result)
 
     def lost_in(self, key: str) -> int | None:
@@ -94,7 +94,9 @@ class Steps:
         """Record that `key` is about to be done: its token (that of an earlier try, if any), the `seq`."""
         before = self._old_calls.pop(key, None) or self._old_tokens.pop(key, None) or os.urandom(16).hex()
         token = before.partition(".")[0]
-        return token, self._ledger.note("call", self._head(key) | {"token": f"{token}.{self._attempt}"})
+        return token, self._recorder.record_later(
+            "call", self._head(key) | {"token": f"{token}.{self._attempt}"}
+        )
 
     def commit(self, key: str, result: Any, effects: StepEffects, *, is_light: bool = False) -> Any:
         """Record the step `key` with all its effects, durably; its result as a repetition will get it.
@@ -105,20 +107,20 @@ class Steps:
         fields = self._head(key) | {"result": result} | effects.fields()
         try:
             codec.encode([effects.fields(), effects.messages])
-            fields = dict(self._ledger.redacted(fields))
+            fields = dict(self._recorder.redacted(fields))
             result = codec.decode(codec.encode(fields["result"]))
         except TypeError as cause:
             raise Unrecordable(f"step {key!r}: {cause}; use what JSON has a form for") from cause
         if is_light:
-            self._ledger.note("step", fields)
+            self._recorder.record_later("step", fields)
         else:
-            self._ledger.commit("step", fields, messages=effects.messages)
+            self._recorder.commit("step", fields, messages=effects.messages)
         return result
 
     def raised(self, key: str, token: str, error: BaseException) -> None:
         """Record that `key` raised: how it ended is known, and the next try keeps the token."""
         fields = {"token": token, "error": f"{type(error).__name__}: {error}"}
-        self._ledger.note("raised", self._head(key) | fields)
+        self._recorder.record_later("raised", self._head(key) | fields)
 
     def _head(self, key: str) -> dict[str, Any]:
         return {"task": self._task.id, "run": self._task.run, "key": key}

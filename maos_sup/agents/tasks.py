@@ -89,7 +89,7 @@ class TaskLoop:
             life.tree,
             life.agent,
             life.attempt,
-            ledger=life.ledger,
+            recorder=life.recorder,
             keywords=spec.keywords if spec is not None else (),
             gate=Gate(lambda: life.specs.agent),
         )
@@ -149,9 +149,9 @@ class TaskLoop:
     def _next_task(self) -> tuple[TaskSpec | None, bool]:
         """The task to work on now, or None and whether one waits for an answer."""
         life = self._life
-        own = life.ledger.look(lambda history: dict(history.tasks))
-        asked = life.ledger.look(lambda history: [*history.questions.values()])
-        told = life.ledger.look(lambda history: {answer["task"] for answer in history.answers.values()})
+        own = life.recorder.look(lambda history: dict(history.tasks))
+        asked = life.recorder.look(lambda history: [*history.questions.values()])
+        told = life.recorder.look(lambda history: {answer["task"] for answer in history.answers.values()})
         answered = (told - {question["task"] for question in asked}) | {
             question["task"] for question in asked if answer_of(life.tree, question) is not None
         }
@@ -183,7 +183,7 @@ class TaskLoop:
 
     def _outcome_on_record(self, task: TaskSpec) -> WorkOutcome | None:
         """How the work on `task` ended, if only its output was left to be read: that is done by now."""
-        ended = self._life.ledger.look(lambda history: history.ended.get(run_key(task.id, task.run)))
+        ended = self._life.recorder.look(lambda history: history.ended.get(run_key(task.id, task.run)))
         if ended is None:
             return None
         self._began_s = time.monotonic()
@@ -198,7 +198,7 @@ class TaskLoop:
         is_done = outcome.ended is None and outcome.error is None
         if is_done and self._translator.unread_bytes > _MUCH_BYTES:
             told = {"result": outcome.result, "exit_code": outcome.exit_code}
-            self._life.ledger.commit("ended", {"task": task.id, "run": task.run, **told})
+            self._life.recorder.commit("ended", {"task": task.id, "run": task.run, **told})
         self._translator.finish(self._goes_on)
         self._translator.sync()
         return WorkOutcome(ended=Interrupt.STOP) if is_done and self._translator.is_broken_off else outcome
@@ -212,7 +212,7 @@ class TaskLoop:
         life, spec = self._life, self._life.specs.agent
         if spec is None:
             raise BadInput(f"spec/agents/{life.agent}.json: is missing")
-        before = life.ledger.look(lambda history: history.tasks.get(task.id))
+        before = life.recorder.look(lambda history: history.tasks.get(task.id))
         is_same = before is not None and before.run == task.run
         work = Work(
             life=life,
@@ -223,7 +223,7 @@ class TaskLoop:
             doubt=self._doubt(task, before) if is_same and before is not None else None,
         )
         self._began_s = time.monotonic()
-        life.ledger.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
+        life.recorder.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
         self._task = task
         self._translator.attend(spec.keywords)
         self._calls.task = task
@@ -239,7 +239,7 @@ class TaskLoop:
             return doubt_about(f"task {task.id!r}", attempt=self._life.continues_from)
         if before.phase is not TaskPhase.ASKING:
             return None
-        asked = self._life.ledger.look(
+        asked = self._life.recorder.look(
             lambda history: [*history.questions.values(), *history.answers.values()]
         )
         mine = [item for item in asked if (item["task"], item["run"]) == (task.id, task.run)]
@@ -317,7 +317,7 @@ class TaskLoop:
     def _record(self, task: TaskSpec, phase: TaskPhase, outcome: WorkOutcome, error: str | None) -> None:
         life = self._life
         error = None if error is None else without_place(life.tree, error)
-        before = life.ledger.look(lambda history: history.tasks.get(task.id))
+        before = life.recorder.look(lambda history: history.tasks.get(task.id))
         spent_s = (before.elapsed_s if before else 0.0) + time.monotonic() - self._began_s
         told = {
             "error": error,
@@ -334,8 +334,10 @@ class TaskLoop:
         if phase is TaskPhase.DONE and (shown := self._calls.marks_shown()):
             fields["received"] = shown
         if phase in SETTLED:
-            life.ledger.sync_mail()  # this agent may never run again
-        life.ledger.commit("task", fields | {key: value for key, value in told.items() if value is not None})
+            life.recorder.sync_mail()  # this agent may never run again
+        life.recorder.commit(
+            "task", fields | {key: value for key, value in told.items() if value is not None}
+        )
         self._task = None
         life.publisher.task = None
         if life.bell.signalled:
@@ -375,7 +377,7 @@ class TaskLoop:
         sys.stderr.write(f"agent: {detail}\n")
         life.publisher.phase = "failed" if reason is ExitReason.FAILED else str(reason)
         life.publisher.publish()
-        told = {"task": task.id if task else None, "detail": detail, "synced_seq": life.ledger.synced_seq}
+        told = {"task": task.id if task else None, "detail": detail, "synced_seq": life.recorder.synced_seq}
         seal_exit(life.tree, life.agent, life.attempt, by="agent", reason=reason, **told)
 
 

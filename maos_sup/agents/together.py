@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.sources import Source
 from state_layout.errors import BadInput
 
@@ -38,12 +38,12 @@ class Together:
 
     def __init__(
         self,
-        ledger: Recorder,
+        recorder: Recorder,
         *,
         cite: Callable[[Source, int], dict[str, Any]],
         refuse: Callable[[Source, bytes, int, Exception], None],
     ) -> None:
-        self._ledger, self._cite, self._refuse = ledger, cite, refuse
+        self._recorder, self._cite, self._refuse = recorder, cite, refuse
         self._wishes = list[SendWish]()
         self._progress: dict[str, Any] = {}
         self._bytes = self._end = 0  # of the lines gathered; the offset after the last one
@@ -69,7 +69,7 @@ class Together:
         messages = [wish.message for wish in wishes]
         try:
             type_ = "progress" if fields else "sent"
-            self._ledger.note(type_, fields | self._cite(source, end), messages=messages)
+            self._recorder.record_later(type_, fields | self._cite(source, end), messages=messages)
         except (BadInput, TypeError):  # one of them: the others are carried out all the same
             self._flush_each(source, wishes, fields, end)
 
@@ -81,7 +81,7 @@ class Together:
         """Make what was recorded durable if anything follows from it: messages leave. Raises StorageError."""
         if self.is_owing:
             self.is_owing = False
-            self._ledger.sync()
+            self._recorder.sync()
 
     def _gathered(self, source: Source, raw: bytes, offset: int) -> None:
         self._bytes += len(raw) + 1
@@ -93,10 +93,10 @@ class Together:
         """Record each by itself and report those that cannot be. Who dies here tells progress again."""
         cited = self._cite(source, end)
         if fields:
-            self._ledger.note("progress", fields)
+            self._recorder.record_later("progress", fields)
         for wish in wishes:
             try:
-                self._ledger.note("sent", self._cite(source, wish.offset), messages=[wish.message])
+                self._recorder.record_later("sent", self._cite(source, wish.offset), messages=[wish.message])
             except (BadInput, TypeError) as reason:
                 self._refuse(source, wish.raw, wish.offset, reason)
-        self._ledger.note("sent", {"sent": [], **cited})
+        self._recorder.record_later("sent", {"sent": [], **cited})

@@ -25,7 +25,7 @@ from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import ANY, Gate
 from maos_sup.agents.bus.permits import reach_of
 from maos_sup.agents.control import BadLine, ControlRequest, discovery_of, parse, shown
-from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.sources import OutputPiece, Source
 from maos_sup.agents.together import SendWish, Together
 from state_layout.errors import BadInput
@@ -57,14 +57,14 @@ class Translator:
         agent: str,
         attempt: int,
         *,
-        ledger: Recorder,
+        recorder: Recorder,
         keywords: tuple[str, ...] = (),
         gate: Gate = ANY,
     ) -> None:
         """`gate`: what its programs may ask for."""
-        self._tree, self._agent, self._ledger = tree, agent, ledger
+        self._tree, self._agent, self._recorder = tree, agent, recorder
         files = tree.agent(agent).attempt(attempt)
-        offsets = ledger.look(lambda history: dict(history.offsets))
+        offsets = recorder.look(lambda history: dict(history.offsets))
         self.stdout, self.control = (
             Source(path, attempt=attempt, offset=offsets.get(f"{attempt}/{path.name}", 0))
             for path in (files.stdout, files.control)
@@ -73,7 +73,7 @@ class Translator:
         self.near: Path = tree.agent(agent).workspace
         self.calls: Calls | None = None  # who carries out what is called over the bus
         self.moved: Callable[[], None] = lambda: None  # the program got on
-        self._together = Together(ledger, cite=self._source, refuse=self._refuse)
+        self._together = Together(recorder, cite=self._source, refuse=self._refuse)
         self._told_task = ""  # of this look
         self.is_broken_off = False  # `finish`: there is something left
         self.gate = gate
@@ -198,11 +198,11 @@ class Translator:
         """So that a successor need not look through all of a large output again. For what is durable only:
         a sync of much output takes long."""
         if source.is_durable() and source.offset > self._recorded(source) + _FAR_BYTES:
-            self._ledger.note("sent", {"sent": [], **self._source(source, source.offset)})
+            self._recorder.record_later("sent", {"sent": [], **self._source(source, source.offset)})
 
     def _recorded(self, source: Source) -> int:
         key = f"{source.attempt}/{source.name}"
-        return self._ledger.look(lambda history: history.offsets.get(key, 0))
+        return self._recorder.look(lambda history: history.offsets.get(key, 0))
 
     # -- stdout
 
@@ -261,7 +261,7 @@ class Translator:
 
     def _saved(self, request: ControlRequest, line: bytes, offset: int) -> None:
         type_ = {"checkpoint": "saved", "result": "result"}[request.verb]
-        if self._ledger.look(_is_settled):
+        if self._recorder.look(_is_settled):
             raise BadInput(f"'{request.verb}' came after the task was settled")
         self._note(type_, {"value": request.value}, offset)
 
@@ -277,20 +277,20 @@ class Translator:
         self._note("artifact", {"path": path}, offset)
 
     def _keep(self, request: ControlRequest, line: bytes, offset: int) -> None:
-        run = self._ledger.look(lambda history: history.run) or ""
+        run = self._recorder.look(lambda history: history.run) or ""
         step = f"line/{self.control.attempt}/{offset}"
-        fields = self._ledger.shared.take_line(request.verb, request.value, run=run, step=step)
+        fields = self._recorder.shared.take_line(request.verb, request.value, run=run, step=step)
         self._note("kept", fields, offset)
 
     def _ack(self, request: ControlRequest, line: bytes, offset: int) -> None:
-        with closing(Inbox(self._tree, self._agent, marks=self._ledger.marks())) as inbox:
+        with closing(Inbox(self._tree, self._agent, marks=self._recorder.marks())) as inbox:
             marks = {key: inbox.mark_at(key, seq) for key, seq in request.value.items()}
         self._note("received", {"received": marks}, offset)
 
     def _ask(self, request: ControlRequest, line: bytes, offset: int) -> None:
-        task, _, run = (self._ledger.look(lambda history: history.run) or "").rpartition("#")
+        task, _, run = (self._recorder.look(lambda history: history.run) or "").rpartition("#")
         id_ = question_id(self._agent, task, int(run or 1), request.value)
-        known = self._ledger.look(lambda history: {*history.questions, *history.answers})
+        known = self._recorder.look(lambda history: {*history.questions, *history.answers})
         if id_ in known:
             self._note("sent", {"sent": []}, offset)
             return
@@ -307,11 +307,11 @@ class Translator:
 
     def _note(self, type_: str, fields: dict[str, Any], offset: int) -> None:
         """Record what a control line asked; durable at the end of this look."""
-        self._ledger.note(type_, fields | self._source(self.control, offset))
+        self._recorder.record_later(type_, fields | self._source(self.control, offset))
 
     def _commit(self, type_: str, fields: dict[str, Any], offset: int, messages: list[SentMessage]) -> None:
         """Record it durably at once: somebody waits for it."""
-        self._ledger.commit(type_, fields | self._source(self.control, offset), messages=messages)
+        self._recorder.commit(type_, fields | self._source(self.control, offset), messages=messages)
 
     def _source(self, source: Source, offset: int) -> dict[str, Any]:
         """What a record says that comes of `source` up to `offset`, which is durable before the record is."""
@@ -322,10 +322,10 @@ class Translator:
     def _warn(self, text: str, fields: dict[str, Any] | None = None) -> None:
         sys.stderr.write(f"agent: {text}\n")
         sys.stderr.flush()
-        self._ledger.note("warning", {"text": text} | (fields or {}))
+        self._recorder.record_later("warning", {"text": text} | (fields or {}))
 
     def _task(self) -> str:
-        return (self._ledger.look(lambda history: history.run) or "").rpartition("#")[0]
+        return (self._recorder.look(lambda history: history.run) or "").rpartition("#")[0]
 
 
 def translate_leftovers(
@@ -333,7 +333,7 @@ def translate_leftovers(
     agent: str,
     *,
     before: int,
-    ledger: Recorder,
+    recorder: Recorder,
     keywords: tuple[str, ...],
     go_on: _GoOn = lambda: True,
     gate: Gate = ANY,
@@ -345,12 +345,12 @@ def translate_leftovers(
     """
     for attempt in list_attempts(tree.agent(agent)):
         if attempt < before:
-            translator = Translator(tree, agent, attempt, ledger=ledger, keywords=keywords, gate=gate)
+            translator = Translator(tree, agent, attempt, recorder=recorder, keywords=keywords, gate=gate)
             if translator.finish(go_on):
                 translator.sync()
                 for source in (translator.stdout, translator.control):
                     fields = {"file": source.name, "attempt": attempt, "offset": source.offset}
-                    ledger.note("sent", {"sent": [], "source": fields})
+                    recorder.record_later("sent", {"sent": [], "source": fields})
             if translator.is_broken_off:
                 return
 

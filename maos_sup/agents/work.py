@@ -50,7 +50,7 @@ class Work:
     @property
     def saved(self) -> Any:
         """What the program saved last in this run."""
-        return self.life.ledger.look(lambda history: history.saves.get(self.run))
+        return self.life.recorder.look(lambda history: history.saves.get(self.run))
 
     def act(self) -> Interrupt | None:
         """Why the work is to end now, if it is; from then on that is final."""
@@ -86,16 +86,16 @@ class Work:
         Raises StorageError.
         """
         life = self.life
-        before = life.ledger.changes
-        answer = answer_or_ask(life.tree, life.agent, self.task, ledger=life.ledger, text=text)
-        if answer is None and life.ledger.changes != before:
+        before = life.recorder.changes
+        answer = answer_or_ask(life.tree, life.agent, self.task, recorder=life.recorder, text=text)
+        if answer is None and life.recorder.changes != before:
             life.publisher.publish()
         return answer
 
     def results(self) -> dict[str, Any]:
         """The results of the tasks that this one needs. Raises Damaged, StorageError."""
-        specs, ledger = self.life.specs.now, self.life.ledger
-        own = ledger.look(lambda history: {task: outcome.result for task, outcome in history.tasks.items()})
+        specs, recorder = self.life.specs.now, self.life.recorder
+        own = recorder.look(lambda history: {task: outcome.result for task, outcome in history.tasks.items()})
         return {
             need: own[need] if need in own else result_of(self.life.tree, specs, need)
             for need in self.task.needs

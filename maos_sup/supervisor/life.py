@@ -49,7 +49,7 @@ class Life:
         for action in actions:
             self.memory = remember(self.memory, action, now_s=time.monotonic())
 
-    def write(self, type_: str, fields: Mapping[str, object]) -> None:
+    def record_later(self, type_: str, fields: Mapping[str, object]) -> None:
         """Journal what nothing follows from: durable with what is journaled next. Raises StorageError."""
         self._journal.append(type_, fields)
 
@@ -57,7 +57,7 @@ class Life:
         """Make what was journaled durable. Raises StorageError."""
         self._journal.sync()
 
-    def note(self, type_: str, fields: Mapping[str, object]) -> None:
+    def commit(self, type_: str, fields: Mapping[str, object]) -> None:
         """Journal something that was seen, durably. Raises StorageError."""
         self._journal.commit(type_, fields)
 

@@ -89,7 +89,7 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
             place = settle_in(tree, specs.now)
             life = begin_life(tree, at_most=_attempts(tree, specs) if place.is_new else None)
             if place.is_new and (place.notes or life.number > 1):
-                life.note("restored", {"notes": list(place.notes)})
+                life.commit("restored", {"notes": list(place.notes)})
             notes = [*place.notes, *([finished] if finished else [])]
             phase = _Supervisor(tree, life, launcher=launcher, specs=specs, notes=notes).run()
             remove_triggers(tree)  # who still lives makes his own again
@@ -235,7 +235,7 @@ class _Supervisor:
         if self._hold.is_on(seen.now_s):
             seen = replace(seen, has_room=False)
         for agent, attempt in self._lookout.adopted:
-            self._life.write("adopted", {"agent": agent, "attempt": attempt})
+            self._life.record_later("adopted", {"agent": agent, "attempt": attempt})
         self._lookout.adopted.clear()
         self._turns.take(seen, self._life.memory, is_general=only is None)
         return seen

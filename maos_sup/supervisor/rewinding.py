@@ -32,9 +32,9 @@ def rewind(tree: Tree, plan: Rewind, *, by: str, why: str) -> None:
     with held_still(tree):
         life = begin_life(tree)
         told = {"by": by, "why": why, **plan.to_json()}
-        life.note("rewind", told)
+        life.commit("rewind", told)
         carry_out(tree, plan)
-        life.note("rewound", _done(plan, by=by, why=why))
+        life.commit("rewound", _done(plan, by=by, why=why))
 
 
 def finish_rewinding(tree: Tree) -> str | None:
@@ -51,7 +51,7 @@ def finish_rewinding(tree: Tree) -> str | None:
             return None  # somebody else was here
         carry_out(tree, plan)
         by, why = str(fields.get("by")), str(fields.get("why"))
-        begin_life(tree).note("rewound", _done(plan, by=by, why=why))
+        begin_life(tree).commit("rewound", _done(plan, by=by, why=why))
     return f"a rollback to checkpoint {plan.cut} was cut off; it is finished now"
 
 

@@ -153,7 +153,9 @@ class SharedState:
             told = {"scope": str(edit.scope), "key": edit.key, "version": list(entry.version)}
             over = {} if before is None else {"over": list(before.version), "was_by": described(before)}
             path = self._tree.shown(edit.path)
-            life.write("spec", {"path": path, "sha256": edit.digest, "changed": [edit.key], **told, **over})
+            life.record_later(
+                "spec", {"path": path, "sha256": edit.digest, "changed": [edit.key], **told, **over}
+            )
         return None
 
     def _asked(self, edit: HandEdit, before: Any, hooks: Sequence[dict[str, Any]]) -> Any:
@@ -167,7 +169,7 @@ class SharedState:
         text = f"{path}: {fault}; mend it, the value before stays in force"
         told: SpecFault = {"path": path, "line": None, "key": edit.key, "text": text}
         if is_new:
-            life.note("spec_error", told)
+            life.commit("spec_error", told)
         self.errors.append(told)
 
 

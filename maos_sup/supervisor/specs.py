@@ -101,7 +101,7 @@ class SpecsInForce:
         ]
         for error in confirmed:
             if error not in self._reported:
-                life.note("spec_error", _shown(error))
+                life.commit("spec_error", _shown(error))
         self._reported = confirmed
 
     def errors_json(self) -> list[SpecFault]:
@@ -117,7 +117,7 @@ class SpecsInForce:
             if before:  # a new file is there to be read
                 told["before"] = {key: _told(key, before[key]) for key in changed if key in before}
                 told["after"] = {key: _told(key, after[key]) for key in changed if key in after}
-            life.write("spec", told)
+            life.record_later("spec", told)
         life.sync()
         accept(self._tree, contents)
 

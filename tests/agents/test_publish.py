@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from maos_sup.agents import publish
-from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
+from maos_sup.agents.recorder import Recorder
 from state_layout.files import codec
 from state_layout.host.triggers import Heard, TriggerReader
 from state_layout.lives.attempts import begin_attempt, recall
@@ -20,27 +20,27 @@ from state_layout.records import fields_of
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tree = Tree(tmp_path / "tree")
     known = recall(tree, "ann")
     attempt = begin_attempt(tree, "ann", recall=known, settings={})
     known.history.take(attempt.start)
-    ledger = Recorder(tree, "ann", attempt=attempt, history=known.history)
-    yield ledger
-    ledger.close()
+    recorder = Recorder(tree, "ann", attempt=attempt, history=known.history)
+    yield recorder
+    recorder.close()
 
 
-def publisher_of(ledger: Recorder, root: Path) -> Publisher:
-    return Publisher(Tree(root / "tree"), "ann", kind="command", attempt=1, ledger=ledger)
+def publisher_of(recorder: Recorder, root: Path) -> Publisher:
+    return Publisher(Tree(root / "tree"), "ann", kind="command", attempt=1, recorder=recorder)
 
 
 def told(root: Path) -> dict[str, Any]:
     return codec.decode_object(Tree(root / "tree").agent("ann").status.read_bytes())
 
 
-def test_snapshot_is_what_the_history_says_after_each_change(ledger: Recorder, tmp_path: Path) -> None:
-    publisher = publisher_of(ledger, tmp_path)
+def test_snapshot_is_what_the_history_says_after_each_change(recorder: Recorder, tmp_path: Path) -> None:
+    publisher = publisher_of(recorder, tmp_path)
     changes = (
         ("t", 1, {"phase": "running"}),
         ("t", 1, {"phase": "done", "result": {"x": "é"}, "elapsed_s": 1.5}),
@@ -50,12 +50,12 @@ def test_snapshot_is_what_the_history_says_after_each_change(ledger: Recorder, t
         ("u", 1, {"phase": "cancelled"}),
     )
     for task, run, fields in changes:
-        ledger.commit("task", {"task": task, "run": run, **fields})
+        recorder.commit("task", {"task": task, "run": run, **fields})
         publisher.publish()
         snapshot = told(tmp_path)
         assert agent_snapshot(snapshot) == {key: snapshot[key] for key in snapshot if key != "run"}  # in form
-        assert snapshot["seq"] == ledger.look(lambda history: history.seq)
-        expected = ledger.look(
+        assert snapshot["seq"] == recorder.look(lambda history: history.seq)
+        expected = recorder.look(
             lambda history: {name: fields_of(each) for name, each in history.tasks.items()}
         )
         for name, outcome in expected.items():
@@ -63,12 +63,12 @@ def test_snapshot_is_what_the_history_says_after_each_change(ledger: Recorder, t
             assert shown == outcome
 
 
-def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(ledger: Recorder, tmp_path: Path) -> None:
+def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(recorder: Recorder, tmp_path: Path) -> None:
     """A stale piece would be caught here: the same task, settled, run again, settled again."""
-    publisher = publisher_of(ledger, tmp_path)
+    publisher = publisher_of(recorder, tmp_path)
     for run in (1, 2, 3):
         for phase in ("running", "done"):
-            ledger.commit("task", {"task": "t", "run": run, "phase": phase, "result": run})
+            recorder.commit("task", {"task": "t", "run": run, "phase": phase, "result": run})
             publisher.publish()
             assert (told(tmp_path)["tasks"]["t"]["phase"], told(tmp_path)["tasks"]["t"]["run"]) == (
                 phase,
@@ -77,7 +77,7 @@ def test_task_that_goes_on_after_its_end_is_not_shown_as_it_was(ledger: Recorder
 
 
 def test_tasks_that_did_not_change_are_not_encoded_again(
-    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = list[str]()
     really = codec.encode_member
@@ -87,22 +87,22 @@ def test_tasks_that_did_not_change_are_not_encoded_again(
         return really(key, value)
 
     monkeypatch.setattr(codec, "encode_member", count)
-    publisher = publisher_of(ledger, tmp_path)
+    publisher = publisher_of(recorder, tmp_path)
     for number in range(40):
-        ledger.commit("task", {"task": f"t{number}", "run": 1, "phase": "done"})
+        recorder.commit("task", {"task": f"t{number}", "run": 1, "phase": "done"})
         publisher.publish()
     assert len(encoded) == len(set(encoded)) == 40
     assert len(told(tmp_path)["tasks"]) == 40
 
 
 def test_what_can_wait_waits_for_a_share_of_the_time_and_is_told_then(
-    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = TriggerReader(Tree(tmp_path / "tree"), "supervisor")
-    publisher = publisher_of(ledger, tmp_path)
+    publisher = publisher_of(recorder, tmp_path)
     monkeypatch.setattr(publish, "MOST_SHARE", 1e-9)
     publisher.publish_soon()
-    ledger.commit("task", {"task": "t", "run": 1, "phase": "done"})
+    recorder.commit("task", {"task": "t", "run": 1, "phase": "done"})
     publisher.publish_soon(tell=True)
     assert publisher.is_behind and told(tmp_path)["tasks"] == {}
     assert trigger.heard() == Heard()
@@ -113,9 +113,9 @@ def test_what_can_wait_waits_for_a_share_of_the_time_and_is_told_then(
 
 
 def test_what_is_owed_is_published_though_nothing_was_recorded_since(
-    ledger: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publisher = publisher_of(ledger, tmp_path)
+    publisher = publisher_of(recorder, tmp_path)
     publisher.publish()
     publisher._soon_s = float("inf")
     publisher.phase = "running"

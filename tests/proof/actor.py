@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from maos_sup.agents.ledger import Recorder
 from maos_sup.agents.publish import Publisher
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.translate import Translator, translate_leftovers
 from maos_sup.core.memory import is_remembered_only
 from maos_sup.supervisor.adopt import settle_in
@@ -43,37 +43,39 @@ class Actor:
         self.number = self.attempt.number
         tell("attempt", agent, self.number)
         known.history.take(self.attempt.start)
-        self.ledger = Recorder(tree, agent, attempt=self.attempt, history=known.history)
-        self.publisher = Publisher(tree, agent, kind="python", attempt=self.number, ledger=self.ledger)
-        self.notes = [*known.notes, *self.ledger.catch_up()]
+        self.recorder = Recorder(tree, agent, attempt=self.attempt, history=known.history)
+        self.publisher = Publisher(tree, agent, kind="python", attempt=self.number, recorder=self.recorder)
+        self.notes = [*known.notes, *self.recorder.catch_up()]
         files, flags = self.attempt.paths, os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._outputs = [disk.create(path, flags, 0o600) for path in (files.stdout, files.control)]
-        translate_leftovers(tree, agent, before=self.number, ledger=self.ledger, keywords=KEYWORDS)
-        self.translator = Translator(tree, agent, self.number, ledger=self.ledger, keywords=KEYWORDS)
-        self.inbox = Inbox(tree, agent, marks=self.ledger.marks())
+        translate_leftovers(tree, agent, before=self.number, recorder=self.recorder, keywords=KEYWORDS)
+        self.translator = Translator(tree, agent, self.number, recorder=self.recorder, keywords=KEYWORDS)
+        self.inbox = Inbox(tree, agent, marks=self.recorder.marks())
 
     # -- deeds, each told when it was acknowledged
 
     def begin_task(self, task: str) -> None:
-        self.ledger.commit("task", {"task": task, "run": 1, "phase": "running"})
+        self.recorder.commit("task", {"task": task, "run": 1, "phase": "running"})
 
     def intend(self, task: str, key: str) -> None:
         """Begin what must not be done twice: its intent is durable before it is done outside."""
-        seq = self.ledger.note("call", {"task": task, "run": 1, "key": key, "token": f"{key}.{self.number}"})
-        self.ledger.sync(seq)
+        seq = self.recorder.record_later(
+            "call", {"task": task, "run": 1, "key": key, "token": f"{key}.{self.number}"}
+        )
+        self.recorder.sync(seq)
         tell("done outside", self.agent, task, key)
 
     def step(self, task: str, key: str, result: Any, *sends: tuple[str, str], **effects: Any) -> None:
         messages = [{"to": to, "text": text} for to, text in sends]
         fields = {"task": task, "run": 1, "key": key, "result": result, **effects}
-        self.ledger.commit("step", fields, messages=messages)
+        self.recorder.commit("step", fields, messages=messages)
         tell("step", self.agent, task, key, result)
-        numbers = self.ledger.look(lambda history: dict(history.sent))
+        numbers = self.recorder.look(lambda history: dict(history.sent))
         for to, text in sends:
             tell("sent", self.agent, to, numbers[to], text)
 
     def light(self, value: float) -> None:
-        self.ledger.note("progress", {"value": value})
+        self.recorder.record_later("progress", {"value": value})
 
     def take(self, task: str, key: str, limit: int | None = None) -> list[Message]:
         """Receive, and commit that with what came of it."""
@@ -102,26 +104,26 @@ class Actor:
                 tell("output", str(path.relative_to(self.tree.root)), path.stat().st_size)
 
     def settle(self, task: str, phase: str) -> None:
-        self.ledger.sync_mail()
-        self.ledger.commit("task", {"task": task, "run": 1, "phase": phase, "result": f"{task} {phase}"})
+        self.recorder.sync_mail()
+        self.recorder.commit("task", {"task": task, "run": 1, "phase": phase, "result": f"{task} {phase}"})
         self.publisher.publish()
         tell("settled", self.agent, task, phase)
 
     def checkpoint(self) -> None:
-        self.ledger.checkpoint()
+        self.recorder.checkpoint()
 
     def park(self) -> None:
         """End calmly."""
-        self.ledger.sync()
-        self.ledger.checkpoint()
-        synced = self.ledger.synced_seq
+        self.recorder.sync()
+        self.recorder.checkpoint()
+        synced = self.recorder.synced_seq
         seal_exit(self.tree, self.agent, self.number, by="agent", reason="parked", synced_seq=synced)
         tell("sealed", self.agent, self.number, "parked")
         self.die()
 
     def die(self) -> None:
         """Leave everything as a kill would."""
-        self.ledger.close()
+        self.recorder.close()
         self.inbox.close()
         for descriptor in self._outputs:
             os.close(descriptor)

@@ -37,7 +37,7 @@ def test_a_new_life_knows_what_the_last_one_did(tmp_path: Path) -> None:
 def test_a_life_pins_the_one_before(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "t", "a")
     first = begin_life(tree)
-    first.note("adopted", {"agent": "a", "attempt": 1})
+    first.commit("adopted", {"agent": "a", "attempt": 1})
     begin_life(tree)
     end = Reader(tree.life_journal(1))
     end.read()

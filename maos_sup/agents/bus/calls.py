@@ -95,7 +95,7 @@ class Calls:
 
     def marks_shown(self) -> dict[str, Mark]:
         """The marks of what was shown last."""
-        last = self._life.ledger.look(lambda history: next(iter(history.shown), None))
+        last = self._life.recorder.look(lambda history: next(iter(history.shown), None))
         return self._shown(last)
 
     def end(self) -> None:
@@ -105,12 +105,12 @@ class Calls:
 
     def _is_answered(self, id_: str, name: str) -> bool:
         """Whether the call was carried out; an answer of an earlier life is said again in this one."""
-        attempt = self._life.ledger.look(
+        attempt = self._life.recorder.look(
             lambda history: history.called.get(history.run or "", {}).get(id_),
         )
         if attempt is not None and attempt != self._life.attempt:
             again = self._answer_of(attempt, id_) or {"content": "done before", "is_error": False}
-            self._life.ledger.commit("called", {**self._of_task(), "id": id_, "name": name, **again})
+            self._life.recorder.commit("called", {**self._of_task(), "id": id_, "name": name, **again})
         return attempt is not None
 
     def _answer_of(self, attempt: int, id_: str) -> dict[str, Any] | None:
@@ -177,7 +177,7 @@ class Calls:
         name = f"{permits.prefix}{pending.name}"
         shown = scene.redactor.text(codec.encode(essence(name, dict(pending.call.input))).decode())
         text = question_text(scene.agent, name, shown)
-        answer = answer_or_ask(scene.tree, scene.agent, scene.task, ledger=scene.ledger, text=text)
+        answer = answer_or_ask(scene.tree, scene.agent, scene.task, recorder=scene.recorder, text=text)
         if answer is None:
             raise Waits
         if not answer.is_yes:
@@ -185,10 +185,10 @@ class Calls:
 
     def _read(self, pending: _Pending, scene: CallScene) -> Result | None:
         """The messages after what was received; those shown last are received if `after` says so."""
-        ledger = self._life.ledger
+        recorder = self._life.recorder
         pending.call.number("wait_s", default=0.0)
         with closing(
-            Inbox(scene.tree, scene.agent, marks=ledger.marks() | self._shown(pending.after))
+            Inbox(scene.tree, scene.agent, marks=recorder.marks() | self._shown(pending.after))
         ) as inbox:
             messages, marks = inbox.fetch(_MOST_MESSAGES)
             notes = [*inbox.notes]
@@ -205,7 +205,7 @@ class Calls:
 
     def _shown(self, after: str | None) -> dict[str, Mark]:
         """The marks of what the call `after` showed, if nothing was shown since."""
-        marks = self._life.ledger.look(lambda history: dict(history.shown.get(after or "", {})))
+        marks = self._life.recorder.look(lambda history: dict(history.shown.get(after or "", {})))
         return {key: as_mark(mark) for key, mark in marks.items()}
 
     def _scene(self, task: TaskSpec) -> CallScene:
@@ -216,7 +216,7 @@ class Calls:
             self._redactor = Redactor({**os.environ, **spec.env})
         return CallScene(
             tree=life.tree,
-            ledger=life.ledger,
+            recorder=life.recorder,
             spec=spec,
             task=task,
             redactor=self._redactor,
@@ -227,7 +227,7 @@ class Calls:
         return {} if self.task is None else {"task": self.task.id, "run": self.task.run}
 
     def _note(self, type_: str, fields: dict[str, Any], messages: list[SentMessage]) -> None:
-        self._life.ledger.commit(type_, fields, messages=messages)
+        self._life.recorder.commit(type_, fields, messages=messages)
 
 
 def _deadline_s(call: VerbCall) -> float:

@@ -20,14 +20,16 @@ def save_state(scene: CallScene, call: VerbCall) -> Result:
     scope, key = _scope(scene, call), call.text("key")
     if "value" not in call.input:
         raise BadCall("'value' is missing; give any JSON, or use delete_state")
-    kept = scene.ledger.shared.save(scope, key, call.input["value"], asker_of(scene, call), over=_over(call))
+    kept = scene.recorder.shared.save(
+        scope, key, call.input["value"], asker_of(scene, call), over=_over(call)
+    )
     return _written(kept, f"saved {key!r}", scope)
 
 
 def delete_state(scene: CallScene, call: VerbCall) -> Result:
     """Leave a key without a value. Raises BadCall, BadInput."""
     scope, key = _scope(scene, call), call.text("key")
-    kept = scene.ledger.shared.forget(scope, key, asker_of(scene, call), over=_over(call))
+    kept = scene.recorder.shared.forget(scope, key, asker_of(scene, call), over=_over(call))
     if kept is None:
         return Result(text=f"nothing is kept under {key!r}{_where(scope)}", is_error=True)
     return _written(kept, f"deleted {key!r}", scope)
@@ -38,7 +40,7 @@ def load_state(scene: CallScene, call: VerbCall) -> Result:
     if call.input.get("key") is None:
         return list_state(scene, call)
     scope, key = _scope(scene, call), call.text("key")
-    kept = scene.ledger.shared.load(scope, key, asker_of(scene, call))
+    kept = scene.recorder.shared.load(scope, key, asker_of(scene, call))
     if kept is None:
         return Result(text=f"nothing is kept under {key!r}{_where(scope)}", is_error=True)
     told: Any = kept.value
@@ -50,7 +52,7 @@ def load_state(scene: CallScene, call: VerbCall) -> Result:
 def list_state(scene: CallScene, call: VerbCall) -> Result:
     """Give the keys of a scope that begin with a prefix. Raises BadCall."""
     scope, prefix = _scope(scene, call), call.text("prefix", default="")
-    kept = scene.ledger.shared.keys(scope, prefix, asker_of(scene, call))
+    kept = scene.recorder.shared.keys(scope, prefix, asker_of(scene, call))
     return Result(text=codec.encode(kept.value).decode(), effects=kept.effects)
 
 
@@ -61,7 +63,7 @@ def asker_of(scene: CallScene, call: VerbCall) -> Asker:
 
 
 def _scope(scene: CallScene, call: VerbCall) -> Scope:
-    return scene.ledger.shared.scope(call.text("scope", default="agent"), scene.task.id)
+    return scene.recorder.shared.scope(call.text("scope", default="agent"), scene.task.id)
 
 
 def _over(call: VerbCall) -> Any:

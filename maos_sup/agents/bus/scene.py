@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.ledger import Recorder
+from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.redaction import Redactor
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, TaskSpec
@@ -63,7 +63,7 @@ class CallScene:
     """Who calls, and what a verb may look at."""
 
     tree: Tree
-    ledger: Recorder
+    recorder: Recorder
     spec: AgentSpec
     task: TaskSpec
     redactor: Redactor

@@ -40,7 +40,7 @@ def report_progress(scene: CallScene, call: VerbCall) -> Result:
     """Tell people how far the work is. Raises BadCall."""
     value = call.number("value", default=0.0)
     note = scene.redactor.text(call.text("note", default=""))
-    scene.ledger.note("progress", {"value": value} | ({"note": note} if note else {}))
+    scene.recorder.record_later("progress", {"value": value} | ({"note": note} if note else {}))
     return Result(text="noted")
 
 
@@ -49,7 +49,7 @@ def ask_human(scene: CallScene, call: VerbCall) -> Result:
     question = scene.redactor.text(call.text("question"))
     if not question.strip():
         raise BadCall("'question' is empty")
-    answer = answer_or_ask(scene.tree, scene.agent, scene.task, ledger=scene.ledger, text=question)
+    answer = answer_or_ask(scene.tree, scene.agent, scene.task, recorder=scene.recorder, text=question)
     if answer is None:
         raise Waits
     word = "yes" if answer.is_yes else "no"

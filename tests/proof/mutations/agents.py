@@ -79,15 +79,15 @@ BUGS = [
     Bug(
         "an intent is not synced before the step is done",
         f"{_CONTEXT}:Context.step",
-        "self._life.ledger.sync(token[1])",
+        "self._life.recorder.sync(token[1])",
         "pass",
         run="orchestration",
     ),
     Bug(
         "a step is not synced before it returns",
         f"{_STEPS}:Steps.commit",
-        'self._ledger.commit("step", fields, messages=effects.messages)',
-        'self._ledger.note("step", fields)',
+        'self._recorder.commit("step", fields, messages=effects.messages)',
+        'self._recorder.record_later("step", fields)',
         run="orchestration",
     ),
     Bug(
@@ -121,15 +121,15 @@ BUGS = [
     Bug(
         "a tool's intent is not synced",
         f"{_MODEL}.using:Using._commit",
-        "self._life.ledger.commit(type_, entry, messages=messages)",
-        "self._life.ledger.note(type_, entry)",
+        "self._life.recorder.commit(type_, entry, messages=messages)",
+        "self._life.recorder.record_later(type_, entry)",
         run="model",
     ),
     Bug(
         "a question's intent is not synced before it is asked",
         f"{_MODEL}.asking:Asking._record",
-        "self._life.ledger.commit(type_, entry)",
-        "self._life.ledger.note(type_, entry)",
+        "self._life.recorder.commit(type_, entry)",
+        "self._life.recorder.record_later(type_, entry)",
         run="model",
     ),
     Bug(

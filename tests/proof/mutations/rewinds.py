@@ -10,12 +10,12 @@ _CARRY, _REWINDING = "maos_sup.cuts.carry_out", "maos_sup.supervisor.rewinding"
 _REWIND, _BACK, _TAKE = "maos_sup.cuts.rewind", "maos_sup.cuts.going_back", "maos_sup.cuts.take"
 Bug = partial(AnyBug, run="rewinds")
 _DO_THEN_SAY = """carry_out(tree, plan)
-life.note("rewound", _done(plan, by=by, why=why))"""
-_SAY_THEN_DO = """life.note("rewound", _done(plan, by=by, why=why))
+life.commit("rewound", _done(plan, by=by, why=why))"""
+_SAY_THEN_DO = """life.commit("rewound", _done(plan, by=by, why=why))
 carry_out(tree, plan)"""
 
 BUGS = [
-    Bug("a rewind is not journaled first", f"{_REWINDING}:rewind", 'life.note("rewind", told)', "pass"),
+    Bug("a rewind is not journaled first", f"{_REWINDING}:rewind", 'life.commit("rewind", told)', "pass"),
     Bug("a rewind is called done before it is", f"{_REWINDING}:rewind", _DO_THEN_SAY, _SAY_THEN_DO),
     Bug(
         "a rewind that was cut off is not finished",

@@ -39,7 +39,7 @@ class _Shared(_Script):
     def _live(self, agent: str) -> None:
         super()._live(agent)
         spec = AgentSpec(name=agent, kind="command", state=GRANTS)
-        self._actors[agent].ledger.spec = lambda: spec
+        self._actors[agent].recorder.spec = lambda: spec
 
     def _keep(self, actor: Actor) -> None:
         """Change a value as somebody does who has looked at it, and say so in a step."""
@@ -68,11 +68,11 @@ class _Shared(_Script):
         done = self._done.get(actor.agent, [])
         if done:
             scope, key, value, name = self._chance.choice(done)
-            actor.ledger.shared.save(scope, key, value, self._asker(actor, name))
+            actor.recorder.shared.save(scope, key, value, self._asker(actor, name))
 
     def _look(self, actor: Actor) -> None:
         scope, key = self._chance.choice(SCOPES), self._chance.choice(KEYS)
-        kept = actor.ledger.shared.load(scope, key, self._asker(actor, "look"))
+        kept = actor.recorder.shared.load(scope, key, self._asker(actor, "look"))
         if kept is not None and kept.version is not None:
             tell("looked", actor.agent, str(scope), [*kept.version])
             actor.step(self._tasks[actor.agent], f"s{self._number()}", kept.value, **kept.effects)
@@ -98,7 +98,7 @@ class _Shared(_Script):
 
     def _changed(self, actor: Actor, name: str, *, is_told: bool = True) -> KeptValue | None:
         scope, key, value = self._chance.choice(SCOPES), self._chance.choice(KEYS), self._number()
-        shared, asker = actor.ledger.shared, self._asker(actor, name)
+        shared, asker = actor.recorder.shared, self._asker(actor, name)
         before = shared.load(scope, key, asker)
         over: Version | None = before.version if before else None
         if self._chance.random() < 0.2:

@@ -130,5 +130,5 @@ def _take(desk: ConversationDesk, partial: Partial, event: Event, key: str) -> N
 
 
 def _note(desk: ConversationDesk, talk: Conversation, type_: str, fields: Entry) -> None:
-    desk.work.life.ledger.note(type_, fields)
+    desk.work.life.recorder.record_later(type_, fields)
     talk.take({"type": type_, **fields})

@@ -92,7 +92,7 @@ class Asking:
         task = self._desk.work.task
         entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
-            self._life.ledger.commit(type_, entry)
+            self._life.recorder.commit(type_, entry)
             self._talk.take({"type": type_, **entry})
 
     def _close_old_try(self) -> None:

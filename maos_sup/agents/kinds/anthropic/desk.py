@@ -34,7 +34,7 @@ class ConversationDesk:
     def inbox(self) -> Inbox:
         """The agent's mail, from the committed marks on."""
         life = self.work.life
-        return Inbox(life.tree, life.agent, marks=life.ledger.marks())
+        return Inbox(life.tree, life.agent, marks=life.recorder.marks())
 
     @cached_property
     def scene(self) -> CallScene:
@@ -42,7 +42,7 @@ class ConversationDesk:
         work = self.work
         return CallScene(
             tree=work.life.tree,
-            ledger=work.life.ledger,
+            recorder=work.life.recorder,
             spec=work.spec,
             task=work.task,
             redactor=self.redactor,

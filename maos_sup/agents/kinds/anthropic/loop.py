@@ -166,7 +166,7 @@ class TalkLoop:
     def _has_mail(self) -> bool:
         """Whether a message to this agent itself waits: it is answered before the task is done."""
         inbox = self._desk.inbox
-        marks = self._life.ledger.marks()
+        marks = self._life.recorder.marks()
         messages, _ = inbox.fetch()
         inbox.rewind(marks)
         return any(message.to == self._life.agent for message in messages)
@@ -175,7 +175,7 @@ class TalkLoop:
         task = self._desk.work.task
         entry: Entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
-            self._life.ledger.commit(type_, entry)
+            self._life.recorder.commit(type_, entry)
             self._talk.take({"type": type_, **entry})
 
     def _show_answer(self) -> None:

@@ -114,5 +114,5 @@ class Using:
         task = self._desk.work.task
         entry: Entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
-            self._life.ledger.commit(type_, entry, messages=messages)
+            self._life.recorder.commit(type_, entry, messages=messages)
             self._talk.take({"type": type_, **entry})

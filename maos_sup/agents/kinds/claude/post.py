@@ -28,7 +28,7 @@ class Post:
     def __init__(self, work: Work, redactor: Redactor, *, session: str) -> None:
         life = work.life
         self._life, self._redactor, self._session = life, redactor, session
-        self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
+        self._inbox = Inbox(life.tree, life.agent, marks=life.recorder.marks())
         self._under_way: list[tuple[str, str, dict[str, Mark]]] = []  # text, uuid: sent, not told yet
 
     @property
@@ -39,7 +39,7 @@ class Post:
     def begin(self) -> None:
         """A new process: what was under way was lost with the old one."""
         self._under_way.clear()
-        self._inbox.rewind(self._life.ledger.marks())
+        self._inbox.rewind(self._life.recorder.marks())
 
     def send(self, transcript: Transcript, tell: Tell) -> bool:
         """Tell what is new; whether there was any that the model was not told. Raises StorageError."""
@@ -51,7 +51,7 @@ class Post:
             self._inbox.notes.clear()
             if not messages:
                 if marks:
-                    self._life.ledger.commit("received", {"received": marks})
+                    self._life.recorder.commit("received", {"received": marks})
                 break
             uuid = message_uuid(self._session, messages[0].id)
             text = self._redactor.text(told_messages(messages))
@@ -68,7 +68,7 @@ class Post:
         if told:
             transcript.sync()
         for _, uuid, marks in told:
-            self._life.ledger.commit("received", {"received": marks, "told": uuid})
+            self._life.recorder.commit("received", {"received": marks, "told": uuid})
         self._under_way = [item for item in self._under_way if item not in told]
 
     def close(self) -> None:

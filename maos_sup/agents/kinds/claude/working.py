@@ -276,7 +276,7 @@ class ClaudeSession:
             parts += prompts.calls(memory.calls.values(), ())
         life = work.life
         if memory.session is not None:  # another one was told what came before
-            heard = messages_before(life.tree, life.agent, life.ledger.marks())
+            heard = messages_before(life.tree, life.agent, life.recorder.marks())
             parts += [self._redactor.text(told_messages(heard))] if heard else []
         return parts
 

@@ -69,7 +69,7 @@ class ProgramSession:
         self._spending = Spending(work, price=profile.price, model=profile.model)
         self._spending.first_tokens = _FIRST_TOKENS
         self._scene = WatchScene(work=work, profile=profile, record=self._record, spending=self._spending)
-        self._inbox = Inbox(life.tree, life.agent, marks=life.ledger.marks())
+        self._inbox = Inbox(life.tree, life.agent, marks=life.recorder.marks())
         self._waiting = ProviderWaits(work)
         self._is_continued = False  # a process of this life ended well and there is more to tell
         self._has_warned = self._was_taken_back = False
@@ -119,13 +119,13 @@ class ProgramSession:
 
     def _news(self) -> tuple[str, dict[str, Mark]]:
         """Messages that came, as it is told them, and their marks."""
-        self._inbox.rewind(self._work.life.ledger.marks())
+        self._inbox.rewind(self._work.life.recorder.marks())
         messages, marks = self._inbox.fetch(_MOST_MESSAGES)
         for note in self._inbox.notes:
             self._work.life.warn(note)
         self._inbox.notes.clear()
         if marks and not messages:
-            self._work.life.ledger.commit("received", {"received": marks})
+            self._work.life.recorder.commit("received", {"received": marks})
         return self._redactor.text(told_messages(messages)), marks if messages else {}
 
     def _prompt(self, news: str) -> str:
@@ -140,7 +140,7 @@ class ProgramSession:
             story = recall_story(tree, agent, self._work.task, misses_calls=misses)
             parts += [story] if story else []
             life = self._work.life
-            heard = messages_before(life.tree, life.agent, life.ledger.marks())
+            heard = messages_before(life.tree, life.agent, life.recorder.marks())
             parts += [self._redactor.text(told_messages(heard))] if heard else []
         elif self._was_taken_back:
             self._was_taken_back = False

@@ -16,7 +16,7 @@ from state_layout.lives.attempts import list_attempts
 
 def left_by_the_dead(life: AgentLife) -> Iterator[Source]:
     """What processes of dead lives wrote, the oldest first, each from where nobody understood it."""
-    offsets = life.ledger.look(lambda history: dict(history.offsets))
+    offsets = life.recorder.look(lambda history: dict(history.offsets))
     for attempt in list_attempts(life.paths):
         path = life.paths.attempt(attempt).events
         if attempt < life.attempt and path.exists():

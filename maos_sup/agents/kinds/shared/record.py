@@ -51,7 +51,7 @@ class ProgramRecord:
             source.sync(offset)
             entry["source"] = {"file": source.name, "attempt": source.attempt, "offset": offset}
         with self._life.bell.shielded():
-            self._life.ledger.commit(type_, entry, messages=messages)
+            self._life.recorder.commit(type_, entry, messages=messages)
             self.memory.take({"type": type_, **entry})
 
     def answer(

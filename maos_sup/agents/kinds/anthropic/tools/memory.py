@@ -72,7 +72,7 @@ class _Memory:
     """The texts, as one call sees them; `effects` is what its journal line has to say."""
 
     def __init__(self, desk: ConversationDesk, call: VerbCall) -> None:
-        self._shared: Shared = desk.scene.ledger.shared
+        self._shared: Shared = desk.scene.recorder.shared
         self._asker = asker_of(desk.scene, call)
         self._changes = 0
         self.effects: dict[str, Any] = {}

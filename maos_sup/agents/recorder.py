@@ -87,7 +87,9 @@ class Recorder:
             self._wake(to)
         return line.seq
 
-    def note(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()) -> int:
+    def record_later(
+        self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()
+    ) -> int:
         """Record one line that nothing depends on yet; its `seq`. It becomes durable with the next one, or by
         `sync`; then its messages leave, in order. Raises as `commit` does."""
         fields, messages = self.redacted(fields), self._redacted_each(messages)
