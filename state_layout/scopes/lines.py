@@ -78,6 +78,7 @@ class Fold:
 
     def __init__(self) -> None:
         self._entries: dict[str, ScopeEntry] = {}  # by key; deleted ones as well
+        self._deleted = set[str]()  # the keys whose last line deleted them
         self._by_hand: dict[str, tuple[int, str]] = {}  # by key: n, SHA-256 of the file
         self._sorted: list[str] | None = None
         self.last_n = 0
@@ -90,6 +91,7 @@ class Fold:
         before = self._entries.get(key)
         if before is None or (before.n, before.writer) < (entry.n, writer):
             self._entries[key] = entry
+            (self._deleted.add if fields["type"] == DELETE else self._deleted.discard)(key)
             if before is None and self._sorted is not None:
                 insort(self._sorted, key)
         self.last_n = max(self.last_n, entry.n)
@@ -117,8 +119,8 @@ class Fold:
         begin = bisect_left(self._sorted, prefix)
         bound = _bound(prefix)
         end = bisect_left(self._sorted, bound) if bound else len(self._sorted)
-        entries = self._entries
-        return (key for key in self._sorted[begin:end] if not entries[key].is_deleted)
+        found, deleted = self._sorted[begin:end], self._deleted
+        return iter([key for key in found if key not in deleted] if deleted else found)
 
 
 def _bound(prefix: str) -> str:
