@@ -63,6 +63,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "langchain_core": ("maos_sup.integrations.langgraph",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
+    "psycopg": ("maos_sup.mirrors.postgres.mirror",),
+    "redis": ("maos_sup.mirrors.redis.mirror",),
     "msgspec": ("state_layout", "maos_sup"),  # the records; what is read is decoded by the codec
 }
 KINDS = "maos_sup.agents.kinds"

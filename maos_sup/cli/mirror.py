@@ -39,7 +39,7 @@ def commands() -> None:
 @click.option("--name", metavar="N", help="What to call it; the sort of database by default.")
 @options.as_json
 def add(words: tuple[str, ...], *, name: str | None, as_json: bool) -> None:
-    """Have a database follow an orchestration: sqlite:FILE. $NAME: of a variable that holds the URL."""
+    """Have a database follow: sqlite:FILE, postgresql://..., redis://...; $NAME: a variable that holds it."""
     tree, rest = tree_of_words(words, 1, usage="say where: mirror add [DIR|ID] URL")
     if len(rest) != 1:
         raise click.UsageError(f"unexpected {rest[1]!r}; it is: mirror add [DIR|ID] URL")

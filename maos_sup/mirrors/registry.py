@@ -10,7 +10,7 @@ from maos_sup.mirrors.mirror import Mirror
 from state_layout.errors import BadInput
 
 _ENDINGS = (".db", ".sqlite", ".sqlite3")
-KNOWN = "sqlite:FILE"
+KNOWN = "sqlite:FILE, postgresql://HOST/DATABASE or redis://HOST"
 
 
 def place_of(text: str) -> str:
@@ -58,4 +58,31 @@ def _sqlite(url: str, tree: str, *, may_make: bool) -> Mirror:
     return SqliteMirror(_path_of(url), tree, may_make=may_make)
 
 
-_OPENERS: dict[str, Callable[..., Mirror]] = {"sqlite": _sqlite}
+def _postgres(url: str, tree: str, *, may_make: bool) -> Mirror:
+    try:
+        from maos_sup.mirrors.postgres.mirror import PostgresMirror
+    except ImportError as cause:
+        raise _lacking("postgres", cause) from cause
+    return PostgresMirror(url, tree, may_make=may_make)
+
+
+def _redis(url: str, tree: str, *, may_make: bool) -> Mirror:
+    try:
+        from maos_sup.mirrors.redis.mirror import RedisMirror
+    except ImportError as cause:
+        raise _lacking("redis", cause) from cause
+    return RedisMirror(url, tree, may_make=may_make)
+
+
+def _lacking(extra: str, cause: ImportError) -> BadInput:
+    return BadInput(f"{cause.name or extra} is not installed; pip install 'maos-sup[{extra}]'")
+
+
+_OPENERS: dict[str, Callable[..., Mirror]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+    "redis": _redis,
+    "rediss": _redis,
+    "unix": _redis,
+}
