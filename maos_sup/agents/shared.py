@@ -15,7 +15,6 @@ from maos_sup.agents.redaction import STAND_IN, Redactor
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, Lost
 from state_layout.files.fence import refuse_links
-from state_layout.host.home import home
 from state_layout.lives.attempts import recall
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec
@@ -362,7 +361,7 @@ class Shared:
     def _store(self, scope: Scope) -> ScopeStore:
         store = self._stores.get(scope)
         if store is None:
-            folder = shared_folder(self._tree, scope, home=home())
+            folder = shared_folder(self._tree, scope)
             if scope.sort != GLOBAL:
                 refuse_links(self._tree.root, folder)
             store = self._stores[scope] = ScopeStore(folder, self._writer(scope))

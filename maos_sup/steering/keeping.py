@@ -11,7 +11,6 @@ from maos_sup.steering.wanting import prompt
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, LayoutError, Lost
 from state_layout.files.fence import refuse_links
-from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import BEFORE_DELETE, BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import Version, shown_value
@@ -33,7 +32,7 @@ def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> ScopeSt
             f"scope {str(scope)!r}: belongs to its agent, who alone writes it; send it a message "
             "(maos-sup send), or use a shared scope: orchestration, custom:NAME, global"
         )
-    folder = shared_folder(tree, scope, home=home())
+    folder = shared_folder(tree, scope)
     if scope.sort != GLOBAL:
         refuse_links(tree.root, folder)
     return ScopeStore(folder, writer)

@@ -12,7 +12,7 @@ from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
 from state_layout.paths import Tree
 from state_layout.scopes.lines import ScopeEntry
-from state_layout.scopes.names import Scope
+from state_layout.scopes.names import Scope, schema_path
 from state_layout.scopes.schemas import Schema, schema_of
 from state_layout.scopes.telling import versions_of
 
@@ -81,7 +81,7 @@ def migrate_back(tree: Tree, scope: Scope, *, to: int, is_dry: bool = False) -> 
         if not is_dry:
             for version, values in olds.items():
                 store.put_all(values, why={"by": BY, "v": version})
-            _say_version(tree.state_schema(scope.sort, scope.owner), to)
+            _say_version(schema_path(tree, scope), to)
             refresh(tree, scope, store)
     return Migration(version=to, values=len(entries), changes=changes)
 
@@ -97,9 +97,7 @@ def _say_version(path: Path, version: int) -> None:
 def _schema(tree: Tree, scope: Scope) -> Schema:
     schema = schema_of(tree, scope)
     if schema is None:
-        where = (
-            tree.shown(tree.state_schema(scope.sort, scope.owner)) if scope.is_shared else "a shared scope"
-        )
+        where = tree.shown(schema_path(tree, scope)) if scope.is_shared else "a shared scope"
         raise BadInput(f"scope {str(scope)!r}: has no schema; write {where}")
     return schema
 

@@ -7,7 +7,10 @@ started: a hook runs at most once for a change, whoever dies. What fails is a no
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from maos_sup.supervisor.programs import Programs
@@ -19,7 +22,7 @@ from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import AFTER_DELETE, AFTER_SAVE, Hook, meeting
 from state_layout.scopes.lines import DELETE
-from state_layout.scopes.names import Scope, folders_in, located
+from state_layout.scopes.names import GLOBAL, Scope, folders_in, located, shared_folder
 from state_layout.scopes.store import SUFFIX
 
 _CALL = "maos_sup.system.hooking"
@@ -31,6 +34,8 @@ class Hooked:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._asks_home = False
+        self._home_sizes: list[int] = []
         self.programs = Programs(tree)
 
     def look(self, hooks: list[Hook]) -> None:
@@ -41,23 +46,46 @@ class Hooked:
         marks, news = self._marks(), list[tuple[Hook, dict[str, Any]]]()
         is_first, before = marks is None, codec.encode(marks)
         marks = marks or {}
-        for scope, folder in folders_in(self._tree):
+        for scope, path in self._files(hooks):
             mine = marks.setdefault(str(scope), {})
-            for path in sorted(folder.glob(f"*{SUFFIX}")):
-                writer = path.name.removesuffix(SUFFIX)
-                reader = Reader(path, Position(*mine.get(writer, (0, 0, ""))))
-                is_known = reader.stands()  # not so after a rollback: what is there was told
-                reader = reader if is_known else Reader(path)
-                for line in reader:
-                    if is_known and not is_first:
-                        news += _news(hooks, scope, writer, line.fields())
-                mine[writer] = list(reader.position)
+            writer = path.name.removesuffix(SUFFIX)
+            reader = Reader(path, Position(*mine.get(writer, (0, 0, ""))))
+            is_known = reader.stands()  # not so after a rollback: what is there was told
+            reader = reader if is_known else Reader(path)
+            for line in reader:
+                if is_known and not is_first:
+                    news += _news(hooks, scope, writer, line.fields())
+            mine[writer] = list(reader.position)
         if is_first or codec.encode(marks) != before:
             atomic.replace(self._tree.hooked, codec.encode_pretty(marks))
         for hook, told in sorted(news, key=lambda each: int(each[1]["n"])):
             argv = located(self._tree, hook.run) if isinstance(hook.run, tuple) else _call(self._tree, hook)
             what = f"hook {hook.name} for {told['scope']} {told['key']!r}"
             self.programs.start(what, argv, told, variables={"MAOS_EVENT": hook.on}, longest_s=hook.timeout_s)
+
+    def is_due(self) -> bool:
+        """Whether agents of this tree changed something in the home since the last look."""
+        return self._asks_home and _sizes(self._in_home()) != self._home_sizes
+
+    def _files(self, hooks: list[Hook]) -> Iterator[tuple[Scope, Path]]:
+        """The files of shared scopes whose changes are for `hooks`: of `global`, those of our own agents.
+
+        So each change there is told by one orchestration at most.
+        """
+        for scope, folder in folders_in(self._tree):
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                yield scope, path
+        self._asks_home = any(fnmatchcase(GLOBAL, hook.scope) for hook in hooks)
+        if self._asks_home:
+            paths = self._in_home()
+            self._home_sizes = _sizes(paths)
+            for path in paths:
+                yield Scope(GLOBAL), path
+
+    def _in_home(self) -> list[Path]:
+        folder = shared_folder(self._tree, Scope(GLOBAL))
+        ours = f"{self._tree.root.name}."
+        return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if path.name.startswith(ours)]
 
     def _marks(self) -> _Marks | None:
         try:
@@ -70,6 +98,14 @@ class Hooked:
         except codec.NotJson as cause:
             shown = self._tree.shown(self._tree.hooked)
             raise Damaged(f"{shown}: is no JSON; remove it: hooks then begin with what comes") from cause
+
+
+def _sizes(paths: list[Path]) -> list[int]:
+    sizes = list[int]()
+    for path in paths:
+        with suppress(OSError):
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def _news(

@@ -70,7 +70,7 @@ class SharedState:
             return False
         if self._suspected:
             return True
-        if _stamp(self._tree) != (self._stamp or ()):
+        if _stamp(self._tree) != (self._stamp or ()) or self._hooked.is_due():
             return True
         return self._tree.state.is_dir() and any(map(self._is_behind, folders_in(self._tree)))
 

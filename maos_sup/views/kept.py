@@ -17,7 +17,6 @@ from maos_sup.cuts.shared import values_at
 from maos_sup.cuts.take import agents_of
 from state_layout.errors import BadInput
 from state_layout.files.chain import Line
-from state_layout.host.home import home
 from state_layout.paths import Tree
 from state_layout.scopes.names import AGENT, GLOBAL, TASK, Scope, is_of_agent, owned_prefix, shared_folder
 from state_layout.scopes.schemas import schema_of
@@ -68,7 +67,7 @@ def _migrated(tree: Tree, scope: Scope, told: Told) -> Told:
 
 
 def _folder(tree: Tree, scope: Scope) -> Path:
-    return shared_folder(tree, scope, home=home())
+    return shared_folder(tree, scope)
 
 
 def _shared_at(tree: Tree, scope: Scope, prefix: str, cut: TeamCut) -> list[Told]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from state_layout.errors import BadInput
+from state_layout.host.home import home
 from state_layout.paths import Tree, is_name
 
 ORCHESTRATION, GLOBAL, CUSTOM = "orchestration", "global", "custom"
@@ -80,13 +81,18 @@ def is_of_agent(name: str) -> bool:
     return not name.startswith("\0")
 
 
-def shared_folder(tree: Tree, scope: Scope, *, home: Path | None = None) -> Path:
+def shared_folder(tree: Tree, scope: Scope) -> Path:
     """Where the files of a shared scope lie: in the tree, or in the home for `global`."""
     if scope.sort == GLOBAL:
-        if home is None:
-            raise BadInput("scope 'global': there is no home here; set MAOS_SUP_HOME")
-        return home / "state" / GLOBAL
+        return home() / "state" / GLOBAL
     return tree.state_scope(scope.sort, scope.owner)
+
+
+def schema_path(tree: Tree, scope: Scope) -> Path:
+    """Where it is said what the values of a shared scope look like: of `global` in the home."""
+    if scope.sort == GLOBAL:
+        return home() / "state" / f"{GLOBAL}.schema.json"
+    return tree.state_schema(scope.sort, scope.owner)
 
 
 def folders_in(tree: Tree) -> list[tuple[Scope, Path]]:

@@ -1,8 +1,8 @@
 """What the values of a shared scope look like: a version, a JSON schema, and how older values become newer.
 
-`spec/state/<scope>.schema.json`. A line says in `v` of which version its value is (1 if it says nothing). An
-older value is migrated when it is read, and written anew only by `state migrate`: both give the same. The
-operations of a version are compiled into one function.
+`spec/state/<scope>.schema.json`, of `global` `<home>/state/global.schema.json`. A line says in `v` of which
+version its value is (1 if it says nothing). An older value is migrated when it is read, and written anew only
+by `state migrate`: both give the same. The operations of a version are compiled into one function.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree
-from state_layout.scopes.names import GLOBAL, Scope
+from state_layout.scopes.names import GLOBAL, Scope, schema_path
 from state_layout.shapes.json_schema import problems
 
 Migrate = Callable[[Any], Any]
@@ -86,9 +86,7 @@ class Schema:
 
 def schema_of(tree: Tree, scope: Scope) -> Schema | None:
     """The schema of a shared scope, None without one. Raises BadInput for one that cannot be used."""
-    if scope.sort == GLOBAL:
-        return None
-    path = tree.state_schema(scope.sort, scope.owner)
+    path = schema_path(tree, scope)
     try:
         found = os.lstat(path)
     except OSError:
@@ -96,12 +94,13 @@ def schema_of(tree: Tree, scope: Scope) -> Schema | None:
     stamp = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     known = _known.get(path)
     if known is None or known[0] != stamp:
-        _known[path] = known = stamp, _read(tree, path)
+        _known[path] = known = stamp, _read(path, tree if scope.sort != GLOBAL else None)
     return known[1]
 
 
-def _read(tree: Tree, path: Path) -> Schema:
-    shown = tree.shown(path)
+def _read(path: Path, tree: Tree | None) -> Schema:
+    """The schema in `path`; callables that it names lie in `tree`, else where Python finds them."""
+    shown = tree.shown(path) if tree else str(path)
     try:
         told = codec.decode_object(read_regular(path)[0])
     except FileNotFoundError as cause:
@@ -110,7 +109,7 @@ def _read(tree: Tree, path: Path) -> Schema:
         raise BadInput(f"{shown}:{fault.line}: is no JSON: {fault}; mend it") from fault
     except Unreadable as cause:
         raise BadInput(f"{shown}: {cause}") from cause
-    return understood(told, shown=shown, files=tree.files)
+    return understood(told, shown=shown, files=tree.files if tree else None)
 
 
 def understood(told: Mapping[str, Any], *, shown: str, files: Path | None = None) -> Schema:

@@ -191,3 +191,26 @@ def test_programs_are_told_after_changes_of_agents_people_and_hands_once(orchest
     ]
     assert called["is_error"] and "refused by echo: bad" in called["content"]
     orchestra.assert_sound()
+
+
+def test_change_of_global_is_told_by_the_orchestration_whose_agent_made_it(orchestra: Orchestra) -> None:
+    tell = 'read line; printf "%s\\n" "$line" >> "$OUT/told"'
+    call = {"id": "c", "name": "save_state", "input": {"scope": "global", "key": "a", "value": 1}}
+    later = {**call, "id": "d", "input": {"scope": "global", "key": "a", "value": 2}}
+    first, second = (f"printf '%s\\n' '{json.dumps({'call': each})}' >&3" for each in (call, later))
+    shell = f"{first}; while [ ! -e $OUT/go ]; do sleep 0.05; done; {second}; sleep 0.1"
+    ann = {"kind": "command", "shell": shell, "state": {"write": ["global"]}}
+    orchestra.start({"ann": ann}, hooks=[{"on": "after_save", "run": ["sh", "-c", tell]}])
+
+    def told() -> list[tuple[Any, ...]]:
+        path = orchestra.outside / "told"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(each["scope"], each["key"], each["value"]) for each in map(json.loads, lines)]
+
+    orchestra.wait(lambda: told() == [("global", "a", 1)], "it is told")
+    folder = Path(orchestra.environment["MAOS_SUP_HOME"]) / "state" / "global"
+    for writer in ("operator", "another-tree.ann"):
+        ScopeStore(folder, writer).put("b", 3)
+    orchestra.say("go")
+    orchestra.wait_rest("done")
+    assert told() == [("global", "a", 1), ("global", "a", 2)]

@@ -67,6 +67,26 @@ def test_value_that_does_not_fit_is_refused_with_its_place(tree: Tree) -> None:
     assert kept(tree) == {"other": [1], "people/1": {"name": "Ada Lovelace"}}
 
 
+def test_schema_of_global_lies_in_the_home_and_holds_for_every_tree(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere, home = Scope("global"), tmp_path / "home"
+    monkeypatch.setenv("MAOS_SUP_HOME", str(home))
+    put(tree, everywhere, "people/1", {"name": "Ada Lovelace"})
+    schema = home / "state" / "global.schema.json"
+    schema.write_text(json.dumps({"version": 2, "shape": SHAPE_2, "migrations": {"2": TO_2}}))
+    other = create_tree(tmp_path / "other", orchestration={"id": "p", "request": "r"}, agents={}, tasks={})
+    with pytest.raises(BadInput, match=r"value\.n must be integer .*state/global.schema.json, version 2"):
+        put(other, everywhere, "people/2", {"first": "A", "last": "B", "n": "many"})
+    newer = {"first": "Ada", "last": "Lovelace", "n": 0}
+    assert value_of(other, everywhere, "people/1")["value"] == newer  # type: ignore[index]
+    assert len(migrate(other, everywhere).changes) == 1
+    assert history_of(tree, everywhere, "people/1")[-1]["value"] == newer
+    migrate_back(tree, everywhere, to=1)
+    assert json.loads(schema.read_text())["version"] == 1
+    assert value_of(tree, everywhere, "people/1")["value"] == {"name": "Ada Lovelace"}  # type: ignore[index]
+
+
 def test_older_value_is_migrated_when_it_is_read_and_written_anew_if_asked(tree: Tree) -> None:
     write(tree, 1, SHAPE_1)
     for number, name in enumerate(("Ada Lovelace", "Alan Turing", "Grace")):
