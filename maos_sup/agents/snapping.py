@@ -14,7 +14,7 @@ from functools import partial
 from maos_sup.agents.life import AgentLife
 from maos_sup.workspaces import restoring, snapshots
 from maos_sup.workspaces.snapshots import Camera
-from state_layout.errors import LayoutError, Locked
+from state_layout.errors import LayoutError
 from state_layout.files import locks
 
 _LONGEST_WAIT_S = 0.1  # of a call for its snapshot
@@ -75,7 +75,7 @@ class Snapper:
         self._count += 1
         if self._count % _LOOKS_AT_SIZE != 1 or self._camera.store.size_bytes() < snapshots.MOST_STORE_BYTES:
             return
-        with suppress(Locked), locks.held(self._life.tree.workspaces / "lock", patience_s=0.0):
+        with suppress(LayoutError), locks.held(self._life.tree.workspaces / "lock", patience_s=0.0):
             snapshots.collect(self._life.tree, self._life.specs.now.orchestration.keep)
         if self._camera.store.size_bytes() >= snapshots.MOST_STORE_BYTES:
             self._is_full = True

@@ -164,6 +164,10 @@ class Scan:
         """Keep listings as changes of those of `manifest` from now on."""
         self._folders |= manifest.listings
 
+    def forget(self) -> None:
+        """Read everything again at the next look: what was kept may be gone."""
+        self._files, self._folders = {}, {}
+
     def look(self, *, now_ns: int) -> Manifest:
         """What is there now. Raises OSError where the folder cannot be read."""
         self._entries, self._excluded, self._next, self._now_ns = {}, [], {}, now_ns

@@ -18,14 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.workspaces.manifest import FILE, FOLDER, LINK, Manifest, ManifestEntry, differences
-from maos_sup.workspaces.snapshots import NO_SEQ, Camera, Snapshot, every, folder_of, manifest_of, read
+from maos_sup.workspaces.snapshots import (
+    NO_SEQ,
+    RESTORING,
+    Camera,
+    Snapshot,
+    every,
+    folder_of,
+    manifest_of,
+    read,
+)
 from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.paths import AgentPaths, Tree
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_RECORD = "restore.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +60,13 @@ def restore(tree: Tree, agent: str, target: Snapshot, paths: Collection[str]) ->
 
     Raises Damaged where a content is lost (nothing is changed then), StorageError.
     """
-    own = tree.agent(agent)
     camera = Camera(tree, agent, target.place)
+    with camera.in_use():
+        return _restored(tree, agent, target, paths, camera)
+
+
+def _restored(tree: Tree, agent: str, target: Snapshot, paths: Collection[str], camera: Camera) -> Snapshot:
+    own = tree.agent(agent)
     now = camera.look()
     newest, why = next(iter([*every(own)][-1:]), target), f"before restore to {target.number}"
     before = camera.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True, seen=now)
@@ -66,7 +79,7 @@ def restore(tree: Tree, agent: str, target: Snapshot, paths: Collection[str]) ->
         )  # a content that is lost is found before anything changes
         os.sync()  # what is replaced is kept for good
         told = {"target": target.number, "before": before.number, "paths": sorted(paths)}
-        atomic.replace(own.restoring / _RECORD, codec.encode(told) + b"\n")
+        atomic.replace(own.restoring / RESTORING, codec.encode(told) + b"\n")
         work.put(steps, ready)
     work.end()
     return before
@@ -122,28 +135,30 @@ class _Work:
         return _all_ready(self.own.restoring / "contents", steps, store)
 
     def put(self, steps: list[Step], ready: Mapping[str, Path | None]) -> None:
-        _put_all(self.root, steps, ready)
+        put_all(self.root, steps, ready)
         os.sync()
 
     def end(self) -> None:
         """See that it is as it should be, and forget that it was under way."""
         after = Camera(self.tree, self.agent, self.target.place)
-        seen = after.look()
-        left = steps_between(seen, self.then, self.paths)
-        if left:
-            raise Damaged(
-                f"{self.root}: {left[0].path} is not as it should be after a restore; somebody writes there"
-            )
-        newest = next(iter([*every(self.own)][-1:]), self.target)
-        why = f"restored to {self.target.number}"
-        after.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True, seen=seen)
-        disk.unlink(self.own.restoring / _RECORD)
+        with after.in_use():
+            seen = after.look()
+            left = steps_between(seen, self.then, self.paths)
+            if left:
+                raise Damaged(
+                    f"{self.root}: {left[0].path} is not as it should be after a restore; "
+                    "somebody writes there"
+                )
+            newest = next(iter([*every(self.own)][-1:]), self.target)
+            why = f"restored to {self.target.number}"
+            after.take(why=why, seq=NO_SEQ, head=newest.head, is_new=True, seen=seen)
+        disk.unlink(self.own.restoring / RESTORING)
         shutil.rmtree(self.own.restoring, ignore_errors=True)
 
 
 def under_way(paths: AgentPaths) -> dict[str, Any] | None:
     """What is on record of a restore that has not ended. Raises Damaged."""
-    path = paths.restoring / _RECORD
+    path = paths.restoring / RESTORING
     try:
         return codec.decode_object(path.read_bytes())
     except FileNotFoundError:
@@ -161,7 +176,7 @@ def lay_out(store: Store, manifest: Manifest, paths: Collection[str], folder: Pa
     steps = steps_between(empty, manifest, paths)
     aside = folder.with_name(f".{folder.name}.maos-new")
     try:
-        _put_all(folder, steps, _all_ready(aside, steps, store))
+        put_all(folder, steps, _all_ready(aside, steps, store))
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return sum(step.after is not None and step.after.kind != FOLDER for step in steps)
@@ -179,7 +194,7 @@ def _all_ready(contents: Path, steps: list[Step], store: Store) -> Mapping[str, 
     return {step.path: _made_ready(contents, number, step, store) for number, step in enumerate(steps)}
 
 
-def _put_all(root: Path, steps: list[Step], ready: Mapping[str, Path | None]) -> None:
+def put_all(root: Path, steps: list[Step], ready: Mapping[str, Path | None]) -> None:
     """Remove, rename into place, and set modes and times."""
     for step in reversed(steps):  # what lies in a folder goes before it
         if step.before is not None and (step.after is None or step.after.kind != step.before.kind):
@@ -263,4 +278,4 @@ def _entered(folder: int, part: str, *, makes: bool) -> int:
     return os.open(part, _FOLDER_FLAGS, dir_fd=folder)
 
 
-__all__ = ["FILE", "Step", "finish", "lay_out", "restore", "steps_between", "under_way"]
+__all__ = ["FILE", "Step", "finish", "lay_out", "put_all", "restore", "steps_between", "under_way"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from state_layout.records import Keep
 WORKTREE, WORKSPACE = "worktree", "workspace"
 MOST_STORE_BYTES = 500 << 20
 MOST_NAMED = 50
+RESTORING = "restore.json"  # in `restoring/`: the record of a restore that is under way
 NO_SEQ = -1  # of one that a person had taken: it stands for no moment of the agent
 
 
@@ -71,10 +72,22 @@ class Camera:
     def store(self) -> Store:
         return self._store
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep what is looked at from being swept before it is on record. Raises Locked, StorageError."""
+        with self._store.in_use() as has_been_swept:
+            if has_been_swept:
+                self._scan.forget()
+            yield
+
     def look(self) -> Manifest:
-        """What is there now; its contents are kept. Raises StorageError."""
+        """What is there now; its contents are kept, until they are on record only within `in_use`.
+
+        Raises Locked, StorageError.
+        """
         try:
-            return self._scan.look(now_ns=time.time_ns())
+            with self.in_use():
+                return self._scan.look(now_ns=time.time_ns())
         except OSError as cause:
             raise storage_error("look at", self.root, cause) from cause
 
@@ -92,10 +105,34 @@ class Camera:
     ) -> Snapshot:
         """A snapshot of what is there now: a new one, or the newest where nothing changed, unless `is_new`.
 
-        `seen`: what `look` gave just now.
+        `seen`: what `look` gave just now, within the same `in_use`.
 
-        Raises StorageError.
+        Raises Locked, StorageError.
         """
+        with self.in_use():
+            return self._taken(
+                why=why,
+                seq=seq,
+                call=call,
+                head=head,
+                attempt=attempt,
+                settling=settling,
+                is_new=is_new,
+                seen=seen,
+            )
+
+    def _taken(
+        self,
+        *,
+        why: str,
+        seq: int,
+        call: str | None,
+        head: str | None,
+        attempt: int,
+        settling: bool,
+        is_new: bool,
+        seen: Manifest | None,
+    ) -> Snapshot:
         seen = self.look() if seen is None else seen
         last = self._newest()
         is_new = is_new or (last is not None and last.seq == NO_SEQ)  # that stands for no moment of the agent
@@ -231,7 +268,7 @@ def collect(tree: Tree, rule: Keep, *, most_bytes: int = MOST_STORE_BYTES) -> tu
     """
     store, agents = Store(tree), [tree.agent(folder.name) for folder in sorted(tree.agents.glob("*"))]
     removed = sum(_thin(paths, rule) for paths in agents)
-    freed = store.sweep(_wanted(store, agents))
+    freed = store.sweep(lambda: _wanted(store, agents))
     while store.size_bytes() > most_bytes:
         oldest = min(
             (one for paths in agents for one in _but_newest(paths)), default=None, key=lambda each: each[1].at
@@ -240,14 +277,16 @@ def collect(tree: Tree, rule: Keep, *, most_bytes: int = MOST_STORE_BYTES) -> tu
             break
         disk.unlink(oldest[0].snapshot(oldest[1].number))
         removed += 1
-        freed += store.sweep(_wanted(store, agents))
+        freed += store.sweep(lambda: _wanted(store, agents))
     return removed, freed
 
 
 def _thin(paths: AgentPaths, rule: Keep) -> int:
     found = [*every(paths)]
     gone = to_remove(
-        [(one.number, one.at) for one in found], kept=[one.number for one in found[-1:]], rule=rule
+        [(one.number, one.at) for one in found],
+        kept=[*(one.number for one in found[-1:]), *_being_restored(paths)],
+        rule=rule,
     )
     for number in gone:
         disk.unlink(paths.snapshot(number))
@@ -255,7 +294,17 @@ def _thin(paths: AgentPaths, rule: Keep) -> int:
 
 
 def _but_newest(paths: AgentPaths) -> list[tuple[AgentPaths, Snapshot]]:
-    return [(paths, one) for one in [*every(paths)][:-1]]
+    kept = _being_restored(paths)
+    return [(paths, one) for one in [*every(paths)][:-1] if one.number not in kept]
+
+
+def _being_restored(paths: AgentPaths) -> set[int]:
+    """The numbers that a restore which was cut off still needs."""
+    try:
+        told = codec.decode_object((paths.restoring / RESTORING).read_bytes())
+    except (OSError, codec.NotJson):
+        return set()
+    return {number for key in ("target", "before") if isinstance(number := told.get(key), int)}
 
 
 def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
@@ -274,3 +323,10 @@ def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
 def _json(snapshot: Snapshot) -> dict[str, Any]:
     value = {each.name: getattr(snapshot, each.name) for each in fields(Snapshot)}
     return {key: item for key, item in value.items() if item not in (None, ()) and item is not False}
+
+
+def stored(tree: Tree) -> tuple[int, int]:
+    """How many snapshots the agents of `tree` have, and the bytes that their contents take on the disk."""
+    agents = sorted(tree.agents.glob("*/snapshots"))
+    count = sum(len(numbers(tree.agent(folder.parent.name))) for folder in agents)
+    return count, Store(tree).size_bytes() if count else 0

@@ -2,25 +2,29 @@
 
 Written without git: no filter, attribute or hook can change a byte, and a few files cost no process. Every
 object is a blob. Anybody may read them: `git --git-dir=workspaces.git cat-file blob ID`. Several processes
-write at once: a name says its content, and what is there already is left.
+write at once: a name says its content, and what is there already is left. Who takes a snapshot holds the file
+`using` with others until all that it names is on record; who sweeps holds it alone, so what nobody names then
+is wanted by nobody, whatever the clocks say. `swept` tells those who go on that what they knew may be gone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from pathlib import Path
 
-from state_layout.errors import Damaged, storage_error
+from state_layout.errors import Damaged, Locked, storage_error
 from state_layout.files import atomic, disk
 from state_layout.paths import Tree
 
 _LEVEL = 6  # of compression
-_GRACE_S = 600.0  # what is younger may belong to a snapshot that is being taken
+_PATIENCE_S, _POLL_S = 10.0, 0.01
+_USING, _SWEPT = "using", "swept"
 _CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
@@ -31,6 +35,53 @@ class Store:
         self._root = tree.workspaces
         self._objects = self._root / "objects"
         self._known: set[str] = set()
+        self._is_held, self._swept = False, self._last_sweep()
+
+    @contextmanager
+    def in_use(self) -> Iterator[bool]:
+        """Keep what is put from being swept until it is on record; whether somebody has swept since.
+
+        May be entered again within. Raises Locked, StorageError.
+        """
+        if self._is_held:
+            yield False
+            return
+        self._make()
+        descriptor = self._locked(fcntl.LOCK_SH)
+        try:
+            before, self._swept = self._swept, self._last_sweep()
+            if self._swept != before:
+                self._known.clear()
+            self._is_held = True
+            yield self._swept != before
+        finally:
+            self._is_held = False
+            os.close(descriptor)
+
+    def _last_sweep(self) -> bytes:
+        try:
+            return (self._root / _SWEPT).read_bytes()
+        except OSError:
+            return b""
+
+    def _locked(self, how: int) -> int:
+        """The file `using`, locked. Raises Locked if that takes long, StorageError."""
+        path = self._root / _USING
+        until_s = time.monotonic() + _PATIENCE_S
+        try:
+            descriptor = disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)
+            while True:
+                try:
+                    fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+                    return descriptor
+                except BlockingIOError as cause:
+                    if time.monotonic() > until_s:
+                        os.close(descriptor)
+                        busy = f"{path}: another process keeps or removes files; try again"
+                        raise Locked(busy) from cause
+                    time.sleep(_POLL_S)
+        except OSError as cause:
+            raise storage_error("lock", path, cause) from cause
 
     def put(self, data: bytes) -> str:
         """Keep `data`; its name. Not durable by itself: a power cut may leave an object torn.
@@ -79,23 +130,26 @@ class Store:
                 total += path.stat().st_size
         return total
 
-    def sweep(self, wanted: Iterable[str], *, now_s: float | None = None) -> int:
-        """Remove what is not `wanted` and not just being written; how many bytes that freed."""
-        kept, freed, now_s = set(wanted), 0, time.time() if now_s is None else now_s
-        for name, path in [*self.names()]:
-            with suppress(OSError):
-                found = path.stat()
-                if name not in kept and now_s - found.st_mtime > _GRACE_S:
+    def sweep(self, wanted: Callable[[], Iterable[str]]) -> int:
+        """Remove what is not `wanted`, which is asked when nobody keeps anything; how many bytes that freed.
+
+        Raises Locked, StorageError.
+        """
+        self._make()
+        descriptor = self._locked(fcntl.LOCK_EX)
+        try:
+            kept, freed = set(wanted()), 0
+            atomic.replace(self._root / _SWEPT, f"{os.urandom(8).hex()}\n".encode())
+            gone = [path for name, path in self.names() if name not in kept]
+            gone += self._objects.glob("[0-9a-f][0-9a-f]/.*.tmp-*")  # of who was killed while he wrote
+            for path in gone:
+                with suppress(OSError):
+                    size = path.stat().st_size
                     disk.unlink(path)
-                    self._known.discard(name)
-                    freed += found.st_size
-        for path in [*self._objects.glob("[0-9a-f][0-9a-f]/.*.tmp-*")]:  # of who was killed while he wrote
-            with suppress(OSError):
-                found = path.stat()
-                if now_s - found.st_mtime > _GRACE_S:
-                    disk.unlink(path)
-                    freed += found.st_size
-        return freed
+                    freed += size
+            return freed
+        finally:
+            os.close(descriptor)
 
     def _path(self, name: str) -> Path:
         return self._objects / name[:2] / name[2:]
@@ -104,7 +158,9 @@ class Store:
         temporary = path.parent / f".{path.name}.tmp-{os.urandom(4).hex()}"
         try:
             if not path.parent.is_dir():
-                self._make(path.parent)
+                self._make()
+                with suppress(FileExistsError):
+                    disk.mkdir(path.parent, atomic.FOLDER_MODE)
             descriptor = disk.create(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
             try:
                 atomic.write_all(descriptor, data)
@@ -116,15 +172,13 @@ class Store:
                 disk.unlink(temporary)
             raise storage_error("keep", path, cause) from cause
 
-    def _make(self, folder: Path) -> None:
-        """Make the repository, and one of its folders of objects."""
+    def _make(self) -> None:
+        """Make the repository, if it is not there."""
         if not (self._root / "HEAD").exists():
             for inner in ("refs/heads", "refs/tags", "objects/info", "objects/pack"):
                 atomic.make_folder(self._root / inner)
             atomic.refresh(self._root / "config", _CONFIG)
             atomic.refresh(self._root / "HEAD", b"ref: refs/heads/none\n")
-        with suppress(FileExistsError):
-            disk.mkdir(folder, atomic.FOLDER_MODE)
 
 
 def _is(path: Path, content: bytes) -> bool:
