@@ -22,8 +22,13 @@ from state_layout.files.journal import Journal, Reader
 from state_layout.paths import Tree
 from state_layout.records import Budget
 
-ALL = "all"
+ALL, _AND = "all", "+"
 _PATIENCE_S, _POLL_S = 10.0, 0.002
+
+
+def together(*agents: str) -> str:
+    """The scope of a cap on what these agents spend together; of one that is its name."""
+    return _AND.join(agents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ NOTHING = Amount()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a reservation was refused. `scope` is `all` or the agent's name."""
+    """Why a reservation was refused. `scope` is `all`, the agent's name, or that of several (`together`)."""
 
     scope: str
     what: str  # the key of the cap: max_cost_usd, max_tokens
@@ -60,7 +65,9 @@ class Refusal:
 
     def __str__(self) -> str:
         unit = "USD" if self.what == "max_cost_usd" else "tokens"
-        whose = "of all agents" if self.scope == ALL else f"of agent {self.scope}"
+        several = self.scope.split(_AND)
+        whose = f"of agents {', '.join(several)}" if len(several) > 1 else f"of agent {self.scope}"
+        whose = "of all agents" if self.scope == ALL else whose
         return (
             f"budget {whose} used up: {self.spent:.6g} of {self.cap:.6g} {unit} spent or reserved, "
             f"the next call may need {self.wanted:.6g}; raise {self.what} to go on"
@@ -125,14 +132,14 @@ class Ledger:
         self._journal.close()
 
     def total(self, scope: str, *, but: str | None = None) -> Amount:
-        """All that is spent or reserved in `scope`, `all` or an agent, but for the agent's own call `but`.
+        """All that is spent or reserved in `scope`, `all` or agents, but for the agent's own call `but`.
 
         Raises StorageError.
         """
         return self._total(scope, but=but)
 
     def _total(self, scope: str, *, but: str | None) -> Amount:
-        agents = _agents(self._tree) if scope == ALL else [scope]
+        agents = _agents(self._tree) if scope == ALL else scope.split(_AND)
         return sum(
             (self._account(agent).total(but=but if agent == self._agent else None) for agent in agents),
             NOTHING,

@@ -269,6 +269,11 @@ class Tree:
         return self.root / "workspaces.git"
 
     @cached_property
+    def own_project(self) -> Path:
+        """Where git keeps what agents do with copies of a project that has no git of its own."""
+        return self.root / "project.git"
+
+    @cached_property
     def state(self) -> Path:
         """Shared state, and stores of other frameworks."""
         return self.root / "state"

@@ -43,8 +43,8 @@ class AgentLife:
     trouble: BaseException | None = None
     warned: set[str] = field(default_factory=set)  # texts of `warn_once`
     refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
-    place: Path | None = None  # the project in the agent's own worktree, once it is there
-    branch: str | None = None  # that of its worktree
+    place: Path | None = None  # the project in the agent's own workspace, once it is there
+    branch: str | None = None  # that of its worktree or clone; a copy has none that it sees
     snap: Callable[..., None] | None = None  # takes a snapshot of what is in its workspace
     survey: Callable[[], None] | None = None  # looks at what it changed there, for its snapshot
 

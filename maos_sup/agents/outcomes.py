@@ -14,7 +14,7 @@ from state_layout.lives.attempts import recall
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.lives.snapshots import agent_snapshot, read_snapshot
 from state_layout.paths import Tree
-from state_layout.records import SETTLED, Specs, TaskOutcome
+from state_layout.records import SETTLED, Specs, TaskOutcome, TaskPhase
 
 ELIDED = "result_is_in_journal"
 
@@ -49,3 +49,17 @@ def result_of(tree: Tree, specs: Specs, task: str) -> Any:
         return entry.get("result")
     outcome = recall(tree, owner).history.tasks.get(task)
     return None if outcome is None else outcome.result
+
+
+def phase_of(tree: Tree, specs: Specs, task: str) -> TaskPhase | None:
+    """How a task of another agent ended by that one's records, None if it did not.
+
+    Raises Damaged, StorageError.
+    """
+    owner, run = specs.tasks[task].agent, specs.tasks[task].run
+    status = agent_snapshot(read_snapshot(tree.agent(owner).status))
+    entry = (status.get("tasks") or {}).get(task) or {}
+    if entry.get("phase") in SETTLED and entry.get("run", 1) >= run:
+        return TaskPhase(entry["phase"])
+    outcome = recall(tree, owner).history.tasks.get(task)
+    return outcome.phase if outcome is not None and outcome.run >= run else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from maos_sup.agents.endings import Ended
 from maos_sup.agents.life import AgentLife
@@ -17,9 +19,11 @@ from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
+from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, repository_for, share
+from maos_sup.workspaces.own import OWN
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_head, read_ref
-from maos_sup.workspaces.repository import Repository, repository_around
+from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.snapshots import WORKTREE
 from state_layout.errors import BadInput
 from state_layout.records import TaskSpec, Workspace
@@ -45,8 +49,11 @@ def take_place(work: Work) -> None:
         return
     if not project.is_dir():
         raise BadInput(f"the project {project.name!r} is not there; point to it with 'resume --project P'")
-    repository = repository_around(project)
     record = read_record(life.paths)
+    mode = wish.workspace if record is None else record.mode
+    if mode != wish.workspace:
+        life.warn_once(f"its workspace is of the sort {mode} and stays so; its spec says {wish.workspace}")
+    repository = repository_for(life.tree, project, mode)
     needs = results_needed(work, repository)
     told = worktree.Wish(
         id=life.specs.now.orchestration.id,
@@ -54,42 +61,50 @@ def take_place(work: Work) -> None:
         base=wish.base,
         needs={} if wish.setup else needs,  # its lines run as the user: on nothing that agents wrote
         carry=wish.carry,
+        has_setup=bool(wish.setup),
+        copy_limit_mib=wish.copy_limit_mib,
     )
-    found = _found(work, repository, record, told)
+    found = _found(work, repository, record, told, MODES[mode])
     life.place = life.paths.worktree / found.inside
-    life.branch = found.branch
+    life.branch = None if found.mode == OWN else found.branch
+    home = home_of(life.paths, repository, found)
     life.place.mkdir(parents=True, exist_ok=True)  # a project that has no files in its base
     found = _set_up(work, found, wish)
-    kept = keeping.take_up(life.paths, repository, found, needs, who=life.agent)
+    if found.behind:
+        found = worktree.catch_up(life.paths, home, found)
+    bring(life.paths, repository, found, needs.values())
+    kept = keeping.take_up(life.paths, home, found, needs, who=life.agent)
     if kept.note:
         life.warn_once(kept.note)
     if kept.record != record:
         write_record(life.paths, kept.record)
     kept = _with_merge(work, repository, kept)
     if life.snap is None:
-        admin = worktree.admin_of(repository, kept.record)
-        life.snap = Snapper(life, WORKTREE, lambda: read_head(admin, repository.common)[1])
+        admin = worktree.admin_of(home, kept.record)
+        life.snap = Snapper(life, WORKTREE, lambda: read_head(admin, home.common)[1])
     if life.survey is None:
         survey = Survey(life, repository)
         life.survey = survey.look
         survey.start()
 
 
-def _found(work: Work, repository: Repository, record: Record | None, told: worktree.Wish) -> Record:
-    """The worktree, made or found again."""
+def _found(
+    work: Work, repository: Repository, record: Record | None, told: worktree.Wish, mode: Mode
+) -> Record:
+    """The workspace, made or found again."""
     life = work.life
     if record is None:
         work.pulse.start()  # a large repository takes its time
-        record = worktree.begin(life.paths, repository, told)
+        record = mode.begin(life.paths, repository, told)
     if record.state != MADE:
         work.pulse.start()
-        record = worktree.make(life.paths, repository, record, told.carry)
+        record = mode.make(life.paths, repository, record, told)
         _tell(life, repository, record)
-    found = worktree.find(life.paths, repository, record, told)
+    found = mode.find(life.paths, repository, record, told)
     if found != record:
-        life.warn(f"its worktree was found again: branch {found.branch}, at {found.tip[:12]}")
+        life.warn(f"its {found.mode} was found again: branch {found.branch}, at {found.tip[:12]}")
     if found.merging and found.merging["run"] != work.run:
-        found = keeping.drop_merge(life.paths, repository, found)
+        found = keeping.drop_merge(life.paths, home_of(life.paths, repository, found), found)
     return found
 
 
@@ -98,9 +113,10 @@ def _with_merge(work: Work, repository: Repository, kept: keeping.Kept) -> keepi
     asked, life = work.task.settings.get("merge"), work.life
     if asked is None:
         return kept
+    bring(life.paths, repository, kept.record, [asked["ours"], asked["theirs"]])
     begun = keeping.begin_merge(
         life.paths,
-        repository,
+        home_of(life.paths, repository, kept.record),
         kept.record,
         run=work.run,
         ours=asked["ours"],
@@ -121,9 +137,10 @@ def keep_work(work: Work) -> str | None:
         return None
     is_merge, text = record.merging.get("run") == work.run, _message(work.task)
     try:
-        repository = repository_around(life.origin)
+        repository = repository_for(life.tree, life.origin, record.mode)
         put = keeping.end_merge if is_merge else keeping.keep
-        kept = put(life.paths, repository, record, text=text, who=life.agent)
+        kept = put(life.paths, home_of(life.paths, repository, record), record, text=text, who=life.agent)
+        kept = replace(kept, record=share(life.paths, repository, kept.record))
     except BadInput as cause:
         if is_merge:
             return str(cause)
@@ -141,11 +158,29 @@ def keep_work(work: Work) -> str | None:
     return None
 
 
+def take_over(work: Work, repository: Repository, agent: str, commit: str) -> str | None:
+    """Merge `commit`, work of `agent`, into the worktree; why that cannot be, None if it is done.
+
+    Raises BadInput, StorageError.
+    """
+    life, record = work.life, read_record(work.life.paths)
+    if record is None:
+        raise BadInput("its worktree is not there any more; resume, and it is made again")
+    bring(life.paths, repository, record, [commit])
+    home = home_of(life.paths, repository, record)
+    kept = keeping.take_up(life.paths, home, record, {agent: commit}, who=life.agent, as_own=True)
+    if kept.record != record:
+        write_record(life.paths, kept.record)
+    return kept.note if kept.record.taken.get(agent) != commit else None
+
+
 def results_needed(work: Work, repository: Repository) -> dict[str, str]:
     """The newest commits of other agents with worktrees whose tasks this one needs, by name."""
     life, found = work.life, dict[str, str]()
     tasks = life.specs.now.tasks
     for need in work.task.needs:
+        if need in tasks and "attempt_of" in tasks[need].settings:
+            continue  # of several attempts one is taken over, by who was to choose
         other = tasks[need].agent if need in tasks else life.agent
         record = read_record(life.tree.agent(other)) if other != life.agent else None
         if record is not None and record.branch:
@@ -159,9 +194,11 @@ def _tell(life: AgentLife, repository: Repository, record: Record) -> None:
     """Put on record what was made, and warn of what a person should know."""
     told = {"mode": record.mode, "branch": record.branch, "base": record.base, "asked": record.asked}
     life.recorder.commit("workspace", {**told, "taken": record.taken, "notes": record.notes})
-    sys.stderr.write(f"agent: works in a worktree on branch {record.branch}, from {record.base[:12]}\n")
+    where = "a copy of the project" if record.mode == OWN else f"a {record.mode} on branch {record.branch}"
+    sys.stderr.write(f"agent: works in {where}, from {record.base[:12]}\n")
     sys.stderr.flush()
-    for note in (*record.notes, *carrying.cautions(repository, life.paths.worktree)):
+    cautions = () if record.mode == OWN else carrying.cautions(repository, life.paths.worktree)
+    for note in (*record.notes, *cautions):
         life.warn(note)
 
 
@@ -174,7 +211,7 @@ def _set_up(work: Work, record: Record, wish: Workspace) -> Record:
     for number, line in enumerate(wish.setup[record.done :], start=record.done + 1):
         work.pulse.start()
         work.life.recorder.commit("setup", {"number": number, "line": line})
-        code = _run_line(work, line)
+        code = run_line(work, line, cwd=work.folder(), stdout=2)
         if code:
             raise BadInput(
                 f"setup line {number} ({line!r}) ended with exit code {code}; its output is in stderr.log; "
@@ -186,14 +223,15 @@ def _set_up(work: Work, record: Record, wish: Workspace) -> Record:
     return record
 
 
-def _run_line(work: Work, line: str) -> int:
+def run_line(work: Work, line: str, *, cwd: Path, stdout: int, more: Mapping[str, str] | None = None) -> int:
+    """Run `line` as the user, with `more` in its environment; its exit code. Raises Ended."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", line],
         stdin=subprocess.DEVNULL,
-        stdout=2,
+        stdout=stdout,
         stderr=2,
-        cwd=work.folder(),
-        env=work.environment(),
+        cwd=cwd,
+        env={**work.environment(), "PWD": str(cwd), **(more or {})},
         start_new_session=True,
         umask=work.life.umask,
     )

@@ -42,6 +42,12 @@ def _has_place(work: Work) -> bool:
     return work.life.origin is not None and work.spec.cwd != "workspace"
 
 
+def _choosing() -> type:
+    from maos_sup.agents.choosing import Choosing  # it brings git along
+
+    return Choosing
+
+
 class TaskEnd(Struct, frozen=True, kw_only=True):
     """How a life ends."""
 
@@ -251,8 +257,9 @@ class TaskLoop:
                 self._take_place(work)
             self._translator.near = work.folder()
             self._begin_snapshots(work)
-            kind = cast("type[Kind]", find_kind(work.spec.kind))
-            refuse_bad_settings(self._life.tree, work.spec, kind.settings)
+            kind = _choosing() if "choose" in work.task.settings else find_kind(work.spec.kind)
+            kind = cast("type[Kind]", kind)
+            refuse_bad_settings(self._life.tree, work.spec, find_kind(work.spec.kind).settings)
             if not getattr(kind, "starts_pulse", False):
                 self._pulse.start()
             return kind().run(work)

@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from maos_sup.cli.files import snapshot_at
 from maos_sup.cli.places import name_of, tree_at, tree_or_default
 from maos_sup.cli.says import say, say_json
-from maos_sup.core.overlaps import changed_text, overlap_lines, overlaps
+from maos_sup.core.overlaps import changed_text, only_tried, overlap_lines, overlaps
 from maos_sup.cuts import store
 from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
-from maos_sup.workspaces.changes import Changes, FileChange, changes_of
+from maos_sup.workspaces.changes import Changes, FileChange, Since, changes_of
+from maos_sup.workspaces.own import OWN, has_own, own_repository
 from maos_sup.workspaces.repository import Repository, repository_around
+from maos_sup.workspaces.snapshots import manifest_of
+from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, LayoutError
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
@@ -35,18 +39,31 @@ def is_meant(words: tuple[str, ...]) -> bool:
     return bool(agents)
 
 
-def show(words: tuple[str, ...], *, directory: str | None, shows_patch: bool, as_json: bool) -> None:
-    """Print what was changed. Raises BadInput where nobody has a worktree, NotATree."""
+def show(
+    words: tuple[str, ...],
+    *,
+    directory: str | None,
+    shows_patch: bool,
+    as_json: bool,
+    since: str | None = None,
+) -> None:
+    """Print what was changed, all or `since` a checkpoint.
+
+    Raises BadInput where nobody has a worktree, or nothing was kept as old as the checkpoint; NotATree.
+    """
     tree, agents = _meant(words, directory)
     repository = repository_of(tree)
     names = agents or sorted(read_specs(tree).specs.agents)
-    found = {name: changes_of(tree.agent(name), repository, patch=shows_patch) for name in names}
+    then = {name: _since(tree, name, since, must=bool(agents)) for name in names}
+    found = {
+        name: changes_of(tree.agent(name), repository, patch=shows_patch, since=then[name]) for name in names
+    }
     known = {name: changes for name, changes in found.items() if changes is not None}
     lacking = [name for name in agents if name not in known]
     if lacking or not known:
         who = f"agent {lacking[0]!r}" if lacking else "no agent"
         raise BadInput(
-            f"{name_of(tree)}: {who} has {'no' if lacking else 'a'} worktree of its own; "
+            f"{name_of(tree)}: {who} has {'no' if lacking else 'a'} workspace of its own; "
             "what agents change in the project itself is shown by git there"
         )
     if as_json:
@@ -56,7 +73,21 @@ def show(words: tuple[str, ...], *, directory: str | None, shows_patch: bool, as
         for changes in known.values():
             os.write(1, changes.patch)
     else:
-        say("\n".join(_lines(known)))
+        say("\n".join(_lines(known, since, _touched(tree, known))))
+
+
+def _since(tree: Tree, agent: str, checkpoint: str | None, *, must: bool) -> Since | None:
+    """What the agent had at the checkpoint; of one who had nothing yet, all that it did is new."""
+    if checkpoint is None:
+        return None
+    kept = Store(tree)
+    try:
+        return Since(store=kept, manifest=manifest_of(kept, snapshot_at(tree, agent, checkpoint)))
+    except BadInput:
+        store.find(tree, checkpoint)
+        if must:
+            raise
+        return None
 
 
 def repository_of(tree: Tree) -> Repository:
@@ -69,7 +100,7 @@ def repository_of(tree: Tree) -> Repository:
         raise BadInput(
             f"{folder}: the project is not there; say where it is with 'maos-sup resume --project P'"
         )
-    return repository_around(folder)
+    return own_repository(tree, folder) if has_own(tree) else repository_around(folder)
 
 
 def _meant(words: tuple[str, ...], directory: str | None) -> tuple[Tree, list[str]]:
@@ -96,14 +127,22 @@ def _has_worktrees(tree: Tree) -> bool:
     return any(tree.agents.glob("*/worktree.json"))
 
 
-def _lines(known: dict[str, Changes]) -> list[str]:
+def _touched(tree: Tree, known: dict[str, Changes]) -> dict[str, list[str]]:
+    """The paths that each agent changed, of those whose work is to be put together."""
+    tried = only_tried(read_specs(tree).specs.tasks.values())
+    return {name: changes.paths for name, changes in known.items() if name not in tried}
+
+
+def _lines(known: dict[str, Changes], since: str | None, touched: dict[str, list[str]]) -> list[str]:
     lines = []
     for name, changes in known.items():
         record = changes.record
         told = changed_text(len(changes.files), changes.added, changes.removed)
-        lines.append(f"{name}: {told}, on {record.branch}, from {record.base[:10]}")
+        where = "in a copy of its own" if record.mode == OWN else f"on {record.branch}"
+        start = record.base[:10] if since is None else f"checkpoint {since}"
+        lines.append(f"{name}: {told}, {where}, from {start}")
         lines += [f"  {_line(change)}" for change in changes.files]
-    return lines + overlap_lines(overlaps({name: changes.paths for name, changes in known.items()}))
+    return lines + overlap_lines(overlaps(touched))
 
 
 def _line(change: FileChange) -> str:
@@ -129,5 +168,4 @@ def _told(tree: Tree, known: dict[str, Changes]) -> dict[str, Any]:
         }
         for name, changes in known.items()
     ]
-    touched = {name: changes.paths for name, changes in known.items()}
-    return {"id": name_of(tree), "agents": agents, "overlaps": overlaps(touched)}
+    return {"id": name_of(tree), "agents": agents, "overlaps": overlaps(_touched(tree, known))}

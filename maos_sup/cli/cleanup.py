@@ -12,12 +12,14 @@ from typing import Any
 import click
 
 from maos_sup.cli import options
+from maos_sup.cli.changed import repository_of
 from maos_sup.cli.places import home
 from maos_sup.cli.says import say, say_json
 from maos_sup.views.events import counted, duration_text
 from maos_sup.views.status import status_of
 from maos_sup.workspaces.forgetting import forget, linked_folders
 from maos_sup.workspaces.git_look import CannotLook, git_answer
+from maos_sup.workspaces.unsaved import is_unsaved
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 from state_layout.records import Phase
@@ -90,9 +92,22 @@ def reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | No
     dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder, _QUESTIONS)), None)
     worktrees = [folder for folder in sorted(tree.agents.glob("*/worktree")) if (folder / ".git").is_file()]
     dirty = dirty or next((folder for folder in worktrees if _is_dirty(folder, _QUESTIONS[:1])), None)
+    dirty = dirty or next((folder for folder in _clones_and_copies(tree) if folder is not None), None)
     if dirty is not None and not force:
         return f"uncommitted or unpushed work in {dirty}; --force deletes it"
     return None
+
+
+def _clones_and_copies(tree: Tree) -> Iterator[Path | None]:
+    """The clones and copies of agents with work that is nowhere else; where git cannot tell, those too."""
+    for record in sorted(tree.agents.glob("*/worktree.json")):
+        paths = tree.agent(record.parent.name)
+        if (paths.worktree / ".git").is_file() or not paths.worktree.is_dir():
+            continue
+        try:
+            yield paths.worktree if is_unsaved(paths, repository_of(tree)) else None
+        except LayoutError:
+            yield paths.worktree
 
 
 def remove_with_worktrees(tree: Tree) -> None:

@@ -21,6 +21,7 @@ _PARTS = ("agents", "tasks", "mail", "state", "cost", "specs")
 @click.argument("words", metavar="A [B] | [DIR|ID] [AGENT]...", nargs=-1)
 @click.option("--stat", "shows_stat", is_flag=True, help="Files and lines that each agent changed.")
 @click.option("--patch", "shows_patch", is_flag=True, help="Those changes as a patch.")
+@click.option("--since", metavar="CHECKPOINT", help="What they changed since this checkpoint of the team.")
 @click.option(
     "--dir", "directory", metavar="DIR|ID", help="Whose checkpoints A and B are; default: the newest."
 )
@@ -33,6 +34,7 @@ def command(
     *,
     shows_stat: bool,
     shows_patch: bool,
+    since: str | None,
     directory: str | None,
     parts: tuple[str, ...],
     as_json: bool,
@@ -42,8 +44,13 @@ def command(
     Or what differs between A and B: checkpoints, orchestrations, or ORCHESTRATION@CHECKPOINT; without B,
     between A and now. A number or a name that is a checkpoint is one of DIR, which may come first: DIR A [B].
     """
-    if shows_stat or shows_patch or (directory is None and not parts and changed.is_meant(words)):
-        changed.show(words, directory=directory, shows_patch=shows_patch, as_json=as_json)
+    if (
+        shows_stat
+        or shows_patch
+        or since is not None
+        or (directory is None and not parts and changed.is_meant(words))
+    ):
+        changed.show(words, directory=directory, shows_patch=shows_patch, as_json=as_json, since=since)
         return
     if directory is None and len(words) > 1 and _names_owner(words[0], words[1:]):
         directory, words = words[0], words[1:]

@@ -162,11 +162,16 @@ def _chosen(tree: Tree, agent: str, *, at: str | None, number: int | None, befor
                 f"no snapshot was taken before call {before!r}; 'maos-sup files' lists what there is"
             )
         return found
-    cut = cut_store.find(tree, at or "")
+    return snapshot_at(tree, agent, at or "")
+
+
+def snapshot_at(tree: Tree, agent: str, checkpoint: str) -> Snapshot:
+    """What the workspace of `agent` held at a checkpoint of the team. Raises BadInput if nothing was kept."""
+    cut = cut_store.find(tree, checkpoint)
     place = cut.places.get(agent)
     found = None
     if place is not None:
-        found = snapshots.at_line(paths, place.attempt, place.seq, checkpoint=cut.number)
+        found = snapshots.at_line(tree.agent(agent), place.attempt, place.seq, checkpoint=cut.number)
     if found is None:
         raise BadInput(f"no snapshot of {agent} is as old as checkpoint {cut.label}")
     return found

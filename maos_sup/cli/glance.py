@@ -7,6 +7,7 @@ from collections.abc import Collection
 from maos_sup.cli import edge
 from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_json
+from maos_sup.views.events import counted
 from maos_sup.views.render import (
     agents_table,
     discovery_lines,
@@ -15,6 +16,7 @@ from maos_sup.views.render import (
     tasks_table,
     terminal_width,
 )
+from maos_sup.views.shapes import SnapshotsShown
 from maos_sup.views.status import status_of
 from state_layout.paths import Tree
 
@@ -25,6 +27,7 @@ def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> i
     Raises LayoutError for a tree that cannot be read.
     """
     status = status_of(tree)
+    status["snapshots"] = _snapshots(tree)
     if "messages" in pages:
         from maos_sup.cli.messages import newest
 
@@ -34,6 +37,9 @@ def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> i
         return edge.OK
     width = terminal_width()
     lines = head_lines(status, name=word_of(tree), width=width)
+    if count := status["snapshots"]["count"]:
+        size_mb = status["snapshots"]["bytes"] / 1e6
+        lines.append(f"{counted(count, 'snapshot')} of files: {size_mb:.1f} MB")
     if not pages or "agents" in pages:
         lines += ["", *agents_table(status, width=width)]
     if not pages or "tasks" in pages:
@@ -44,6 +50,15 @@ def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> i
         lines += ["", *message_lines(status["messages"])]
     say("\n".join(lines))
     return edge.OK
+
+
+def _snapshots(tree: Tree) -> SnapshotsShown:
+    if not tree.workspaces.is_dir():
+        return {"count": 0, "bytes": 0}
+    from maos_sup.workspaces.snapshots import stored  # most trees have none
+
+    count, size = stored(tree)
+    return {"count": count, "bytes": size}
 
 
 def show_plainly(directory: str | None) -> int:

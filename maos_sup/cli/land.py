@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.changed import repository_of
 from maos_sup.cli.places import name_of, tree_of_words, word_of
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.core.overlaps import RESOLVER, counted_files
+from maos_sup.core.overlaps import RESOLVER, counted_files, only_tried
 from maos_sup.steering.resolving import give_to_resolver
 from maos_sup.steering.starting import start_supervisor
 from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
 from maos_sup.workspaces import keeping, landing
 from maos_sup.workspaces.landing import Candidate, Checkout, Landing, Outcome
+from maos_sup.workspaces.modes import home_of, is_there, share
+from maos_sup.workspaces.own import has_own, put_into_project, state_of_project
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_ref
 from maos_sup.workspaces.repository import Repository
@@ -43,9 +45,16 @@ _TAIL_BYTES = 2_000
 @click.option("--onto", metavar="BRANCH", help="The branch to begin with; the one that is checked out.")
 @click.option("--squash", is_flag=True, help="One commit for each agent, without its own ones.")
 @click.option("--check", metavar="LINE", help="Kept is only what this line for /bin/sh passes (exit code 0).")
+@click.option("--into-project", is_flag=True, help="Of a project without git: put the result into it.")
 @options.as_json
 def command(
-    words: tuple[str, ...], *, onto: str | None, squash: bool, check: str | None, as_json: bool
+    words: tuple[str, ...],
+    *,
+    onto: str | None,
+    squash: bool,
+    check: str | None,
+    into_project: bool,
+    as_json: bool,
 ) -> int:
     """Merge what each AGENT (or all) did, one after the other, into the branch maos/ID/LANDED.
 
@@ -53,13 +62,16 @@ def command(
     given to the agent 'resolver', if there is one, else left to you. Exit code 3 if something did not land.
     """
     tree, names = _meant(words)
+    if into_project and not has_own(tree):
+        raise BadInput(f"{name_of(tree)}: its project has git; merge the branch that 'land' makes there")
     told = read_specs(tree).specs.orchestration.land
     wish = Land(
         check=told.check if check is None else check,
         onto=told.onto if onto is None else onto,
         squash=squash or told.squash,
     )
-    done = land_now(tree, names, wish, say_aside if as_json else say)
+    tell = say_aside if as_json else say
+    done = land_now(tree, names, wish, tell, puts=into_project)
     if as_json:
         say_json(_told(done))
     return edge.OK if done.is_whole else edge.TASK_FAILED
@@ -72,6 +84,7 @@ class Done:
     found: Landing
     branch: str
     given: dict[str, str | None]
+    put: list[str] | None = None  # the paths of the project that were changed, if it was
 
     @property
     def is_whole(self) -> bool:
@@ -79,27 +92,50 @@ class Done:
         return all(one.sort in (landing.MERGED, landing.NOTHING) for one in self.found.outcomes)
 
 
-def land_now(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
-    """Land what the agents `names` did; `tell` hears of each at once.
+def land_now(
+    tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object], *, puts: bool = False
+) -> Done:
+    """Land what the agents `names` did; `tell` hears of each at once. With `puts` it goes into the project.
 
     Raises BadInput, Locked (two would run their checks in one scratch checkout), StorageError.
     """
     place = tree.run / "landing"
     atomic.make_folder(place)
     with alone_in(place, busy=f"{name_of(tree)}: another landing is under way; wait for its end"):
-        return _landed(tree, names, wish, tell)
+        done = _landed(tree, names, wish, tell)
+        if puts:
+            return _put_into_project(tree, done, tell)
+    if done.found.tip != done.found.start:
+        merge = f", on {done.found.onto}: git merge {done.branch}"
+        tell(f"take it over{f': maos-sup land {word_of(tree)} --into-project' if has_own(tree) else merge}")
+    return done
+
+
+def _put_into_project(tree: Tree, done: Done, tell: Callable[[str], object]) -> Done:
+    found = done.found
+    if found.tip == found.start:
+        return replace(done, put=[])
+    paths = put_into_project(tree, repository_of(tree), found.start, found.tip)
+    tell(f"put into the project: {counted_files(len(paths))}")
+    return replace(done, put=paths)
 
 
 def _landed(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
     repository = repository_of(tree)
     known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
     if not known:
-        raise BadInput(f"{name_of(tree)}: no agent has a worktree of its own; there is nothing to land")
+        raise BadInput(f"{name_of(tree)}: no agent has a workspace of its own; there is nothing to land")
     folder = next(iter(known.values())).branch.rpartition("/")[0]
     branch = landing.landed_branch(repository, folder, tree.root)
     run = None if wish.check is None else _Check(tree, repository, wish.check)
+    is_own = has_own(tree)
+    if is_own:
+        if wish.onto is not None:
+            raise BadInput(f"the project has no git, so no branch {wish.onto!r} either; leave 'onto' out")
+        state_of_project(tree, repository)
     onto, start = landing.target(repository, wish.onto)
-    tell(f"landing on {onto} ({start[:10]}), as {branch}")
+    where = "the project as it is now" if is_own else onto
+    tell(f"landing on {where} ({start[:10]}), as {branch}")
     found = landing.land(
         repository,
         _candidates(repository, known),
@@ -111,8 +147,6 @@ def _landed(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], obje
     if found.tip != found.start:
         landing.publish(repository, found, branch, tree.root)
     given = _hand_over(tree, found, known, branch, tell)
-    if found.tip != found.start:
-        tell(f"take it over, on {onto}: git merge {branch}")
     return Done(found=found, branch=branch, given=given)
 
 
@@ -136,7 +170,12 @@ def landed_when_done(tree: Tree, watch: Callable[[], int], tell: Callable[[str],
 
 
 def _everybody(tree: Tree) -> list[str]:
-    return sorted(read_specs(tree).specs.agents, key=lambda name: (name == RESOLVER, name))
+    """All agents, the resolver last; not those who only made an attempt: the best one was taken over."""
+    specs = read_specs(tree).specs
+    tried = only_tried(specs.tasks.values())
+    return sorted(
+        (name for name in specs.agents if name not in tried), key=lambda name: (name == RESOLVER, name)
+    )
 
 
 def _meant(words: tuple[str, ...]) -> tuple[Tree, list[str]]:
@@ -155,10 +194,15 @@ def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:
             say_aside(f"{name} still works: what it has committed so far is landed")
             return record
         record = read_record(paths) or record
-        if not (paths.worktree / ".git").is_file():
+        if not is_there(paths, record):
             return record
         text = f"work of {name} that no task has finished\n"
-        kept = keeping.keep(paths, repository, record, text=text, who=name)
+        try:
+            kept = keeping.keep(paths, home_of(paths, repository, record), record, text=text, who=name)
+            kept = replace(kept, record=share(paths, repository, kept.record))
+        except BadInput as cause:
+            say_aside(f"{name}: {cause}")
+            return record
         if kept.note:
             say_aside(f"{name}: {kept.note}")
         if kept.record != record:
@@ -258,7 +302,8 @@ def _hand_over(
                 f"maos-sup land {word_of(tree)}"
             )
         else:
-            lines = landing.by_hand(outcome, branch, known[outcome.agent].branch)
+            place = tree.own_project if has_own(tree) else None
+            lines = landing.by_hand(outcome, branch, known[outcome.agent].branch, git_dir=place)
             for line in lines:
                 tell(f"    {line}")
     return given
@@ -271,6 +316,7 @@ def _told(done: Done) -> dict[str, Any]:
         "start": found.start,
         "branch": branch,
         "tip": found.tip,
+        **({} if done.put is None else {"put": done.put}),
         "agents": [
             {
                 "name": outcome.agent,

@@ -10,7 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
 
-from maos_sup.core.tasks import BEGUN, MET, OVER, is_newer, phase_by_itself, phase_by_needs, task_phases
+from maos_sup.core.tasks import (
+    BEGUN,
+    MET,
+    OVER,
+    is_newer,
+    needs_of,
+    phase_by_itself,
+    phase_by_needs,
+    task_phases,
+)
 from state_layout.records import Specs, TaskOutcome, TaskPhase, TaskSpec
 
 _Outcomes = Mapping[str, TaskOutcome]
@@ -115,8 +124,11 @@ class Board:
         while todo:
             name = todo.pop()
             task, before = self.specs.tasks[name], self.phases[name]
+            is_any_over, are_all_met = (
+                needs_of(task, self.phases) if task.any_of else (self._over[name] > 0, self._unmet[name] == 0)
+            )
             now = phase_by_itself(task, self.newest.get(name)) or phase_by_needs(
-                is_any_over=self._over[name] > 0, are_all_met=self._unmet[name] == 0
+                is_any_over=is_any_over, are_all_met=are_all_met
             )
             if now is before:
                 continue
@@ -129,7 +141,7 @@ class Board:
                 for each in self._dependents.get(name, ()):
                     self._unmet[each] += unmet
                     self._over[each] += over
-                    if self._unmet[each] == 0 or unmet > 0 or over:
+                    if self._unmet[each] == 0 or unmet > 0 or over or self.specs.tasks[each].any_of:
                         todo.append(each)
         return {name for name, at_first in moved.items() if self.phases[name] is not at_first}
 

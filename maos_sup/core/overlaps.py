@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from state_layout.records import TaskSpec
 from state_layout.shapes.wording import listed
 
 RESOLVER = "resolver"  # the agent that is given what does not merge
@@ -19,6 +20,14 @@ def overlaps(touched: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         for path in paths:
             who.setdefault(path, []).append(agent)
     return {path: agents for path, agents in sorted(who.items()) if len(agents) > 1}
+
+
+def only_tried(tasks: Iterable[TaskSpec]) -> frozenset[str]:
+    """The agents that only make attempts: what they do is not merged, the best of it is taken over."""
+    tried, works = set[str](), set[str]()
+    for task in tasks:
+        (tried if "attempt_of" in task.settings else works).add(task.agent)
+    return frozenset(tried - works)
 
 
 def overlap_lines(found: Mapping[str, Sequence[str]]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from maos_sup.core.liveness import Liveness
 from maos_sup.core.model import AgentMemory, AgentObserved, Process
-from maos_sup.core.tasks import UNFINISHED, agent_want
+from maos_sup.core.tasks import UNFINISHED, agent_want, has_failed
 from state_layout.records import AgentPhase, AgentSpec, ExitReason, Phase, Specs, TaskPhase, Want
 
 _ALIVE = {Liveness.HUNG: AgentPhase.HUNG, Liveness.SLOW: AgentPhase.SLOW}
@@ -63,8 +63,7 @@ def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None
     """
     left = [specs.tasks[task] for task, phase in phases.items() if phase in UNFINISHED]
     if not left:
-        has_failed = bool(specs.refused) or TaskPhase.FAILED in phases.values()
-        return Phase.FAILED if has_failed else Phase.DONE
+        return Phase.FAILED if specs.refused or has_failed(specs, phases) else Phase.DONE
     if stops_for_failure(specs, phases):
         return Phase.FAILED
     wants = {specs.agents[task.agent].want for task in left if task.agent in specs.agents}
@@ -75,4 +74,4 @@ def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None
 
 def stops_for_failure(specs: Specs, phases: Mapping[str, TaskPhase]) -> bool:
     """Whether a task failed and that is to stop all others."""
-    return specs.orchestration.limits.on_failure == "stop" and TaskPhase.FAILED in phases.values()
+    return specs.orchestration.limits.on_failure == "stop" and has_failed(specs, phases)

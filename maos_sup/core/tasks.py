@@ -97,8 +97,28 @@ def phase_by_needs(*, is_any_over: bool, are_all_met: bool) -> TaskPhase:
 def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, TaskPhase]) -> TaskPhase:
     if (phase := phase_by_itself(task, outcome)) is not None:
         return phase
-    needs = {known.get(need, TaskPhase.WAITING) for need in task.needs}
-    return phase_by_needs(is_any_over=not needs.isdisjoint(OVER), are_all_met=needs <= MET)
+    is_any_over, are_all_met = needs_of(task, known)
+    return phase_by_needs(is_any_over=is_any_over, are_all_met=are_all_met)
+
+
+def needs_of(task: TaskSpec, known: Mapping[str, TaskPhase]) -> tuple[bool, bool]:
+    """Whether the needs of `task` can be met no more, and whether they are; `known` are the phases by now."""
+    needs = {known.get(need, TaskPhase.WAITING) for need in task.needs if need not in task.any_of}
+    is_any_over, are_all_met = not needs.isdisjoint(OVER), needs <= MET
+    if task.any_of:
+        free = {known.get(need, TaskPhase.WAITING) for need in task.any_of}
+        has_ended, is_one_met = free <= OVER | MET, not free.isdisjoint(MET)
+        return is_any_over or (has_ended and not is_one_met), are_all_met and has_ended and is_one_met
+    return is_any_over, are_all_met
+
+
+def has_failed(specs: Specs, phases: Mapping[str, TaskPhase]) -> bool:
+    """Whether a task failed that counts: an attempt that failed does not, unless nothing came of all."""
+    return any(
+        phase is TaskPhase.FAILED
+        and ((of := specs.tasks[task].settings.get("attempt_of")) is None or phases.get(of) in OVER)
+        for task, phase in phases.items()
+    )
 
 
 def _needs_first(tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:

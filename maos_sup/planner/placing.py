@@ -1,8 +1,8 @@
 """On what the agents of a plan work: who gets a worktree of the project, and why that may not be possible.
 
 A plan that says nothing of it: several agents that run models and can write in one git project get a worktree
-each; one alone works on the project itself. It is settled when a tree is made, so that trees which are there
-keep to what they were made with.
+each, in one without git a copy each; one alone works on the project itself. It is settled when a tree is
+made, so that trees which are there keep to what they were made with.
 """
 
 from __future__ import annotations
@@ -12,10 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maos_sup.planner.attempts import attempt_faults, expanded, with_one_base
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
+from maos_sup.workspaces.copying import TooLarge, measure
 from maos_sup.workspaces.git_look import CannotLook, git_answer
-from maos_sup.workspaces.repository import NoWorktree, is_in_repository, repository_around
+from maos_sup.workspaces.own import OWN
+from maos_sup.workspaces.repository import (
+    HEX,
+    NoWorktree,
+    is_in_repository,
+    refuse_without_git,
+    repository_around,
+)
 from maos_sup.workspaces.worktree import base_commit
 from state_layout.errors import BadInput
 from state_layout.records import Workspace
@@ -32,21 +41,22 @@ def placed(plan: Plan) -> tuple[Plan, list[str]]:
 
     Raises BadInput with everything that cannot be as the plan says, each with file and line.
     """
-    faults = [*_faults(plan)]
+    tried = [*attempt_faults(plan)]
+    plan = plan if tried else expanded(plan)
+    faults = [*tried, *_faults(plan)]
     if faults:
         raise BadInput(*read_document(plan.path).problems(faults))
+    plan = with_one_base(plan)
     writers = [name for name, agent in plan.agents.items() if _shares(plan, agent)]
     if len(writers) < 2 or plan.project is None or "workspace" in plan.orchestration:
         return plan, _told(plan)
-    if not is_in_repository(plan.project):
-        return plan, _told(plan)
-    try:
-        base_commit(repository_around(plan.project), plan.orchestration.get("base", "HEAD"))
-    except NoWorktree as cause:
-        shared = f"{listed(writers, last='and')} share the project itself: {cause}"
+    sort = "worktree" if is_in_repository(plan.project) else OWN
+    why = next((why for name in writers if (why := _cannot(plan, plan.agents[name], sort)) is not None), None)
+    if why is not None:
+        shared = f"{listed(writers, last='and')} share the project itself: {why}"
         return plan, [*_told(plan), shared]
     agents = {
-        name: {**agent, "workspace": "worktree"} if name in writers else agent
+        name: {**agent, "workspace": sort} if name in writers else agent
         for name, agent in plan.agents.items()
     }
     settled = replace(plan, agents=agents)
@@ -78,14 +88,24 @@ def _faults(plan: Plan) -> Iterator[Fault]:
         elif agent.get("cwd") == "workspace":
             text = "'cwd' is 'workspace', a folder without the project; leave one of the two out"
             yield Fault(at=at, text=f"agent {name!r}: {text}")
-        elif (why := _cannot(plan.project, wish)) is not None:
+        elif (why := _cannot(plan, agent, wish.workspace)) is not None:
             yield Fault(at=at, text=f"agent {name!r}: {why}")
 
 
-def _cannot(project: Path, wish: Workspace) -> str | None:
+def _cannot(plan: Plan, agent: Table, sort: str) -> str | None:
+    """Why `agent` cannot have a workspace of that sort, None if it can."""
+    project, wish = plan.project or Path(), wish_of(plan, agent)
     try:
-        base_commit(repository_around(project), wish.base)
-    except NoWorktree as cause:
+        if sort != OWN:
+            base_commit(repository_around(project), wish.base)
+        elif is_in_repository(project):
+            return f"'own' copies a project without git, and {project} has git; use 'worktree' or 'clone'"
+        elif wish.base != Workspace().base:
+            return f"'base' is {wish.base!r}, and the project has no git; leave it out"
+        else:
+            refuse_without_git(project)
+            measure(project, limit_mib=wish.copy_limit_mib)
+    except (NoWorktree, TooLarge) as cause:
         return str(cause)
     return None
 
@@ -96,19 +116,29 @@ def _told(plan: Plan) -> list[str]:
         return []
     wishes = {name: wish_of(plan, agent) for name, agent in plan.agents.items()}
     lines = []
-    for base in dict.fromkeys(wish.base for wish in wishes.values()):
-        names = [name for name, wish in wishes.items() if _has_own(plan, name, wish) and wish.base == base]
-        if names:
-            each = "a worktree" if len(names) == 1 else "a worktree each"
+    copied = [name for name, wish in wishes.items() if _has(plan, name, wish, OWN)]
+    if copied:
+        each = "a copy" if len(copied) == 1 else "a copy each"
+        text = "which has no git; put together by: maos-sup land ID"
+        lines.append(f"{listed(copied, last='and')}: {each} of {plan.project.name}, {text}")
+    for sort, base in dict.fromkeys((wish.workspace, wish.base) for wish in wishes.values()):
+        names = [name for name, wish in wishes.items() if _has(plan, name, wish, sort) and wish.base == base]
+        if names and sort in ("worktree", "clone"):
+            each = f"a {sort}" if len(names) == 1 else f"a {sort} each"
+            left = _left(plan.project, base)
             lines.append(
-                f"{listed(names, last='and')}: {each} of {plan.project.name}, from {base}, on branches "
-                f"maos/ID/AGENT{_left(plan.project, base)}"
+                f"{listed(names, last='and')}: {each} of {plan.project.name}, from {_short(base)}, on "
+                f"branches maos/ID/AGENT{left}"
             )
     return lines
 
 
-def _has_own(plan: Plan, name: str, wish: Workspace) -> bool:
-    return wish.workspace == "worktree" and plan.agents[name].get("cwd") != "workspace"
+def _short(base: str) -> str:
+    return base[:12] if HEX.fullmatch(base) else base
+
+
+def _has(plan: Plan, name: str, wish: Workspace, sort: str) -> bool:
+    return wish.workspace == sort and plan.agents[name].get("cwd") != "workspace"
 
 
 def _left(project: Path, base: str) -> str:

@@ -31,6 +31,7 @@ from state_layout.tree.making import create_tree
 __all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
 
 Table = dict[str, Any]
+SpecTables = dict[str, Table]  # by name or id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,11 @@ class Plan:
 
     path: Path
     orchestration: Table
-    agents: dict[str, Table]
-    tasks: dict[str, Table]
+    agents: SpecTables
+    tasks: SpecTables
     files: dict[str, Path]
     project: Path | None  # absolute
+    listed: tuple[str, ...] = ()  # the ids of the tasks in its list, in that order
 
 
 def load_plan(
@@ -200,6 +202,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         tasks={entry.id: _task_spec(entry.value, order) for order, entry in enumerate(entries, start=1)},
         files=collection.files,
         project=project,
+        listed=tuple(entry.id for entry in entries if entry.at[0] == "tasks"),
     )
 
 

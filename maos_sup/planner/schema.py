@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from state_layout.shapes.shape import At, Effect, Fault, Field, ListOf, MapOf, Shape, Text, Unknown, wrong
+from state_layout.shapes.shape import (
+    At,
+    Effect,
+    Fault,
+    Field,
+    ListOf,
+    MapOf,
+    Number,
+    Shape,
+    Text,
+    Unknown,
+    wrong,
+)
 from state_layout.shapes.wording import closest, key_text, listed
 from state_layout.specs.tables import (
     AGENT,
@@ -47,12 +59,30 @@ _PLAN_AGENT = Shape(
         "retries": "write restart = { max = ... }",
     },
 )
+_MOST_ATTEMPTS = 16
+_NOT_IN_PLANS = ("run", "order", "merge", "any_of", "attempt_of", "choose")
 _PLAN_TASK = Shape(
     fields={
         "id": Field(
             name, "the name that others need it by", required=True, effect=Effect.FIXED, example="report"
         ),
-        **{key: known for key, known in TASK.fields.items() if key not in ("run", "order", "merge")},
+        **{key: known for key, known in TASK.fields.items() if key not in _NOT_IN_PLANS},
+        "attempts": Field(
+            Number(least=2, most=_MOST_ATTEMPTS, whole=True),
+            "by how many agents it is tried, each in a worktree from the same commit; one is taken over",
+            effect=Effect.FIXED,
+            example=3,
+        ),
+        "choose": Field(
+            Text(least=1, wish="a line for /bin/sh"),
+            "gives each attempt a score, the last line that it prints; the highest is taken. It runs what "
+            "agents wrote, as you",
+            effect=Effect.FIXED,
+            example="./score.sh",
+        ),
+        "reviewer": Field(
+            name, "the agent that chooses among the attempts", effect=Effect.FIXED, example="judge"
+        ),
     },
     instead={
         "name": "use 'id'",

@@ -43,6 +43,11 @@ def addition_faults(value: Mapping[str, Any]) -> Iterator[Fault]:
         if key in value:
             remedy = "leave it out; 'maos-sup set' changes the orchestration"
             yield Fault(at=(key,), text=f"{key!r} cannot be added to an orchestration; {remedy}")
+    tasks = value.get("tasks")
+    for index, task in enumerate(tasks if isinstance(tasks, list) else []):
+        if isinstance(task, dict) and "attempts" in task:
+            text = "several attempts cannot be added to an orchestration; begin one with them"
+            yield Fault(at=("tasks", index, "attempts"), text=text)
 
 
 def clash_problems(team: Team, agents: Tables, tasks: Tables) -> list[str]:

@@ -127,6 +127,13 @@ class Subject(TypedDict, total=False):
     question: Question
 
 
+class SnapshotsShown(TypedDict):
+    """The snapshots of files of all agents, and what their contents take on the disk."""
+
+    count: int
+    bytes: int
+
+
 class Status(TypedDict):
     """An orchestration at one moment."""
 
@@ -148,3 +155,4 @@ class Status(TypedDict):
     mirrors: list[MirrorShown]
     counts: CountsShown
     messages: NotRequired[list[MessageShown]]  # with `status --messages`
+    snapshots: NotRequired[SnapshotsShown]  # with `status`

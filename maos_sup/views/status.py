@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maos_sup.core.overlaps import overlap_lines, overlaps
+from maos_sup.core.overlaps import only_tried, overlap_lines, overlaps
 from maos_sup.core.tasks import UNFINISHED
 from maos_sup.standing.agents import AgentStanding
 from maos_sup.standing.supervisors import SupervisorStanding
@@ -75,7 +75,12 @@ def _status(tree: Tree, team: TeamStanding, read: SpecsRead) -> Status:
         for task in _in_place(specs.tasks.values())
     ]
     orchestration = specs.orchestration
-    touched = {agent["name"]: agent["changed"]["paths"] for agent in agents if agent["changed"]}
+    tried = only_tried(specs.tasks.values())
+    touched = {
+        agent["name"]: agent["changed"]["paths"]
+        for agent in agents
+        if agent["changed"] and agent["name"] not in tried
+    }
     return {
         "id": orchestration.id,
         "request": orchestration.request,

@@ -6,14 +6,19 @@ Only reads: the agent may be at work, and neither its index nor the repository i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from maos_sup.workspaces.git import Git
+from maos_sup.workspaces.manifest import Manifest
+from maos_sup.workspaces.modes import home_of
 from maos_sup.workspaces.record import MADE, Record, read_record
 from maos_sup.workspaces.repository import Repository
+from maos_sup.workspaces.restoring import lay_out
+from maos_sup.workspaces.store import Store
 from maos_sup.workspaces.worktree import admin_of, stage_all
 from state_layout.paths import AgentPaths
 
@@ -31,6 +36,14 @@ class FileChange:
     added: int | None = None
     removed: int | None = None
     source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """What a workspace held at another time: the `manifest` of a snapshot, and where its contents are."""
+
+    store: Store
+    manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,29 +70,56 @@ class Changes:
         return sorted({*(change.path for change in self.files), *moved})
 
 
-def changes_of(paths: AgentPaths, repository: Repository, *, patch: bool = False) -> Changes | None:
-    """What the agent with these `paths` changed; None if it has no worktree (yet).
+def changes_of(
+    paths: AgentPaths, repository: Repository, *, patch: bool = False, since: Since | None = None
+) -> Changes | None:
+    """What the agent with these `paths` changed, or changed `since`; None if it has no worktree (yet).
 
     Raises BadInput where git cannot tell, Damaged.
     """
     record = read_record(paths)
     if record is None or record.state != MADE or not paths.worktree.is_dir():
         return None
-    index = admin_of(repository, record) / "index"
-    with _looked_at(repository, index, paths.worktree, record.ground) as git:
-        told = git.run("diff", "--cached", "--raw", "--numstat", "-z", *_RENAMES, record.ground)
-        text = git.run("diff", "--cached", "--binary", *_RENAMES, record.ground) if patch else b""
+    home = home_of(paths, repository, record)
+    index = admin_of(home, record) / "index"
+    with ExitStack() as stack:
+        ground, borrowed = record.ground, list[Path]()
+        if since is not None:
+            ground, objects = stack.enter_context(_as_it_was(home, index, record, since))
+            borrowed = [objects]
+        git = stack.enter_context(looked_at(home, index, paths.worktree, record.ground, borrows=borrowed))
+        if since is not None and since.manifest.excluded:  # the snapshot says nothing of these
+            left = git.run("ls-files", "-z", "--", *since.manifest.excluded)
+            git.run("update-index", "-z", "--force-remove", "--stdin", data=left)
+        told = git.run("diff", "--cached", "--raw", "--numstat", "-z", *_RENAMES, ground)
+        text = git.run("diff", "--cached", "--binary", *_RENAMES, ground) if patch else b""
     return Changes(record=record, files=tuple(_files(told)), patch=text)
 
 
 @contextmanager
-def _looked_at(repository: Repository, index: Path, work_tree: Path, head: str) -> Iterator[Git]:
+def _as_it_was(
+    repository: Repository, index: Path, record: Record, since: Since
+) -> Iterator[tuple[str, Path]]:
+    """The tree of what a workspace held then, by the same rules as now, and where its objects are."""
+    with tempfile.TemporaryDirectory(prefix="maos-sup-since-") as name:
+        folder = Path(name) / "files"
+        lay_out(since.store, since.manifest, (), folder)
+        with looked_at(repository, index, folder, record.ground) as git:
+            yield git.text("write-tree"), git.folder / "objects"
+
+
+@contextmanager
+def looked_at(
+    repository: Repository, index: Path, work_tree: Path, head: str, *, borrows: Sequence[Path] = ()
+) -> Iterator[Git]:
     """Git with a copy of the index that knows the work tree as it is now."""
     with Git(repository, writes=False) as place:
         copy = place.folder / "index"
         if index.is_file():
             shutil.copyfile(index, copy)
-        with Git(repository, index=copy, work_tree=work_tree, head=head, writes=False) as git:
+        with Git(
+            repository, index=copy, work_tree=work_tree, head=head, writes=False, borrows=borrows
+        ) as git:
             if not copy.exists():
                 git.run("read-tree", head)
             stage_all(git)

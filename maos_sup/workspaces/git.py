@@ -39,8 +39,13 @@ class Git:
         work_tree: Path | None = None,
         head: str | None = None,
         writes: bool = True,
+        borrows: Sequence[Path] = (),
     ) -> None:
-        """With `writes` off, new objects are kept beside the repository and gone with this."""
+        """With `writes` off, new objects are kept beside the repository and gone with this.
+
+        `borrows`: folders of objects that are read as well then.
+        """
+        self._borrows = borrows
         self._writes = writes
         self._repository, self._index, self._work_tree, self._head = repository, index, work_tree, head
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -53,7 +58,8 @@ class Git:
         (own / "config").write_text(self._config())
         (own / "HEAD").write_text(f"{self._head}\n" if self._head else "ref: refs/heads/none\n")
         if not self._writes:
-            (own / "objects/info/alternates").write_text(f"{common / 'objects'}\n")
+            places = [common / "objects", *self._borrows]
+            (own / "objects/info/alternates").write_text("".join(f"{place}\n" for place in places))
         for rel in _COPIED:
             path = common / rel
             if path.is_file() and not path.is_symlink() and path.stat().st_size < _MOST_COPIED_BYTES:

@@ -64,11 +64,17 @@ def keep(paths: AgentPaths, repository: Repository, record: Record, *, text: str
 
 
 def take_up(
-    paths: AgentPaths, repository: Repository, record: Record, needs: dict[str, str], *, who: str
+    paths: AgentPaths,
+    repository: Repository,
+    record: Record,
+    needs: dict[str, str],
+    *,
+    who: str,
+    as_own: bool = False,
 ) -> Kept:
     """Merge the commits `needs` (by agent) into the worktree of `record`, where nothing stands against it.
 
-    Raises StorageError.
+    `as_own`: what they hold counts as its own work from then on. Raises StorageError.
     """
     new = {agent: commit for agent, commit in needs.items() if record.taken.get(agent) != commit}
     admin = admin_of(repository, record)
@@ -91,7 +97,8 @@ def take_up(
                     f"the agent may: git merge {commit[:12]}"
                 )
                 continue
-            ground, _ = joined(git, ground, commit, text=text, who=who)
+            if not as_own:
+                ground, _ = joined(git, ground, commit, text=text, who=who)
             tip, taken[agent] = joint, commit
     if tip != head:
         _go_to(paths, repository, record, head, tip)

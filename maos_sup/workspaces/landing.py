@@ -217,13 +217,20 @@ def conflict_tree(repository: Repository, ours: str, theirs: str) -> Merge:
         return merge(git, ours, theirs)
 
 
-def by_hand(outcome: Outcome, branch: str, tip_branch: str) -> Iterator[str]:
-    """What a person may type to see the three versions of what does not merge, and to merge it."""
+def by_hand(outcome: Outcome, branch: str, tip_branch: str, *, git_dir: Path | None = None) -> Iterator[str]:
+    """What a person may type to see the three versions of what does not merge, and to merge it.
+
+    `git_dir`: where the commits are, if that is not the project.
+    """
+    git = "git" if git_dir is None else f"git --git-dir={git_dir}"
     for path, _ in outcome.conflicts[:3]:
-        yield f"git show {outcome.ours[:12]}:{path}    # what is landed"
-        yield f"git show {outcome.tip[:12]}:{path}    # what {outcome.agent} has"
+        yield f"{git} show {outcome.ours[:12]}:{path}    # what is landed"
+        yield f"{git} show {outcome.tip[:12]}:{path}    # what {outcome.agent} has"
         if outcome.ancestor:
-            yield f"git show {outcome.ancestor[:12]}:{path}    # what both began with"
+            yield f"{git} show {outcome.ancestor[:12]}:{path}    # what both began with"
+    if git_dir is not None:
+        yield f"# put it into the project by hand, or have {outcome.agent} change it, then land again"
+        return
     yield f"git switch -c mine {branch} && git merge {tip_branch}"
 
 

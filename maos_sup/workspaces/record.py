@@ -1,4 +1,4 @@
-"""What an agent's worktree is, and how far its making got: `agents/<agent>/worktree.json`.
+"""What an agent's workspace of the project is, and how far its making got: `agents/<agent>/worktree.json`.
 
 Written by the agent's process (its lock is held), replaced whole and durably; read by everybody. It holds
 names and commits, no absolute path: a copy of the tree finds its way by them.
@@ -6,7 +6,7 @@ names and commits, no absolute path: a copy of the tree finds its way by them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from state_layout.errors import Damaged
@@ -22,8 +22,8 @@ class Record:
 
     `state`: `making` until it is whole. `done`: how many lines of `setup` ran. `taken`: commits of others, by
     agent. `tip`: its newest commit as of the last task. `merging`: a task that merges (`run`, `ours`,
-    `theirs`, `state`: `beginning` until the files are as the merge has them). `notes`: what a person should
-    know of it.
+    `theirs`, `state`: `beginning` until the files are as the merge has them). `behind`: the commit that its
+    files are to be of once `setup` has run, on its base. `notes`: what a person should know of it.
     """
 
     mode: str
@@ -36,6 +36,7 @@ class Record:
     tip: str = ""
     inside: str = "."  # where the project lies in it
     done: int = 0
+    behind: str = ""
     taken: dict[str, str] = field(default_factory=dict)
     merging: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -65,6 +66,13 @@ def write_record(paths: AgentPaths, record: Record) -> None:
     """Put `record` on record, durably. Raises StorageError."""
     value: dict[str, Any] = {each.name: getattr(record, each.name) for each in fields(Record)}
     atomic.replace(paths.worktree_record, codec.encode_pretty(value))
+
+
+def to_be_made(paths: AgentPaths, record: Record) -> Record:
+    """Put on record that a workspace which was removed is made again, with its setup; before it is begun."""
+    anew = replace(record, state=MAKING, done=0)
+    write_record(paths, anew)
+    return anew
 
 
 def _fits(name: str, item: object) -> bool:

@@ -58,10 +58,15 @@ def is_in_repository(folder: Path) -> bool:
     return any((above / ".git").exists() for above in (folder, *folder.parents)) or _is_bare(folder)
 
 
-def repository_around(project: Path) -> Repository:
-    """The repository that `project` lies in. Raises NoWorktree."""
+def refuse_without_git(project: Path) -> None:
+    """Raise NoWorktree where git is not installed."""
     if shutil.which("git") is None:
         raise NoWorktree(f"{project}: there is no git here; install it, or {_INSTEAD}")
+
+
+def repository_around(project: Path) -> Repository:
+    """The repository that `project` lies in. Raises NoWorktree."""
+    refuse_without_git(project)
     folder = Path(os.path.realpath(project))
     top = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
     if top is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -22,7 +22,7 @@ from maos_sup.workspaces.carrying import carry
 from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.git_look import CannotLook, git_answer
 from maos_sup.workspaces.merging import commit_tree, joined
-from maos_sup.workspaces.record import MADE, MAKING, Record, write_record
+from maos_sup.workspaces.record import MADE, Record, to_be_made, write_record
 from maos_sup.workspaces.refs import move_ref, read_head, read_ref, refuse_blocked
 from maos_sup.workspaces.repository import NoWorktree, Repository
 from state_layout.errors import storage_error
@@ -39,7 +39,8 @@ class Wish:
     """Whose worktree it is (`id` of the orchestration), what it begins with, and which results it takes up.
 
     `needs`: the newest commits of agents whose tasks come before, by name. `carry`: files that git does not
-    know, taken along.
+    know, taken along. `has_setup`: lines are run in it, on the base alone. `copy_limit_mib`: of a project
+    that is copied.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Wish:
     base: str
     needs: dict[str, str]
     carry: tuple[str, ...] = ()
+    has_setup: bool = False
+    copy_limit_mib: int = 1024
 
 
 def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
@@ -56,8 +59,8 @@ def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
     """
     refuse_blocked(repository.common)
     base, notes = base_of(repository, wish, tree=paths.root.parent.parent)
-    ground, more = _with_needs(repository, base, wish)
-    for name, branch in _names(wish):
+    ground, more = with_needs(repository, base, wish)
+    for name, branch in names_for(wish):
         if not _is_free(repository, name, branch):
             continue
         record = Record(
@@ -78,10 +81,10 @@ def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
     raise NoWorktree(f"{repository.common}: has {_MOST_NAMES} worktrees for this agent; remove some")
 
 
-def make(
-    paths: AgentPaths, repository: Repository, record: Record, carry_along: Sequence[str] = ()
-) -> Record:
+def make(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) -> Record:
     """The worktree of `record`, made; what an earlier making left of it is removed. Durable.
+
+    One with lines of setup holds its base only, and is `behind` until these have run.
 
     Raises NoWorktree, StorageError.
     """
@@ -96,13 +99,15 @@ def make(
         if read_ref(repository.common, record.ref) is None:
             move_ref(repository.common, record.ref, record.tip, old=None, why="worktree made")
         tip = read_ref(repository.common, record.ref) or record.tip
-        fill(paths, repository, record, tip)
-        lacking = carry(repository, paths.worktree, carry_along)
+        start = record.base if wish.has_setup else tip
+        fill(paths, repository, record, start)
+        lacking = carry(repository, paths.worktree, wish.carry)
         _unlock(admin_of(repository, record))
         os.sync()
     except OSError as cause:
         raise storage_error("make the worktree", paths.worktree, cause) from cause
-    made = replace(record, state=MADE, tip=tip, notes=[*record.notes, *lacking])
+    behind = tip if start != tip else ""
+    made = replace(record, state=MADE, tip=tip, behind=behind, notes=[*record.notes, *lacking])
     write_record(paths, made)
     return made
 
@@ -123,7 +128,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
     if told != entry:
         return _adopt(paths, repository, record, wish)
     if not paths.worktree.is_dir() or not any(paths.worktree.iterdir()):
-        return make(paths, repository, replace(record, state=MAKING), wish.carry)
+        return make(paths, repository, to_be_made(paths, record), wish)
     _point(paths, admin)
     return record
 
@@ -153,7 +158,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
             f"{wish.agent!r} worked; fetch the branch {record.branch} from where it was, then resume"
         )
     is_pruned = not admin_of(repository, record).exists() and here is not None
-    for name, branch in _names(wish):
+    for name, branch in names_for(wish):
         is_same = is_pruned and name == record.name
         if not is_same and not _is_free(repository, name, branch):
             continue
@@ -162,7 +167,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
         if not _claim(paths, repository, own):
             continue
         if not paths.worktree.is_dir():
-            return make(paths, repository, replace(own, state=MAKING), wish.carry)
+            return make(paths, repository, to_be_made(paths, own), wish)
         if read_ref(repository.common, own.ref) is None:
             move_ref(repository.common, own.ref, known, old=None, why="worktree found again")
         admin = admin_of(repository, own)
@@ -239,7 +244,7 @@ def stage_all(git: Git, *, without: str = "..") -> int:
     return len(paths)
 
 
-def _with_needs(repository: Repository, base: str, wish: Wish) -> tuple[str, list[str]]:
+def with_needs(repository: Repository, base: str, wish: Wish) -> tuple[str, list[str]]:
     """`base` with the results that are needed, in one commit; what could not be merged is said."""
     notes, ground = list[str](), base
     with Git(repository) as git:
@@ -255,7 +260,7 @@ def _conflict_text(agent: str, conflicts: tuple[str, ...]) -> str:
     return f"the results of {agent} were left out: {', '.join(conflicts[:5])} cannot be merged"
 
 
-def _names(wish: Wish) -> Iterator[tuple[str, str]]:
+def names_for(wish: Wish) -> Iterator[tuple[str, str]]:
     """Names for its folder in the repository, and branches, the usual ones first."""
     id_ = re.sub(r"[^A-Za-z0-9_-]", "-", wish.id)[:_LONGEST_ID].strip("-") or "team"
     for number in range(1, _MOST_NAMES):
@@ -264,7 +269,9 @@ def _names(wish: Wish) -> Iterator[tuple[str, str]]:
 
 
 def admin_of(repository: Repository, record: Record) -> Path:
-    """The folder of the worktree of `record` in the repository."""
+    """Where the index and HEAD of a workspace are: of a clone in its git folder, else in the repository."""
+    if record.mode == "clone":
+        return repository.git_dir
     return repository.common / "worktrees" / record.name
 
 
@@ -345,6 +352,15 @@ def fill(paths: AgentPaths, repository: Repository, record: Record, commit: str)
     index = admin_of(repository, record) / "index"
     with Git(repository, index=index, work_tree=paths.worktree, head=commit) as git:
         git.run("read-tree", "--reset", "-u", commit)
+
+
+def catch_up(paths: AgentPaths, repository: Repository, record: Record) -> Record:
+    """Put the files of the newest commit there, in place of the base on which setup ran. Durable."""
+    fill(paths, repository, record, record.behind)
+    os.sync()
+    caught_up = replace(record, behind="")
+    write_record(paths, caught_up)
+    return caught_up
 
 
 def _told(admin: Path) -> Path | None:

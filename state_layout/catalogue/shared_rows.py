@@ -142,6 +142,15 @@ SHARED_ROWS: tuple[Row, ...] = (
         copy="no",
     ),
     Row(
+        "run/choosing/**",
+        "agent that chooses among attempts",
+        "people",
+        "scratch: a checkout of each attempt, and what its score was made of",
+        form=Form.FREE,
+        edit="delete",
+        copy="no",
+    ),
+    Row(
         "run/holds/<agent>.json",
         "agent",
         "agents, viewers",

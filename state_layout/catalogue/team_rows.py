@@ -215,6 +215,13 @@ TEAM_ROWS: tuple[Row, ...] = (
         form=Form.FREE,
     ),
     Row(
+        "project.git/**",
+        "agents, `land`",
+        "agents, command line, people",
+        "objects: once; branches: replace, with git's locks",
+        form=Form.FREE,
+    ),
+    Row(
         "agents/<agent>/worktree.json",
         "agent",
         "agent, other agents, command line",

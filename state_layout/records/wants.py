@@ -79,12 +79,13 @@ class Keep(Struct, frozen=True, kw_only=True):
 
 
 class Workspace(Struct, frozen=True, kw_only=True):
-    """On what an agent works: the project itself (`shared`), or a worktree of its own."""
+    """On what an agent works: the project itself (`shared`), or what is its own alone."""
 
-    workspace: str = "shared"  # or "worktree"
+    workspace: str = "shared"  # or "worktree", "clone", "own"
     base: str = "HEAD"  # or "working-tree", or a revision
     setup: tuple[str, ...] = ()  # lines for /bin/sh, run once
     carry: tuple[str, ...] = ()  # files that git does not know, taken along
+    copy_limit_mib: int = 1024  # of a project that is copied whole (`own`)
 
     @classmethod
     def of(cls, *values: Mapping[str, Any]) -> Workspace:
@@ -173,6 +174,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     on_uncertain: str = "retry"  # or "raise", "ask"
     state: dict[str, list[str]] = field(default_factory=dict)  # scopes granted, by read and write
     workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
+    budget_with: tuple[str, ...] = ()  # agents whose spending counts against this one's own budget as well
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -180,7 +182,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
         own = {
             *Workspace.__struct_fields__,
             *("kind", "role", "want", "cwd", "env", "env_from"),
-            *("restart", "limits", "keywords", "on_uncertain", "state"),
+            *("restart", "limits", "keywords", "on_uncertain", "state", "budget_with"),
         }
         return cls(
             name=name,
@@ -196,6 +198,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
             on_uncertain=value.get("on_uncertain", "retry"),
             state=value.get("state") or {},
             workspace=known_fields(Workspace, value),
+            budget_with=tuple(value.get("budget_with") or ()),
             settings={key: item for key, item in value.items() if key not in own},
         )
 
@@ -211,6 +214,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     agent: str
     description: str = ""
     needs: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()  # of `needs`: that one of these is done and all have ended is enough
     want: Want = Want.RUN
     run: int = 1
     timeout_s: float | None = None  # the agent's limit otherwise
@@ -219,12 +223,13 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, id_: str, value: dict[str, Any]) -> TaskSpec:
-        own = {"agent", "description", "needs", "want", "run", "timeout_s", "order"}
+        own = {"agent", "description", "needs", "any_of", "want", "run", "timeout_s", "order"}
         return cls(
             id=id_,
             agent=value["agent"],
             description=value.get("description", ""),
             needs=tuple(value.get("needs") or ()),
+            any_of=tuple(value.get("any_of") or ()),
             want=Want(value.get("want", "run")),
             run=value.get("run", 1),
             timeout_s=value.get("timeout_s"),

@@ -5,7 +5,7 @@ Plans use the same tables (`maos_sup.planner`), so that both speak of the same k
 
 from __future__ import annotations
 
-from state_layout.records import Budget, Intervals, Keep, Limits, Restart
+from state_layout.records import Budget, Intervals, Keep, Limits, Restart, Workspace
 from state_layout.shapes.shape import (
     Argv,
     CallableName,
@@ -150,14 +150,15 @@ ENV = MapOf(
     key=r"(?!MAOS_(?!SUP_))[^=\0]+",
     key_wish="one without '=' that does not begin with MAOS_",
 )
-WORKSPACES = ("shared", "worktree")
+WORKSPACES = ("shared", "worktree", "clone", "own")
 _relative = Text(
     least=1, pattern=r"(?!/)(?!(.*/)?\.\.(/|$)).*", wish="a path in the project, relative, without '..'"
 )
 WORKSPACE = {
     "workspace": Field(
         OneOf(WORKSPACES),
-        "on what it works: the project itself (shared), or a git worktree of its own",
+        "on what it works: the project itself (shared), a git worktree or a clone of its own, "
+        "or a copy of its own of a project without git (own)",
         example="worktree",
     ),
     "base": Field(
@@ -177,6 +178,11 @@ WORKSPACE = {
         "'link:' before one makes it a link",
         default=[],
         example=[".env.example"],
+    ),
+    "copy_limit_mib": Field(
+        Number(least=1, whole=True),
+        "how large a project without git may be to be copied for each agent (workspace = 'own')",
+        default=Workspace().copy_limit_mib,
     ),
 }
 LAND = Shape(
@@ -279,6 +285,13 @@ AGENT = Shape(
             OneOf(("retry", "raise", "ask")), "when it died inside a step", default="retry"
         ),
         "state": Field(STATE, "which state of others it may read and write", effect=Effect.AT_ONCE),
+        "budget_with": Field(
+            ListOf(item=name, unique=True, wish='a list of agents like ["bob-1"]'),
+            "agents whose spending counts against its own budget as well",
+            default=[],
+            effect=Effect.AT_ONCE,
+            example=["bob-1"],
+        ),
         **WORKSPACE,
     }
 )
@@ -294,6 +307,24 @@ TASK = Shape(
             default=[],
             effect=Effect.AT_ONCE,
             example=["count"],
+        ),
+        "any_of": Field(
+            ListOf(item=name, unique=True, wish='a list of task ids like ["fix-1"]'),
+            "of its needs: that one of these is done and all have ended is enough",
+            default=[],
+            effect=Effect.AT_ONCE,
+            example=["fix-1"],
+        ),
+        "attempt_of": Field(name, "the task at which it is one of several attempts", example="fix"),
+        "choose": Field(
+            Shape(
+                fields={
+                    "line": Field(Text(least=1), "a line for /bin/sh; its last line of output is the score"),
+                    "review": Field(name, "the task whose result says which is taken"),
+                }
+            ),
+            "how it takes the best of `any_of` over, in place of working itself",
+            example={"line": "./score.sh"},
         ),
         "want": Field(task_want, "run, pause, cancel or skip it", default="run", effect=Effect.AT_ONCE),
         "run": Field(

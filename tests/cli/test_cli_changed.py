@@ -46,8 +46,9 @@ def team(home: Path, project: Path) -> Tree:
     for name in ("alice", "bob"):
         repository = repository_around(project)
         paths = tree.agent(name)
-        record = begin(paths, repository, Wish(id="team", agent=name, base="HEAD", needs={}))
-        assert make(paths, repository, record).state == MADE
+        wish = Wish(id="team", agent=name, base="HEAD", needs={})
+        record = begin(paths, repository, wish)
+        assert make(paths, repository, record, wish).state == MADE
     return tree
 
 
@@ -106,8 +107,8 @@ def test_a_patch_is_one_that_git_takes(call: Call, team: Tree, project: Path, tm
 def test_a_project_that_all_share_is_shown_by_git(call: Call, home: Path, project: Path) -> None:
     new_tree(home, "20261121-0142-team", project="../../project")
     answer = call("diff", "--stat")
-    assert (answer.code, "no agent has a worktree of its own" in answer.err) == (2, True)
-    assert "alice' has no worktree" in call("diff", "20261121", "alice", "--stat").err
+    assert (answer.code, "no agent has a workspace of its own" in answer.err) == (2, True)
+    assert "alice' has no workspace" in call("diff", "20261121", "alice", "--stat").err
 
 
 def test_a_record_comes_back_as_it_was_written(home: Path) -> None:

@@ -19,7 +19,10 @@ from state_layout.shapes.shape import ABSENT, Effect, Shape
 Call = Callable[..., Any]
 KINDS = kind_shapes()
 KEYS = every_key(KINDS)
-SPEC_ONLY = ("id", "project_name", "tasks.NAME.run", "tasks.NAME.order", "tasks.NAME.merge")
+SPEC_ONLY = (
+    *("id", "project_name", "tasks.NAME.run", "tasks.NAME.order", "tasks.NAME.merge"),
+    *("tasks.NAME.any_of", "tasks.NAME.attempt_of"),
+)
 
 
 def test_every_key_of_the_schema_is_explained_and_no_other() -> None:

@@ -72,8 +72,37 @@ def test_others_work_on_the_project_itself(project: Path, change: tuple[str, str
     assert (places(settled), told) == (places(plan), [])
 
 
-def test_a_project_without_git_is_shared(tmp_path: Path) -> None:
-    assert set(places(placed(plan_in(tmp_path, TWO))[0]).values()) == {None}
+def test_in_a_project_without_git_each_gets_a_copy(tmp_path: Path) -> None:
+    settled, told = placed(plan_in(tmp_path, TWO))
+    assert places(settled) == {"ann": "own", "bob": "own", "cat": None}
+    assert told == [
+        f"ann and bob: a copy each of {tmp_path.name}, which has no git; put together by: maos-sup land ID"
+    ]
+
+
+def test_a_project_too_large_to_be_copied_is_shared_and_said(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2 << 20)
+    text = TWO.replace('project = "."', 'project = "."\ncopy_limit_mib = 1')
+    settled, (said,) = placed(plan_in(tmp_path, text))
+    assert places(settled) == {"ann": None, "bob": None, "cat": None}
+    assert "ann and bob share the project itself" in said
+    assert "holds more than 1 MiB" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('workspace = "own"', "'own' copies a project without git, and .* has git"),
+        ('workspace = "own"\nbase = "v1"', "'base' is 'v1', and the project has no git"),
+    ],
+)
+def test_what_cannot_be_copied_is_said(tmp_path: Path, change: str, told: str) -> None:
+    (tmp_path / "p").mkdir()
+    if "has git" in told:
+        git(tmp_path / "p", "init", "-q")
+    with pytest.raises(BadInput, match=f"agent 'a': {told}"):
+        placed(plan_in(tmp_path, ASKED.replace('workspace = "worktree"', change)))
 
 
 def test_a_repository_without_a_commit_is_shared_and_said(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from state_layout.paths import FORMAT_WORD
+
 _MOST_BYTES = 1 << 16
 _MOST_MODULES = 200
 _SECTION = re.compile(r"^\s*\[\s*([A-Za-z0-9.-]+)\s*\]")
@@ -41,7 +43,7 @@ def git_places(folder: Path, *, branch: str | None = None) -> GitPlaces:
     With `branch`, `folder` is in a worktree made for one agent, which may move that branch and write objects:
     nothing else that the worktrees share.
     """
-    entry = next((above / ".git" for above in (folder, *folder.parents) if _is_there(above / ".git")), None)
+    entry = _entry_of(folder)
     if entry is None:
         return GitPlaces()
     is_folder = stat.S_ISDIR(entry.lstat().st_mode)
@@ -63,6 +65,16 @@ def git_places(folder: Path, *, branch: str | None = None) -> GitPlaces:
         read=() if is_folder else (entry,),
         guarded=tuple(dict.fromkeys([*guarded, *(() if is_folder else (entry,))])),
     )
+
+
+def _entry_of(folder: Path) -> Path | None:
+    """The nearest `.git`; of a folder in an orchestration not one that lies around that."""
+    for above in (folder, *folder.parents):
+        if _is_there(above / ".git"):
+            return above / ".git"
+        if (_read(above / "FORMAT") or "").startswith(f"{FORMAT_WORD} "):
+            return None
+    return None
 
 
 def _rooms(common: Path, branch: str) -> Iterator[Path]:

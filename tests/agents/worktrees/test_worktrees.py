@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,17 @@ from stage import Stage, wait_for
 
 from maos_sup.views.status import status_of
 from maos_sup.views.summary import summary_lines
+from maos_sup.workspaces import snapshots
 from maos_sup.workspaces.record import read_record
 from state_layout.paths import Tree
 
 Make = Callable[..., Stage]
 PROJECT = {"project": "../../project", "project_name": "project", "workspace": "worktree"}
+
+
+def maos_sup(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "maos_sup", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def writer(name: str, text: str = "", **more: Any) -> dict[str, Any]:
@@ -200,6 +209,51 @@ def test_what_was_changed_is_seen_while_it_works(stage: Make, tmp_path: Path) ->
     told = "\n".join(summary_lines(status_of(one.tree), name="stage"))
     assert "ann changed 2 files, +2 -0 lines on maos/stage/ann" in told
     assert "maos-sup diff stage" in told
+
+
+def test_what_changed_since_a_checkpoint_is_told(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    (project / ".gitattributes").write_text("*.txt text eol=crlf\n")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "second")
+    line = "echo $MAOS_RUN >> a.txt; echo $MAOS_RUN > run.$MAOS_RUN; mkdir -p venv; echo > venv/m"
+    one = stage({"ann": {"kind": "command", "shell": line}}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    assert maos_sup("checkpoint", str(one.root), "--name", "first").returncode == 0
+    nothing = maos_sup("diff", str(one.root), "ann", "--since", "first")
+    assert nothing.stdout.splitlines() == [
+        "ann: 0 files, +0 -0 lines, on maos/stage/ann, from checkpoint first"
+    ], nothing.stderr
+    one.edit("tasks/ann.json", run=2)
+    assert one.run("ann") == 0, one.log()
+    since = maos_sup("diff", str(one.root), "ann", "--since", "first")
+    assert since.stdout.splitlines() == [
+        "ann: 2 files, +2 -0 lines, on maos/stage/ann, from checkpoint first",
+        "  M a.txt  +1 -0",
+        "  A run.2  +1 -0",
+    ], since.stderr
+    assert "+++ b/run.2" in maos_sup("diff", str(one.root), "--since", "first", "--patch").stdout
+    status = json.loads(maos_sup("status", str(one.root), "--json").stdout)
+    assert status["snapshots"]["count"] == len(snapshots.numbers(one.tree.agent("ann")))
+    assert status["snapshots"]["bytes"] > 0
+
+
+def test_a_removed_worktree_is_made_again_with_its_setup(stage: Make, tmp_path: Path) -> None:
+    """Its lines run as the user: on the base, before what the agent did is there."""
+    make_project(tmp_path / "project")
+    setup = ["test -e ann.txt && echo theirs >> $OUT/setup || echo base >> $OUT/setup", "echo x > x.ignored"]
+    one = stage({"ann": {"kind": "command", "shell": "echo $MAOS_RUN >> ann.txt", "setup": setup}}, **PROJECT)
+    assert one.run("ann") == 0, one.log()
+    for run, operation in ((2, 40), (3, 55), (4, None)):
+        shutil.rmtree(one.tree.agent("ann").worktree)
+        one.edit("tasks/ann.json", run=run)
+        if operation is not None:
+            one.die_at("ann", operation)
+        assert one.run("ann") == 0, one.log()
+    assert {*one.words("setup")} == {"base"}
+    worktree = one.tree.agent("ann").worktree
+    assert ((worktree / "ann.txt").read_text(), (worktree / "x.ignored").exists()) == ("1\n2\n3\n4\n", True)
+    assert git(worktree, "status", "--porcelain") == ""
 
 
 def test_a_tree_in_its_project_is_no_work_of_the_user(stage: Make, tmp_path: Path) -> None:

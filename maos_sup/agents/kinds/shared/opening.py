@@ -41,9 +41,15 @@ def _all_specs(work: Work) -> Specs:
 
 
 def _place(work: Work) -> str:
-    if work.life.place is not None:
+    if work.life.place is not None and work.life.branch is None:
         return (
-            f"a worktree of your own of the project, on branch {work.life.branch}: nobody else works in it. "
+            "a copy of the project of your own: nobody else works in it. What you leave there is kept, and "
+            "put together with what others did, when the task is done"
+        )
+    if work.life.place is not None:
+        sort = "clone" if (work.life.paths.worktree / ".git").is_dir() else "worktree"
+        return (
+            f"a {sort} of your own of the project, on branch {work.life.branch}: nobody else works in it. "
             "What you leave there is committed to that branch when the task is done; stay on it"
         )
     if work.life.project is not None and work.spec.cwd != "workspace":

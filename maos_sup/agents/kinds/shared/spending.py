@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.work import Work
-from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal
+from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal, together
 from state_layout.records import Budget
 
 _CHARS_A_TOKEN = 3.5
@@ -131,5 +131,6 @@ class Spending:
         specs = self._work.life.specs
         own = specs.agent or self._work.spec
         budget = own.settings.get("budget")
+        others = own.budget_with
         mine = Budget(**budget) if isinstance(budget, dict) else Budget()
-        return {ALL: specs.now.orchestration.budget, self._work.life.agent: mine}
+        return {ALL: specs.now.orchestration.budget, together(self._work.life.agent, *others): mine}
