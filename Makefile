@@ -92,6 +92,7 @@ proof: $(STAMP)
 
 fuzz: $(STAMP)
 	MAOS_SUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q --timeout 0 tests/hostile
+	MAOS_SUP_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -q --timeout 0 tests/web/test_web_fuzz.py
 
 proof-disk: $(STAMP)
 	cd tests && ../$(BIN)/python -m proof.real_disk

@@ -159,6 +159,11 @@ class Tree:
         return self.spec / "accepted.jsonl"
 
     @cached_property
+    def acts(self) -> Path:
+        """What people asked for through a page."""
+        return self.spec / "acts.jsonl"
+
+    @cached_property
     def lineage(self) -> Path:
         """Which orchestration this one was forked from."""
         return self.spec / "lineage.json"

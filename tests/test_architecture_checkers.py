@@ -40,6 +40,8 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.views.live", "from maos_sup.steering.wanting import want_of_all"),
     (layer_problems, "maos_sup.projection.reading", "from maos_sup.steering.wanting import want_of_all"),
     (layer_problems, "maos_sup.report.making", "from maos_sup.cuts import store"),
+    (layer_problems, "maos_sup.web.acts", "from maos_sup.cli.says import say"),
+    (door_problems, "maos_sup.web.app", "import uvicorn"),
     (layer_problems, "maos_sup.views.tail", "if TYPE_CHECKING:\n    from maos_sup.cli import x"),
     (room_problems, "state_layout.files.atomic", "from state_layout.lives.history import History"),
     (room_problems, "state_layout.records", "from state_layout import mail\nimport state_layout.tree"),

@@ -26,6 +26,7 @@ SECTIONS: dict[str, Section] = {
         "roles": Entry("roles:command", "List the role templates that planned agents begin with."),
     },
     "Look": {
+        "ui": Entry("ui:command", "Show orchestrations as a page on this machine; --steer acts."),
         "list": Entry("list_:command", "List orchestrations, the newest first."),
         "status": Entry("status:command", "Show how an orchestration, its agents and tasks stand."),
         "logs": Entry("logs:command", "Print what agents' programs wrote; -f follows."),

@@ -1,0 +1,44 @@
+"""Answers of the page's server: JSON, files of ours, and errors that tell nothing of the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any
+
+from starlette.responses import Response
+
+from maos_sup.web.gate import HEADERS
+from state_layout.files import codec
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+FILES = ("index.html", "app.js", "draw.js", "parts.js", "views.js", "enter.js", "app.css", "icon.svg")
+
+
+def json_answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """`value` as JSON."""
+    return Response(codec.encode(value), status_code=status, media_type="application/json")
+
+
+def error(status: HTTPStatus, text: str) -> Response:
+    """What is wrong, as JSON."""
+    return json_answer({"error": text}, status)
+
+
+def static(name: str) -> Response:
+    """A file of the page, which comes with the package."""
+    if name not in FILES:
+        return error(HTTPStatus.NOT_FOUND, "no such file")
+    data = (files("maos_sup.web") / "static" / name).read_bytes()
+    return Response(data, media_type=_TYPES[name.rpartition(".")[2]])
+
+
+def raw_headers(more: Iterable[tuple[str, str]] = ()) -> list[tuple[bytes, bytes]]:
+    """What every answer says, as ASGI has it."""
+    return [(name.encode(), value.encode()) for name, value in (*HEADERS, *more)]

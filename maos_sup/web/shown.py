@@ -1,0 +1,130 @@
+"""Trees as they are looked at: their readers, one look at a time, and only while somebody looks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from maos_sup.projection.costs import CostReader, Costs
+from maos_sup.projection.reading import Reading, Redact
+from maos_sup.projection.wants import Wanted, wants_of
+from state_layout.errors import LayoutError
+from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import Status
+
+_MOST_OPEN = 24  # trees whose readers are kept
+_FRESH_S = 0.2  # a status this old is shown again
+_COSTS_FRESH_S = 2.0
+MOST_LISTED = 200
+
+ListTrees = Callable[[], Sequence[Tree]]
+Word = Callable[[Tree], str]
+
+
+def key_of(tree: Tree) -> str:
+    """How a tree is named in addresses: what a request says is never a path."""
+    return sha256(str(tree.root).encode()).hexdigest()[:12]
+
+
+class ShownTree:
+    """One tree. Its locks let one look at a time be made; money, which takes longer, has its own reader."""
+
+    def __init__(self, tree: Tree, *, word: str, redact: Redact) -> None:
+        self.tree, self.word, self.key = tree, word, key_of(tree)
+        self._lock, self._costs_lock = threading.Lock(), threading.Lock()
+        self.reading = Reading(tree, redact=redact)
+        self._cost_reader = CostReader(Reading(tree, redact=redact))
+        self._status: tuple[float, Status] | None = None
+        self._costs: tuple[float, Costs] | None = None
+
+    def status(self) -> Status:
+        """The status, at most a moment old. Raises LayoutError."""
+        with self._lock:
+            now_s = time.monotonic()
+            if self._status is None or now_s - self._status[0] > _FRESH_S:
+                self._status = (now_s, self.reading.status())
+            return self._status[1]
+
+    def wants(self) -> list[Wanted]:
+        """What waits for a person. Raises LayoutError."""
+        return wants_of(self.status(), name=self.word)
+
+    def costs(self) -> Costs:
+        """Where the money went, at most seconds old; the first look reads all. Raises LayoutError."""
+        status = self.status()
+        with self._costs_lock:
+            now_s = time.monotonic()
+            if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S:
+                begun_s = self.reading.begun_s()
+                found = self._cost_reader.costs(status, now_s=time.time(), begun_s=begun_s)
+                self._costs = (now_s, found)
+            return self._costs[1]
+
+    def locked(self) -> threading.Lock:
+        """The lock under which `reading` may be used."""
+        return self._lock
+
+
+class ShownTrees:
+    """All trees that are shown: given ones, or those of the home as it is at each look."""
+
+    def __init__(self, list_trees: ListTrees, *, word: Word, redact: Callable[[Tree], Redact]) -> None:
+        self._list, self._word, self._redact = list_trees, word, redact
+        self._open = OrderedDict[str, ShownTree]()
+        self._lock = threading.Lock()
+
+    def trees(self) -> list[Tree]:
+        """The newest of them, the newest first. Raises LayoutError."""
+        return [*reversed(self._list())][:MOST_LISTED]
+
+    def find(self, key: str) -> ShownTree | None:
+        """The tree of that key, if it is one of those that are shown."""
+        with self._lock:
+            found = self._open.get(key)
+            if found is not None and found.tree.format.exists():
+                self._open.move_to_end(key)
+                return found
+        tree = next((tree for tree in self._list() if key_of(tree) == key), None)
+        return None if tree is None else self._opened(tree)
+
+    def listed(self) -> list[dict[str, object]]:
+        """A row for each tree, the newest first."""
+        return [self._row(tree) for tree in self.trees()]
+
+    def _opened(self, tree: Tree) -> ShownTree:
+        shown = ShownTree(tree, word=self._word(tree), redact=self._redact(tree))
+        with self._lock:
+            shown = self._open.setdefault(shown.key, shown)
+            while len(self._open) > _MOST_OPEN:
+                self._open.popitem(last=False)
+        return shown
+
+    def _row(self, tree: Tree) -> dict[str, object]:
+        key = key_of(tree)
+        head = {"key": key, "id": tree.root.name}
+        try:
+            shown = self.find(key)
+            if shown is None:
+                return {**head, "phase": "unreadable", "request": "it is not there any more"}
+            status = shown.status()
+        except LayoutError as error:
+            return {**head, "phase": "unreadable", "request": str(error)}
+        counts = status["counts"]
+        return {
+            **head,
+            "phase": str(status["phase"]),
+            "request": status["request"],
+            "created_at": status["created_at"],
+            "tasks": counts["tasks"],
+            "done": counts["tasks_by_phase"].get("done", 0),
+            "agents": counts["agents"],
+            "alive": counts["alive"],
+            "cost_usd": counts["cost_usd"],
+            "wants": len(shown.wants()),
+        }

@@ -1,0 +1,95 @@
+"""What changes, as server-sent events: one look for all who watch the same tree, none while nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
+
+from maos_sup.web.sheets import Sheet, agent_sheet, head_sheet, task_sheet
+from maos_sup.web.shown import ShownTree
+from state_layout.errors import LayoutError
+from state_layout.files import codec
+
+_LEAST_S, _MOST_S = 0.25, 5.0  # between looks
+_SHARE = 8  # a look may take this part of the time
+_ALIVE_S = 15.0  # a word at least so often, so that who has gone is noticed
+
+
+class BoardSheet(NamedTuple):
+    """All that the board draws."""
+
+    head: Sheet
+    agents: list[Sheet]
+    tasks: list[Sheet]
+
+
+Look = Callable[[], BoardSheet]
+
+
+def sheet_of_board(shown: ShownTree) -> BoardSheet:
+    """All that the board draws. Raises LayoutError."""
+    status = shown.status()
+    return BoardSheet(
+        head=head_sheet(status, shown.wants()),
+        agents=[agent_sheet(agent) for agent in status["agents"]],
+        tasks=[task_sheet(task) for task in status["tasks"]],
+    )
+
+
+class Differences:
+    """What of a board differs from the one before: whole rows, by their name; `gone`: names of rows."""
+
+    def __init__(self) -> None:
+        self._head: bytes | None = None
+        self._rows: dict[tuple[str, str], bytes] = {}
+
+    def after(self, board: BoardSheet) -> Sheet | None:
+        """The difference to `board`; None if there is none."""
+        told: Sheet = {}
+        head = codec.encode(board.head)
+        if head != self._head:
+            told["head"], self._head = board.head, head
+        now = dict[tuple[str, str], bytes]()
+        for part, rows, key in (("agents", board.agents, "name"), ("tasks", board.tasks, "id")):
+            changed = []
+            for row in rows:
+                place = part, str(row[key])
+                now[place] = codec.encode(row)
+                if self._rows.get(place) != now[place]:
+                    changed.append(row)
+            if changed:
+                told[part] = changed
+        gone = [list(place) for place in self._rows.keys() - now.keys()]
+        self._rows = now
+        if gone:
+            told["gone"] = gone
+        return told or None
+
+
+async def events(look: Look) -> AsyncIterator[bytes]:
+    """Yield what changes of what `look` gives, as events; ends when whoever reads has gone."""
+    differences, spoken_s = Differences(), 0.0
+    while True:
+        begun_s = time.monotonic()
+        try:
+            told = await asyncio.to_thread(lambda: differences.after(look()))
+        except LayoutError as trouble:
+            yield event("trouble", {"error": str(trouble)})
+            told, spoken_s = None, time.monotonic()
+            await asyncio.sleep(_MOST_S)
+            continue
+        now_s = time.monotonic()
+        if told is not None:
+            yield event("board", told)
+            spoken_s = now_s
+        elif now_s - spoken_s > _ALIVE_S:
+            yield b": still here\n\n"
+            spoken_s = now_s
+        await asyncio.sleep(min(_MOST_S, max(_LEAST_S, (now_s - begun_s) * _SHARE)))
+
+
+def event(name: str, value: Any) -> bytes:
+    """One event: JSON has no line feed in it."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), codec.encode(value))
