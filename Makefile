@@ -71,7 +71,7 @@ test: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/test_architecture*.py tests/test_import_circles.py
 
 man: $(STAMP)
 	$(BIN)/python -m maos_sup.cli.manual docs/commands.md docs/maos-sup.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,16 @@ settings.load_profile("busy")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+PORTABLE = os.environ.get("MAOS_SUP_SYSTEM") == "portable"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under MAOS_SUP_SYSTEM=portable, skip what cannot be had without Linux: `linux(reason)` says why."""
+    for item in items if PORTABLE else ():
+        for mark in item.iter_markers("linux"):
+            item.add_marker(pytest.mark.skip(reason=f"only Linux has it: {mark.args[0]}"))
 
 
 @pytest.fixture
