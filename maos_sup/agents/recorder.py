@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.redaction import Redacted, Redactor
 from maos_sup.agents.shared import Shared
 from state_layout.errors import StorageError
 from state_layout.files.chain import Line
@@ -76,9 +76,12 @@ class Recorder:
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
         then), StorageError.
         """
-        fields, messages = self.redacted(fields), self._redacted_each(messages)
+        return self.commit_prepared(type_, self.prepare(fields, messages))
+
+    def commit_prepared(self, type_: str, prepared: Redacted) -> int:
+        """The same of what `prepare` gave. Raises BadInput, StorageError."""
         with self._lock:
-            line = self._record(type_, fields, messages)
+            line = self._record(type_, prepared)
             self._journal.begin_sync()  # what follows is done while the disk is busy
             self._history.take(line)
             self._outbox.prepare(self._held)
@@ -92,11 +95,21 @@ class Recorder:
     ) -> int:
         """Record one line that nothing depends on yet; its `seq`. It becomes durable with the next one, or by
         `sync`; then its messages leave, in order. Raises as `commit` does."""
-        fields, messages = self.redacted(fields), self._redacted_each(messages)
+        return self.record_prepared_later(type_, self.prepare(fields, messages))
+
+    def record_prepared_later(self, type_: str, prepared: Redacted) -> int:
+        """The same of what `prepare` gave. Raises BadInput, StorageError."""
         with self._lock:
-            line = self._record(type_, fields, messages)
+            line = self._record(type_, prepared)
             self._history.take(line)
             return line.seq
+
+    def prepare(self, fields: Mapping[str, Any], messages: Sequence[SentMessage] = ()) -> Redacted:
+        """A line and its messages as they are recorded: without secrets.
+
+        Raises TypeError for what JSON has no form for.
+        """
+        return self._redactor.records(fields, *messages)
 
     def redacted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """`fields` as they are recorded: without secrets. Raises TypeError for what JSON has no form for."""
@@ -171,9 +184,6 @@ class Recorder:
             self._outbox.close()
             self._journal.close()
 
-    def _redacted_each(self, messages: Sequence[SentMessage]) -> list[SentMessage]:
-        return [cast("SentMessage", dict(self.redacted(message))) for message in messages]
-
     def _settle(self, seq: int | None) -> set[str]:
         """Make lines durable (up to `seq`), then let messages leave whose lines are; to whom they went."""
         self._make_durable(seq)
@@ -187,7 +197,9 @@ class Recorder:
         self._outbox.deliver(messages)
         return {message["to"] for message in messages}
 
-    def _record(self, type_: str, fields: Mapping[str, Any], messages: Sequence[SentMessage]) -> Line:
+    def _record(self, type_: str, prepared: Redacted) -> Line:
+        fields, *parts = prepared.parts
+        messages = [cast("SentMessage", dict(part)) for part in parts]
         for message in messages:
             self._outbox.plan(message["to"], message)
         effects: Effects = {"sent": list(messages)} if messages else {}

@@ -7,9 +7,9 @@ they cannot know, such as a password in a program's prose, passes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from state_layout.files import codec
 from state_layout.paths import Tree
@@ -97,6 +97,13 @@ def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
 
+class Redacted(NamedTuple):
+    """Parts of a record without secrets, each the object that was given if it had none; and all as JSON."""
+
+    parts: Sequence[Mapping[str, Any]]
+    encoded: bytes
+
+
 class Redactor:
     """Replaces secrets in texts and in whatever is made of texts."""
 
@@ -115,13 +122,21 @@ class Redactor:
         """`fields` of a journal line without secrets: what people, models and programs said, not how lines,
         tasks and messages are named. The same object if there is none.
         """
-        if not fields:
-            return fields
-        encoded = codec.encode(fields).decode()
-        for search in self._searches:
-            if search(encoded):
-                return {key: item if key in _NAMES else self.value(item) for key, item in fields.items()}
-        return fields
+        return self.records(fields).parts[0] if fields else fields
+
+    def records(self, *parts: Mapping[str, Any]) -> Redacted:
+        """The same of a line and of what goes with it, encoded once.
+
+        Raises TypeError for what JSON has no form for.
+        """
+        encoded = codec.encode(parts)
+        text = encoded.decode()
+        if not any(search(text) for search in self._searches):
+            return Redacted(parts, encoded)
+        clean = [
+            {key: item if key in _NAMES else self.value(item) for key, item in part.items()} for part in parts
+        ]
+        return Redacted(clean, codec.encode(clean))
 
     def text(self, text: str) -> str:
         """`text` without secrets."""

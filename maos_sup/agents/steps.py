@@ -106,16 +106,14 @@ class Steps:
         """
         fields = self._head(key) | {"result": result} | effects.fields()
         try:
-            codec.encode([effects.fields(), effects.messages])
-            fields = dict(self._recorder.redacted(fields))
-            result = codec.decode(codec.encode(fields["result"]))
+            prepared = self._recorder.prepare(fields, () if is_light else effects.messages)
         except TypeError as cause:
             raise Unrecordable(f"step {key!r}: {cause}; use what JSON has a form for") from cause
         if is_light:
-            self._recorder.record_later("step", fields)
+            self._recorder.record_prepared_later("step", prepared)
         else:
-            self._recorder.commit("step", fields, messages=effects.messages)
-        return result
+            self._recorder.commit_prepared("step", prepared)
+        return codec.decode(prepared.encoded)[0]["result"]
 
     def raised(self, key: str, token: str, error: BaseException) -> None:
         """Record that `key` raised: how it ended is known, and the next try keeps the token."""

@@ -86,15 +86,15 @@ BUGS = [
     Bug(
         "a step is not synced before it returns",
         f"{_STEPS}:Steps.commit",
-        'self._recorder.commit("step", fields, messages=effects.messages)',
-        'self._recorder.record_later("step", fields)',
+        'self._recorder.commit_prepared("step", prepared)',
+        'self._recorder.record_prepared_later("step", prepared)',
         run="orchestration",
     ),
     Bug(
         "a step's messages are left behind",
         f"{_STEPS}:Steps.commit",
-        "messages=effects.messages)",
-        "messages=effects.messages[1:])",
+        "else effects.messages)",
+        "else effects.messages[1:])",
         run="orchestration",
     ),
     Bug(
