@@ -66,6 +66,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("maos_sup.web.serving",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
+    "duckdb": ("maos_sup.mirrors.duck.asking",),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),
     "redis": ("maos_sup.mirrors.redis.mirror",),
     "msgspec": ("state_layout", "maos_sup"),  # the records; what is read is decoded by the codec

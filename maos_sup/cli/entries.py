@@ -68,6 +68,7 @@ SECTIONS: dict[str, Section] = {
         "save-interval": Entry("save_interval:command", "Set for how long raw output may stay unsaved."),
     },
     "Elsewhere": {
+        "sql": Entry("sql:command", "Ask the files of an orchestration, or of all, in SQL."),
         "mirror": Entry(
             "mirror:commands", "Have databases follow an orchestration: add, status, verify, ..."
         ),

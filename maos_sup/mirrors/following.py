@@ -21,7 +21,8 @@ from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
 from state_layout.files.fence import is_home, leave, settle
 from state_layout.files.locks import take_life_lock
-from state_layout.host.identity import is_alive, own_handle, read_handle
+from state_layout.host.identity import own_handle
+from state_layout.host.inhabited import is_inhabited
 from state_layout.host.mirrored import Mirrored, mirror_named
 from state_layout.paths import Tree
 from state_layout.tree import open_tree
@@ -116,7 +117,7 @@ class _Follower:
                 least_s = (time.process_time() - cost_s) / _MOST_SHARE
                 pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
                 self._tell("following")
-                if now_s - news_s > _REST_S and not self._stays and not self._is_anyone_alive():
+                if now_s - news_s > _REST_S and not self._stays and not is_inhabited(self._tree):
                     return not self._take(mirror, looker, is_whole=True)
             time.sleep(pause_s)
         return True
@@ -136,14 +137,6 @@ class _Follower:
         """Whether the tree is still at its place, and the mirror one of its mirrors."""
         return os.path.exists(self._config) and is_home(self._tree.root)  # noqa: PTH110 - at each look
 
-    def _is_anyone_alive(self) -> bool:
-        """Whether a supervisor or an agent lives, or may live."""
-        if _lives(self._tree.supervisor_handle):
-            return True
-        with suppress(OSError):
-            return any(_lives(path) for path in self._tree.run_agents.glob("*.handle.json"))
-        return False
-
     def _have_trouble(self, text: str) -> None:
         if self._trouble is None:
             self._troubled_since_s = time.monotonic()
@@ -160,7 +153,7 @@ class _Follower:
 
     def _is_given_up(self) -> bool:
         lasted_s = time.monotonic() - self._troubled_since_s
-        return lasted_s > _PATIENCE_S and not self._is_anyone_alive()
+        return lasted_s > _PATIENCE_S and not is_inhabited(self._tree)
 
     def _tell(self, state: str, *, seldom: bool = False) -> None:
         """Refresh what viewers are shown, where it changed; `seldom`: at most every two seconds."""
@@ -186,8 +179,3 @@ class _Follower:
             atomic.refresh(
                 self._tree.mirror_file(self._mirrored.name, "status.json"), codec.encode_pretty(told)
             )
-
-
-def _lives(path: Path) -> bool:
-    handle = read_handle(path)
-    return handle is not None and is_alive(handle) is not False

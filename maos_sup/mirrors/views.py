@@ -23,12 +23,13 @@ class SqlDialect(Protocol):
 
 
 NAMES = ("agents", "tasks", "attempts", "turns", "tools", "mail", "costs", "state", "checkpoints", "lines")
-_LINE = "tree, agent, attempt, seq, at"
+_WHOLE_LINE = "tree, path, what, agent, attempt, scope, seq, written_at, type, raw"
+_LINE = "tree, agent, attempt, seq, written_at"
 
 
 def views(dialect: SqlDialect) -> dict[str, str]:
     """Each view's `select` by its name, in an order in which they can be made."""
-    found = {"lines": "SELECT tree, path, what, agent, attempt, scope, seq, at, type, raw, is_void FROM line"}
+    found = {"lines": f"SELECT {_WHOLE_LINE}, is_void FROM line"}
     found["attempts"] = _attempts(dialect)
     for name, query in (
         ("turns", _turns(dialect)),
@@ -42,9 +43,7 @@ def views(dialect: SqlDialect) -> dict[str, str]:
         found[f"live_{name}"] = query.format(
             line="(SELECT * FROM line WHERE NOT is_void) AS line", is_void=""
         )
-    found["live_lines"] = (
-        "SELECT tree, path, what, agent, attempt, scope, seq, at, type, raw FROM line WHERE NOT is_void"
-    )
+    found["live_lines"] = f"SELECT {_WHOLE_LINE} FROM line WHERE NOT is_void"
     found["live_attempts"] = "SELECT * FROM attempts WHERE live_lines > 0"
     found["checkpoints"] = found["live_checkpoints"] = _checkpoints(dialect)
     found["agents"] = found["live_agents"] = _agents(dialect)
@@ -74,7 +73,8 @@ def _tools(d: SqlDialect) -> str:
 
 def _mail(d: SqlDialect) -> str:
     return (
-        f"SELECT tree, agent AS sender, scope AS recipient, seq, at, {d.whole('raw', 'attempt')} AS attempt, "
+        f"SELECT tree, agent AS sender, scope AS recipient, seq, written_at, "
+        f"{d.whole('raw', 'attempt')} AS attempt, "
         f"type, {d.text('raw', 'text')} AS text, {d.text('raw', 'body')} AS body, "
         f"{d.text('raw', 'reply_to')} AS reply_to{{is_void}} FROM {{line}} WHERE what = 'mail'"
     )
@@ -106,7 +106,7 @@ def _state(d: SqlDialect) -> str:
     newest = "row_number() OVER (PARTITION BY tree, scope, {key} ORDER BY {n} DESC)"
     return (
         f"SELECT tree, scope, {d.text('raw', 'key')} AS key, {d.text('raw', 'value')} AS value, type, "
-        f"agent AS writer, seq, {n} AS n, at, "
+        f"agent AS writer, seq, {n} AS n, written_at, "
         f"{newest.format(key=d.text('raw', 'key'), n=n)} = 1 AS is_newest{{is_void}} "
         "FROM {line} WHERE what = 'state'"
     )
@@ -115,7 +115,7 @@ def _state(d: SqlDialect) -> str:
 def _attempts(d: SqlDialect) -> str:
     ended = d.text("content.data", "reason")
     return (
-        "SELECT line.tree, line.agent, line.attempt, min(line.at) AS began_at, "
+        "SELECT line.tree, line.agent, line.attempt, min(line.written_at) AS began_at, "
         f"max(content.ended_at) AS ended_at, max(content.reason) AS reason, count(*) AS lines, "
         "sum(CASE WHEN line.is_void THEN 0 ELSE 1 END) AS live_lines FROM line LEFT JOIN "
         f"(SELECT tree, agent, attempt, {ended} AS reason, {d.text('content.data', 'at')} AS ended_at "
@@ -129,7 +129,7 @@ def _checkpoints(d: SqlDialect) -> str:
     data = "content.data"
     return (
         f"SELECT tree, {d.whole(data, 'number')} AS number, {d.text(data, 'name')} AS name, "
-        f"{d.text(data, 'at')} AS at, {d.text(data, 'by')} AS made_by, {d.text(data, 'why')} AS why, "
+        f"{d.text(data, 'at')} AS written_at, {d.text(data, 'by')} AS made_by, {d.text(data, 'why')} AS why, "
         f"{d.real(data, 'cost_usd')} AS cost_usd, {d.whole(data, 'tokens')} AS tokens "
         "FROM content WHERE what = 'checkpoint'"
     )
@@ -140,12 +140,12 @@ def _agents(d: SqlDialect) -> str:
     told = (
         f"SELECT tree, agent, {d.text(data, 'phase')} AS phase, {d.whole(data, 'attempt')} AS attempt, "
         f"{d.real(data, 'cost_usd')} AS cost_usd, {d.whole(data, 'tokens')} AS tokens, "
-        f"{d.text(data, 'at')} AS at FROM content WHERE what = 'status'"
+        f"{d.text(data, 'at')} AS written_at FROM content WHERE what = 'status'"
     )
     return (
         f"SELECT content.tree, content.agent, {d.text(data, 'kind')} AS kind, "
         f"{d.text(data, 'role')} AS role, {d.text(data, 'want')} AS want, "
-        "told.phase, told.attempt, told.cost_usd, told.tokens, told.at "
+        "told.phase, told.attempt, told.cost_usd, told.tokens, told.written_at "
         f"FROM content LEFT JOIN ({told}) AS told "
         "ON told.tree = content.tree AND told.agent = content.agent WHERE content.what = 'agent_spec'"
     )

@@ -36,7 +36,7 @@ _TABLES = (
         END $$""",
 )
 _BASES = {
-    "line": """SELECT t.tree, f.path, f.what, f.agent, f.attempt, f.scope, l.seq, l.at, l.type,
+    "line": """SELECT t.tree, f.path, f.what, f.agent, f.attempt, f.scope, l.seq, l.at AS written_at, l.type,
         maos.as_json(l.raw) AS raw, (f.counted IS NOT NULL AND l.seq > f.counted) AS is_void
         FROM maos.mirrored_line AS l JOIN maos.mirrored_file AS f ON f.id = l.file
         JOIN maos.mirrored_tree AS t ON t.id = f.tree""",

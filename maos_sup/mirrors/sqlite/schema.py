@@ -22,7 +22,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS mirrored_content (file INTEGER PRIMARY KEY, data BLOB NOT NULL)",
 )
 _BASES = {
-    "line": """SELECT t.tree AS tree, f.path, f.what, f.agent, f.attempt, f.scope, l.seq, l.at, l.type, l.raw,
+    "line": """SELECT t.tree AS tree, f.path, f.what, f.agent, f.attempt, f.scope, l.seq, l.at AS written_at,
+        l.type, l.raw,
         (f.counted IS NOT NULL AND l.seq > f.counted) AS is_void
         FROM mirrored_line AS l JOIN mirrored_file AS f ON f.id = l.file
         JOIN mirrored_tree AS t ON t.id = f.tree""",
