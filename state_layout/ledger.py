@@ -42,7 +42,7 @@ class Amount:
         known = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
         return Amount(cost_usd=sum(known) if known else None, tokens=self.tokens + other.tokens)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"cost_usd": self.cost_usd, "tokens": self.tokens}
 
     @classmethod

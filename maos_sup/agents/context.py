@@ -60,7 +60,7 @@ class Context:
         self._step = ""  # its name
         self._thread = threading.get_ident()
         self.state = State(self._change, self._read_state, self._keep)
-        self._results: dict[str, Any] | None = None
+        self._results: dict[str, object] | None = None
 
     # -- about the work
 
@@ -113,7 +113,7 @@ class Context:
         return self._life.tree.agent(agent).artifacts
 
     @property
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, object]:
         """The results of the tasks that this one needs, by task."""
         if self._results is None:
             with self._inside():
@@ -282,7 +282,7 @@ class Context:
                 change(effects)
                 self._steps.commit(name, None, effects)
 
-    def _read_state(self, read: Callable[[dict[str, Any]], Any]) -> Any:
+    def _read_state(self, read: Callable[[dict[str, object]], Any]) -> Any:
         """Answer from the agent's state; outside a step the answer is recorded, for repeated attempts."""
         with self._inside():
             if self._effects is not None:
@@ -294,7 +294,7 @@ class Context:
             value = self._life.recorder.look(lambda history: read(_of_agent(history.state)))
             return self._steps.commit(name, value, StepEffects(), is_light=True)
 
-    def _keep(self, what: str, scope: str, key: str, **told: Any) -> dict[str, Any] | None:
+    def _keep(self, what: str, scope: str, key: str, **told: Any) -> dict[str, object] | None:
         """Look into a scope, or change it: within the step under way, else as a step of its own."""
         with self._inside():
             if self._effects is None:
@@ -314,8 +314,8 @@ class Context:
         return answer
 
     def _kept(
-        self, what: str, where: tuple[str, str], told: dict[str, Any], name: str, effects: StepEffects
-    ) -> dict[str, Any] | None:
+        self, what: str, where: tuple[str, str], told: dict[str, object], name: str, effects: StepEffects
+    ) -> dict[str, object] | None:
         """Do it, under the token that the step `name` has at each try; the answer as it is recorded."""
         task, shared = self.task, self._life.recorder.shared
         asker = Asker(task=task.id, run=task.run, step=name, token=f"{task.id}#{task.run}/{name}")
@@ -338,7 +338,7 @@ class Context:
             effects.keep(own_key, value)
         return {"value": kept.value, "version": None if kept.version is None else list(kept.version)}
 
-    def _state_within(self, effects: StepEffects) -> dict[str, Any]:
+    def _state_within(self, effects: StepEffects) -> dict[str, object]:
         state = self._life.recorder.look(lambda history: dict(history.state))
         for key in effects.deleted:
             state.pop(key, None)
@@ -373,10 +373,10 @@ class Context:
             self._end_if_wanted()
 
 
-def _of_agent(state: dict[str, Any]) -> dict[str, Any]:
+def _of_agent(state: dict[str, object]) -> dict[str, object]:
     """What is kept in the scope `agent`."""
     return {key: value for key, value in state.items() if is_of_agent(key)}
 
 
-def _fields(message: Message) -> dict[str, Any]:
+def _fields(message: Message) -> dict[str, object]:
     return {name: getattr(message, name) for name in Message.__struct_fields__}

@@ -31,7 +31,7 @@ class ControlRequest:
 
     verb: str
     value: Any
-    more: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, object] = field(default_factory=dict)
 
 
 def parse(line: bytes) -> ControlRequest:

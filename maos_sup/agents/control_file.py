@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from maos_sup.agents.control import BadLine, parse
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, codec, disk
 
 
-def append_control(path: Path, value: dict[str, Any]) -> None:
+def append_control(path: Path, value: dict[str, object]) -> None:
     """Append `value` to the control file `path`. Raises BadInput for what is no request, StorageError."""
     try:
         line = codec.encode(value) + b"\n"

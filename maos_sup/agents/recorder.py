@@ -44,7 +44,7 @@ class Recorder:
         self._lock = threading.RLock()
         self._held: list[SentMessage] = []  # messages whose line is not known to be durable
         self.spec: Callable[[], AgentSpec | None] = lambda: None  # in force: what scopes are granted
-        self.hooks: Callable[[], Sequence[dict[str, Any]]] = tuple  # in force, of changes of shared state
+        self.hooks: Callable[[], Sequence[dict[str, object]]] = tuple  # in force, of changes of shared state
         self._shared: Shared | None = None
         self._held_seq = 0  # of the last line that such messages stand in
         self.is_sound = True  # else memory shows what is not durable

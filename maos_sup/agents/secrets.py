@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from maos_sup.agents.redaction import SHAPES, escaped, secret_variables, spec_variables
 from state_layout.errors import storage_error
@@ -35,7 +34,7 @@ class Secret:
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.what}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -55,7 +55,7 @@ class Asker:
     token: str
 
     @property
-    def why(self) -> dict[str, Any]:
+    def why(self) -> dict[str, object]:
         return {"task": self.task, "run": self.run, "step": self.step}
 
 
@@ -73,7 +73,7 @@ class KeptValue:
 class ScopeChanges(Protocol):
     """Changes of the agent's own state that are not recorded yet."""
 
-    kept: dict[str, Any]
+    kept: dict[str, object]
     deleted: list[str]
 
 
@@ -89,7 +89,7 @@ class Shared:
         spec: Callable[[], AgentSpec | None],
         own: Callable[[], Mapping[str, Any]],
         settle: Callable[[], int],
-        hooks: Callable[[], Iterable[dict[str, Any]]] = tuple,
+        hooks: Callable[[], Iterable[dict[str, object]]] = tuple,
     ) -> None:
         """`own` gives a copy of the agent's own state; `settle` makes its journal durable: the last `seq`."""
         self._tree, self._agent, self._redactor = tree, agent, redactor
@@ -291,7 +291,7 @@ class Shared:
             raise BadInput("a version is of shared scopes only: nobody else writes what is your own")
         return KeptValue(effects={"state": change}, is_redacted=is_redacted)
 
-    def _owned(self, scope: Scope, asker: Asker) -> dict[str, Any]:
+    def _owned(self, scope: Scope, asker: Asker) -> dict[str, object]:
         """What is kept in an owned scope, by key."""
         owner = self._owner(scope, asker)
         state = dict(self._own()) if owner == self._agent else dict(recall(self._tree, owner).history.state)

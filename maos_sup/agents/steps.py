@@ -33,14 +33,14 @@ class StepEffects:
 
     messages: list[SentMessage] = field(default_factory=list)
     received: Received = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, object] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     shared: dict[str, dict[str, int]] = field(default_factory=dict)  # stored, seen
     shared_changes: int = 0
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """All but the messages, as a journal line carries them."""
-        fields: dict[str, Any] = {}
+        fields: dict[str, object] = {}
         if self.received:
             fields["received"] = dict(self.received)
         if self.kept or self.deleted:
@@ -120,7 +120,7 @@ class Steps:
         fields = {"token": token, "error": f"{type(error).__name__}: {error}"}
         self._recorder.record_later("raised", self._head(key) | fields)
 
-    def _head(self, key: str) -> dict[str, Any]:
+    def _head(self, key: str) -> dict[str, object]:
         return {"task": self._task.id, "run": self._task.run, "key": key}
 
     def _result(self, history: History, key: str) -> Any:

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 
 from msgspec import Struct
 
@@ -332,7 +332,7 @@ class TaskLoop:
             "signal": outcome.signal,
             "result": outcome.result,
         }
-        fields: dict[str, Any] = {
+        fields: dict[str, object] = {
             "task": task.id,
             "run": task.run,
             "phase": phase,

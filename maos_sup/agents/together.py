@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.recorder import Recorder
 from maos_sup.agents.sources import Source
@@ -40,12 +40,12 @@ class Together:
         self,
         recorder: Recorder,
         *,
-        cite: Callable[[Source, int], dict[str, Any]],
+        cite: Callable[[Source, int], dict[str, object]],
         refuse: Callable[[Source, bytes, int, Exception], None],
     ) -> None:
         self._recorder, self._cite, self._refuse = recorder, cite, refuse
         self._wishes = list[SendWish]()
-        self._progress: dict[str, Any] = {}
+        self._progress: dict[str, object] = {}
         self._bytes = self._end = 0  # of the lines gathered; the offset after the last one
         self.is_owing = False  # a sync: something follows from what was recorded
 
@@ -54,7 +54,7 @@ class Together:
         self._wishes.append(wish)
         self._gathered(source, wish.raw, wish.offset)
 
-    def progress(self, source: Source, fields: dict[str, Any], raw: bytes, offset: int) -> None:
+    def progress(self, source: Source, fields: dict[str, object], raw: bytes, offset: int) -> None:
         """Gather how far it is: the last word counts, and the last note. Raises StorageError."""
         self._progress |= fields
         self._gathered(source, raw, offset)
@@ -89,7 +89,9 @@ class Together:
         if len(self._wishes) >= MOST_MESSAGES or self._bytes >= MOST_BYTES:
             self.flush(source)
 
-    def _flush_each(self, source: Source, wishes: list[SendWish], fields: dict[str, Any], end: int) -> None:
+    def _flush_each(
+        self, source: Source, wishes: list[SendWish], fields: dict[str, object], end: int
+    ) -> None:
         """Record each by itself and report those that cannot be. Who dies here tells progress again."""
         cited = self._cite(source, end)
         if fields:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.calls import Calls
@@ -305,21 +305,23 @@ class Translator:
             lambda type_, fields, messages: self._commit(type_, fields, offset, messages),
         )
 
-    def _note(self, type_: str, fields: dict[str, Any], offset: int) -> None:
+    def _note(self, type_: str, fields: dict[str, object], offset: int) -> None:
         """Record what a control line asked; durable at the end of this look."""
         self._recorder.record_later(type_, fields | self._source(self.control, offset))
 
-    def _commit(self, type_: str, fields: dict[str, Any], offset: int, messages: list[SentMessage]) -> None:
+    def _commit(
+        self, type_: str, fields: dict[str, object], offset: int, messages: list[SentMessage]
+    ) -> None:
         """Record it durably at once: somebody waits for it."""
         self._recorder.commit(type_, fields | self._source(self.control, offset), messages=messages)
 
-    def _source(self, source: Source, offset: int) -> dict[str, Any]:
+    def _source(self, source: Source, offset: int) -> dict[str, object]:
         """What a record says that comes of `source` up to `offset`, which is durable before the record is."""
         self._sync_names()
         source.sync(offset)
         return {"source": {"file": source.name, "attempt": source.attempt, "offset": offset}}
 
-    def _warn(self, text: str, fields: dict[str, Any] | None = None) -> None:
+    def _warn(self, text: str, fields: dict[str, object] | None = None) -> None:
         sys.stderr.write(f"agent: {text}\n")
         sys.stderr.flush()
         self._recorder.record_later("warning", {"text": text} | (fields or {}))

@@ -92,7 +92,7 @@ class Work:
             life.publisher.publish()
         return answer
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, object]:
         """The results of the tasks that this one needs. Raises Damaged, StorageError."""
         specs, recorder = self.life.specs.now, self.life.recorder
         own = recorder.look(lambda history: {task: outcome.result for task, outcome in history.tasks.items()})

@@ -104,7 +104,7 @@ def _argv(line: str) -> list[str]:
         raise BadInput(f"--command {line!r}: {cause}; close the quotes") from cause
 
 
-def _put(spec: dict[str, Any], key: str, value: Any) -> None:
+def _put(spec: dict[str, object], key: str, value: Any) -> None:
     """Set a dotted key, making the tables that it is in."""
     *tables, last = key.split(".")
     for name in tables:

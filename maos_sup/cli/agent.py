@@ -122,7 +122,7 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message) -> dict[str, object]:
     return {"id": message.id, **asdict(message)}
 
 

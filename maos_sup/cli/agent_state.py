@@ -51,7 +51,7 @@ def get(scope: str, key: str, *, show_version: bool) -> None:
 @_once
 def put(scope: str, key: str, value: str, *, version: str | None, once: str | None) -> None:
     """Keep VALUE (JSON, or else text) under KEY; prints the new version."""
-    told: dict[str, Any] = {"scope": scope, "key": key, "value": _json_or_text(value)}
+    told: dict[str, object] = {"scope": scope, "key": key, "value": _json_or_text(value)}
     _say(called(os.environ, "save_state", told | _expected(version), id_=once))
 
 
@@ -76,7 +76,7 @@ def list_(scope: str, prefix: str) -> None:
         say_exactly(key)
 
 
-def _expected(version: str | None) -> dict[str, Any]:
+def _expected(version: str | None) -> dict[str, object]:
     if version is None:
         return {}
     return {"if_version": None if version == "none" else version}

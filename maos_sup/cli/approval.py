@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from maos_sup.cli.places import user_roles
 from maos_sup.cli.says import say_aside
@@ -64,7 +63,7 @@ def _templates() -> list[str]:
     return [role.text for role in read_roles(role_folders(project=None, user=user_roles())).values()]
 
 
-def _own_limits(plan: Plan) -> dict[str, Any]:
+def _own_limits(plan: Plan) -> dict[str, object]:
     """The limits that the plan sets itself."""
     limits = plan.orchestration.get("limits") or {}
     return {key: limits[key] for key in ("max_agents", "timeout_s") if limits.get(key) is not None}

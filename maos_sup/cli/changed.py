@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from maos_sup.cli.files import snapshot_at
 from maos_sup.cli.places import name_of, tree_at, tree_or_default
@@ -151,7 +150,7 @@ def _line(change: FileChange) -> str:
     return f"{_LETTERS[change.sort]} {moved}{printable(change.path)}  {count}"
 
 
-def _told(tree: Tree, known: dict[str, Changes]) -> dict[str, Any]:
+def _told(tree: Tree, known: dict[str, Changes]) -> dict[str, object]:
     agents = [
         {
             "name": name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
@@ -90,8 +89,8 @@ def _plan_lines(one: Explained) -> list[str]:
     return [*heading, plan_text({key: one.example}).strip()]
 
 
-def _told(one: Explained) -> dict[str, Any]:
-    told: dict[str, Any] = {"key": one.key, "doc": one.doc, "type": one.type, "effect": str(one.effect)}
+def _told(one: Explained) -> dict[str, object]:
+    told: dict[str, object] = {"key": one.key, "doc": one.doc, "type": one.type, "effect": str(one.effect)}
     told |= {"required": one.is_required, "kinds": list(one.kinds)}
     for name, value in (("default", one.default), ("example", one.example)):
         if value is not ABSENT:

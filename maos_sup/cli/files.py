@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -262,7 +261,7 @@ def _list(tree: Tree, agent: str, *, as_json: bool) -> None:
     say("\n".join([*lines, f"all snapshots of this orchestration take {size / 1e6:.1f} MB"]))
 
 
-def _row(one: Snapshot) -> dict[str, Any]:
+def _row(one: Snapshot) -> dict[str, object]:
     return {name: getattr(one, name) for name in Snapshot.__dataclass_fields__}
 
 

@@ -74,7 +74,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _with(spec: dict[str, Any], *, settings: list[tuple[str, Any]]) -> dict[str, Any]:
+def _with(spec: dict[str, object], *, settings: list[tuple[str, Any]]) -> dict[str, object]:
     """`spec` with each key of `settings`, which may name one inside of an object: `limits.max_agents`."""
     changed = codec.decode_object(codec.encode(spec))
     for key, value in settings:

@@ -309,7 +309,7 @@ def _hand_over(
     return given
 
 
-def _told(done: Done) -> dict[str, Any]:
+def _told(done: Done) -> dict[str, object]:
     found, branch, given = done.found, done.branch, done.given
     return {
         "onto": found.onto,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from maos_sup.cli import edge, options
@@ -46,7 +44,7 @@ def _lines(agent: str, each: Replay) -> list[str]:
     return [f"{agent}: {told}; {history.cost_usd:.2f} USD, {history.tokens} tokens", *faults]
 
 
-def _json(each: Replay) -> dict[str, Any]:
+def _json(each: Replay) -> dict[str, object]:
     """The same as JSON."""
     history = each.history
     return {

@@ -254,7 +254,7 @@ def _line(told: dict[str, Any], *, with_key: bool) -> str:
     return "\t".join(parts)
 
 
-def _what(told: dict[str, Any]) -> str:
+def _what(told: dict[str, object]) -> str:
     return "(deleted)" if told.get("deleted") else shown_value(told["value"])
 
 
@@ -263,9 +263,9 @@ def _who(told: dict[str, Any]) -> str:
     return f"{told['by']} ({reasons})" if reasons else str(told["by"])
 
 
-def _pair(values: dict[str, Any], key: str) -> tuple[Any, ...]:
+def _pair(values: dict[str, object], key: str) -> tuple[Any, ...]:
     return (values[key],) if key in values else ()
 
 
-def _side(values: dict[str, Any], key: str) -> str:
+def _side(values: dict[str, object], key: str) -> str:
     return shown_value(values[key]) if key in values else "(none)"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from state_layout.errors import StorageError
 from state_layout.files import codec
@@ -64,7 +63,7 @@ class Beside:
         return Reader(self._tree.life_journal(life))
 
 
-def _entries(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
+def _entries(runs: Iterable[Run]) -> Iterator[dict[str, object]]:
     for run in runs:
         for start in range(0, len(run.raws), _AT_ONCE):
             yield from codec.decode_objects(run.raws[start : start + _AT_ONCE])

@@ -66,7 +66,7 @@ def shared_differences(left: Side, right: Side) -> dict[str, dict[str, tuple[Any
     return {scope: dict(changed) for scope, changed in found.items() if changed}
 
 
-def _values(side: Side, scope: str) -> dict[str, Any]:
+def _values(side: Side, scope: str) -> dict[str, object]:
     ends = (side.cut.state or {}).get(scope, {})
     return {key: entry.value for key, entry in values_at(side.tree, scope_of(scope), ends).items()}
 
@@ -116,7 +116,7 @@ class _Told:
         """Phase by task."""
         return {task: outcome.phase.value for task, outcome in self.history.tasks.items()}
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, object]:
         """Result by task that has one."""
         return {task: each.result for task, each in self.history.tasks.items() if each.result is not None}
 

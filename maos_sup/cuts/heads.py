@@ -35,7 +35,7 @@ class Heads:
         newest = [self.agents[agent]] if agent in self.agents else []
         return [*self.earlier.get(agent, ()), *newest]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The heads as they are kept."""
         agents = {agent: place.to_json() for agent, place in self.agents.items()}
         earlier = {agent: [place.to_json() for place in places] for agent, places in self.earlier.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from maos_sup.cuts.forking import fork
 from maos_sup.cuts.places import Place, lines_up_to
@@ -51,7 +50,7 @@ def clear(folder: Path) -> None:
             shutil.rmtree(old)
 
 
-def _paused(spec: dict[str, Any]) -> dict[str, Any]:
+def _paused(spec: dict[str, object]) -> dict[str, object]:
     return {**spec, "want": "pause"}
 
 

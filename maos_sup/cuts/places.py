@@ -20,7 +20,7 @@ class Place(NamedTuple):
     offset: int  # bytes
     h: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The place as journals and cuts write it."""
         return {"attempt": self.attempt, "seq": self.seq, "offset": self.offset, "h": self.h}
 

@@ -37,7 +37,7 @@ class AgentCut:
             return None
         return Sum(place=self.place, sent=self.sent, marks=self.marks, tasks=self.tasks)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The entry under `agents`."""
         return {
             **self.place.to_json(),
@@ -109,7 +109,7 @@ class TeamCut:
         """Whether nobody was in the middle of something that no record describes."""
         return all(agent.settling is None for agent in self.agents.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole file."""
         return {
             "number": self.number,

@@ -66,7 +66,7 @@ def replay(tree: Tree, *, until: TeamCut | None, is_verified: bool) -> dict[str,
 
 
 def _replay(tree: Tree, agent: str, until: TeamCut | None, *, is_verified: bool) -> Replay:
-    found, kept = Replay(), dict[int, dict[str, Any]]()
+    found, kept = Replay(), dict[int, dict[str, object]]()
     compactions = _compactions(tree, agent) if is_verified else {}
     lines = lines_with_attempts(tree, agent)
     if until is not None:

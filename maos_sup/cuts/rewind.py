@@ -38,7 +38,7 @@ class AgentMove:
     to: Place
     passed: Mapping[str, int] = field(default_factory=dict)  # bytes by "<attempt>/<file>"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The entry of a `rewind` line."""
         return {"before": self.before.to_json(), "to": self.to.to_json(), "passed": dict(self.passed)}
 
@@ -63,7 +63,7 @@ class MailMove:
     size: int
     was: int  # its size before
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The entry of a `rewind` line."""
         return {"source": self.source, "size": self.size, "was": self.was}
 
@@ -94,7 +94,7 @@ class Rewind:
     next_seq: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by sender and recipient
     memory: Mapping[str, Any] | None = None  # of the supervisor at the cut; None: kept as it is
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields of a `rewind` line."""
         return {
             "void": self.void,

@@ -36,7 +36,7 @@ class StateMove:
     size: int
     was: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The entry of a `rewind` line."""
         return {"source": self.source, "size": self.size, "was": self.was}
 

@@ -103,11 +103,11 @@ class TreeAdapter(MemoryAdapter):
         moved |= {"seq": victim["seq"]} if "seq" in victim else {}
         self.write_raw(Record(seq=victim_seq, fields=_fields(FIRST, _text(moved))))
 
-    def read_meta(self, seq: int) -> dict[str, Any]:
+    def read_meta(self, seq: int) -> dict[str, object]:
         found = codec.decode_object(self._records(FIRST)[seq].fields["raw"])
         return {key: found[key] for key in ("at", "task", "run", "agmi_meta_tampered") if key in found}
 
-    def write_meta(self, seq: int, meta: dict[str, Any]) -> None:
+    def write_meta(self, seq: int, meta: dict[str, object]) -> None:
         found = codec.decode_object(self._records(FIRST)[seq].fields["raw"])
         last = {"h": found.pop("h")} if "h" in found else {}
         self.write_raw(Record(seq=seq, fields=_fields(FIRST, _text({**found, **meta, **last}))))
@@ -238,9 +238,9 @@ def _written_anew(lines: list[str]) -> list[str]:
     return made
 
 
-def _fields(agent: str, raw: str) -> dict[str, Any]:
+def _fields(agent: str, raw: str) -> dict[str, object]:
     return {"agent": agent, "raw": raw}
 
 
-def _text(fields: dict[str, Any]) -> str:
+def _text(fields: dict[str, object]) -> str:
     return codec.encode(fields).decode()

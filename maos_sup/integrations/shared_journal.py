@@ -77,7 +77,7 @@ class JournalShelf(Generic[IndexT]):
         except FileNotFoundError:
             return False
 
-    def line(self, place: JournalPlace) -> dict[str, Any]:
+    def line(self, place: JournalPlace) -> dict[str, object]:
         """The line at `place`, decoded. Raises Damaged if it was edited since it was folded."""
         raw = os.pread(self.descriptor, place.length, place.offset)
         if verified(Position(0, place.offset, place.previous), raw) is None:
@@ -112,7 +112,7 @@ class JournalShelf(Generic[IndexT]):
         if self._reader.position != before:
             self._sync_others()
 
-    def append(self, type_: str, fields: dict[str, Any]) -> None:
+    def append(self, type_: str, fields: dict[str, object]) -> None:
         """Write one line, not yet durable; the caller holds the lock and has caught up."""
         line = self._writer().record(type_, fields)
         self._fold(line, {**fields, "type": type_}, self._reader.position.h)
@@ -174,7 +174,7 @@ class SharedJournal(Generic[IndexT]):
             shelf.sync()  # what another thread has just appended
         return shelf
 
-    def append(self, type_: str, make: Callable[[IndexT], dict[str, Any] | None]) -> None:
+    def append(self, type_: str, make: Callable[[IndexT], dict[str, object] | None]) -> None:
         """Append the line that `make` makes of the index, durably; nothing if it makes None.
 
         Raises Damaged, StorageFull with the file as before, StorageError with it given up, Locked.

@@ -40,7 +40,7 @@ class ConnectionHost(Protocol):
     stopping: threading.Event
 
     def numbered(
-        self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+        self, body: dict[str, object], headers: dict[str, str], *, api: str = "messages", sent: Any = None
     ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
 
@@ -245,7 +245,7 @@ def _strikes(fault: PlannedFault, event: DialectEvent, pieces: int) -> bool:
     return event.is_closing or (event.is_piece and pieces >= (fault.after_chunks or 0))
 
 
-def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> dict[str, Any]:
+def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> dict[str, object]:
     """What a provider asks for a stream that ends here: its input, and the output sent by then."""
     share = pieces / all_pieces if all_pieces else 1.0
     return {**answer.usage, "output_tokens": math.ceil(answer.output_tokens * share)}

@@ -42,7 +42,7 @@ def _bad_messages(messages: list[Any]) -> str | None:
     return None
 
 
-def _bad_blocks(blocks: list[dict[str, Any]], where: str, *, is_last: bool, role: str) -> str | None:
+def _bad_blocks(blocks: list[dict[str, object]], where: str, *, is_last: bool, role: str) -> str | None:
     if not blocks and not (is_last and role == "assistant"):
         return f"{where}: all messages must have non-empty content"
     for position, block in enumerate(blocks):

@@ -45,7 +45,7 @@ class PlannedFault:
     after_chunks: int | None = None
     stall_s: float = 3600.0
 
-    def error_body(self) -> dict[str, Any]:
+    def error_body(self) -> dict[str, object]:
         type_ = self.error_type or ERROR_TYPES.get(self.status, "api_error")
         return {"type": "error", "error": {"type": type_, "message": self.message}}
 
@@ -85,7 +85,7 @@ def say(text: str, **more: Any) -> ScriptedReply:
     return ScriptedReply(content=({"type": "text", "text": text},), **more)
 
 
-def call(name: str, input_: dict[str, Any], *, text: str = "", **more: Any) -> ScriptedReply:
+def call(name: str, input_: dict[str, object], *, text: str = "", **more: Any) -> ScriptedReply:
     """A reply that calls one tool, after `text` if there is any."""
     words = ({"type": "text", "text": text},) if text else ()
     return ScriptedReply(content=(*words, {"type": "tool_use", "name": name, "input": input_}), **more)

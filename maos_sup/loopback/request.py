@@ -58,7 +58,7 @@ class LoopbackRequest:
     sent: Any = None  # the body as it came, where that is another
 
     @property
-    def messages(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[dict[str, object]]:
         return list(self.body["messages"])
 
     @property

@@ -77,7 +77,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.log.close()
 
     def numbered(
-        self, body: dict[str, Any], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+        self, body: dict[str, object], headers: dict[str, str], *, api: str = "messages", sent: Any = None
     ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
         with self._counting:

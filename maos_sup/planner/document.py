@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from maos_sup.planner.toml_lines import toml_lines
 from state_layout.errors import BadInput
@@ -26,7 +25,7 @@ class Document:
     """A plan as read; `repeats` are keys that are there twice, with their lines."""
 
     path: Path
-    value: dict[str, Any]
+    value: dict[str, object]
     text: str
     is_json: bool
     repeats: list[tuple[Fault, int]] = field(default_factory=list)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from state_layout.shapes.shape import (
     At,
@@ -119,10 +118,10 @@ class AgentOfKind:
         common = {key: item for key, item in value.items() if key in _PLAN_AGENT.fields and key != "kind"}
         yield from _optional_kind().faults(common, at, unknown=unknown)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         return {"oneOf": [self._schema_of(kind, shape) for kind, shape in self.kinds.items()]}
 
-    def _schema_of(self, kind: str, shape: Shape) -> dict[str, Any]:
+    def _schema_of(self, kind: str, shape: Shape) -> dict[str, object]:
         schema = _PLAN_AGENT.extended(shape).schema()
         schema["properties"]["kind"] = {"const": kind, "description": AGENT.fields["kind"].doc}
         return schema
@@ -205,7 +204,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
     )
 
 
-def plan_schema(kinds: Kinds) -> dict[str, Any]:
+def plan_schema(kinds: Kinds) -> dict[str, object]:
     """A plan as JSON Schema (draft 2020-12)."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

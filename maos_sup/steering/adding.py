@@ -32,7 +32,7 @@ def add_task(tree: Tree, text: str, agent: str | None) -> Change:
     if chosen is None:
         raise BadInput("there is no agent to give the task to; add one: spec/agents/NAME.json")
     task = _free_name(text, {*specs.tasks, *(path.stem for path in tree.task_specs.glob("*.json"))})
-    value: dict[str, Any] = {"agent": chosen, "description": text, "needs": [], "want": "run", "run": 1}
+    value: dict[str, object] = {"agent": chosen, "description": text, "needs": [], "want": "run", "run": 1}
     add_spec(tree, tree.task_spec(task), value)
     return Change(subject=f"task {task}", text=f"task {task} added for {chosen}", after=value)
 
@@ -72,7 +72,13 @@ def add_new_task(tree: Tree, new: NewTask) -> Change:
     specs = read_specs(tree).specs
     taken = {*specs.tasks, *(path.stem for path in tree.task_specs.glob("*.json"))}
     task = new.id or _free_name(new.text, taken)
-    value: dict[str, Any] = {"agent": agent, "description": new.text, "needs": needs, "want": "run", "run": 1}
+    value: dict[str, object] = {
+        "agent": agent,
+        "description": new.text,
+        "needs": needs,
+        "want": "run",
+        "run": 1,
+    }
     if new.timeout_s is not None:
         value["timeout_s"] = new.timeout_s
     add_spec(tree, tree.task_spec(task), value)

@@ -45,7 +45,7 @@ def put(
     value: Any,
     *,
     over: Expected = ANY_VERSION,
-    why: dict[str, Any] | None = None,
+    why: dict[str, object] | None = None,
 ) -> Change:
     """Keep `value` under `key`. Raises Lost if its version is not `over`, BadInput, Locked, StorageError."""
     with closing(people_store(tree, scope)) as store:
@@ -81,7 +81,9 @@ def delete(tree: Tree, scope: Scope, key: str, *, over: Expected = ANY_VERSION) 
     return Change(subject=f"{scope} {key}", text=text, after={"version": written.version})
 
 
-def restore(tree: Tree, scope: Scope, key: str, version: Version, versions: list[dict[str, Any]]) -> Change:
+def restore(
+    tree: Tree, scope: Scope, key: str, version: Version, versions: list[dict[str, object]]
+) -> Change:
     """Put the value of an older `version` again. Raises BadInput where there is none such."""
     for told in versions:
         if told["version"] == list(version):
@@ -127,7 +129,7 @@ def _put(
     store: ScopeStore,
     *,
     over: Expected,
-    why: dict[str, Any] | None,
+    why: dict[str, object] | None,
 ) -> Written:
     schema = schema_of(tree, scope)
     if schema is not None and schema.meets(key):

@@ -65,7 +65,7 @@ def migrate_back(tree: Tree, scope: Scope, *, to: int, is_dry: bool = False) -> 
     schema = _schema(tree, scope)
     with closing(people_store(tree, scope)) as store, store.locked():
         known = {tuple(told["version"]): told for told in versions_of(store.folder)}
-        changes, olds = dict[str, tuple[Any, Any]](), dict[int, dict[str, Any]]()
+        changes, olds = dict[str, tuple[Any, Any]](), dict[int, dict[str, object]]()
         entries = [(key, entry) for key, entry in store.entries() if schema.meets(key)]
         for key, entry in entries:
             fields, version = entry.fields(), _version(entry)

@@ -85,8 +85,8 @@ def _edit(tree: Tree, path: Path, keys: list[str], value: object, *, kinds: Kind
 
 
 def _changed(
-    spec: dict[str, Any], keys: list[str], value: object, *, rel: str, kinds: Kinds
-) -> dict[str, Any]:
+    spec: dict[str, object], keys: list[str], value: object, *, rel: str, kinds: Kinds
+) -> dict[str, object]:
     """`spec` with the value at `keys`. Raises BadInput for a key that nothing reads and that is new there."""
     changed = _with(spec, keys, value)
     before = {fault.at for fault in unknown_keys(rel, spec, kinds=kinds)}
@@ -114,7 +114,7 @@ def _located(tree: Tree, key: str) -> tuple[Path, list[str]]:
     return path, keys
 
 
-def _with(spec: dict[str, Any], keys: list[str], value: object) -> dict[str, Any]:
+def _with(spec: dict[str, object], keys: list[str], value: object) -> dict[str, object]:
     """`spec` with the value at `keys`; what lies around it is kept."""
     first, *rest = keys
     changed = dict(spec)
@@ -128,7 +128,7 @@ def _with(spec: dict[str, Any], keys: list[str], value: object) -> dict[str, Any
     return changed
 
 
-def _at(spec: dict[str, Any], keys: list[str]) -> object:
+def _at(spec: dict[str, object], keys: list[str]) -> object:
     found: Any = spec
     for key in keys:
         if not isinstance(found, dict) or key not in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.core.tasks import UNFINISHED
 from maos_sup.steering.change import Change
@@ -104,7 +104,7 @@ def prompt(tree: Tree, *agents: str) -> None:
         pull(tree, reader)
 
 
-def _asked_again(spec: dict[str, Any], *, run: int) -> dict[str, Any]:
+def _asked_again(spec: dict[str, object], *, run: int) -> dict[str, object]:
     return {**spec, "run": run, "want": Want.RUN.value}
 
 

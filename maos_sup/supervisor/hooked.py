@@ -110,7 +110,7 @@ def _sizes(paths: list[Path]) -> list[int]:
 
 def _news(
     hooks: list[Hook], scope: Scope, writer: str, fields: Mapping[str, Any]
-) -> list[tuple[Hook, dict[str, Any]]]:
+) -> list[tuple[Hook, dict[str, object]]]:
     on = AFTER_DELETE if fields["type"] == DELETE else AFTER_SAVE
     told = {"on": on, "scope": str(scope), "key": fields["key"], "value": fields.get("value"), "by": writer}
     told |= {name: fields[name] for name in ("n", "over", "task", "run", "step") if name in fields}

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from maos_sup.core.memory import (
     forget_attempts,
@@ -95,7 +94,7 @@ def _unbegin(journal: Path) -> None:
         disk.rmdir(journal.parent)
 
 
-def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, Any] | None, Memory]:
+def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, object] | None, Memory]:
     """The newest life that got as far as its first line: where it ended and what it knew."""
     for number in reversed(numbers):
         reader = Reader(tree.life_journal(number))

@@ -55,7 +55,7 @@ def finish_rewinding(tree: Tree) -> str | None:
     return f"a rollback to checkpoint {plan.cut} was cut off; it is finished now"
 
 
-def unfinished(tree: Tree) -> dict[str, Any] | None:
+def unfinished(tree: Tree) -> dict[str, object] | None:
     """The fields of the last `rewind` if no `rewound` follows it."""
     last = last_rewinding(tree)
     return last if last is not None and last["type"] == "rewind" else None
@@ -93,7 +93,7 @@ def memory_at(tree: Tree, place: tuple[int, int, int, str] | None) -> Mapping[st
     return None if memory is None else memory_to_json(memory, now_s=now_s)
 
 
-def _done(plan: Rewind, *, by: str, why: str) -> dict[str, Any]:
+def _done(plan: Rewind, *, by: str, why: str) -> dict[str, object]:
     """The fields of the line that says that `plan` is carried out."""
     told = {"by": by, "why": why, "void": plan.void, "cut": plan.cut, "back": plan.back}
     return told if plan.memory is None else {**told, "memory": dict(plan.memory)}

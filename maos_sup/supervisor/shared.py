@@ -50,7 +50,7 @@ class SharedState:
         self.errors: list[SpecFault] = []  # as `status` shows those of specs
         self.trouble: str | None = None
 
-    def look(self, life: Life, hooks: Sequence[dict[str, Any]] = (), *, is_last: bool = False) -> None:
+    def look(self, life: Life, hooks: Sequence[dict[str, object]] = (), *, is_last: bool = False) -> None:
         """Take edits, make snapshots; nothing if the last look was just now. Raises StorageError."""
         now_s = time.monotonic()
         if now_s < self._due_s and not is_last:
@@ -103,7 +103,7 @@ class SharedState:
             self.trouble = str(error)
         self._not_before_s[scope] = time.monotonic() + _SHARE * (time.monotonic() - began_s)
 
-    def _tell_hooks(self, hooks: Sequence[dict[str, Any]]) -> None:
+    def _tell_hooks(self, hooks: Sequence[dict[str, object]]) -> None:
         """Run what is to be told of changes."""
         try:
             self._hooked.look([hook for hook in map(Hook.of, hooks) if hook.on.startswith("after_")])
@@ -115,7 +115,7 @@ class SharedState:
         """What went wrong, for the status."""
         return [*self._hooked.programs.troubles, *([self.trouble] if self.trouble else [])]
 
-    def _look_at_edits(self, life: Life, now_s: float, hooks: Sequence[dict[str, Any]]) -> None:
+    def _look_at_edits(self, life: Life, now_s: float, hooks: Sequence[dict[str, object]]) -> None:
         stamp = _stamp(self._tree)
         if stamp == self._stamp and not self._suspected:
             return
@@ -134,7 +134,7 @@ class SharedState:
                 self._told.add(key)
         self._stamp = stamp
 
-    def _take(self, edit: HandEdit, life: Life, hooks: Sequence[dict[str, Any]]) -> str | None:
+    def _take(self, edit: HandEdit, life: Life, hooks: Sequence[dict[str, object]]) -> str | None:
         """Put an edit in force; why it cannot be."""
         store = self._store(edit.scope)
         try:
@@ -158,7 +158,7 @@ class SharedState:
             )
         return None
 
-    def _asked(self, edit: HandEdit, before: Any, hooks: Sequence[dict[str, Any]]) -> Any:
+    def _asked(self, edit: HandEdit, before: Any, hooks: Sequence[dict[str, object]]) -> Any:
         """What hooks leave of the value of an edit. Raises BadInput."""
         met = meeting(map(Hook.of, hooks), BEFORE_SAVE, str(edit.scope), edit.key)
         told = {"on": BEFORE_SAVE, "scope": str(edit.scope), "key": edit.key, "value": edit.value}

@@ -113,7 +113,7 @@ class SpecsInForce:
         for rel, data in contents.items():
             before, after = self._accepted(rel), codec.decode_object(data)
             changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-            told: dict[str, Any] = {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed}
+            told: dict[str, object] = {"path": f"spec/{rel}", "sha256": digest_of(data), "changed": changed}
             if before:  # a new file is there to be read
                 told["before"] = {key: _told(key, before[key]) for key in changed if key in before}
                 told["after"] = {key: _told(key, after[key]) for key in changed if key in after}
@@ -121,7 +121,7 @@ class SpecsInForce:
         life.sync()
         accept(self._tree, contents)
 
-    def _accepted(self, rel: str) -> dict[str, Any]:
+    def _accepted(self, rel: str) -> dict[str, object]:
         """What was in force before; {} if there was nothing."""
         try:
             return codec.decode_object(read_record(self._tree.accepted / rel))

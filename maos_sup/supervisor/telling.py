@@ -59,7 +59,7 @@ def text_of(event: dict[str, Any]) -> str:
     return f"{text}\n{event['hint']}" if event.get("hint") else text
 
 
-def _ntfy(event: dict[str, Any], url: str) -> None:
+def _ntfy(event: dict[str, object], url: str) -> None:
     headers = {
         "Title": title_of(event).encode("ascii", "replace").decode(),
         "Priority": "high" if event["event"] in _URGENT else "default",
@@ -68,7 +68,7 @@ def _ntfy(event: dict[str, Any], url: str) -> None:
     _post(url, text_of(event).encode(), headers)
 
 
-def _webhook(event: dict[str, Any], url: str) -> None:
+def _webhook(event: dict[str, object], url: str) -> None:
     body = json.dumps({"text": f"*{title_of(event)}*\n{text_of(event)}"})
     _post(url, body.encode(), {"Content-Type": "application/json"})
 
@@ -79,7 +79,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
         answer.read(1)
 
 
-def _desktop(event: dict[str, Any], url: str) -> None:
+def _desktop(event: dict[str, object], url: str) -> None:
     title, text = title_of(event), text_of(event)
     if shutil.which("notify-send"):
         urgency = "critical" if event["event"] in _URGENT else "normal"
@@ -96,7 +96,7 @@ def _desktop(event: dict[str, Any], url: str) -> None:
         raise OSError(f"{argv[0]}: {' '.join(last) or f'exit code {done.returncode}'}")
 
 
-def _bell(event: dict[str, Any], url: str) -> None:
+def _bell(event: dict[str, object], url: str) -> None:
     """Ring in the user's terminals that take messages (`mesg n` says no)."""
     for path in (Path("/dev/pts")).glob("[0-9]*"):
         try:

@@ -6,7 +6,6 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from state_layout.files import atomic
 from state_layout.lives.snapshots import read_snapshot
@@ -23,7 +22,7 @@ _SEQUENCES = re.compile(
 )
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
+def read_object(path: Path) -> dict[str, object] | None:
     """The JSON object in `path`, or None."""
     return read_snapshot(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted
@@ -26,7 +26,7 @@ class Waiting:
     agent: str
     question: Question
 
-    def to_json(self, name: str) -> dict[str, Any]:
+    def to_json(self, name: str) -> dict[str, object]:
         """The entry as `answer --json` prints it; `name` is what a command line calls the tree."""
         return {**self.question, "agent": self.agent, "directory": str(self.tree.root), "tree": name}
 

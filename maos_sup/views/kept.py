@@ -88,7 +88,7 @@ def _owned(tree: Tree, scope: Scope, cut: TeamCut | None) -> list[Told]:
     lines = lines_with_attempts(tree, agent)
     if cut is not None:
         lines = lines_up_to(tree, agent, cut.agents[agent].place) if agent in cut.agents else iter(())
-    last = dict[str, Any]()
+    last = dict[str, object]()
     found = list[tuple[str, Told]]()
     for name, told in _changes(agent, lines):
         told["over"], last[name] = last.get(name), told["version"]
@@ -146,7 +146,7 @@ def _changes(agent: str, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[st
             yield name, {"key": name, "value": value, **common}
 
 
-def _reason(entry: dict[str, Any], attempt: int) -> Told:
+def _reason(entry: dict[str, object], attempt: int) -> Told:
     step = entry.get("key") or entry.get("id")
     told = {name: entry[name] for name in ("task", "run") if name in entry}
     return told | ({"step": step} if step else {}) | {"attempt": attempt}

@@ -29,9 +29,9 @@ class Spent:
         return {"cost_usd": round(self.cost_usd, 6), "tokens": self.tokens}
 
 
-def results_of(tree: Tree) -> dict[str, Any]:
+def results_of(tree: Tree) -> dict[str, object]:
     """The result of each task that has one, by the tasks' names."""
-    found, said = dict[str, Any](), dict[tuple[str, object], Any]()
+    found, said = dict[str, object](), dict[tuple[str, object], Any]()
     now: tuple[str, object] = ("", None)  # the run of a task that a program's line is about
     for entry in _entries(tree, (b'"type":"task"', b'"type":"result"')):
         if entry.get("type") == "result":

@@ -61,7 +61,7 @@ def _outside_lines(preview: Preview) -> Iterator[str]:
         yield f"    and {len(outside) - _MOST_OUTSIDE} more (--json has all)"
 
 
-def preview_json(preview: Preview) -> dict[str, Any]:
+def preview_json(preview: Preview) -> dict[str, object]:
     """The same as one JSON object."""
     return {
         "checkpoint": preview.cut.number,
@@ -185,7 +185,7 @@ def difference_json(
     parts: frozenset[str],
     *,
     shared: Shared | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The same as one JSON object."""
     agents = {
         agent: {
@@ -199,7 +199,7 @@ def difference_json(
         }
         for agent, each in found.items()
     }
-    told: dict[str, Any] = {"left": left.label, "right": right.label, "agents": agents}
+    told: dict[str, object] = {"left": left.label, "right": right.label, "agents": agents}
     if shared and "state" in parts:
         told["shared"] = {scope: _pairs(changed) for scope, changed in shared.items()}
     return {**told, "specs": list(specs)} if "specs" in parts else told

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from maos_sup.core.keeping import to_remove
 from maos_sup.workspaces.manifest import FOLDER, Manifest, Scan
@@ -320,7 +319,7 @@ def _wanted(store: Store, agents: list[AgentPaths]) -> set[str]:
     return wanted
 
 
-def _json(snapshot: Snapshot) -> dict[str, Any]:
+def _json(snapshot: Snapshot) -> dict[str, object]:
     value = {each.name: getattr(snapshot, each.name) for each in fields(Snapshot)}
     return {key: item for key, item in value.items() if item not in (None, ()) and item is not False}
 

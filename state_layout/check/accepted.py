@@ -81,7 +81,7 @@ def _key(found: Acceptance) -> tuple[Any, ...]:
     return found["finding"], found["path"], found["line"], found["what"]
 
 
-def _state(path: Path) -> dict[str, Any]:
+def _state(path: Path) -> dict[str, object]:
     """What is at `path`: the size and digest of a regular file, nothing of all else."""
     if path.is_symlink() or not path.is_file():
         return {"size": None, "sha256": None}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
@@ -40,7 +39,7 @@ def check_exit(scene: Scene, agent: str, number: int, *, is_last: bool) -> ExitS
     return ExitSeen()
 
 
-def _ending(value: dict[str, Any], number: int) -> ExitSeen:
+def _ending(value: dict[str, object], number: int) -> ExitSeen:
     synced_seq = value.get("synced_seq")
     if value.get("attempt") != number:
         raise ValueError(f"it is of attempt {value.get('attempt')!r}")

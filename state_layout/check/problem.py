@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Severity(StrEnum):
@@ -87,7 +87,7 @@ class Problem:
         text = f"{where}: {self.what}; {self.remedy}"
         return text if text.isprintable() else "".join(map(_printable, text))  # names may hold anything
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from state_layout.check.problem import Finding
 from state_layout.files import codec
@@ -68,7 +67,7 @@ def _not_json(bad: bytes, following: bytes) -> Wound:
     return Wound(finding=Finding.CORRUPT, what=f"is no line of this file: {_shown(bad)}")
 
 
-def _edited(previous: Position, bad: bytes, fields: dict[str, Any]) -> Wound:
+def _edited(previous: Position, bad: bytes, fields: dict[str, object]) -> Wound:
     if _tail(bad) is None:
         what = "was not written by this file's writer (it has no hash 'h' last)"
         return Wound(finding=Finding.EDITED, what=what)
@@ -112,7 +111,7 @@ def _goes_on(raw: bytes, following: bytes) -> bool:
     return h is not None and link(h, following[: 1 - TAIL_BYTES]) == _tail(following)
 
 
-def _fields(raw: bytes) -> dict[str, Any] | None:
+def _fields(raw: bytes) -> dict[str, object] | None:
     try:
         return codec.decode_object(raw)
     except codec.NotJson:

@@ -107,7 +107,7 @@ def begin_attempt(
     agent: str,
     *,
     recall: Recall,
-    settings: dict[str, Any],
+    settings: dict[str, object],
     also: dict[str, Any] | None = None,
     now: Callable[[], str] = utc_now,
 ) -> Attempt:

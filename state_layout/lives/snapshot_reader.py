@@ -32,7 +32,7 @@ class SnapshotReader:
         self._path, self._only = path, only
         self._shown_path = os.fspath(path)
         self._stamp: tuple[int, int, int] | None = None
-        self._entries: dict[str, Any] | None = {}  # of tasks, as they were read; None: they were not
+        self._entries: dict[str, object] | None = {}  # of tasks, as they were read; None: they were not
         self.is_there = self.is_snapshot = False
         self.status: AgentSnapshot = {}
         self.outcomes: dict[str, TaskOutcome] = {}

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 
-def fields_of(record: Struct) -> dict[str, Any]:
+def fields_of(record: Struct) -> dict[str, object]:
     """The fields of a record by name, their values as they are: records within it stay records."""
     return asdict(record)
 

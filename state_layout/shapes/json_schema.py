@@ -57,7 +57,7 @@ def _problems(value: Any, schema: Mapping[str, Any], at: str) -> Iterator[str]:
             yield from _problems(item, schema["items"], f"{at}[{index}]")
 
 
-def _of_object(value: dict[str, Any], schema: Mapping[str, Any], at: str) -> Iterator[str]:
+def _of_object(value: dict[str, object], schema: Mapping[str, Any], at: str) -> Iterator[str]:
     known = schema.get("properties") or {}
     yield from (f"{at}.{name} is missing" for name in schema.get("required") or () if name not in value)
     for name, item in value.items():

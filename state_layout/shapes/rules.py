@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 from msgspec import Struct
 
@@ -42,7 +42,7 @@ class Rule(Protocol):
     def faults(self, value: object, at: At, *, unknown: Unknown) -> Iterator[Fault]:
         """Yield every mistake in `value`, which lies at `at`."""
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         """This rule as JSON Schema."""
 
 
@@ -68,8 +68,8 @@ class Text(Struct, frozen=True, kw_only=True):
         elif self.pattern is not None and not re.fullmatch(self.pattern, value, re.DOTALL):
             yield wrong(value, at, self.wish, secret=self.secret)
 
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "string"}
+    def schema(self) -> dict[str, object]:
+        schema: dict[str, object] = {"type": "string"}
         if self.least:
             schema["minLength"] = self.least
         if self.pattern is not None:
@@ -90,7 +90,7 @@ class OneOf(Struct, frozen=True):
         if not isinstance(value, str) or value not in self.words:
             yield wrong(value, at, self.wish)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         return {"enum": list(self.words)}
 
 
@@ -114,8 +114,8 @@ class Number(Struct, frozen=True, kw_only=True):
             quoted = isinstance(value, str) and re.fullmatch(r"\s*[-+]?[\d.]+\s*", value)
             yield wrong(value, at, f"{self.wish}, without quotes" if quoted else self.wish)
 
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "integer" if self.whole else "number"}
+    def schema(self) -> dict[str, object]:
+        schema: dict[str, object] = {"type": "integer" if self.whole else "number"}
         if self.above is not None:
             schema["exclusiveMinimum"] = self.above
         if self.least is not None:
@@ -143,7 +143,7 @@ class Flag(Struct, frozen=True):
         if not isinstance(value, bool):
             yield wrong(value, at, self.wish)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         return {"type": "boolean"}
 
 
@@ -167,8 +167,8 @@ class ListOf(Struct, frozen=True, kw_only=True):
                 text = f"{key_text((*at, index))} repeats {shown(item)}; remove one"
                 yield Fault(at=(*at, index), text=text)
 
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "array", "items": self.item.schema()}
+    def schema(self) -> dict[str, object]:
+        schema: dict[str, object] = {"type": "array", "items": self.item.schema()}
         if self.least:
             schema["minItems"] = self.least
         if self.unique:
@@ -197,8 +197,8 @@ class MapOf(Struct, frozen=True, kw_only=True):
                 yield Fault(at=(*at, key), text=text)
             yield from self.value.faults(item, (*at, key), unknown=unknown)
 
-    def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {
+    def schema(self) -> dict[str, object]:
+        schema: dict[str, object] = {
             "type": "object",
             "propertyNames": {"pattern": f"^(?:{self.key})$"},
             "additionalProperties": self.value.schema(),
@@ -221,7 +221,7 @@ class Nullable(Struct, frozen=True):
         if value is not None:
             yield from self.rule.faults(value, at, unknown=unknown)
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         return {"anyOf": [self.rule.schema(), {"type": "null"}]}
 
 
@@ -240,7 +240,7 @@ class Free(Struct, frozen=True):
         elif not _has_json_form(value):
             yield wrong(value, at, "text, a number below 2**63, true, false, a list or a table")
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         return {}
 
 

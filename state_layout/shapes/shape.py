@@ -78,7 +78,7 @@ class Field(Struct, frozen=True):
     effect: Effect | None = None
     example: Any = ABSENT
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         schema = self.rule.schema()
         if self.doc:
             schema["description"] = self.doc
@@ -118,7 +118,7 @@ class Shape(Struct, frozen=True, kw_only=True):
                 yield from self._not_less(value, at, low, high)
 
     def schema(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {
+        schema: dict[str, object] = {
             "type": "object",
             "properties": {key: known.schema() for key, known in self.fields.items()},
             "additionalProperties": False,

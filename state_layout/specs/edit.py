@@ -41,12 +41,16 @@ class Edit(Struct, frozen=True, kw_only=True):
     """What an edit did; `before` is None for a new file, and equal to `after` if nothing had to change."""
 
     path: Path
-    before: dict[str, Any] | None
-    after: dict[str, Any]
+    before: dict[str, object] | None
+    after: dict[str, object]
 
 
 def edit_spec(
-    tree: Tree, path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], *, kinds: Kinds | None = None
+    tree: Tree,
+    path: Path,
+    change: Callable[[dict[str, object]], dict[str, object]],
+    *,
+    kinds: Kinds | None = None,
 ) -> Edit:
     """Replace the spec file `path` by what `change` makes of it, durably.
 
@@ -67,14 +71,14 @@ def edit_spec(
     raise BadInput(f"{tree.shown(path)}: somebody keeps writing it; nothing was changed: try again")
 
 
-def add_spec(tree: Tree, path: Path, value: dict[str, Any], *, kinds: Kinds | None = None) -> Edit:
+def add_spec(tree: Tree, path: Path, value: dict[str, object], *, kinds: Kinds | None = None) -> Edit:
     """Create the spec file `path` with `value`, durably. Raises BadInput if it exists or is bad, Locked."""
     return add_specs(tree, {path: value}, kinds=kinds)[0]
 
 
 def add_specs(
     tree: Tree,
-    values: Mapping[Path, dict[str, Any]],
+    values: Mapping[Path, dict[str, object]],
     *,
     kinds: Kinds | None = None,
     allow: Callable[[], None] | None = None,
@@ -124,7 +128,7 @@ def _current(tree: Tree, path: Path) -> bytes:
         raise BadInput(f"{shown}: {cause}") from cause
 
 
-def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, Any]:
+def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, object]:
     errors = checked(rel, data, path=f"spec/{rel}", kinds=kinds).errors
     if errors:
         raise BadInput(*[f"{error.text} (nothing was changed)" for error in errors])
@@ -132,7 +136,7 @@ def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, Any]:
 
 
 def _encoded(
-    tree: Tree, rel: str, value: dict[str, Any], kinds: Kinds, *, before: Mapping[str, Any] | None = None
+    tree: Tree, rel: str, value: dict[str, object], kinds: Kinds, *, before: Mapping[str, Any] | None = None
 ) -> bytes:
     """The bytes of `value` as `rel`. Raises BadInput with every mistake."""
     faults: list[Fault | LinkFault] = [*spec_faults(rel, value, kinds=kinds)]
@@ -147,7 +151,7 @@ def _encoded(
         raise BadInput(f"spec/{rel}: {cause} (nothing was changed)") from cause
 
 
-def _task_link_faults(tree: Tree, rel: str, value: dict[str, Any]) -> list[LinkFault]:
+def _task_link_faults(tree: Tree, rel: str, value: dict[str, object]) -> list[LinkFault]:
     """What would be wrong between this task and the others; what is wrong among the others is not asked."""
     specs = read_specs(tree).specs
     task = spec_record(rel, value)

@@ -41,7 +41,7 @@ class SpecError(Struct, frozen=True, kw_only=True):
     text: str
     digest: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -121,12 +121,12 @@ def checked(
     return SpecFile(path=path, version=version, data=data, digest=digest, record=spec_record(rel, value))
 
 
-def spec_faults(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault]:
+def spec_faults(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fault]:
     """Every mistake in `value` as the content of `rel`, links to other files aside."""
     return list(_shape(rel, value, kinds).faults(value, (), unknown=Unknown.KEPT))
 
 
-def unknown_keys(rel: str, value: dict[str, Any], *, kinds: Kinds) -> list[Fault]:
+def unknown_keys(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fault]:
     """The keys of `value` that nothing reads. They are legal, and may be mistyped.
 
     None for an agent of a kind that is not in `kinds`: its keys cannot be known.
@@ -154,7 +154,7 @@ def encoded_spec(value: Mapping[str, Any]) -> bytes:
     return data
 
 
-def spec_record(rel: str, value: dict[str, Any]) -> Record:
+def spec_record(rel: str, value: dict[str, object]) -> Record:
     """The record of a good `value`."""
     name = rel.rpartition("/")[2].removesuffix(".json")
     if rel == ORCHESTRATION_REL:
@@ -184,7 +184,7 @@ def json_lines(data: bytes) -> dict[At, int]:
     return places.json_places(data.decode()).lines
 
 
-def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, Any] | None, tuple[SpecError, ...]]:
+def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, object] | None, tuple[SpecError, ...]]:
     """The object in `data`, or None and what is wrong; keys that repeat are errors beside the object."""
     try:
         value = codec.decode_object(data)

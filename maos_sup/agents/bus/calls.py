@@ -113,7 +113,7 @@ class Calls:
             self._life.recorder.commit("called", {**self._of_task(), "id": id_, "name": name, **again})
         return attempt is not None
 
-    def _answer_of(self, attempt: int, id_: str) -> dict[str, Any] | None:
+    def _answer_of(self, attempt: int, id_: str) -> dict[str, object] | None:
         for line in Reader(self._life.paths.attempt(attempt).journal):
             entry = line.fields()
             if entry["type"] == "called" and entry.get("id") == id_:
@@ -223,10 +223,10 @@ class Calls:
             max_spawned=int(spec.settings.get("max_spawned", MAX_SPAWNED)),
         )
 
-    def _of_task(self) -> dict[str, Any]:
+    def _of_task(self) -> dict[str, object]:
         return {} if self.task is None else {"task": self.task.id, "run": self.task.run}
 
-    def _note(self, type_: str, fields: dict[str, Any], messages: list[SentMessage]) -> None:
+    def _note(self, type_: str, fields: dict[str, object], messages: list[SentMessage]) -> None:
         self._life.recorder.commit(type_, fields, messages=messages)
 
 

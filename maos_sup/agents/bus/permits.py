@@ -69,7 +69,7 @@ def tool_of(verb: str, value: Any) -> str | None:
     return str(value["name"]) if verb == "call" else _TOOLS.get(verb)
 
 
-def as_input(verb: str, value: Any) -> dict[str, Any]:
+def as_input(verb: str, value: Any) -> dict[str, object]:
     """What a control line says, as the input of the tool that does the same. Raises BadInput if none does."""
     if verb in ("send", "save", "forget"):
         return dict(value)

@@ -36,7 +36,7 @@ class Relay:
         self._files = tree.agent(agent).attempt(self._attempt)
         self._reader = Reader(self._files.journal)
         self._size = -1
-        self._answers: dict[str, dict[str, Any]] = {}
+        self._answers: dict[str, dict[str, object]] = {}
         self._redactor = Redactor({**environment, **spec_variables(tree, agent)})
 
     def call(self, id_: str, name: str, told: Mapping[str, Any], *, after: str | None) -> None:
@@ -48,7 +48,7 @@ class Relay:
         append_control(self._files.control, {"call": call | ({} if after is None else {"after": after})})
         pull(self._tree, self._agent)
 
-    def answer(self, id_: str) -> dict[str, Any] | None:
+    def answer(self, id_: str) -> dict[str, object] | None:
         """The answer to the call `id_`, if there is one: `content`, `is_error`. Raises StorageError."""
         self._read()
         return self._answers.get(id_)

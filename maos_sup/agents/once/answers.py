@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from state_layout.errors import LayoutError
 from state_layout.files import codec
@@ -15,7 +14,7 @@ class NoAnswer(LayoutError):
     """The model gave no answer; the text says why and what to do."""
 
 
-def object_in(text: str) -> dict[str, Any] | None:
+def object_in(text: str) -> dict[str, object] | None:
     """The JSON object that `text` is or has in it, if there is one."""
     fenced = _FENCED.search(text)
     begin, end = text.find("{"), text.rfind("}")

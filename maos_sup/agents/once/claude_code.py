@@ -41,7 +41,7 @@ class ClaudeCodeAsker:
         """The answer. Raises NoAnswer."""
         return self._answer(self._said(question))
 
-    def _said(self, question: ModelQuestion) -> dict[str, Any]:
+    def _said(self, question: ModelQuestion) -> dict[str, object]:
         """The CLI's result event. Raises NoAnswer."""
         prompt = self._redactor.text(question.prompt).encode()
         with tempfile.TemporaryDirectory(prefix="maos-sup-") as folder:

@@ -13,7 +13,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from typing import Any
 
 from maos_sup.agents.kinds.anthropic.events import AnswerEnded, Begun, Whole
 from maos_sup.agents.kinds.anthropic.model import Model
@@ -84,7 +83,7 @@ class MessagesAsker:
         """Close the connections."""
         self._model.close()
 
-    def _body(self, question: ModelQuestion) -> dict[str, Any]:
+    def _body(self, question: ModelQuestion) -> dict[str, object]:
         tool = {
             "name": question.name,
             "description": "Gives the answer in the form that is wanted.",
@@ -99,7 +98,7 @@ class MessagesAsker:
             "tool_choice": {"type": "tool", "name": question.name},
         }
 
-    def _answer(self, body: dict[str, Any], form: str, key: str) -> ModelAnswer:
+    def _answer(self, body: dict[str, object], form: str, key: str) -> ModelAnswer:
         """One try. Raises Broken."""
         value, texts, usage, ended = None, dict[int, str](), dict[str, int](), None
         for event in self._model.ask(body, key=key):

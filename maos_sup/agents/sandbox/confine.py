@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from maos_sup.agents.sandbox import landlock
 from maos_sup.agents.sandbox.bounds import NO_BOUNDS, Bounds, is_reached_through
@@ -102,7 +101,7 @@ class Sandbox:
     def _may_be_written(self, name: str) -> bool:
         return any(Path(os.path.realpath(name)).is_relative_to(path) for path in self.write)
 
-    def _rules(self) -> dict[str, Any]:
+    def _rules(self) -> dict[str, object]:
         told = {"read": self.read, "write": self.write, "kept": self.kept, "guarded": self.guarded}
         return told | {"apart": can_part()}
 

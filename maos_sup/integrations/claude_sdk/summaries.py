@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from claude_agent_sdk.types import SessionSummaryEntry
 
@@ -29,7 +28,7 @@ def write(transcript: SharedJournal[TranscriptIndex]) -> None:
     shelf = transcript.read()
     if shelf is not None and shelf.index.summary is not None:
         end, summary = shelf.position, shelf.index.summary
-        found: dict[str, Any] = {"seq": end.seq, "offset": end.offset, "h": end.h, **summary}
+        found: dict[str, object] = {"seq": end.seq, "offset": end.offset, "h": end.h, **summary}
         with suppress(StorageError, TypeError):
             atomic.refresh(transcript.folder / SUMMARY, codec.encode(found))
 

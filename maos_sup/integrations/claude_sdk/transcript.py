@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from claude_agent_sdk import fold_session_summary
 from claude_agent_sdk.types import SessionKey, SessionStoreEntry, SessionSummaryEntry
@@ -35,7 +35,7 @@ class TranscriptIndex:
         elif fields["type"] == "append":
             self._take_entries(fields, place)
 
-    def appended(self, entries: list[SessionStoreEntry]) -> dict[str, Any] | None:
+    def appended(self, entries: list[SessionStoreEntry]) -> dict[str, object] | None:
         """The line for those of `entries` that are new, None if there are none."""
         new, seen = list[SessionStoreEntry](), set(self._uuids)
         for entry in entries:
@@ -58,7 +58,7 @@ class TranscriptIndex:
             self.summary["mtime"] = self.at_ms
 
 
-def form(entry: SessionStoreEntry) -> dict[str, Any]:
+def form(entry: SessionStoreEntry) -> dict[str, object]:
     """`entry` as it stands in a line."""
     return {"json": entry} if is_plain(entry) else {"text": json.dumps(entry)}
 

@@ -66,7 +66,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
         self,
         config: RunnableConfig | None,
         *,
-        filter: dict[str, Any] | None = None,
+        filter: dict[str, object] | None = None,
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
@@ -111,11 +111,11 @@ class TreeSaver(BaseCheckpointSaver[str]):
         values = checkpoint["channel_values"]
         rest = {key: value for key, value in checkpoint.items() if key != "channel_values"}
         parent = wanted.get("checkpoint_id")
-        line: dict[str, Any] = {"ns": ns, "id": id_, **({"parent": str(parent)} if parent else {})}
+        line: dict[str, object] = {"ns": ns, "id": id_, **({"parent": str(parent)} if parent else {})}
         line["checkpoint"] = packed(self.serde, rest)
         line["metadata"] = packed(self.serde, get_checkpoint_metadata(config, metadata))
 
-        def make(index: ThreadIndex) -> dict[str, Any]:
+        def make(index: ThreadIndex) -> dict[str, object]:
             versions = dict(new_versions)
             for channel, version in checkpoint["channel_versions"].items():
                 if channel in values and not index.is_stored(ns, channel, version):
@@ -140,7 +140,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
             for nth, (channel, value) in enumerate(writes)
         ]
 
-        def make(index: ThreadIndex) -> dict[str, Any] | None:
+        def make(index: ThreadIndex) -> dict[str, object] | None:
             counting = new_writes(index, key, task_id, forms)
             named = {"ns": key[0], "id": key[1], "task": task_id, "path": task_path}
             return {**named, "writes": counting} if counting else None
@@ -203,7 +203,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
         self,
         config: RunnableConfig | None,
         *,
-        filter: dict[str, Any] | None = None,
+        filter: dict[str, object] | None = None,
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
@@ -252,7 +252,9 @@ class TreeSaver(BaseCheckpointSaver[str]):
         shelf = self._threads.named(thread_text(thread_id)).read()
         return ThreadView(thread_id, shelf, self.serde) if shelf is not None else None
 
-    def _value(self, values: Mapping[str, Any], channel: str, version: str | int | float) -> dict[str, Any]:
+    def _value(
+        self, values: Mapping[str, Any], channel: str, version: str | int | float
+    ) -> dict[str, object]:
         form = packed(self.serde, values[channel]) if channel in values else EMPTY
         return {"channel": channel, "version": version, **form}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from hashlib import sha256
-from typing import Any
 
 from maos_sup.agents.endings import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
@@ -35,7 +34,7 @@ class Asking:
         self._talk, self._life = desk.talk, desk.work.life
         self._waiting = ProviderWaits(desk.work)
 
-    def ask(self, question: dict[str, Any], *, purpose: str) -> Entry:
+    def ask(self, question: dict[str, object], *, purpose: str) -> Entry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
 
         Raises Broken for a trouble that does not pass, kind.Ended if the work is to end or pause,
@@ -158,7 +157,7 @@ class Asking:
         self._waiting.for_budget(lambda: self._spending.reserve(key, waste=waste, estimate=estimate))
 
 
-def _header(key: str, question: dict[str, Any]) -> str:
+def _header(key: str, question: dict[str, object]) -> str:
     """The key of a question for its server: another question never has the same."""
     return sha256(key.encode() + codec.encode(question)).hexdigest()[:32]
 

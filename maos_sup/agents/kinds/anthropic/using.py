@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.conversation import Block, Entry
@@ -33,7 +33,7 @@ class Using:
     def __init__(self, desk: ConversationDesk, *, plain: bool) -> None:
         self._desk, self._talk, self._life = desk, desk.talk, desk.work.life
         self._tools = offered(desk.settings)
-        self.definitions: list[dict[str, Any]] = [
+        self.definitions: list[dict[str, object]] = [
             tool.definition(desk, plain=plain) for _, tool in self._tools.values()
         ]
 

@@ -60,8 +60,8 @@ def trouble_of_team(states: Iterable[Mapping[str, Any]]) -> str | None:
     return f"the MCP server {SERVER!r} of the team is {state}, not connected; see stderr.log"
 
 
-def _mcp_config(work: Work, settings: ClaudeSettings) -> dict[str, Any]:
-    servers: dict[str, Any] = dict(settings.mcp_servers or {})
+def _mcp_config(work: Work, settings: ClaudeSettings) -> dict[str, object]:
+    servers: dict[str, object] = dict(settings.mcp_servers or {})
     if settings.team:
         servers[SERVER] = {
             "type": "stdio",

@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from maos_sup.agents.confinement import bounds_for, tell_bounds
@@ -144,7 +143,7 @@ def arguments(
     return [*given, *settings.args]
 
 
-def initialize(work: Work, settings: ClaudeSettings, rules: ProjectRules) -> dict[str, Any]:
+def initialize(work: Work, settings: ClaudeSettings, rules: ProjectRules) -> dict[str, object]:
     """The first request to it: whom it is to ask, and its long texts.
 
     Without `systemPromptSnapshot` it keeps to the system prompt with which the session began, whatever the

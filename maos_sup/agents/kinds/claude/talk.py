@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from maos_sup.agents.endings import SOFT, Interrupt, WorkOutcome
 from maos_sup.agents.kinds.claude.accounts import Event
@@ -278,7 +277,7 @@ class Talk:
     def _request(self, id_: str, request: Event) -> None:
         self._tell({"type": "control_request", "request_id": id_, "request": request})
 
-    def _tell(self, value: dict[str, Any]) -> None:
+    def _tell(self, value: dict[str, object]) -> None:
         self._running.tell(codec.encode(value) + b"\n")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, WorkOutcome
@@ -143,7 +142,7 @@ class ClaudeSession:
             return
         branch = going_back.find_branch(session, memory)
         id_ = prompts.message_uuid(self._first_id, f"attempt/{self._work.life.attempt}")
-        fields: dict[str, Any] = {"session": id_}
+        fields: dict[str, object] = {"session": id_}
         if branch is not None:
             fields["origin"] = {"session": branch.source.stem, "size": branch.size}
         elif memory.turns:

@@ -130,7 +130,7 @@ class Start:
             known = _laid_over(usual, known)
         return known
 
-    def _server(self) -> dict[str, Any]:
+    def _server(self) -> dict[str, object]:
         life = self._work.life
         args = ["-P", "-m", "maos_sup", "mcp", str(life.tree.root), "--agent", life.agent]
         known = {name: self.environment[name] for name in _OF_SERVER if name in self.environment}

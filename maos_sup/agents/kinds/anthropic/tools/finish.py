@@ -15,7 +15,7 @@ class FinishTool:
 
     name = "finish"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         wanted: Mapping[str, Any] = desk.settings.result_schema or {
             "type": "string",
             "description": "the result, or a summary of what was done: all that others need to know",

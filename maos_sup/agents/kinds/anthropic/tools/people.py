@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from maos_sup.agents.bus.permits import question_text
 from maos_sup.agents.bus.verbs import ask_human
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
@@ -16,7 +14,7 @@ class AskHuman:
 
     name = "ask_human"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         return definition_of(self.name)
 
     def may_repeat(self, call: VerbCall) -> bool:

@@ -6,7 +6,6 @@ What they do is in `maos_sup.agents.bus.verbs`, for all kinds; here is how our o
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
@@ -30,7 +29,7 @@ class TeamTool:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         return definition_of(self.name)
 
     def may_repeat(self, call: VerbCall) -> bool:
@@ -45,7 +44,7 @@ class ReadMessages:
 
     name = "read_messages"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         return {
             "name": self.name,
             "description": (
