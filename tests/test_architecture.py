@@ -22,7 +22,7 @@ LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
-SEEING = ("projection", "report", "web")  # what a tree comes to, and what is made of that
+SEEING = ("projection", "report", "metrics", "web")  # what a tree comes to, and what is made of that
 LAYERS = (*BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
@@ -41,6 +41,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     ),
     "projection": frozenset({"projection", "views", *BELOW_LEAVES}),
     "report": frozenset({"report", "projection", "views", "core", "state_layout"}),  # draws what is projected
+    "metrics": frozenset(
+        {"metrics", "projection", "views", "core", "state_layout"}
+    ),  # tells what is projected
     "web": frozenset(LAYERS) - {"cli"},  # shows what is projected, and acts through steering
     "cli": frozenset(LAYERS),
     "integrations": frozenset(
@@ -62,6 +65,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "agmi": ("maos_sup.integrations.integrity",),
     "langgraph": ("maos_sup.integrations.langgraph",),
     "langchain_core": ("maos_sup.integrations.langgraph",),
+    "prometheus_client": ("maos_sup.metrics.exposition",),
     "starlette": ("maos_sup.web",),
     "uvicorn": ("maos_sup.web.serving",),
     "filelock": ("state_layout.files.locks",),

@@ -33,6 +33,7 @@ from maos_sup.views.status import Watcher
 from state_layout.errors import LayoutError
 from state_layout.files import atomic, codec
 from state_layout.lives.numbers import readable_numbers
+from state_layout.mail.boxes import ALL, OPERATOR, MailFile, files_of
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -151,6 +152,21 @@ class Reading:
         told: list[MessageShown] = self._redact(found)
         return told
 
+    def unread(self, agent: str) -> int:
+        """How many messages wait for `agent`, by its last snapshot; numbers that were left out count."""
+        marks = (read_object(self.tree.agent(agent).status) or {}).get("marks")
+        known = marks if isinstance(marks, dict) else {}
+        count = 0
+        try:
+            for box in (agent, ALL):
+                for file in files_of(self.tree, box):
+                    mark = known.get(f"{box}/{file.sender}", 0)
+                    if file.sender != agent and isinstance(mark, int):
+                        count += max(0, _last_number_in(file) - mark)
+        except LayoutError:
+            return count  # what can be read counts
+        return count
+
     def artifact(self, agent: str, name: str, *, most_bytes: int) -> str | None:
         """The beginning of an artifact; None for one that is no text, or no file of that agent's folder."""
         folder = self.tree.agent(agent).artifacts
@@ -173,6 +189,15 @@ class Reading:
             for stream, path in (("stdout", paths.stdout), ("stderr", paths.stderr))
             for line in str(self._redact(_tail(path, most_bytes))).splitlines()
         ]
+
+
+def _last_number_in(file: MailFile) -> int:
+    """The number of the last message in a mail file; of what people wrote, how many lines there are."""
+    if file.sender == OPERATOR:
+        return sum(1 for raw in lines_from(file.path, 0) if raw.strip())
+    raw = last_line_of(file.path)
+    line = None if raw is None else decoded(raw, agent=file.sender, attempt=0)
+    return 0 if line is None else line.seq
 
 
 def read_some(path: Path, *, most_bytes: int) -> bytes:

@@ -19,6 +19,7 @@ from maos_sup import __version__
 from maos_sup.cuts import store
 from maos_sup.cuts.difference import Side, differences, shared_differences, spec_differences
 from maos_sup.cuts.take import cut_of_now
+from maos_sup.metrics.families import families_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
 from maos_sup.projection.timeline import timeline_of
@@ -53,6 +54,7 @@ class Pages:
             "/": self.index,
             "/enter": self.enter,
             "/static/{name}": self.file,
+            "/metrics": self.metrics,
             "/api/session": self.session,
             "/api/trees": self.trees,
             "/api/t/{key}/board": self.board,
@@ -98,6 +100,15 @@ class Pages:
             "acts": names() if self._gate.is_steered else [],
         }
         return json_answer(told)
+
+    async def metrics(self, request: Request) -> Response:
+        """All orchestrations that are shown, for Prometheus, which comes with the key that people keep."""
+        from maos_sup.metrics.exposition import CONTENT_TYPE, exposed  # few ask
+
+        def look() -> bytes:
+            return exposed(families_of(self._shelf.figures()))
+
+        return Response(await asyncio.to_thread(look), media_type=CONTENT_TYPE)
 
     async def trees(self, request: Request) -> Response:
         return json_answer({"trees": sheet_of(await asyncio.to_thread(self._shelf.listed))})

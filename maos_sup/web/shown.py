@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from maos_sup.metrics.families import TreeFigures
+from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.costs import CostReader, Costs
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.projection.wants import Wanted, wants_of
@@ -66,6 +68,12 @@ class ShownTree:
                 self._costs = (now_s, found)
             return self._costs[1]
 
+    def figures(self) -> TreeFigures:
+        """What metrics tell. Raises LayoutError."""
+        costs, status = self.costs(), self.status()
+        with self._lock:
+            return figures_of(self.reading, status, costs, now_s=time.time())
+
     def locked(self) -> threading.Lock:
         """The lock under which `reading` may be used."""
         return self._lock
@@ -96,6 +104,18 @@ class ShownTrees:
     def listed(self) -> list[dict[str, object]]:
         """A row for each tree, the newest first."""
         return [self._row(tree) for tree in self.trees()]
+
+    def figures(self) -> list[TreeFigures]:
+        """What metrics tell of all of them; what cannot be read is left out."""
+        found = []
+        for tree in self.trees():
+            try:
+                shown = self.find(key_of(tree))
+                if shown is not None:
+                    found.append(shown.figures())
+            except LayoutError:
+                continue  # its row says why
+        return found
 
     def _opened(self, tree: Tree) -> ShownTree:
         shown = ShownTree(tree, word=self._word(tree), redact=self._redact(tree))

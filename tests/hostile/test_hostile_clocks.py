@@ -21,6 +21,7 @@ ALLOWED = {
     "maos_sup/views/render.py": "shows ages",
     "maos_sup/cli/report.py": "says when it was made, and draws until now",
     "maos_sup/web/app.py": "draws until now",
+    "maos_sup/cli/metrics.py": "how old the oldest question is",
     "maos_sup/web/shown.py": "what is spent an hour",
     "maos_sup/web/acts.py": "the name of a tree",
     "maos_sup/integrations/claude_sdk/transcript.py": "stamps, made to grow",

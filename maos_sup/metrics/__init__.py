@@ -1,0 +1,1 @@
+"""Numbers of orchestrations for Prometheus: the same as in `status`, the page and reports."""

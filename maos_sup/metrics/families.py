@@ -1,0 +1,144 @@
+"""The metrics, as families of samples. Pure: a status and its money in, numbers out.
+
+Labels are names of ours (orchestration, agent, phase) and of models, never free text: what a server calls its
+model is taken if it looks like a name, and of many models the rest are "other".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maos_sup.projection.costs import Costs
+from maos_sup.projection.journal_lines import seconds_of
+from state_layout.records import AgentPhase, TaskPhase
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import Status
+
+GAUGE, COUNTER = "gauge", "counter"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,79}")
+_MOST_MODELS = 20
+Labels = tuple[str, ...]
+Samples = Mapping[Labels, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFigures:
+    """One orchestration at one moment. `unread`: messages by agent; `free_bytes` of its disk, if known."""
+
+    status: Status
+    costs: Costs
+    unread: Mapping[str, int]
+    free_bytes: int | None
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One metric: its samples by the values of `labels` (the orchestration comes first, always)."""
+
+    name: str
+    kind: str
+    help: str
+    labels: Labels
+    samples: Mapping[Labels, float]
+
+
+def families_of(figures: Iterable[TreeFigures]) -> list[Family]:
+    """All metrics of all orchestrations; ones of the same name are one family."""
+    found = dict[str, Family]()
+    for one in figures:
+        for name, kind, text, labels, samples in _families(one):
+            named = {(one.status["id"], *key): value for key, value in samples.items()}
+            before = found.get(name)
+            merged = named if before is None else {**before.samples, **named}
+            labels = ("orchestration", *labels) if before is None else before.labels
+            found[name] = Family(name=name, kind=kind, help=text, labels=labels, samples=merged)
+    return list(found.values())
+
+
+Told = tuple[str, str, str, Labels, Samples]
+
+
+def _families(figures: TreeFigures) -> Iterator[Told]:
+    yield from _of_status(figures)
+    yield from _of_money(figures)
+
+
+def _of_status(figures: TreeFigures) -> Iterator[Told]:
+    status, counts = figures.status, figures.status["counts"]
+    agents = Counter(str(agent["phase"]) for agent in status["agents"])
+    tasks = Counter(str(task["phase"]) for task in status["tasks"])
+    yield (
+        "maos_agents",
+        GAUGE,
+        "Agents by phase.",
+        ("phase",),
+        {(str(one),): agents[str(one)] for one in AgentPhase},
+    )
+    yield (
+        "maos_tasks",
+        GAUGE,
+        "Tasks by phase.",
+        ("phase",),
+        {(str(one),): tasks[str(one)] for one in TaskPhase},
+    )
+    yield "maos_agents_alive", GAUGE, "Agents that have a process.", (), {(): counts["alive"]}
+    yield "maos_messages_total", COUNTER, "Messages that agents sent.", (), {(): counts["messages"]}
+    yield (
+        "maos_discoveries_total",
+        COUNTER,
+        "Discoveries that agents reported.",
+        (),
+        {(): counts["discoveries"]},
+    )
+    restarts: Samples = {(agent["name"],): float(max(0, agent["attempt"] - 1)) for agent in status["agents"]}
+    yield "maos_restarts_total", COUNTER, "Attempts after the first.", ("agent",), restarts
+    unread: Samples = {(agent,): float(count) for agent, count in figures.unread.items()}
+    yield "maos_mail_unread", GAUGE, "Messages that wait to be read.", ("agent",), unread
+    asked = [seconds_of(question.get("at")) for question in status["questions"]]
+    ages = [figures.now_s - at_s for at_s in asked if at_s is not None]
+    yield "maos_questions_open", GAUGE, "Questions that wait for a person.", (), {(): len(asked)}
+    yield "maos_oldest_question_seconds", GAUGE, "Age of the oldest.", (), {(): max([0.0, *ages])}
+    yield "maos_supervisor_up", GAUGE, "1 while a supervisor lives.", (), {(): status["supervisor"]["alive"]}
+    yield (
+        "maos_supervisor_lives_total",
+        COUNTER,
+        "Supervisors so far.",
+        (),
+        {(): status["supervisor"]["life"]},
+    )
+    if figures.free_bytes is not None:
+        yield "maos_disk_free_bytes", GAUGE, "Room where the tree lies.", (), {(): figures.free_bytes}
+
+
+def _of_money(figures: TreeFigures) -> Iterator[Told]:
+    costs, budget = figures.costs, figures.status["budget"]
+    agents: Samples = {(name,): sums.cost_usd for name, sums in costs.agents.items()}
+    yield "maos_cost_usd_total", COUNTER, "What was spent and counts.", ("agent",), agents
+    tokens = Counter[Labels]()
+    models = _models(costs)
+    for (agent, model, type_), count in costs.token_types.items():
+        tokens[agent, models[model], type_] += count
+    yield "maos_tokens_total", COUNTER, "Tokens, of all types.", ("agent", "model", "type"), dict(tokens)
+    waste: Samples = {("broken",): costs.broken.cost_usd, ("void",): costs.void.cost_usd}
+    yield "maos_waste_usd_total", COUNTER, "Of it broken tries; beside it what is void.", ("reason",), waste
+    unpriced = costs.total.unpriced
+    yield "maos_unpriced_answers_total", COUNTER, "Answers whose price nobody knows.", (), {(): unpriced}
+    cap = budget["max_cost_usd"]
+    if cap is not None:
+        left = max(0.0, cap - costs.total.cost_usd)
+        yield "maos_budget_usd", GAUGE, "What may be spent.", (), {(): cap}
+        yield "maos_budget_remaining_usd", GAUGE, "What is left of it.", (), {(): left}
+
+
+def _models(costs: Costs) -> dict[str, str]:
+    """What each model is called in a label."""
+    dearest = sorted(costs.models, key=lambda model: -costs.models[model].tokens)
+    kept = {model for model in dearest[:_MOST_MODELS] if _NAME.fullmatch(model)}
+    named = {model for _, model, _ in costs.token_types}
+    return {model: model if model in kept else "other" for model in named}
