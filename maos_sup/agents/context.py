@@ -249,6 +249,8 @@ class Context:
             with self._inside(is_safe_point=False):  # what was done is recorded first
                 committed: Result = self._steps.commit(name, result, self._effects)
                 self._life.beats.progress(self._work.limits.timeout_s)
+                if self._life.snap is not None:
+                    self._life.snap(f"after step {name}", call=name)
                 return committed
         except Exception as error:
             with self._inside(is_safe_point=False):

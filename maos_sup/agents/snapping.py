@@ -33,11 +33,18 @@ class Snapper:
         self._camera = Camera(life.tree, life.agent, place)
         self._count, self._is_full, self._took_s = 0, False, 0.0
         self._thread: threading.Thread | None = None
+        self._alone = threading.Lock()
 
-    def __call__(self, why: str, call: str | None = None) -> None:
-        """Take one: now, or, where a look takes long, after a call while the agent works on."""
-        if self._is_full:
-            return
+    def __call__(self, why: str, call: str | None = None, *, settling: bool = False) -> None:
+        """Take one: now, or, where a look takes long, after a call while the agent works on.
+
+        `settling`: it works on in any case.
+        """
+        if not self._is_full:
+            with self._alone:
+                self._take_or_begin(why, call, settling=settling)
+
+    def _take_or_begin(self, why: str, call: str | None, *, settling: bool) -> None:
         seq = self._life.recorder.look(lambda history: history.seq)
         is_busy = self._thread is not None and self._thread.is_alive()
         if call is not None and (is_busy or self._took_s > _LONGEST_WAIT_S):
@@ -48,7 +55,7 @@ class Snapper:
             return  # who is busy has what it looks at now; the next one, or the end of the task, the rest
         if self._thread is not None:
             self._thread.join()
-        self._take(why, seq, call, settling=False)
+        self._take(why, seq, call, settling=settling)
         if call is None:
             self.tidy()
 

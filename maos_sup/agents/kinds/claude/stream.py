@@ -181,6 +181,7 @@ class Stream:
                 _plain_result(content),
                 is_error=name != "PostToolUse",
                 at=self._at(offset),
+                is_waiting=True,
             )
 
     def _result(self, event: Event, offset: int) -> None:

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from state_layout.records.attempt_lines import SentMessage
 
 _MOST_CHARS = 20_000  # of one text in a record; the session has all of it
+_READING = frozenset(
+    {"Read", "Grep", "Glob", "LS", "WebFetch", "WebSearch", "TodoWrite", "BashOutput"}  # Claude Code
+    | {"read", "grep", "glob", "list", "webfetch", "todowrite", "todoread"}  # opencode
+    | {"read_file", "read_many_files", "list_directory", "search_file_content", "web_fetch"}  # gemini
+    | {"web_search", "update_plan"}  # codex
+)  # tools after which files are as they were
 _MOST_SHOWN = 200  # characters of a call's input, in the output
 
 
@@ -74,15 +80,26 @@ class ProgramRecord:
         self.show(f"> {name} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
 
     def call_result(
-        self, id_: str, content: Any, *, is_error: bool, at: tuple[Source, int] | None = None
+        self,
+        id_: str,
+        content: Any,
+        *,
+        is_error: bool,
+        at: tuple[Source, int] | None = None,
+        is_waiting: bool = False,
     ) -> None:
-        """A tool ran. Raises StorageError."""
+        """A tool ran; what it left is kept. `is_waiting`: the program goes on when we have answered.
+
+        Raises StorageError.
+        """
         if id_ in self.memory.results:
             return
         text = content if isinstance(content, str) else codec.encode(content).decode()
         name = (self.memory.calls.get(id_) or {}).get("name")
         fields: Entry = {"id": id_, "name": name, "content": text}
         self.commit("tool_result", fields | ({"is_error": True} if is_error else {}), at=at)
+        if self._life.snap is not None and name not in _READING:
+            self._life.snap(f"after {name}", call=id_, settling=not is_waiting)
 
     def calls_interrupted(self, what: str) -> None:
         """No process is left that could bring results: say `what` of each open call. Raises StorageError."""
