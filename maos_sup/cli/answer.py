@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import home, tree_at, word_of
+from maos_sup.cli.places import all_trees, tree_at, word_of
 from maos_sup.cli.says import say, say_json
 from maos_sup.steering.answering import Reply, answer, open_question, reply_of
 from maos_sup.views.inbox import inbox_lines, inbox_of
 from maos_sup.views.render import terminal_width
 from state_layout.errors import BadInput, LayoutError, NotATree
 from state_layout.paths import Tree
-from state_layout.tree import list_trees
 
 
 @click.command("answer")
@@ -71,7 +70,7 @@ def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree,
     except (NotATree, BadInput):
         found = [
             (entry.tree, entry.question["id"])
-            for entry in inbox_of(list_trees(home()))
+            for entry in inbox_of(all_trees())
             if str(entry.question["id"]).startswith(directory)
         ]
         if not found:
@@ -83,7 +82,7 @@ def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree,
 
 def _refuse_answered(question: str) -> None:
     """Raise BadInput if a question whose id begins so was answered in the newest orchestration."""
-    trees = list_trees(home())
+    trees = all_trees()
     if trees and question and any(trees[-1].approvals.glob("*")):
         names = [path.name for path in trees[-1].approvals.iterdir()]
         if any(name.startswith(question) for name in names):
@@ -93,10 +92,10 @@ def _refuse_answered(question: str) -> None:
 def _list(directory: str | None, *, as_json: bool) -> None:
     """What is asked, in one orchestration or in all."""
     try:
-        trees = list_trees(home()) if directory is None else [tree_at(directory)]
+        trees = all_trees() if directory is None else [tree_at(directory)]
     except LayoutError:
         if directory is not None and any(
-            str(entry.question["id"]).startswith(directory) for entry in inbox_of(list_trees(home()))
+            str(entry.question["id"]).startswith(directory) for entry in inbox_of(all_trees())
         ):
             raise BadInput(
                 f"question {directory!r} wants an answer; type: maos-sup answer {directory} ANSWER"

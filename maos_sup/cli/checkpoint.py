@@ -11,7 +11,7 @@ import click
 
 from maos_sup.cli import options
 from maos_sup.cli.places import tree_or_default, word_of
-from maos_sup.cli.says import say, say_json
+from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.take import take_cut
 from maos_sup.cuts.thinning import thin, thinned
@@ -35,6 +35,7 @@ def command(directory: str | None, *, name: str | None, pinned: bool, as_json: b
     """
     tree = tree_or_default(directory)
     _refuse_name(name)
+    older = [cut.number for cut in store.all_cuts(tree)[0] if cut.name == name] if name else []
     cut = take_cut(tree, by="operator", why=name or "asked for", name=name, pinned=pinned)
     resumption = resumption_of(tree)
     if as_json:
@@ -42,6 +43,9 @@ def command(directory: str | None, *, name: str | None, pinned: bool, as_json: b
         return
     say("\n".join(resumption_lines(resumption)))
     word = shlex.quote(cut.name or str(cut.number))
+    if older:
+        numbers = ", ".join(map(str, older))
+        say_aside(f"note: {numbers} had the name {name!r} too; it means {cut.number} now, those go by number")
     say(f"checkpoint {cut.label}; go back to it with: maos-sup rollback {word_of(tree)} {word}")
 
 

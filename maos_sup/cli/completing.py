@@ -15,12 +15,12 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from maos_sup.cli.places import home
+from maos_sup.cli.places import all_trees, home
 from state_layout.errors import LayoutError
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.shapes.shape import Shape
-from state_layout.tree import find_tree, list_trees, open_tree
-from state_layout.tree.elsewhere import id_of, trees_elsewhere
+from state_layout.tree import find_tree, open_tree
+from state_layout.tree.elsewhere import id_of
 
 _SLOT = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z|]*)\]?(\.\.\.)?")
 _TREE = "DIR|ID"
@@ -161,12 +161,8 @@ def _tree(word: str | None) -> Tree | None:
         path = folder / "FORMAT"
         if path.is_file() and path.read_bytes().startswith(FORMAT_WORD.encode()):
             return open_tree(folder)
-    trees = _all_trees()
+    trees = all_trees()
     return trees[-1] if trees else None
-
-
-def _all_trees() -> list[Tree]:
-    return sorted([*list_trees(home()), *trees_elsewhere(home())], key=id_of)
 
 
 def _nothing(tree: Tree | None) -> Found:
@@ -174,7 +170,7 @@ def _nothing(tree: Tree | None) -> Found:
 
 
 def _trees(tree: Tree | None) -> Found:
-    return [(id_of(one), "") for one in reversed(_all_trees())]
+    return [(id_of(one), "") for one in reversed(all_trees())]
 
 
 def _names(folder: Path | None) -> Found:
@@ -196,7 +192,7 @@ def _tasks(tree: Tree | None) -> Found:
 def _questions(tree: Tree | None) -> Found:
     from maos_sup.views.status import status_of
 
-    for one in [tree] if tree is not None else _all_trees():
+    for one in [tree] if tree is not None else all_trees():
         for agent in status_of(one)["agents"]:
             for question in agent["questions"]:
                 yield str(question["id"]), str(question.get("text", ""))[:_MOST_HELP]

@@ -159,13 +159,14 @@ class _Follower:
     def _run_on_screen(self) -> Status:
         """The same in a full-screen view: its first frame stands before what is heavy is imported."""
         from maos_sup.views.screen import opening
-        from maos_sup.views.screen.state import Choice
+        from maos_sup.views.screen.state import Choice, Look
 
         self._last = self._watcher.status()
         name, hint = word_of(self._tree), _HINTS[self._manner.pauses]
         choice = Choice(page=self._manner.page, sort=self._manner.sort)
         with opening.keys_unseen():
-            opening.paint_first(self._status, name=name, hint=_OPENING, choice=choice)
+            first = Look(status=self._status, name=name, hint=_OPENING, is_starting=self._is_starting)
+            opening.paint_first(first, choice)
             try:
                 from maos_sup.cli.screen import SteeringDesk
                 from maos_sup.views.screen.app import ScreenView
@@ -175,8 +176,14 @@ class _Follower:
                 opening.unpaint()
                 raise
             self._view = view
-            view.run(self, self._status)
+            view.run(self, self._status, is_starting=self._is_starting)
         return self._status
+
+    @property
+    def _is_starting(self) -> bool:
+        """Whether `begin` will start a supervisor, for work that is left."""
+        status = self._status
+        return self._manner.starts and not status["supervisor"]["alive"] and not is_settled(status)
 
     def begin(self) -> None:
         """Start a supervisor, if that is the manner. Raises LayoutError."""

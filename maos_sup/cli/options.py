@@ -145,6 +145,19 @@ def caps_of(max_cost: float | None, max_tokens: int | None) -> dict[str, float]:
     return {key: value for key, value in given.items() if value is not None}
 
 
+_AUTO = "maos-sup.auto"
+
+
+def _auto(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_AUTO] = True
+        click.echo("(in our words: --yes)", err=True)
+
+
+def _or_auto(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    return value or _AUTO in ctx.meta
+
+
 def approval(command: Callable[..., Any]) -> Callable[..., Any]:
     """Who approves what a model planned."""
     for option in (
@@ -154,7 +167,15 @@ def approval(command: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=True,
             help="With --yes: approve programs in the plan as well.",
         ),
-        click.option("--yes", is_flag=True, help="Do not ask before running what a model planned."),
+        click.option(
+            "--yes",
+            is_flag=True,
+            callback=_or_auto,
+            help="Do not ask before running what a model planned.",
+        ),
+        click.option(
+            "--auto", is_flag=True, hidden=True, is_eager=True, expose_value=False, callback=_auto
+        ),  # as users of MAOS know it
     ):
         command = option(command)
     return command

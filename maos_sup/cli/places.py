@@ -14,6 +14,7 @@ from state_layout.host.home import home as home  # commands ask for it here
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.tree import find_tree, list_trees, open_tree
+from state_layout.tree.ages import made_s
 from state_layout.tree.elsewhere import id_of, trees_elsewhere
 
 
@@ -37,8 +38,16 @@ def _elsewhere(text: str) -> list[Tree]:
 
 
 def all_trees() -> list[Tree]:
-    """The trees of the home and those that `run --dir` made elsewhere, the oldest first."""
-    return sorted([*list_trees(home()), *trees_elsewhere(home())], key=id_of)
+    """The trees of the home and those that `run --dir` made elsewhere, the oldest first.
+
+    Ids tell the minute only: of two of the same minute their files say which is the older.
+    """
+    return sorted([*list_trees(home()), *trees_elsewhere(home())], key=_made)
+
+
+def _made(tree: Tree) -> tuple[float, str]:
+    id_ = id_of(tree)
+    return made_s(tree, id_) or 0.0, id_
 
 
 def tree_or_default(text: str | None) -> Tree:

@@ -6,6 +6,7 @@ between has it bought again.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from maos_sup.planner.saved import Shelf
 from maos_sup.planner.survey import survey
 from maos_sup.planner.team import Team
 from maos_sup.planner.words import Planned, PlanWish, plan_from_words
+from maos_sup.views.cells import wrapped
+from maos_sup.views.render import one_line
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.files.reading import real
@@ -123,7 +126,7 @@ def bought(wish: PlanWanted, shelf: Shelf, path: Path, *, project: str | None) -
         raise
     say_aside(f"planned by {_named(provider)}: {cost_text(found.answers)}")
     if found.summary:
-        say_aside(" ".join(found.summary.split()))
+        say_aside("\n".join(wrapped(one_line(found.summary), shutil.get_terminal_size((100, 24)).columns)))
     return found
 
 

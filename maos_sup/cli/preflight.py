@@ -10,17 +10,34 @@ from maos_sup.core.argv import plain_relative
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
 from state_layout.errors import BadInput
-from state_layout.shapes.shape import Fault
+from state_layout.shapes.shape import At, Fault
+
+_MOST_NAMED = 8
 
 
 def refuse_lacking(plan: Plan) -> None:
     """Raise BadInput with everything that the agents of `plan` lack, each with file and line."""
-    faults = [fault for name, agent in plan.agents.items() for fault in _faults(plan, name, agent)]
+    lacks = dict[str, list[tuple[str, At]]]()  # by text, the agents that lack it, and where
+    for name, agent in plan.agents.items():
+        for text, at in _lacks(plan, name, agent):
+            lacks.setdefault(text, []).append((name, at))
+    faults = [
+        Fault(at=of[0][1], text=f"{_agents([name for name, _ in of])}: {text}") for text, of in lacks.items()
+    ]
     if faults:
         raise BadInput(*read_document(plan.path).problems(faults))
 
 
-def _faults(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[Fault]:
+def _agents(names: list[str]) -> str:
+    """The agents that lack the same thing, which is said once."""
+    names = list(dict.fromkeys(names))
+    quoted = [repr(name) for name in names[:_MOST_NAMED]]
+    if len(names) > _MOST_NAMED:
+        return f"agents {', '.join(quoted)} and {len(names) - _MOST_NAMED} more"
+    return f"agent {quoted[0]}" if len(quoted) == 1 else f"agents {', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def _lacks(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[tuple[str, At]]:
     found = lacks_of(
         agent["kind"],
         agent,
@@ -31,7 +48,7 @@ def _faults(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[Fault]:
     )
     for lack in found:
         at = ("agents", name, lack.key) if lack.key in agent else ("agents", name)
-        yield Fault(at=(*at, lack.item) if lack.item else at, text=f"agent {name!r}: {lack.text}")
+        yield lack.text, (*at, lack.item) if lack.item else at
 
 
 def _comes_along(plan: Plan, agent: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
 NEWEST = ("latest", "newest")
+_MOST_SHOWN = 5
 
 
 def numbers(tree: Tree) -> list[int]:
@@ -78,8 +79,16 @@ def find(tree: Tree, text: str) -> TeamCut:
     matching = [cut for cut in cuts if cut.name == text or text in NEWEST]
     if matching:
         return matching[-1]
-    known = ", ".join(repr(cut.label) for cut in cuts[-5:]) or "none yet; make one: maos-sup checkpoint"
-    raise BadInput(f"no checkpoint {text[:80]!r}; there is: {known}")
+    raise BadInput(f"no checkpoint {text[:80]!r}; there is: {_newest_of(cuts)}")
+
+
+def _newest_of(cuts: list[TeamCut]) -> str:
+    """The newest few in words, and how many there are besides."""
+    if not cuts:
+        return "none yet; make one: maos-sup checkpoint"
+    shown = ", ".join(repr(cut.label) for cut in cuts[-_MOST_SHOWN:])
+    older = len(cuts) - _MOST_SHOWN
+    return f"{shown} and {older} older (all of them: maos-sup checkpoints)" if older > 0 else shown
 
 
 def keep_specs(tree: Tree, contents: Iterable[bytes]) -> None:

@@ -142,7 +142,17 @@ def _task_faults(value: Table, entries: list[_Entry], team: Team | None) -> Iter
     for circle in circles(links):
         fault = circle_faults(circle, links)[0]
         yield Fault(at=(*first[fault.task].at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
-    yield from _idle_agents(value, {link.agent for link in links.values()})
+    if all(_can_be_made_out(task) for task in _tasks_given(value)):  # else whose it is is not known
+        yield from _idle_agents(value, {link.agent for link in links.values()})
+
+
+def _tasks_given(value: Table) -> list[Any]:
+    tasks = value.get("tasks", [])
+    return tasks if isinstance(tasks, list) else [tasks]
+
+
+def _can_be_made_out(task: Any) -> bool:
+    return isinstance(task, dict) and isinstance(task.get("id"), str) and _link(task) is not None
 
 
 def _repeated(entry: _Entry, first: _Entry) -> Fault:

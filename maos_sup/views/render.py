@@ -142,7 +142,10 @@ def message_lines(messages: Sequence[MessageShown]) -> list[str]:
 
 def last_text(agent: AgentShown) -> str:
     """What there is to say of an agent: why it does not work, else what it said last."""
-    return one_line(str(reason_of(agent) or agent["note"] or agent["last_line"] or ""))
+    text = str(reason_of(agent) or agent["note"] or agent["last_line"] or "")
+    if agent.get("failed_before") and not reason_of(agent):
+        text = f"{text} (attempt {agent['attempt'] - 1}: {agent['failed_before']})"
+    return one_line(text)
 
 
 def percent(progress: float | None) -> str:

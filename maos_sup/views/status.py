@@ -8,7 +8,6 @@ agents take a few milliseconds.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -24,17 +23,20 @@ from maos_sup.standing.team import StandingReader, TeamStanding
 from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.mirrored import mirrors_told
 from state_layout.host.room import want_of_room
+from state_layout.lives.snapshots import exit_snapshot, read_snapshot
+from state_layout.mail.boxes import operator_files
 from state_layout.paths import Tree
-from state_layout.records import AgentPhase, AgentSpec, Phase, TaskOutcome, TaskPhase, TaskSpec
+from state_layout.records import AgentPhase, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, TaskSpec
 from state_layout.specs.approvals import misnamed_answers
 from state_layout.specs.read import SpecsRead
+from state_layout.tree.ages import made_s
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, CountsShown, Status, TaskShown
     from state_layout.records.snapshots import SpecFault
 
-_ID_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)-")
 _GOING = {TaskPhase.RUNNING, TaskPhase.ASKING}
+_ORDERLY = (ExitReason.PARKED, ExitReason.PAUSED, ExitReason.ASKING, ExitReason.STOPPED)
 
 
 def status_of(tree: Tree) -> Status:
@@ -139,6 +141,7 @@ def _agent(
         "pid": agent.pid,
         "attempt": agent.attempt,
         "restarts": published.get("restarts", 0),
+        "failed_before": _failed_before(tree, agent),
         "task": current.get("task"),
         "progress": current.get("progress"),
         "note": own.get("note"),
@@ -155,6 +158,18 @@ def _agent(
         "tokens": own.get("tokens", 0),
         "changed": own.get("changed"),
     }
+
+
+def _failed_before(tree: Tree, agent: AgentStanding) -> str | None:
+    """Why the attempt before the living one ended, where it failed and the same task goes on."""
+    if agent.pid is None or agent.attempt < 2:
+        return None
+    ended = exit_snapshot(read_snapshot(tree.agent(agent.name).attempt(agent.attempt - 1).exit))
+    if ended is None or ended.get("reason") in (None, *_ORDERLY):
+        return None
+    if ended.get("task") != agent.current.get("task", ended.get("task")):
+        return None
+    return str(ended.get("detail") or "it ended without a word")
 
 
 def _since_s(agent: AgentStanding) -> float:
@@ -231,7 +246,15 @@ def _notes(tree: Tree, supervisor: SupervisorStanding, agents: Iterable[AgentSta
         f"spec/approvals/{name}: is the name of no question; maos-sup answer lists those that are open"
         for name in misnamed_answers(tree)
     ]
+    for path in operator_files(tree):
+        told += [f"{tree.shown(path)}:{problem}" for problem in _problems_in(path)]
     return told + [f"{agent.name}: {note}" for agent in agents for note in agent.notes if note not in told]
+
+
+def _problems_in(path: Path) -> tuple[str, ...]:
+    from state_layout.mail.operator_mail import problems_in  # most trees have no such file
+
+    return problems_in(path)
 
 
 def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
@@ -251,24 +274,6 @@ def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
 
 
 def _created_at(tree: Tree, id_: str) -> str | None:
-    """When the orchestration was created: its oldest file, unless its id says that this is a later copy."""
-    try:
-        written_s = tree.format.stat().st_mtime
-    except OSError:
-        written_s = 0.0
-    named_s = _time_in(id_)
-    if named_s is None:
-        return moment(written_s) if written_s else None
-    return moment(written_s if named_s <= written_s < named_s + 120 else named_s)
-
-
-def _time_in(id_: str) -> float | None:
-    """The time that an id begins with, as seconds since the epoch. (`strptime` costs 4 ms to import.)"""
-    found = _ID_TIME.match(id_)
-    if found is None:
-        return None
-    year, month, day, hour, minute = map(int, found.groups())
-    try:
-        return datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
+    """When the orchestration was made."""
+    made = made_s(tree, id_)
+    return None if made is None else moment(made)

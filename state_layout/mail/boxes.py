@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from state_layout.errors import BadInput, storage_error
+from state_layout.errors import BadInput, LayoutError, storage_error
 from state_layout.paths import RESERVED, Tree, is_name
 
 ALL, OPERATOR = "all", "operator"
@@ -68,6 +68,15 @@ def boxes(tree: Tree) -> list[str]:
     except OSError as cause:
         raise storage_error("read", tree.mail, cause) from cause
     return [name for name in names if is_name(name) or name == ALL]
+
+
+def operator_files(tree: Tree) -> list[Path]:
+    """The files with what people wrote, of all boxes; none where boxes cannot be read. For views."""
+    try:
+        paths = [tree.mail_box(name) / f"{OPERATOR}{_SUFFIX}" for name in boxes(tree)]
+    except LayoutError:
+        return []
+    return [path for path in paths if path.is_file()]
 
 
 def is_sender(name: str) -> bool:

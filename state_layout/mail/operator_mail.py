@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES, Message
 
 LARGEST_BYTES = 1 << 26
+_MOST_LOOKED_AT_BYTES = 1 << 18  # by a view; `check` reads more
 _EMPTIED = "emptied:"  # before the hash in a mark: there was nothing in the file any more
 _SEAM = re.compile(rb"\}\s*\{")
 _LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
@@ -73,6 +75,26 @@ def read_operator_file(path: Path, mark: Mark, *, to: str) -> OperatorNews:
     return OperatorNews(
         entries=entries, mark=end, is_moved=not stands and mark[1] > 0, is_anew=not stands and start == 0
     )
+
+
+def problems_in(path: Path) -> tuple[str, ...]:
+    """What is no message in a file of people's, as `<line>: why`; of a large file nothing.
+
+    It is read again only after it changed: views ask all the time.
+    """
+    try:
+        seen = path.stat()
+    except OSError:
+        return ()
+    if seen.st_size > _MOST_LOOKED_AT_BYTES:
+        return ()
+    return _problems_in(path, seen.st_mtime_ns, seen.st_size)
+
+
+@lru_cache(maxsize=256)
+def _problems_in(path: Path, mtime_ns: int, size: int) -> tuple[str, ...]:
+    entries = read_operator_file(path, (0, 0, ""), to="").entries
+    return tuple(entry.problem for entry in entries if entry.problem is not None)
 
 
 def append_operator_message(

@@ -137,7 +137,7 @@ class ScreenApp(App[None]):
             told += news_of(before, status)
         self._news = [*self._news, *(News(now, text) for text in told)][-_NEWS_KEPT:]
         look = self.look or Look(status=status, name=self.tree_name, hint=self.hint)
-        self.look = replace(look, status=status, news=tuple(self._news))
+        self.look = replace(look, status=status, news=tuple(self._news), is_starting=False)
         self._tell_wanted(status)
 
     def say(self, text: str) -> None:
@@ -353,10 +353,12 @@ class ScreenView:
         """Whether somebody reads or types: what has ended is shown until then."""
         return self._app is not None and self._app.is_busy
 
-    def run(self, course: Course, status: Status) -> None:
+    def run(self, course: Course, status: Status, *, is_starting: bool = False) -> None:
         """Be the view of `course` until it ends; `status` is shown first. Raises what the course raises."""
         app = self._new(course, self._choice)
         app.show(status, [])
+        if app.look is not None:
+            app.look = replace(app.look, is_starting=is_starting)
         before = signal.getsignal(signal.SIGTERM)
         try:
             self._app = app

@@ -8,14 +8,10 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from maos_sup.views.screen.picture import picture
 from maos_sup.views.screen.spans import escaped
 from maos_sup.views.screen.state import Choice, Look
-
-if TYPE_CHECKING:
-    from maos_sup.views.shapes import Status
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[2J\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
@@ -46,10 +42,9 @@ def keys_unseen() -> Iterator[None]:
             termios.tcsetattr(0, termios.TCSANOW, before)
 
 
-def paint_first(status: Status, *, name: str, hint: str, choice: Choice) -> None:
-    """Draw `status` on the other screen of the terminal, where the view will take over."""
+def paint_first(look: Look, choice: Choice) -> None:
+    """Draw what was seen on the other screen of the terminal, where the view will take over."""
     width, height = shutil.get_terminal_size((80, 24))
-    look = Look(status=status, name=name, hint=hint)
     lines = picture(look, choice, width=width, height=height)
     text = _ENTER + escaped(lines, has_colour="NO_COLOR" not in os.environ)
     sys.stderr.write(text)

@@ -72,7 +72,7 @@ def _head(look: Look, width: int) -> list[Line]:
     """How it stands, what it is, what it was asked for."""
     status, counts = look.status, look.status["counts"]
     wanted = _wanted_text(status)
-    facts = [_phase_text(status)] + ([wanted] if wanted else [])
+    facts = ["starting" if look.is_starting else _phase_text(status)] + ([wanted] if wanted else [])
     facts.append(f"{_done(status)} of {counted(counts['tasks'], 'task')} done")
     age = age_s(status["created_at"])
     more = (
@@ -81,7 +81,7 @@ def _head(look: Look, width: int) -> list[Line]:
     more += [text] if (text := budget_text(status)) else []
     more += [f"{counts['alive']} of {counted(counts['agents'], 'agent')} alive"]
     more += [counted(counts["messages"], "message")] if counts["messages"] else []
-    more += ["no supervisor"] if not status["supervisor"]["alive"] else []
+    more += ["no supervisor"] if not status["supervisor"]["alive"] and not look.is_starting else []
     rest = "  ".join(facts[2 if wanted else 1 :] + more)
     style = "bad" if status["phase"] == Phase.FAILED else "title"
     first: Line = (Painted(facts[0], style), *([Painted("  "), Painted(wanted, "wants")] if wanted else []))

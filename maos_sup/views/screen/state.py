@@ -43,6 +43,7 @@ class Look:
     reading: tuple[str, ...] = ()  # the lines of what is read
     notice: str = ""  # what the last key did, or why it did nothing
     hint: str = ""  # what to know of this view: how it is left
+    is_starting: bool = False  # a supervisor is being started, and has not been seen yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
