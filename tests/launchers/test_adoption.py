@@ -74,6 +74,7 @@ def test_living_agent_is_adopted_and_its_end_is_seen(lab: Lab, agent: subprocess
     lab.wait_quietly(lambda: not lab.launcher.living())
 
 
+@pytest.mark.linux("a descriptor for each process that is watched")
 def test_adopting_twice_watches_once(lab: Lab, agent: subprocess.Popen[str]) -> None:
     write_handle(lab.tree, "bob", agent.pid)
     before = open_descriptors()
@@ -95,12 +96,14 @@ def test_adopted_agent_that_died_is_submitted_anew(lab: Lab, agent: subprocess.P
     assert lab.start("bob") != agent.pid
 
 
+@pytest.mark.linux("the kernel tells who holds a lock")
 def test_agent_without_a_handle_is_found_by_its_lock(lab: Lab, agent: subprocess.Popen[str]) -> None:
     assert lock_holder(lab.tree.agent("bob").lock) == agent.pid
     assert lab.launcher.adopt("bob") is True
     assert lab.observed("bob").pid == agent.pid
 
 
+@pytest.mark.linux("the kernel tells who holds a lock")
 def test_agent_with_the_handle_of_an_earlier_life_is_found_by_its_lock(
     lab: Lab, agent: subprocess.Popen[str]
 ) -> None:
@@ -110,7 +113,14 @@ def test_agent_with_the_handle_of_an_earlier_life_is_found_by_its_lock(
 
 
 @pytest.mark.parametrize(
-    "change", [{"start_time": 1}, {"pidfd_inode": 1}, {"boot_id": "before"}, {"pid": 1}], ids=str
+    "change",
+    [
+        {"start_time": 1},
+        pytest.param({"pidfd_inode": 1}, marks=pytest.mark.linux("pidfds with numbers of their own")),
+        {"boot_id": "before"},
+        {"pid": 1},
+    ],
+    ids=str,
 )
 def test_process_with_another_identity_is_not_adopted(lab: Lab, change: dict[str, object]) -> None:
     write_handle(lab.tree, "bob", os.getpid(), **change)

@@ -59,6 +59,7 @@ def test_failure_of_an_agent_is_in_the_log(any_lab: Lab) -> None:
     assert "what went wrong" in any_lab.tree.supervisor_log.read_text()
 
 
+@pytest.mark.linux("children listed by the kernel")
 def test_submitting_twice_starts_once(any_lab: Lab) -> None:
     any_lab.submit("bob", IDLE)
     any_lab.submit("bob")
@@ -114,12 +115,14 @@ def test_signals_that_the_supervisor_ignores_are_not_ignored_by_agents(
         assert lab.ended("bob").exit_code == 0
 
 
+@pytest.mark.linux("a title of a process")
 def test_agent_is_named_in_the_process_list(any_lab: Lab) -> None:
     pid = any_lab.start("bob")
     line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0")
     assert line.startswith(b"maos-sup agent bob ")
 
 
+@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_agent_can_wear_its_mark(any_lab: Lab) -> None:
     pid = any_lab.start(
         "bob", f"from state_layout.host.marks import wear\nwear('{any_lab.mark('bob')}')\n{IDLE}"

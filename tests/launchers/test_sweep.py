@@ -65,6 +65,7 @@ def test_child_without_an_environment_ends_with_its_parent(any_lab: Lab) -> None
     assert not runs(pid)
 
 
+@pytest.mark.linux("a dead agent that is kept until its session was looked at")
 def test_process_without_an_environment_in_the_session_of_a_dead_agent_is_ended(lab: Lab) -> None:
     bare = (
         "import subprocess\nbare = subprocess.Popen(['sleep', '1000'], env={})\n"
@@ -79,6 +80,7 @@ def test_process_without_an_environment_in_the_session_of_a_dead_agent_is_ended(
     assert not runs(pid)
 
 
+@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_forked_child_of_an_agent_that_wears_its_mark_is_ended(any_lab: Lab) -> None:
     fork = (
         "import os, signal\nif not os.fork():\n    os.setsid()\n"
@@ -126,6 +128,7 @@ def test_orphan_of_a_living_agent_is_not_touched(lab: Lab) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.linux("a process that forks agents")
 def test_leftover_is_found_after_the_zygote_died(lab: Lab) -> None:
     pid = leave(lab, "['sleep', '1000']")
     from test_zygote import zygote_of

@@ -17,6 +17,8 @@ from maos_sup.system.linux import exit_of
 from maos_sup.system.processes import read_children
 from state_layout.host.stats import read_stat
 
+pytestmark = pytest.mark.linux("a process that forks agents")
+
 
 def zygote_of(lab: Lab) -> int:
     """The pid of the running zygote."""

@@ -94,6 +94,7 @@ def test_loop_of_parents_ends() -> None:
     assert {row.pid for row in rows} == {5, 6}
 
 
+@pytest.mark.linux("children listed by the kernel")
 def test_real_processes_are_read_as_they_are() -> None:
     with subprocess.Popen(["sleep", "1000"], env={"MAOS_MARK": "b:1:2:a:1"}, start_new_session=True) as child:
         found = read_table().table
