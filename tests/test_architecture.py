@@ -22,7 +22,7 @@ LONGEST_FILE_LINES = 400
 
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
-SEEING = ("projection", "report", "metrics", "web")  # what a tree comes to, and what is made of that
+SEEING = ("projection", "report", "metrics", "traces", "web")  # what a tree comes to, and its pictures
 LAYERS = (*BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "metrics": frozenset(
         {"metrics", "projection", "views", "core", "state_layout"}
     ),  # tells what is projected
+    "traces": frozenset({"traces", "projection", "views", "core", "state_layout"}),  # sends what is projected
     "web": frozenset(LAYERS) - {"cli"},  # shows what is projected, and acts through steering
     "cli": frozenset(LAYERS),
     "integrations": frozenset(

@@ -41,6 +41,7 @@ VIOLATIONS: tuple[tuple[Checker, str, str], ...] = (
     (layer_problems, "maos_sup.projection.reading", "from maos_sup.steering.wanting import want_of_all"),
     (layer_problems, "maos_sup.report.making", "from maos_sup.cuts import store"),
     (layer_problems, "maos_sup.web.acts", "from maos_sup.cli.says import say"),
+    (layer_problems, "maos_sup.traces.sending", "from maos_sup.metrics.families import families_of"),
     (door_problems, "maos_sup.web.app", "import uvicorn"),
     (layer_problems, "maos_sup.views.tail", "if TYPE_CHECKING:\n    from maos_sup.cli import x"),
     (room_problems, "state_layout.files.atomic", "from state_layout.lives.history import History"),

@@ -33,6 +33,7 @@ SECTIONS: dict[str, Section] = {
         "show": Entry("show:command", "Print the transcript of an agent, with what its tools gave."),
         "results": Entry("results:command", "Print what tasks came to."),
         "report": Entry("report:command", "Write one file that tells a run: HTML, or Markdown."),
+        "trace": Entry("trace:command", "Send spans to an OpenTelemetry collector."),
         "metrics": Entry("metrics:command", "Print numbers for Prometheus."),
         "cost": Entry("cost:command", "Print what was spent, by agent and by task."),
         "messages": Entry("messages:command", "Print messages between agents and people."),

@@ -8,7 +8,7 @@ passes `redact` before anything of it is shortened, or half a secret would pass.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,14 @@ class Reading:
         """`raw` of the journal of `life` as a value; None for what is no line."""
         line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
         return None if line is None else replace(line, fields=self._redact(line.fields))
+
+    def all_lines(self, agent: str, lives: Iterable[LifeSpan]) -> Iterator[JournalLine]:
+        """Yield every line of `lives`, in their order; what is damaged is passed over."""
+        for life in lives:
+            for raw in lines_from(self.tree.agent(agent).attempt(life.attempt).journal, 0):
+                line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
+                if line is not None:
+                    yield line
 
     def costly_lines(
         self, agent: str, life: LifeSpan, *, after: int

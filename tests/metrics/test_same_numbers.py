@@ -20,6 +20,8 @@ from maos_sup.metrics.families import families_of
 from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.costs import CostReader
 from maos_sup.projection.reading import Reading
+from maos_sup.traces.names import VERSIONS
+from maos_sup.traces.sending import Collector, Exporter
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
@@ -79,7 +81,7 @@ def total(found: dict[Any, float], name: str) -> float:
     return sum(value for (known, _), value in found.items() if known == name)
 
 
-def test_status_page_report_and_metrics_tell_the_same(
+def test_status_page_report_metrics_and_traces_tell_the_same(
     tree: Tree, server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def printed(*words: str) -> str:
@@ -135,6 +137,11 @@ def test_status_page_report_and_metrics_tell_the_same(
     assert live["maos_questions_open", ()] == len(status["questions"]) == len(board["head"]["wants"]) - 1
     assert 0 < live["maos_oldest_question_seconds", ()] < 3600
     assert live["maos_mail_unread", (("agent", "bob"),)] == 1
+    exporter = Exporter(Reading(tree), Collector(url="", headers={}), VERSIONS["0.1"])
+    models = [span.source for span in exporter.spans() if span.kind == "model" and span.source is not None]
+    assert sum(one.cost_usd or 0.0 for one in models if not one.is_void) == spent
+    assert sum(one.cost_usd or 0.0 for one in models if one.is_void) == 2.0
+    assert sum(one.tokens for one in models if not one.is_void) == tokens
     changing = {"maos_oldest_question_seconds", "maos_disk_free_bytes"}
     assert {k: v for k, v in live.items() if k[0] not in changing} == {
         k: v for k, v in file.items() if k[0] not in changing
