@@ -119,6 +119,7 @@ def begin(orchestra: Orchestra, server: LoopbackServer | None = None) -> None:
     }
     if server:
         model = {"kind": "anthropic", "model": "test-model", "base_url": server.url, "price": PRICE}
+        model["max_turns"] = 100_000
         agents |= {name: dict(model) for name in MODELS}
         orchestra.environment["ANTHROPIC_API_KEY"] = "sk-loopback"
     orchestra.start(agents, intervals={"checkpoint_s": 1})
