@@ -22,8 +22,8 @@ from state_layout.shapes.shape import Shape
 from state_layout.tree import find_tree, open_tree
 from state_layout.tree.elsewhere import id_of
 
-_SLOT = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z|]*)\]?(\.\.\.)?")
-_TREE = "DIR|ID"
+_SLOT = re.compile(r"(?<![\w:-])([A-Za-z][A-Za-z|]*)\]?(\.\.\.)?")
+_TREE, _SCOPE, _SCOPE_KEY = "DIR|ID", "SCOPE", "KEY of SCOPE"
 _MOST_HELP = 60  # characters
 Found = Iterable[tuple[str, str]]  # words and what they are
 
@@ -45,6 +45,8 @@ def attach(command: click.Command) -> None:
     """Let all that `command` takes be completed, where we know how."""
     arguments = [param for param in command.params if isinstance(param, click.Argument)]
     slots = [slot for param in arguments for slot in _slots(param.metavar or "")]
+    if any(slot.name == _SCOPE for slot in slots):
+        slots = [_Slot(_SCOPE_KEY, slot.may_repeat) if slot.name == "KEY" else slot for slot in slots]
     if command.name == "explain":
         slots = [_Slot("KEYS", may_repeat=False)]
     if any(slot.name in _FINDERS or slot.literals for slot in slots):
@@ -88,11 +90,14 @@ def _words(
 ) -> list[CompletionItem]:
     """What may stand as the next word."""
     given, rest, tree_word = _given(arguments, ctx), [*slots], ctx.params.get("directory")
+    scope = ""
     for word in given:
         while rest and _is_passed_over(rest[0], word):
             rest.pop(0)
         if rest and rest[0].name == _TREE:
             tree_word = word
+        if rest and rest[0].name == _SCOPE:
+            scope = word
         if rest and not rest[0].may_repeat:
             rest.pop(0)
     found, wants_folder = list[tuple[str, str]](), False
@@ -100,7 +105,9 @@ def _words(
     for slot in rest:
         wants_folder |= slot.name == _TREE
         found += [(word, "") for word in slot.literals]
-        found += _FINDERS.get(slot.name, _nothing)(tree)
+        found += (
+            _scope_keys(tree, scope) if slot.name == _SCOPE_KEY else _FINDERS.get(slot.name, _nothing)(tree)
+        )
         if slot.name != _TREE and not slot.literals:
             break
     items = _items(found, incomplete)
@@ -211,6 +218,28 @@ def _checkpoints(tree: Tree | None) -> Found:
         yield cut.name or str(cut.number), cut.why[:_MOST_HELP]
 
 
+def _scopes(tree: Tree | None) -> Found:
+    """The scopes of shared state that are there, and those that each agent and task has."""
+    from state_layout.scopes.names import AGENT, GLOBAL, ORCHESTRATION, TASK, Scope, folders_in
+
+    shared = [Scope(ORCHESTRATION), Scope(GLOBAL)]
+    if tree is not None:
+        shared = [*dict.fromkeys([*shared, *(scope for scope, _ in folders_in(tree))])]
+    yield from [(str(scope), "shared") for scope in shared]
+    yield from [(str(Scope(AGENT, name)), "of one agent") for name, _ in _agents(tree)]
+    yield from [(str(Scope(TASK, name)), "of one task") for name, _ in _tasks(tree)]
+
+
+def _scope_keys(tree: Tree | None, scope: str) -> Found:
+    """The keys that have a value in `scope`."""
+    if tree is None:
+        return
+    from maos_sup.views.kept import values_of
+    from state_layout.scopes.names import scope_of
+
+    yield from [(str(told["key"]), "") for told in values_of(tree, scope_of(scope))]
+
+
 def _keys(tree: Tree | None) -> Found:
     """The keys as `set` takes them; without a tree as `explain` does."""
     from maos_sup.agents.registry import find_kind
@@ -273,6 +302,7 @@ _FINDERS: dict[str, Callable[[Tree | None], Found]] = {
     "QUESTION": _questions,
     "CHECKPOINT": _checkpoints,
     "KEY": _keys,
+    _SCOPE: _scopes,
     "KEYS": _explained,
     "COMMAND": _commands,
     "ROLE": _roles,

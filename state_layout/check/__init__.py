@@ -9,6 +9,7 @@ it finds. After fsck and restic's `check`; `repair` mends what is safe. One modu
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
     stores        chains of other frameworks              shared       state of several writers
+    moments       checkpoints of the team
     witnessed     what was seen of the tree before        accepted     what people stand by
 """
 

@@ -59,6 +59,7 @@ class Finding(StrEnum):
     SNAPSHOT_BAD = "snapshot_bad"
     RESTORED_BAD = "restored_bad"
     CONTENTS_LOST = "contents_lost"
+    MOMENT_LOST = "moment_lost"
     SESSION_GAP = "session_gap"
     # mail
     UNKNOWN_AGENT = "unknown_agent"
@@ -167,6 +168,9 @@ CATALOGUE: dict[Finding, FindingEntry] = {
     ),
     Finding.CONTENTS_LOST: FindingEntry(
         _PROBLEM, _FROM_A_COPY + ", with workspaces.git; otherwise remove this snapshot, later ones stay"
+    ),
+    Finding.MOMENT_LOST: FindingEntry(
+        _PROBLEM, _FROM_A_COPY + "; otherwise that moment cannot be gone back to, work goes on all the same"
     ),
     Finding.SESSION_GAP: FindingEntry(
         _PROBLEM, _FROM_A_COPY + "; otherwise its task is told again when the session goes on"

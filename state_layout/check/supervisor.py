@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from state_layout.check.moments import check_moments
 from state_layout.check.problem import CATALOGUE, Finding, as_note
 from state_layout.check.scan import AS_IN_A_COPY, FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
@@ -26,6 +28,7 @@ class _Life:
     ended: dict[str, int] = field(default_factory=dict)  # by agent, the last attempt seen to end in order
     pin: dict[str, object] | None = None
     last: Mark = (0, 0, "")
+    backs: list[int] = field(default_factory=list)  # checkpoints of what was before a rollback
 
 
 def check_supervisor(scene: Scene) -> None:
@@ -41,6 +44,7 @@ def check_supervisor(scene: Scene) -> None:
             _check_pin(scene, life, before)
         before[life.number] = life
     _check_ended(scene, before.values())
+    check_moments(scene, [back for life in before.values() for back in life.backs])
 
 
 def _check_presence(scene: Scene) -> None:
@@ -110,6 +114,9 @@ def _take(life: _Life, line: Line) -> str | None:
             life.ended[str(fields["agent"])] = int(fields["attempt"])
         except (ValueError, KeyError, TypeError) as cause:
             return f"is whole but not as FORMAT.md says ({cause!r})"
+    elif b'"type":"rewound"' in line.raw:
+        with suppress(ValueError, KeyError, TypeError):
+            life.backs.append(int(line.fields()["back"]))
     return None
 
 

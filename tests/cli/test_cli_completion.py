@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -23,7 +25,7 @@ HEAVY = ("rich", "textual", "psutil", "anthropic", "maos_sup.supervisor")
 # Words of usages that stand for something new, a number, a file, a text: a shell has nothing to offer.
 FREE = {
     "PATH",
-    *("TEXT", "VALUE", "SECONDS", "ANSWER", "PLAN|REQUEST", "ID", "CMD"),
+    *("TEXT", "VALUE", "SECONDS", "ANSWER", "PLAN|REQUEST", "ID", "CMD", "QUERY"),
 }
 
 
@@ -119,6 +121,20 @@ def test_checkpoints_are_completed(tree: Tree) -> None:
     assert items("rollback", tree.root.name, "")
     assert items("diff", "before") == ["before-lunch"]
     assert items("fork", tree.root.name, "bef") == ["before-lunch"]
+
+
+def test_scopes_and_keys_of_shared_state_are_completed(tree: Tree, call: Callable[..., Any]) -> None:
+    for key in ("schema", "style", "tests"):
+        assert call("state", "put", tree.root.name, "custom:rules", key, "1").code == 0
+    assert items("state", "get", ID, "") == [
+        *("orchestration", "global", "custom:rules"),
+        *("agent:alice", "agent:bob", "task:count", "task:report"),
+    ]
+    assert items("state", "put", "custom:r") == ["custom:rules"]
+    assert items("state", "get", ID, "custom:rules", "s") == ["schema", "style"]
+    assert items("state", "history", "custom:rules", "te") == ["tests"]
+    assert items("state", "get", ID, "nonsense", "") == []
+    assert items("state", "put", ID, "custom:rules", "tests", "") == []
 
 
 @pytest.mark.parametrize("name", [*ENTRIES])
