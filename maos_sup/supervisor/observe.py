@@ -41,6 +41,7 @@ class _Seen:
     """What was read of one agent, and when it has to be read again; its paths, made once."""
 
     paths: AgentPaths
+    beat_path: str
     lock: Path = field(init=False)
     attempts_path: str = field(init=False)
     told: SnapshotReader = field(init=False)
@@ -118,12 +119,14 @@ class Lookout:
     def _agent(self, specs: Specs, spec: AgentSpec, *, is_alive: bool, now_s: float) -> AgentObserved:
         seen = self._seen.get(spec.name)
         if seen is None:
-            seen = self._seen[spec.name] = _Seen(paths=self._tree.agent(spec.name))
+            beat_path = os.fspath(self._tree.beat(spec.name))
+            seen = self._seen[spec.name] = _Seen(paths=self._tree.agent(spec.name), beat_path=beat_path)
         process = Process.ALIVE if is_alive else self._process(spec.name, seen)
         is_gone = process is Process.GONE
         is_unknown = process is Process.UNKNOWN
         seen.unknown_since_s = (seen.unknown_since_s or now_s) if is_unknown else None
-        self._read_attempts(spec.name, seen, is_gone=is_gone)
+        if not (is_alive and seen.last_attempt and seen.told.status.get("attempt") == seen.last_attempt):
+            self._read_attempts(spec.name, seen, is_gone=is_gone)  # else it lives in the one that is known
         if process is Process.ALIVE and not is_alive:
             self.adopted.append((spec.name, seen.last_attempt))
         self._read_status(spec.name, seen, is_gone=is_gone)
@@ -183,7 +186,7 @@ class Lookout:
                 told.take({})  # edited by hand: the agent makes it anew from its journal
 
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
-        beat = read_beat(self._tree.beat(spec.name))
+        beat = read_beat(seen.beat_path)
         counters = None if beat is None else (beat.beat, beat.progress)
         tick_s = max(specs.orchestration.intervals.tick_s, self._every_s / 2)
         seen.watch = look(seen.watch, counters, now_s=now_s, tick_s=tick_s)

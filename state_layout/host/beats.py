@@ -82,11 +82,14 @@ class BeatWriter:
             self._descriptor = -1
 
 
-def read_beat(path: Path) -> Beat | None:
-    """The beat in `path`; None (unknown) if it is missing or not readable."""
+def read_beat(path: Path | str) -> Beat | None:
+    """The beat in `path`, quicker if that is a text; None (unknown) if it is missing or not readable."""
     try:
-        with atomic.opened(path, os.O_RDONLY) as descriptor:
+        descriptor = disk.create(path, os.O_RDONLY, atomic.FILE_MODE)
+        try:
             found = _LINE.match(os.read(descriptor, _LINE_BYTES + 1))
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
     if found is None:

@@ -83,8 +83,10 @@ class SpecFolder:
         stamps = list[_Stamp]()
         with suppress(OSError), os.scandir(f"{self._root}{folder}") as entries:
             for entry in entries:
-                if entry.name.endswith(".json"):
-                    stamps.append((entry.name, *FileVersion.of(entry.stat(follow_symlinks=False))))
+                name = entry.name
+                if name.endswith(".json"):  # as `FileVersion` has them: for all files, at each look
+                    found = entry.stat(follow_symlinks=False)
+                    stamps.append((name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
         return stamps
 
     def is_current(self, rel: str) -> bool:
