@@ -221,7 +221,8 @@ def _lay_out(paths: AgentPaths, repository: Repository, record: Record, tip: str
         if source.is_file() and not source.is_symlink():
             (own / rel).write_bytes(source.read_bytes())
     (own / "config").write_text(_config(repository))
-    with Git(repository, writes=False) as git:
+    borrowed = [repository.common / "objects"]  # written beside where it will be: that may be another disk
+    with Git(home_of(paths, repository), borrows=borrowed) as git:
         pack = str(own / "objects" / "pack" / "pack")
         git.run("pack-objects", "--revs", "-q", pack, data=f"{tip}\n{record.base}\n".encode())
     move_ref(own, record.ref, tip, old=None, why="clone made")

@@ -43,7 +43,7 @@ class Git:
     ) -> None:
         """With `writes` off, new objects are kept beside the repository and gone with this.
 
-        `borrows`: folders of objects that are read as well then.
+        `borrows`: folders of objects that are read as well.
         """
         self._borrows = borrows
         self._writes = writes
@@ -137,6 +137,10 @@ class Git:
             name = who if role == "AUTHOR" else WHO
             own |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": f"{name}@maos-sup.invalid"}
             own |= {} if at is None else {f"GIT_{role}_DATE": at}
+        if self._writes and self._borrows:
+            own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(
+                _quoted(str(place)) for place in self._borrows
+            )
         if self._index is not None:
             own["GIT_INDEX_FILE"] = str(self._index)
         return nobodys_environment() | own
