@@ -2,7 +2,7 @@
 
 --states N    how many states to try (10,000)       --seed N        another choice of them
 --no-bugs     plant none                            --state ID      build one state again and show it
---only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds, shared
+--only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds, shared, workspaces
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .prove import (
     RIVALS,
     SCRIPT,
     SHARED,
+    WORKSPACES,
     Catch,
     Outcome,
     catch,
@@ -32,6 +33,7 @@ from .prove import (
     prove_rewinds,
     prove_rivals,
     prove_script,
+    prove_workspaces,
 )
 from .states import State
 
@@ -39,6 +41,9 @@ STATES, STATES_A_SCRIPT = 8_000, 200
 REWINDINGS, STATES_OF_REWINDS = 5, 80
 SHARINGS, STATES_OF_SHARING = 6, 150
 ORCHESTRATIONS, STATES_AN_ORCHESTRATION, RESUMES = 8, 250, 4
+
+
+RUNS = (SCRIPT, ORCHESTRATION, RIVALS, REWINDS, SHARED, WORKSPACES)
 
 
 def main() -> int:
@@ -55,6 +60,7 @@ def main() -> int:
         for seed in range(wanted.seed, wanted.seed + wanted.orchestrations)
     ]
     jobs += [(RIVALS, partial(prove_rivals, wanted.seed))]
+    jobs += [(WORKSPACES, partial(prove_workspaces, wanted.seed))]
     jobs += [
         (f"{REWINDS}-{seed}", partial(prove_rewinds, seed, STATES_OF_REWINDS))
         for seed in range(wanted.seed, wanted.seed + REWINDINGS)
@@ -125,7 +131,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--orchestrations", type=int, default=ORCHESTRATIONS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", default="")
-    parser.add_argument("--only", default="", choices=["", SCRIPT, ORCHESTRATION, RIVALS, REWINDS, SHARED])
+    parser.add_argument("--only", default="", choices=["", *RUNS])
     parser.add_argument("--no-bugs", dest="bugs", action="store_false")
     return parser.parse_args()
 

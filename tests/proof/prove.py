@@ -24,13 +24,13 @@ from .history import History, NotRecorded
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import orchestration, rewinds, rivals, script, shared
+from .runs import orchestration, rewinds, rivals, script, shared, workspaces
 from .runs.resumption import ONCE
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
 SCRIPT, ORCHESTRATION, MODEL, RIVALS, REWINDS = "script", "orchestration", "model", "rivals", "rewinds"
-SHARED = "shared"
+SHARED, WORKSPACES = "shared", "workspaces"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
@@ -157,12 +157,20 @@ def prove_rivals(_: int = 0) -> Outcome:
         )
 
 
+def prove_workspaces(_: int = 0) -> Outcome:
+    """Kill who makes workspaces, keeps them and takes them back."""
+    with memory_folder() as folder:
+        state = State(WORKSPACES, 0, 0)
+        found = workspaces.run(folder / "workspaces")
+        return Outcome(states=1, violations=[Violation(state, name, text, "") for name, text in found])
+
+
 def catch(name: str, seed: int) -> Catch:
     """Plant the bug, for this process and those it forks; try states until one breaks a promise."""
     bug = BUGS[name]
     plant(bug)
-    if bug.run == RIVALS:
-        found = prove_rivals()
+    if bug.run in (RIVALS, WORKSPACES):
+        found = prove_rivals() if bug.run == RIVALS else prove_workspaces()
         return Catch(name, 1, next(iter(found.violations), None))
     if bug.run == REWINDS:
         return _catch_in_rewinds(name, seed)

@@ -20,6 +20,7 @@ from .prove import (
     prove_rewinds,
     prove_rivals,
     prove_script,
+    prove_workspaces,
     record,
 )
 from .real_disk import one_round
@@ -36,6 +37,7 @@ SHORT_BUGS = [
     "a checkpoint names lines that are not durable",
     "a change is not synced",
     "a put does not compare",
+    "a workspace that was removed is not on record as to be made",
 ]
 
 
@@ -77,6 +79,12 @@ def test_shared_state_survives_power_cuts() -> None:
 
 def test_rivals_for_a_lock_money_and_a_spec() -> None:
     for name, outcome in in_parallel([("rivals", prove_rivals)], width=1):
+        assert isinstance(outcome, Outcome), f"{name}: {outcome}"
+        assert not outcome.violations, "\n".join(map(str, outcome.violations))
+
+
+def test_kills_leave_workspaces_whole() -> None:
+    for name, outcome in in_parallel([("workspaces", prove_workspaces)], width=1):
         assert isinstance(outcome, Outcome), f"{name}: {outcome}"
         assert not outcome.violations, "\n".join(map(str, outcome.violations))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ..plant import Bug
-from . import agents, files, lives, locks, mail, rewinds, shared
+from . import agents, files, lives, locks, mail, rewinds, shared, workspaces
 
 BUGS: dict[str, Bug] = {
-    bug.name: bug for part in (files, lives, mail, agents, locks, rewinds, shared) for bug in part.BUGS
+    bug.name: bug
+    for part in (files, lives, mail, agents, locks, rewinds, shared, workspaces)
+    for bug in part.BUGS
 }
