@@ -23,7 +23,7 @@ LONGEST_FILE_LINES = 400
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
 SEEING = ("projection", "report", "metrics", "traces", "web")  # what a tree comes to, and its pictures
-LAYERS = (*BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
+LAYERS = ("moving", *BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     ),  # tells what is projected
     "traces": frozenset({"traces", "projection", "views", "core", "state_layout"}),  # sends what is projected
     "web": frozenset(LAYERS) - {"cli"},  # shows what is projected, and acts through steering
+    "moving": frozenset({"moving", "core", "cuts", "state_layout"}),  # archives of whole trees
     "cli": frozenset(LAYERS),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}
@@ -72,6 +73,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
+    "pyrage": ("maos_sup.moving",),
+    "zstandard": ("maos_sup.moving",),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),
     "redis": ("maos_sup.mirrors.redis.mirror",),
     "msgspec": ("state_layout", "maos_sup"),  # the records; what is read is decoded by the codec

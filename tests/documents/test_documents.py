@@ -21,6 +21,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
 GUIDE = (REPOSITORY / "docs" / "guide.md").read_text(encoding="utf-8")
 STATE = (REPOSITORY / "docs" / "state.md").read_text(encoding="utf-8")
+MOVING = (REPOSITORY / "docs" / "moving.md").read_text(encoding="utf-8")
 MIRRORS = (REPOSITORY / "docs" / "mirrors.md").read_text(encoding="utf-8")
 COUNT = "import os, time\nprint('found: 3 files', flush=True)\ntime.sleep(1)\n"
 REPORTER = "def expensive(count):\n    return {'files': count}\n\n\n"
@@ -151,6 +152,18 @@ def test_the_page_on_mirrors_does_what_it_prints(place: Place) -> None:
     assert "mirror sqlite: equal" in out
     assert "nothing is wrong" in out
     assert "('reporter', 'done'" in out
+
+
+def test_the_page_on_moving_does_what_it_prints(place: Place) -> None:
+    write_team(place, fence(README, "toml"))
+    outputs = []
+    for block in blocks_of(MOVING):
+        for command in block.commands:
+            one = Block(block.line, (command,))
+            outputs.append(place.replay(one, rules={}, words={"ID": (place.trees() or ["none"])[-1]}))
+    out = "\n".join(outputs)
+    assert "would be placed" in out
+    assert "nothing is wrong" in out
 
 
 def test_the_guides_shell_function_writes_control_lines(place: Place) -> None:

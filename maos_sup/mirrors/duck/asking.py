@@ -187,10 +187,10 @@ class FileQueries:
             "CREATE TABLE content (tree VARCHAR, path VARCHAR, what VARCHAR, agent VARCHAR, attempt BIGINT, "
             "scope VARCHAR, data VARCHAR)"
         )
-        if gathered.files:
-            self._database.executemany("INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", gathered.files)
-        if gathered.contents:
-            self._database.executemany("INSERT INTO content VALUES (?, ?, ?, ?, ?, ?, ?)", gathered.contents)
+        for table, rows in (("file", gathered.files), ("content", gathered.contents)):
+            if rows:  # column by column: row by row takes a hundred times as long
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                run(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
         places = ", ".join(_quoted(row[0]) for row in gathered.files)
         lines = (
             f"read_ndjson_objects([{places}], filename = true, maximum_object_size = {_LARGEST_LINE_BYTES})"

@@ -1,0 +1,1 @@
+"""Orchestrations on their way: archives that carry one elsewhere."""

@@ -1,0 +1,271 @@
+"""Read an archive that a stranger may have made: nothing is placed before all of it was checked.
+
+It is unpacked into a scratch folder beside its place, each member held against the manifest (place, size,
+SHA-256), then `check` looks at the whole; only then it is renamed into place. Memory is bounded whatever the
+archive claims.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Protocol
+
+import pyrage
+import zstandard
+
+from maos_sup.moving.archive import (
+    BLOCK_BYTES,
+    LARGEST_MANIFEST_BYTES,
+    MANIFEST,
+    WINDOW_BYTES,
+    ArchivedFile,
+    ArchiveManifest,
+    manifest_of,
+)
+from state_layout.check import Severity, check
+from state_layout.errors import BadInput, Damaged, StorageFull, storage_error
+from state_layout.files import atomic
+from state_layout.files.reading import is_there
+from state_layout.paths import Tree
+
+_AGE = b"age-encryption.org/v1\n"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_CHUNK_BYTES = 1 << 20
+_LARGEST_EXTENSION_BYTES = 1 << 16
+_MOST_PADDING_BYTES = 10240
+_EXTENSION = b"x"
+_SPARE_BYTES = 1 << 24  # of the disk, left free
+_ALTERED = "the archive was altered, or is no archive of maos-sup"
+
+
+class _Readable(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an archive held; `root` is where it lies now, or would lie. `notes` are of `check`."""
+
+    manifest: ArchiveManifest
+    root: Path
+    notes: tuple[str, ...]
+
+
+def import_archive(
+    archive: Path,
+    place: Callable[[ArchiveManifest], Path],
+    *,
+    identity: Path | None = None,
+    is_dry: bool = False,
+    may_be_damaged: bool = False,
+    finish: Callable[[Tree], None] = lambda tree: None,
+) -> Imported:
+    """Check `archive` and make the tree at `place(manifest)`, where nothing may be; `finish` edits it before.
+
+    Raises BadInput, Damaged, StorageError with nothing placed.
+    """
+    try:
+        with archive.open("rb") as file, _plain(file, archive, identity) as source:
+            reader = _Reader(source)
+            manifest = reader.manifest()
+            if manifest.only is not None:
+                raise BadInput(
+                    f"{archive}: holds only {', '.join(manifest.only)}, not a whole orchestration; "
+                    "look into it with tar --zstd -xf"
+                )
+            root = place(manifest)
+            if is_there(root):
+                raise BadInput(f"{root}: is there already; name another place with -o")
+            with _scratch_beside(root, manifest) as scratch:
+                tree = Tree(scratch / "tree")
+                _unpack(reader, manifest, tree.root)
+                finish(tree)
+                notes = _checked(tree, may_be_damaged=may_be_damaged)
+                if not is_dry:
+                    os.sync()
+                    _rename(tree.root, root)
+                return Imported(manifest=manifest, root=root, notes=notes)
+    except FileNotFoundError as cause:
+        raise BadInput(f"{archive}: {cause.strerror}; name an archive that is there") from cause
+    except (zstandard.ZstdError, pyrage.DecryptError) as cause:
+        raise Damaged(f"{archive}: cannot be read ({cause}); {_ALTERED}") from cause
+    except OSError as cause:
+        raise storage_error("import", archive, cause) from cause
+
+
+class _Reader:
+    """Reads members one after the other, each of which is known in advance."""
+
+    def __init__(self, source: _Readable) -> None:
+        self._source = source
+
+    def manifest(self) -> ArchiveManifest:
+        size = self._header(MANIFEST)
+        if size > LARGEST_MANIFEST_BYTES:
+            raise Damaged(f"the manifest claims {size} bytes; {_ALTERED}")
+        data = self._exactly(size)
+        self._skip_padding(size)
+        return manifest_of(data)
+
+    def member(self, each: ArchivedFile) -> Iterator[bytes]:
+        """The bytes of the next member, which is `each`. Raises Damaged unless it is, hash and all."""
+        size = self._header(each.path)
+        if size != each.size:
+            raise Damaged(f"{each.path}: has {size} bytes, not the {each.size} of the manifest; {_ALTERED}")
+        digest, left = sha256(), size
+        while left:
+            data = self._exactly(min(left, _CHUNK_BYTES))
+            digest.update(data)
+            left -= len(data)
+            yield data
+        self._skip_padding(size)
+        if digest.hexdigest() != each.sha256:
+            raise Damaged(f"{each.path}: does not have the SHA-256 of the manifest; {_ALTERED}")
+
+    def end(self) -> None:
+        """Raise Damaged if anything follows but the end of a tar."""
+        rest = self._source.read(_MOST_PADDING_BYTES + 1)
+        while rest and len(rest) <= _MOST_PADDING_BYTES and (more := self._source.read(_MOST_PADDING_BYTES)):
+            rest += more
+        if len(rest) > _MOST_PADDING_BYTES or rest.strip(b"\0"):
+            raise Damaged(f"something follows the last file of the manifest; {_ALTERED}")
+        if len(rest) < 2 * BLOCK_BYTES:
+            raise Damaged("the archive ends too early: it was cut off; get it again")
+
+    def _header(self, path: str) -> int:
+        """Read the header of the member `path`; its size."""
+        name = None
+        block = self._exactly(BLOCK_BYTES)
+        if block[156:157] == _EXTENSION:
+            size = _parsed(block).size
+            if size > _LARGEST_EXTENSION_BYTES:
+                raise Damaged(f"a header claims {size} bytes; {_ALTERED}")
+            name = _name_in(self._exactly(size))
+            self._skip_padding(size)
+            block = self._exactly(BLOCK_BYTES)
+        info = _parsed(block)
+        if not info.isreg() or (name or info.name) != path:
+            raise Damaged(f"{(name or info.name)[:80]!r} stands where {path!r} was expected; {_ALTERED}")
+        return info.size
+
+    def _skip_padding(self, size: int) -> None:
+        self._exactly(-size % BLOCK_BYTES)
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            part = self._source.read(size - len(data))
+            if not part:
+                raise Damaged("the archive ends too early: it was cut off; get it again")
+            data = data + part if data else part
+        return data
+
+
+def _parsed(block: bytes) -> tarfile.TarInfo:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError as cause:
+        raise Damaged(f"a header is not in form; {_ALTERED}") from cause
+
+
+def _name_in(extension: bytes) -> str | None:
+    """The path that an extended header tells, if it tells one."""
+    while extension:
+        length, _, _ = extension.partition(b" ")
+        if not length.isdigit() or not 0 < int(length) <= len(extension):
+            raise Damaged(f"a header is not in form; {_ALTERED}")
+        key, _, value = extension[len(length) + 1 : int(length) - 1].partition(b"=")
+        if key == b"path":
+            return value.decode("utf-8", "replace")
+        extension = extension[int(length) :]
+    return None
+
+
+@contextmanager
+def _plain(file: IO[bytes], archive: Path, identity: Path | None) -> Iterator[_Readable]:
+    """What the archive holds, decrypted and decompressed."""
+    begin = file.read(len(_AGE))
+    file.seek(0)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+    if begin.startswith(_ZSTD):
+        with decompressor.stream_reader(file, closefd=False) as source:
+            yield source
+    elif begin == _AGE:
+        if identity is None:
+            raise BadInput(f"{archive}: is encrypted; name the file with your key: --identity FILE")
+        with tempfile.TemporaryFile(dir=archive.parent) as decrypted:
+            pyrage.decrypt_io(file, decrypted, _identities(identity))
+            decrypted.seek(0)
+            with decompressor.stream_reader(decrypted, closefd=False) as source:
+                yield source
+    else:
+        raise BadInput(f"{archive}: is no archive of maos-sup (made by maos-sup export)")
+
+
+def _identities(path: Path) -> list[object]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        if "PRIVATE KEY" in text:
+            return [pyrage.ssh.Identity.from_buffer(text.encode())]
+        keys = [line.strip() for line in text.splitlines() if line.startswith("AGE-SECRET-KEY-")]
+        found: list[object] = [pyrage.x25519.Identity.from_str(key) for key in keys]
+    except pyrage.IdentityError as cause:
+        raise BadInput(f"{path}: holds no key that can be used ({cause})") from cause
+    if not found:
+        raise BadInput(f"{path}: holds no key; use a file of age-keygen, or an ssh private key")
+    return found
+
+
+@contextmanager
+def _scratch_beside(root: Path, manifest: ArchiveManifest) -> Iterator[Path]:
+    """A folder on the disk of `root`, which has room. It begins with a dot: nobody takes it for a tree."""
+    atomic.make_folder(root.parent)
+    free = shutil.disk_usage(root.parent).free
+    if manifest.size_bytes + _SPARE_BYTES > free:
+        raise StorageFull(f"{root}: needs {manifest.size_bytes} bytes and {free} are free; free some space")
+    folder = Path(tempfile.mkdtemp(prefix=f".{root.name[:64]}.tmp-", dir=root.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpack(reader: _Reader, manifest: ArchiveManifest, root: Path) -> None:
+    for path in ("", "run", *manifest.folders):
+        (root / path).mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
+    for each in manifest.files:
+        target = root / each.path
+        target.parent.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
+        with atomic.opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+            for data in reader.member(each):
+                atomic.write_all(descriptor, data)
+            os.fchmod(descriptor, 0o700 if each.is_executable else atomic.FILE_MODE)
+            os.utime(descriptor, ns=(each.mtime_ns, each.mtime_ns))
+    reader.end()
+    for path, link in manifest.links:  # last: no file is written through one
+        (root / path).parent.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
+        (root / path).symlink_to(link)
+
+
+def _checked(tree: Tree, *, may_be_damaged: bool) -> tuple[str, ...]:
+    problems = check(tree)
+    bad = [str(problem) for problem in problems if problem.severity is Severity.PROBLEM]
+    if bad and not may_be_damaged:
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise Damaged(f"what the archive holds is damaged: {bad[0]}{more}; --damaged takes it all the same")
+    return tuple(map(str, problems))
+
+
+def _rename(scratch: Path, root: Path) -> None:
+    if is_there(root):
+        raise BadInput(f"{root}: is there already; name another place with -o")
+    scratch.rename(root)
+    atomic.fsync_folder(root.parent)
