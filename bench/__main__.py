@@ -28,6 +28,7 @@ PARTS = {
     "large": "bench.large",
     "starting": "bench.starting",
     "terminal": "bench.terminal",
+    "page": "bench.page",
     "processes": "bench.processes",
     "memory": "bench.memory",
     "supervision": "bench.peers.supervision",

@@ -89,6 +89,11 @@ class Costs:
         }
 
 
+NO_COSTS = Costs(
+    total=Sums(), agents={}, tasks={}, models={}, days={}, token_types={}, broken=Sums(), void=Sums()
+)
+
+
 class _Entry(NamedTuple):
     """What one line tells of money."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from state_layout.files import atomic, codec
 
-_NEAR_BYTES = 1 << 14
+_NEAR_BYTES, _FIRST_BYTES = 1 << 14, 1 << 12
 _HEAD = re.compile(rb'\{"seq":(\d{1,19}),"at":"([^"]{1,40})",(?:"synced":\d+,)?"type":"([a-z_]+)"')
 _BEGIN_S, _END_S = 0.0, 253402300799.0  # what a calendar here holds
 
@@ -88,6 +88,13 @@ def decoded(raw: bytes, *, agent: str, attempt: int, void_above: int | None = No
 
 def first_line(path: Path) -> bytes | None:
     """The first whole line of `path`."""
+    try:
+        with atomic.opened(path, os.O_RDONLY) as descriptor:
+            line, feed, _ = os.pread(descriptor, _FIRST_BYTES, 0).partition(b"\n")
+    except OSError:
+        return None
+    if feed:
+        return line
     for raw in lines_from(path, 0):
         return raw
     return None

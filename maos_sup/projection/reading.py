@@ -96,6 +96,10 @@ class Reading:
         path = self.tree.agent(agent).attempt(attempt).journal
         return piece_of(path, since=text_of(since_s), until=text_of(until_s), most_bytes=most_bytes)
 
+    def redacted(self, text: str | None) -> str | None:
+        """`text` without secrets."""
+        return None if text is None else str(self._redact(text))
+
     def line(self, raw: bytes, *, agent: str, life: LifeSpan) -> JournalLine | None:
         """`raw` of the journal of `life` as a value; None for what is no line."""
         line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)

@@ -7,10 +7,10 @@ of bytes of each journal; `left_out` says where there was more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.projection.journal_lines import JournalLine, seconds_of, type_of
+from maos_sup.projection.journal_lines import JournalLine, decoded, seconds_of, type_of
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.projection.reading import Reading
 from maos_sup.projection.spans import ASKING, SPAN_TYPES, TASK, Span, cost_of, spans_of
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, Status
 
 MOST_LANES, MOST_SPANS, MOST_ARROWS, MOST_TICKS = 60, 240, 200, 60
-_MOST_BYTES = 1 << 19  # of one lane
+_MOST_BYTES = 1 << 18  # of one lane
 _BARS = 96  # of money, over the window
 _MARGIN_S = 1.0
+_MOST_CHARS = 200  # of a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,10 @@ def timeline_of(
     until = ended_s if until_s is None else min(ended_s, max(until_s, since))
     seen = _Seen()
     lanes = tuple(_lane(reading, agent, (since, until), seen) for agent in shown)
-    arrows = _arrows(seen, [lane.agent for lane in lanes])
+    arrows = [
+        replace(arrow, text=str(reading.redacted(arrow.text))[:_MOST_CHARS])
+        for arrow in _arrows(seen, [lane.agent for lane in lanes])
+    ]
     ticks = [tick for tick in _ticks(reading) if since <= tick.at_s <= until]
     return Timeline(
         begun_s=begun_s,
@@ -152,7 +156,7 @@ def _lane(reading: Reading, agent: AgentShown, window: tuple[float, float], seen
         piece = reading.piece(name, life.attempt, since_s=since_s, until_s=until_s, most_bytes=max(budget, 1))
         budget -= sum(map(len, piece.raws))
         left_out += piece.left_out
-        lines[:0] = _decoded(reading, piece.raws, name, life)
+        lines[:0] = _decoded(piece.raws, name, life)
     for line in lines:
         _look(line, seen)
     fold = spans_of(line for line in lines if line.type in SPAN_TYPES)
@@ -162,9 +166,14 @@ def _lane(reading: Reading, agent: AgentShown, window: tuple[float, float], seen
         agent=name,
         phase=str(agent["phase"]),
         lives=tuple(lives[-MOST_SPANS:]),
-        spans=tuple(_most_telling([*fold.spans, *fold.open_spans])),
+        spans=tuple(_clean(reading, span) for span in _most_telling([*fold.spans, *fold.open_spans])),
         left_out=max(0, len(fold.spans) + len(fold.open_spans) - MOST_SPANS) + left_out,
     )
+
+
+def _clean(reading: Reading, span: Span) -> Span:
+    """`span` without secrets; only what is shown is looked through."""
+    return replace(span, name=str(reading.redacted(span.name)), why=reading.redacted(span.why))
 
 
 def _end_of(life: LifeSpan, lines: Sequence[JournalLine], until_s: float) -> float:
@@ -173,12 +182,12 @@ def _end_of(life: LifeSpan, lines: Sequence[JournalLine], until_s: float) -> flo
     return lines[-1].at_s if lines else until_s
 
 
-def _decoded(reading: Reading, raws: Iterable[bytes], agent: str, life: LifeSpan) -> list[JournalLine]:
+def _decoded(raws: Iterable[bytes], agent: str, life: LifeSpan) -> list[JournalLine]:
     found = []
     for raw in raws:
         if type_of(raw) not in SPAN_TYPES and b'"sent":' not in raw and b'"received":' not in raw:
             continue
-        line = reading.line(raw, agent=agent, life=life)
+        line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
         if line is not None:
             found.append(line)
     return found
@@ -214,7 +223,7 @@ def _arrows(seen: _Seen, lanes: Sequence[str]) -> list[Arrow]:
                 type=str(message.get("type") or "info"),
                 sent_s=line.at_s,
                 read_s=read_s,
-                text=str(message.get("text") or "")[:200],
+                text=str(message.get("text") or ""),
             )
         )
     return sorted(found, key=lambda arrow: arrow.sent_s)

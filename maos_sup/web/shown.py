@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from maos_sup.metrics.families import TreeFigures
 from maos_sup.metrics.gathering import figures_of
-from maos_sup.projection.costs import CostReader, Costs
+from maos_sup.projection.costs import NO_COSTS, CostReader, Costs
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.projection.wants import Wanted, wants_of
 from state_layout.errors import LayoutError
@@ -20,7 +20,7 @@ from state_layout.paths import Tree
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
-_MOST_OPEN = 24  # trees whose readers are kept
+_MOST_OPEN = 256  # trees whose readers are kept; more than are listed
 _FRESH_S = 0.2  # a status this old is shown again
 _COSTS_FRESH_S = 2.0
 MOST_LISTED = 200
@@ -42,16 +42,21 @@ class ShownTree:
         self._lock, self._costs_lock = threading.Lock(), threading.Lock()
         self.reading = Reading(tree, redact=redact)
         self._cost_reader = CostReader(Reading(tree, redact=redact))
-        self._status: tuple[float, Status] | None = None
+        self._status: Status | None = None
+        self._stale_s = 0.0
         self._costs: tuple[float, Costs] | None = None
 
     def status(self) -> Status:
         """The status, at most a moment old. Raises LayoutError."""
         with self._lock:
-            now_s = time.monotonic()
-            if self._status is None or now_s - self._status[0] > _FRESH_S:
-                self._status = (now_s, self.reading.status())
-            return self._status[1]
+            begun_s = time.monotonic()
+            if self._status is None or begun_s > self._stale_s:
+                self._status = self.reading.status()
+                now_s = time.monotonic()
+                self._stale_s = now_s + max(
+                    _FRESH_S, now_s - begun_s
+                )  # a large tree is not looked at all the time
+            return self._status
 
     def wants(self) -> list[Wanted]:
         """What waits for a person. Raises LayoutError."""
@@ -60,6 +65,8 @@ class ShownTree:
     def costs(self) -> Costs:
         """Where the money went, at most seconds old; the first look reads all. Raises LayoutError."""
         status = self.status()
+        if not (status["counts"]["cost_usd"] or status["counts"]["tokens"] or self._costs):
+            return NO_COSTS  # nothing is read for it
         with self._costs_lock:
             now_s = time.monotonic()
             if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S:
@@ -110,28 +117,27 @@ class ShownTrees:
         found = []
         for tree in self.trees():
             try:
-                shown = self.find(key_of(tree))
-                if shown is not None:
-                    found.append(shown.figures())
+                found.append(self._opened(tree).figures())
             except LayoutError:
                 continue  # its row says why
         return found
 
     def _opened(self, tree: Tree) -> ShownTree:
-        shown = ShownTree(tree, word=self._word(tree), redact=self._redact(tree))
+        """The readers of `tree`: those that are kept, else new ones, for which the longest unused go."""
+        key = key_of(tree)
         with self._lock:
-            shown = self._open.setdefault(shown.key, shown)
+            shown = self._open.get(key)
+            if shown is None:
+                shown = self._open[key] = ShownTree(tree, word=self._word(tree), redact=self._redact(tree))
+            self._open.move_to_end(key)
             while len(self._open) > _MOST_OPEN:
                 self._open.popitem(last=False)
         return shown
 
     def _row(self, tree: Tree) -> dict[str, object]:
-        key = key_of(tree)
-        head = {"key": key, "id": tree.root.name}
+        shown = self._opened(tree)
+        head = {"key": shown.key, "id": tree.root.name}
         try:
-            shown = self.find(key)
-            if shown is None:
-                return {**head, "phase": "unreadable", "request": "it is not there any more"}
             status = shown.status()
         except LayoutError as error:
             return {**head, "phase": "unreadable", "request": str(error)}

@@ -103,6 +103,7 @@ function overview(base, open, act, content) {
   const soon = () => { if (due === null) due = setTimeout(redraw, Math.max(0, 1000 - (Date.now() - last))); };
   const shown = () => soon();
   document.addEventListener("visibilitychange", shown);
+  soon(); // the timeline is asked for beside the board, not after it
   return {
     take(told) {
       const gone = (part) => (told.gone || []).filter(([one]) => one === part).map(([, name]) => name);
