@@ -22,7 +22,7 @@ TEAM_ROWS: tuple[Row, ...] = (
         "replace, under `spec/.lock`",
         form=Form.JSON,
         edit="**yes**",
-        record="OrchestrationFile",
+        record="OrchestrationSpec",
     ),
     Row(
         "spec/agents/<agent>.json",
@@ -31,7 +31,7 @@ TEAM_ROWS: tuple[Row, ...] = (
         "replace, under `spec/.lock`",
         form=Form.JSON,
         edit="**yes**",
-        record="AgentFile",
+        record="AgentSpec",
     ),
     Row(
         "spec/tasks/<task>.json",
@@ -40,7 +40,7 @@ TEAM_ROWS: tuple[Row, ...] = (
         "replace, under `spec/.lock`",
         form=Form.JSON,
         edit="**yes**",
-        record="TaskFile",
+        record="TaskSpec",
     ),
     Row(
         "spec/approvals/<question>.yes spec/approvals/<question>.no",
@@ -79,6 +79,13 @@ TEAM_ROWS: tuple[Row, ...] = (
         "command line (`check --accept`)",
         "`check`",
         "append, fdatasync, under `spec/.lock`",
+        form=Form.CHAINED,
+    ),
+    Row(
+        "spec/acts.jsonl",
+        "`ui`",
+        "people",
+        "append, fdatasync, before what was asked for is done",
         form=Form.CHAINED,
     ),
     Row("spec/lineage.json", "command line (`fork`)", "people, command line", "once", form=Form.JSON),
@@ -138,7 +145,7 @@ TEAM_ROWS: tuple[Row, ...] = (
         "its successors, viewers",
         "append, by record",
         form=Form.CHAINED,
-        record="AttemptLine",
+        record="AnyLine",
     ),
     Row(
         "agents/<agent>/attempts/<attempt>/checkpoint.{0,1}.json",
@@ -174,7 +181,7 @@ TEAM_ROWS: tuple[Row, ...] = (
         "supervisor, viewers",
         "once",
         form=Form.JSON,
-        record="ExitFile",
+        record="ExitSnapshot",
     ),
     Row(
         "agents/<agent>/{session,workspace,artifacts}/**",

@@ -8,9 +8,10 @@ mail       messages
 Records are frozen, and have `from_json` where they are read. Lines of journals and snapshots, read key by
 key, are typed dictionaries: they cost nothing, for only the type checker imports them.
 
-attempt_lines, turn_lines, supervisor_lines    lines of journals
-snapshots                                      `status.json`, `exit.json`
-of_host                                        what lies in `run/`
+attempt_lines, supervisor_lines    lines of journals
+shared_lines                       of mail, budgets, shared state
+snapshots                          `status.json`, `exit.json`
+of_host                            what lies in `run/`
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from state_layout.catalogue import (
     row_of,
     with_table,
 )
+from state_layout.catalogue.record_tables import with_records
 from state_layout.paths import Tree
 
 DOCUMENT = Path(state_layout.__file__).parent / "FORMAT.md"
@@ -37,6 +39,23 @@ def test_the_document_has_the_table_of_the_catalogue() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert with_table(text) == text, "make tables"
     assert with_table(text.replace("| `run/ballast` |", "| `run/balast` |")) == text
+
+
+def test_the_document_has_the_tables_of_the_records() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert with_records(text) == text, "make tables"
+    assert "| `offset` | whole number | bytes |" in text
+    assert "| `synced` | whole number | may be missing |" in text
+
+
+def test_every_record_of_the_catalogue_is_a_type() -> None:
+    names = {
+        name
+        for path in sorted((DOCUMENT.parent / "records").glob("*.py"))
+        for name in vars(import_module(f"state_layout.records.{path.stem}"))
+    }
+    named = {row.record for row in ROWS if row.record}
+    assert len(named) > 5 and named <= names, named - names
 
 
 def test_every_path_that_the_layout_names_has_a_row() -> None:
