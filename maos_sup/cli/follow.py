@@ -21,6 +21,7 @@ from maos_sup.steering.wanting import prompt, want_of_all
 from maos_sup.views.events import counted
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.plain import PlainView
+from maos_sup.views.render import terminal_width
 from maos_sup.views.status import Watcher, is_settled
 from maos_sup.views.summary import saved_line, summary_lines
 from maos_sup.views.times import Times
@@ -260,7 +261,8 @@ class _Follower:
     def _settled(self, status: Status) -> int:
         self._view.close()
         took_s = time.monotonic() - self._begun_s if self._is_timed else None
-        self._tell("\n".join(summary_lines(status, name=word_of(self._tree), took_s=took_s)))
+        lines = summary_lines(status, name=word_of(self._tree), took_s=took_s, width=terminal_width())
+        self._tell("\n".join(lines))
         return exit_code_of(status)
 
     def _saved(self, status: Status) -> int:

@@ -49,7 +49,7 @@ def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> l
     lines += [f"agent {agent}: {line}" for agent, line in caps if line]
     lines += [f"note: {note}" for note in status["notes"]]
     lines += [mirror_line(told) for told in status["mirrors"]]
-    return [folded for line in lines for folded in _folded(line, width)]
+    return [part for line in lines for part in ([line] if _is_to_be_typed(line) else folded(line, width))]
 
 
 def budget_text(status: Status) -> str:
@@ -126,9 +126,7 @@ def discovery_lines(status: Status, *, width: int = UNBOUNDED) -> list[str]:
         if agent["last_discovery"]
     ]
     return (
-        ["", "last discoveries", *(folded for line in found for folded in _folded(line, width))]
-        if found
-        else []
+        ["", "last discoveries", *(part for line in found for part in folded(line, width))] if found else []
     )
 
 
@@ -188,7 +186,12 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def _folded(line: str, width: int) -> list[str]:
+def _is_to_be_typed(line: str) -> bool:
+    """Whether it names a command to copy, which a terminal may wrap and we may not break."""
+    return line.startswith("  answer: ")
+
+
+def folded(line: str, width: int) -> list[str]:
     """`line` within `width`, what follows its first part a little further in."""
     if len(line) <= width // 2:
         return [line]

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 
 from maos_sup.core.overlaps import changed_text, overlap_lines
 from maos_sup.views.events import counted, duration_text, outcome_text
+from maos_sup.views.render import UNBOUNDED, folded
 from state_layout.records import Phase, TaskPhase
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
 
-def summary_lines(status: Status, *, name: str, took_s: float | None = None) -> list[str]:
-    """How it ended, what failed, where the tree and the artifacts are, what to type next."""
+def summary_lines(
+    status: Status, *, name: str, took_s: float | None = None, width: int = UNBOUNDED
+) -> list[str]:
+    """How it ended, what failed, where the tree and the artifacts are, what to type next.
+
+    What is no path and no command is folded at `width`.
+    """
     lines = [_headline(status, took_s)]
     for task in status["tasks"]:
         if task["phase"] in (TaskPhase.FAILED, TaskPhase.BLOCKED, TaskPhase.CANCELLED):
-            lines.append(f"  {task['id']}: {outcome_text(task)}")
-    lines += [f"  {line}" for line in changed_lines(status)]
+            lines += folded(f"  {task['id']}: {outcome_text(task)}", width)
+    lines += [part for line in changed_lines(status) for part in folded(f"  {line}", width)]
     lines.append(f"  tree: {status['directory']}")
     lines += [f"  artifact: {path}" for path in artifact_paths(status)]
     return lines + [f"  {hint}" for hint in _hints(status, name)]

@@ -207,3 +207,29 @@ def test_a_used_up_budget_names_what_allows_more(call: Call, tree: Tree) -> None
     out = call("status").out
     assert "budget: 0.00 of 0.0010 USD" in out
     assert "allow more: maos-sup set" in out and "budget.max_cost_usd AMOUNT" in out
+
+
+def test_a_command_to_type_is_one_line_and_a_reason_is_not_broken_in_a_word(
+    tmp_path: Path, home: Path, tree: Tree
+) -> None:
+    settle(tree, "bob", "report", "failed")
+    status = json.loads(tree.agent("bob").status.read_text())
+    error = "the database server refused the connection because it is restarting for maintenance tonight"
+    status["tasks"]["report"]["error"] = error
+    tree.agent("bob").status.write_text(json.dumps(status))
+    ask(tree)
+    with Pane("status", cwd=tmp_path, columns=60) as pane:
+        assert pane.end() == 0
+        line = f"  answer: maos-sup answer {tree.root.name} alice-0123456789ab ANSWER"
+        assert line in pane.raw.decode().splitlines()
+    assert call_of_cancel(tree) == 0
+    with Pane("attach", cwd=tmp_path) as pane:
+        pane.end()
+        shown = pane.raw.decode().rpartition("\x1b[?1049l")[2]
+    assert all(word in shown.split() for word in error.split()), shown
+    assert max(map(len, [line for line in shown.splitlines() if "server" in line])) <= 80
+
+
+def call_of_cancel(tree: Tree) -> int:
+    done = subprocess.run([*MAOS_SUP, "cancel", str(tree.root)], capture_output=True, check=False)
+    return done.returncode

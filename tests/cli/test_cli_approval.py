@@ -42,9 +42,14 @@ def test_plan_is_shown_and_runs_after_a_yes(home: Path, project: Path, server: L
         terminal.wait_for(ASKED)
         for part in ("dev    anthropic claude-sonnet-4-6", "o  do    dev    Do it", "You are a reviewer"):
             assert part in terminal.text
+        assert "may spend without end; max_cost_usd under [budget] sets one" in terminal.text
         assert not list_trees(home)
-        terminal.type("perhaps")
+        assert "[[tasks]]" not in terminal.text
+        terminal.type("v")
+        terminal.wait_for("[[tasks]]")
         terminal.wait_for(ASKED, times=2)
+        terminal.type("perhaps")
+        terminal.wait_for(ASKED, times=3)
         terminal.type("y")
         assert terminal.end() == 0
     assert status_of(the_tree(home))["phase"] == "done"

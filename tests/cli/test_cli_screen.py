@@ -143,6 +143,22 @@ def test_a_slow_terminal_holds_nobody_back(tmp_path: Path, home: Path) -> None:
         assert pane.end() == 0
 
 
+def test_an_agent_that_writes_without_end_is_shown_where_it_stands(tmp_path: Path, home: Path) -> None:
+    text = 'request = "x"\n[agents.a]\nkind = "command"\ntask = "t"\n'
+    text += 'shell = "seq 200000; echo all of it is written; exec sleep 100"\n'
+    (tmp_path / "plan.toml").write_text(text)
+    with Pane("run", "plan.toml", cwd=tmp_path) as pane:
+        pane.wait_for("all of it is written")
+        pane.type("l")
+        pane.wait_until(lambda: "199999" in pane.text and "all of it" in pane.text, "the end of its output")
+        pane.resize(120, 40)
+        pane.wait_until(lambda: "199980" in pane.text, "more of it in a larger terminal")
+        pane.type("\x1b")  # what is typed next is not taken for Alt and a letter
+        pane.wait_for("AGENT")
+        pane.type("q")
+        assert pane.end() == 0
+
+
 @pytest.mark.parametrize("how", ["--plain", "dumb"])
 def test_lines_where_no_screen_is_wanted(tmp_path: Path, home: Path, how: str) -> None:
     (tmp_path / "gate").touch()

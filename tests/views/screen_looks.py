@@ -6,7 +6,21 @@ from typing import Any
 
 from maos_sup.views.screen.state import Figure, Look, News
 
-PHASES = ("running", "asking", "failed", "waiting", "done", "backoff", "slow", "hung", "paused", "queued")
+PHASES = (
+    "running",
+    "asking",
+    "failed",
+    "waiting",
+    "done",
+    "backoff",
+    "slow",
+    "hung",
+    "paused",
+    "queued",
+    "starting",
+    "stopped",
+    "parked",
+)
 TASK_PHASES = {
     "running": "running",
     "asking": "asking",
@@ -18,6 +32,9 @@ TASK_PHASES = {
     "hung": "running",
     "paused": "interrupted",
     "queued": "ready",
+    "starting": "ready",
+    "stopped": "interrupted",
+    "parked": "waiting",
 }
 NAMES = ("architect", "backend-developer", "dba", "migrator", "builder", "tester", "写真家", "writer")
 QUESTION = (
@@ -135,8 +152,10 @@ TEAMS = {
     "1-running": look("running"),
     "1-asking": look("asking"),
     "8-mixed": look("running", "running", "asking", "failed", "running", "waiting", "done", "waiting"),
+    "8-first-phases": look(*PHASES[:8]),
+    "8-last-phases": look(*PHASES[-8:]),
     "14-five-ask-one-failed": look(*["running"] * 8, *["asking"] * 5, "failed"),
-    "14-every-phase": look(*PHASES, "running", "done", "waiting", "waiting"),
+    "14-every-phase": look(*PHASES, "running"),
     "100-every-phase": look(*(PHASES[number % len(PHASES)] for number in range(100))),
     "100-done": look(*["done"] * 100),
 }

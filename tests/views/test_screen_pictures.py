@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from screen_looks import TEAMS, look
+from screen_looks import PHASES, TEAMS, look
 
 from maos_sup.views.cells import cells
 from maos_sup.views.screen.keys import pressed
 from maos_sup.views.screen.picture import picture, title
 from maos_sup.views.screen.spans import escaped, text_of
 from maos_sup.views.screen.state import END, HELP, MESSAGES, READ, TASKS, Choice, Look
+from state_layout.records import AgentPhase
 
 SCREENS = Path(__file__).parent / "screens"
 SIZES = ((80, 24), (120, 40), (200, 50))
@@ -29,8 +30,24 @@ def shown(seen: Look, choice: Choice | None = None, *, width: int = 80, height: 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("team", TEAMS)
 def test_screen_is_as_it_was_reviewed(team: str, size: tuple[int, int]) -> None:
-    text = "\n".join(shown(TEAMS[team], width=size[0], height=size[1])) + "\n"
-    path = SCREENS / f"{team}.{size[0]}x{size[1]}.txt"
+    assert_as_reviewed(f"{team}.{size[0]}x{size[1]}", shown(TEAMS[team], width=size[0], height=size[1]))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_one_agent_in_each_phase_is_as_it_was_reviewed(size: tuple[int, int]) -> None:
+    """One picture for all phases, lines that are blank in a screen left out."""
+    assert set(PHASES) == {str(phase) for phase in AgentPhase}
+    lines = list[str]()
+    for phase in PHASES:
+        screen = shown(look(phase), width=size[0], height=size[1])
+        assert len(screen) == size[1]
+        lines += [f"--- {phase}", *(line for line in screen if line.strip())]
+    assert_as_reviewed(f"1-in-each-phase.{size[0]}x{size[1]}", lines)
+
+
+def assert_as_reviewed(name: str, lines: list[str]) -> None:
+    text = "\n".join(lines) + "\n"
+    path = SCREENS / f"{name}.txt"
     if os.environ.get("MAOS_SUP_NEW_SCREENS"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
@@ -58,7 +75,9 @@ def test_who_asks_or_failed_is_shown_before_all_others(height: int) -> None:
 
 def test_those_who_are_not_shown_are_counted_by_phase() -> None:
     text = "\n".join(shown(TEAMS["100-every-phase"], width=120))
-    assert "and 88 more: 4 asking, 4 failed, " in text and "10 done" in text
+    assert "and 88 more: 2 asking, 2 failed, 8 backoff, " in text
+    wide = "\n".join(shown(TEAMS["100-every-phase"], width=200))
+    assert "8 waiting, 7 parked, 8 done" in wide
 
 
 def test_the_last_column_keeps_its_room_and_empty_columns_go() -> None:
