@@ -14,7 +14,7 @@ from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.costs import NO_COSTS, CostReader, Costs
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.projection.wants import Wanted, wants_of
-from state_layout.errors import LayoutError
+from state_layout.errors import LayoutError, NotATree
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class ShownTree:
         """The status, at most a moment old. Raises LayoutError."""
         with self._lock:
             begun_s = time.monotonic()
+            if not self.tree.format.exists():  # readers would go on with what they remember
+                raise NotATree(f"{self.tree.root}: is not there any more")
             if self._status is None or begun_s > self._stale_s:
                 self._status = self.reading.status()
                 now_s = time.monotonic()

@@ -1,0 +1,33 @@
+"""Which orchestrations a server shows, and what it says of one that goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from recorded import lived, made_tree, task
+from served import serving
+
+
+def test_tree_that_is_removed_while_it_is_shown_is_said_to_be_gone(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path / "home")
+    lived(tree, "alice", [task("count", "done", result=1)])
+    with serving(environment={**os.environ, "MAOS_SUP_HOME": str(tmp_path / "home")}) as server:
+        server.come_in()
+        path = f"/api/t/{server.key()}/board"
+        assert server.ask("GET", path).status == 200
+        shutil.rmtree(tree.root)
+        assert server.ask("GET", path).status in (404, 409)
+        assert server.ask("GET", "/api/trees").told["trees"] == []
+
+
+def test_given_tree_that_is_removed_stays_in_the_list_as_unreadable(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    with serving(str(tree.root)) as server:
+        server.come_in()
+        key = server.key()
+        shutil.rmtree(tree.root)
+        answer = server.ask("GET", f"/api/t/{key}/board")
+        assert (answer.status, "not there any more" in answer.told["error"]) == (409, True)
+        assert server.ask("GET", "/api/trees").told["trees"][0]["phase"] == "unreadable"
