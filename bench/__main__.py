@@ -25,6 +25,7 @@ PARTS = {
     "steps": "bench.steps",
     "storage": "bench.storage",
     "reading": "bench.reading",
+    "mirrors": "bench.mirrors",
     "large": "bench.large",
     "starting": "bench.starting",
     "terminal": "bench.terminal",
