@@ -9,17 +9,24 @@ import subprocess
 import time
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from bench.figures import ROUNDS, Figures, Row, Section, scratch, sized, spread
+from bench.peers import undoing
+from maos_sup.agents.snapping import Snapper
 from maos_sup.workspaces.restoring import restore
 from maos_sup.workspaces.snapshots import WORKTREE, Camera, Snapshot, collect
 from maos_sup.workspaces.store import Store
 from state_layout.paths import Tree
 from state_layout.records import Keep
 
+if TYPE_CHECKING:
+    from maos_sup.agents.life import AgentLife
+
 FILES, CHANGED, LINES = sized(2000, 200), 5, 90
 TAKEN, EDITED = sized(2000, 50), 10
 FIRST, SAME, FIVE, BACK, INDEX, STASH = "first", "same", "five", "restore", "checkout-index", "stash"
+MANY, MOST_HELD_MS = sized(50_000, 2_000), 100.0
 MOST_SAME_MS, MOST_FIVE_MS, MOST_BACK, MOST_GROWTH = 10.0, 15.0, 1.5, 1.3
 
 
@@ -51,17 +58,71 @@ def measure() -> list[Section]:
             met=growth <= MOST_GROWTH,
         ),
         Row(name="the same after the rule of keeping (20, 24 hours, 14 days)", value=f"{after_mb:.1f} MB"),
+        *_held_up(),
     ]
     rows += [
         Row(name=f"git {words} of {many}", value=spread(found[name], "s", 2))
         for name, words in ((INDEX, "checkout-index -a -f"), (STASH, "stash -u and stash pop"))
         if found[name]
     ]
+    rows += _stepback()
     note = (
         "A snapshot is taken in the agent's process, without another one: stamps are looked at, "
         "what changed is read, compressed and kept. A restore removes and writes every file, by renames."
     )
     return [Section(title="Files of agents", note=note, rows=rows)]
+
+
+def _held_up() -> list[Row]:
+    """How long a call waits for its snapshot in a large project, and until that has settled."""
+    held, settled = list[float](), list[float]()
+    with scratch() as folder:
+        root, tree = folder / "agents" / "a" / "worktree", Tree(folder)
+        for number in range(MANY):
+            path = root / f"d{number // 100}" / f"f{number}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"value = {number}\n" * 5)
+        snap = Snapper(cast("AgentLife", _Life(tree)), WORKTREE, lambda: None)
+        snap("a call before", call="c")
+        for number in range(5):
+            _edit(root, range(CHANGED), f"round {number}\n", a_folder=100)
+            began_s = time.monotonic()
+            snap("after bash", call=f"c{number}")
+            held.append(1e3 * (time.monotonic() - began_s))
+            snap.settle()
+            settled.append(time.monotonic() - began_s)
+    what = f"maos-sup, a snapshot of {MANY:,} files, {CHANGED} changed"
+    return [
+        Row(
+            name=f"{what}: the call is held up",
+            value=spread(held, "ms", 1),
+            target=f"<= {MOST_HELD_MS:g} ms",
+            met=max(held) <= MOST_HELD_MS,
+        ),
+        Row(name=f"{what}: it has settled after", value=spread(settled, "s", 2)),
+    ]
+
+
+class _Life:
+    """What a snapper asks of the life of an agent."""
+
+    agent, attempt, warn, warn_once = "a", 1, print, print
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree, self.paths, self.recorder = tree, tree.agent("a"), self
+
+    def look(self, _: object) -> int:
+        """The `seq` of the newest line, as the recorder tells it."""
+        return 1
+
+
+def _stepback() -> list[Row]:
+    """A rewind by stepback of as many files, two of them changed; nothing where it is not installed."""
+    if undoing.STEPBACK in undoing.absent():
+        return []
+    with scratch() as folder:
+        took_s = undoing.CONTESTANTS[undoing.STEPBACK](folder)
+    return [Row(name=f"stepback, rewind of {undoing.FILES:,} files, 2 changed", value=f"{took_s:.2f} s")]
 
 
 def _middle(values: list[float]) -> float:
@@ -120,9 +181,9 @@ def _timed(camera: Camera, into: list[float]) -> Snapshot:
     return taken
 
 
-def _edit(root: Path, numbers: range, text: str) -> None:
+def _edit(root: Path, numbers: range, text: str, *, a_folder: int = 40) -> None:
     for number in numbers:
-        with (root / f"d{number // 40}" / f"f{number}.py").open("a") as file:
+        with (root / f"d{number // a_folder}" / f"f{number}.py").open("a") as file:
             file.write(text)
 
 
@@ -165,7 +226,5 @@ def _growth(folder: Path) -> tuple[float, float]:
             changed += len(zlib.compress(data))
         camera.take(why="bench", seq=number)
     growth = (Store(tree).size_bytes() - first) / changed
-    for _, path in Store(tree).names():
-        os.utime(path, (0, 0))
     collect(tree, Keep())
     return growth, Store(tree).size_bytes() / 1e6

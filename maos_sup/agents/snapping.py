@@ -53,8 +53,7 @@ class Snapper:
                 self._thread = threading.Thread(target=work, name="snapshot", daemon=True)
                 self._thread.start()
             return  # who is busy has what it looks at now; the next one, or the end of the task, the rest
-        if self._thread is not None:
-            self._thread.join()
+        self.settle()
         self._take(why, seq, call, settling=settling)
         if call is None:
             self.tidy()
@@ -69,6 +68,11 @@ class Snapper:
         except (LayoutError, OSError) as cause:
             with suppress(LayoutError):
                 self._life.warn_once(f"its files could not be kept: {cause}")
+
+    def settle(self) -> None:
+        """Wait for a snapshot that is being taken while the agent works on."""
+        if self._thread is not None:
+            self._thread.join()
 
     def tidy(self) -> None:
         """Remove snapshots that the rule does not keep, if there are many."""
