@@ -27,15 +27,25 @@ def read_object(path: Path) -> dict[str, object] | None:
     return read_snapshot(path)
 
 
-def last_line(path: Path, *, longest: int = 400) -> str | None:
-    """The last line of `path` with text in it, without control characters, or None."""
+def last_line(path: Path, *, longest: int = 2000) -> str | None:
+    """The last line of `path` with text in it, without control characters, or None.
+
+    Of a line that is very long what stands near its end. Who shows less of it cuts it after secrets were
+    taken out, or half of one would pass: `longest` is far more than is ever shown.
+    """
+    window = 4 * longest
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
-            tail = os.pread(descriptor, 4 * longest, max(0, os.fstat(descriptor).st_size - 4 * longest))
+            start = max(0, os.fstat(descriptor).st_size - window)
+            lines = os.pread(descriptor, window, start).splitlines()
     except OSError:
         return None
-    lines = [text for raw in tail.splitlines() if (text := printable(raw.decode("utf-8", "replace")).strip())]
-    return lines[-1][:longest] if lines else None
+    if start and len(lines) == 1:  # it began before: so may a secret that is cut
+        lines = [lines[0][longest:]]
+    for raw in reversed(lines):
+        if text := printable(raw.decode("utf-8", "replace")).strip():
+            return text[:longest]
+    return None
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from recorded import answer, asked, lived, made_tree, task
 
+from maos_sup.cli.report import redactor_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
 from maos_sup.projection.reading import Reading
@@ -36,6 +37,17 @@ def tasks_like(needs: dict[str, list[str]]) -> list[dict[str, Any]]:
 )
 def test_orders_to_a_terminal_are_left_out_whole(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+@pytest.mark.parametrize("before", [0, 380, 395, 399, 400, 1990, 7990, 7999, 50_000])
+def test_no_part_of_a_secret_passes_where_a_last_line_is_cut(tmp_path: Path, before: int) -> None:
+    secret = "sk-ant-" + "Zq9" * 14
+    tree = made_tree(tmp_path)
+    attempt = lived(tree, "alice", [task("count", "running")])
+    attempt.paths.stdout.write_text(". " * (before // 2) + secret + " ." * 300)
+    agent = Reading(tree, redact=redactor_of(tree)).status()["agents"][0]
+    shown = short(agent["last_line"] or "", 400)
+    assert shown and "Zq9" not in shown
 
 
 def test_shortened_texts_say_so() -> None:
