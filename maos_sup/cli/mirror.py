@@ -239,8 +239,13 @@ def _one(words: tuple[str, ...]) -> tuple[Tree, Mirrored]:
 
 
 def _refuse_inside(tree: Tree, url: str) -> None:
-    if url.startswith("sqlite:") and Path(url.removeprefix("sqlite:")).is_relative_to(tree.root):
+    if url.startswith("sqlite:") and _file_of(url).is_relative_to(tree.root.resolve()):
         raise BadInput(f"{url}: lies inside of the orchestration; name a file outside of it")
+
+
+def _file_of(url: str) -> Path:
+    """The file itself, whatever links and `..` lead to it."""
+    return Path(url.removeprefix("sqlite:").removeprefix("//")).resolve()
 
 
 def _counted(number: int, word: str) -> str:

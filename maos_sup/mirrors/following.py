@@ -16,7 +16,7 @@ from pathlib import Path
 from maos_sup.mirrors.looking import Looker
 from maos_sup.mirrors.mirror import Cursor, Mirror, MirrorTrouble, Superseded
 from maos_sup.mirrors.registry import open_mirror
-from state_layout.errors import Damaged, StorageError
+from state_layout.errors import BadInput, Damaged, StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
 from state_layout.files.fence import is_home, leave, settle
@@ -82,7 +82,7 @@ class _Follower:
                 self._trouble = str(cause)
                 self._tell("ended")
                 raise
-            except MirrorTrouble as cause:
+            except (MirrorTrouble, BadInput) as cause:  # a variable that is not set, a package that lacks
                 self._have_trouble(str(cause))
                 if not self._stays and self._is_given_up():
                     return

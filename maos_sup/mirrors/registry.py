@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from maos_sup.mirrors.addresses import has_password, refuse_unreadable
 from maos_sup.mirrors.mirror import Mirror
 from state_layout.errors import BadInput
 
@@ -21,7 +21,7 @@ def place_of(text: str) -> str:
         if not text.endswith(_ENDINGS):
             raise BadInput(f"{text!r} names no database; use {KNOWN}")
         text = f"sqlite:{text}"
-    if urlsplit(text).password:
+    if has_password(text):
         raise BadInput(
             "the URL has a password in it, which would lie in the tree; name a variable that holds the URL "
             "('$MIRROR_URL'), or leave the password to ~/.pgpass"
@@ -29,19 +29,22 @@ def place_of(text: str) -> str:
     if text.startswith("sqlite:"):
         return f"sqlite:{_path_of(text)}"
     _opener(text)
+    refuse_unreadable(text)
     return text
 
 
 def open_mirror(url: str, tree: str, *, may_make: bool = False) -> Mirror:
     """The mirror of the orchestration `tree` at `url`. Raises BadInput, MirrorTrouble."""
-    return _opener(url)(url, tree, may_make=may_make)
+    opener = _opener(url)
+    refuse_unreadable(url)
+    return opener(url, tree, may_make=may_make)
 
 
 def _opener(url: str) -> Callable[..., Mirror]:
     scheme = url.partition(":")[0]
     opener = _OPENERS.get(scheme)
     if opener is None:
-        raise BadInput(f"{url!r} names no database that is known; use {KNOWN}")
+        raise BadInput(f"{f'{scheme[:20]}:'!r} begins no URL of a database that is known; use {KNOWN}")
     return opener
 
 
@@ -55,7 +58,10 @@ def _path_of(url: str) -> Path:
 def _sqlite(url: str, tree: str, *, may_make: bool) -> Mirror:
     from maos_sup.mirrors.sqlite.mirror import SqliteMirror
 
-    return SqliteMirror(_path_of(url), tree, may_make=may_make)
+    path = _path_of(url)
+    if url != f"sqlite:{path}" and url != f"sqlite://{path}":
+        raise BadInput(f"{url!r} names a file by where one stands; say sqlite:{path}")
+    return SqliteMirror(path, tree, may_make=may_make)
 
 
 def _postgres(url: str, tree: str, *, may_make: bool) -> Mirror:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from maos_sup.mirrors.addresses import shown_url
 from maos_sup.mirrors.mirror import (
     Content,
     Cursor,
@@ -44,6 +45,8 @@ _INSERT = (
     "INSERT INTO maos.mirrored_line (file, seq, at, type, raw) SELECT %s, * FROM "
     "unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING"
 )
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_ROWS_AT_ONCE = 200
 _MAKING = 0x6D616F73  # one maker of the schema at a time
 
 
@@ -77,7 +80,7 @@ class PostgresMirror:
         """See `Mirror.look`."""
         with self._translated():
             self._end_reading()
-            self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._run(_BEGIN_READING)
             row = self._row("SELECT id FROM maos.mirrored_tree WHERE tree = %s", self._name)
             self._tree = row[0] if row else 0
             return self._cursor()
@@ -286,7 +289,7 @@ class PostgresMirror:
 
     @property
     def _shown(self) -> str:
-        return self._url.rpartition("@")[2] if "@" in self._url else self._url
+        return shown_url(self._url)
 
     def _prepare(self, *, may_make: bool) -> None:
         if self._version() is None:
@@ -345,9 +348,13 @@ class PostgresMirror:
         return row
 
     def _streamed(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The rows, never all in memory."""
-        with self._translated(), self._database.cursor() as cursor:
-            yield from cursor.stream(query, values)
+        """The rows, never all in memory; who stops early leaves the transaction as it was."""
+        with self._translated():
+            if self._database.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+                self._run(_BEGIN_READING)
+            with self._database.cursor(name="maos", scrollable=False) as cursor:
+                cursor.itersize = _ROWS_AT_ONCE
+                yield from cursor.execute(query, values)
 
 
 def _why(cause: Exception) -> str:

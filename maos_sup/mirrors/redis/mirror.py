@@ -24,6 +24,7 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError, ResponseError, WatchError
 
+from maos_sup.mirrors.addresses import shown_url
 from maos_sup.mirrors.mirror import (
     Content,
     Cursor,
@@ -271,7 +272,7 @@ class RedisMirror:
 
     @property
     def _shown(self) -> str:
-        return self._url.rpartition("@")[2] if "@" in self._url else self._url
+        return shown_url(self._url)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
