@@ -70,3 +70,14 @@ def difference(mirror: Mirror, tree: Tree) -> list[str]:
     """What is not equal in tree and mirror."""
     verdict: Comparison = verify(tree, mirror)
     return [*verdict.differences, *verdict.behind]
+
+
+def broken_team(root: Path) -> Tree:
+    """A tree whose specs people broke, and with numbers that fit no column of most databases."""
+    tree = team(root)
+    work(tree).commit("turn", role="assistant", text="much", tokens=(1 << 64) - 1, cost_usd=1e308)
+    specs = tree.root / "spec" / "agents"
+    (specs / "alice.json").write_text('{"kind": "command", "shell": ')
+    (specs / "bob.json").write_text('{"role": "\\u0000", "tokens": 1e999}')
+    (specs / "carl.json").write_text('{"kind": "command"}')
+    return tree

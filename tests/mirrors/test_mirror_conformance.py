@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from databases import Database, opened
-from mirrored_trees import ID, batches, bring_up_to_date, difference, go_back, team, work
+from mirrored_trees import ID, batches, bring_up_to_date, broken_team, difference, go_back, team, work
 
 from maos_sup.mirrors.mirror import Cursor, Superseded
+from maos_sup.mirrors.views import NAMES
 from state_layout.files.chain import ORIGIN, link
 from state_layout.files.journal import Reader
 from state_layout.tree.making import create_tree
@@ -284,3 +285,15 @@ def test_digests_are_of_the_bytes(database: Database, tmp_path: Path) -> None:
     with opened(database, ID) as mirror:
         cursor = bring_up_to_date(mirror, tree)
     assert cursor.contents["FORMAT"] == sha256(b"maos-sup 1\n").hexdigest()
+
+
+def test_what_people_broke_and_numbers_beyond_any_column_fail_no_view(
+    sql_database: Database, tmp_path: Path
+) -> None:
+    tree = broken_team(tmp_path / "tree")
+    with opened(sql_database, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+    for view in [*NAMES, *(f"live_{name}" for name in NAMES)]:
+        sql_database.ask(f"SELECT * FROM {view}")
+    assert sql_database.ask("SELECT agent, kind FROM agents WHERE kind IS NOT NULL") == [("carl", "command")]
+    assert sql_database.ask("SELECT role, text FROM turns") == [("assistant", "much")]

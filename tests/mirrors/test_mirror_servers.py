@@ -19,7 +19,7 @@ from databases import (
     postgres_database,
     redis_database,
 )
-from mirrored_trees import ID, bring_up_to_date, difference, team, work
+from mirrored_trees import ID, bring_up_to_date, broken_team, difference, team, work
 from orchestra import Orchestra
 
 from maos_sup.mirrors.mirror import MirrorTrouble
@@ -192,3 +192,32 @@ def test_a_rebuild_beside_a_living_follower_and_a_removal(orchestra: Orchestra, 
     orchestra.say("enough")
     orchestra.wait_rest("done")
     orchestra.wait(lambda: pid("sqlite") is None and told_by_verify(orchestra)["equal"], "a full mirror")
+
+
+def test_views_answer_in_plans_with_several_workers(postgres: PostgresDatabase, tmp_path: Path) -> None:
+    tree = broken_team(tmp_path / "tree")
+    (tree.root / "spec" / "agents" / "bob.json").write_text('{"kind": "\\ud800"}')
+    with opened(postgres, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+    settings = (
+        "parallel_setup_cost parallel_tuple_cost min_parallel_table_scan_size min_parallel_index_scan_size"
+    )
+    for name in settings.split():
+        postgres.ask(f"ALTER DATABASE {postgres.name} SET {name} = 0")
+    assert postgres.ask("SELECT count(raw) FROM lines WHERE what = 'journal'") == [(6,)]
+    assert postgres.ask("SELECT count(kind) FROM agents") == [(1,)]
+
+
+def test_a_difference_before_many_lines_is_told_and_what_comes_after_is_compared(
+    postgres: PostgresDatabase, tmp_path: Path
+) -> None:
+    tree = team(tmp_path / "tree")
+    work(tree)
+    with opened(postgres, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+        postgres.ask("UPDATE mirrored_line SET raw = 'x' WHERE seq = 1")
+        postgres.ask(
+            "INSERT INTO mirrored_line SELECT file, 1000 + n, at, type, raw FROM mirrored_line, "
+            "generate_series(1, 20000) AS n WHERE seq = 1"
+        )
+        assert len(difference(mirror, tree)) == 2

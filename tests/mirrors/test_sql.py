@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from databases import opened, sqlite_file
-from mirrored_trees import ID, bring_up_to_date, go_back, team, work
+from mirrored_trees import ID, bring_up_to_date, broken_team, go_back, team, work
 from orchestra import Orchestra
 
 from maos_sup.cli import main
@@ -142,3 +142,19 @@ def test_a_running_team_is_asked_while_it_writes(orchestra: Orchestra) -> None:
     orchestra.wait_rest("done")
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
+
+
+def test_what_people_broke_fails_no_view(tmp_path: Path) -> None:
+    with FileQueries([broken_team(tmp_path / "broken")]) as queries:
+        for view in [*NAMES, *(f"live_{name}" for name in NAMES)]:
+            queries.ask(f"SELECT * FROM {view}")
+        asked = "SELECT agent, kind FROM agents WHERE kind IS NOT NULL"
+        assert queries.ask(asked).rows == [("carl", "command")]
+
+
+def test_a_query_sees_no_variables_of_ours_and_fetches_no_extension(tree: Tree) -> None:
+    gathered = [1]
+    with pytest.raises(BadInput, match="gathered does not exist"):
+        ask(tree, "SELECT * FROM gathered")
+    assert gathered
+    assert ask(tree, "SELECT current_setting('autoinstall_known_extensions')") == [(False,)]

@@ -31,6 +31,12 @@ from state_layout.witness import id_of
 
 _TAIL_BYTES = 1 << 16
 _LARGEST_LINE_BYTES = 1 << 28
+_SETTINGS: dict[
+    str, str | bool | int | float | list[str]
+] = {  # a query fetches nothing from the network by the way, and sees no variables of ours
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
 _ASKED_FOR = frozenset({"exit", "status", "agent_spec", "checkpoint"})
 _FILE = "filename VARCHAR, tree VARCHAR, path VARCHAR, what VARCHAR, agent VARCHAR, attempt BIGINT, " + (
     "scope VARCHAR, counted BIGINT"
@@ -81,7 +87,7 @@ class FileQueries:
         self.left_out: list[str] = []
         self._cuts = Path(tempfile.mkdtemp(prefix="maos-sup-sql-"))
         self._paths: dict[str, str] = {}  # of what stands in messages of DuckDB, as people know it
-        self._database = duckdb.connect()
+        self._database = duckdb.connect(config=_SETTINGS)
         try:
             gathered = _Gathered()
             for tree in trees:
@@ -191,6 +197,7 @@ class FileQueries:
             if rows:  # column by column: row by row takes a hundred times as long
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 run(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+        run("UPDATE content SET data = NULL WHERE NOT json_valid(data)")  # what people broke
         places = ", ".join(_quoted(row[0]) for row in gathered.files)
         lines = (
             f"read_ndjson_objects([{places}], filename = true, maximum_object_size = {_LARGEST_LINE_BYTES})"

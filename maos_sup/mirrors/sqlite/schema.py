@@ -34,10 +34,10 @@ _BASES = {
 
 
 class Sqlite:
-    """How SQLite looks into JSON."""
+    """How SQLite looks into JSON; into what is none (a file that people broke) it finds nothing."""
 
     def text(self, json: str, key: str) -> str:
-        return f"json_extract({json}, '$.{key}')"
+        return f"CASE WHEN json_valid({json}) THEN json_extract({json}, '$.{key}') END"
 
     def whole(self, json: str, key: str) -> str:
         return f"CAST({self.text(json, key)} AS INTEGER)"
