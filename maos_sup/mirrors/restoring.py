@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from maos_sup.mirrors.mirror import Mirror, MirrorTrouble, Sort
+from maos_sup.mirrors.mirror import Cursor, Mirror, MirrorTrouble, Sort
 from maos_sup.mirrors.sources import source_of
 from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic
@@ -46,6 +46,8 @@ def restore(mirror: Mirror, root: Path) -> Restored:
         for folder in _FOLDERS:
             atomic.make_folder(root / folder)
         for path in sorted({*cursor.lines, *cursor.pieces, *cursor.contents} - {_FORMAT}):
+            if _lies_aside(path, cursor):
+                continue
             lines += _put(mirror, root, path, cursor.contents.get(path, ""))
             files += 1
         _make_mail_boxes(root)
@@ -54,6 +56,11 @@ def restore(mirror: Mirror, root: Path) -> Restored:
         raise storage_error("restore to", root, cause) from cause
     atomic.create_once(root / _FORMAT, FORMAT_LINE)
     return Restored(tree=Tree(root), files=files + 1, lines=lines)
+
+
+def _lies_aside(path: str, cursor: Cursor) -> bool:
+    """Whether a rollback took the file away whole: its lines are in the one set aside."""
+    return path in cursor.gone and any(other.startswith(f"{path}.void-") for other in cursor.lines)
 
 
 def _put(mirror: Mirror, root: Path, path: str, digest: str) -> int:

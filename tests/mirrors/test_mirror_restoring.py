@@ -15,6 +15,7 @@ from databases import opened, sqlite_file
 from mirrored_trees import ID, bring_up_to_date, difference, team, work
 
 from maos_sup.cli import main
+from maos_sup.mirrors.mirror import MirrorBatch, MirrorTrouble
 from maos_sup.mirrors.registry import place_of
 from maos_sup.mirrors.restoring import restore
 from state_layout.check import check
@@ -146,3 +147,32 @@ def test_killed_at_any_write_the_mirror_is_as_before_the_batch_or_after_it(tmp_p
         if done.returncode == 0:
             break
     assert deaths > 2
+
+
+def test_mail_that_a_rollback_set_aside_does_not_come_back_with_a_restore(tmp_path: Path) -> None:
+    tree = team(tmp_path / "tree")
+    work(tree).journal.close()
+    box = tree.root / "mail" / "bob" / "alice.jsonl"
+    with sqlite_file(tmp_path) as database, opened(database, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+        box.rename(box.with_name("alice.jsonl.void-1"))
+        bring_up_to_date(mirror, tree)
+        restore(mirror, tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new" / "mail" / "bob").iterdir()] == ["alice.jsonl.void-1"]
+
+
+def test_a_file_that_was_removed_under_its_follower_is_told_and_filled_again(tmp_path: Path) -> None:
+    tree = team(tmp_path / "tree")
+    alice = work(tree)
+    with sqlite_file(tmp_path) as database, opened(database, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+        for path in tmp_path.glob("mirror.db*"):
+            path.unlink()
+        with pytest.raises(MirrorTrouble, match="was removed"):
+            mirror.keep_alive()
+        with opened(database, ID) as other:
+            bring_up_to_date(other, tree)
+            assert difference(other, tree) == []
+        alice.step("more")
+        with pytest.raises(MirrorTrouble, match="was removed or replaced"):
+            mirror.apply(MirrorBatch())

@@ -45,6 +45,7 @@ class SqliteMirror:
         self._files: dict[str, int] = {}
         self._database = self._opened(may_make=may_make)
         self._tree = 0
+        self._inode = _inode(path)
 
     def cursor(self) -> Cursor:
         """See `Mirror.cursor`."""
@@ -63,6 +64,7 @@ class SqliteMirror:
 
     def apply(self, batch: MirrorBatch) -> None:
         """See `Mirror.apply`."""
+        self._refuse_removed()
         with self._changing():
             self._refuse_superseded()
             self._take(batch)
@@ -76,7 +78,8 @@ class SqliteMirror:
                 self._take(batch)
 
     def keep_alive(self) -> None:
-        """See `Mirror.keep_alive`: nothing in here expires."""
+        """See `Mirror.keep_alive`: nothing in here expires, but the file may be removed."""
+        self._refuse_removed()
 
     def lines(self, path: str) -> Iterator[tuple[int, bytes]]:
         """See `Mirror.lines`."""
@@ -221,6 +224,11 @@ class SqliteMirror:
             return
         raise Superseded(f"{self._path}: another follower of {self._name} has taken this mirror over")
 
+    def _refuse_removed(self) -> None:
+        """Whoever removed the file would wait for ever for what is written to one without a name."""
+        if _inode(self._path) != self._inode:
+            raise MirrorTrouble(f"{self._path}: was removed or replaced; it is filled again")
+
     def _cursor(self) -> Cursor:
         found = Cursor()
         query = "SELECT path, sort, seq, offset, h, counted, is_gone FROM mirrored_file WHERE tree = ?"
@@ -304,6 +312,13 @@ class SqliteMirror:
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with self._translated():
             yield from self._database.execute(query, values)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _why(cause: Exception) -> str:
