@@ -70,6 +70,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("maos_sup.metrics.exposition",),
     "starlette": ("maos_sup.web",),
     "uvicorn": ("maos_sup.web.serving",),
+    "h11": ("maos_sup.web.serving",),
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),

@@ -13,11 +13,11 @@ from maos_sup.cli.places import name_of, tree_or_default
 from maos_sup.cli.says import say
 from maos_sup.projection.reading import Reading
 from maos_sup.traces.names import VERSIONS, names_of
+from maos_sup.traces.otlp import EXAMPLE
 from maos_sup.traces.sending import Collector, Exporter
 from maos_sup.views.events import counted
 from state_layout.errors import BadInput
 
-_DEFAULT = "http://127.0.0.1:4318"
 _LOOK_S = 2.0
 
 
@@ -46,11 +46,11 @@ def command(directory: str | None, *, url: str | None, names: str | None, follow
 def _collector(url: str | None) -> Collector:
     """Where to send, by `url` and the variables that every exporter obeys."""
     environment = os.environ
-    given = url or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or _DEFAULT
+    given = url or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") or EXAMPLE
     place = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") if url is None else None
     place = place or f"{given.rstrip('/').removesuffix('/v1/traces')}/v1/traces"
     if not place.startswith(("http://", "https://")):
-        raise BadInput(f"--to is {place!r}; use a URL like {_DEFAULT}")
+        raise BadInput(f"--to is {place!r}; use a URL like {EXAMPLE}")
     told = environment.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     pairs = (pair.partition("=") for pair in told.split(",") if "=" in pair)
     headers = {key.strip(): unquote(value.strip()) for key, _, value in pairs}

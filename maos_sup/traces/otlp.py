@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from state_layout.errors import LayoutError
 from state_layout.files import codec
 
 BATCH = 500
+EXAMPLE = "http://127.0.0.1:4318"
 _TRIES, _PAUSE_S, _TIMEOUT_S = 4, 0.5, 10.0
 _AGAIN = (429, 502, 503, 504)
 Message = dict[str, object]
@@ -36,14 +38,21 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> None:
     """Send one body. Raises LayoutError where the collector does not take it."""
     told = {"content-type": "application/json", **headers}
     for number in range(_TRIES):
-        request = urllib.request.Request(url, data=body, headers=told, method="POST")
         try:
+            request = urllib.request.Request(url, data=body, headers=told, method="POST")
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
                 return
         except urllib.error.HTTPError as refusal:
             if refusal.code not in _AGAIN or number == _TRIES - 1:
                 raise LayoutError(f"{url}: the collector said {refusal.code} {refusal.reason}") from refusal
-        except (OSError, ValueError) as cause:
+        except (http.client.InvalidURL, ValueError) as cause:
+            raise LayoutError(f"{url}: cannot be asked ({cause}); use a URL like {EXAMPLE}") from cause
+        except http.client.HTTPException as cause:
+            raise LayoutError(
+                f"{url}: what is there does not speak HTTP/1.1 ({cause!r}); gRPC is at port 4317, OTLP over "
+                "HTTP at 4318"
+            ) from cause
+        except OSError as cause:
             if number == _TRIES - 1:
                 raise LayoutError(f"{url}: cannot be reached ({cause}); is a collector there?") from cause
         time.sleep(_PAUSE_S * 2**number)

@@ -157,6 +157,8 @@ class Pages:
         agent = _first(request, "agent")
 
         def look(shown: ShownTree) -> Any:
+            if agent is not None and all(one["name"] != agent for one in shown.status()["agents"]):
+                return None
             with shown.locked():
                 return {"messages": sheet_of(shown.reading.messages(newest=_MOST_MESSAGES, agent=agent))}
 

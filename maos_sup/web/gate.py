@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 
 from maos_sup.web.keys import Keys
 
@@ -113,6 +112,8 @@ class RequestGate:
             return Denial(status=HTTPStatus.METHOD_NOT_ALLOWED, text="use GET, or POST to steer")
         if not _JSON.fullmatch(headers.get("content-type", "")):
             return Denial(status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text="send application/json")
+        if "transfer-encoding" in headers:
+            return Denial(status=HTTPStatus.LENGTH_REQUIRED, text="say a length, and no other encoding")
         length = headers.get("content-length", "")
         if not length.isdecimal() or len(length) > 9 or int(length) > LONGEST_BODY:
             return Denial(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text="say a length of at most 256 KB")
@@ -131,7 +132,8 @@ class RequestGate:
         bearer = headers.get("authorization", "")
         if path == METRICS and bearer.startswith("Bearer ") and self.keys.is_standing(bearer[7:]):
             return None
-        session = self.keys.session(_cookie(headers.get("cookie", ""), self.cookie))
+        cookies = _cookies(headers.get("cookie", ""), self.cookie)
+        session = next(filter(None, map(self.keys.session, cookies)), None)
         if session is None:
             text = "no key: open the address that 'maos-sup ui' printed"
             return Denial(status=HTTPStatus.UNAUTHORIZED, text=text)
@@ -154,9 +156,13 @@ def _count(headers: Sequence[tuple[str, str]], wanted: str) -> int:
     return sum(name.lower() == wanted for name, _ in headers)
 
 
-def _cookie(header: str, name: str) -> str:
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def _cookies(header: str, name: str) -> Iterator[str]:
+    """Yield each value of the cookie `name`, whatever stands beside it.
+
+    Cookies know no ports: what other servers of this host set, well formed or not and of our name too, comes
+    along, and must lock nobody out.
+    """
+    for pair in header.split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            yield value.strip()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import signal
 import socket
+import ssl
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maos_sup.web.app import make_app
 from maos_sup.web.gate import RequestGate
@@ -22,6 +26,7 @@ from state_layout.errors import BadInput, StorageError
 
 _LEAST_KEY = 32  # characters of a key that people keep
 _END_S = 1
+_REQUEST_S = 5.0  # a request is whole by then, or its connection is closed
 _BACKLOG = 128
 
 
@@ -36,6 +41,36 @@ class ListeningPlace:
     private_key: Path | None = None
     names: tuple[str, ...] = ()
     key_file: Path | None = None
+
+
+class _Protocol(H11Protocol):
+    """Closes connections that never finish a request: some hundred of them would keep everybody else out."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_be()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Arm the deadline while the other side owes a part of a request; more of it does not put it off."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._let_be()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(_REQUEST_S, self.transport.close)
+
+    def _let_be(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _Server(uvicorn.Server):
@@ -88,7 +123,7 @@ class Serving:
         return uvicorn.Config(
             app,  # type: ignore[arg-type]  # an ASGI application, whose types uvicorn spells out
             loop="asyncio",
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -109,11 +144,28 @@ def _check(place: ListeningPlace) -> None:
     for option, path in (("--tls-cert", place.certificate), ("--tls-key", place.private_key)):
         if path is not None and not path.is_file():
             raise BadInput(f"{option} is {str(path)!r}, which is no file")
+    if place.certificate is not None and place.private_key is not None:
+        _check_pair(place.certificate, place.private_key)
     if place.unix is None and not _is_loopback(place.address) and place.certificate is None:
         raise BadInput(
             f"--host is {place.address!r}: others could listen in there; give --tls-cert and --tls-key, or "
             "leave --host out and forward a port (ssh -L)"
         )
+
+
+def _check_pair(certificate: Path, private_key: Path) -> None:
+    """Raise BadInput for files that are no certificate with its key."""
+
+    def no_words() -> bytes:
+        raise BadInput(f"--tls-key is {str(private_key)!r}, which wants a passphrase; give a key without one")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, no_words)
+    except (OSError, ValueError) as cause:
+        raise BadInput(
+            f"--tls-cert is {str(certificate)!r} and --tls-key {str(private_key)!r}: no certificate and its "
+            f"key, both as PEM ({cause})"
+        ) from cause
 
 
 def _is_loopback(address: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -202,6 +203,29 @@ def test_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_named(
     receiver.refusals = [400]
     assert main(["trace", str(tree.root)]) == 1
     assert "said 400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:abc", "http://[::1", "http://a b"])
+def test_address_that_is_none_is_named(tree: Tree, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert main(["trace", str(tree.root), "--to", url]) == 1
+    assert "use a URL like http://127.0.0.1:4318" in capsys.readouterr().err
+
+
+def test_server_that_speaks_something_else_is_named(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    """As port 4317 does, which collectors have for gRPC."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer_once() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\0\0\x06\4\0\0\0\0\0\0\5\0\0\x40\0")
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        assert main(["trace", str(tree.root), "--to", f"http://127.0.0.1:{other.getsockname()[1]}"]) == 1
+        thread.join(60)
+    assert "4318" in capsys.readouterr().err
 
 
 def test_trace_of_a_living_run_is_the_one_that_is_made_of_its_records(
