@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from maos_sup.cli.output_files import write_output
 from maos_sup.cli.places import all_trees, name_of, tree_at
 from maos_sup.cli.says import say_aside, say_exactly
 from maos_sup.projection.costs import CostReader
 from maos_sup.projection.reading import Reading
-from state_layout.errors import BadInput, LayoutError
-from state_layout.files import atomic
+from state_layout.errors import LayoutError
 
 
 @click.command("metrics")
@@ -40,7 +40,5 @@ def command(directories: tuple[str, ...], *, output: Path | None) -> None:
     if output is None:
         say_exactly(text.decode().rstrip("\n"))
         return
-    if not output.absolute().parent.is_dir() or output.is_dir():
-        raise BadInput(f"--output is {str(output)!r}, which is no file in a folder that is there")
-    atomic.replace(output, text)
+    write_output(output, text)
     output.chmod(0o644)

@@ -10,13 +10,12 @@ import click
 
 from maos_sup.agents.redaction import Redactor, spec_variables
 from maos_sup.cli import options
+from maos_sup.cli.output_files import write_output
 from maos_sup.cli.places import tree_or_default, word_of
 from maos_sup.cli.says import say, say_exactly
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.report.making import report_of
 from maos_sup.views.money import bytes_text
-from state_layout.errors import BadInput
-from state_layout.files import atomic
 from state_layout.paths import Tree
 
 
@@ -41,8 +40,9 @@ def command(directory: str | None, *, output: str | None, is_markdown: bool) -> 
         say_exactly(text.rstrip("\n"))
         return
     path = Path(output or f"{tree.root.name}.{'md' if is_markdown else 'html'}")
-    _write(path, text.encode())
-    say(f"{path}: {bytes_text(len(text.encode()))}")
+    data = text.encode()
+    write_output(path, data)
+    say(f"{path}: {bytes_text(len(data))}")
 
 
 def redactor_of(tree: Tree) -> Redact:
@@ -52,12 +52,3 @@ def redactor_of(tree: Tree) -> Redact:
         known |= {f"{name}_{spec.stem}": value for name, value in spec_variables(tree, spec.stem).items()}
     redactor = Redactor(known)
     return lambda value: redactor.record(value) if isinstance(value, dict) else redactor.value(value)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put `data` in the place of `path`. Raises BadInput."""
-    if path.is_dir():
-        raise BadInput(f"--output is {str(path)!r}, which is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise BadInput(f"--output is {str(path)!r}, whose folder is not there; make it first")
-    atomic.replace(path, data)

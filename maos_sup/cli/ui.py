@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
+import tempfile
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 
 import click
@@ -17,6 +22,7 @@ from maos_sup.cli.says import say, say_aside
 from state_layout.paths import Tree
 
 _path = click.Path(path_type=Path)
+_LOOK_S = 1.0  # between looks at whose the terminal is
 
 
 @click.command("ui")
@@ -70,14 +76,32 @@ def command(
     first = serving.address()
     say(first)
     say_aside("it steers" if is_steered else "it only shows; with --steer it steers too. Ctrl+C ends it")
-    if is_opened:
-        webbrowser.open(first)
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_print_more, args=(serving.address,), daemon=True).start()
-    serving.run()
+    with tempfile.TemporaryDirectory(prefix="maos-sup-ui-") as folder:
+        if is_opened:
+            webbrowser.open(_door(Path(folder), first))
+        serving.run()
+
+
+def _door(folder: Path, address: str) -> str:
+    """The address of a file that opens `address`, in a folder of this user alone.
+
+    Everybody reads the command lines of processes, an agent under `landlock` too: a key in that of a browser
+    would be for whoever is there first.
+    """
+    door = folder / "open.html"
+    go = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={escape(address)}">'
+    door.write_text(go, encoding="utf-8")
+    return door.as_uri()
 
 
 def _print_more(address: Callable[[], str]) -> None:
-    """Print another address for each line that is entered."""
-    for _ in sys.stdin:
-        say(address())
+    """Print another address for each line that is entered, while the terminal is ours to read."""
+    while True:
+        if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():  # who reads in the background (`&`) is stopped
+            time.sleep(_LOOK_S)
+        elif select.select([sys.stdin], [], [], _LOOK_S)[0]:
+            if not sys.stdin.readline():
+                return
+            say(address())

@@ -6,8 +6,12 @@ from maos_sup.views.files import printable
 
 
 def plain(text: object) -> str:
-    """`text` with its lines and tabs, without escape sequences and control characters."""
-    return "\n".join(map(printable, str(text).replace("\r\n", "\n").split("\n")))
+    """`text` with its lines and tabs, without escape sequences and control characters.
+
+    What a path has that is no text (names of folders are bytes) is a `?`.
+    """
+    whole = str(text).encode("utf-8", "replace").decode()
+    return "\n".join(map(printable, whole.replace("\r\n", "\n").split("\n")))
 
 
 def short(text: object, most: int) -> str:

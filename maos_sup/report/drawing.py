@@ -56,7 +56,7 @@ class _Scale:
 
 def _axis(timeline: Timeline, scale: _Scale, bottom: int) -> Iterator[Markup]:
     span_s = timeline.until_s - timeline.since_s
-    step_s = next((step for step in _STEPS_S if span_s / step <= 8), 7 * 86400)
+    step_s = next((step for step in _STEPS_S if span_s / step <= 8), 7 * 86400 * (1 + span_s // 4838400))
     shows_seconds = step_s < 60
     at_s = (timeline.since_s // step_s + 1) * step_s
     while at_s < timeline.until_s:

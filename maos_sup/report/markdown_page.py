@@ -12,6 +12,8 @@ from maos_sup.report.tables import Row, agent_rows, figures_of, money_lines, sum
 from maos_sup.views.events import counted, outcome_text
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@$!&])")
+_LINKED = re.compile(r"(?i)(://|www\.|@)")  # what hosts of pull requests make links and mentions of
+_APART = "\u200b"  # of no width
 _MOST_DRAWN = 40
 
 
@@ -22,7 +24,8 @@ def markdown_page(contents: Contents, limits: ReportLimits) -> str:
 
 def escaped(text: object) -> str:
     """`text` in one line, with no meaning to Markdown: no link, no mention, no element of HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(plain(text).split()))
+    line = _LINKED.sub(lambda found: f"{found[1][0]}{_APART}{found[1][1:]}", " ".join(plain(text).split()))
+    return _SPECIAL.sub(r"\\\1", line)
 
 
 def fenced(text: str) -> str:

@@ -117,7 +117,45 @@ def test_fence_is_longer_than_any_in_the_text() -> None:
     from maos_sup.report.markdown_page import escaped, fenced
 
     assert fenced("a\n````\nb").startswith("`````text\n")
-    assert escaped("@all [x](http://y) | <b>") == r"\@all \[x\](http://y) \| \<b\>"
+    assert escaped("@all [x](http://y) | <b>") == "\\@\u200ball \\[x\\](http:\u200b//y) \\| \\<b\\>"
+
+
+def test_markdown_has_nothing_that_hosts_of_pull_requests_make_links_of() -> None:
+    from maos_sup.report.markdown_page import escaped
+
+    shown = escaped("see https://x.example, WWW.x.example, ann@x.example, @ann")
+    assert not re.search(r"://|www\.|@\w", shown, re.IGNORECASE)
+
+
+def test_clock_that_leapt_by_years_draws_few_lines(tmp_path: Path) -> None:
+    """A clock that was wrong by decades for a moment gave a line for each week of them."""
+    made = made_tree(tmp_path)
+    attempt = lived(made, "alice", [task("count", "running"), task("count", "done")])
+    ended = made.agent("alice").attempt(attempt.number).exit
+    ended.write_text(re.sub(r'"at":\s*"\d{4}', '"at":"2099', ended.read_text()))
+    assert 2 <= told(made).count('class="tick"') <= 9
+
+
+def test_tree_in_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    made = made_tree(tmp_path)
+    question = {"task": "count", "run": 1, "question": "alice-1", "text": "Which licence?"}
+    lived(made, "alice", [task("count", "running"), ("asked", question)])
+    moved = Tree(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    made.root.rename(moved.root)
+    page = report_of(Reading(moved), name=str(moved.root), now_s=time.time())
+    assert b"alice-1" in page.encode()
+
+
+@pytest.mark.parametrize("command", ["report", "metrics"])
+def test_output_takes_the_place_of_a_file_alone(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """`-o /dev/null`, asked by root, made a file of that device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main([command, str(tree.root), "-o", str(pipe)]) == 2
+    assert "no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
 
 
 def test_secrets_are_left_out_wherever_they_were_said(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ export function timeline(told, width, open) {
   const wide = (from, to) => Math.max(1.5, x(to === null ? told.until_s : to) - x(from));
   const parts = [];
   const most = Math.max(2, Math.floor((width - label) / 110));
-  const step = STEPS.find((one) => span / one <= most) || STEPS[STEPS.length - 1];
+  const step = STEPS.find((one) => span / one <= most) || 604800 * Math.ceil(span / 604800 / most); // clocks may leap by years
   for (let at = (Math.floor(told.since_s / step) + 1) * step; at < told.until_s; at += step) {
     parts.push(svg("line", { x1: x(at), x2: x(at), y1: TOP - 8, y2: bottom, class: "grid" }),
       svg("text", { x: x(at), y: TOP - 14, class: "tick" }, clock(at, step < 60)));

@@ -39,9 +39,9 @@ export class Wants {
     if (want.kind === "failed") return h("p", { class: "row" }, button("Run again", () => ({ act: "retry", task: want.task })), button("Skip it", () => ({ act: "skip", task: want.task })));
     if (want.kind === "budget") {
       const cap = want.text.includes("token") ? "max_tokens" : "max_cost_usd";
-      const input = h("input", { type: "number", min: 0, step: "any", "aria-label": `New ${cap}` });
+      const input = h("input", { type: "number", min: 0, step: "any", "aria-label": `New ${cap}` }); // empty is no zero
       const whose = want.text.startsWith("budget of all") ? {} : { agent: want.agent };
-      return h("p", { class: "row" }, input, button("Raise the budget", () => ({ act: "budget", cap, amount: Number(input.value), ...whose })));
+      return h("p", { class: "row" }, input, button("Raise the budget", () => ({ act: "budget", cap, amount: input.value === "" ? "" : Number(input.value), ...whose })));
     }
     if (want.kind === "mistake") return null;
     const text = h("input", { type: "text", "aria-label": want.kind === "approval" ? "Words that go along" : "Your answer", placeholder: want.kind === "approval" ? "words that go along, if any" : "your answer" });
