@@ -1,7 +1,8 @@
 """Which databases follow a tree, and how far they are: what stands of them in `run/`.
 
-It is bound to the host and to the place of the tree: a copy has no mirrors, so it never writes into those of
-the original. Who follows holds the `lock` for life, and its handle tells viewers whether it lives.
+It is bound to the folder that the tree is, by its inode: a copy has no mirrors, whatever was copied with it,
+so it never writes into those of the original; a tree that is moved keeps them. Who follows holds the `lock`
+for life, and its handle tells viewers whether it lives.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from state_layout.errors import BadInput
-from state_layout.files import atomic, codec
+from state_layout.files import atomic, codec, disk
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, read_handle
 from state_layout.paths import Tree, checked_name, is_name
@@ -80,7 +81,10 @@ def add_mirror(tree: Tree, mirror: Mirrored) -> None:
         if mirror.name == other.name or mirror.url == other.url:
             raise BadInput(f"mirror {other.name} ({other.url}) is there already; mirror rm removes it")
     atomic.make_folder(tree.mirrors)
-    data = codec.encode_pretty({"url": mirror.url})
+    if _read(tree, mirror.name) is None:  # what came along with a copy: its follower is that of the original
+        for what in ("handle.json", "status.json", "json"):
+            disk.unlink(tree.mirror_file(mirror.name, what))
+    data = codec.encode_pretty({"url": mirror.url, "folder": _folder_of(tree)})
     if not atomic.create_once(tree.mirror_file(mirror.name, "json"), data):
         raise BadInput(f"mirror {mirror.name} is there already; mirror rm removes it")
 
@@ -113,7 +117,15 @@ def _is_of_mirror(name: str) -> bool:
 def _read(tree: Tree, name: str) -> Mirrored | None:
     path: Path = tree.mirror_file(name, "json")
     try:
-        url = codec.decode_object(read_record(path)).get("url")
+        told = codec.decode_object(read_record(path))
+        url, folder = told.get("url"), told.get("folder")
+        if folder is not None and folder != _folder_of(tree):
+            return None
     except (OSError, ValueError):
         return None
     return Mirrored(name=name, url=url) if isinstance(url, str) else None
+
+
+def _folder_of(tree: Tree) -> int:
+    """The inode of the folder that the tree is."""
+    return tree.root.stat().st_ino

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from maos_sup.mirrors.registry import place_of
 from maos_sup.mirrors.restoring import restore
 from state_layout.check import check
 from state_layout.errors import BadInput, Damaged
+from state_layout.host.mirrored import Mirrored, add_mirror, mirrors_of
 from state_layout.paths import Tree
 
 
@@ -159,6 +161,21 @@ def test_mail_that_a_rollback_set_aside_does_not_come_back_with_a_restore(tmp_pa
         bring_up_to_date(mirror, tree)
         restore(mirror, tmp_path / "new")
     assert [path.name for path in (tmp_path / "new" / "mail" / "bob").iterdir()] == ["alice.jsonl.void-1"]
+
+
+def test_a_copy_with_all_its_files_has_no_mirrors_and_a_moved_tree_keeps_them(tmp_path: Path) -> None:
+    tree = team(tmp_path / "tree")
+    mirror = Mirrored(name="near", url=f"sqlite:{tmp_path}/mirror.db")
+    add_mirror(tree, mirror)
+    copy = Tree(shutil.copytree(tree.root, tmp_path / "copy"))
+    assert mirrors_of(tree) == [mirror]
+    assert mirrors_of(copy) == []
+    add_mirror(copy, mirror)
+    assert mirrors_of(copy) == [mirror]
+    moved = Tree(tree.root.rename(tmp_path / "moved"))
+    assert mirrors_of(moved) == [mirror]
+    with pytest.raises(BadInput, match="is there already"):
+        add_mirror(moved, mirror)
 
 
 def test_a_file_that_was_removed_under_its_follower_is_told_and_filled_again(tmp_path: Path) -> None:
