@@ -20,7 +20,7 @@ from maos_sup.steering.wanting import (
     want_of_all,
     want_of_tasks,
 )
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, NotATree
 from state_layout.files import codec
 from state_layout.files.fence import refuse_links
 from state_layout.files.journal import Journal
@@ -74,7 +74,9 @@ def check_fields(name: str, fields: Fields, *, takes: frozenset[str], needed: fr
 
 
 def note(tree: Tree, name: str, fields: Fields, *, by: str) -> None:
-    """Record that `by` asks for an act, durably. Raises Damaged, Locked, StorageError."""
+    """Record that `by` asks for an act, durably. Raises NotATree, Damaged, Locked, StorageError."""
+    if not tree.format.exists():  # removed while it is shown: a record would make its folder anew
+        raise NotATree(f"{tree.root}: is not there any more")
     refuse_links(tree.root, tree.spec)
     with editing(tree.spec_lock):
         journal = Journal.open(tree.acts)

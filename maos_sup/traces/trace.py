@@ -104,7 +104,8 @@ def _of_agent(
         if line.type in SPAN_TYPES:
             fold.take(line)
         if line.type == "task" and line.fields.get("phase") == "running":
-            place = line.attempt, str(line.fields.get("task")), int(line.fields.get("run") or 1)
+            run = line.fields.get("run")
+            place = line.attempt, str(line.fields.get("task")), run if isinstance(run, int) else 1
             tasks[place] = span_id(orchestration, agent, line.attempt, line.h)
         here = next(iter(reversed(tasks.values())), attempts.get(line.attempt, root))
         _note_mail(line, here, marks, mail)

@@ -205,6 +205,16 @@ def test_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_named(
     assert "said 400" in capsys.readouterr().err
 
 
+def test_line_that_says_no_number_is_sent_all_the_same(tmp_path: Path, receiver: Receiver) -> None:
+    """Lines are taken at their own word here; `check` is what names the damage."""
+    made = made_tree(tmp_path)
+    attempt = lived(made, "alice", [task("count", "running"), task("count", "done")])
+    journal = made.agent("alice").attempt(attempt.number).journal
+    journal.write_text(journal.read_text().replace('"run":1', '"run":"x"'))
+    assert main(["trace", str(made.root), "--to", receiver.url]) == 0
+    assert receiver.spans()
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:abc", "http://[::1", "http://a b"])
 def test_address_that_is_none_is_named(tree: Tree, capsys: pytest.CaptureFixture[str], url: str) -> None:
     assert main(["trace", str(tree.root), "--to", url]) == 1

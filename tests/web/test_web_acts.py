@@ -101,3 +101,16 @@ def test_what_cannot_be_done_is_refused_in_words(
 )
 def test_body_that_is_no_object_is_refused(server: Server, body: bytes) -> None:
     assert server.ask("POST", f"/api/t/{server.key()}/act", body).status == 400
+
+
+def test_act_on_a_tree_that_was_removed_makes_nothing_anew(tmp_path: Path) -> None:
+    """The note of who asked made a folder of the tree's name, with nothing else in it."""
+    made = made_tree(tmp_path, want="pause")
+    with serving(str(made.root), "--steer") as server:
+        server.come_in()
+        key = server.key()
+        made.root.rename(tmp_path / "gone")
+        for fields in ({"act": "want", "want": "run"}, {"act": "checkpoint"}, {"act": "fork"}):
+            answer = server.act(key, **fields)
+            assert (answer.status, b"not there" in answer.body) == (409, True), answer.body
+    assert not made.root.exists()
