@@ -131,7 +131,7 @@ def test_killed_at_any_write_the_mirror_is_as_before_the_batch_or_after_it(tmp_p
         "    bring_up_to_date(mirror, Tree(Path(sys.argv[2])))\n"
     )
     here = Path(__file__).parent
-    rooms = [str(here), str(here.parent / "state_layout"), str(here.parents[1])]
+    rooms = [str(here), str(here.parent), str(here.parent / "state_layout"), str(here.parents[1])]
     deaths = 0
     for number in range(1, 999, 1 if os.environ.get("MAOS_SUP_TORTURE_ROUNDS") else 29):
         path = tmp_path / "mirror.db"
