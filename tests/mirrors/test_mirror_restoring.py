@@ -133,7 +133,7 @@ def test_killed_at_any_write_the_mirror_is_as_before_the_batch_or_after_it(tmp_p
     here = Path(__file__).parent
     rooms = [str(here), str(here.parent), str(here.parent / "state_layout"), str(here.parents[1])]
     deaths = 0
-    for number in range(1, 999, 1 if os.environ.get("MAOS_SUP_TORTURE_ROUNDS") else 29):
+    for number in range(1, 999, 1 if os.environ.get("MAOS_SUP_TORTURE_ROUNDS") else 11):
         path = tmp_path / "mirror.db"
         for old in tmp_path.glob("mirror.db*"):
             old.unlink()
