@@ -74,8 +74,13 @@ def _lines(found: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
         yield f"{row['id']} ({row['bytes'] / 1e6:.1f} MB, idle for {duration_text(row['idle_s'])}): {what}"
 
 
-def reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | None:
-    """Why `tree` is not to be deleted, with the option that does it all the same; None: it may go."""
+def reason_to_keep(
+    tree: Tree, *, with_artifacts: bool, force: bool, option: str = "--with-artifacts"
+) -> str | None:
+    """Why `tree` is not to be deleted, with the option that does it all the same; None: it may go.
+
+    `option` is the command's own for trees that hold artifacts.
+    """
     try:
         status = status_of(tree)
     except LayoutError as error:
@@ -88,7 +93,7 @@ def reason_to_keep(tree: Tree, *, with_artifacts: bool, force: bool) -> str | No
         1 for folder in tree.agents.glob("*/artifacts") for path in folder.rglob("*") if path.is_file()
     )
     if artifacts and not (with_artifacts or force):
-        return f"holds {counted(artifacts, 'artifact')}; --with-artifacts deletes it"
+        return f"holds {counted(artifacts, 'artifact')}; {option} deletes it"
     dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder, _QUESTIONS)), None)
     worktrees = [folder for folder in sorted(tree.agents.glob("*/worktree")) if (folder / ".git").is_file()]
     dirty = dirty or next((folder for folder in worktrees if _is_dirty(folder, _QUESTIONS[:1])), None)

@@ -24,7 +24,7 @@ def command(directories: tuple[str, ...], *, force: bool, as_json: bool) -> int:
     rows = []
     for tree in [tree_at(text) for text in directories]:
         name = name_of(tree)
-        kept = reason_to_keep(tree, with_artifacts=False, force=force)
+        kept = reason_to_keep(tree, with_artifacts=False, force=force, option="--force")
         if kept is None:
             remove_with_worktrees(tree)
         rows.append({"id": name, "kept": kept})

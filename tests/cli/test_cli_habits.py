@@ -71,7 +71,7 @@ def test_tree_made_elsewhere_is_listed_and_found_by_its_id(shell: Shell, tmp_pat
 def test_rm_keeps_what_may_still_be_wanted(shell: Shell) -> None:
     (shell.folder / "art.toml").write_text(PLAN.replace("echo hi", "echo x > $MAOS_ARTIFACTS/a"))
     shell("run", "art.toml", "--plain", "--name", "one")
-    assert "kept: holds 1 artifact" in shell("rm", "one", expect=11)
+    assert "kept: holds 1 artifact; --force deletes it" in shell("rm", "one", expect=11)
     assert "deleted" in shell("rm", "one", "--force")
 
 
