@@ -26,7 +26,7 @@ _CHAINED = re.compile(
     rf"|budget/(?P<payer>{_NAME})\.jsonl"
     rf"|state/(?P<scope>orchestration|custom/{_NAME})/(?P<writer>{_NAME})\.jsonl(?P<aside>\.void-\d+)?"
     r"|(?P<store>state/(?:langgraph|claude)/.*)journal\.jsonl"
-    r"|(?P<accepted>spec/accepted)\.jsonl"
+    r"|spec/(?P<people>accepted|acts)\.jsonl"
 )
 _GROWING = re.compile(
     rf"agents/(?P<agent>{_NAME})/attempts/(?P<attempt>\d{{4,}})/"
@@ -100,4 +100,4 @@ def _chained(found: dict[str, str | None]) -> FollowedFile:
         return FollowedFile(Sort.LINES, "life", "supervisor", int(life))
     if (payer := found["payer"]) is not None:
         return FollowedFile(Sort.LINES, "budget", payer)
-    return FollowedFile(Sort.LINES, "accepted" if found["accepted"] else "store", scope=found["store"])
+    return FollowedFile(Sort.LINES, found["people"] or "store", scope=found["store"])

@@ -24,7 +24,7 @@ ID = "20261121-0142-audit-7f3k"
 HEAVY = ("rich", "textual", "psutil", "anthropic", "maos_sup.supervisor")
 # Words of usages that stand for something new, a number, a file, a text: a shell has nothing to offer.
 FREE = {
-    "PATH",
+    *("PATH", "FILE"),  # shells know files by themselves
     *("TEXT", "VALUE", "SECONDS", "ANSWER", "PLAN|REQUEST", "ID", "CMD", "QUERY"),
 }
 
