@@ -18,14 +18,14 @@ from rich.style import Style
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from maos_sup.views.events import events as news_of
 from maos_sup.views.plain import discovery_text
 from maos_sup.views.screen.figures import Figures
-from maos_sup.views.screen.hangup import terminal_is_gone
+from maos_sup.views.screen.hangup import terminal_is_gone, terminal_size
 from maos_sup.views.screen.keys import pasted, pressed
 from maos_sup.views.screen.picture import picture, title
 from maos_sup.views.screen.rows import wants_you
@@ -189,6 +189,8 @@ class ScreenApp(App[None]):
             self._close()
             return
         self._refresh_reading()
+        if (size := terminal_size()) not in (None, self.size):  # the signal was missed
+            self.post_message(events.Resize(Size(*size), Size(*size)))
         self.draw()
         self._sample()
         self.set_timer(max(LOOK_S, _IDLE_SHARE * (time.thread_time() - begun_s)), self._turn)

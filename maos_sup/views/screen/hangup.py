@@ -1,7 +1,8 @@
-"""Notices that the terminal of a view was closed, also where the signal that says so is ignored."""
+"""What the terminal of a view is, also where signals are missed: its size, and whether it was closed."""
 
 from __future__ import annotations
 
+import os
 import sys
 import termios
 
@@ -16,3 +17,11 @@ def terminal_is_gone() -> bool:
     except (termios.error, ValueError):
         return True
     return False
+
+
+def terminal_size() -> tuple[int, int] | None:
+    """Columns and rows of the terminal on standard output; None if it is none."""
+    try:
+        return os.get_terminal_size()
+    except OSError:
+        return None
