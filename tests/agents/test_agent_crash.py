@@ -183,9 +183,12 @@ def test_agent_killed_at_each_disk_operation_understands_a_burst_once(
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 9, 40])
-def test_a_program_that_had_ended_is_not_run_again_for_its_unread_output(stage: Make, after: int) -> None:
-    lines = 3000
+def test_a_program_that_had_ended_is_not_run_again_for_its_unread_output(
+    stage: Make, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 1000
     one = burst_stage(stage, lines)
+    monkeypatch.setattr(translate, "LOOK_S", 0.0)  # a line at a time: there is always something left
     seen = 0
 
     def tap(operation: str, arguments: tuple[object, ...]) -> None:
@@ -197,7 +200,9 @@ def test_a_program_that_had_ended_is_not_run_again_for_its_unread_output(stage: 
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert one.live("ann", tap=tap).wait(deadline_s=120) == -signal.SIGKILL
+    monkeypatch.undo()
     assert one.lines("ann", "ended")
+    assert len(one.mail("all", "ann")) < lines, "all of it was read before the end was told"
     assert one.run("ann", deadline_s=120) == 0, one.log()
     assert one.words("runs") == ["1"]
     assert_burst_was_understood_once(one, lines)
