@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from maos_sup.cli import edge
 from maos_sup.cli.places import tree_or_default, word_of
@@ -16,9 +17,11 @@ from maos_sup.views.render import (
     tasks_table,
     terminal_width,
 )
-from maos_sup.views.shapes import SnapshotsShown
 from maos_sup.views.status import status_of
 from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import SnapshotsShown
 
 
 def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> int:

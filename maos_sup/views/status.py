@@ -24,7 +24,6 @@ from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.mirrored import mirrors_told
 from state_layout.host.room import want_of_room
 from state_layout.lives.snapshots import exit_snapshot, read_snapshot
-from state_layout.mail.boxes import operator_files
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, TaskSpec
 from state_layout.specs.approvals import misnamed_answers
@@ -246,15 +245,16 @@ def _notes(tree: Tree, supervisor: SupervisorStanding, agents: Iterable[AgentSta
         f"spec/approvals/{name}: is the name of no question; maos-sup answer lists those that are open"
         for name in misnamed_answers(tree)
     ]
-    for path in operator_files(tree):
-        told += [f"{tree.shown(path)}:{problem}" for problem in _problems_in(path)]
+    if any(tree.mail.glob("*/operator.jsonl")):  # most trees have none
+        told += _problems_of_mail(tree)
     return told + [f"{agent.name}: {note}" for agent in agents for note in agent.notes if note not in told]
 
 
-def _problems_in(path: Path) -> tuple[str, ...]:
-    from state_layout.mail.operator_mail import problems_in  # most trees have no such file
+def _problems_of_mail(tree: Tree) -> list[str]:
+    from state_layout.mail.boxes import operator_files
+    from state_layout.mail.operator_mail import problems_in
 
-    return problems_in(path)
+    return [f"{tree.shown(path)}:{problem}" for path in operator_files(tree) for problem in problems_in(path)]
 
 
 def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
