@@ -36,6 +36,7 @@ _REST_S = 3.0  # after so long without news it is asked whether anybody lives
 _PATIENCE_S = 60.0  # with a mirror that is down, when nobody lives any more
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
 _TOLD_EVERY_S = 2.0
+_HOLD_S = 30.0  # a file that is missing for less may be one of a tree that is being deleted
 
 
 def follow(root: Path, name: str, *, stays: bool = False) -> None:
@@ -93,7 +94,7 @@ class _Follower:
         """Connect, and bring the mirror up to date again and again; true when the tree has come to rest."""
         mirror = open_mirror(self._mirrored.place, id_of(self._tree), may_make=True)
         try:
-            self._looker = Looker(self._tree, mirror.cursor())
+            self._looker = Looker(self._tree, mirror.cursor(), hold_s=_HOLD_S)
             return self._look_on(mirror, self._looker)
         finally:
             mirror.close()
@@ -117,7 +118,8 @@ class _Follower:
                 least_s = (time.process_time() - cost_s) / _MOST_SHARE
                 pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
                 self._tell("following")
-                if now_s - news_s > _REST_S and not self._stays and not is_inhabited(self._tree):
+                is_at_rest = now_s - news_s > _REST_S and not looker.missing
+                if is_at_rest and not self._stays and not is_inhabited(self._tree):
                     return not self._take(mirror, looker, is_whole=True)
             time.sleep(pause_s)
         return True

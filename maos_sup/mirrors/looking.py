@@ -7,6 +7,7 @@ given up, and a new one begins at the mirror's own cursor.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -55,10 +56,15 @@ class _Filling:
 
 
 class Looker:
-    """Finds what is new in `tree` for a mirror that has come as far as `cursor`, which moves along."""
+    """Finds what is new in `tree` for a mirror that has come as far as `cursor`, which moves along.
 
-    def __init__(self, tree: Tree, cursor: Cursor) -> None:
-        self._tree, self.cursor = tree, cursor
+    A file counts as removed when it has been missing for `hold_s` in a tree that is whole otherwise: a tree
+    that is being deleted while it is looked at does not take along what the mirror could make again.
+    """
+
+    def __init__(self, tree: Tree, cursor: Cursor, *, hold_s: float = 0.0) -> None:
+        self._tree, self.cursor, self._hold_s = tree, cursor, hold_s
+        self.missing: dict[str, float] = {}  # since when, of files that were not there at the last look
         self.scanner = Scanner(tree)
         self.troubles: dict[str, str] = {}  # by path: why a file is not followed, or not to its end
         self._filling = _Filling()
@@ -76,7 +82,7 @@ class Looker:
             known = {*self.cursor.lines, *self.cursor.pieces, *self.cursor.contents}
             lost = [*lost, *(known - self.scanner.files.keys())]
             self._is_first = False
-        self._lose(lost)
+        self._lose(self._surely_lost(lost))
         for path in sorted(changed, key=_order):
             source = source_of(path)
             if source is None:
@@ -195,6 +201,17 @@ class Looker:
         self.cursor.contents[path] = digest
         if source.what == "exit" and source.agent is not None:
             self._filling.agents.add(source.agent)
+
+    def _surely_lost(self, lost: list[str]) -> list[str]:
+        now_s = time.monotonic()
+        known = {**dict.fromkeys(lost, now_s), **self.missing}
+        self.missing = {path: since_s for path, since_s in known.items() if path not in self.scanner.files}
+        if self._tree.shown(self._tree.orchestration_spec) not in self.scanner.files:
+            return []  # what no tree is without is gone: it is being deleted, or copied over
+        found = [path for path, since_s in self.missing.items() if now_s - since_s >= self._hold_s]
+        for path in found:
+            del self.missing[path]
+        return found
 
     def _lose(self, lost: list[str]) -> None:
         """Contents go with their file; lines and pieces are records, which are kept and marked."""

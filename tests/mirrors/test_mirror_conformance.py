@@ -10,10 +10,13 @@ import pytest
 from databases import Database, opened
 from mirrored_trees import ID, batches, bring_up_to_date, broken_team, difference, go_back, team, work
 
+from maos_sup.mirrors.looking import Looker
 from maos_sup.mirrors.mirror import Cursor, Superseded
+from maos_sup.mirrors.restoring import restore
 from maos_sup.mirrors.views import NAMES
 from state_layout.files.chain import ORIGIN, link
 from state_layout.files.journal import Reader
+from state_layout.paths import Tree
 from state_layout.tree.making import create_tree
 
 
@@ -177,6 +180,28 @@ def test_small_files_follow_and_go_while_records_are_kept(database: Database, tm
         assert tree.shown(answer) not in cursor.contents
         assert cursor.gone == {tree.shown(mail)} == mirror.look().gone
         assert len(list(mirror.lines(tree.shown(mail)))) == 4
+
+
+def test_a_tree_that_is_being_deleted_takes_nothing_out_of_its_mirror(
+    database: Database, tmp_path: Path
+) -> None:
+    tree = team(tmp_path / "tree")
+    work(tree)
+    answer = tree.approvals / "bob-0123456789ab.yes"
+    answer.write_text("go on")
+    with opened(database, ID) as mirror:
+        bring_up_to_date(mirror, tree)
+        answer.unlink()
+        waiting = Looker(tree, mirror.cursor(), hold_s=3600)
+        assert not list(waiting.batches()) and not list(waiting.batches())
+        assert [*waiting.missing] == [tree.shown(answer)], "it may be the first of all"
+        shutil.rmtree(tree.spec)  # in the middle of `rm -r`: what tells a tree is still there
+        assert not list(Looker(tree, mirror.cursor()).batches())
+        assert b"".join(mirror.data(tree.shown(answer))) == b"go on"
+        restore(mirror, tmp_path / "restored")
+        restored = Tree(tmp_path / "restored")
+        assert (restored.approvals / answer.name).read_text() == "go on"
+        assert restored.orchestration_spec.exists()
 
 
 def test_a_rebuild_replaces_what_was_there(database: Database, tmp_path: Path) -> None:
