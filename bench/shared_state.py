@@ -36,7 +36,7 @@ from state_layout.scopes.lines import Fold
 from state_layout.scopes.schemas import compiled
 from state_layout.scopes.store import ScopeStore
 
-PUTS, READS, ITEMS = sized(400, 40), sized(20_000, 500), sized(100_000, 2_000)
+PUTS, READS, ITEMS = sized(1_500, 40), sized(20_000, 500), sized(100_000, 2_000)
 KEYS = (sized(100_000, 1_000), sized(1_000_000, 10_000))
 OURS, RAW, SQLITE, LANGGRAPH = (
     "maos-sup put",

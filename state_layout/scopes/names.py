@@ -54,12 +54,12 @@ def checked_key(key: object) -> str:
     """`key` if it may be one. Raises BadInput."""
     if not isinstance(key, str):
         raise BadInput(f"key {str(key)[:80]!r}: is no text")
-    size = len(key.encode("utf-8", "replace"))
+    size = len(key) if key.isascii() else len(key.encode("utf-8", "replace"))
     if not key or size > LONGEST_KEY_BYTES:
         raise BadInput(f"key {key[:80]!r}: has {size} bytes; use 1 to {LONGEST_KEY_BYTES}")
     if "\0" in key:
         raise BadInput(f"key {key[:80]!r}: has a NUL in it; leave it out")
-    if any("\ud800" <= character <= "\udfff" for character in key):
+    if not key.isascii() and any("\ud800" <= character <= "\udfff" for character in key):
         raise BadInput(f"key {key[:80]!r}: is no valid Unicode; use whole characters")
     return key
 

@@ -11,8 +11,6 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from state_layout.errors import Locked, storage_error
@@ -31,16 +29,15 @@ class ScopeLock:
         self._descriptor, self._depth, self._pid = -1, 0, os.getpid()
         self._letter: mmap.mmap | None = None
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Hold it. Raises Locked if another holds it for very long, StorageError."""
-        descriptor, self._depth = self._taken(), self._depth + 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:  # else it is held around this
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        self._take()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:  # else it is held around this
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def say(self, letter: bytes) -> None:
         """Write the letter; the lock is held."""
@@ -64,8 +61,7 @@ class ScopeLock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _taken(self) -> int:
-        """The lock, held."""
+    def _take(self) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
         if os.getpid() != self._pid:  # a child of a fork: what it has is shared with its parent
             self.close()
@@ -79,7 +75,7 @@ class ScopeLock:
                 found = os.fstat(self._descriptor)
                 if found.st_nlink:
                     self._map_letter(is_new=not found.st_size)
-                    return self._descriptor
+                    return
                 self.close()  # removed meanwhile: it would keep nobody out
             except BlockingIOError:
                 if time.monotonic() > deadline_s:

@@ -28,6 +28,7 @@ from state_layout.scopes.writer_file import WriterFile
 
 SUFFIX = ".jsonl"
 _CLOCK_TICK_NS = 50_000_000  # a folder that changed so recently may change again under the same time
+_COARSE_TICK_NS = 3_000_000_000  # the same on file systems that keep whole seconds, or every second one
 
 
 class _Any:
@@ -63,6 +64,7 @@ class ScopeStore:
 
     def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
         self.folder, self.writer, self._now = folder, writer, now
+        self._name = os.fspath(folder)
         self._turn = threading.RLock()
         self._lock = ScopeLock(folder)
         self._files: dict[str, WriterFile] = {}
@@ -137,10 +139,11 @@ class ScopeStore:
         kept, Locked, Damaged, StorageError (StorageFull leaves all as it was).
         """
         checked_value(value)
+        checked_key(key)
         wish = _Wish(over, token, why or {})
-        with self._turn, self._locked():
+        with self._turn, self._held():
             self._catch_up(is_locked=True)
-            done, before = self._looked(checked_key(key), wish)
+            done, before = self._looked(key, wish)
             return done or self._written(PUT, key, {"value": value}, wish, before)
 
     def delete(
@@ -153,7 +156,7 @@ class ScopeStore:
     ) -> Written | None:
         """Leave `key` without a value; None if it has none. Its versions stay. Raises as `put` does."""
         wish = _Wish(over, token, why or {})
-        with self._turn, self._locked():
+        with self._turn, self._held():
             self._catch_up(is_locked=True)
             done, before = self._looked(checked_key(key), wish)
             if done is None and before is None:
@@ -168,7 +171,7 @@ class ScopeStore:
         for key, value in values.items():
             checked_key(key)
             checked_value(value)
-        with self._turn, self._locked():
+        with self._turn, self._held():
             self._catch_up(is_locked=True)
             wish = _Wish(ANY_VERSION, None, why or {})
             for number, (key, value) in enumerate(values.items(), start=1):
@@ -178,7 +181,7 @@ class ScopeStore:
     @contextmanager
     def locked(self) -> Iterator[Fold]:
         """Hold the lock: nobody else changes anything meanwhile. Raises as `put` does, but for Lost."""
-        with self._turn, self._locked():
+        with self._turn, self._held():
             self._catch_up(is_locked=True)
             yield self._fold
 
@@ -261,29 +264,31 @@ class ScopeStore:
                 return ScopeEntry(int(line.fields()["n"]), self.writer, line)
         return None
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if not self._files:
-            self._catch_up()  # much of it, perhaps: others do not wait for that
-        with self._lock.held():
-            yield
+    def _held(self) -> ScopeLock:
+        """The lock, to be taken; what is there was read before, since others would wait for that."""
+        if not self._files or os.getpid() != self._pid:
+            self._catch_up()
+        return self._lock
 
     # -- catching up
 
     def _begin_anew(self) -> None:
         self._files, self._fold, self._tokens, self._floors = {}, Fold(), {}, {}
-        self._folder_ns, self._pid = 0, os.getpid()
+        self._settled_folder: tuple[int, int, int] | None = None
+        self._pid = os.getpid()
 
     def _catch_up(self, *, is_locked: bool = False) -> None:
         """Fold what was added; all anew where a file was replaced. What is folded is durable."""
         if os.getpid() != self._pid:
             self._lock.close()
             self._begin_anew()
-        self._look_for_files(is_locked=is_locked)
-        if any(file.has_grown() is None for file in self._files.values()):
+        self._look_for_files()
+        grown = self._grown()
+        if grown is None:
             self._begin_anew()
-            self._look_for_files(is_locked=True)
-        doubtful = [file for writer, file in self._files.items() if self._read(writer, file)]
+            self._look_for_files()
+            grown = self._grown() or []
+        doubtful = [file for writer, file in grown if self._read(writer, file)]
         for writer, file in self._files.items():
             if file.reader.damage is not None:
                 refuse_corruption(file.reader.damage, self._floors.get(writer, 0))
@@ -294,23 +299,42 @@ class ScopeStore:
                 except OSError as cause:
                     raise storage_error("sync", file.path, cause) from cause
 
-    def _look_for_files(self, *, is_locked: bool) -> None:
+    def _grown(self) -> list[tuple[str, WriterFile]] | None:
+        """The files with something to read; None if one was replaced or is gone."""
+        grown = []
+        for writer, file in self._files.items():
+            has_grown = file.has_grown()
+            if has_grown is None:
+                return None
+            if has_grown:
+                grown.append((writer, file))
+        return grown
+
+    def _look_for_files(self) -> None:
+        """Open the files that are new, all anew if one was replaced.
+
+        None is new or replaced while the folder is the same, its time of change (which nobody can set) is
+        the old one and that is settled.
+        """
         try:
-            changed_ns = os.stat(self.folder).st_mtime_ns  # noqa: PTH116 - as above
+            found = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
         except FileNotFoundError:
             if self._files:
                 self._begin_anew()
             return
-        if changed_ns == self._folder_ns and not is_locked:
+        folder = (found.st_ctime_ns, found.st_ino, found.st_dev)
+        if folder == self._settled_folder:
             return
-        names = os.listdir(self.folder)  # noqa: PTH208 - as above
-        for name in names:
+        if not all(file.is_in_place() for file in self._files.values()):
+            self._begin_anew()
+        looked_ns = time.time_ns()
+        for name in os.listdir(self._name):  # noqa: PTH208 - as above
             writer = name.removesuffix(SUFFIX)
             if name.endswith(SUFFIX) and not name.startswith(".") and writer not in self._files:
                 with suppress(FileNotFoundError):
                     self._files[writer] = self._opened(self.folder / name)
-        is_settled = time.time_ns() - changed_ns > _CLOCK_TICK_NS
-        self._folder_ns = changed_ns if is_settled else 0
+        tick_ns = _CLOCK_TICK_NS if found.st_ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
+        self._settled_folder = folder if looked_ns - found.st_ctime_ns > tick_ns else None
 
     def _opened(self, path: Path) -> WriterFile:
         try:
@@ -322,8 +346,6 @@ class ScopeStore:
 
     def _read(self, writer: str, file: WriterFile) -> bool:
         """Fold what is new in one file; whether anything was."""
-        if not file.has_grown():
-            return False
         before = file.reader.position
         for line in file.reader.lines_from(file.descriptor):
             try:

@@ -15,6 +15,7 @@ from state_layout.files import codec
 LARGEST_VALUE_BYTES = 1 << 20
 _BITS = 63
 _PLAIN = (str, bool, type(None))
+_SMALL = range(-(1 << 31), 1 << 31)
 
 
 def checked_value(value: Any) -> bytes:
@@ -57,5 +58,5 @@ def _check_inside(value: Any, place: str, within: tuple[int, ...]) -> None:
     for key, item in value.items():
         if not isinstance(key, str):
             raise BadInput(f"{place}: has the key {key!r}, which is no text")
-        if type(item) not in _PLAIN:
+        if type(item) not in _PLAIN and not (type(item) is int and item in _SMALL):
             _check(item, f"{place}.{key}", inside)

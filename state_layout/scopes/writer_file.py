@@ -24,13 +24,21 @@ class WriterFile:
         self.stat = os.fstat(self.descriptor)
         self.journal: Journal | None = None
 
-    def has_grown(self) -> bool | None:
-        """Whether there is something to read; None if the path leads to another file, or to none."""
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the file that is open here."""
         try:
-            found = os.stat(self.name)  # noqa: PTH116 - for each read, and half the cost of Path.stat
+            found = os.stat(self.name)  # noqa: PTH116 - half the cost of Path.stat
         except FileNotFoundError:
-            return None
-        if (found.st_ino, found.st_dev) != (self.stat.st_ino, self.stat.st_dev):
-            return None
+            return False
+        return (found.st_ino, found.st_dev) == (self.stat.st_ino, self.stat.st_dev)
+
+    def has_grown(self) -> bool | None:
+        """Whether there is something to read; None if the file was removed, replaced or cut.
+
+        A file that has another name elsewhere is not missed here: its folder has another time then.
+        """
+        found = os.fstat(self.descriptor)
         offset = self.reader.position.offset
-        return None if found.st_size < offset else found.st_size > offset
+        if not found.st_nlink or found.st_size < offset:
+            return None
+        return found.st_size > offset

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,52 @@ def test_file_that_was_replaced_is_read_anew(folder: Path) -> None:
     aside.rename(folder / "ann.jsonl")
     assert ann.get("n").value == 1  # type: ignore[union-attr]
     assert ann.put("n", 3).version.seq == 2
+
+
+def rewritten(folder: Path, before: bytes) -> None:
+    """The file is another one; the old one is still somewhere."""
+    (folder.parent / "kept").hardlink_to(folder / "ann.jsonl")
+    (folder / "new").write_bytes(before)
+    (folder / "new").rename(folder / "ann.jsonl")
+
+
+def moved_away(folder: Path, before: bytes) -> None:
+    """The file is moved out of its folder, and one with its name comes."""
+    (folder / "ann.jsonl").rename(folder.parent / "kept")
+    (folder / "ann.jsonl").write_bytes(before)
+
+
+def exchanged(folder: Path, before: bytes) -> None:
+    """The whole folder is another one, with the same times."""
+    times = folder.stat()
+    folder.rename(folder.parent / "kept")
+    folder.mkdir()
+    (folder / "ann.jsonl").write_bytes(before)
+    os.utime(folder, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [rewritten, moved_away, exchanged])
+def test_file_that_is_kept_elsewhere_is_read_anew(
+    change: Callable[[Path, bytes], None], folder: Path
+) -> None:
+    ann, bob = ScopeStore(folder, "ann"), ScopeStore(folder, "bob")
+    ann.put("n", 1)
+    before = (folder / "ann.jsonl").read_bytes()
+    ann.put("n", 2)
+    time.sleep(0.1)  # the folder has settled
+    assert bob.get("n").value == 2  # type: ignore[union-attr]
+    change(folder, before)
+    assert bob.get("n").value == 1  # type: ignore[union-attr]
+    assert ann.put("n", 3).before.value == 1  # type: ignore[union-attr]
+
+
+def test_writer_who_begins_in_a_settled_folder_is_seen(folder: Path) -> None:
+    ann = ScopeStore(folder, "ann")
+    ann.put("n", 1)
+    time.sleep(0.1)
+    assert ann.get("n").value == 1  # type: ignore[union-attr]
+    ScopeStore(folder, "bob").put("n", 2)
+    assert ann.put("n", 3).before.value == 2  # type: ignore[union-attr]
 
 
 def test_torn_line_of_another_is_not_seen_and_its_writer_sets_it_aside(folder: Path) -> None:
@@ -279,7 +327,7 @@ def test_others_do_not_wait_while_a_new_process_reads_what_there_is(
     late, real, was_held = ScopeStore(folder, "bob"), ScopeStore._read, list[bool]()
 
     def reading(store: ScopeStore, writer: str, file: object) -> bool:
-        if store is late and file.has_grown():  # type: ignore[attr-defined]
+        if store is late:
             was_held.append(store._lock._depth > 0)
         return real(store, writer, file)  # type: ignore[arg-type]
 

@@ -88,7 +88,7 @@ BUGS = [
     ),
     Bug(
         "writers share the lock of a scope",
-        f"{_LOCK}:ScopeLock._taken",
+        f"{_LOCK}:ScopeLock._take",
         "fcntl.LOCK_EX",
         "fcntl.LOCK_SH",
         run="rivals",
@@ -103,8 +103,8 @@ BUGS = [
     Bug(
         "a writer who has just begun is overlooked",
         f"{_STORE}:ScopeStore._look_for_files",
-        "if changed_ns == self._folder_ns and not is_locked:",
-        "if self._folder_ns:",
+        "if folder == self._settled_folder:",
+        "if self._files:",
         run="rivals",
     ),
 ]
