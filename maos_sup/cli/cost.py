@@ -1,49 +1,170 @@
-"""`cost`: what was spent, by agent and by task, of what is allowed."""
+"""`cost`: where the money went, over one orchestration, several, or all of the home."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import tree_or_default
-from maos_sup.cli.says import say, say_json
+from maos_sup.cli.places import all_trees, name_of, tree_at, tree_or_default
+from maos_sup.cli.says import say, say_aside, say_json
+from maos_sup.projection.cost_reader import CostReader, ToldCost, costs_of_several
+from maos_sup.projection.costs import Costs, Sums
+from maos_sup.projection.money_rows import money_lines
+from maos_sup.projection.reading import Reading
+from maos_sup.views.events import counted
 from maos_sup.views.money import money, shares
-from maos_sup.views.records import Spent, spent_by_task
-from maos_sup.views.render import budget_text, table, terminal_width
-from maos_sup.views.status import status_of
+from maos_sup.views.render import folded, table, terminal_width, total_text
+from state_layout.errors import LayoutError
+from state_layout.paths import Tree
+from state_layout.tree.elsewhere import id_of
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import BudgetShown, Status
+
+_WORDS = ("agent", "task", "model", "day")
+_OF_ONE, _OF_MANY = ("agent", "task", "model"), ("model",)
+_NO_CAPS: BudgetShown = {"max_cost_usd": None, "max_tokens": None}
+_OF_ALL = ("total", "models", "days", "waste")
+Named = Mapping[tuple[str, ...], Sums]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeMoney:
+    """What one orchestration cost; `name` is what a command line calls it."""
+
+    name: str
+    tree: Tree
+    status: Status
+    costs: Costs
+    told: Sequence[ToldCost]
+
+    def part(self, word: str) -> Mapping[str, Sums]:
+        """The sums by agent, task, model or day; agents that cost nothing are there, too."""
+        if word == "agent":
+            return {
+                agent["name"]: self.costs.agents.get(agent["name"], Sums()) for agent in self.status["agents"]
+            }
+        return {"task": self.costs.tasks, "model": self.costs.models, "day": self.costs.days}[word]
+
+    def to_json(self) -> dict[str, object]:
+        """As `cost --json` prints one orchestration."""
+        agents = {name: sums.to_json() for name, sums in self.part("agent").items()}
+        return {**self.costs.to_json(), "agents": agents, "budget": self.status["budget"]}
 
 
 @click.command("cost")
-@options.directory_or_default
+@click.argument("directories", metavar="[DIR|ID]...", nargs=-1)
+@click.option("--home", "of_home", is_flag=True, help="Over all orchestrations in the home.")
+@click.option(
+    "--by", "words", type=options.Word(_WORDS), multiple=True, help="Only by this; may be repeated."
+)
 @options.as_json
-def command(directory: str | None, *, as_json: bool) -> None:
-    """Print what was spent, by agent and by task, and of how much. Rows add up to the total."""
-    tree = tree_or_default(directory)
-    status = status_of(tree)
-    agents = {
-        agent["name"]: Spent(cost_usd=agent["cost_usd"], tokens=agent["tokens"]) for agent in status["agents"]
-    }
-    tasks = spent_by_task(tree)
-    if as_json:
-        counts = status["counts"]
-        parts = {"agents": agents, "tasks": tasks}
-        rows = {what: {name: one.to_json() for name, one in part.items()} for what, part in parts.items()}
-        total = {"cost_usd": counts["cost_usd"], "tokens": counts["tokens"]}
-        say_json({**rows, "total": total, "budget": status["budget"]})
+def command(directories: tuple[str, ...], *, of_home: bool, words: tuple[str, ...], as_json: bool) -> None:
+    """Print what was spent, by agent, task and model, and of how much. Rows add up to the total.
+
+    Said below: what went into tries without a whole answer, what was taken back later, and how many answers
+    have a price that nobody knows.
+    """
+    if of_home and directories:
+        raise click.UsageError("--home is all orchestrations; name some, or leave --home")
+    if not of_home and len(directories) < 2:
+        _print_one(
+            _money_of(tree_at(directories[0]) if directories else tree_or_default(None)),
+            words,
+            as_json=as_json,
+        )
         return
-    total_usd = sum(one.cost_usd for one in agents.values())
-    rest = Spent(
-        cost_usd=max(0.0, total_usd - sum(one.cost_usd for one in tasks.values())),
-        tokens=max(0, sum(one.tokens for one in agents.values()) - sum(one.tokens for one in tasks.values())),
+    found, left_out = list[TreeMoney](), dict[str, str]()
+    for tree in all_trees() if of_home else map(tree_at, directories):
+        try:
+            found.append(_money_of(tree))
+        except LayoutError as trouble:
+            left_out[name_of(tree)] = str(trouble)
+    for name, why in left_out.items():
+        say_aside(f"{name}: left out: {why}")
+    _print_many(found, left_out, words, as_json=as_json)
+
+
+def _money_of(tree: Tree) -> TreeMoney:
+    """Add up `tree`. Raises LayoutError."""
+    reading = Reading(tree)
+    status = reading.status()
+    reader = CostReader(reading)
+    costs = reader.costs(status, now_s=time.time())
+    return TreeMoney(name=name_of(tree), tree=tree, status=status, costs=costs, told=reader.told)
+
+
+def _print_one(found: TreeMoney, words: Iterable[str], *, as_json: bool) -> None:
+    if as_json:
+        say_json(found.to_json())
+        return
+    parts = [
+        _lines((word,), {(name,): one for name, one in found.part(word).items()}) for word in words or _OF_ONE
+    ]
+    _say(parts, found.costs, total=_total(found.costs, found.status["budget"]))
+
+
+def _print_many(
+    found: list[TreeMoney], left_out: Mapping[str, str], words: Iterable[str], *, as_json: bool
+) -> None:
+    whole, shared = costs_of_several(told for one in found for told in one.told)
+    if as_json:
+        rows = [{"id": id_of(one.tree), "directory": str(one.tree.root), **one.to_json()} for one in found]
+        told = whole.to_json()
+        all_of_them = {key: told[key] for key in _OF_ALL} | {"shared": shared.to_json()}
+        say_json({"orchestrations": rows, "left_out": dict(left_out), **all_of_them})
+        return
+    costly = [one for one in found if one.costs.total.calls or one.costs.void.calls]
+    parts = [_lines(("orchestration",), {(one.name,): one.costs.total for one in costly})]
+    for word in words or _OF_MANY:
+        parts.append(_of_many(word, costly, whole))
+    where = f"in {counted(len(costly), 'orchestration')}"
+    if len(costly) < len(found):
+        where += f"; {len(found) - len(costly)} more cost nothing"
+    if shared.calls:
+        text = f"{money(shared.cost_usd)} USD stand in copies or forks as well; the total has them once."
+        parts.append(folded(text, terminal_width()))
+    _say(parts, whole, total=f"{_total(whole, _NO_CAPS)} {where}")
+
+
+def _of_many(word: str, found: Iterable[TreeMoney], whole: Costs) -> list[str]:
+    """The table by `word`: names of agents and tasks mean something in one orchestration only."""
+    if word in ("agent", "task"):
+        named = {
+            (one.name, name): sums for one in found for name, sums in one.part(word).items() if sums.calls
+        }
+        return _lines(
+            ("orchestration", word), dict(sorted(named.items(), key=lambda item: -item[1].cost_usd))
+        )
+    return _lines(
+        (word,), {(name,): sums for name, sums in (whole.models if word == "model" else whole.days).items()}
     )
-    lines = _lines("AGENT", agents)
-    if tasks:
-        beside = {"(beside tasks)": rest} if rest.tokens or rest.cost_usd >= 0.00005 else {}
-        lines += ["", *_lines("TASK", {**tasks, **beside})]
-    say("\n".join([*lines, "", f"total: {budget_text(status) or f'{money(0)} USD'}"]))
 
 
-def _lines(head: str, spent: dict[str, Spent]) -> list[str]:
-    costs = shares([one.cost_usd for one in spent.values()])
-    rows = [(name, cost, str(one.tokens)) for (name, one), cost in zip(spent.items(), costs, strict=True)]
-    return table((head, "USD", "TOKENS"), rows, width=terminal_width())
+def _say(parts: Iterable[list[str]], costs: Costs, *, total: str) -> None:
+    width = terminal_width()
+    lines = [line for part in parts if part for line in (*part, "")]
+    lines += [part for line in money_lines(costs) for part in folded(line, width)]
+    say("\n".join([*lines, f"total: {total}"]))
+
+
+def _total(costs: Costs, budget: BudgetShown) -> str:
+    """What was spent of what may be."""
+    return total_text(budget, cost=costs.total.cost_usd, tokens=costs.total.tokens) or f"{money(0)} USD"
+
+
+def _lines(words: tuple[str, ...], named: Named) -> list[str]:
+    """A table; answers without a known price have a column where there are any."""
+    has_unpriced = any(one.unpriced for one in named.values())
+    costs = shares([one.cost_usd for one in named.values()]) if named else []
+    rows = [
+        (*name, cost, str(one.tokens), str(one.calls), *([str(one.unpriced)] if has_unpriced else []))
+        for (name, one), cost in zip(named.items(), costs, strict=True)
+    ]
+    heads = (*map(str.upper, words), "USD", "TOKENS", "CALLS", *(["UNPRICED"] if has_unpriced else []))
+    return table(heads, rows, width=terminal_width())

@@ -35,7 +35,7 @@ SECTIONS: dict[str, Section] = {
         "report": Entry("report:command", "Write one file that tells a run: HTML, or Markdown."),
         "trace": Entry("trace:command", "Send spans to an OpenTelemetry collector."),
         "metrics": Entry("metrics:command", "Print numbers for Prometheus."),
-        "cost": Entry("cost:command", "Print what was spent, by agent and by task."),
+        "cost": Entry("cost:command", "Print where the money went: agents, tasks, models, days, waste."),
         "messages": Entry("messages:command", "Print messages between agents and people."),
         "state": Entry("state:commands", "Look into the values that agents keep and share; change them."),
     },

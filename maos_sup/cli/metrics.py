@@ -10,7 +10,7 @@ import click
 from maos_sup.cli.output_files import write_output
 from maos_sup.cli.places import all_trees, name_of, tree_at
 from maos_sup.cli.says import say_aside, say_exactly
-from maos_sup.projection.costs import CostReader
+from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.reading import Reading
 from state_layout.errors import LayoutError
 
@@ -32,7 +32,7 @@ def command(directories: tuple[str, ...], *, output: Path | None) -> None:
         reading = Reading(tree)
         try:
             status, now_s = reading.status(), time.time()
-            costs = CostReader(reading).costs(status, now_s=now_s, begun_s=reading.begun_s())
+            costs = CostReader(reading).costs(status, now_s=now_s)
             found.append(figures_of(reading, status, costs, now_s=now_s))
         except LayoutError as trouble:
             say_aside(f"{name_of(tree)}: left out: {trouble}")

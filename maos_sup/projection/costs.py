@@ -1,27 +1,19 @@
-"""Where the money went: by agent, task, model and day; what of it was waste; what is still to be expected.
+"""Where the money went: by agent, task, model and day; what was waste; what is still to be expected. Pure.
 
 A line that counts adds to its agent's total, as the agent itself adds it up. What a life said that was taken
 back later (a rollback, a pin) is beside the total, as `void`; what a try cost that brought no whole answer is
-within it, as `broken`. Each journal is read on from where the last look ended.
+within it, as `broken`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
-
-from maos_sup.projection.journal_lines import JournalLine
-from maos_sup.projection.lives import LifeSpan
-from maos_sup.projection.reading import Reading
-from maos_sup.projection.spans import cost_of, tokens_of
-from maos_sup.views.files import natural
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
-UNKNOWN_MODEL, BESIDE_TASKS = "(no model named)", "(beside tasks)"
 _LEAST_DONE = 2  # tasks, before anything is expected of the others
 
 
@@ -40,6 +32,13 @@ class Sums:
         self.tokens += tokens
         self.calls += 1
         self.unpriced += cost_usd is None
+
+    def merge(self, other: Sums) -> None:
+        """Add all that `other` has."""
+        self.cost_usd += other.cost_usd
+        self.tokens += other.tokens
+        self.calls += other.calls
+        self.unpriced += other.unpriced
 
     def to_json(self) -> dict[str, object]:
         """As `cost --json` prints it."""
@@ -94,127 +93,16 @@ NO_COSTS = Costs(
 )
 
 
-class _Entry(NamedTuple):
-    """What one line tells of money."""
-
-    seq: int
-    task: str
-    model: str
-    day: str
-    cost_usd: float | None
-    tokens: int
-    usage: dict[str, int]
-    is_broken: bool
-
-
-class CostReader:
-    """Adds up a tree's money again and again; lines that were read are not read again."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._entries: dict[tuple[str, int], list[_Entry]] = {}
-        self._offsets: dict[tuple[str, int], int] = {}
-        self._models: dict[tuple[str, int, str], str] = {}
-
-    def costs(self, status: Status, *, now_s: float, begun_s: float | None = None) -> Costs:
-        """All sums now, of the agents in `status`."""
-        names = sorted((agent["name"] for agent in status["agents"]), key=natural)
-        sums = _Adding()
-        for agent in names:
-            for life in self._reading.lives(agent):
-                for entry in self._read(agent, life):
-                    sums.add(
-                        agent, entry, is_void=life.void_above is not None and entry.seq > life.void_above
-                    )
-        return sums.done(status, now_s=now_s, begun_s=begun_s)
-
-    def _read(self, agent: str, life: LifeSpan) -> list[_Entry]:
-        key = agent, life.attempt
-        found = self._entries.setdefault(key, [])
-        default = None
-        for line, offset in self._reading.costly_lines(agent, life, after=self._offsets.get(key, 0)):
-            self._offsets[key] = offset
-            if line is None:
-                continue
-            if line.type == "begun":
-                self._models[agent, life.attempt, str(line.fields.get("key"))] = str(line.fields.get("model"))
-                continue
-            if default is None:
-                default = str(self._reading.spec_of_agent(agent).get("model") or UNKNOWN_MODEL)
-            entry = self._entry(line, default)
-            if entry is not None:
-                found.append(entry)
-        return found
-
-    def _entry(self, line: JournalLine, default: str) -> _Entry | None:
-        fields = line.fields
-        cost, tokens = cost_of(fields), tokens_of(fields)
-        if cost == 0.0 and not tokens:
-            return None
-        model = fields.get("model") or self._models.get((line.agent, line.attempt, str(fields.get("key"))))
-        usage = fields.get("usage") or fields.get("expected_usage")
-        return _Entry(
-            seq=line.seq,
-            task=str(fields.get("task") or BESIDE_TASKS),
-            model=str(model or default),
-            day=str(fields.get("at"))[:10],
-            cost_usd=cost,
-            tokens=tokens,
-            usage=_counts(usage),
-            is_broken=line.type == "broken",
-        )
-
-
-class _Adding:
-    """The sums while they are being made."""
-
-    def __init__(self) -> None:
-        self.total, self.broken, self.void = Sums(), Sums(), Sums()
-        self.agents, self.tasks = defaultdict[str, Sums](Sums), defaultdict[str, Sums](Sums)
-        self.models, self.days = defaultdict[str, Sums](Sums), defaultdict[str, Sums](Sums)
-        self.token_types = defaultdict[tuple[str, str, str], int](int)
-
-    def add(self, agent: str, entry: _Entry, *, is_void: bool) -> None:
-        if is_void:
-            self.void.add(entry.cost_usd, entry.tokens)
-            return
-        parts = self.agents[agent], self.tasks[entry.task], self.models[entry.model], self.days[entry.day]
-        for sums in (self.total, *parts, *([self.broken] if entry.is_broken else [])):
-            sums.add(entry.cost_usd, entry.tokens)
-        told = 0
-        for type_, count in entry.usage.items():
-            self.token_types[agent, entry.model, type_] += count
-            told += count
-        if entry.tokens > told:  # its parts were not told
-            self.token_types[agent, entry.model, "other"] += entry.tokens - told
-
-    def done(self, status: Status, *, now_s: float, begun_s: float | None) -> Costs:
-        by_name = [dict(sorted(part.items(), key=lambda item: natural(item[0]))) for part in self._parts()]
-        return Costs(
-            total=self.total,
-            agents=by_name[0],
-            tasks=by_name[1],
-            models=by_name[2],
-            days=by_name[3],
-            token_types=dict(sorted(self.token_types.items())),
-            broken=self.broken,
-            void=self.void,
-            forecast=forecast_of(status, self.total.cost_usd, begun_s=begun_s, now_s=now_s),
-        )
-
-    def _parts(self) -> tuple[dict[str, Sums], ...]:
-        return self.agents, self.tasks, self.models, self.days
-
-
 def forecast_of(status: Status, spent_usd: float, *, begun_s: float | None, now_s: float) -> Forecast:
     """What a run may come to. Nothing is said of one that costs nothing, or before two tasks are done."""
     if not spent_usd:
         return Forecast()
     counts = status["counts"]
     done = counts["tasks"] - counts["tasks_left"]
-    at_end = round(spent_usd / done * counts["tasks"], 6) if done >= _LEAST_DONE else None
+    can_say = done >= _LEAST_DONE and counts["tasks_left"]
+    at_end = round(spent_usd / done * counts["tasks"], 6) if can_say else None
     if not counts["alive"] or begun_s is None or now_s <= begun_s:
-        return Forecast(at_end_usd=at_end if counts["tasks_left"] else None)
+        return Forecast(at_end_usd=at_end)
     rate = spent_usd / (now_s - begun_s)
     cap = status["budget"]["max_cost_usd"]
     return Forecast(
@@ -222,22 +110,3 @@ def forecast_of(status: Status, spent_usd: float, *, begun_s: float | None, now_
         usd_per_hour=round(rate * 3600, 6),
         runs_out_in_s=None if cap is None else round(max(0.0, cap - spent_usd) / rate, 1),
     )
-
-
-_TYPES = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cache_read_input_tokens": "cache_read",
-    "cache_creation_input_tokens": "cache_write",
-}
-
-
-def _counts(usage: object) -> dict[str, int]:
-    """The tokens of an answer by type, as its server told them."""
-    if not isinstance(usage, dict):
-        return {}
-    return {
-        type_: count
-        for key, type_ in _TYPES.items()
-        if isinstance(count := usage.get(key), int) and not isinstance(count, bool) and count
-    }

@@ -198,7 +198,9 @@ def cost_of(fields: Mapping[str, Any]) -> float | None:
     cost = fields.get("cost_usd")
     if isinstance(cost, int | float) and not isinstance(cost, bool):
         return float(cost)
-    return None if fields.get("cost") == "unknown" else 0.0
+    waste = fields.get("waste")  # of a try that broke off; None there is a price that nobody knows
+    is_unknown = isinstance(waste, dict) and "cost_usd" in waste and waste["cost_usd"] is None
+    return None if is_unknown or fields.get("cost") == "unknown" else 0.0
 
 
 def tokens_of(fields: Mapping[str, Any]) -> int:

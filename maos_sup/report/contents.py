@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.projection.costs import CostReader, Costs
+from maos_sup.projection.cost_reader import CostReader
+from maos_sup.projection.costs import Costs
 from maos_sup.projection.graph import Graph, graph_of
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.projection.reading import Reading

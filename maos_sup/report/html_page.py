@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 
 from maos_sup import __version__
 from maos_sup.projection.journal_lines import text_of
+from maos_sup.projection.money_rows import money_lines, sum_rows
 from maos_sup.projection.reading import shown_json
 from maos_sup.projection.text import cut, short
 from maos_sup.projection.wants import Wanted
 from maos_sup.report.contents import Contents, ReportLimits
 from maos_sup.report.drawing import graph_svg, timeline_svg
 from maos_sup.report.markup import Markup, joined, tag
-from maos_sup.report.tables import (
-    Row,
-    agent_rows,
-    figures_of,
-    money_lines,
-    sum_rows,
-    tasks_in_order,
-)
+from maos_sup.report.tables import Row, agent_rows, figures_of, tasks_in_order
 from maos_sup.views.events import counted, outcome_text
 
 if TYPE_CHECKING:
@@ -190,7 +184,7 @@ def _money(contents: Contents, limits: ReportLimits) -> list[Markup | None]:
         if sums
     ]
     return [
-        tag("ul", [tag("li", line) for line in money_lines(costs, contents.status)]),
+        tag("ul", [tag("li", line) for line in money_lines(costs)]),
         tag("div", tables, class_="side"),
     ]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from maos_sup.projection.money_rows import money_lines, sum_rows
 from maos_sup.projection.reading import shown_json
 from maos_sup.projection.text import cut, plain, short
 from maos_sup.report.contents import Contents, ReportLimits
-from maos_sup.report.tables import Row, agent_rows, figures_of, money_lines, sum_rows, tasks_in_order
+from maos_sup.report.tables import Row, agent_rows, figures_of, tasks_in_order
 from maos_sup.views.events import counted, outcome_text
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@$!&])")
@@ -101,7 +102,7 @@ def _money(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     if not costs.total.calls and not costs.void.calls:
         return
     yield from ("", "## Money", "")
-    yield from (f"- {escaped(line)}" for line in money_lines(costs, contents.status))
+    yield from (f"- {escaped(line)}" for line in money_lines(costs))
     for name, sums in (("Agent", costs.agents), ("Model", costs.models)):
         yield from ("", *_table((name, "USD", "Tokens", "Calls"), sum_rows(sums, 20)))
 

@@ -1,4 +1,4 @@
-"""Rows of a report that HTML and Markdown share: what failed, agents, money. Pure."""
+"""Rows of a report that HTML and Markdown share: its figures, tasks, agents. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from maos_sup.core.overlaps import changed_text
-from maos_sup.projection.costs import Costs, Sums
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.report.contents import Contents
 from maos_sup.views.events import counted, duration_text
-from maos_sup.views.money import money, shares, spent_text, tokens_text
+from maos_sup.views.money import shares, spent_text, tokens_text
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import TaskShown
@@ -82,51 +81,3 @@ def attempts_text(lives: tuple[LifeSpan, ...]) -> str:
     ends = [f"{life.reason or 'goes on'}{' (void)' if life.is_void else ''}" for life in lives[-6:]]
     more = "..., " if len(lives) > 6 else ""
     return f"{len(lives)}: {more}{', '.join(ends)}" if lives else "none"
-
-
-def sum_rows(sums: Mapping[str, Sums], most: int) -> list[Row]:
-    """Name, USD, tokens, calls; the dearest first where not all have room. Rows add up to their total."""
-    named = [*sums.items()]
-    if len(named) > most:
-        named = sorted(named, key=lambda item: -item[1].cost_usd)
-        rest = Sums()
-        for _, one in named[most - 1 :]:
-            rest.cost_usd, rest.tokens, rest.calls = (
-                rest.cost_usd + one.cost_usd,
-                rest.tokens + one.tokens,
-                rest.calls + one.calls,
-            )
-        named = [*named[: most - 1], (f"{len(named) - most + 1} more", rest)]
-    costs = shares([one.cost_usd for _, one in named]) if named else []
-    return [
-        (name, cost, tokens_text(one.tokens), str(one.calls))
-        for (name, one), cost in zip(named, costs, strict=True)
-    ]
-
-
-def money_lines(costs: Costs, status: Mapping[str, Any]) -> list[str]:
-    """What is to be said of money beside the tables: waste, unknown prices, what may come."""
-    found = []
-    if costs.broken.calls:
-        found.append(
-            f"{money(costs.broken.cost_usd)} USD and {tokens_text(costs.broken.tokens)} tokens of the total "
-            f"went into {counted(costs.broken.calls, 'try')} without a whole answer."
-        )
-    if costs.void.calls:
-        found.append(
-            f"Beside the total: {money(costs.void.cost_usd)} USD and {tokens_text(costs.void.tokens)} tokens "
-            "in records that do not count any more (taken back, or written by a life that was over)."
-        )
-    if costs.total.unpriced:
-        found.append(
-            f"The price of {counted(costs.total.unpriced, 'answer')} is not known; it is not in the total."
-        )
-    forecast = costs.forecast
-    if forecast.at_end_usd is not None and status["counts"]["tasks_left"]:
-        found.append(
-            "If the tasks that are left cost what those that ended did, all come to "
-            f"{money(forecast.at_end_usd)} USD."
-        )
-    if forecast.runs_out_in_s is not None:
-        found.append(f"At the rate so far the budget is used up in {duration_text(forecast.runs_out_in_s)}.")
-    return found

@@ -1,9 +1,8 @@
-"""What journals say and snapshots leave out: whole results of tasks, and what each task cost. Only reads."""
+"""What journals say and snapshots leave out: whole results of tasks. Only reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from maos_sup.views.files import natural
@@ -13,20 +12,7 @@ from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
-_COSTLY = (b'"cost_usd"', b'"tokens"')
 Entry = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """Money and tokens."""
-
-    cost_usd: float = 0.0
-    tokens: int = 0
-
-    def to_json(self) -> Entry:
-        """As `cost --json` prints it."""
-        return {"cost_usd": round(self.cost_usd, 6), "tokens": self.tokens}
 
 
 def results_of(tree: Tree) -> dict[str, object]:
@@ -45,23 +31,6 @@ def results_of(tree: Tree) -> dict[str, object]:
             found.pop(task, None)  # it runs again: what it came to before does not count
     named = ((task, result) for task, result in found.items() if result is not None)
     return dict(sorted(named, key=lambda item: natural(item[0])))
-
-
-def spent_by_task(tree: Tree) -> dict[str, Spent]:
-    """What was spent on each task, as answers, and tries without one, are on record."""
-    found = dict[str, Spent]()
-    for entry in _entries(tree, _COSTLY):
-        if entry.get("type") not in ("turn", "compacted", "broken") or "task" not in entry:
-            continue
-        waste = entry.get("waste")
-        amount = waste if isinstance(waste, dict) else entry
-        cost, tokens = amount.get("cost_usd"), amount.get("tokens")
-        before = found.get(str(entry["task"]), Spent())
-        found[str(entry["task"])] = Spent(
-            cost_usd=before.cost_usd + (cost if isinstance(cost, int | float) else 0.0),
-            tokens=before.tokens + (tokens if isinstance(tokens, int) else 0),
-        )
-    return dict(sorted(found.items(), key=lambda item: natural(item[0])))
 
 
 def _entries(tree: Tree, words: tuple[bytes, ...]) -> Iterator[Entry]:

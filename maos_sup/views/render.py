@@ -15,7 +15,7 @@ from maos_sup.views.money import shares, spent_text, tokens_text
 from maos_sup.views.tables import Row, table
 
 if TYPE_CHECKING:
-    from maos_sup.views.shapes import AgentShown, MessageShown, Status, TaskShown
+    from maos_sup.views.shapes import AgentShown, BudgetShown, MessageShown, Status, TaskShown
     from state_layout.records.attempt_lines import Question
 
 __all__ = ["Row", "table"]
@@ -54,9 +54,13 @@ def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> l
 
 def budget_text(status: Status) -> str:
     """What was spent of what is allowed, in words; empty where neither is known."""
-    budget, counts = status["budget"], status["counts"]
-    cost, most_cost = counts["cost_usd"], budget.get("max_cost_usd")
-    tokens, most_tokens = counts.get("tokens", 0), budget.get("max_tokens")
+    counts = status["counts"]
+    return total_text(status["budget"], cost=counts["cost_usd"], tokens=counts["tokens"])
+
+
+def total_text(budget: BudgetShown, *, cost: float, tokens: int) -> str:
+    """`cost` USD and `tokens` of a budget, in words; empty where neither is known."""
+    most_cost, most_tokens = budget["max_cost_usd"], budget["max_tokens"]
     told = [spent_text(cost, most_cost)] if cost or most_cost is not None else []
     if tokens or most_tokens is not None:
         of = f" of {tokens_text(most_tokens)}" if most_tokens is not None else ""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from maos_sup.metrics.families import TreeFigures
 from maos_sup.metrics.gathering import figures_of
-from maos_sup.projection.costs import NO_COSTS, CostReader, Costs
+from maos_sup.projection.cost_reader import CostReader
+from maos_sup.projection.costs import Costs
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.projection.wants import Wanted, wants_of
 from state_layout.errors import LayoutError, NotATree
@@ -67,14 +68,10 @@ class ShownTree:
     def costs(self) -> Costs:
         """Where the money went, at most seconds old; the first look reads all. Raises LayoutError."""
         status = self.status()
-        if not (status["counts"]["cost_usd"] or status["counts"]["tokens"] or self._costs):
-            return NO_COSTS  # nothing is read for it
         with self._costs_lock:
             now_s = time.monotonic()
             if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S:
-                begun_s = self.reading.begun_s()
-                found = self._cost_reader.costs(status, now_s=time.time(), begun_s=begun_s)
-                self._costs = (now_s, found)
+                self._costs = (now_s, self._cost_reader.costs(status, now_s=time.time()))
             return self._costs[1]
 
     def figures(self) -> TreeFigures:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_trees import new_tree
 
 from maos_sup.cli.messages import moment_of
 from state_layout.lives.attempts import begin_attempt, recall
@@ -65,9 +67,31 @@ def test_results_are_whole_and_alone_for_programs(call: Call, talked: Tree) -> N
 
 def test_cost_is_told_by_task(call: Call, talked: Tree) -> None:
     told = json.loads(call("cost", talked.root.name, "--json").out)
-    assert told["tasks"] == {"count": {"cost_usd": 0.0125, "tokens": 90}}
+    assert told["tasks"] == {"count": {"cost_usd": 0.0125, "tokens": 90, "calls": 1, "unpriced": 0}}
     out = call("cost", talked.root.name).out
     assert "count  0.0125  90" in out and "total: " in out
+    assert "AGENT" not in call("cost", "--by", "task", "--by", "day").out
+
+
+def test_cost_of_all_orchestrations_is_told_and_what_is_unreadable_left_out(
+    call: Call, talked: Tree, home: Path
+) -> None:
+    other = new_tree(home, "20261122-0142-other-aaaa")
+    attempt = begin_attempt(other, "bob", recall=recall(other, "bob"), settings={})
+    attempt.journal.commit("turn", {"role": "assistant", "key": "k", "cost_usd": 1.0, "tokens": 10})
+    attempt.journal.close()
+    free = new_tree(home, "20261123-0142-free-bbbb")
+    broken = new_tree(home, "20261124-0142-broken-cccc")
+    broken.orchestration_spec.write_text("{")
+    said = call("cost", "--home", "--by", "agent")
+    assert said.code == 0 and f"{broken.root.name}: left out: " in said.err
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert f"{other.root.name} bob 1.00 10 1" in lines
+    assert lines[-1] == "total: 1.01 USD, 100 tokens in 2 orchestrations; 1 more cost nothing"
+    told = json.loads(call("cost", talked.root.name, other.root.name, "--json").out)
+    assert told["total"]["cost_usd"] == 1.0125 and len(told["orchestrations"]) == 2
+    assert free.root.name in call("cost", "--home", "--json").out
+    assert call("cost", "--home", free.root.name).code == 2
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])

@@ -20,6 +20,7 @@ ALLOWED = {
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
     "maos_sup/views/render.py": "shows ages",
     "maos_sup/cli/report.py": "says when it was made, and draws until now",
+    "maos_sup/cli/cost.py": "what is spent an hour",
     "maos_sup/web/app.py": "draws until now",
     "maos_sup/cli/metrics.py": "how old the oldest question is",
     "maos_sup/web/shown.py": "what is spent an hour",

@@ -18,7 +18,7 @@ from served import Server, serving
 from maos_sup.cli import main
 from maos_sup.metrics.families import families_of
 from maos_sup.metrics.gathering import figures_of
-from maos_sup.projection.costs import CostReader
+from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.reading import Reading
 from maos_sup.traces.names import VERSIONS
 from maos_sup.traces.sending import Collector, Exporter
@@ -108,6 +108,14 @@ def test_status_page_report_metrics_and_traces_tell_the_same(
         == costs["total"]["cost_usd"]
         == spent
     )
+    assert {part: cost[part] for part in ("agents", "tasks", "models", "days")} == {
+        part: {row.pop("name"): row for row in costs[part]} for part in ("agents", "tasks", "models", "days")
+    }
+    assert (cost["waste"], cost["total"]) == (costs["waste"], costs["total"])
+    shown = printed("cost", "--by", "task")
+    assert "0.2500 USD and 9 tokens of the total went into 1 try" in shown
+    assert "2.00 USD and 100 tokens in records that do not count" in shown
+    assert "price of 1 answer is not known" in shown and "total: 1.88 of 5.00 USD, 409 tokens" in shown
     assert total(file, "maos_cost_usd_total") == total(live, "maos_cost_usd_total") == spent
     assert re.search(r"cost: 1\.88 of 5\.00 USD", report)
     tokens = status["counts"]["tokens"]
@@ -146,6 +154,29 @@ def test_status_page_report_metrics_and_traces_tell_the_same(
     assert {k: v for k, v in live.items() if k[0] not in changing} == {
         k: v for k, v in file.items() if k[0] not in changing
     }
+
+
+def test_money_that_was_all_taken_back_is_told_by_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = made_tree(tmp_path, {"alice": {"kind": "anthropic", "model": "m-1"}})
+    lived(made, "alice", [("note", {})])
+    before = recall(made, "alice")
+    lived(made, "alice", [answer("count", "d", 2.0)])
+    begin_attempt(
+        made, "alice", recall=replace(before, attempt=2), settings={}, also={"rewound": {"void": 1, "cut": 0}}
+    ).journal.close()
+    publish(made, "alice", 3)
+    assert main(["cost", str(made.root), "--json"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    assert main(["metrics", str(made.root)]) == 0
+    file = samples(capsys.readouterr().out)
+    with serving(str(made.root)) as shown:
+        shown.come_in()
+        costs = shown.ask("GET", f"/api/t/{shown.key()}/costs").told
+    assert cost["total"]["cost_usd"] == costs["total"]["cost_usd"] == 0
+    assert cost["waste"]["void"] == costs["waste"]["void"]
+    assert cost["waste"]["void"]["cost_usd"] == file["maos_waste_usd_total", (("reason", "void"),)] == 2.0
 
 
 def test_no_label_is_free_text(tree: Tree) -> None:

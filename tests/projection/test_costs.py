@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 from recorded import answer, asked, lived, made_tree, publish, task
 
 from maos_sup.projection import reading as reading_module
-from maos_sup.projection.costs import CostReader, forecast_of
+from maos_sup.projection.cost_reader import CostReader, ToldCost, costs_of_several
+from maos_sup.projection.costs import forecast_of
 from maos_sup.projection.reading import Reading
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree
+from state_layout.tree import open_tree
 
 
 @pytest.fixture
@@ -99,3 +102,36 @@ def test_forecast_says_nothing_without_grounds() -> None:
     assert (told.at_end_usd, told.usd_per_hour, told.runs_out_in_s) == (None, 1.0, 14400.0)
     status["counts"]["tasks_left"] = 5
     assert forecast_of(status, 1.0, begun_s=0.0, now_s=3600.0).at_end_usd == 2.0
+
+
+def test_try_of_unknown_price_is_said_to_be_unpriced(tmp_path: Path) -> None:
+    made = made_tree(tmp_path, {"alice": {"kind": "anthropic"}})
+    waste = {"cost_usd": None, "tokens": 40}
+    lived(made, "alice", [("broken", {"task": "count", "run": 1, "key": "b", "waste": waste, "tokens": 40})])
+    reading = Reading(made)
+    costs = CostReader(reading).costs(reading.status(), now_s=0.0)
+    assert (costs.total.unpriced, costs.broken.unpriced, costs.broken.tokens) == (1, 1, 40)
+
+
+def test_what_a_copy_has_of_its_original_is_counted_once(tree: Tree, tmp_path: Path) -> None:
+    other = open_tree(shutil.copytree(tree.root, tmp_path / "copy", symlinks=True))
+    lived(other, "bob", [answer("report", "z", 1.0)])
+    told = []
+    for each in (tree, other):
+        reader = CostReader(reading := Reading(each))
+        reader.costs(reading.status(), now_s=0.0)
+        told += reader.told
+    whole, shared = costs_of_several(told)
+    assert (whole.total.cost_usd, whole.void.cost_usd) == (1.875, 2.0)
+    assert (shared.cost_usd, shared.calls) == (0.875, 4)
+
+
+def test_what_one_took_back_counts_where_its_fork_went_on(tree: Tree, tmp_path: Path) -> None:
+    lived_on = open_tree(shutil.copytree(tree.root, tmp_path / "copy", symlinks=True))
+    reader, other = CostReader(reading := Reading(tree)), CostReader(there := Reading(lived_on))
+    reader.costs(reading.status(), now_s=0.0)
+    other.costs(there.status(), now_s=0.0)
+    counted = [ToldCost(one.entry, is_void=False) for one in other.told]
+    for told in ([*reader.told, *counted], [*counted, *reader.told]):
+        whole, shared = costs_of_several(told)
+        assert (whole.total.cost_usd, whole.void.cost_usd, shared.cost_usd) == (2.875, 0.0, 0.875)
