@@ -22,6 +22,7 @@ from bench.report import as_markdown, report
 
 PARTS = {
     "sends": "bench.sends",
+    "costs": "bench.costs",
     "steps": "bench.steps",
     "storage": "bench.storage",
     "reading": "bench.reading",

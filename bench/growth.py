@@ -12,20 +12,18 @@ import resource
 import statistics
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from bench import figures
 from bench.figures import Bars, Row, Section, not_run, scratch, sized, words
+from bench.former import FORMER, former, us
 from bench.peers import install
 from maos_sup.system.linux import become_subreaper
 
-FORMER = "570a033"  # the commit whose figures stand beside ours
 ROUNDS = min(figures.ROUNDS, 3)
 AT_ONCE = 16
 MOST_S = 600.0  # for one orchestration
@@ -87,11 +85,11 @@ luigi.build([Work(number=n) for n in range(len(needs))], local_scheduler=True, w
 def measure() -> list[Section]:
     """The tables of this file."""
     become_subreaper()
-    former = _former()
+    earlier = former()
     ours = {shape: _rounds(shape) for shape in SHAPES}
     rows = [row for shape, costs in ours.items() for row in _rows(shape, costs)]
     beside = SHAPES[0]
-    others = [*_beside(beside, former)]
+    others = [*_beside(beside, earlier)]
     note = (
         "CPU of all processes together, per task, of `maos-sup run` with tasks that run `true`, "
         f"{AT_ONCE} at once; the ratio is to {SMALL} tasks of that shape. make and Luigi (one worker) run "
@@ -112,7 +110,7 @@ def _commands() -> Section:
         plan.write_text(_plan(SHAPES[0], PLANNED, agents=PLANNED // 10))
         plans = [_command(["plan", str(plan)], folder) for _ in range(ROUNDS)]
     with scratch() as folder:
-        _run(folder, SHAPES[0], SHOWN, _us())
+        _run(folder, SHAPES[0], SHOWN, us())
         shown = [_command(["status", str(folder / "tree"), "--json"], folder) for _ in range(ROUNDS)]
     rows = [
         _command_row(f"`plan`: {PLANNED:,} tasks, {PLANNED // 10:,} agents", plans, most_s=2.0),
@@ -124,7 +122,7 @@ def _commands() -> Section:
 
 def _command(arguments: list[str], folder: Path) -> tuple[float, float]:
     """Seconds that a command takes, and its peak in MB. Raises RuntimeError if it fails."""
-    environment = _us() | {"HOME": str(folder), "MAOS_SUP_HOME": str(folder / "home")}
+    environment = us() | {"HOME": str(folder), "MAOS_SUP_HOME": str(folder / "home")}
     began_s = time.perf_counter()
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
@@ -156,7 +154,7 @@ def _rounds(shape: Shape) -> _Costs:
     costs: _Costs = {}
     for count in shape.sizes:
         times = ROUNDS if count <= MIDDLE else 1
-        costs[count] = [_ours(shape, count, _us()) for _ in range(times)]
+        costs[count] = [_ours(shape, count, us()) for _ in range(times)]
     return costs
 
 
@@ -177,15 +175,15 @@ def _rows(shape: Shape, costs: _Costs) -> Iterator[Row]:
 _Other = tuple[str, int, float | str]  # name, number of tasks, ms a task or why not
 
 
-def _beside(shape: Shape, former: dict[str, str] | str) -> Iterator[_Other]:
+def _beside(shape: Shape, earlier: dict[str, str] | str) -> Iterator[_Other]:
     contestants: dict[str, Callable[[int], float]] = {
         "GNU make -j": lambda count: _make(shape, count),
         "Luigi": lambda count: _luigi(shape, count),
     }
-    if isinstance(former, dict):
-        contestants[FORMER] = lambda count: _ours(shape, count, former)
+    if isinstance(earlier, dict):
+        contestants[FORMER] = lambda count: _ours(shape, count, earlier)
     else:
-        yield FORMER, SMALL, former
+        yield FORMER, SMALL, earlier
     for name, cost in contestants.items():
         for count in (SMALL, MIDDLE):
             try:
@@ -231,7 +229,7 @@ def _make(shape: Shape, count: int) -> float:
         ]
         (folder / "Makefile").write_text("\n".join(rules) + "\n")
         make = install.program("make")
-        return _cost_ms([make, "--silent", "-C", str(folder), f"-j{AT_ONCE}", "all"], _us()) / count
+        return _cost_ms([make, "--silent", "-C", str(folder), f"-j{AT_ONCE}", "all"], us()) / count
 
 
 def _luigi(shape: Shape, count: int) -> float:
@@ -245,7 +243,7 @@ def _luigi(shape: Shape, count: int) -> float:
             str(folder / "needs.json"),
             str(folder / "out"),
         ]
-        cost_ms = _cost_ms(command, _us())
+        cost_ms = _cost_ms(command, us())
         if len([*(folder / "out").iterdir()]) != count:
             raise RuntimeError("not all tasks are done")
         return cost_ms / count
@@ -278,21 +276,3 @@ def _cost_ms(command: list[str], environment: dict[str, str]) -> float:
 def _used_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _us() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("MAOS_SUP")}
-
-
-def _former() -> dict[str, str] | str:
-    """The environment in which python finds the earlier commit; why there is none."""
-    folder = Path(".bench-venv").absolute() / FORMER
-    if not (folder / "maos_sup").is_dir():
-        archive = subprocess.run(
-            ["git", "archive", FORMER, "maos_sup", "state_layout"], capture_output=True, check=False
-        )
-        if archive.returncode:
-            return f"this repository has no commit {FORMER}"
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-            files.extractall(folder, filter="data")
-    return _us() | {"PYTHONPATH": str(folder)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maos_sup.agents.redaction import Redacted, Redactor
 from maos_sup.agents.shared import Shared
@@ -76,19 +76,20 @@ class Recorder:
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
         then), StorageError.
         """
-        return self.commit_prepared(type_, self.prepare(fields, messages))
+        return self.commit_prepared(type_, self._redactor.records(fields, *messages))
 
     def commit_prepared(self, type_: str, prepared: Redacted) -> int:
         """The same of what `prepare` gave. Raises BadInput, StorageError."""
         with self._lock:
-            line = self._record(type_, prepared)
+            line, entry = self._record(type_, prepared)
             self._journal.begin_sync()  # what follows is done while the disk is busy
-            self._history.take(line)
-            self._outbox.prepare(self._held)
-            recipients = self._settle(line.seq)
+            self._fold(line, entry, prepared)
+            if self._held:
+                self._outbox.prepare(self._held)
+            recipients = self._settle(line.end.seq)
         for to in recipients:
             self._wake(to)
-        return line.seq
+        return line.end.seq
 
     def record_later(
         self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()
@@ -100,9 +101,9 @@ class Recorder:
     def record_prepared_later(self, type_: str, prepared: Redacted) -> int:
         """The same of what `prepare` gave. Raises BadInput, StorageError."""
         with self._lock:
-            line = self._record(type_, prepared)
-            self._history.take(line)
-            return line.seq
+            line, entry = self._record(type_, prepared)
+            self._fold(line, entry, prepared)
+            return line.end.seq
 
     def prepare(self, fields: Mapping[str, Any], messages: Sequence[SentMessage] = ()) -> Redacted:
         """A line and its messages as they are recorded: without secrets.
@@ -189,6 +190,13 @@ class Recorder:
         self._make_durable(seq)
         return self._deliver()
 
+    def _make_durable(self, seq: int | None) -> None:
+        try:
+            self._journal.sync(seq)
+        except StorageError:
+            self.is_sound = False
+            raise
+
     def _deliver(self) -> set[str]:
         """Let messages leave whose lines are all durable; to whom they went."""
         if not self._held or self._held_seq > self._journal.synced_seq:
@@ -197,27 +205,26 @@ class Recorder:
         self._outbox.deliver(messages)
         return {message["to"] for message in messages}
 
-    def _record(self, type_: str, prepared: Redacted) -> Line:
+    def _record(self, type_: str, prepared: Redacted) -> tuple[Line, Effects]:
+        """Write the line of `prepared` and hold its messages; the line and what it was made of."""
         fields, *parts = prepared.parts
-        messages = [cast("SentMessage", dict(part)) for part in parts]
+        self.changes += 1
+        if not parts:
+            return self._journal.record_again(type_, fields)
+        messages: list[Any] = [{**part} for part in parts]
         for message in messages:
             self._outbox.plan(message["to"], message)
-        effects: Effects = {"sent": list(messages)} if messages else {}
-        try:
-            line = self._journal.record(type_, {**fields, **effects})
-        finally:
-            self.changes += 1
-        if messages:
-            self._held += messages
-            self._held_seq = line.seq
-        return line
+        line, entry = self._journal.record_again(type_, {**fields, "sent": messages})
+        self._held += messages
+        self._held_seq = line.end.seq
+        return line, entry
 
-    def _make_durable(self, seq: int | None) -> None:
-        try:
-            self._journal.sync(seq)
-        except StorageError:
-            self.is_sound = False
-            raise
+    def _fold(self, line: Line, entry: Effects, prepared: Redacted) -> None:
+        """Remember what is recorded as a successor will read it: decoded, unless that changes nothing."""
+        if prepared.is_plain:
+            self._history.take_fields(entry, line.end)
+        else:
+            self._history.take(line)
 
     def _wake(self, to: str) -> None:
         if to != "all":

@@ -31,6 +31,17 @@ SHAPES = {
     "a Hugging Face token": r"hf_[A-Za-z0-9]{30,}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
 }
+# The same, told by what all of a group have in the middle, so that three looks at a text do for nine: one of
+# these is found where one of `SHAPES` is.
+_ANCHORED = (
+    (
+        b"-",
+        rb"(?:(?<=sk-)[A-Za-z0-9_-]{20}|(?<=glpat-)[A-Za-z0-9_-]{20}|(?<=xox[abprs]-)[A-Za-z0-9-]{10}"
+        rb"|----BEGIN [A-Z ]*PRIVATE KEY-----)",
+    ),
+    (b"_", rb"(?:(?:(?<=gh[pousr]_)|(?<=npm_)|(?<=hf_))[A-Za-z0-9]{30}|(?<=github_pat_)[A-Za-z0-9_]{30})"),
+    (b"A", rb"(?:(?:KIA|SIA)[A-Z0-9]{16}|Iza[A-Za-z0-9_-]{35})"),
+)
 STAND_IN = "[redacted]"
 _NAMES = frozenset(
     {"task", "run", "phase", "key", "token", "id", "name", "question", "received", "shown"}
@@ -97,11 +108,22 @@ def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
 
+_SEARCHES = [(anchor[0], re.compile(anchor + rest).search) for anchor, rest in _ANCHORED]
+# Bytes in the order in which they are rare in prose and code: what a text does not have, no secret in it has.
+_COMMON = b"jqxzkvbywgpfmucdlhrsnioate "
+
+
+def _rarest(value: bytes) -> int:
+    """The byte of `value` that a text most likely does not have."""
+    return min(value, key=_COMMON.find)
+
+
 class Redacted(NamedTuple):
     """Parts of a record without secrets, each the object that was given if it had none; and all as JSON."""
 
     parts: Sequence[Mapping[str, Any]]
     encoded: bytes
+    is_plain: bool  # each part is decoded as it is, and nobody can change its values
 
 
 class Redactor:
@@ -109,10 +131,13 @@ class Redactor:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._pattern = pattern_of_secrets(environment)
-        values = secret_values(environment)
-        exact = {re.escape(form) for value in values for form in _forms(value)}
-        # One by one: what begins with a fixed text is found by it, five times as fast as all in one pattern.
-        self._searches = [re.compile(part, re.DOTALL).search for part in (*sorted(exact), *SHAPES.values())]
+        exact = {
+            form.encode("utf-8", "replace") for value in secret_values(environment) for form in _forms(value)
+        }
+        self._searches = [
+            *_SEARCHES,
+            *((_rarest(form), re.compile(re.escape(form)).search) for form in sorted(exact)),
+        ]
 
     def finds(self, text: str) -> bool:
         """Whether there is a secret in `text`."""
@@ -129,14 +154,17 @@ class Redactor:
 
         Raises TypeError for what JSON has no form for.
         """
-        encoded = codec.encode(parts)
-        text = encoded.decode()
-        if not any(search(text) for search in self._searches):
-            return Redacted(parts, encoded)
+        plain = codec.encode_plain(parts)
+        encoded = codec.encode(parts) if plain is None else plain
+        for byte, search in self._searches:
+            if byte in encoded and search(encoded):
+                break
+        else:
+            return Redacted(parts, encoded, plain is not None)
         clean = [
             {key: item if key in _NAMES else self.value(item) for key, item in part.items()} for part in parts
         ]
-        return Redacted(clean, codec.encode(clean))
+        return Redacted(clean, codec.encode(clean), False)
 
     def text(self, text: str) -> str:
         """`text` without secrets."""

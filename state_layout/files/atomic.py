@@ -214,3 +214,15 @@ def _remove(temporary: str) -> None:
     """Remove what a failed write left, if the disk lets us: the first error is the one to report."""
     with suppress(OSError):
         disk.unlink(temporary)
+
+
+def set_tail_aside(path: Path, descriptor: int, length: int) -> None:
+    """Copy what follows `length` into `<path>.torn-<n>`, durable, then cut it off."""
+    tail = os.pread(descriptor, max(0, os.fstat(descriptor).st_size - length), length)
+    if not tail:
+        return
+    number = 1
+    while not create_once(path.with_name(f"{path.name}.torn-{number}"), tail):
+        number += 1
+    disk.truncate(descriptor, length)
+    disk.fsync(descriptor)

@@ -8,7 +8,7 @@ speed of SHA-256.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
@@ -73,6 +73,7 @@ class Run(NamedTuple):
         return Run(self.after, kept, _end_of(self.after, kept, seq))
 
 
+_new = tuple.__new__  # of a NamedTuple, for each message: half the cost of calling it
 _last_second = (-1, "")
 
 
@@ -84,7 +85,7 @@ def utc_now() -> str:
     if second != known:
         text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         _last_second = (second, text)
-    return f"{text}.{rest // 1000:06d}Z"
+    return "%s.%06dZ" % (text, rest // 1000)  # noqa: UP031 - for each line: two thirds of the cost
 
 
 def link(previous: str, body: bytes) -> str:
@@ -92,12 +93,15 @@ def link(previous: str, body: bytes) -> str:
     return sha256(previous.encode() + body).hexdigest()[:12]
 
 
-def chained(previous: Position, fields: Mapping[str, Any]) -> Line:
+def chained(
+    previous: Position, fields: Mapping[str, Any], encode: Callable[[object], bytes] = codec.encode
+) -> Line:
     """The line with `fields` (its `seq` among them, first) that follows `previous`."""
-    body = codec.encode(fields)[:-1]
-    h = link(previous.h, body)
+    body = encode(fields)[:-1]
+    h = sha256(previous.h.encode() + body).hexdigest()[:12]  # `link`, for each message
     raw = b"".join((body, _OPENING, h.encode(), _CLOSING))
-    return Line(raw, Position(fields["seq"], previous.offset + len(raw) + 1, h))
+    end = _new(Position, (fields["seq"], previous.offset + len(raw) + 1, h))
+    return _new(Line, (raw, end))
 
 
 def verified(previous: Position, raw: bytes) -> Line | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ type_names = {
 MOST_LEVELS = 100  # of what programs and people give
 MOST_LEVELS_OF_RECORDS = 254  # what orjson can write
 
+_PLAIN = frozenset({str, int, bool, type(None)})
 _find_null = re.compile(b"null").search  # twice as fast as `in`
 
 
@@ -58,6 +59,31 @@ def encode(value: object) -> bytes:
     if _find_null(encoded):
         _refuse_nan(value)
     return encoded
+
+
+def encode_again(value: object) -> bytes:
+    """Encode what is made of values that `encode` took before and of our own: NaN is not looked for again.
+
+    Raises TypeError for values that JSON has no form for.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_mended(value))
+
+
+def encode_plain(objects: Sequence[Mapping[str, object]]) -> bytes | None:
+    """Encode the list of `objects` if each is decoded as what it is and its values cannot change; else None.
+
+    It is so where all values are text, whole numbers, truths or nothing, and all text is valid.
+    """
+    for each in objects:
+        if type(each) is not dict or not _PLAIN.issuperset(map(type, each.values())):
+            return None
+    try:
+        return orjson.dumps(objects)
+    except orjson.JSONEncodeError:
+        return None
 
 
 def encode_member(key: str, value: object) -> bytes:

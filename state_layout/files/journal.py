@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from state_layout.errors import Damaged, StorageError, StorageFull, storage_error
-from state_layout.files import atomic, disk
+from state_layout.files import atomic, codec, disk
 from state_layout.files.batches import Batch, batches
 from state_layout.files.chain import (
     ORIGIN,
@@ -247,7 +247,7 @@ class Journal:
         except OSError as cause:
             raise storage_error("open", path, cause) from cause
         try:
-            _set_tail_aside(path, descriptor, position.offset)
+            atomic.set_tail_aside(path, descriptor, position.offset)
             disk.fdatasync(descriptor)
             if position != known:  # its maker may have died before the name was durable
                 atomic.fsync_folder(path.parent)
@@ -279,24 +279,35 @@ class Journal:
         JSON has no form for, ValueError for a `seq` that is not higher or a key that every line has.
         """
         with self._appending:
-            line, synced = self._made(type_, fields, seq, self._position, self._told_synced)
+            entry, synced = self._entry(type_, fields, seq, self._position, self._told_synced)
+            line = chained(self._position, entry)
             self._put(line, synced)
             return line
+
+    def record_again(self, type_: str, fields: _Fields) -> tuple[Line, dict[str, object]]:
+        """As `record`, of values that were encoded before; the line and what it was made of."""
+        with self._appending:
+            entry, synced = self._entry(type_, fields, None, self._position, self._told_synced)
+            line = chained(self._position, entry, codec.encode_again)
+            self._put(line, synced)
+            return line, entry
 
     def prepare(
         self, type_: str, fields: _Fields, *, seq: int | None = None, after: Prepared | None = None
     ) -> Prepared:
         """Make the line that `record` would write next, or next after `after`, for `put`. Writes nothing.
 
-        Raises as `record` does.
+        Its values were encoded before. Raises as `record` does.
         """
         position, told = (after.line.end, after.synced) if after else (self._position, self._told_synced)
-        return Prepared(position, *self._made(type_, fields, seq, position, told))
+        entry, synced = self._entry(type_, fields, seq, position, told)
+        return Prepared(position, chained(position, entry, codec.encode_again), synced)
 
     def put(self, prepared: Prepared) -> bool:
         """Write a prepared line, not yet durable; false if other lines came between. Raises StorageError."""
         with self._appending:
-            self._refuse_poisoned()
+            if self._poison is not None:
+                self._refuse_poisoned()
             if prepared.after != self._position:
                 return False
             self._put(prepared.line, prepared.synced)
@@ -315,7 +326,8 @@ class Journal:
         with self._syncing:
             if self._synced_seq >= wanted:
                 return
-            self._refuse_poisoned()
+            if self._poison is not None:
+                self._refuse_poisoned()
             covered = self._position
             try:
                 disk.fdatasync(self._descriptor)
@@ -350,9 +362,9 @@ class Journal:
         if self._poison is not None:
             raise StorageError(str(self._poison)) from self._poison
 
-    def _made(
+    def _entry(
         self, type_: str, fields: _Fields, seq: int | None, after: Position, told: int
-    ) -> tuple[Line, int]:
+    ) -> tuple[dict[str, object], int]:
         """The line that follows `after`, and what it says was durable unless that is what was `told`."""
         if self._poison is not None:
             self._refuse_poisoned()
@@ -367,7 +379,7 @@ class Journal:
         entry.update(fields)
         if len(entry) < keys or "h" in fields:
             raise ValueError(f"{self.path}: seq, at, synced, type and h are not for fields")
-        return chained(after, entry), synced
+        return entry, synced
 
     def _put(self, line: Line, synced: int) -> None:
         data = line.raw + b"\n"
@@ -385,15 +397,3 @@ class Journal:
                 self._poison = error
             raise error from cause
         self._told_synced, self._position = synced, line.end
-
-
-def _set_tail_aside(path: Path, descriptor: int, length: int) -> None:
-    """Copy what follows `length` into `<path>.torn-<n>`, durable, then cut it off."""
-    tail = os.pread(descriptor, max(0, os.fstat(descriptor).st_size - length), length)
-    if not tail:
-        return
-    number = 1
-    while not atomic.create_once(path.with_name(f"{path.name}.torn-{number}"), tail):
-        number += 1
-    disk.truncate(descriptor, length)
-    disk.fsync(descriptor)

@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -27,6 +28,7 @@ _READ_AND_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 MOST_SWEPT = 200  # folders, whenever an orchestration ends
 _YOUNG_S = 60.0
 _MUCH_BYTES = 1 << 11  # in a FIFO that may hold only twice as much
+LOOK_AFTER_S = 0.02  # of a writer, at whether a trigger is still the one that it has open
 MOST_OPEN = 64  # triggers that one writer keeps open
 
 
@@ -63,43 +65,50 @@ class TriggerWriter:
     """Pulls the triggers of one tree again and again, for a fifth of the cost: it keeps them open.
 
     They are opened for reading as well, so that a write without a reader is no SIGPIPE; what it leaves wakes
-    the next one to listen once too often. Safe to use from several threads.
+    the next one to listen once too often. That one was made anew is seen at the first pull that comes
+    `LOOK_AFTER_S` after a look. Safe to use from several threads.
     """
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree, self._folder = tree, ""
-        self._open: dict[str, int] = {}
+    def __init__(self, tree: Tree, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._tree, self._folder, self._now = tree, "", now
+        self._open: dict[str, tuple[int, float]] = {}  # the descriptor, and until when it is believed
         self._lock = threading.Lock()
 
     def pull(self, reader: str) -> None:
         """Wake `reader` if it listens. Never raises, never waits."""
         with self._lock:
             try:
-                descriptor = self._open.get(reader)
-                if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # it was made anew
-                    descriptor = self._opened(reader)
-                os.write(descriptor, b".")
+                known, now_s = self._open.get(reader), self._now()
+                if known is None or now_s >= known[1]:
+                    known = self._looked_at(reader, known, now_s)
+                os.write(known[0], b".")
             except OSError:
                 pass  # nobody listens, or it was pulled often enough
 
     def close(self) -> None:
         """Close what is open; the next `pull` opens it again."""
         with self._lock:
-            for descriptor in self._open.values():
+            for descriptor, _ in self._open.values():
                 os.close(descriptor)
             self._open.clear()
+
+    def _looked_at(self, reader: str, known: tuple[int, float] | None, now_s: float) -> tuple[int, float]:
+        """The trigger of `reader`, opened again if it was made anew. Raises OSError."""
+        is_linked = known is not None and os.fstat(known[0]).st_nlink > 0
+        descriptor = known[0] if known is not None and is_linked else self._opened(reader)
+        self._open[reader] = descriptor, now_s + LOOK_AFTER_S
+        return self._open[reader]
 
     def _opened(self, reader: str) -> int:
         self._folder = self._folder or os.fspath(trigger_folder(self._tree))
         if (old := self._open.pop(reader, None)) is not None:
-            os.close(old)
+            os.close(old[0])
         if len(self._open) >= MOST_OPEN:
-            os.close(self._open.pop(next(iter(self._open))))
+            os.close(self._open.pop(next(iter(self._open)))[0])
         descriptor = os.open(f"{self._folder}/{reader}", _READ_AND_WRITE)
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise OSError(f"{reader}: no trigger")
-        self._open[reader] = descriptor
         return descriptor
 
 

@@ -100,14 +100,18 @@ class History:
 
     def take(self, line: Line) -> None:
         """Fold the next line. Raises ValueError, KeyError or TypeError for one that is not in form."""
-        entry = line.fields()
+        self.take_fields(line.fields(), line.end)
+
+    def take_fields(self, entry: dict[str, Any], end: Position) -> None:
+        """Fold the next line, which ends at `end` and is decoded as `entry`, whose values nobody changes."""
         folds = _FOLDS.get(entry["type"])
         if folds is not None:
             folds(self, entry)
-        for key, fold in _EFFECTS.items():
-            if key in entry:
+        for key in entry:
+            fold = _EFFECTS.get(key)
+            if fold is not None:
                 fold(self, entry[key])
-        self.position = line.end
+        self.position = end
 
     def to_json(self) -> dict[str, Any]:
         """All but `unmailed`: the mail of a checkpoint is in the mail files."""

@@ -86,10 +86,13 @@ class Outbox:
         self._prepared.clear()
         for message in messages:
             to = message["to"]
-            lines = self._prepared.setdefault(to, deque())
-            journal = self._opened(to) if lines else self._linked(to)
+            lines = self._prepared.get(to)
+            if lines is None:
+                lines, after, journal = deque(), None, self._linked(to)
+                self._prepared[to] = lines
+            else:
+                after, journal = lines[-1] if lines else None, self._opened(to)
             if to not in self._waiting and message["n"] > journal.position.seq:
-                after = lines[-1] if lines else None
                 lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
 
     def deliver(self, messages: Collection[SentMessage] = ()) -> None:
@@ -144,7 +147,7 @@ class Outbox:
             fields["body"] = message["body"]
         if "reply_to" in message:
             fields["reply_to"] = message["reply_to"]
-        return message.get("type", "info"), fields
+        return message["type"] if "type" in message else "info", fields  # noqa: SIM401 - no call
 
     def _end(self, to: str) -> Position:
         journal = self._journals.get(to)
@@ -180,7 +183,7 @@ class Outbox:
 
     def _linked(self, to: str) -> Journal:
         """The same for each message, cheaply: that somebody moved it shows at the next `sync`."""
-        journal = self._opened(to)
+        journal = self._journals.get(to) or self._opened(to)
         return journal if journal.is_linked() else self._opened_again(to, journal)
 
     def _opened_again(self, to: str, journal: Journal) -> Journal:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from maos_sup.agents import redaction
 from maos_sup.agents.redaction import STAND_IN, ControlRedactor, LineRedactor, Redactor, is_secret_name
+from state_layout.files import codec
 
 NAMES = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_secret"]
 HARMLESS = ["PATH", "KEYBOARD", "TOKENIZER", "MONKEY", "MAOS_MARK", "HOME"]
@@ -42,6 +43,46 @@ def test_record_is_searched_for_each_shape(data: st.DataObject, what: str, befor
     shape = data.draw(st.from_regex(re.compile(redaction.SHAPES[what], re.ASCII), fullmatch=True))
     told = Redactor({}).record({"text": f"{before} {shape}"})["text"]
     assert STAND_IN in told and shape not in told
+
+
+NEAR = [
+    "sk-",
+    "ant-",
+    "-sk",
+    "ghp_",
+    "_",
+    "github_pat_",
+    "glpat-",
+    "npm_",
+    "xoxb-",
+    "xox",
+    "AKIA",
+    "ASIA",
+    "AIza",
+]
+NEAR += [
+    "hf_",
+    "-----BEGIN ",
+    "RSA ",
+    "PRIVATE KEY",
+    "-----",
+    "hunter2",
+    "-hunter2",
+    "\u00e4",
+    '"',
+    "\n",
+    " ",
+    "Z9",
+]
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.tuples(st.sampled_from(NEAR), st.sampled_from([1, 1, 2, 9, 18])), max_size=6))
+def test_what_is_found_at_a_glance_is_what_the_shapes_say(parts: list[tuple[str, int]]) -> None:
+    text = "".join(part * often for part, often in parts)
+    redactor = Redactor({"X_TOKEN": "hunter2-hunter2", "Y_TOKEN": '\u00e4"\u00e4"\u00e4"\u00e4"\u00e4"'})
+    fields = {"text": text}
+    assert (redactor.record(fields) is not fields) == redactor.finds(codec.encode(text).decode())
 
 
 def test_values_of_secret_variables_are_found_wherever_they_stand() -> None:

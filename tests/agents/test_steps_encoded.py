@@ -40,13 +40,18 @@ def test_one_step_with_one_message_is_encoded_three_times(
     steps = Steps(recorder, TaskSpec(id="t", agent="ann"), attempt=1)
     effects = StepEffects(messages=[{"to": "bob", "text": "hello"}])
     counted = list[Any]()
-    really = codec.encode
 
-    def encode(value: object) -> bytes:
-        counted.append(value)
-        return really(value)
+    def count(name: str) -> None:
+        really = getattr(codec, name)
 
-    monkeypatch.setattr(codec, "encode", encode)
+        def encode(value: object) -> Any:
+            counted.append(value)
+            return really(value)
+
+        monkeypatch.setattr(codec, name, encode)
+
+    for name in ("encode", "encode_again"):
+        count(name)
     assert steps.commit("s", {"n": (1, 2)}, effects) == {"n": [1, 2]}
     assert len(counted) == 3, counted
 

@@ -11,6 +11,7 @@ from ready import is_ready
 
 from state_layout.errors import StorageError
 from state_layout.host.triggers import (
+    LOOK_AFTER_S,
     MOST_OPEN,
     Heard,
     TriggerReader,
@@ -212,16 +213,19 @@ def test_writer_that_keeps_triggers_open_wakes_each_reader_and_each_next_one(tre
 
 
 def test_writer_finds_a_trigger_that_was_removed_and_made_anew(tree: Tree) -> None:
-    writer = TriggerWriter(tree)
+    now_s = 100.0
+    writer = TriggerWriter(tree, now=lambda: now_s)
     writer.pull("bob")  # not there yet
     bob = TriggerReader(tree, "bob")
     writer.pull("bob")
     assert bob.drain() is True
     bob.path.unlink()
     assert bob.mend() is True
+    now_s += LOOK_AFTER_S
     writer.pull("bob")
     assert bob.drain() is True
     remove_triggers(tree)
+    now_s += LOOK_AFTER_S
     writer.pull("bob")
     assert bob.drain() is False
     bob.close()

@@ -68,7 +68,7 @@ BUGS = [
     Bug(
         "a torn tail is left where it is",
         f"{_JOURNAL}:Journal.open",
-        "_set_tail_aside(path, descriptor, position.offset)",
+        "atomic.set_tail_aside(path, descriptor, position.offset)",
         "pass",
     ),
 ]

@@ -66,14 +66,14 @@ BUGS = [
     ),
     Bug(
         "a repair leaves a byte of what is torn",
-        f"{_JOURNAL}:_set_tail_aside",
+        "state_layout.files.atomic:set_tail_aside",
         "disk.truncate(descriptor, length)",
         "disk.truncate(descriptor, length + 1)",
     ),
     Bug(
         "a torn tail is cut off and not kept",
-        f"{_JOURNAL}:_set_tail_aside",
-        'while not atomic.create_once(path.with_name(f"{path.name}.torn-{number}"), tail):',
+        "state_layout.files.atomic:set_tail_aside",
+        'while not create_once(path.with_name(f"{path.name}.torn-{number}"), tail):',
         "while number < 1:",
     ),
 ]
