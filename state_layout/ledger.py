@@ -27,7 +27,10 @@ _PATIENCE_S, _POLL_S = 10.0, 0.002
 
 
 def together(*agents: str) -> str:
-    """The scope of a cap on what these agents spend together; of one that is its name."""
+    """The scope of a cap on what these agents spend together; of one that is its name.
+
+    The cap is that of the first.
+    """
     return _AND.join(agents)
 
 
@@ -68,9 +71,11 @@ class Refusal:
         several = self.scope.split(_AND)
         whose = f"of agents {', '.join(several)}" if len(several) > 1 else f"of agent {self.scope}"
         whose = "of all agents" if self.scope == ALL else whose
+        key = "budget" if self.scope == ALL else f"agents/{several[0]}.budget"
         return (
             f"budget {whose} used up: {self.spent:.6g} of {self.cap:.6g} {unit} spent or reserved, "
-            f"the next call may need {self.wanted:.6g}; raise {self.what} to go on"
+            f"the next call may need {self.wanted:.6g}; raise {self.what} to go on "
+            f"(maos-sup set ID {key}.{self.what} NUMBER)"
         )
 
 

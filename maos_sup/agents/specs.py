@@ -23,7 +23,6 @@ class WantedSpecs:
     def __init__(self, tree: Tree, agent: str) -> None:
         """Raises BadInput or NotATree without a good orchestration, BadInput without a spec of the agent."""
         self._cache, self._agent = AgentSpecs(tree, agent), agent
-        self._rels = ["orchestration.json", f"agents/{agent}.json"]
         self.now: Specs = self._cache.read()
         self._limits: tuple[Specs, Limits] | None = None  # and of what: asked for at each look
 
@@ -57,7 +56,9 @@ class WantedSpecs:
 
     def refresh(self, task: str | None = None) -> None:
         """Read again if the orchestration, this agent or `task` changed. Never raises for what it finds."""
-        rels = self._rels if task is None else [*self._rels, f"tasks/{task}.json"]
+        rels = self._cache.rels_of_all
+        if task is not None:
+            rels = (*rels, f"tasks/{task}.json")
         if not self._cache.is_current(*rels):
             self.reread()
 
@@ -69,7 +70,7 @@ class WantedSpecs:
     def confirms(self, task: TaskSpec) -> bool:
         """Whether `task` and all that decides on it is as it was read: a stat each."""
         needs = (f"tasks/{need}.json" for need in task.needs if need in self.now.tasks)
-        return self._cache.is_current(*self._rels, f"tasks/{task.id}.json", *needs)
+        return self._cache.is_current(*self._cache.rels_of_all, f"tasks/{task.id}.json", *needs)
 
     def reread(self) -> None:
         """Read everything again, whatever changed."""

@@ -123,7 +123,8 @@ def _agents(plan: Plan, name: str, count: int) -> SpecTables:
     sort = Workspace.of(plan.agents[name], plan.orchestration).workspace
     own = {**plan.agents[name], "workspace": sort if sort in _SORTS else _SORTS[0]}
     names = [name, *(f"{name}-{number}" for number in range(1, count + 1))]
-    return {each: {**own, "budget_with": [other for other in names if other != each]} for each in names}
+    made = {each: {**own, "budget_with": [other for other in names if other != each]} for each in names}
+    return {each: spec if each == name else {**spec, "budget_of": name} for each, spec in made.items()}
 
 
 def _tasks(id_: str, task: Mapping[str, Any], count: int) -> SpecTables:

@@ -41,14 +41,15 @@ def placed(plan: Plan) -> tuple[Plan, list[str]]:
 
     Raises BadInput with everything that cannot be as the plan says, each with file and line.
     """
-    tried = [*attempt_faults(plan)]
-    plan = plan if tried else expanded(plan)
-    faults = [*tried, *_faults(plan)]
+    wrong = [*attempt_faults(plan)]
+    before, plan = len(plan.agents), plan if wrong else expanded(plan)
+    are_some_trying = len(plan.agents) > before  # each in a place of its own, which the plan need not say
+    faults = [*wrong, *_faults(plan)]
     if faults:
         raise BadInput(*read_document(plan.path).problems(faults))
     plan = with_one_base(plan)
     writers = [name for name, agent in plan.agents.items() if _shares(plan, agent)]
-    if len(writers) < 2 or plan.project is None or "workspace" in plan.orchestration:
+    if len(writers) + are_some_trying < 2 or plan.project is None or "workspace" in plan.orchestration:
         return plan, _told(plan)
     sort = "worktree" if is_in_repository(plan.project) else OWN
     why = next((why for name in writers if (why := _cannot(plan, plan.agents[name], sort)) is not None), None)

@@ -175,6 +175,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     state: dict[str, list[str]] = field(default_factory=dict)  # scopes granted, by read and write
     workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
     budget_with: tuple[str, ...] = ()  # agents whose spending counts against this one's own budget as well
+    budget_of: str | None = None  # the agent whose budget is in force for this one
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -182,7 +183,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
         own = {
             *Workspace.__struct_fields__,
             *("kind", "role", "want", "cwd", "env", "env_from"),
-            *("restart", "limits", "keywords", "on_uncertain", "state", "budget_with"),
+            *("restart", "limits", "keywords", "on_uncertain", "state", "budget_with", "budget_of"),
         }
         return cls(
             name=name,
@@ -199,6 +200,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
             state=value.get("state") or {},
             workspace=known_fields(Workspace, value),
             budget_with=tuple(value.get("budget_with") or ()),
+            budget_of=value.get("budget_of"),
             settings={key: item for key, item in value.items() if key not in own},
         )
 

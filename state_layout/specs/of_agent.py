@@ -76,6 +76,7 @@ class AgentSpecs:
         self._folder, self._due_s = self._kept.folder, self._kept.until_s
         self._looked = set[str]()  # in the look that is under way: each file once
         self._names = set[str]()  # rels of the task files that are there
+        self._own_rels = [f"agents/{agent}.json"]  # its spec, and that of the agent whose budget it has
         self._own = set[str]()  # rels of what was the agent's own, at any look
 
     def read(self) -> Specs:
@@ -91,10 +92,20 @@ class AgentSpecs:
         orchestration = self._record(ORCHESTRATION_REL)
         if not isinstance(orchestration, OrchestrationSpec):
             raise NotATree(f"spec/{ORCHESTRATION_REL}: is missing or bad, with no accepted copy; restore it")
-        own = self._record(f"agents/{self._agent}.json")
+        own = self._record(self._own_rels[0])
         agents = {self._agent: own} if isinstance(own, AgentSpec) else {}
+        del self._own_rels[1:]
+        if isinstance(own, AgentSpec) and own.budget_of not in (None, self._agent):
+            self._own_rels.append(f"agents/{own.budget_of}.json")
+            if isinstance(holder := self._record(self._own_rels[1]), AgentSpec):
+                agents[holder.name] = holder
         tasks = self._told() if self.is_hearsay else self._seen()
         return Specs(orchestration=orchestration, agents=agents, tasks=tasks)
+
+    @property
+    def rels_of_all(self) -> tuple[str, ...]:
+        """The files that decide on all work of the agent, whatever the task."""
+        return (ORCHESTRATION_REL, *self._own_rels)
 
     def is_due(self) -> bool:
         """Whether it is time for a `read`: a task file came or went, what is read each time changed, or all
@@ -104,7 +115,7 @@ class AgentSpecs:
             or time.monotonic() >= self._due_s
             or self._folder is None
             or self._folder != self._folder_now()
-            or not self.is_current(ORCHESTRATION_REL, f"agents/{self._agent}.json")
+            or not self.is_current(*self.rels_of_all)
         )
 
     def is_current(self, *rels: str) -> bool:

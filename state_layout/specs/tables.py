@@ -292,6 +292,9 @@ AGENT = Shape(
             effect=Effect.AT_ONCE,
             example=["bob-1"],
         ),
+        "budget_of": Field(
+            name, "the agent whose budget is this one's as well", effect=Effect.AT_ONCE, example="bob"
+        ),
         **WORKSPACE,
     }
 )

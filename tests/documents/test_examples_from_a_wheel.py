@@ -21,7 +21,7 @@ PLANS = {
     "other_language": "done: ",
     "repo_audit": "report.md",
 }
-SCRIPTS = {"model_team": "roman.py", "two_agents_one_repo": "resolver"}
+SCRIPTS = {"model_team": "roman.py", "two_agents_one_repo": "resolver", "best_of_three": "coder-2"}
 
 
 @pytest.fixture(scope="module")

@@ -68,11 +68,13 @@ def test_each_attempt_has_an_agent_and_all_have_one_base(project: Path, tmp_path
     tried = ["ann", "ann-1", "ann-2", "ann-3"]
     assert {plan.agents[name]["base"] for name in tried} == {head}
     assert {plan.agents[name]["workspace"] for name in tried} == {"worktree"}
+    assert plan.agents["judge"]["workspace"] == "worktree", "others write in the project as well"
     specs = read_specs(build_tree(plan, tmp_path / "tree")).specs
     assert (specs.tasks["fix-2"].agent, specs.tasks["fix-2"].needs) == ("ann-2", ("plan",))
     assert specs.tasks["fix"].needs == ("plan", "fix-1", "fix-2", "fix-3")
     assert specs.tasks["fix"].any_of == ("fix-1", "fix-2", "fix-3")
     assert specs.agents["ann-2"].budget_with == ("ann", "ann-1", "ann-3")
+    assert [specs.agents[name].budget_of for name in tried] == [None, "ann", "ann", "ann"]
 
 
 def test_a_reviewer_has_a_task_between(project: Path) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from maos_sup.agents.kinds.anthropic.conversation import Conversation, Request
 from maos_sup.agents.kinds.anthropic.settings import Settings
+from maos_sup.agents.kinds.shared.caps import caps_in_force
 from maos_sup.agents.kinds.shared.prices import CHARS_A_TOKEN, broken_usage, cost_usd, is_priced, tokens_of
 from maos_sup.agents.work import Work
 from state_layout.files import codec
-from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal, together
+from state_layout.ledger import NOTHING, Amount, Ledger, Refusal
 from state_layout.records import Budget
 
 _LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
@@ -69,11 +70,7 @@ class ConversationSpending:
         self._ledger.close()
 
     def _caps(self) -> dict[str, Budget]:
-        specs = self._work.life.specs
-        own = specs.agent
-        others = own.budget_with if own is not None else ()
-        budget = Settings.of(own).budget if own is not None else self._settings.budget
-        return {ALL: specs.now.orchestration.budget, together(self._work.life.agent, *others): budget}
+        return caps_in_force(self._work.life.specs, self._work.spec)
 
 
 def waste_of(request: Request, spending: ConversationSpending, *, was_asked: bool = True) -> Amount:

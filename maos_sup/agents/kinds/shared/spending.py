@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from maos_sup.agents.kinds.shared.caps import caps_in_force
 from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.work import Work
-from state_layout.ledger import ALL, NOTHING, Amount, Ledger, Refusal, together
+from state_layout.ledger import NOTHING, Amount, Ledger, Refusal
 from state_layout.records import Budget
 
 _CHARS_A_TOKEN = 3.5
@@ -128,9 +129,4 @@ class Spending:
         return memory.waste.get(memory.key, NOTHING) + memory.unpriced
 
     def _caps(self) -> dict[str, Budget]:
-        specs = self._work.life.specs
-        own = specs.agent or self._work.spec
-        budget = own.settings.get("budget")
-        others = own.budget_with
-        mine = Budget(**budget) if isinstance(budget, dict) else Budget()
-        return {ALL: specs.now.orchestration.budget, together(self._work.life.agent, *others): mine}
+        return caps_in_force(self._work.life.specs, self._work.spec)
