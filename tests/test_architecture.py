@@ -23,7 +23,7 @@ LONGEST_FILE_LINES = 400
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
 SEEING = ("projection", "report", "metrics", "traces", "web")  # what a tree comes to, and its pictures
-LAYERS = ("moving", *BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
+LAYERS = ("moving", "incoming", *BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "traces": frozenset({"traces", "projection", "views", "core", "state_layout"}),  # sends what is projected
     "web": frozenset(LAYERS) - {"cli"},  # shows what is projected, and acts through steering
     "moving": frozenset({"moving", "core", "cuts", "state_layout"}),  # archives of whole trees
+    "incoming": frozenset({"incoming", "core", "state_layout"}),  # what other programs left, made ours
     "cli": frozenset(LAYERS),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}

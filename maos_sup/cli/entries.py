@@ -72,7 +72,9 @@ SECTIONS: dict[str, Section] = {
     "Elsewhere": {
         "sql": Entry("sql:command", "Ask the files of an orchestration, or of all, in SQL."),
         "export": Entry("export:command", "Write an orchestration into one file, to take it elsewhere."),
-        "import": Entry("import_:command", "Make an orchestration out of such a file."),
+        "import": Entry(
+            "import_:commands", "Make an orchestration of such a file, or of what other programs left here."
+        ),
         "mirror": Entry(
             "mirror:commands", "Have databases follow an orchestration: add, status, verify, ..."
         ),

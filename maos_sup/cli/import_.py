@@ -1,4 +1,4 @@
-"""`import`: an orchestration out of a file, checked before anything is placed."""
+"""`import`: an orchestration out of an archive, or made of what another program left; checked first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,22 @@ if TYPE_CHECKING:
 _MOST_NOTES = 5
 
 
-@click.command("import")
+class _OrArchive(click.Group):
+    """A group in which words that name no command are those of `archive`: `import FILE` as ever."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `archive` before such words."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["archive", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("import", cls=_OrArchive, no_args_is_help=True, subcommand_metavar="FILE|COMMAND ...")
+def commands() -> None:
+    """Make an orchestration of an archive, FILE, or of what another program left on this machine."""
+
+
+@commands.command("archive")
 @click.argument("archive", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("-o", "--out", "out", metavar="DIR", type=click.Path(path_type=Path), help="Where to put it.")
 @click.option(
@@ -33,7 +48,7 @@ _MOST_NOTES = 5
 @click.option("--damaged", is_flag=True, help="Even if check finds problems in it.")
 @click.option("--dry-run", is_flag=True, help="Check all of it, place nothing.")
 @options.as_json
-def command(
+def from_archive(
     archive: Path,
     *,
     out: Path | None,
@@ -95,6 +110,45 @@ def _import(
     return import_archive(
         archive, place, identity=identity, is_dry=is_dry, may_be_damaged=may_be_damaged, finish=finish
     )
+
+
+@commands.command("maos")
+@click.argument("database", metavar="FILE.db", type=click.Path(path_type=Path))
+@click.option(
+    "--orchestration", "wanted", metavar="ID", help="This one only: its id there, or how it begins."
+)
+@click.option("-o", "--out", "out", metavar="DIR", type=click.Path(path_type=Path), help="Where to put it.")
+@click.option("--project", metavar="P", type=click.Path(path_type=Path), help="The folder that it works on.")
+@click.option("--newer", is_flag=True, help="Take what is known of a database of a newer MAOS.")
+@click.option("--dry-run", is_flag=True, help="Show what would come of it, place nothing.")
+@options.as_json
+def from_maos(
+    database: Path,
+    *,
+    wanted: str | None,
+    out: Path | None,
+    project: Path | None,
+    newer: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make orchestrations of a database of MAOS 0.8.8 to 0.9.4, which is only read.
+
+    Each becomes one of its own, in the home. A table says what was taken, changed and left out, and why.
+    """
+    from maos_sup.cli.imported import say_maos, say_maos_json
+    from maos_sup.incoming.maos.bringing import bring
+
+    if out is not None and wanted is None:
+        raise BadInput("-o is a place for one orchestration; say which with --orchestration ID")
+
+    def place(id_: str) -> Path:
+        return out.absolute() if out is not None else home() / id_
+
+    made = bring(
+        database.expanduser(), place, wanted=wanted, project=project, is_dry=dry_run, may_be_newer=newer
+    )
+    (say_maos_json if as_json else say_maos)(made, is_dry=dry_run)
 
 
 def _mapping(text: str | None) -> tuple[str | None, Path | None]:

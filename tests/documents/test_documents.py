@@ -6,11 +6,15 @@ What stands for the reader's own words is filled in; each command that is not ru
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "incoming"))
+
 import pytest
+from maos_databases import full
 from printed import REPOSITORY, Block, Place, blocks_of, fence
 
 from maos_sup.loopback.reply import ScriptedReply, call
@@ -156,6 +160,7 @@ def test_the_page_on_mirrors_does_what_it_prints(place: Place) -> None:
 
 def test_the_page_on_moving_does_what_it_prints(place: Place) -> None:
     write_team(place, fence(README, "toml"))
+    full(place.checkout / "maos.db")
     outputs = []
     for block in blocks_of(MOVING):
         for command in block.commands:
@@ -164,6 +169,7 @@ def test_the_page_on_moving_does_what_it_prints(place: Place) -> None:
     out = "\n".join(outputs)
     assert "would be placed" in out
     assert "nothing is wrong" in out
+    assert "the type 'response' is reply here" in out
 
 
 def test_the_guides_shell_function_writes_control_lines(place: Place) -> None:

@@ -1,0 +1,1 @@
+"""Databases of MAOS, made into orchestrations: `bringing` is the way in."""
