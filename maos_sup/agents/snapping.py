@@ -18,6 +18,7 @@ from state_layout.errors import LayoutError
 from state_layout.files import locks
 
 _LONGEST_WAIT_S = 0.1  # of a call for its snapshot
+_LONGEST_BEGIN_S = 2.0  # of a life for its first one, before which nothing is known of any file
 _MANY = 60  # snapshots of one agent after which the rule of keeping is applied
 _LOOKS_AT_SIZE = 20  # snapshots between two looks at the size of the store
 
@@ -32,6 +33,7 @@ class Snapper:
             life.warn(f"a restore of its files to snapshot {told['target']} was cut off; it is finished now")
         self._camera = Camera(life.tree, life.agent, place)
         self._count, self._is_full, self._took_s = 0, False, 0.0
+        self._is_first = True
         self._thread: threading.Thread | None = None
         self._alone = threading.Lock()
 
@@ -46,19 +48,34 @@ class Snapper:
 
     def _take_or_begin(self, why: str, call: str | None, *, settling: bool) -> None:
         seq = self._life.recorder.look(lambda history: history.seq)
-        is_busy = self._thread is not None and self._thread.is_alive()
+        is_busy = self._is_at_work()
         if call is not None and (is_busy or self._took_s > _LONGEST_WAIT_S):
             if not is_busy:
-                work = partial(self._take, why, seq, call, settling=True)
-                self._thread = threading.Thread(target=work, name="snapshot", daemon=True)
-                self._thread.start()
+                self._begin(why, seq, call, wait_s=0.0)
             return  # who is busy has what it looks at now; the next one, or the end of the task, the rest
         self.settle()
-        self._take(why, seq, call, settling=settling)
-        if call is None:
+        if call is None and self._is_first:
+            self._begin(why, seq, call, wait_s=_LONGEST_BEGIN_S)
+        else:
+            self._take(why, seq, call, lambda: settling)
+        self._is_first = False
+        if call is None and not self._is_at_work():
             self.tidy()
 
-    def _take(self, why: str, seq: int, call: str | None, *, settling: bool) -> None:
+    def _begin(self, why: str, seq: int, call: str | None, *, wait_s: float) -> None:
+        """Take one in a thread, which is waited for so long; where the agent works on, it is settling."""
+        works_on = threading.Event()
+        work = partial(self._take, why, seq, call, works_on.is_set)
+        self._thread = threading.Thread(target=work, name="snapshot", daemon=True)
+        self._thread.start()
+        if wait_s:
+            self._thread.join(wait_s)
+        works_on.set()
+
+    def _is_at_work(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _take(self, why: str, seq: int, call: str | None, settling: Callable[[], bool]) -> None:
         began_s, attempt = time.monotonic(), self._life.attempt
         try:
             head = self._head()

@@ -7,7 +7,7 @@ stands for both.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -98,7 +98,7 @@ class Camera:
         call: str | None = None,
         head: str | None = None,
         attempt: int = 0,
-        settling: bool = False,
+        settling: Callable[[], bool] = lambda: False,
         is_new: bool = False,
         seen: Manifest | None = None,
     ) -> Snapshot:
@@ -128,7 +128,7 @@ class Camera:
         call: str | None,
         head: str | None,
         attempt: int,
-        settling: bool,
+        settling: Callable[[], bool],
         is_new: bool,
         seen: Manifest | None,
     ) -> Snapshot:
@@ -154,7 +154,7 @@ class Camera:
             call=call,
             head=head,
             attempt=attempt,
-            settling=settling,
+            settling=settling(),
             excluded=len(seen.excluded),
             left_out=seen.excluded[:MOST_NAMED],
         )

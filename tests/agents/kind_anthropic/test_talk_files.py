@@ -146,3 +146,20 @@ def test_a_call_does_not_wait_for_a_long_look(talk: Make, monkeypatch: pytest.Mo
     assert [each.settling for each in taken if each.call is not None] in ([True], [True, True])
     last = snapshots.manifest_of(Store(one.stage.tree), taken[-1])
     assert Store(one.stage.tree).get(last.entries["a"].object) == b"2\n", "the end of the task is exact"
+
+
+def test_a_task_begins_before_a_large_workspace_is_kept(talk: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapping, "_LONGEST_BEGIN_S", 0.0)
+    one = talk(steps(use("bash", command="echo 1 > a"), finish()))
+    paths = one.stage.tree.agent("ann")
+    for number in range(3000):
+        path = paths.workspace / f"d{number // 100}" / f"{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{number}\n" * 9)
+    assert one.stage.run("ann") == 0, one.stage.log()
+    taken = [*snapshots.every(paths)]
+    assert (taken[0].why, taken[0].settling) == ("task ann begins", True)
+    assert (taken[-1].settling, taken[-1].files) == (False, 3001), "the end of the task is exact"
+    before = snapshots.manifest_of(Store(one.stage.tree), taken[0])
+    assert Store(one.stage.tree).get(before.entries["d29/2999"].object) == b"2999\n" * 9
+    assert one.stage.problems() == []
