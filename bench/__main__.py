@@ -27,6 +27,7 @@ PARTS = {
     "storage": "bench.storage",
     "reading": "bench.reading",
     "mirrors": "bench.mirrors",
+    "backups": "bench.backups",
     "large": "bench.large",
     "starting": "bench.starting",
     "terminal": "bench.terminal",

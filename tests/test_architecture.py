@@ -23,7 +23,8 @@ LONGEST_FILE_LINES = 400
 LEAVES = ("agents", "launchers", "mirrors", "views")
 BELOW_LEAVES = ("core", "cuts", "standing", "system", "workspaces", "state_layout")
 SEEING = ("projection", "report", "metrics", "traces", "web")  # what a tree comes to, and its pictures
-LAYERS = ("moving", "incoming", *BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
+CARRYING = ("backups", "moving", "incoming")  # trees elsewhere, and from there
+LAYERS = (*CARRYING, *BELOW_LEAVES, *SEEING, "planner", "supervisor", "steering", "cli", *LEAVES)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "state_layout": frozenset({"state_layout"}),
     "core": frozenset({"core", "state_layout"}),
@@ -48,6 +49,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "web": frozenset(LAYERS) - {"cli"},  # shows what is projected, and acts through steering
     "moving": frozenset({"moving", "core", "cuts", "state_layout"}),  # archives of whole trees
     "incoming": frozenset({"incoming", "core", "state_layout"}),  # what other programs left, made ours
+    "backups": frozenset({"backups", "moving", "core", "cuts", "state_layout"}),  # trees, piece by piece
     "cli": frozenset(LAYERS),
     "integrations": frozenset(
         {"integrations", "core", "state_layout"}
@@ -75,8 +77,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
-    "pyrage": ("maos_sup.moving",),
-    "zstandard": ("maos_sup.moving",),
+    "pyrage": ("maos_sup.moving", "maos_sup.backups.repository"),
+    "zstandard": ("maos_sup.moving", "maos_sup.backups"),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),
     "redis": ("maos_sup.mirrors.redis.mirror",),
     "msgspec": ("state_layout", "maos_sup"),  # the records; what is read is decoded by the codec

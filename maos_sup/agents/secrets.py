@@ -21,6 +21,17 @@ from state_layout.paths import Tree
 _CHUNK_BYTES = 1 << 20
 _LONGEST_LINE_BYTES = 1 << 24  # what is longer is looked at in pieces
 _OVERLAP_BYTES = 1 << 13
+_BEGINS = {  # what each shape begins with: bytes are searched for it at a gigabyte a second
+    "a model provider's key": ("sk-",),
+    "a GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "a GitLab token": ("glpat-",),
+    "an npm token": ("npm_",),
+    "a Slack token": ("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-"),
+    "an AWS key id": ("AKIA", "ASIA"),
+    "a Google key": ("AIza",),
+    "a Hugging Face token": ("hf_",),
+    "a private key": ("-----BEGIN ",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +59,48 @@ def find_secrets(tree: Tree, environment: Mapping[str, str]) -> list[Secret]:
     ]
 
 
-def _pattern(tree: Tree, environment: Mapping[str, str]) -> tuple[re.Pattern[bytes], dict[int, str]]:
-    """What finds secrets in bytes, a group for each; and what each group is."""
+class SecretSearch:
+    """Finds the secrets that `find_secrets` finds, in bytes as they come: several times as fast, where there
+    are none.
+    """
+
+    def __init__(self, tree: Tree, environment: Mapping[str, str]) -> None:
+        known = _known_values(tree, environment)
+        self._values = [
+            (form.encode("utf-8", "surrogateescape"), what)
+            for value, what in known.items()
+            for form in sorted({value, escaped(value)})
+        ]
+        self._shapes = [
+            (tuple(map(str.encode, _BEGINS[what])), re.compile(shape.encode(), re.DOTALL), what)
+            for what, shape in SHAPES.items()
+        ]
+
+    def in_bytes(self, data: bytes) -> str | None:
+        """What secret is in `data`, by name; None if there is none."""
+        for value, what in self._values:
+            if value in data:
+                return what
+        for begins, shape, what in self._shapes:
+            if any(begin in data for begin in begins) and shape.search(data):
+                return f"what looks like {what}"
+        return None
+
+
+def _known_values(tree: Tree, environment: Mapping[str, str]) -> dict[str, str]:
+    """What is secret by the name of its variable, and what to call it."""
     known: dict[str, str] = {}
     for agent in sorted(path.stem for path in tree.agent_specs.glob("*.json")):
         for name, values in secret_variables(spec_variables(tree, agent)).items():
             known |= dict.fromkeys(values, f"the value of {name}, set in spec/agents/{agent}.json")
     for name, values in secret_variables(environment).items():
         known |= dict.fromkeys(values, f"the value of the variable {name}")
+    return known
+
+
+def _pattern(tree: Tree, environment: Mapping[str, str]) -> tuple[re.Pattern[bytes], dict[int, str]]:
+    """What finds secrets in bytes, a group for each; and what each group is."""
+    known = _known_values(tree, environment)
     parts, names = [], {}
     for value in sorted(known, key=len, reverse=True):
         forms = {value, escaped(value)}

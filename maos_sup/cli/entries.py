@@ -75,6 +75,8 @@ SECTIONS: dict[str, Section] = {
         "import": Entry(
             "import_:commands", "Make an orchestration of such a file, or of what other programs left here."
         ),
+        "backup": Entry("backup:command", "Keep what orchestrations hold elsewhere; only what is new goes."),
+        "backups": Entry("backups:commands", "List, verify, restore, forget backups."),
         "mirror": Entry(
             "mirror:commands", "Have databases follow an orchestration: add, status, verify, ..."
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from maos_sup.cli.says import say_aside
@@ -14,15 +14,15 @@ _EACH_S = 0.25
 
 
 @contextmanager
-def moving(what: str) -> Iterator[None]:
+def moving(what: str) -> Iterator[Callable[[int, int], None]]:
     """Say on stderr that `what` goes on, for the time of the block.
 
     A terminal shows it as a line that turns and counts seconds, gone afterwards; anything else gets one line.
-    What is said meanwhile stands above it.
+    What is said meanwhile stands above it. The block may tell how much of how much is done.
     """
     say_aside(f"{what} ...")
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        yield
+        yield lambda done, of: None
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -30,5 +30,5 @@ def moving(what: str) -> Iterator[None]:
     columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     console = Console(stderr=True, highlight=False)
     with Progress(*columns, console=console, transient=True, refresh_per_second=1 / _EACH_S) as progress:
-        progress.add_task(printable(what), total=None)
-        yield
+        task = progress.add_task(printable(what), total=None)
+        yield lambda done, of: progress.update(task, description=f"{printable(what)}: {done:,} of {of:,}")

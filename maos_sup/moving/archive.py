@@ -7,11 +7,11 @@ as it says (place, size, SHA-256), and nothing after the last.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
+from state_layout.catalogue import Form, row_of
 from state_layout.errors import BadInput, Damaged
 from state_layout.files import codec
 
@@ -86,7 +86,10 @@ def manifest_of(data: bytes) -> ArchiveManifest:
         found = _manifest(told)
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         raise Damaged("the archive's manifest is not in form; it was altered, or is no archive") from cause
-    _refuse_escapes(found)
+    refuse_escapes((each.path for each in found.files), found.links, found.folders)
+    for path, target in found.links:
+        if not leads_inside(path, target):
+            raise Damaged(f"the archive holds the link {path[:80]!r}, which leads out of its folder")
     return found
 
 
@@ -127,22 +130,40 @@ def _size(value: object) -> int:
     return value
 
 
-def _refuse_escapes(manifest: ArchiveManifest) -> None:
+def refuse_escapes(
+    files: Iterable[str], links: Iterable[tuple[str, str]], folders: Iterable[str], *, what: str = "archive"
+) -> None:
     """Raise Damaged for names that lead out of the tree, stand twice, or lie below a file or a link."""
     seen = set[str]()
-    leaves = [*(each.path for each in manifest.files), *(path for path, _ in manifest.links)]
+    leaves, safe = [*files, *(path for path, _ in links)], set[str]()
     for path in leaves:
         if not is_safe(path) or path in seen:
-            raise Damaged(
-                f"the archive holds {path[:80]!r}, which leads out of the tree or stands there twice"
-            )
+            name = path[:80]
+            raise Damaged(f"the {what} holds {name!r}, which leads out of the tree or stands there twice")
         seen.add(path)
-    for path in [*leaves, *manifest.folders]:
-        if not is_safe(path) or any(str(parent) in seen for parent in PurePosixPath(path).parents):
-            raise Damaged(f"the archive holds {path[:80]!r}, which leads out of the tree or below a file")
-    for path, target in manifest.links:
-        if not leads_inside(path, target):
-            raise Damaged(f"the archive holds the link {path[:80]!r}, which leads out of its folder")
+    for path in [*leaves, *folders]:
+        if not is_safe(path) or _lies_below(path, seen, safe):
+            raise Damaged(f"the {what} holds {path[:80]!r}, which leads out of the tree or below a file")
+
+
+def _lies_below(path: str, leaves: Set[str], safe: set[str]) -> bool:
+    """Whether a folder above `path` is one of `leaves`; `safe` remembers folders that are none."""
+    while slash := path.rfind("/") + 1:
+        path = path[: slash - 1]
+        if path in safe:
+            return False
+        if path in leaves:
+            return True
+        safe.add(path)
+    return False
+
+
+def is_lock(path: str) -> bool:
+    """Whether the file at `path` is a lock, which nobody needs elsewhere."""
+    if not path.endswith("lock"):
+        return False
+    row = row_of(path)
+    return row is not None and row.form is Form.LOCK
 
 
 def is_safe(path: str) -> bool:

@@ -24,10 +24,11 @@ from maos_sup.moving.archive import (
     MANIFEST,
     ArchivedFile,
     ArchiveManifest,
+    is_lock,
     is_safe,
     leads_inside,
 )
-from state_layout.catalogue import Form, row_of
+from maos_sup.moving.keys import recipient_of
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic
 from state_layout.files.reading import is_there
@@ -55,7 +56,7 @@ def export(
     the copy that goes into the archive, and may raise. The file is there whole or not at all. Raises
     BadInput, Damaged, StorageError.
     """
-    keys = [_key(text) for text in recipients]
+    keys = [recipient_of(text, "--to") for text in recipients]
     if is_there(out):
         raise BadInput(f"{out}: is there already; name another file with -o")
     try:
@@ -72,15 +73,6 @@ def export(
             return manifest
     except OSError as cause:
         raise storage_error("write", out, cause) from cause
-
-
-def _key(text: str) -> object:
-    try:
-        if text.startswith("ssh-"):
-            return pyrage.ssh.Recipient.from_str(text)
-        return pyrage.x25519.Recipient.from_str(text)
-    except pyrage.RecipientError as cause:
-        raise BadInput(f"--to {text[:60]!r}: is no public key; use age1... or ssh-ed25519 ...") from cause
 
 
 @contextmanager
@@ -119,7 +111,7 @@ def _described(copy: Tree, only: Sequence[str]) -> ArchiveManifest:
                 left_out.append(f"{path}: a link that leads out of its folder")
         elif entry.is_dir():
             folders.append(path)
-        elif entry.is_file() and not _is_lock(path):
+        elif entry.is_file() and not is_lock(path):
             files.append(_file(path, Path(entry.path)))
     return ArchiveManifest(
         id=spec.id,
@@ -144,13 +136,6 @@ def _walk(root: Path, where: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
         yield path, entry
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(root, path)
-
-
-def _is_lock(path: str) -> bool:
-    if not path.endswith("lock"):
-        return False
-    row = row_of(path)
-    return row is not None and row.form is Form.LOCK
 
 
 def _file(path: str, source: Path) -> ArchivedFile:

@@ -8,7 +8,6 @@ archive claims.
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,8 +29,9 @@ from maos_sup.moving.archive import (
     ArchiveManifest,
     manifest_of,
 )
-from state_layout.check import Severity, check
-from state_layout.errors import BadInput, Damaged, StorageFull, storage_error
+from maos_sup.moving.keys import identities_in
+from maos_sup.moving.placing import checked, place, scratch_beside
+from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
@@ -42,7 +42,6 @@ _CHUNK_BYTES = 1 << 20
 _LARGEST_EXTENSION_BYTES = 1 << 16
 _MOST_PADDING_BYTES = 10240
 _EXTENSION = b"x"
-_SPARE_BYTES = 1 << 24  # of the disk, left free
 _ALTERED = "the archive was altered, or is no archive of maos-sup"
 
 
@@ -61,14 +60,14 @@ class Imported:
 
 def import_archive(
     archive: Path,
-    place: Callable[[ArchiveManifest], Path],
+    where: Callable[[ArchiveManifest], Path],
     *,
     identity: Path | None = None,
     is_dry: bool = False,
     may_be_damaged: bool = False,
     finish: Callable[[Tree], None] = lambda tree: None,
 ) -> Imported:
-    """Check `archive` and make the tree at `place(manifest)`, where nothing may be; `finish` edits it before.
+    """Check `archive` and make the tree at `where(manifest)`, where nothing may be; `finish` edits it before.
 
     Raises BadInput, Damaged, StorageError with nothing placed.
     """
@@ -81,17 +80,17 @@ def import_archive(
                     f"{archive}: holds only {', '.join(manifest.only)}, not a whole orchestration; "
                     "look into it with tar --zstd -xf"
                 )
-            root = place(manifest)
+            root = where(manifest)
             if is_there(root):
                 raise BadInput(f"{root}: is there already; name another place with -o")
-            with _scratch_beside(root, manifest) as scratch:
+            with scratch_beside(root, manifest.size_bytes) as scratch:
                 tree = Tree(scratch / "tree")
                 _unpack(reader, manifest, tree.root)
                 finish(tree)
-                notes = _checked(tree, may_be_damaged=may_be_damaged)
+                notes = checked(tree, "archive", may_be_damaged=may_be_damaged)
                 if not is_dry:
                     os.sync()
-                    _rename(tree.root, root)
+                    place(tree.root, root)
                 return Imported(manifest=manifest, root=root, notes=notes)
     except FileNotFoundError as cause:
         raise BadInput(f"{archive}: {cause.strerror}; name an archive that is there") from cause
@@ -202,40 +201,12 @@ def _plain(file: IO[bytes], archive: Path, identity: Path | None) -> Iterator[_R
         if identity is None:
             raise BadInput(f"{archive}: is encrypted; name the file with your key: --identity FILE")
         with tempfile.TemporaryFile(dir=archive.parent) as decrypted:
-            pyrage.decrypt_io(file, decrypted, _identities(identity))
+            pyrage.decrypt_io(file, decrypted, identities_in(identity))
             decrypted.seek(0)
             with decompressor.stream_reader(decrypted, closefd=False) as source:
                 yield source
     else:
         raise BadInput(f"{archive}: is no archive of maos-sup (made by maos-sup export)")
-
-
-def _identities(path: Path) -> list[object]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        if "PRIVATE KEY" in text:
-            return [pyrage.ssh.Identity.from_buffer(text.encode())]
-        keys = [line.strip() for line in text.splitlines() if line.startswith("AGE-SECRET-KEY-")]
-        found: list[object] = [pyrage.x25519.Identity.from_str(key) for key in keys]
-    except pyrage.IdentityError as cause:
-        raise BadInput(f"{path}: holds no key that can be used ({cause})") from cause
-    if not found:
-        raise BadInput(f"{path}: holds no key; use a file of age-keygen, or an ssh private key")
-    return found
-
-
-@contextmanager
-def _scratch_beside(root: Path, manifest: ArchiveManifest) -> Iterator[Path]:
-    """A folder on the disk of `root`, which has room. It begins with a dot: nobody takes it for a tree."""
-    atomic.make_folder(root.parent)
-    free = shutil.disk_usage(root.parent).free
-    if manifest.size_bytes + _SPARE_BYTES > free:
-        raise StorageFull(f"{root}: needs {manifest.size_bytes} bytes and {free} are free; free some space")
-    folder = Path(tempfile.mkdtemp(prefix=f".{root.name[:64]}.tmp-", dir=root.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(reader: _Reader, manifest: ArchiveManifest, root: Path) -> None:
@@ -253,19 +224,3 @@ def _unpack(reader: _Reader, manifest: ArchiveManifest, root: Path) -> None:
     for path, link in manifest.links:  # last: no file is written through one
         (root / path).parent.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
         (root / path).symlink_to(link)
-
-
-def _checked(tree: Tree, *, may_be_damaged: bool) -> tuple[str, ...]:
-    problems = check(tree)
-    bad = [str(problem) for problem in problems if problem.severity is Severity.PROBLEM]
-    if bad and not may_be_damaged:
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise Damaged(f"what the archive holds is damaged: {bad[0]}{more}; --damaged takes it all the same")
-    return tuple(map(str, problems))
-
-
-def _rename(scratch: Path, root: Path) -> None:
-    if is_there(root):
-        raise BadInput(f"{root}: is there already; name another place with -o")
-    scratch.rename(root)
-    atomic.fsync_folder(root.parent)

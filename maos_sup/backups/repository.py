@@ -1,0 +1,254 @@
+"""A repository of backups: segments and manifests in a store, perhaps encrypted for who holds a key.
+
+maos-sup-backups.json         what it is, an id of its own, for whom it is encrypted; written once
+segments/<ab>/<sha256>        pieces of files; written once
+backups/<tree>/<time>-<n>     a manifest, written last of all; <tree> is a hash of the orchestration's id
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from maos_sup.backups.manifest import (
+    LARGEST_SEGMENT_BYTES,
+    BackupHead,
+    BackupManifest,
+    SegmentRef,
+    head_of,
+    manifest_of,
+    unpacked,
+)
+from maos_sup.backups.store import BackupStore
+from state_layout.errors import BadInput, Damaged
+from state_layout.files import codec
+
+MARKER = "maos-sup-backups.json"
+BACKUPS, SEGMENTS = "backups/", "segments/"
+LATEST = "latest"
+VERSION = 1
+_LEVEL = 3
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Marker:
+    id: str
+    recipients: tuple[str, ...]
+
+
+class BackupRepository:
+    """What is kept in a store; opened by `begun` or `opened`."""
+
+    def __init__(self, store: BackupStore, marker: _Marker, identity: Path | None) -> None:
+        self.store, self._marker, self._identity = store, marker, identity
+        self._keys: list[object] | None = None
+
+    @classmethod
+    def begun(
+        cls, store: BackupStore, *, recipients: Sequence[str] = (), identity: Path | None = None
+    ) -> BackupRepository:
+        """The repository in `store`, made if there is none, encrypted for `recipients`.
+
+        Raises BadInput for keys that are none or others than it was made with, Damaged, StorageError.
+        """
+        data = store.get(MARKER)
+        if data is None:
+            _recipients(recipients)
+            told = {"backups": VERSION, "id": os.urandom(8).hex(), "recipients": list(recipients)}
+            store.put(MARKER, codec.encode_pretty(told))
+            data = store.get(MARKER)  # somebody else may have been first
+        marker = _marker(data or b"", store.place)
+        if recipients and sorted(recipients) != sorted(marker.recipients):
+            whom = ", ".join(each[:20] for each in marker.recipients) or "nobody: it is not encrypted"
+            raise BadInput(f"{store.place}: is for {whom}; name the same with --recipient, or another place")
+        return cls(store, marker, identity)
+
+    @classmethod
+    def opened(cls, store: BackupStore, *, identity: Path | None = None) -> BackupRepository:
+        """The repository in `store`. Raises BadInput if there is none."""
+        data = store.get(MARKER)
+        if data is None:
+            raise BadInput(f"{store.place}: holds no backups; make one with maos-sup backup --to")
+        return cls(store, _marker(data, store.place), identity)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is stored can be read only with a key."""
+        return bool(self._marker.recipients)
+
+    @property
+    def can_read(self) -> bool:
+        """Whether what is there can be read by who opened it."""
+        return not self.is_encrypted or self._identity is not None
+
+    def held(self, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Hold it, as its store does."""
+        return self.store.held(alone=alone)
+
+    # -- manifests
+
+    def key_of(self, tree: str) -> str:
+        """What stands for the orchestration `tree` in names: they tell nothing of what it is about."""
+        return sha256(f"{self._marker.id} {tree}".encode()).hexdigest()[:16]
+
+    def names(self, tree: str | None = None) -> list[str]:
+        """The names of all backups, or of those of `tree`: the oldest first, by tree."""
+        prefix = BACKUPS if tree is None else f"{BACKUPS}{self.key_of(tree)}/"
+        return sorted(name for name, _ in self.store.sizes(prefix))
+
+    def head(self, name: str) -> BackupHead:
+        """The head of the backup `name`. Raises Damaged."""
+        return head_of(self._unsealed(self._there(name), name), name)
+
+    def heads(self) -> Iterator[BackupHead | Damaged]:
+        """The head of each backup, the oldest first; of one that cannot be read, why."""
+        for name in sorted(self.names(), key=lambda name: name.rpartition("/")[2]):
+            try:
+                yield self.head(name)
+            except Damaged as cause:
+                yield cause
+
+    def manifest(self, name: str) -> BackupManifest:
+        """The backup `name`. Raises Damaged."""
+        return manifest_of(self._unsealed(self._there(name), name), name)
+
+    def newest(self, tree: str) -> BackupManifest | None:
+        """The newest backup of `tree` that can be read, if there is one."""
+        for name in reversed(self.names(tree)):
+            try:
+                return self.manifest(name)
+            except Damaged:
+                continue
+        return None
+
+    def put_manifest(self, manifest: BackupManifest) -> None:
+        """Keep a manifest, durably: then the backup is there."""
+        self.store.put(manifest.head.name, self._sealed(manifest.encoded()))
+
+    def found(self, word: str) -> str:
+        """The name of the one backup that `word` means: a part of its id, an orchestration, `latest`.
+
+        Raises BadInput for none or several.
+        """
+        names = sorted(self.names(), key=lambda name: name.rpartition("/")[2])
+        if word == LATEST and names:
+            return names[-1]
+        matching = [name for name in names if word and word in name.rpartition("/")[2]]
+        if len(matching) == 1:
+            return matching[0]
+        own = self.names(word)
+        if own:
+            return own[-1]
+        if not matching and self.can_read:
+            matching = self._of_trees(word, names)
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            some = ", ".join(name.rpartition("/")[2] for name in matching[:_MOST_NAMED])
+            raise BadInput(f"{word!r} may mean {len(matching)} backups: {some}; say more of it")
+        raise BadInput(f"{self.store.place}: has no backup {word!r}; backups list shows what there is")
+
+    def _of_trees(self, word: str, names: Sequence[str]) -> list[str]:
+        """The newest backup of each orchestration whose id holds `word`."""
+        newest = {name.rpartition("/")[0]: name for name in names}
+        return [name for name in newest.values() if word in self.head(name).tree]
+
+    def _there(self, name: str) -> bytes:
+        data = self.store.get(name)
+        if data is None:
+            raise Damaged(f"{self.store.place}: {name} is gone; backups list shows what there is")
+        return data
+
+    # -- segments
+
+    def segment_sizes(self) -> dict[str, int]:
+        """How much is stored of each segment, by its SHA-256."""
+        return {name.rpartition("/")[2]: size for name, size in self.store.sizes(SEGMENTS)}
+
+    def put_segment(self, raw: bytes | bytearray) -> SegmentRef:
+        """Keep pieces, durably; where they are."""
+        stored = self._sealed(zstandard.ZstdCompressor(level=_LEVEL).compress(raw))
+        ref = SegmentRef(sha256=sha256(stored).hexdigest(), stored_bytes=len(stored), raw_bytes=len(raw))
+        self.store.put(ref.name, stored)
+        return ref
+
+    def segment(self, ref: SegmentRef, *, is_read: bool = True) -> bytes:
+        """The pieces of a segment, held against its hash. Raises Damaged if it is gone or altered.
+
+        Without `is_read` it is only held against its hash, which needs no key.
+        """
+        stored = self.store.get(ref.name)
+        if stored is None:
+            raise Damaged(f"{self.store.place}: {ref.name} is missing")
+        if sha256(stored).hexdigest() != ref.sha256:
+            raise Damaged(f"{self.store.place}: {ref.name} does not have the SHA-256 of its name")
+        if not is_read:
+            return b""
+        try:
+            raw = unpacked(self._unsealed(stored, ref.name), LARGEST_SEGMENT_BYTES)
+        except zstandard.ZstdError as cause:
+            raise Damaged(f"{self.store.place}: {ref.name} cannot be unpacked ({cause})") from cause
+        if len(raw) != ref.raw_bytes:
+            raise Damaged(f"{self.store.place}: {ref.name} has {len(raw)} bytes, not {ref.raw_bytes}")
+        return raw
+
+    # -- encryption
+
+    def _sealed(self, data: bytes) -> bytes:
+        if not self.is_encrypted:
+            return data
+        import pyrage
+
+        sealed: bytes = pyrage.encrypt(data, _recipients(self._marker.recipients))
+        return sealed
+
+    def _unsealed(self, data: bytes, name: str) -> bytes:
+        if not self.is_encrypted:
+            return data
+        import pyrage
+
+        if self._keys is None:
+            self._keys = self._read_keys()
+        try:
+            plain: bytes = pyrage.decrypt(data, self._keys)
+        except pyrage.DecryptError as cause:
+            raise Damaged(
+                f"{self.store.place}: {name} cannot be decrypted with this key ({cause})"
+            ) from cause
+        return plain
+
+    def _read_keys(self) -> list[object]:
+        if self._identity is None:
+            raise BadInput(f"{self.store.place}: is encrypted; name the file with your key: --identity FILE")
+        from maos_sup.moving.keys import identities_in
+
+        try:
+            return identities_in(self._identity)
+        except OSError as cause:
+            raise BadInput(f"{self._identity}: {cause.strerror}; name the file with your key") from cause
+
+
+def _recipients(texts: Iterable[str]) -> list[object]:
+    if not texts:
+        return []
+    from maos_sup.moving.keys import recipient_of
+
+    return [recipient_of(text, "--recipient") for text in texts]
+
+
+def _marker(data: bytes, place: str) -> _Marker:
+    try:
+        told: Mapping[str, Any] = codec.decode_object(data)
+        if told["backups"] > VERSION:
+            raise BadInput(f"{place}: is of version {told['backups']}; use a newer maos-sup")
+        return _Marker(id=str(told["id"]), recipients=tuple(map(str, told["recipients"])))
+    except (ValueError, KeyError, TypeError) as cause:
+        raise Damaged(f"{place}: {MARKER} is not in form; put the file back as it was") from cause

@@ -1,0 +1,32 @@
+"""What keeps the objects of a repository: names and bytes, nothing more.
+
+An object is whole and durable when `put` returns, or not there; it never changes afterwards. Names are plain:
+letters, digits, `.`, `-` and `/`. Calling anything twice does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class BackupStore(Protocol):
+    """A folder, or a bucket. Every method raises StorageError with its place and a remedy."""
+
+    place: str  # how people name it
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Keep `data` as `name`, durably, unless there is one already; whether this call kept it."""
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of `name`; None if it is not there."""
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Name and size of each object whose name begins with `prefix`, which ends with a slash."""
+
+    def remove(self, name: str) -> None:
+        """Let go of `name`; no error if it is not there."""
+
+    def held(self, *, alone: bool) -> AbstractContextManager[None]:
+        """Hold the repository: many at once, or `alone`, to take away from it. Raises Locked."""

@@ -1,0 +1,98 @@
+"""Where backups are kept, as commands are told: the options they share, and the repository that is meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from maos_sup.cli.options import Decorator
+from state_layout.errors import BadInput, Damaged
+from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.backups.repository import BackupRepository
+    from maos_sup.backups.store import BackupStore
+
+VARIABLE = "MAOS_SUP_BACKUPS"
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_SUPPORTED = "backups go to a folder (also one that sshfs or rclone mounts)"
+
+repository_option: Decorator = click.option(
+    "--to",
+    "--repo",
+    "repo",
+    metavar="REPO",
+    envvar=VARIABLE,
+    help=f"The folder of the backups; or set {VARIABLE}.",
+)
+identity_option: Decorator = click.option(
+    "--identity", metavar="FILE", type=click.Path(path_type=Path), help="Your age or ssh private key."
+)
+
+
+def opened(repo: str | None, identity: Path | None) -> BackupRepository:
+    """The repository that is meant. Raises BadInput if there is none."""
+    store = _store(repo)
+    from maos_sup.backups.repository import BackupRepository
+
+    return BackupRepository.opened(store, identity=identity)
+
+
+def begun(
+    repo: str | None, identity: Path | None, recipients: tuple[str, ...], trees: list[Tree]
+) -> BackupRepository:
+    """The repository that is meant, made if there is none."""
+    store = _store(repo, may_make=True, trees=trees)
+    from maos_sup.backups.repository import BackupRepository
+
+    try:
+        return BackupRepository.begun(store, recipients=recipients, identity=identity)
+    except ImportError as cause:
+        raise _not_installed(cause) from cause
+
+
+def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None = None) -> BackupStore:
+    if not repo:
+        raise BadInput(f"say where the backups are: --to REPO, or set {VARIABLE}")
+    scheme = _SCHEME.match(repo)
+    if scheme is not None and not Path(repo).exists():
+        raise BadInput(f"{_shown(repo)}: {scheme[1]} is not supported; {_SUPPORTED}")
+    try:
+        from maos_sup.backups.folder import FolderStore, refuse_strange
+        from maos_sup.backups.repository import MARKER
+    except ImportError as cause:
+        raise _not_installed(cause) from cause
+    root = Path(repo).expanduser().absolute()
+    for tree in trees or ():
+        if root.resolve().is_relative_to(tree.root.resolve()):
+            raise BadInput(f"{root}: lies inside of what is to be backed up; name a folder outside of it")
+    if may_make and not (root / MARKER).exists():
+        try:
+            refuse_strange(root)
+        except Damaged as cause:
+            raise BadInput(str(cause)) from cause
+    return FolderStore(root)
+
+
+def _not_installed(cause: ImportError) -> BadInput:
+    return BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'")
+
+
+def _shown(repo: str) -> str:
+    """`repo` without a password."""
+    try:
+        host = urlsplit(repo).netloc
+    except ValueError:
+        return repo.partition(":")[0]
+    return repo.replace(host, host.rpartition("@")[2], 1) if "@" in host else repo
+
+
+def sweep_of(repository: BackupRepository) -> Callable[[], int]:
+    """What removes the leftovers of killed processes, where the store has such."""
+    sweep: Callable[[], int] = getattr(repository.store, "remove_leftovers", lambda: 0)
+    return sweep

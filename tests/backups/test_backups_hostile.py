@@ -1,0 +1,260 @@
+"""Repositories that were damaged, cut off, or made up by a stranger: an error each, nothing placed."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import zstandard
+from kept_trees import contents, filled, grow, manifests, objects, segments
+
+from maos_sup.backups.folder import FolderStore
+from maos_sup.backups.repository import BackupRepository
+from maos_sup.cli import main
+from state_layout.files import codec
+from state_layout.paths import Tree
+
+ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "25"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    made = filled(tmp_path / "tree")
+    (made.agent("alice").workspace / "large").unlink()
+    return made
+
+
+@pytest.fixture
+def repo(tree: Tree, tmp_path: Path) -> Path:
+    made = tmp_path / "repo"
+    assert main(["backup", str(tree.root), "--to", str(made)]) == 0
+    return made
+
+
+def call(repo: Path, *words: str) -> int:
+    return main(["backups", *words, "--to", str(repo)])
+
+
+def test_missing_segment_is_named_and_the_next_backup_heals_it(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [segment] = segments(repo)
+    segment.unlink()
+    assert call(repo, "verify") == 12
+    assert f"segments/{segment.parent.name}/{segment.name}: is missing; needed by" in capsys.readouterr().out
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new")) == 12
+    said = capsys.readouterr().err
+    assert "is missing" in said and "cannot be restored" in said and "--damaged" in said
+    assert not (tmp_path / "new").exists()
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new")) == 0
+    assert contents(tmp_path / "new") == contents(tree.root)
+
+
+def test_damaged_segment_is_named_and_what_is_whole_can_be_had(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(tree.root)
+    (tree.agent("bob").workspace).mkdir(parents=True, exist_ok=True)
+    (tree.agent("bob").workspace / "new").write_text("new")
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    newest = max(segments(repo), key=lambda path: path.stat().st_mtime_ns)
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    assert call(repo, "verify") == 0  # its size is right
+    assert call(repo, "verify", "--read") == 12
+    assert "does not have the SHA-256 of its name" in capsys.readouterr().out
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new")) == 12
+    capsys.readouterr()
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--damaged") == 0
+    assert "agents/bob/workspace/new: lost" in capsys.readouterr().err
+    whole = {path: value for path, value in before.items() if path in contents(tmp_path / "new")}
+    assert contents(tmp_path / "new") | whole == contents(tmp_path / "new")
+
+
+def test_manifest_that_was_cut_off_is_named_and_the_others_are_whole(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grow(tree)
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    old, new = manifests(repo)
+    new.write_bytes(new.read_bytes()[:-9])
+    assert call(repo, "restore", new.name, "-o", str(tmp_path / "new")) == 12
+    assert "is not in form: cut off" in capsys.readouterr().err
+    assert call(repo, "verify") == 12
+    assert call(repo, "prune") == 12  # nobody knows what it needs
+    assert "nothing was pruned" in capsys.readouterr().err
+    assert call(repo, "restore", old.name, "-o", str(tmp_path / "new")) == 0
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    assert call(repo, "forget", new.name) == 0
+    assert call(repo, "prune") == 0
+    assert call(repo, "verify", "--read") == 0
+
+
+def test_whatever_byte_is_altered_wherever_it_is_cut_off_nothing_wrong_is_placed(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance, state = random.Random(7), contents(tree.root)
+    for _ in range(ROUNDS):
+        for name in objects(repo):
+            path = repo / name
+            whole = path.read_bytes()
+            if not whole:
+                continue
+            at = chance.randrange(len(whole))
+            flipped = bytes([whole[at] ^ 1 << chance.randrange(8)])
+            for bad in (whole[:at], whole[:at] + flipped + whole[at + 1 :]):
+                path.write_bytes(bad)
+                code = call(repo, "restore", "latest", "-o", str(tmp_path / "new"))
+                assert code in (0, 2, 12), capsys.readouterr().err
+                assert (tmp_path / "new").exists() is (code == 0)
+                if code == 0:  # words of the marker that restore does not need
+                    assert contents(tmp_path / "new") == state
+                    (tmp_path / "new").rename(tmp_path / f"was{chance.random()}")
+                assert "this is a bug" not in capsys.readouterr().err
+            path.write_bytes(whole)
+
+
+# -- what a stranger could make up
+
+
+def manifest(**more: object) -> bytes:
+    """A manifest with one file `a` of one byte, and what `more` puts in its place."""
+    head: dict[str, object] = {"backup": 1, "tree": "t", "request": "r", "at": "2026-11-30T00:00:00Z"}
+    head |= {"files": 1, "size_bytes": 1, "added_bytes": 1, "stored_bytes": 1}
+    body: dict[str, object] = {"segments": [[SEGMENT, len(STORED), 1]], "folders": [], "links": []}
+    body |= {"left_out": [], "files": [file("a")]}
+    head |= {key: value for key, value in more.items() if key == "backup"}
+    return framed(codec.encode(head), codec.encode(body | more))
+
+
+def framed(head: bytes, body: bytes) -> bytes:
+    pack = zstandard.ZstdCompressor().compress
+    packed = pack(head)
+    return len(packed).to_bytes(4, "big") + packed + pack(body)
+
+
+def file(path: object, **more: object) -> list[object]:
+    values: dict[str, object] = {"path": path, "mode": 0o600, "mtime": 0, "ctime": 0, "inode": 0, "size": 1}
+    values |= {"pieces": [[0, 0, 1, sha256(b"x").hexdigest()]]}
+    return list((values | more).values())
+
+
+def link(path: str, target: str) -> bytes:
+    return manifest(links=[[path, target]])
+
+
+STORED = zstandard.ZstdCompressor().compress(b"x")
+SEGMENT = sha256(STORED).hexdigest()
+BOMB = zstandard.ZstdCompressor().compress(bytes(1 << 28))
+DIGEST = sha256(b"x").hexdigest()
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "dots": lambda: manifest(files=[file("../outside")]),
+    "dots inside": lambda: manifest(files=[file("agents/../../outside")]),
+    "absolute": lambda: manifest(files=[file("/tmp/outside")]),
+    "empty part": lambda: manifest(files=[file("agents//x")]),
+    "no name": lambda: manifest(files=[file("")]),
+    "host bound": lambda: manifest(files=[file("run/host.json")]),
+    "zero": lambda: manifest(files=[file("a\0b")]),
+    "bytes that are dots": lambda: manifest(files=[file([b"../outside".hex()])]),
+    "bytes that are none": lambda: manifest(files=[file(["zz"])]),
+    "twice": lambda: manifest(files=[file("a"), file("a")]),
+    "below a file": lambda: manifest(files=[file("a"), file("a/b")]),
+    "folder outside": lambda: manifest(folders=["../x"]),
+    "folder below a file": lambda: manifest(folders=["a/x"]),
+    "link among records": lambda: link("spec/agents", "/etc"),
+    "link as an agent": lambda: link("agents/alice", "/etc"),
+    "link as a workspace": lambda: link("agents/alice/workspace", "/etc"),
+    "link to nothing": lambda: link("agents/alice/workspace/x", ""),
+    "below a link": lambda: manifest(
+        files=[file("agents/a/workspace/l/x")], links=[["agents/a/workspace/l", "/tmp"]]
+    ),
+    "no such segment": lambda: manifest(files=[file("a", pieces=[[1, 0, 1, DIGEST]])]),
+    "segment before the first": lambda: manifest(files=[file("a", pieces=[[-1, 0, 1, DIGEST]])]),
+    "behind the segment": lambda: manifest(files=[file("a", pieces=[[0, 1, 1, DIGEST]])]),
+    "before the segment": lambda: manifest(files=[file("a", pieces=[[0, -1, 1, DIGEST]])]),
+    "other bytes": lambda: manifest(files=[file("a", pieces=[[0, 0, 1, sha256(b"y").hexdigest()]])]),
+    "other size": lambda: manifest(files=[file("a", size=2)]),
+    "large segment": lambda: manifest(segments=[[SEGMENT, len(STORED), 1 << 40]]),
+    "segment that is longer": lambda: manifest(
+        segments=[[SEGMENT, len(STORED), 2]], files=[file("a", size=1, pieces=[[0, 1, 1, DIGEST]])]
+    ),
+    "segment outside": lambda: manifest(segments=[["../" + SEGMENT, len(STORED), 1]]),
+    "bomb": lambda: manifest(segments=[[sha256(BOMB).hexdigest(), len(BOMB), 1]]),
+    "time of no year": lambda: manifest(files=[file("a", mtime=(1 << 63) - 1)]),
+    "wrong types": lambda: manifest(files=[[1, "x", None, 0, 0, 0, 0]]),
+    "no list": lambda: manifest(files={"a": 1}),
+    "newer": lambda: manifest(backup=2),
+    "no head": lambda: framed(b"[]", b"{}"),
+    "no body": lambda: manifest()[:60],
+    "large head": lambda: framed(bytes(1 << 29), b"{}"),
+    "text": lambda: b"this is no manifest",
+    "nothing": lambda: b"",
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_hostile_manifest_is_an_error_and_nothing_is_placed(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo, place = tmp_path / "repo", tmp_path / "place"
+    place.mkdir()
+    repository = BackupRepository.begun(FolderStore(repo))
+    with repository.held():
+        pass
+    for data in (STORED, BOMB):
+        digest = sha256(data).hexdigest()
+        repository.store.put(f"segments/{digest[:2]}/{digest}", data)
+    repository.store.put(f"backups/{repository.key_of('t')}/20261130-000000-000000-abcd", HOSTILE[name]())
+    before = sorted(tmp_path.rglob("*"))
+    code = call(repo, "restore", "latest", "-o", str(place / "new"))
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert code in (2, 12), said
+    assert said.startswith("maos-sup: ") and "bug" not in said
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/tmp/outside").exists()
+
+
+def test_manifest_of_the_form_above_is_no_error(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    repository = BackupRepository.begun(FolderStore(repo))
+    repository.store.put(f"segments/{SEGMENT[:2]}/{SEGMENT}", STORED)
+    repository.store.put(f"backups/{repository.key_of('t')}/20261130-000000-000000-abcd", manifest())
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--include", "a") == 0
+    assert (tmp_path / "new" / "a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("marker", "code"), [(b"{}", 12), (b"", 12), (b'{"backups": 2, "id": "x", "recipients": []}', 2)]
+)
+def test_marker_that_is_none_is_an_error(
+    tree: Tree, repo: Path, marker: bytes, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "maos-sup-backups.json").write_bytes(marker)
+    assert call(repo, "list") == code
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == code
+    assert capsys.readouterr().err.splitlines()[-1].startswith("maos-sup: ")
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "say where the backups are"),
+        ("sftp:user@host:/x", "sftp is not supported; backups go to a folder"),
+        ("https://user:secret@host/x", "https is not supported"),
+        ("/nowhere", "holds no backups"),
+    ],
+)
+def test_address_that_cannot_be_is_one_error(
+    address: str, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MAOS_SUP_BACKUPS", raising=False)
+    assert main(["backups", "list", "--to", address]) == 2
+    said = capsys.readouterr().err
+    assert words in said and "secret" not in said
