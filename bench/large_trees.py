@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MESSAGES_A_STEP = 10
 PROCESSES = 2
+_LINES_A_TURN = 5
 IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 
 
@@ -44,6 +45,15 @@ def tree_of_steps(root: Path, *, agents: int, megabytes: int) -> Tree:
     tree = made(root, names)
     steps = megabytes * 1000 // agents
     _in_processes([(_write_steps, (tree, name, steps)) for name in names])
+    return tree
+
+
+def tree_of_answers(root: Path, *, agents: int, lines: int) -> Tree:
+    """`agents` agents that asked a model: `lines` lines of questions, answers with costs, and tools."""
+    names = [f"a{number:04}" for number in range(agents)]
+    tree = made(root, names)
+    pairs = list(zip(names, [*names[1:], names[0]], strict=True))
+    _in_processes([(_write_answers, (tree, name, to, lines // agents)) for name, to in pairs])
     return tree
 
 
@@ -121,6 +131,7 @@ class _Life:
             "at": utc_now(),
         }
         status |= {"phase": "parked", "tasks": tasks, "sent": self.history.sent_count}
+        status |= {"cost_usd": self.history.cost_usd, "tokens": self.history.tokens}
         atomic.refresh(self._tree.agent(self._agent).status, codec.encode(status) + b"\n")
         seq = self.journal.synced_seq
         seal_exit(self._tree, self._agent, self.attempt.number, by="agent", reason="parked", synced_seq=seq)
@@ -182,4 +193,22 @@ def _write_steps(tree: Tree, agent: str, count: int) -> None:
     life = _Life(tree, agent)
     for number in range(count):
         life.write("step", {"key": f"step {number % 1000}", "result": "x" * 830})
+    life.end()
+
+
+def _write_answers(tree: Tree, agent: str, to: str, count: int) -> None:
+    life = _Life(tree, agent)
+    usage = {"input_tokens": 1800, "output_tokens": 300, "cache_read_input_tokens": 900}
+    for number in range(count // _LINES_A_TURN):
+        key, call = f"k{number}", {"id": f"u{number}", "name": "bash"}
+        life.write("request", {"n": number, "key": key, "purpose": "turn"})
+        block = {"type": "tool_use", **call, "input": {"command": "x" * 300}}
+        life.write("block", {"key": key, "index": 0, "block": block})
+        told = {"role": "assistant", "key": key, "blocks": 1, "model": "m-1", "text": "x" * 1500}
+        life.write("turn", {"n": number, **told, "usage": usage, "tokens": 3000, "cost_usd": 0.0125})
+        life.write("tool_call", {**call, "token": key})
+        message: SentMessage = {"type": "info", "text": f"message {number} of {agent}"}
+        life.outbox.plan(to, message)
+        life.write("tool_result", {**call, "content": "x" * 1800, "elapsed_s": 0.1, "sent": [message]})
+        life.outbox.deliver([message])
     life.end()

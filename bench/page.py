@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from bench.figures import QUICK, ROUNDS, Row, Section, scratch, spread
-from bench.large_trees import tree_of_steps
+from bench.large_trees import tree_of_answers
 from state_layout.paths import Tree
 
-SIZES = ((100, 2), (1000, 10 if QUICK else 1000))  # agents, MB of journals: a line is about 1 KB
+SIZES = ((100, 2000), (1000, 10_000 if QUICK else 1_000_000))  # agents, lines of 1 KB of their journals
 MOST_PAINT_S = {100: 0.5, 1000: 2.0}
 MOST_IDLE_MB, MOST_LARGE_MB = 30.0, 60.0
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -30,32 +34,38 @@ class Served(NamedTuple):
     process: subprocess.Popen[str]
     address: str
     took_s: float
+    key: str
 
 
 def measure() -> list[Section]:
     """The table of this file."""
     note = (
-        "A server is timed from its start to its address; a page from its address to the first drawing of "
-        "board and timeline in Chromium, headless. Memory is PSS."
+        "Agents that asked a model, wrote to each other and ran tools. A server is timed from its start to "
+        "its address; a page from its address to the first drawing of board and timeline in Chromium. "
+        "Memory is PSS."
     )
-    rows = [row for agents, megabytes in SIZES for row in _of_size(agents, megabytes)]
+    rows = [row for agents, lines in SIZES for row in _of_size(agents, lines)]
     return [Section(title="The page", note=note, rows=rows)]
 
 
-def _of_size(agents: int, megabytes: int) -> Iterator[Row]:
+def _of_size(agents: int, lines: int) -> Iterator[Row]:
     with scratch() as folder:
-        tree = tree_of_steps(folder / "tree", agents=agents, megabytes=megabytes)
-        what = f"{agents:,} agents, {megabytes:,} MB of journals"
-        starts, boards, paints, idle_mb, used_mb = list[float](), list[float](), list[float](), 0.0, 0.0
+        tree = tree_of_answers(folder / "tree", agents=agents, lines=lines)
+        what = f"{agents:,} agents, {lines:,} lines"
+        starts, boards, paints, used_cpu_s = list[float](), list[float](), list[float](), list[float]()
+        idle_mb = used_mb = 0.0
         for _ in range(ROUNDS):
             with _serving(tree) as served:
                 starts.append(served.took_s)
                 idle_mb = max(idle_mb, _memory_mb(served.process.pid))
                 boards.append(_board_s(served))
             with _serving(tree) as served:
+                before_s = _cpu_s(served.process.pid)
                 paint_s = _paint_s(served)
                 if paint_s is not None:
                     paints.append(paint_s)
+                    used_cpu_s.append(_cpu_s(served.process.pid) - before_s)
+                _add_up(served)
                 used_mb = max(used_mb, _memory_mb(served.process.pid))
         yield Row(name=f"server up, {what}", value=spread(starts, "s", 2))
         yield Row(
@@ -66,6 +76,7 @@ def _of_size(agents: int, megabytes: int) -> Iterator[Row]:
         )
         yield Row(name=f"board and a window of the timeline as JSON, {what}", value=spread(boards, "s", 2))
         if paints:
+            yield Row(name=f"CPU of its server until then, {what}", value=spread(used_cpu_s, "s", 2))
             most_s = MOST_PAINT_S[agents]
             yield Row(
                 name=f"first drawing in Chromium, {what}",
@@ -74,7 +85,7 @@ def _of_size(agents: int, megabytes: int) -> Iterator[Row]:
                 met=sorted(paints)[len(paints) // 2] <= most_s,
             )
             yield Row(
-                name=f"memory of its server then, {what}",
+                name=f"memory of its server when all money is added up, too, {what}",
                 value=f"{used_mb:.0f} MB",
                 target=f"<= {MOST_LARGE_MB:g} MB",
                 met=used_mb <= MOST_LARGE_MB,
@@ -83,43 +94,60 @@ def _of_size(agents: int, megabytes: int) -> Iterator[Row]:
 
 @contextmanager
 def _serving(tree: Tree) -> Iterator[Served]:
-    began_s = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "maos_sup", "ui", str(tree.root)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
+    began_s, key = time.perf_counter(), secrets.token_hex(32)
+    with tempfile.NamedTemporaryFile("w", prefix="bench-key-") as file:
+        file.write(key)
+        file.flush()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "maos_sup", "ui", str(tree.root), "--key-file", file.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            yield Served(process, address, time.perf_counter() - began_s, key)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+@contextmanager
+def _asking(served: Served) -> Iterator[Callable[[str], Any]]:
+    """Who has entered, and asks for JSON."""
+    connection = http.client.HTTPConnection(urlsplit(served.address).netloc, timeout=120)
+    connection.request("GET", f"/enter?key={served.key}")
+    answer = connection.getresponse()
+    cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+    (key,) = re.findall(r'page-key" content="([\w-]+)"', answer.read().decode())
+
+    def told(path: str) -> Any:
+        connection.request("GET", path, headers={"cookie": cookie, "x-maos-key": key})
+        return json.loads(connection.getresponse().read())
+
     try:
-        address = process.stdout.readline().strip()
-        yield Served(process, address, time.perf_counter() - began_s)
+        yield told
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        connection.close()
 
 
 def _board_s(served: Served) -> float:
     """From the first request to the last byte of what the first drawing needs."""
-    place, _, path = served.address.removeprefix("http://").partition("/")
     began_s = time.perf_counter()
-    connection = http.client.HTTPConnection(place, timeout=120)
-    connection.request("GET", f"/{path}")
-    answer = connection.getresponse()
-    cookie = str(answer.headers["set-cookie"]).partition(";")[0]
-    (key,) = re.findall(r'page-key" content="([\w-]+)"', answer.read().decode())
-    headers = {"cookie": cookie, "x-maos-key": key}
-
-    def told(path: str) -> bytes:
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().read()
-
-    (tree,) = json.loads(told("/api/trees"))["trees"]
-    told(f"/api/t/{tree['key']}/board")
-    told(f"/api/t/{tree['key']}/timeline")
-    connection.close()
+    with _asking(served) as told:
+        (tree,) = told("/api/trees")["trees"]
+        told(f"/api/t/{tree['key']}/board")
+        told(f"/api/t/{tree['key']}/timeline")
     return time.perf_counter() - began_s
+
+
+def _add_up(served: Served) -> None:
+    """Have all money added up, as a page does after its first drawing."""
+    with _asking(served) as told:
+        (tree,) = told("/api/trees")["trees"]
+        assert told(f"/api/t/{tree['key']}/costs")["total"]["cost_usd"]
 
 
 def _paint_s(served: Served) -> float | None:
@@ -143,6 +171,11 @@ def _paint_s(served: Served) -> float | None:
             return time.perf_counter() - began_s
         finally:
             browser.close()
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_mb(pid: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import click
 from maos_sup.cli import options
 from maos_sup.cli.places import all_trees, name_of, tree_at, tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.projection.cost_reader import CostReader, ToldCost, costs_of_several
+from maos_sup.projection.cost_reader import CostReader, SeveralCosts, Tell
 from maos_sup.projection.costs import Costs, Sums
 from maos_sup.projection.money_rows import money_lines
 from maos_sup.projection.reading import Reading
@@ -41,7 +41,6 @@ class TreeMoney:
     tree: Tree
     status: Status
     costs: Costs
-    told: Sequence[ToldCost]
 
     def part(self, word: str) -> Mapping[str, Sums]:
         """The sums by agent, task, model or day; agents that cost nothing are there, too."""
@@ -79,24 +78,23 @@ def command(directories: tuple[str, ...], *, of_home: bool, words: tuple[str, ..
             as_json=as_json,
         )
         return
-    found, left_out = list[TreeMoney](), dict[str, str]()
+    found, left_out, several = list[TreeMoney](), dict[str, str](), SeveralCosts()
     for tree in all_trees() if of_home else map(tree_at, directories):
         try:
-            found.append(_money_of(tree))
+            found.append(_money_of(tree, tell=several.take))
         except LayoutError as trouble:
             left_out[name_of(tree)] = str(trouble)
     for name, why in left_out.items():
         say_aside(f"{name}: left out: {why}")
-    _print_many(found, left_out, words, as_json=as_json)
+    _print_many(found, several, left_out, words=words, as_json=as_json)
 
 
-def _money_of(tree: Tree) -> TreeMoney:
+def _money_of(tree: Tree, *, tell: Tell | None = None) -> TreeMoney:
     """Add up `tree`. Raises LayoutError."""
     reading = Reading(tree)
     status = reading.status()
-    reader = CostReader(reading)
-    costs = reader.costs(status, now_s=time.time())
-    return TreeMoney(name=name_of(tree), tree=tree, status=status, costs=costs, told=reader.told)
+    costs = CostReader(reading, tell=tell).costs(status, now_s=time.time())
+    return TreeMoney(name=name_of(tree), tree=tree, status=status, costs=costs)
 
 
 def _print_one(found: TreeMoney, words: Iterable[str], *, as_json: bool) -> None:
@@ -110,9 +108,14 @@ def _print_one(found: TreeMoney, words: Iterable[str], *, as_json: bool) -> None
 
 
 def _print_many(
-    found: list[TreeMoney], left_out: Mapping[str, str], words: Iterable[str], *, as_json: bool
+    found: list[TreeMoney],
+    several: SeveralCosts,
+    left_out: Mapping[str, str],
+    *,
+    words: Iterable[str],
+    as_json: bool,
 ) -> None:
-    whole, shared = costs_of_several(told for one in found for told in one.told)
+    whole, shared = several.costs(), several.shared
     if as_json:
         rows = [{"id": id_of(one.tree), "directory": str(one.tree.root), **one.to_json()} for one in found]
         told = whole.to_json()

@@ -115,13 +115,19 @@ def last_line_of(path: Path) -> bytes | None:
 
 def lines_from(path: Path, offset: int) -> Iterator[bytes]:
     """Yield the whole lines of `path` from `offset` on, where one begins; a missing file has none."""
+    for lines, _ in batches_from(path, offset):
+        yield from lines
+
+
+def batches_from(path: Path, offset: int) -> Iterator[tuple[list[bytes], int]]:
+    """As `lines_from`, many at a time, each time with the offset behind the last of them."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             rest = b""
             while data := os.pread(descriptor, 1 << 18, offset):
                 offset += len(data)
                 *whole, rest = (rest + data).split(b"\n")
-                yield from whole
+                yield whole, offset - len(rest)
     except OSError:
         return
 

@@ -18,6 +18,7 @@ from maos_sup.cuts.record import TeamCut
 from maos_sup.projection.journal_lines import (
     JournalLine,
     Piece,
+    batches_from,
     decoded,
     first_line,
     last_line_of,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Redact = Callable[[Any], Any]  # takes a value as JSON has them, gives it without secrets
 _LONGEST_SECRET = 4096  # bytes
-_COSTLY = (b'"cost_usd"', b'"tokens"', b'"cost":"unknown"')
 
 
 class Reading:
@@ -113,21 +113,11 @@ class Reading:
                 if line is not None:
                     yield line
 
-    def costly_lines(
-        self, agent: str, life: LifeSpan, *, after: int
-    ) -> Iterator[tuple[JournalLine | None, int]]:
-        """Yield each line of an attempt after the offset `after` that tells of money, and the offset behind.
-
-        The last pair has no line and the offset up to which was read.
-        """
-        path, offset = self.tree.agent(agent).attempt(life.attempt).journal, after
-        for raw in lines_from(path, after):
-            offset += len(raw) + 1
-            if any(word in raw for word in _COSTLY) or b'"type":"begun"' in raw:
-                line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
-                if line is not None:
-                    yield line, offset
-        yield None, offset
+    def costly_lines(self, agent: str, attempt: int, *, after: int) -> Iterator[tuple[list[bytes], int]]:
+        """Yield lines of an attempt after the offset `after` that tell of money, raw, and the one behind."""
+        path = self.tree.agent(agent).attempt(attempt).journal
+        for raws, offset in batches_from(path, after):
+            yield [*filter(_is_costly, raws)], offset
 
     def spec_of_agent(self, agent: str) -> Mapping[str, Any]:
         """The spec of an agent as its file says it; empty where it cannot be read."""
@@ -201,6 +191,12 @@ class Reading:
             for stream, path in (("stdout", paths.stdout), ("stderr", paths.stderr))
             for line in str(self._redact(_tail(path, most_bytes))).splitlines()
         ]
+
+
+def _is_costly(raw: bytes) -> bool:
+    return (
+        b'"tokens"' in raw or b'"cost_usd"' in raw or b'"type":"begun"' in raw or b'"cost":"unknown"' in raw
+    )  # spelled out: a loop over the words takes three times as long, of a million lines
 
 
 def _last_number_in(file: MailFile) -> int:

@@ -80,7 +80,7 @@ class Timeline:
 class _Seen:
     """What the lanes of a window told beside their own spans."""
 
-    sent: list[tuple[JournalLine, Mapping[str, Any]]] = field(default_factory=list)
+    sent: list[tuple[str, float, Mapping[str, Any]]] = field(default_factory=list)  # by whom, when, what
     marks: dict[tuple[str, str, str], list[tuple[int, float]]] = field(default_factory=dict)
     costs: list[tuple[float, float]] = field(default_factory=list)
 
@@ -197,7 +197,7 @@ def _look(line: JournalLine, seen: _Seen) -> None:
     """Note the mail and the money that a line tells of."""
     sent, marks, cost = line.fields.get("sent"), line.fields.get("received"), cost_of(line.fields)
     if isinstance(sent, list):
-        seen.sent += [(line, message) for message in sent if isinstance(message, dict)]
+        seen.sent += [(line.agent, line.at_s, message) for message in sent if isinstance(message, dict)]
     if isinstance(marks, dict):
         for key, mark in marks.items():
             box, _, sender = str(key).partition("/")
@@ -210,18 +210,18 @@ def _look(line: JournalLine, seen: _Seen) -> None:
 def _arrows(seen: _Seen, lanes: Sequence[str]) -> list[Arrow]:
     """The messages that were sent in a window, oldest first; one to all has no lane of its own."""
     known, found = {*lanes, "all"}, []
-    for line, message in seen.sent:
+    for sender, at_s, message in seen.sent:
         to, n = str(message.get("to")), message.get("n")
         if to not in known or not isinstance(n, int):
             continue
-        marks = seen.marks.get((to, to, line.agent), [])
-        read_s = next((at_s for mark, at_s in marks if mark >= n and at_s >= line.at_s - _MARGIN_S), None)
+        marks = seen.marks.get((to, to, sender), [])
+        read_s = next((then_s for mark, then_s in marks if mark >= n and then_s >= at_s - _MARGIN_S), None)
         found.append(
             Arrow(
-                sender=line.agent,
+                sender=sender,
                 to=to,
                 type=str(message.get("type") or "info"),
-                sent_s=line.at_s,
+                sent_s=at_s,
                 read_s=read_s,
                 text=str(message.get("text") or ""),
             )

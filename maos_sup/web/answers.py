@@ -35,8 +35,19 @@ def static(name: str) -> Response:
     """A file of the page, which comes with the package."""
     if name not in FILES:
         return error(HTTPStatus.NOT_FOUND, "no such file")
-    data = (files("maos_sup.web") / "static" / name).read_bytes()
-    return Response(data, media_type=_TYPES[name.rpartition(".")[2]])
+    return Response(_read(name), media_type=_TYPES[name.rpartition(".")[2]])
+
+
+def entered(key: str) -> Response:
+    """The page for who has just come in, with its own key, so that nothing is loaded twice."""
+    head = "<title>maos-sup</title>"
+    more = f'<meta name="page-key" content="{key}">\n<script type="module" src="/static/enter.js"></script>'
+    text = _read("index.html").decode().replace(head, f"{head}\n{more}", 1)
+    return Response(text, media_type=_TYPES["html"])
+
+
+def _read(name: str) -> bytes:
+    return (files("maos_sup.web") / "static" / name).read_bytes()
 
 
 def raw_headers(more: Iterable[tuple[str, str]] = ()) -> list[tuple[bytes, bytes]]:

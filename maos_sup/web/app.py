@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -22,13 +21,12 @@ from maos_sup.cuts.take import cut_of_now
 from maos_sup.metrics.families import families_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
-from maos_sup.projection.timeline import timeline_of
 from maos_sup.views.undoing import difference_json
 from maos_sup.web.acts import acted, names
-from maos_sup.web.answers import error, json_answer, raw_headers, static
+from maos_sup.web.answers import entered, error, json_answer, raw_headers, static
 from maos_sup.web.gate import LONGEST_BODY, Asked, RequestGate
 from maos_sup.web.sheets import agent_sheet, costs_sheet, cut_sheet, sheet_of
-from maos_sup.web.shown import ShownTree, ShownTrees
+from maos_sup.web.shown import MOST_LANES, ShownTree, ShownTrees, TimeWindow
 from maos_sup.web.stream import events, sheet_of_board
 from state_layout.errors import BadInput, LayoutError
 from state_layout.files import codec
@@ -37,9 +35,6 @@ Asgi = Callable[..., Awaitable[None]]
 _PARTS = frozenset({"agents", "tasks", "mail", "state", "cost", "specs"})
 _MOST_MESSAGES = 200
 _LIST_S = 2.0
-_ENTERED = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>maos-sup</title>
-<meta name="page-key" content="{key}"><script src="/static/enter.js"></script></head><body></body></html>
-"""
 
 
 class Pages:
@@ -47,6 +42,7 @@ class Pages:
 
     def __init__(self, shelf: ShownTrees, gate: RequestGate) -> None:
         self._shelf, self._gate = shelf, gate
+        self._warming: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -82,7 +78,10 @@ class Pages:
         if session is None:
             text = "this key is not known, or was used; 'maos-sup ui' prints another one at Enter"
             return error(HTTPStatus.UNAUTHORIZED, text)
-        answer = Response(_ENTERED.format(key=session.page_key), media_type="text/html; charset=utf-8")
+        self._warming = asyncio.create_task(
+            asyncio.to_thread(self._shelf.warm)
+        )  # while the browser loads the page
+        answer = entered(session.page_key)
         answer.set_cookie(
             self._gate.cookie,
             session.secret,
@@ -126,26 +125,15 @@ class Pages:
         since, until, first = _number(request, "since"), _number(request, "until"), _number(request, "first")
         lanes = _number(request, "lanes")
 
-        def look(shown: ShownTree) -> Any:
-            status = shown.status()
-            with shown.locked():
-                return sheet_of(
-                    timeline_of(
-                        shown.reading,
-                        status,
-                        now_s=time.time(),
-                        since_s=since,
-                        until_s=until,
-                        first=max(0, int(first or 0)),
-                        most_lanes=max(1, int(lanes or 40)),
-                    )
-                )
-
-        return await self._told(request, look)
+        window = TimeWindow(since, until, max(0, int(first or 0)), max(1, int(lanes or MOST_LANES)))
+        return await self._told(request, lambda shown: sheet_of(shown.timeline(window)))
 
     async def graph(self, request: Request) -> Response:
+        has_money = _first(request, "money") != "no"
+
         def look(shown: ShownTree) -> Any:
-            costs = {task: sums.cost_usd for task, sums in shown.costs().tasks.items()}
+            tasks = shown.costs().tasks if has_money else {}
+            costs = {task: sums.cost_usd for task, sums in tasks.items()}
             return sheet_of(graph_of(shown.status()["tasks"], costs))
 
         return await self._told(request, look)

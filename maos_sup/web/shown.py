@@ -7,13 +7,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from maos_sup.metrics.families import TreeFigures
 from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.costs import Costs
 from maos_sup.projection.reading import Reading, Redact
+from maos_sup.projection.timeline import Timeline, timeline_of
 from maos_sup.projection.wants import Wanted, wants_of
 from state_layout.errors import LayoutError, NotATree
 from state_layout.paths import Tree
@@ -25,6 +26,7 @@ _MOST_OPEN = 256  # trees whose readers are kept; more than are listed
 _FRESH_S = 0.2  # a status this old is shown again
 _COSTS_FRESH_S = 2.0
 MOST_LISTED = 200
+MOST_LANES = 40  # of a timeline, in one window
 
 ListTrees = Callable[[], Sequence[Tree]]
 Word = Callable[[Tree], str]
@@ -33,6 +35,15 @@ Word = Callable[[Tree], str]
 def key_of(tree: Tree) -> str:
     """How a tree is named in addresses: what a request says is never a path."""
     return sha256(str(tree.root).encode()).hexdigest()[:12]
+
+
+class TimeWindow(NamedTuple):
+    """What of a timeline is drawn: from when to when (None: all), how many lanes from which on."""
+
+    since_s: float | None = None
+    until_s: float | None = None
+    first: int = 0
+    lanes: int = MOST_LANES
 
 
 class ShownTree:
@@ -46,6 +57,7 @@ class ShownTree:
         self._status: Status | None = None
         self._stale_s = 0.0
         self._costs: tuple[float, Costs] | None = None
+        self._timeline: tuple[float, TimeWindow, Timeline] | None = None
 
     def status(self) -> Status:
         """The status, at most a moment old. Raises LayoutError."""
@@ -54,6 +66,8 @@ class ShownTree:
             if not self.tree.format.exists():  # readers would go on with what they remember
                 raise NotATree(f"{self.tree.root}: is not there any more")
             if self._status is None or begun_s > self._stale_s:
+                if self._timeline is not None and begun_s > self._timeline[0]:
+                    self._timeline = None  # nobody shares it any more
                 self._status = self.reading.status()
                 now_s = time.monotonic()
                 self._stale_s = now_s + max(
@@ -73,6 +87,26 @@ class ShownTree:
             if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S:
                 self._costs = (now_s, self._cost_reader.costs(status, now_s=time.time()))
             return self._costs[1]
+
+    def timeline(self, window: TimeWindow) -> Timeline:
+        """A window of the timeline, the same for all who ask in a moment. Raises LayoutError."""
+        status = self.status()
+        with self._lock:
+            now_s = time.monotonic()
+            if self._timeline is not None and self._timeline[1] == window and now_s <= self._timeline[0]:
+                return self._timeline[2]
+            found = timeline_of(
+                self.reading,
+                status,
+                now_s=time.time(),
+                since_s=window.since_s,
+                until_s=window.until_s,
+                first=window.first,
+                most_lanes=window.lanes,
+            )
+            done_s = time.monotonic()
+            self._timeline = done_s + max(_FRESH_S, done_s - now_s), window, found
+            return found
 
     def figures(self) -> TreeFigures:
         """What metrics tell. Raises LayoutError."""
@@ -110,6 +144,14 @@ class ShownTrees:
     def listed(self) -> list[dict[str, object]]:
         """A row for each tree, the newest first."""
         return [self._row(tree) for tree in self.trees()]
+
+    def warm(self) -> None:
+        """Read what a first screen needs, before it is asked for; what cannot be read is told when it is."""
+        try:
+            if len(self.listed()) == 1:
+                self._opened(self.trees()[0]).timeline(TimeWindow())
+        except LayoutError:
+            return
 
     def figures(self) -> list[TreeFigures]:
         """What metrics tell of all of them; what cannot be read is left out."""

@@ -43,7 +43,9 @@ class Differences:
 
     def __init__(self) -> None:
         self._head: bytes | None = None
-        self._rows: dict[tuple[str, str], bytes] = {}
+        self._rows: dict[
+            tuple[str, str], int
+        ] = {}  # hashes: what orjson gives takes 4 KB, however short it is
 
     def after(self, board: BoardSheet) -> Sheet | None:
         """The difference to `board`; None if there is none."""
@@ -51,12 +53,12 @@ class Differences:
         head = codec.encode(board.head)
         if head != self._head:
             told["head"], self._head = board.head, head
-        now = dict[tuple[str, str], bytes]()
+        now = dict[tuple[str, str], int]()
         for part, rows, key in (("agents", board.agents, "name"), ("tasks", board.tasks, "id")):
             changed = []
             for row in rows:
                 place = part, str(row[key])
-                now[place] = codec.encode(row)
+                now[place] = hash(codec.encode(row))
                 if self._rows.get(place) != now[place]:
                     changed.append(row)
             if changed:

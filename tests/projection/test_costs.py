@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from recorded import answer, asked, lived, made_tree, publish, task
 
 from maos_sup.projection import reading as reading_module
-from maos_sup.projection.cost_reader import CostReader, ToldCost, costs_of_several
+from maos_sup.projection.cost_lines import CostEntry
+from maos_sup.projection.cost_reader import CostReader, SeveralCosts
 from maos_sup.projection.costs import forecast_of
 from maos_sup.projection.reading import Reading
 from state_layout.lives.attempts import begin_attempt, recall
@@ -83,16 +85,14 @@ def test_second_look_reads_only_what_is_new(tree: Tree, monkeypatch: pytest.Monk
     reader = CostReader(reading := Reading(tree))
     first = reader.costs(reading.status(), now_s=0.0)
     seen = list[int]()
-    real = reading_module.lines_from
+    real = reading_module.batches_from
     monkeypatch.setattr(
-        reading_module, "lines_from", lambda path, offset: (seen.append(offset), real(path, offset))[1]
+        reading_module, "batches_from", lambda path, offset: (seen.append(offset), real(path, offset))[1]
     )
     lived(tree, "bob", [answer("report", "z", 1.0)])
     second = reader.costs(reading.status(), now_s=0.0)
     assert second.total.cost_usd == first.total.cost_usd + 1.0
-    assert (
-        seen and sorted(seen)[0] == 0 and len([offset for offset in seen if offset]) == 3
-    )  # bob's alone is new
+    assert len(seen) == 2 and seen.count(0) == 1  # the attempt that has not ended is read on; bob's is new
 
 
 def test_forecast_says_nothing_without_grounds() -> None:
@@ -116,22 +116,55 @@ def test_try_of_unknown_price_is_said_to_be_unpriced(tmp_path: Path) -> None:
 def test_what_a_copy_has_of_its_original_is_counted_once(tree: Tree, tmp_path: Path) -> None:
     other = open_tree(shutil.copytree(tree.root, tmp_path / "copy", symlinks=True))
     lived(other, "bob", [answer("report", "z", 1.0)])
-    told = []
+    several = SeveralCosts()
     for each in (tree, other):
-        reader = CostReader(reading := Reading(each))
-        reader.costs(reading.status(), now_s=0.0)
-        told += reader.told
-    whole, shared = costs_of_several(told)
+        reading = Reading(each)
+        CostReader(reading, tell=several.take).costs(reading.status(), now_s=0.0)
+    whole = several.costs()
     assert (whole.total.cost_usd, whole.void.cost_usd) == (1.875, 2.0)
-    assert (shared.cost_usd, shared.calls) == (0.875, 4)
+    assert (several.shared.cost_usd, several.shared.calls) == (0.875, 4)
 
 
-def test_what_one_took_back_counts_where_its_fork_went_on(tree: Tree, tmp_path: Path) -> None:
-    lived_on = open_tree(shutil.copytree(tree.root, tmp_path / "copy", symlinks=True))
-    reader, other = CostReader(reading := Reading(tree)), CostReader(there := Reading(lived_on))
-    reader.costs(reading.status(), now_s=0.0)
-    other.costs(there.status(), now_s=0.0)
-    counted = [ToldCost(one.entry, is_void=False) for one in other.told]
-    for told in ([*reader.told, *counted], [*counted, *reader.told]):
-        whole, shared = costs_of_several(told)
-        assert (whole.total.cost_usd, whole.void.cost_usd, shared.cost_usd) == (2.875, 0.0, 0.875)
+@pytest.mark.parametrize("is_fork_first", [False, True])
+def test_what_one_took_back_counts_where_its_fork_went_on(tree: Tree, is_fork_first: bool) -> None:
+    several, reading = SeveralCosts(), Reading(tree)
+
+    def of_fork(agent: str, entry: CostEntry, is_void: bool) -> None:
+        several.take(agent, entry, False)
+
+    for tell in (of_fork, several.take) if is_fork_first else (several.take, of_fork):
+        CostReader(reading, tell=tell).costs(reading.status(), now_s=0.0)
+    whole = several.costs()
+    assert (whole.total.cost_usd, whole.void.cost_usd, several.shared.cost_usd) == (2.875, 0.0, 0.875)
+
+
+def test_what_is_taken_back_after_it_was_read_no_longer_counts(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path, {"alice": {"kind": "anthropic"}})
+    life = begin_attempt(tree, "alice", recall=recall(tree, "alice"), settings={})
+    life.journal.commit(*answer("count", "a", 0.5))
+    halfway = recall(tree, "alice")
+    life.journal.commit(*answer("count", "b", 4.0))
+    life.journal.close()
+    publish(tree, "alice", 1)
+    reader = CostReader(reading := Reading(tree))
+    assert reader.costs(reading.status(), now_s=0.0).total.cost_usd == 4.5
+    also = {"rewound": {"void": 1, "cut": 0}}
+    begin_attempt(tree, "alice", recall=halfway, settings={}, also=also).journal.close()
+    publish(tree, "alice", 2)
+    costs = reader.costs(reading.status(), now_s=0.0)
+    assert (costs.total.cost_usd, costs.void.cost_usd) == (0.5, 4.0)
+    assert costs == CostReader(again := Reading(tree)).costs(again.status(), now_s=0.0)
+
+
+def test_what_is_remembered_of_many_answers_is_small(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path, {"alice": {"kind": "anthropic"}})
+    lived(tree, "alice", [answer("count", f"k{n}") for n in range(3000)])
+    reader, status = CostReader(reading := Reading(tree)), reading.status()
+    tracemalloc.start()
+    try:
+        costs = reader.costs(status, now_s=0.0)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (costs.total.calls, costs.total.cost_usd) == (3000, pytest.approx(30.0))
+    assert kept < 300_000

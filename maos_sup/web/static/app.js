@@ -17,7 +17,8 @@ function route() {
 }
 
 async function home(mine) {
-  const { trees } = await ask("/api/trees");
+  const { trees } = await (home.asked || ask("/api/trees"));
+  home.asked = null;
   if (mine !== turn) return;
   if (trees.length === 1 && !route.seen) {
     route.seen = true;
@@ -86,6 +87,10 @@ function overview(base, open, act, content) {
   const graph = h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Graph, scrolls sideways" });
   const graphs = section("Graph of tasks", graph);
   content.replaceChildren(h("div", { class: "columns" }, board.node, h("div", null, time.node, graphs, tasks.node)));
+  const show = (told) => {
+    graphs.hidden = !told.nodes.length;
+    graph.replaceChildren(draw.graph(told));
+  };
   let due = null, last = 0;
   const redraw = async () => {
     due = null;
@@ -93,9 +98,8 @@ function overview(base, open, act, content) {
     if (document.hidden) return;
     try {
       await time.load();
-      const told = await ask(`${base}/graph`);
-      graphs.hidden = !told.nodes.length;
-      graph.replaceChildren(draw.graph(told));
+      if (!graph.firstChild) show(await ask(`${base}/graph?money=no`)); // adding it up takes longer, of a large run
+      show(await ask(`${base}/graph`));
     } catch (error) {
       say(error.message, true);
     }
@@ -150,6 +154,10 @@ class Bar {
 }
 
 async function begin() {
+  if (!location.hash.startsWith("#/t/")) {
+    home.asked = ask("/api/trees"); // beside the session, not after it
+    home.asked.catch(() => {});
+  }
   try {
     session = await ask("/api/session");
   } catch (error) {

@@ -1,3 +1,3 @@
-// Keeps the page's own key where only this origin, port included, reads it; then opens the page.
+// Keeps the page's own key where only this origin, port included, reads it, and forgets the address that opened it.
 localStorage.setItem("maos-page-key", document.querySelector("meta[name=page-key]").content);
-location.replace("/");
+history.replaceState(null, "", "/");
