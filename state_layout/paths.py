@@ -71,6 +71,10 @@ class AttemptPaths:
     def exit(self) -> Path:
         return self.root / "exit.json"
 
+    @property
+    def lease(self) -> Path:
+        return self.root / "lease.json"
+
 
 @dataclass(frozen=True)
 class AgentPaths:
@@ -336,6 +340,10 @@ class Tree:
 
     def beat(self, agent: str) -> Path:
         return self.run_agents / f"{agent}.beat"
+
+    def job_log(self, agent: str) -> Path:
+        """What a cluster and the first words of an agent's process there go into."""
+        return self.run / "jobs" / f"{agent}.log"
 
     def tools(self, agent: str) -> Path:
         """Settings that give a command line the team's tools."""

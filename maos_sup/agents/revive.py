@@ -14,7 +14,7 @@ from contextlib import suppress
 from maos_sup.agents.work import outside_environment
 from maos_sup.system.linux import become_subreaper
 from state_layout.errors import StorageError
-from state_layout.files import atomic, codec
+from state_layout.files import atomic, codec, disk
 from state_layout.files.locks import is_free
 from state_layout.files.reading import read_record
 from state_layout.host.identity import is_alive, is_of_other_namespace, read_handle, tree_place
@@ -41,9 +41,10 @@ def is_supervised(tree: Tree) -> bool:
 def revive(tree: Tree) -> bool:
     """Start a supervisor unless one lives; whether one was started. Two at once do no harm: a lock decides.
 
+    Who was placed on another machine starts none there: it would see neither the lock nor the processes.
     Call it while nothing of a program is left. Never raises for want of resources: the next one tries again.
     """
-    if is_supervised(tree):
+    if disk.is_guarded() or is_supervised(tree):
         return False
     with suppress(OSError, StorageError):
         _start(tree)

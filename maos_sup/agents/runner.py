@@ -12,7 +12,7 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -61,10 +61,21 @@ PRELOAD = (
 )
 
 
-def main(tree_root: str, agent: str) -> int:
+class Claims(Protocol):
+    """What a life needs that may have a rival on another machine."""
+
+    number: int
+
+    def take(self, tree: Tree, agent: str, *, ttl_s: float) -> bool: ...
+
+    def end(self) -> None: ...
+
+
+def main(tree_root: str, agent: str, *, claim: Claims | None = None) -> int:
     """Live one life of `agent` in the tree at `tree_root`; the exit code of the process.
 
-    0: ended calmly (parked, paused, asking, stopped), 1: not so, 10, 11, 12: as the command line's.
+    0: ended calmly (parked, paused, asking, stopped), 1: not so, 10, 11, 12: as the command line's. With a
+    `claim` this is another machine than the supervisor's, where locks are not trusted.
     """
     umask = os.umask(STRICT_UMASK)
     reserved = reserve_control_fd()
@@ -73,8 +84,12 @@ def main(tree_root: str, agent: str) -> int:
         checked_name(agent, "agent")
         settle(tree.root)
         _refuse_links(tree, agent)
-        take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
-        return _live(tree, agent, reserved=reserved, umask=umask)
+        if claim is None:
+            take_life_lock(tree.agent(agent).lock)  # freed by the end of the process alone: threads may go on
+        else:
+            with suppress(LayoutError):  # may be held by who has lost it, or not be had at all
+                take_life_lock(tree.agent(agent).lock)
+        return _live(tree, agent, reserved=reserved, umask=umask, claim=claim)
     except LayoutError as error:
         return _complain(error)
     except OSError as raised:
@@ -92,17 +107,19 @@ def _refuse_links(tree: Tree, agent: str) -> None:
     refuse_links(tree.root, tree.state / "orchestration", tree.state / "custom")
 
 
-def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
+def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int, claim: Claims | None) -> int:
     bell = Bell()
     bell.listen()
     specs = WantedSpecs(tree, agent)
     spec = specs.agent
     if spec is None:
         raise BadInput(f"spec/agents/{agent}.json: is missing, or was never good; write it, then start again")
-    number = max(list_attempts(tree.agent(agent)), default=0) + 1
+    if claim is not None and not claim.take(tree, agent, ttl_s=specs.now.orchestration.intervals.lease_s):
+        return 0  # somebody else lives this attempt
+    number = claim.number if claim else max(list_attempts(tree.agent(agent)), default=0) + 1
     write_handle(tree, agent, number)
     try:
-        known = _remember(tree, agent)
+        known = _remember(tree, agent, before=number)
     except Damaged as error:
         _refuse(tree, agent, number, error)
         raise
@@ -110,7 +127,8 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
     redactor = Redactor({**os.environ, **named, **spec.env})
     settings = redactor.value(_settings(spec, specs))
     atomic.make_folder(tree.mail_box(agent))  # an agent added later has none yet
-    attempt = begin_attempt(tree, agent, recall=known, settings=settings)
+    claimed = claim.number if claim else None
+    attempt = begin_attempt(tree, agent, recall=known, settings=settings, claimed=claimed)
     known.history.take(attempt.start)
     recorder = Recorder(tree, agent, attempt=attempt, history=known.history, redactor=redactor)
     life: AgentLife | None = None
@@ -138,13 +156,18 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int) -> int:
             traceback.print_exc()
         release_ballast(tree, found)
         end = end_of_trouble(found)
-    return _end(tree, agent, attempt.number, recorder=recorder, life=life, end=end)
+    code = _end(tree, agent, attempt.number, recorder=recorder, life=life, end=end)
+    if claim is not None:
+        claim.end()
+    return code
 
 
-def _remember(tree: Tree, agent: str) -> Recall:
+def _remember(tree: Tree, agent: str, *, before: int) -> Recall:
     """End what dead lives left running, say how they ended, and recall what they knew."""
     lost = []
     for number in reversed(list_attempts(tree.agent(agent))):
+        if number >= before:
+            continue
         if read_exit(tree, agent, number) is not None:
             break
         lost.append(number)

@@ -7,9 +7,11 @@ from typing import Any
 
 from maos_sup.agents.lacking import lacks_of
 from maos_sup.core.argv import plain_relative
+from maos_sup.launchers.registry import find_launcher
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
 from state_layout.errors import BadInput
+from state_layout.records import LOCAL
 from state_layout.shapes.shape import At, Fault
 
 _MOST_NAMED = 8
@@ -21,6 +23,9 @@ def refuse_lacking(plan: Plan) -> None:
     for name, agent in plan.agents.items():
         for text, at in _lacks(plan, name, agent):
             lacks.setdefault(text, []).append((name, at))
+    for name, text, key in _launcher_faults(plan):
+        at = ("agents", name, key) if key in plan.agents[name] else (key,)
+        lacks.setdefault(text, []).append((name, at))
     faults = [
         Fault(at=of[0][1], text=f"{_agents([name for name, _ in of])}: {text}") for text, of in lacks.items()
     ]
@@ -49,6 +54,23 @@ def _lacks(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[tuple[st
     for lack in found:
         at = ("agents", name, lack.key) if lack.key in agent else ("agents", name)
         yield lack.text, (*at, lack.item) if lack.item else at
+
+
+def _launcher_faults(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Agents whose launcher is not here, or looks at no place: name, what is wrong, which key."""
+    for name, agent in plan.agents.items():
+        launcher = str(agent.get("launcher") or plan.orchestration.get("launcher") or LOCAL)
+        try:
+            find_launcher(launcher)
+        except BadInput as error:
+            yield name, str(error), "launcher"
+        if launcher == LOCAL and (
+            "place" in agent or ("place" in plan.orchestration and "launcher" not in agent)
+        ):
+            text = (
+                "'place' says what a cluster is asked for, and its launcher is local; add launcher = 'slurm'"
+            )
+            yield name, text, "place"
 
 
 def _comes_along(plan: Plan, agent: Mapping[str, Any]) -> bool:

@@ -167,7 +167,8 @@ def _judged(seen: Observation, memory: Memory, name: str, board: Board) -> Actio
     reason = observed.exit if has_begun and observed.exit else ExitReason.LOST
     if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is EndReason.STOP:
         return Acknowledge(agent=name, attempt=ended, reason=reason)
-    text = _ending_text(observed, reason) if has_begun else f"attempt {known.submitted} died before it began"
+    unbegun = observed.error or f"attempt {known.submitted} died before it began"
+    text = _ending_text(observed, reason) if has_begun else unbegun
     spec = seen.specs.agents.get(name)
     if spec is None:
         return Acknowledge(agent=name, attempt=ended, reason=reason)

@@ -38,6 +38,8 @@ class AgentObserved(Struct, frozen=True, kw_only=True):
     highest_attempt: int = 0  # and for which there ever was one
     exit: ExitReason | None = None  # how that attempt ended; None: it says nothing
     detail: str | None = None  # what it said beyond that
+    error: str | None = None  # why its last start was refused
+    where: str = ""  # on which other machine it runs, or what it waits for there
     liveness: Liveness = Liveness.UNKNOWN
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
     gains: int | None = None  # what its work has gained; None: it does not say

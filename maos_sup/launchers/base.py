@@ -12,7 +12,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
+from maos_sup.core.model import Process
 from maos_sup.system.ending import Swept
+from state_layout.records import LOCAL, Placement
+
+NOWHERE_SPECIAL = Placement()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,9 @@ class Submission:
     agent: str
     attempt: int
     tree_root: str
+    launcher: str = LOCAL
+    place: Placement = NOWHERE_SPECIAL
+    variables: tuple[str, ...] = ()  # of our environment, which its process needs wherever it runs
 
     @property
     def token(self) -> str:
@@ -38,6 +45,7 @@ class Observed:
     exit_code: int | None = None  # None with `signal` None: not known (yet)
     signal: int | None = None
     error: str | None = None  # why it could not be started: then there was no attempt
+    where: str = ""  # in words, if that is not this machine: the node, or what it waits for
 
 
 class Launcher(Protocol):
@@ -63,6 +71,12 @@ class Launcher(Protocol):
 
     def adopt(self, agent: str) -> bool:
         """Watch a living agent that another launcher started; whether its process was found."""
+
+    def says(self, agent: str, *, launcher: str, attempt: int) -> Process | None:
+        """Whether `agent`, whom `living` does not name, runs; None: the lock on this machine tells.
+
+        `launcher` is the one that is to start it, `attempt` its last one. Only what is certain is GONE.
+        """
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
         """Ask agents to end: TERM now, and after `grace_s` KILL to all that descends from them.

@@ -18,6 +18,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any
 
+from maos_sup.core.model import Process
 from maos_sup.launchers import sweep
 from maos_sup.launchers.adoption import find_process
 from maos_sup.launchers.base import Observed, Submission
@@ -113,6 +114,9 @@ class LocalLauncher:
         self._watch(life, target)
         self._lives.note(life)
         return True
+
+    def says(self, agent: str, *, launcher: str, attempt: int) -> Process | None:
+        return None
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
         at_s = time.monotonic() + grace_s
@@ -353,3 +357,8 @@ def _open_log(tree: Tree) -> int:
         return disk.create(tree.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, atomic.FILE_MODE)
     except (StorageError, OSError):
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def launcher(tree: Tree, *, entry: str, placed_entry: str) -> LocalLauncher:
+    """The launcher called `local`."""
+    return LocalLauncher(tree, entry=entry)

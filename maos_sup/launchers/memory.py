@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
+from maos_sup.core.model import Process
 from maos_sup.launchers.base import Observed, Submission
 from maos_sup.system.ending import Swept
 from maos_sup.system.pipes import quiet_pipe
@@ -62,6 +63,9 @@ class MemoryLauncher:
             return False
         self._set(agent, Observed(pid=pid, alive=True))
         return True
+
+    def says(self, agent: str, *, launcher: str, attempt: int) -> Process | None:
+        return None
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
         self.cancelled += [(agent, grace_s) for agent in agents if agent in self.living()]

@@ -24,6 +24,7 @@ from state_layout.shapes.shape import At, Fault
 from state_layout.shapes.wording import shown
 from state_layout.specs.files import encoded_spec
 from state_layout.specs.links import Link, circle_faults, circles, link_faults
+from state_layout.specs.placement import PLACEMENT
 from state_layout.specs.tables import WORKSPACE
 from state_layout.tree import relative_project
 from state_layout.tree.making import create_tree
@@ -203,7 +204,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
         "budget": {**asdict(Budget()), **_table(value, "budget")},
         **({"notify": value["notify"]} if "notify" in value else {}),
-        **{key: value[key] for key in ("keep", "hooks", "land", *WORKSPACE) if key in value},
+        **{key: value[key] for key in ("keep", "hooks", "land", *WORKSPACE, *PLACEMENT) if key in value},
     }
     return Plan(
         path=document.path,

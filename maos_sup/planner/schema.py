@@ -19,6 +19,7 @@ from state_layout.shapes.shape import (
     wrong,
 )
 from state_layout.shapes.wording import closest, key_text, listed
+from state_layout.specs.placement import PLACEMENT
 from state_layout.specs.tables import (
     AGENT,
     NAME,
@@ -159,6 +160,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             "keep": ORCHESTRATION.fields["keep"],
             "hooks": ORCHESTRATION.fields["hooks"],
             **WORKSPACE,
+            **PLACEMENT,
             "land": ORCHESTRATION.fields["land"],
             "files": Field(
                 ListOf(item=Text(least=1, wish="a path or pattern like lib/*.py"), unique=True),

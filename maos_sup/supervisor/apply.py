@@ -10,10 +10,10 @@ from maos_sup.launchers.base import Launcher, Submission
 from state_layout.host.identity import mark_of
 from state_layout.lives.attempts import seal_exit
 from state_layout.paths import Tree
-from state_layout.records import ExitReason, Phase
+from state_layout.records import ExitReason, Phase, Specs
 
 
-def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | None:
+def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action], specs: Specs) -> Phase | None:
     """Take `actions`; the phase if one of them finishes the orchestration. Raises StorageError.
 
     What dead agents left running is ended first, so before a successor can start. Their ends are sealed last,
@@ -26,7 +26,7 @@ def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | 
     for action in actions:
         match action:
             case Submit(agent=agent):
-                launcher.submit(Submission(agent=agent, attempt=action.attempt, tree_root=str(tree.root)))
+                launcher.submit(_submission(tree, action, specs))
             case End(agent=agent):
                 launcher.cancel([agent], grace_s=action.grace_s)
             case Finish(phase=phase):
@@ -36,3 +36,14 @@ def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action]) -> Phase | 
     for seal in seals:
         seal_exit(tree, seal.agent, seal.attempt, by="supervisor", reason=ExitReason.LOST)
     return finished
+
+
+def _submission(tree: Tree, action: Submit, specs: Specs) -> Submission:
+    return Submission(
+        agent=action.agent,
+        attempt=action.attempt,
+        tree_root=str(tree.root),
+        launcher=specs.launcher_of(action.agent),
+        place=specs.place_of(action.agent),
+        variables=tuple(specs.agents[action.agent].env_from.values()),
+    )

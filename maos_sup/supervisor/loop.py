@@ -22,7 +22,7 @@ from maos_sup.core.decide import decide_ahead
 from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_only
 from maos_sup.core.model import Action, Finish, Observation, Process
 from maos_sup.launchers.base import Launcher
-from maos_sup.launchers.local import LocalLauncher
+from maos_sup.launchers.fleet import Fleet
 from maos_sup.supervisor.adopt import settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from state_layout.records.snapshots import SupervisorSnapshot
 
 AGENT_ENTRY = "maos_sup.agents.runner:main"
+PLACED_ENTRY = "maos_sup.agents.placed:main"  # on another machine
 KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
 TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
 DEAF = (
@@ -83,7 +84,7 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
     finished = finish_rewinding(tree)
     lock = take_tree(tree)
     try:
-        launcher = LocalLauncher(tree, entry=AGENT_ENTRY)  # first: its zygote imports while we read
+        launcher = Fleet(tree, entry=AGENT_ENTRY, placed_entry=PLACED_ENTRY)  # first: its zygote imports
         try:
             specs = SpecsInForce(tree)
             place = settle_in(tree, specs.now)
@@ -254,7 +255,7 @@ class _Supervisor:
         if all(is_remembered_only(action) for action in actions):
             return [], None
         try:
-            phase = apply(self._tree, self._launcher, actions)
+            phase = apply(self._tree, self._launcher, actions, seen.specs)
             self._hold.end()
             return actions, phase
         except StorageFull:

@@ -121,7 +121,7 @@ class Lookout:
         if seen is None:
             beat_path = os.fspath(self._tree.beat(spec.name))
             seen = self._seen[spec.name] = _Seen(paths=self._tree.agent(spec.name), beat_path=beat_path)
-        process = Process.ALIVE if is_alive else self._process(spec.name, seen)
+        process = Process.ALIVE if is_alive else self._process(spec.name, seen, specs.launcher_of(spec.name))
         is_gone = process is Process.GONE
         is_unknown = process is Process.UNKNOWN
         seen.unknown_since_s = (seen.unknown_since_s or now_s) if is_unknown else None
@@ -134,8 +134,11 @@ class Lookout:
             seen.watch, seen.liveness = None, Liveness.UNKNOWN
         elif self._is_tick:
             self._judge(specs, spec, seen, now_s)
+        told = self._told.get(spec.name)
         return AgentObserved(
             process=process,
+            error=told.error if told else None,
+            where=told.where if told else "",
             unknown_s=now_s - (seen.unknown_since_s or now_s),
             last_attempt=seen.last_attempt,
             highest_attempt=seen.highest_attempt,
@@ -147,8 +150,11 @@ class Lookout:
             answered=answered_tasks(self._tree, seen.told.status),
         )
 
-    def _process(self, agent: str, seen: _Seen) -> Process:
-        """Of an agent the launcher does not know to live: dead only if its lock is free."""
+    def _process(self, agent: str, seen: _Seen, launcher: str) -> Process:
+        """Of an agent the launcher does not know to live: dead only if its lock is free, or it says so."""
+        said = self._launcher.says(agent, launcher=launcher, attempt=seen.last_attempt)
+        if said is not None:
+            return said
         try:
             if is_free(seen.lock):
                 return Process.GONE

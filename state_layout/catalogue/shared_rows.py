@@ -133,6 +133,9 @@ SHARED_ROWS: tuple[Row, ...] = (
         copy="no",
     ),
     Row(
+        "run/jobs/<agent>.log", "the cluster, the agent's job", "people", "append", form=Form.BYTES, copy="no"
+    ),
+    Row(
         "run/landing/**",
         "command line (`land --check`)",
         "people",

@@ -184,6 +184,14 @@ TEAM_ROWS: tuple[Row, ...] = (
         record="ExitSnapshot",
     ),
     Row(
+        "agents/<agent>/attempts/<attempt>/lease.json",
+        "an agent on another machine",
+        "supervisor, viewers",
+        "refresh",
+        form=Form.JSON,
+        copy="no need",
+    ),
+    Row(
         "agents/<agent>/{session,workspace,artifacts}/**",
         "the program, the kind",
         "people, other agents",

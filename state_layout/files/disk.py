@@ -23,6 +23,7 @@ _OWNERS = 0o700  # a umask may take even these: what we make is ours to use all 
 _NO_FILE = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or a socket", errno.EISDIR: "a folder"}
 Tap = Callable[[str, tuple[object, ...]], None]
 _tap: Tap | None = None
+_guard: Callable[[], None] | None = None
 
 
 def tap(function: Tap | None) -> None:
@@ -31,12 +32,29 @@ def tap(function: Tap | None) -> None:
     _tap = function
 
 
+def guard(function: Callable[[], None] | None) -> None:
+    """Call `function` before each change of the disk; None ends that.
+
+    For a process that may have to stop writing: it looks whether it may, and does not return if not. What is
+    changed through an open descriptor was opened before that look.
+    """
+    global _guard
+    _guard = function
+
+
+def is_guarded() -> bool:
+    """Whether this process may have a rival that took its place."""
+    return _guard is not None
+
+
 def is_tapped() -> bool:
     """Whether somebody is told of each change."""
     return _tap is not None
 
 
 def _seen(operation: str, *arguments: object) -> None:
+    if _guard is not None:
+        _guard()
     if _tap is not None:
         _tap(operation, arguments)
 

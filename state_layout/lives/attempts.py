@@ -109,20 +109,22 @@ def begin_attempt(
     recall: Recall,
     settings: dict[str, object],
     also: dict[str, Any] | None = None,
+    claimed: int | None = None,
     now: Callable[[], str] = utc_now,
 ) -> Attempt:
     """Begin the next life: its folder, its journal and its pin are durable when this returns.
 
     `also` stands in its first line beside `settings`. What it continues from is made durable first. The
-    caller holds the agent's lock and gives `Attempt.start` to `recall.history.take`. Raises StorageFull
-    with nothing left behind, StorageError.
+    caller holds the agent's lock and gives `Attempt.start` to `recall.history.take`; without a lock it has
+    `claimed` the number by its folder. Raises StorageFull with nothing left behind, StorageError.
     """
     paths = tree.agent(agent)
     if recall.pin is not None:
         _make_durable(tree, agent, recall.pin["attempt"])
-    number = recall.attempt + 1
+    number = claimed or recall.attempt + 1
     attempt = paths.attempt(number)
-    _claim(attempt)
+    if claimed is None:
+        _claim(attempt)
     fields = {"agent": agent, "attempt": number, "pin": recall.pin, "settings": settings}
     fields |= also or {}
     try:
@@ -131,7 +133,8 @@ def begin_attempt(
         journal.sync()
         atomic.fsync_folder(paths.attempts)
     except StorageFull:
-        _unclaim(attempt)  # no attempt: it waits for room
+        if claimed is None:
+            _unclaim(attempt)  # no attempt: it waits for room
         raise
     return Attempt(number=number, paths=attempt, journal=journal, start=start)
 

@@ -21,6 +21,7 @@ from state_layout.records.mail import MESSAGE_TYPES, Message
 from state_layout.records.outcomes import TaskOutcome
 from state_layout.records.phases import CALM_EXITS, SETTLED, AgentPhase, ExitReason, Phase, TaskPhase
 from state_layout.records.wants import (
+    LOCAL,
     AgentSpec,
     Budget,
     Channels,
@@ -29,6 +30,7 @@ from state_layout.records.wants import (
     Land,
     Limits,
     OrchestrationSpec,
+    Placement,
     Restart,
     Specs,
     TaskSpec,
@@ -38,6 +40,7 @@ from state_layout.records.wants import (
 
 __all__ = [
     "CALM_EXITS",
+    "LOCAL",
     "MESSAGE_TYPES",
     "SETTLED",
     "AgentPhase",
@@ -52,6 +55,7 @@ __all__ = [
     "Message",
     "OrchestrationSpec",
     "Phase",
+    "Placement",
     "Restart",
     "Specs",
     "TaskOutcome",

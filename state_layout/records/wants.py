@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field
 from msgspec.structs import replace
 
 from state_layout.records.by_name import known_fields
+
+LOCAL = "local"  # the launcher that starts agents on the supervisor's own machine
 
 
 class Want(StrEnum):
@@ -45,6 +47,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
     checkpoint_s: float = 120.0
     beat_s: float = 1.0
     tick_s: float = 1.0  # rescan of the supervisor
+    lease_s: float = 20.0  # how long an agent on another machine may be cut off before it gives up
 
 
 class Budget(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,26 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return cls(**{**told, **lists})
 
 
+class Placement(Struct, frozen=True, kw_only=True):
+    """What an agent needs of the machine that its launcher finds for it; None: what is usual there."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    cpus: int | None = None
+    mem_gib: float | None = None
+    gpus: int | None = None
+    time: str | None = None  # as Slurm writes it: 90, 1:30:00, 2-12:00
+    features: str | None = None  # of its node, as Slurm joins them: bigmem&ssd
+    array: bool = True  # many that are submitted at once are one array
+
+    @classmethod
+    def of(cls, *values: Mapping[str, object]) -> Placement:
+        """What the first of `values` (an agent, then its orchestration) that says it says, key by key."""
+        told = {key: item for value in reversed(values) for key, item in value.items()}
+        return convert(known_fields(cls, told), cls)
+
+
 class Land(Struct, frozen=True, kw_only=True):
     """How what agents did is put together: `land`, and at the end of a watched run if `when` is `done`."""
 
@@ -138,6 +161,8 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
     workspace: dict[str, Any] = field(default_factory=dict)  # defaults of `Workspace` for all agents
     land: Land = Land()
     hooks: tuple[dict[str, Any], ...] = ()  # of changes of shared state, as `scopes.hooks` reads them
+    launcher: str = LOCAL  # of all agents that name none
+    place: Mapping[str, object] = field(default_factory=dict)  # defaults of `Placement` for all agents
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
@@ -155,6 +180,8 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
             workspace=known_fields(Workspace, value),
             land=Land(**known_fields(Land, value.get("land"))),
             hooks=tuple(value.get("hooks") or ()),
+            launcher=value.get("launcher", LOCAL),
+            place=value.get("place") or {},
         )
 
 
@@ -176,6 +203,8 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
     budget_with: tuple[str, ...] = ()  # agents whose spending counts against this one's own budget as well
     budget_of: str | None = None  # the agent whose budget is in force for this one
+    launcher: str | None = None  # None: the orchestration's
+    place: Mapping[str, object] = field(default_factory=dict)  # what is said of `Placement`
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -184,6 +213,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
             *Workspace.__struct_fields__,
             *("kind", "role", "want", "cwd", "env", "env_from"),
             *("restart", "limits", "keywords", "on_uncertain", "state", "budget_with", "budget_of"),
+            *("launcher", "place"),
         }
         return cls(
             name=name,
@@ -201,6 +231,8 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
             workspace=known_fields(Workspace, value),
             budget_with=tuple(value.get("budget_with") or ()),
             budget_of=value.get("budget_of"),
+            launcher=value.get("launcher"),
+            place=value.get("place") or {},
             settings={key: item for key, item in value.items() if key not in own},
         )
 
@@ -249,3 +281,11 @@ class Specs(Struct, frozen=True, kw_only=True):
     refused: tuple[
         str, ...
     ] = ()  # tasks whose files are there and were never good: wanted, and not in `tasks`
+
+    def launcher_of(self, agent: str) -> str:
+        """The name of the launcher that starts `agent`."""
+        return self.agents[agent].launcher or self.orchestration.launcher
+
+    def place_of(self, agent: str) -> Placement:
+        """What `agent` needs of its machine."""
+        return Placement.of(self.agents[agent].place, self.orchestration.place)

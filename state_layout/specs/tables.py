@@ -20,6 +20,7 @@ from state_layout.shapes.shape import (
     Shape,
     Text,
 )
+from state_layout.specs.placement import PLACEMENT
 
 NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
 NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
@@ -71,6 +72,11 @@ INTERVALS = Shape(
         ),
         "beat_s": Field(positive_s, "between signs of life", default=Intervals().beat_s),
         "tick_s": Field(positive_s, "between looks of the supervisor", default=Intervals().tick_s),
+        "lease_s": Field(
+            Number(least=1, most=MOST_SECONDS),
+            "how long an agent on another machine may be cut off before it gives up",
+            default=Intervals().lease_s,
+        ),
     }
 )
 BUDGET = Shape(
@@ -252,6 +258,7 @@ ORCHESTRATION = Shape(
             KEEP, "which checkpoints are kept; named and pinned ones always are", effect=Effect.AT_ONCE
         ),
         **WORKSPACE,
+        **PLACEMENT,
         "land": Field(LAND, "how what agents did is put together", effect=Effect.AT_ONCE),
     },
     less=((("intervals", "beat_s"), ("limits", "hang_s")),),
@@ -296,6 +303,7 @@ AGENT = Shape(
             name, "the agent whose budget is this one's as well", effect=Effect.AT_ONCE, example="bob"
         ),
         **WORKSPACE,
+        **PLACEMENT,
     }
 )
 TASK = Shape(

@@ -55,7 +55,7 @@ class Supervised:
         actions = decide_ahead(seen, self.life.memory)
         if actions:
             self.life.record(actions)
-            apply(self.tree, self.launcher, actions)
+            apply(self.tree, self.launcher, actions, seen.specs)
         return actions
 
     def die(self, agent: str, reason: str | None = None, *, attempt: int = 1) -> None:

@@ -89,7 +89,7 @@ def test_a_seal_ends_leftovers_first_and_may_be_repeated(tmp_path: Path) -> None
     exit_ = read_exit(first.tree, "a", 1)
     assert exit_ is not None
     assert (exit_["reason"], exit_["by"]) == ("lost", "supervisor")
-    apply(first.tree, first.launcher, [sealed])
+    apply(first.tree, first.launcher, [sealed], first.specs.now)
     assert read_exit(first.tree, "a", 1) == exit_
 
 

@@ -1,0 +1,1 @@
+"""Agents as jobs of Slurm, by its commands: `commands` are their faces, `clerk` calls, `launcher` asks it."""

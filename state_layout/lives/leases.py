@@ -1,0 +1,67 @@
+"""The lease of an attempt that lives on another machine: a counter that moves as long as it may write.
+
+Between machines a lock is not trusted. The attempt's folder, made exclusively, is the claim; `lease.json` in
+it is replaced every fifth of its time to live. Who looks judges it by his own monotonic clock: one that stood
+still for longer than that is given up by its owner, who looks at his own clock before each write. Only the
+change of `n` means anything. Not durable: it means nothing once the attempt has ended.
+"""
+
+from __future__ import annotations
+
+from msgspec import DecodeError, Struct, ValidationError, convert
+
+from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
+from state_layout.paths import AttemptPaths
+from state_layout.records import fields_of
+
+BUMPS = 5  # within its time to live
+PATIENCE = 1.5  # times its time to live, before others may take the agent over
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """What an attempt on another machine says of itself."""
+
+    n: int  # moves
+    ttl_s: float
+    launcher: str
+    job: str  # its launcher's name for it
+    host: str
+    boot_id: str
+    pid: int
+    beat: int = 0
+    progress: int = 0
+    expect_s: int = 0
+
+
+def write_lease(attempt: AttemptPaths, lease: Lease) -> None:
+    """Replace the lease. Raises StorageError."""
+    atomic.refresh(attempt.lease, codec.encode(fields_of(lease)) + b"\n")
+
+
+def read_lease(attempt: AttemptPaths) -> Lease | None:
+    """The lease of an attempt; None if it has none (it lives where its supervisor does), or none to read."""
+    try:
+        return convert(codec.decode_object(read_record(attempt.lease)), Lease)
+    except (OSError, codec.NotJson, DecodeError, ValidationError):
+        return None
+
+
+class LeaseWatch:
+    """Looks at the leases of attempts again and again. Times are of the looker's monotonic clock."""
+
+    def __init__(self) -> None:
+        self._seen = dict[str, tuple[int, float]]()  # by the attempt's folder: `n`, and since when
+
+    def has_stopped(self, attempt: AttemptPaths, lease: Lease, *, now_s: float) -> bool:
+        """Whether the lease stood still for so long that its owner has given it up."""
+        key = str(attempt.root)
+        n, since_s = self._seen.get(key, (-1, now_s))
+        if n != lease.n:
+            self._seen[key] = (lease.n, now_s)
+            return False
+        return now_s - since_s > PATIENCE * lease.ttl_s
+
+    def forget(self, attempt: AttemptPaths) -> None:
+        """The attempt is over."""
+        self._seen.pop(str(attempt.root), None)

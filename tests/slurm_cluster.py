@@ -1,0 +1,198 @@
+"""A real Slurm for tests: one controller and two nodes on this host, on free ports, in a folder of its own.
+
+Nothing of the system's configuration is touched, no daemon outlives the test: all run in the foreground of
+processes that are ended, with what they started, when the cluster is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from orchestra import wait_for
+from processes import kill, with_variable
+
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "munged")
+NODES = ("n1", "n2")
+_CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthInfo=socket={folder}/munge/sock
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+SlurmctldPort={ports[0]}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerParameters=sched_interval=2,batch_sched_delay=0,defer
+ReturnToService=2
+SlurmdTimeout={slurmd_timeout_s}
+KillWait=3
+MpiDefault=none
+SlurmdParameters=config_overrides
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=100000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=100000
+PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:200
+"""
+
+
+class SlurmCluster:
+    """The running cluster; `environment` makes Slurm's commands talk to it."""
+
+    def __init__(self, folder: Path, *, slurmd_timeout_s: int = 10) -> None:
+        self.folder = folder
+        self.configuration = folder / "slurm.conf"
+        self.environment = {"SLURM_CONF": str(self.configuration)}
+        self._daemons = dict[str, subprocess.Popen[bytes]]()
+        for name in ("state", "munge", "spool-n1", "spool-n2"):
+            (folder / name).mkdir(mode=0o700)
+        (folder / "munge/key").write_bytes(os.urandom(1024))
+        (folder / "munge/key").chmod(0o600)
+        (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        text = _CONFIGURATION.format(
+            host=socket.gethostname().partition(".")[0],
+            user=subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip(),
+            folder=folder,
+            ports=_free_ports(3),
+            slurmd_timeout_s=slurmd_timeout_s,
+        )
+        self.configuration.write_text(text)
+
+    def start(self) -> None:
+        """Start all daemons, and wait until the nodes take jobs."""
+        munge = self.folder / "munge"
+        names = ("key-file", "socket", "pid-file", "log-file", "seed-file")
+        files = [f"--{name}={munge / name.partition('-')[0]}" for name in names]
+        files[1] = f"--socket={munge / 'sock'}"
+        self._start("munged", "munged", "--foreground", "--force", *files)
+        wait_for(lambda: (munge / "sock").exists(), "munged listens")
+        self.start_controller()
+        for node in NODES:
+            self.start_node(node)
+        self.wait_nodes("idle", 2)
+
+    def start_controller(self) -> None:
+        self._start("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))
+
+    def start_node(self, node: str) -> None:
+        self._start(node, "slurmd", "-D", "-N", node, "-f", str(self.configuration))
+
+    def kill_daemon(self, name: str) -> None:
+        """kill -9 of `slurmctld` or of the slurmd of a node; what that started lives on."""
+        daemon = self._daemons.pop(name)
+        daemon.kill()
+        daemon.wait()
+
+    def ask(self, *argv: str) -> str:
+        """Call a command of Slurm; what it printed."""
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{argv}: {done.stderr}"
+        return done.stdout
+
+    def jobs(self, *, states: str = "") -> dict[str, str]:
+        """The jobs in the queue by name: their states, those that ended only if asked for."""
+        asked = [f"--states={states}"] if states else []
+        lines = self.ask("squeue", "--noheader", *asked, "--format=%j %T").splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines)
+
+    def wait_nodes(self, state: str, count: int) -> None:
+        """Wait until `count` nodes are in `state`."""
+
+        def are_there() -> bool:
+            try:
+                return self.ask("sinfo", "--noheader", "--Node", "--format=%N %T").count(f" {state}") >= count
+            except AssertionError:
+                return False
+
+        wait_for(are_there, f"{count} nodes {state}", told=self.told)
+
+    def told(self) -> str:
+        """What the daemons said last, for who reads a failure."""
+        logs = [*self.folder.glob("*.log"), self.folder / "munge/log"]
+        return "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in logs if log.exists())
+
+    def stop(self) -> None:
+        """End all jobs and daemons, and whatever one of them left running."""
+        with suppress(AssertionError, subprocess.TimeoutExpired):
+            self.ask("scancel", "--user", str(os.getuid()))
+        for daemon in self._daemons.values():
+            daemon.terminate()
+        deadline_s = time.monotonic() + 5
+        for daemon in self._daemons.values():
+            with suppress(subprocess.TimeoutExpired):
+                daemon.wait(max(0.1, deadline_s - time.monotonic()))
+            daemon.kill()
+            daemon.wait()
+        self._daemons.clear()
+
+        def is_over() -> bool:
+            left = with_variable(f"SLURM_CONF={self.configuration}")
+            kill(*left)
+            return not left
+
+        wait_for(is_over, "the end of all that the cluster started")
+
+    def _start(self, name: str, *argv: str) -> None:
+        with (self.folder / f"{name}.out").open("ab") as out:
+            self._daemons[name] = subprocess.Popen(
+                argv,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+
+@contextmanager
+def running_cluster(*, slurmd_timeout_s: int = 10) -> Iterator[SlurmCluster]:
+    """A cluster that is stopped at the end; skips the test where Slurm is not installed."""
+    missing = [name for name in PROGRAMS if _which(name) is None]
+    if missing:
+        packages = "apt-get install slurmctld slurmd slurm-client munge"
+        pytest.skip(f"{', '.join(missing)}: not installed ({packages})")
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # sockets have short names
+    cluster = SlurmCluster(folder, slurmd_timeout_s=slurmd_timeout_s)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
