@@ -9,13 +9,13 @@ wherever they come from.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import zstandard
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from maos_sup.moving.archive import refuse_escapes
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import codec
 
@@ -27,18 +27,19 @@ _LEVEL = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_LINK = 4096
 _LENGTH_BYTES = 4  # of the packed head, before it
-_MOST_NS = 1 << 62
-_Told = TypeVar("_Told")
 _FREE_DEPTH = 3  # agents/<agent>/workspace: links below are of programs
+_Told = TypeVar("_Told")
+_Count = Annotated[int, Meta(ge=0, lt=1 << 62)]
+_TimeNs = Annotated[int, Meta(gt=-(1 << 62), lt=1 << 62)]
+Name = str | list[str]  # a name that is no UTF-8 is its bytes in hexadecimal, in a list
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentRef:
+class SegmentRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A segment: the SHA-256 of what is stored, how much that is, and how much it was."""
 
     sha256: str
-    stored_bytes: int
-    raw_bytes: int
+    stored_bytes: _Count
+    raw_bytes: _Count
 
     @property
     def name(self) -> str:
@@ -46,31 +47,52 @@ class SegmentRef:
         return f"segments/{self.sha256[:2]}/{self.sha256}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPiece:
+class StoredPiece(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Bytes of a file: from `offset` on in the segment number `segment` of its manifest."""
 
-    segment: int
-    offset: int
-    length: int
+    segment: _Count
+    offset: _Count
+    length: _Count
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file in a backup. The stamp (time of change in ns, inode) tells whether it is still the same."""
+class StoredFile(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A file in a backup. Size, times and inode tell whether it is still the same."""
 
-    path: str
-    mode: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    size: int
+    name: Name
+    mode: _Count
+    mtime_ns: _TimeNs
+    ctime_ns: _TimeNs
+    inode: _Count
+    size: _Count
     pieces: tuple[StoredPiece, ...]
 
+    @property
+    def path(self) -> str:
+        """Where it lies in the tree."""
+        return path_of(self.name)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupHead:
+
+class _Head(Struct, frozen=True, kw_only=True):
+    backup: int
+    tree: str = ""
+    request: str = ""
+    at: str = ""
+    files: _Count = 0
+    size_bytes: _Count = 0
+    added_bytes: _Count = 0
+    stored_bytes: _Count = 0
+
+
+class _Body(Struct, frozen=True, kw_only=True):
+    segments: tuple[SegmentRef, ...]
+    folders: tuple[Name, ...]
+    links: tuple[tuple[Name, Name], ...]
+    left_out: tuple[str, ...]
+    files: tuple[StoredFile, ...]
+
+
+class BackupHead(Struct, frozen=True, kw_only=True):
     """What a list shows of a backup. `name` is its object's, not part of it; times are UTC."""
 
     name: str
@@ -88,8 +110,7 @@ class BackupHead:
         return self.name.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupManifest:
+class BackupManifest(Struct, frozen=True, kw_only=True):
     """All of a backup. `left_out` has a reason each."""
 
     head: BackupHead
@@ -102,61 +123,53 @@ class BackupManifest:
     def encoded(self) -> bytes:
         """As it is stored, before encryption."""
         head = self.head
-        first = {
-            "backup": VERSION,
-            "tree": head.tree,
-            "request": head.request,
-            "at": head.at,
-            "files": head.files,
-            "size_bytes": head.size_bytes,
-            "added_bytes": head.added_bytes,
-            "stored_bytes": head.stored_bytes,
-        }
-        rest = {
-            "segments": [[each.sha256, each.stored_bytes, each.raw_bytes] for each in self.segments],
-            "folders": [_told_name(path) for path in self.folders],
-            "links": [[_told_name(path), _told_name(target)] for path, target in self.links],
-            "left_out": list(self.left_out),
-            "files": [
-                [
-                    _told_name(each.path),
-                    each.mode,
-                    each.mtime_ns,
-                    each.ctime_ns,
-                    each.inode,
-                    each.size,
-                    [[piece.segment, piece.offset, piece.length, piece.sha256] for piece in each.pieces],
-                ]
-                for each in self.files
-            ],
-        }
+        first = _Head(
+            backup=VERSION,
+            tree=head.tree,
+            request=head.request,
+            at=head.at,
+            files=head.files,
+            size_bytes=head.size_bytes,
+            added_bytes=head.added_bytes,
+            stored_bytes=head.stored_bytes,
+        )
+        rest = _Body(
+            segments=self.segments,
+            folders=tuple(map(name_of, self.folders)),
+            links=tuple((name_of(path), name_of(target)) for path, target in self.links),
+            left_out=self.left_out,
+            files=self.files,
+        )
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-        packed = compressor.compress(codec.encode(first))
+        packed = compressor.compress(codec.encode_struct(first))
         length = len(packed).to_bytes(_LENGTH_BYTES, "big")
-        return length + packed + compressor.compress(codec.encode(rest))
+        return length + packed + compressor.compress(codec.encode_struct(rest))
+
+    def refuse_escapes(self) -> None:
+        """Raise Damaged for names that lead out of the tree, and for links where there may be none."""
+        from maos_sup.moving.archive import refuse_escapes
+
+        where = self.head.name
+        try:
+            refuse_escapes((each.path for each in self.files), self.links, self.folders, what="backup")
+        except Damaged as cause:
+            raise Damaged(f"{where}: {cause}") from cause
+        for path, target in self.links:
+            if not is_link_kept(path, target):
+                raise Damaged(f"{where}: the backup holds the link {path[:80]!r} where there may be none")
 
 
 def head_of(data: bytes, name: str) -> BackupHead:
     """The head of the manifest `data`, stored as `name`. Raises Damaged, BadInput if it is newer."""
-    return _in_form(name, lambda: _head(_frames(data, least=1)[0], name))
+    return _in_form(name, lambda: _head(data, name))
 
 
 def manifest_of(data: bytes, name: str) -> BackupManifest:
-    """The manifest `data`, stored as `name`. Raises Damaged for what nobody of ours writes, as `head_of`."""
+    """The manifest `data`, stored as `name`: in form, but its names are not to be trusted yet.
 
-    def read() -> BackupManifest:
-        first, rest = _frames(data, least=2)
-        return _body(rest, _head(first, name))
-
-    found = _in_form(name, read)
-    try:
-        refuse_escapes((each.path for each in found.files), found.links, found.folders, what="backup")
-    except Damaged as cause:
-        raise Damaged(f"{name}: {cause}") from cause
-    for path, target in found.links:
-        if not is_link_kept(path, target):
-            raise Damaged(f"{name}: the backup holds the link {path[:80]!r} where there may be none")
-    return found
+    Raises as `head_of`.
+    """
+    return _in_form(name, lambda: _body(data, _head(data, name)))
 
 
 def is_link_kept(path: str, target: str) -> bool:
@@ -166,25 +179,6 @@ def is_link_kept(path: str, target: str) -> bool:
     return is_free and 0 < len(target) <= _LONGEST_LINK and "\0" not in target
 
 
-def _in_form(name: str, read: Callable[[], _Told]) -> _Told:
-    try:
-        return read()
-    except LayoutError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, zstandard.ZstdError) as cause:
-        raise Damaged(
-            f"{name}: is not in form: cut off, altered, or no manifest; the other backups are whole without "
-            "it (backups forget takes it away)"
-        ) from cause
-
-
-def _frames(data: bytes, *, least: int) -> list[Mapping[str, Any]]:
-    """The head in `data`, and the body if `least` is 2."""
-    length = int.from_bytes(data[:_LENGTH_BYTES], "big")
-    head, body = data[_LENGTH_BYTES : _LENGTH_BYTES + length], data[_LENGTH_BYTES + length :]
-    return [codec.decode_object(unpacked(frame, LARGEST_MANIFEST_BYTES)) for frame in (head, body)[:least]]
-
-
 def unpacked(frame: bytes, most: int) -> bytes:
     """What a frame of zstd holds. Raises ZstdError, also for one that claims more than `most` bytes."""
     claimed = zstandard.get_frame_parameters(frame).content_size
@@ -192,59 +186,6 @@ def unpacked(frame: bytes, most: int) -> bytes:
         raise zstandard.ZstdError(f"it claims {claimed} bytes")
     plain: bytes = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     return plain
-
-
-def _head(told: Mapping[str, Any], name: str) -> BackupHead:
-    if _whole(told["backup"]) > VERSION:
-        raise BadInput(f"{name}: is of version {told['backup']}; use a newer maos-sup")
-    return BackupHead(
-        name=name,
-        tree=_text(told["tree"]),
-        request=_text(told["request"]),
-        at=_text(told["at"]),
-        files=_whole(told["files"]),
-        size_bytes=_whole(told["size_bytes"]),
-        added_bytes=_whole(told["added_bytes"]),
-        stored_bytes=_whole(told["stored_bytes"]),
-    )
-
-
-def _body(told: Mapping[str, Any], head: BackupHead) -> BackupManifest:
-    segments = tuple(_segment(*each) for each in told["segments"])
-    raw = [each.raw_bytes for each in segments]
-    return BackupManifest(
-        head=head,
-        segments=segments,
-        files=tuple(_file(each, raw) for each in told["files"]),
-        folders=tuple(map(_name, told["folders"])),
-        links=tuple((_name(path), _name(target)) for path, target in told["links"]),
-        left_out=tuple(map(_text, told["left_out"])),
-    )
-
-
-def _segment(digest: object, stored: object, raw: object) -> SegmentRef:
-    found = SegmentRef(sha256=_digest(digest), stored_bytes=_whole(stored), raw_bytes=_whole(raw))
-    if found.raw_bytes > LARGEST_SEGMENT_BYTES:
-        raise ValueError("segment")
-    return found
-
-
-def _file(row: Sequence[Any], raw: Sequence[int]) -> StoredFile:
-    path, mode, mtime_ns, ctime_ns, inode, size, told = row
-    pieces = tuple(StoredPiece(*each) for each in told)
-    total = 0
-    for piece in pieces:
-        if not (0 <= piece.segment < len(raw) and piece.offset >= 0 < piece.length):
-            raise ValueError("piece")
-        if piece.offset + piece.length > raw[piece.segment]:
-            raise ValueError("piece")
-        _digest(piece.sha256)
-        total += piece.length
-    if total != size:
-        raise ValueError("size")
-    return StoredFile(
-        _name(path), _whole(mode) & 0o777, _time_ns(mtime_ns), int(ctime_ns), int(inode), total, pieces
-    )
 
 
 def without_unused(manifest: BackupManifest) -> BackupManifest:
@@ -266,8 +207,8 @@ def without_unused(manifest: BackupManifest) -> BackupManifest:
     return replace(manifest, segments=tuple(manifest.segments[old] for old in used), files=files)
 
 
-def _told_name(path: str) -> object:
-    """A name as JSON has it; one that is no UTF-8 as its bytes in hexadecimal, in a list."""
+def name_of(path: str) -> Name:
+    """A path as a manifest has it."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -275,31 +216,65 @@ def _told_name(path: str) -> object:
     return path
 
 
-def _name(told: object) -> str:
-    if isinstance(told, list):
-        return bytes.fromhex(_text(told[0])).decode("utf-8", "surrogateescape")
-    return _text(told)
+def path_of(name: Name) -> str:
+    """The path that `name_of` made a name of. Raises ValueError, IndexError for what it never makes."""
+    if isinstance(name, str):
+        return name
+    return bytes.fromhex(name[0]).decode("utf-8", "surrogateescape")
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text")
-    return value
+def _in_form(name: str, read: Callable[[], _Told]) -> _Told:
+    try:
+        return read()
+    except LayoutError:
+        raise
+    except (ValueError, IndexError, zstandard.ZstdError) as cause:
+        raise Damaged(
+            f"{name}: is not in form: cut off, altered, or no manifest; the other backups are whole without "
+            "it (backups forget takes it away)"
+        ) from cause
 
 
-def _whole(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError("number")
-    return value
+def _head(data: bytes, name: str) -> BackupHead:
+    length = int.from_bytes(data[:_LENGTH_BYTES], "big")
+    frame = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    [told] = codec.TypedLines(_Head).decode([unpacked(frame, LARGEST_MANIFEST_BYTES)])
+    if told.backup > VERSION:
+        raise BadInput(f"{name}: is of version {told.backup}; use a newer maos-sup")
+    return BackupHead(
+        name=name,
+        tree=told.tree,
+        request=told.request,
+        at=told.at,
+        files=told.files,
+        size_bytes=told.size_bytes,
+        added_bytes=told.added_bytes,
+        stored_bytes=told.stored_bytes,
+    )
 
 
-def _time_ns(value: object) -> int:
-    if type(value) is not int or abs(value) > _MOST_NS:
-        raise ValueError("time")
-    return value
-
-
-def _digest(value: object) -> str:
-    if _DIGEST.fullmatch(_text(value)) is None:
-        raise ValueError("digest")
-    return str(value)
+def _body(data: bytes, head: BackupHead) -> BackupManifest:
+    begin = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
+    [told] = codec.TypedLines(_Body).decode([unpacked(data[begin:], LARGEST_MANIFEST_BYTES)])
+    for segment in told.segments:
+        if segment.raw_bytes > LARGEST_SEGMENT_BYTES or _DIGEST.fullmatch(segment.sha256) is None:
+            raise ValueError("segment")
+    ends = [each.raw_bytes for each in told.segments]
+    for each in told.files:
+        left = each.size
+        for piece in each.pieces:
+            left -= piece.length
+            if piece.offset + piece.length > ends[piece.segment] or not piece.length:
+                raise ValueError("piece")
+        if left or each.mode > 0o777:
+            raise ValueError("file")
+        if not isinstance(each.name, str):
+            path_of(each.name)
+    return BackupManifest(
+        head=head,
+        segments=told.segments,
+        files=told.files,
+        folders=tuple(map(path_of, told.folders)),
+        links=tuple((path_of(path), path_of(target)) for path, target in told.links),
+        left_out=told.left_out,
+    )

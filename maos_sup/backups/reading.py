@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maos_sup.backups.manifest import is_link_kept
-from maos_sup.moving.archive import is_lock, is_safe
-from state_layout.catalogue import free_pattern
 from state_layout.errors import storage_error
 from state_layout.files import atomic
+
+HOST_BOUND = "run"
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class TreeFiles:
     def _walk(self, where: str) -> None:
         for entry in self._entries(where):
             path = f"{where}/{entry.name}" if where else entry.name
-            if not is_safe(path) or (atomic.is_temporary(entry.name) and not _is_free(path)):
+            if path == HOST_BOUND or (atomic.is_temporary(entry.name) and not _is_free(path)):
                 continue
             try:
                 self._take(path, entry)
@@ -61,7 +61,7 @@ class TreeFiles:
         elif entry.is_dir(follow_symlinks=False):
             self.folders.append(path)
             self._walk(path)
-        elif entry.is_file(follow_symlinks=False) and not is_lock(path):
+        elif entry.is_file(follow_symlinks=False):
             self.files.append((path, entry.stat(follow_symlinks=False)))
 
     def _entries(self, where: str) -> Iterator[os.DirEntry[str]]:
@@ -79,5 +79,7 @@ def shown(path: str) -> str:
 
 def _is_free(path: str) -> bool:
     """Whether `path` lies in a folder whose contents are not ours to name."""
+    from state_layout.catalogue import free_pattern  # when something is the matter
+
     parts = path.split("/")
     return any(free_pattern().fullmatch("/".join(parts[:length])) for length in range(1, len(parts)))

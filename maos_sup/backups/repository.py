@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import zstandard
+from msgspec import Struct
 
 from maos_sup.backups.manifest import (
     LARGEST_SEGMENT_BYTES,
@@ -38,8 +38,7 @@ _LEVEL = 3
 _MOST_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Marker:
+class _Marker(Struct, frozen=True, kw_only=True):
     id: str
     recipients: tuple[str, ...]
 
@@ -117,14 +116,16 @@ class BackupRepository:
                 yield cause
 
     def manifest(self, name: str) -> BackupManifest:
-        """The backup `name`. Raises Damaged."""
-        return manifest_of(self._unsealed(self._there(name), name), name)
+        """The backup `name`. Raises Damaged, also for names that lead out of a tree."""
+        found = manifest_of(self._unsealed(self._there(name), name), name)
+        found.refuse_escapes()
+        return found
 
     def newest(self, tree: str) -> BackupManifest | None:
-        """The newest backup of `tree` that can be read, if there is one."""
+        """The newest backup of `tree` that can be read, if there is one; its names are only compared with."""
         for name in reversed(self.names(tree)):
             try:
-                return self.manifest(name)
+                return manifest_of(self._unsealed(self._there(name), name), name)
             except Damaged:
                 continue
         return None

@@ -107,11 +107,13 @@ def plan_of(files: Sequence[StoredFile]) -> Plan:
 
 
 def _make_files(root: Path, files: Sequence[StoredFile]) -> None:
+    """Make what has no bytes, and the folders of all."""
+    for folder in {(root / each.path).parent: None for each in files}:
+        folder.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
     for each in files:
-        path = root / each.path
-        path.parent.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
-        with atomic.opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL):
-            pass
+        if not each.pieces:
+            with atomic.opened(f"{root}/{each.path}", os.O_WRONLY | os.O_CREAT):
+                pass
 
 
 def _bring(
@@ -128,7 +130,7 @@ def _bring(
         try:
             raw = repository.segment(manifest.segments[segment])
             for each, offset, piece in pieces:
-                _write_piece(root / each.path, offset, raw, piece)
+                _write_piece(root, each, offset, piece, raw)
         except Damaged as cause:
             paths = list(dict.fromkeys(each.path for each, _, _ in pieces))
             more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
@@ -144,20 +146,24 @@ def _finish_files(root: Path, files: Sequence[StoredFile], lost: Set[str]) -> No
     for each in files:
         path = root / each.path
         if each.path in lost:
-            path.unlink()
-            continue
-        path.chmod(each.mode)
-        os.utime(path, ns=(each.mtime_ns, each.mtime_ns))
+            path.unlink(missing_ok=True)
+        elif len(each.pieces) != 1:
+            path.chmod(each.mode)
+            os.utime(path, ns=(each.mtime_ns, each.mtime_ns))
 
 
-def _write_piece(path: Path, offset: int, raw: bytes, piece: StoredPiece) -> None:
+def _write_piece(root: Path, each: StoredFile, offset: int, piece: StoredPiece, raw: bytes) -> None:
+    """Write one piece of a file; one that has no other is finished at once."""
     data = memoryview(raw)[piece.offset : piece.offset + piece.length]
     if sha256(data).hexdigest() != piece.sha256:
-        raise Damaged(f"{path.name}: a piece does not have its SHA-256")
-    with atomic.opened(path, os.O_WRONLY) as descriptor:
+        raise Damaged(f"a piece of {shown(each.path)} does not have its SHA-256")
+    with atomic.opened(f"{root}/{each.path}", os.O_WRONLY | os.O_CREAT) as descriptor:
         while data:
             written = os.pwrite(descriptor, data, offset)
             data, offset = data[written:], offset + written
+        if len(each.pieces) == 1:
+            os.fchmod(descriptor, each.mode)
+            os.utime(descriptor, ns=(each.mtime_ns, each.mtime_ns))
 
 
 def _make_folders(root: Path, folders: Sequence[str]) -> None:

@@ -10,37 +10,36 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from msgspec import Struct
+
 from maos_sup.backups.manifest import (
-    LARGEST_SEGMENT_BYTES,
     PIECE_BYTES,
     BackupHead,
     BackupManifest,
-    SegmentRef,
     StoredFile,
     StoredPiece,
+    name_of,
     without_unused,
 )
 from maos_sup.backups.reading import TreeFiles
 from maos_sup.backups.repository import BACKUPS, BackupRepository
+from maos_sup.backups.writing import SegmentWriter
 from state_layout.errors import BadInput, LayoutError
 from state_layout.files import atomic
 from state_layout.paths import Tree
-from state_layout.witness import id_of
+from state_layout.tree.elsewhere import id_of
 
 Look = Callable[[str, bytes], None]  # at the path and bytes of what will be stored; may raise
 _OVERLAP_BYTES = 1 << 13
-_SALT_BYTES = 8
 _SMALL_BYTES, _MOST_SMALL = 1 << 20, 64  # then small pieces at the end of a file become one again
 _RACY_NS = 2_000_000_000  # what changed so shortly before may change again under the same time
 _DAY = "%Y%m%d-%H%M%S-%f"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backup:
+class Backup(Struct, frozen=True, kw_only=True):
     """What a backup came to. `read_files`: those that were not known to be the same."""
 
     manifest: BackupManifest
@@ -67,12 +66,11 @@ def back_up(
         saver = _Saver(tree, repository, base, look)
         try:
             files = list(saver.files(moved))
-            saver.end_segment()
             manifest = saver.manifest(files, now())
             if not tree.format.is_file():
                 raise BadInput(f"{tree.root}: was removed meanwhile; there is no new backup of it")
         except (LayoutError, KeyboardInterrupt):
-            saver.take_back()
+            saver.writer.take_back()
             raise
         repository.put_manifest(manifest)  # if this fails it may be there all the same: nothing is taken back
         return Backup(manifest=manifest, read_files=saver.read_files, is_unread=is_unread)
@@ -85,21 +83,19 @@ class _Saver:
         self, tree: Tree, repository: BackupRepository, base: BackupManifest | None, look: Look
     ) -> None:
         self._tree, self._repository, self._base, self._look = tree, repository, base, look
-        self._segments: list[SegmentRef | None] = [*base.segments] if base else []
+        self.writer = SegmentWriter(repository, base.segments if base else ())
         self._sound = self._sound_segments()
         self._known: dict[str, StoredPiece] | None = None
-        self._pending = bytearray()  # begins with a salt: no other backup has the same segment
-        self._brought: list[SegmentRef] = []
         self._began_ns = time.time_ns()
-        self.added_bytes = self.read_files = 0
+        self.read_files = 0
         self._found = TreeFiles.of(tree.root)
 
     def _sound_segments(self) -> list[bool]:
         """Which segments of the last backup are there and whole; what lies in others is stored again."""
-        if not self._segments:
+        if self._base is None:
             return []
         sizes = self._repository.segment_sizes()
-        return [each is not None and sizes.get(each.sha256) == each.stored_bytes for each in self._segments]
+        return [sizes.get(each.sha256) == each.stored_bytes for each in self._base.segments]
 
     def files(self, moved: Callable[[int, int], None]) -> Iterator[StoredFile]:
         """Each file of the tree, its pieces stored, or about to be with the segment that is being filled."""
@@ -138,7 +134,7 @@ class _Saver:
                     break
         is_racy = found.st_ctime_ns > self._began_ns - _RACY_NS
         return StoredFile(
-            path,
+            name_of(path),
             found.st_mode & 0o777,
             found.st_mtime_ns,
             0 if is_racy else found.st_ctime_ns,
@@ -154,15 +150,7 @@ class _Saver:
         known = self._known.get(digest)
         if known is not None:
             return known
-        if len(self._pending) + len(data) > LARGEST_SEGMENT_BYTES:
-            self.end_segment()
-        if not self._pending:
-            self._segments.append(None)
-            self._pending += os.urandom(_SALT_BYTES)
-        piece = StoredPiece(len(self._segments) - 1, len(self._pending), len(data), digest)
-        self._pending += data
-        self.added_bytes += len(data)
-        self._known[digest] = piece
+        piece = self._known[digest] = self.writer.add(data, digest)
         return piece
 
     def _known_pieces(self) -> dict[str, StoredPiece]:
@@ -171,26 +159,12 @@ class _Saver:
         pieces = (piece for each in self._base.files for piece in each.pieces)
         return {piece.sha256: piece for piece in pieces if self._sound[piece.segment]}
 
-    def end_segment(self) -> None:
-        """Store the segment that is being filled, durably."""
-        if not self._pending:
-            return
-        ref = self._repository.put_segment(self._pending)
-        self._segments[-1] = ref
-        self._pending = bytearray()
-        self._brought.append(ref)
-
-    def take_back(self) -> None:
-        """Remove what was brought, as far as it goes: there is no manifest that names it."""
-        for ref in self._brought:
-            with suppress(LayoutError):
-                self._repository.store.remove(ref.name)
-
     def manifest(self, files: list[StoredFile], now: datetime) -> BackupManifest:
         """What is stored, to be kept under a name that is newer than the one before."""
-        id_ = id_of(self._tree)
+        segments, id_ = self.writer.end(), id_of(self._tree)
         if self._base is not None:
-            last = datetime.strptime(self._base.head.id.rpartition("-")[0], _DAY).replace(tzinfo=UTC)
+            day, second, part, _ = self._base.head.id.split("-")
+            last = datetime.fromisoformat(f"{day}T{second}.{part}+00:00")
             now = max(now, last + timedelta(microseconds=1))  # the clock may have gone back
         head = BackupHead(
             name=f"{BACKUPS}{self._repository.key_of(id_)}/{now:{_DAY}}-{os.urandom(2).hex()}",
@@ -199,14 +173,14 @@ class _Saver:
             at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
             files=len(files),
             size_bytes=sum(each.size for each in files),
-            added_bytes=self.added_bytes,
-            stored_bytes=sum(each.stored_bytes for each in self._brought),
+            added_bytes=self.writer.added_bytes,
+            stored_bytes=sum(each.stored_bytes for each in self.writer.brought),
         )
         found = self._found
         return without_unused(
             BackupManifest(
                 head=head,
-                segments=tuple(each for each in self._segments if each is not None),
+                segments=segments,
                 files=tuple(files),
                 folders=tuple(found.folders),
                 links=tuple(found.links),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
+    from maos_sup.agents.secrets import SecretSearch
     from maos_sup.backups.saving import Backup, Look
 
 _MOST_SAID = 5
@@ -100,12 +102,15 @@ def _look(tree: Tree, *, with_secrets: bool) -> Look:
     """What refuses bytes with a secret in them."""
     if with_secrets:
         return lambda path, data: None
-    from maos_sup.agents.secrets import SecretSearch
 
-    search = SecretSearch(tree, os.environ)
+    @cache
+    def search() -> SecretSearch:  # when there is something new
+        from maos_sup.agents.secrets import SecretSearch
+
+        return SecretSearch(tree, os.environ)
 
     def look(path: str, data: bytes) -> None:
-        what = search.in_bytes(data)
+        what = search().in_bytes(data)
         if what is not None:
             raise SecretInBackup(
                 f"{tree.root / path}: holds {what}; nothing was backed up: see check --secrets, or say "

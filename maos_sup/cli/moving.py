@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from maos_sup.cli.says import say_aside
-from maos_sup.views.files import printable
 
 _EACH_S = 0.25
 
@@ -26,6 +25,8 @@ def moving(what: str) -> Iterator[Callable[[int, int], None]]:
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from maos_sup.views.files import printable
 
     columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     console = Console(stderr=True, highlight=False)

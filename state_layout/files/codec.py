@@ -99,6 +99,11 @@ def encode_joined(members: Iterable[bytes]) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
+def encode_struct(value: msgspec.Struct) -> bytes:
+    """Encode a struct compactly, as `TypedLines` decodes it. Raises UnicodeEncodeError for no text."""
+    return msgspec.json.encode(value)
+
+
 def encode_pretty(value: object) -> bytes:
     """Encode `value` for people: two spaces, a line feed at the end."""
     encode(value)

@@ -13,6 +13,8 @@ import pytest
 from kept_trees import contents, filled, grow, manifests, objects, segments
 from orchestra import Orchestra
 
+from maos_sup.agents.redaction import SHAPES
+from maos_sup.agents.secrets import SecretSearch, find_secrets
 from maos_sup.backups.folder import FolderStore
 from maos_sup.backups.keeping import KeepRule, forgettable
 from maos_sup.backups.manifest import PIECE_BYTES, BackupHead
@@ -242,6 +244,30 @@ def test_a_secret_that_is_written_in_two_halves_is_found(tree: Tree, repo: Path)
     backup(tree, repo)
     notes.write_text("sk-ant-" + "api" + "03-" + "A1b2" * 22)
     backup(tree, repo, expect=13)
+
+
+SECRETS = {
+    "a model provider's key": "sk-" + "A1b2" * 6,
+    "a GitHub token": "ghs_" + "A1b2" * 9,
+    "a GitLab token": "glpat-" + "A1b2" * 6,
+    "an npm token": "npm_" + "A1b2" * 9,
+    "a Slack token": "xoxb-" + "1234567890-a",
+    "an AWS key id": "ASIA" + "A1B2" * 4,
+    "a Google key": "AIza" + "A1b2-" * 7,
+    "a Hugging Face token": "hf_" + "A1b2" * 9,
+    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+}
+
+
+@pytest.mark.parametrize("what", sorted(SHAPES))
+def test_what_check_finds_no_backup_holds(tree: Tree, what: str) -> None:
+    search, notes = SecretSearch(tree, {"MY_TOKEN": "as secret as can be"}), tree.agent("bob").workspace / "n"
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    for text in (f"task-1 {SECRETS[what]} x", "x as secret as can be"):
+        notes.write_text(text)
+        assert [each.path for each in find_secrets(tree, {"MY_TOKEN": "as secret as can be"})]
+        assert search.in_bytes(text.encode())
+    assert search.in_bytes(b"task-1 hf_ ASIA xoxb- ghp_ sk-short") is None
 
 
 def test_forget_and_prune(tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
