@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -34,18 +35,22 @@ OURS, PEER = "maos-sup", "restic"
 FIRST, AGAIN, AFTER, BACK, VERIFY = "first", "again", "new lines", "restore", "verify"
 STEPS = (FIRST, AGAIN, AFTER, BACK, VERIFY)
 Commands = dict[str, list[str]]
+Steps = dict[str, Figures]
 
 
 def measure() -> list[Section]:
     """The table of this file."""
-    found: dict[str, Figures] = {step: {OURS: [], PEER: []} for step in STEPS}
+    found: Steps = {step: {OURS: [], PEER: []} for step in STEPS}
+    spent: Steps = {step: {OURS: [], PEER: []} for step in STEPS}
     has_peer = shutil.which(PEER) is not None
-    interleaved({"both": lambda folder: _round(folder, found, has_peer=has_peer)}, min(ROUNDS, 3))
+    interleaved({"both": lambda folder: _round(folder, found, spent, has_peer=has_peer)}, min(ROUNDS, 3))
     size = f"{FILES:,} files of workspaces, {AGENTS} agents, {LINES:,} lines"
     rows = [
         *_rows(f"the first backup of {size}", found[FIRST]),
         *_rows("again, nothing changed", found[AGAIN], most=MOST_AGAIN),
         *_rows(f"after {NEW_LINES:,} new lines", found[AFTER], most=MOST_NEW),
+        *_rows("the same, CPU again with nothing changed", spent[AGAIN]),
+        *_rows("the same, CPU after new lines", spent[AFTER]),
         *_rows("restore of all", found[BACK]),
         *_rows("verify, every byte read", found[VERIFY]),
     ]
@@ -85,7 +90,7 @@ def _rows(what: str, figures: Figures, *, most: float | None = None) -> list[Row
     return rows
 
 
-def _round(folder: Path, found: dict[str, Figures], *, has_peer: bool) -> float:
+def _round(folder: Path, found: Steps, spent: Steps, *, has_peer: bool) -> float:
     tree, talkers = tree_of_talkers(folder / "tree", agents=AGENTS, lines=LINES)
     _fill_workspaces(tree.root)
     contestants = {OURS: _ours(folder), PEER: _peer(folder)} if has_peer else {OURS: _ours(folder)}
@@ -97,7 +102,9 @@ def _round(folder: Path, found: dict[str, Figures], *, has_peer: bool) -> float:
         os.sync()
         time.sleep(SETTLED_S)
         for name, commands in contestants.items():
-            found[step][name].append(_call(commands[step], folder))
+            took_s, cpu_s = _call(commands[step], folder)
+            found[step][name].append(took_s)
+            spent[step][name].append(cpu_s)
     for talker in talkers:
         talker.end()
     return 0.0
@@ -126,22 +133,23 @@ def _peer(folder: Path) -> Commands:
     }
 
 
-def _call(command: list[str], folder: Path) -> float:
-    """Seconds that a command took, which must succeed."""
+def _call(command: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds that a command took, on the wall and of processors; it must succeed."""
     environment = os.environ | {
         "RESTIC_REPOSITORY": str(folder / "restic"),
         "RESTIC_PASSWORD": "bench",
         "RESTIC_CACHE_DIR": str(folder / "cache"),
         "MAOS_SUP_HOME": str(folder / "home"),
     }
-    began_s = time.monotonic()
+    began_s, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
-    took_s = time.monotonic() - began_s
+    took_s, after = time.monotonic() - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-200:]}")
-    return took_s
+    return took_s, cpu_s
 
 
 def _fill_workspaces(root: Path) -> None:

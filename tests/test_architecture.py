@@ -77,6 +77,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("state_layout.files.locks",),
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
+    "obstore": ("maos_sup.backups.bucket",),
     "pyrage": ("maos_sup.moving", "maos_sup.backups.repository"),
     "zstandard": ("maos_sup.moving", "maos_sup.backups"),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),

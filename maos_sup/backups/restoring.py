@@ -50,12 +50,13 @@ def restore_backup(
     at: str | None = None,
     is_dry: bool = False,
     may_be_damaged: bool = False,
+    is_durable: bool = True,
     moved: Moved = lambda segments, of: None,
 ) -> RestoredTree:
     """Make the tree `root` of a backup, or of some of its files (`include`), or as it was `at` a checkpoint.
 
     With `may_be_damaged` what cannot be read is left out, and `check` may find problems. Raises BadInput,
-    Damaged, StorageError with nothing placed.
+    Damaged, StorageError with nothing placed. Durable when it returns if `is_durable`.
     """
     if is_there(root):
         raise BadInput(f"{root}: is there already; name another place with -o")
@@ -81,7 +82,8 @@ def restore_backup(
                 tree = _at(tree, at, scratch / "then")
             notes = () if include else checked(tree, "backup", may_be_damaged=may_be_damaged)
             if not is_dry:
-                os.sync()
+                if is_durable:
+                    os.sync()
                 place(tree.root, root)
     except OSError as cause:
         raise storage_error("restore to", root, cause) from cause

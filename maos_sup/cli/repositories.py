@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "MAOS_SUP_BACKUPS"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_SUPPORTED = "backups go to a folder (also one that sshfs or rclone mounts)"
+_SUPPORTED = "backups go to a folder (also one that sshfs or rclone mounts) or to s3://BUCKET/PREFIX"
 
 repository_option: Decorator = click.option(
     "--to",
@@ -28,7 +29,7 @@ repository_option: Decorator = click.option(
     "repo",
     metavar="REPO",
     envvar=VARIABLE,
-    help=f"The folder of the backups; or set {VARIABLE}.",
+    help=f"Where backups are: a folder, s3://BUCKET/PREFIX; or set {VARIABLE}.",
 )
 identity_option: Decorator = click.option(
     "--identity", metavar="FILE", type=click.Path(path_type=Path), help="Your age or ssh private key."
@@ -59,6 +60,8 @@ def begun(
 def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None = None) -> BackupStore:
     if not repo:
         raise BadInput(f"say where the backups are: --to REPO, or set {VARIABLE}")
+    if repo.startswith("s3:"):
+        return _bucket(repo)
     scheme = _SCHEME.match(repo)
     if scheme is not None and not Path(repo).exists():
         raise BadInput(f"{_shown(repo)}: {scheme[1]} is not supported; {_SUPPORTED}")
@@ -79,8 +82,16 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
     return FolderStore(root)
 
 
-def _not_installed(cause: ImportError) -> BadInput:
-    return BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'")
+def _bucket(repo: str) -> BackupStore:
+    try:
+        from maos_sup.backups.bucket import BucketStore
+    except ImportError as cause:
+        raise _not_installed(cause, extra="s3") from cause
+    return BucketStore(repo.rstrip("/"), os.environ)
+
+
+def _not_installed(cause: ImportError, *, extra: str = "archive") -> BadInput:
+    return BadInput(f"{cause.name} is not installed; pip install 'maos-sup[{extra}]'")
 
 
 def _shown(repo: str) -> str:

@@ -50,7 +50,7 @@ def begun(repo: Path) -> BackupRepository:
 
 def restored(repo: Path, name: str, root: Path) -> dict[str, object]:
     repository = begun(repo)
-    restore_backup(repository, repository.manifest(repository.found(name)), root)
+    restore_backup(repository, repository.manifest(repository.found(name)), root, is_durable=False)
     return contents(root)
 
 

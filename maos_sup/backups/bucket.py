@@ -1,0 +1,207 @@
+"""A repository in a bucket of an object store that speaks S3, by obstore; credentials are in the environment.
+
+Nobody can be asked there whether a process lives. So who is at work leaves an object under `locks/` and
+renews it; one that was not renewed for half an hour, by the server's clock, is of somebody who was killed.
+Each puts its own down before it looks for others: of two at least one sees the other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import obstore
+from obstore import exceptions
+from obstore.store import S3Store
+
+from state_layout.errors import BadInput, Locked, Lost, StorageError
+from state_layout.files import codec
+
+LOCKS = "locks/"
+_NOT_THERE = (
+    FileNotFoundError,
+    exceptions.NotFoundError,
+)  # obstore raises the first
+_MOVED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_NOT_THERE)
+_ERRORS = (exceptions.BaseError, OSError)
+STALE_S, RENEWED_S = 1800.0, 300.0
+_PATIENCE_S = 10.0
+_RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+_TIMES: Any = {"connect_timeout": "10s", "timeout": "120s"}
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+
+
+class BucketStore:
+    """Objects of a bucket, all below a prefix."""
+
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+        bucket, prefix = _parts(url)
+        if not any(environment.get(key) for key in _KEYS):
+            raise BadInput(f"{url}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+        endpoint = next((environment[key] for key in _ENDPOINTS if environment.get(key)), None)
+        more: dict[str, object] = {"endpoint": endpoint} if endpoint else {}
+        if not environment.get("AWS_REGION") and not environment.get("AWS_DEFAULT_REGION"):
+            more["region"] = "us-east-1"
+        self.place = url
+        self._own: str | None = None  # the lock that is held, and when it was renewed
+        self._renewed_s = 0.0
+        plain = bool(endpoint and endpoint.startswith("http://"))
+        try:
+            self._store = S3Store(
+                bucket,
+                prefix=prefix or None,
+                client_options=_TIMES | {"allow_http": plain},
+                retry_config=_RETRIES,
+                **more,  # type: ignore[arg-type]
+            )
+        except (*_ERRORS, ValueError) as cause:
+            raise BadInput(f"{url}: cannot be used: {_first_line(cause)}") from cause
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Keep `data` as `name`, as the protocol says."""
+        self._renew()
+        try:
+            obstore.put(self._store, name, data, mode="create")
+        except exceptions.AlreadyExistsError:
+            return False
+        except _ERRORS as cause:
+            raise self._error(f"keep {name}", cause) from cause
+        return True
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of `name`, as the protocol says."""
+        found = self.version(name)
+        return None if found is None else found[0]
+
+    def version(self, name: str) -> tuple[bytes, str] | None:
+        """The bytes of `name` and what `swap` must be told to take their place; None if it is not there."""
+        try:
+            found = obstore.get(self._store, name)
+            return bytes(found.bytes()), found.meta["e_tag"] or ""
+        except _NOT_THERE:
+            return None
+        except _ERRORS as cause:
+            raise self._error(f"read {name}", cause) from cause
+
+    def swap(self, name: str, data: bytes, version: str | None) -> str:
+        """Put `data` in the place of `version` of `name`, of nothing without; its version.
+
+        Raises Lost if something else is there.
+        """
+        mode: Any = "create" if version is None else {"e_tag": version}
+        try:
+            return obstore.put(self._store, name, data, mode=mode)["e_tag"] or ""
+        except (
+            exceptions.AlreadyExistsError,
+            exceptions.PreconditionError,
+            exceptions.NotFoundError,
+        ) as cause:
+            raise Lost(f"{self.place}/{name}: somebody else has changed it meanwhile") from cause
+        except _ERRORS as cause:
+            raise self._error(f"change {name}", cause) from cause
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Names and sizes, as the protocol says."""
+        yield from ((each["path"], each["size"]) for each in self._listed(prefix))
+
+    def remove(self, name: str) -> None:
+        """Let go of `name`, as the protocol says."""
+        self._renew()
+        try:
+            obstore.delete(self._store, name)
+        except _NOT_THERE:
+            return
+        except _ERRORS as cause:
+            raise self._error(f"remove {name}", cause) from cause
+
+    @contextmanager
+    def held(self, *, alone: bool) -> Iterator[None]:
+        """Hold the repository, as the protocol says."""
+        self._take(alone=alone)
+        try:
+            yield
+        finally:
+            own, self._own = self._own, None
+            with suppress(StorageError):
+                self.remove(own or "")
+
+    def _take(self, *, alone: bool) -> None:
+        end_s = time.monotonic() + _PATIENCE_S
+        told = codec.encode({"host": socket.gethostname(), "pid": os.getpid()})
+        while True:
+            self._own = f"{LOCKS}{'alone' if alone else 'many'}-{os.urandom(8).hex()}"
+            self._put_lock(told)
+            other = self._in_the_way(alone=alone)
+            if other is None:
+                return
+            own, self._own = self._own, None
+            self.remove(own)
+            if time.monotonic() > end_s:
+                what = "a prune" if "alone-" in other[0] else "a backup, restore or verify"
+                raise Locked(
+                    f"{self.place}: {what} is at work there since {other[1]:%H:%M:%S}; repeat when it has "
+                    f"ended (if it was killed: half an hour later, or remove {other[0]})"
+                )
+            time.sleep(0.05 + 0.2 * int.from_bytes(os.urandom(1), "big") / 255)
+
+    def _in_the_way(self, *, alone: bool) -> tuple[str, datetime] | None:
+        """Another's lock that is not stale, by the clock of the server; its name and time."""
+        found = {each["path"]: each["last_modified"] for each in self._listed(LOCKS)}
+        now = found.pop(self._own or "", None)
+        if now is None:
+            raise StorageError(f"{self.place}: does not list what was just put there; use another store")
+        for path, at in found.items():
+            if (alone or "alone-" in path) and (now - at).total_seconds() < STALE_S:
+                return path, at
+        return None
+
+    def _renew(self) -> None:
+        """Keep the lock that is held; raise Locked if it may have been taken for a dead one's."""
+        if self._own is None:
+            return
+        age_s = time.monotonic() - self._renewed_s
+        if age_s > STALE_S - RENEWED_S:
+            raise Locked(f"{self.place}: this process stood still for {age_s:.0f} s; begin again")
+        if age_s > RENEWED_S:
+            self._put_lock(codec.encode({"host": socket.gethostname(), "pid": os.getpid()}))
+
+    def _put_lock(self, told: bytes) -> None:
+        began_s = time.monotonic()
+        try:
+            obstore.put(self._store, self._own or "", told)
+        except _ERRORS as cause:
+            raise self._error("lock it", cause) from cause
+        self._renewed_s = began_s
+
+    def _listed(self, prefix: str) -> list[Any]:
+        try:
+            return [each for chunk in obstore.list(self._store, prefix.rstrip("/")) for each in chunk]
+        except _ERRORS as cause:
+            raise self._error(f"list {prefix}", cause) from cause
+
+    def _error(self, action: str, cause: Exception) -> StorageError:
+        kinds: dict[str, tuple[type[Exception], ...]] = {
+            "there is no such bucket": _NOT_THERE,
+            "these credentials may not": (exceptions.PermissionDeniedError, PermissionError),
+            "these credentials are not known there": (exceptions.UnauthenticatedError,),
+        }
+        why = next((why for why, kind in kinds.items() if isinstance(cause, kind)), _first_line(cause))
+        return StorageError(f"{self.place}: cannot {action}: {why}")
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Bucket and prefix of s3://BUCKET/PREFIX."""
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    if not bucket or any(sign in url for sign in "@?#") or ":" in bucket:
+        raise BadInput("an address in S3 is s3://BUCKET/PREFIX, without credentials: these come from AWS_...")
+    return bucket, prefix.strip("/")
+
+
+def _first_line(cause: Exception) -> str:
+    return " ".join(str(cause).split())[:300]

