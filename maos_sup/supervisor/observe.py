@@ -129,12 +129,15 @@ class Lookout:
             self._read_attempts(spec.name, seen, is_gone=is_gone)  # else it lives in the one that is known
         if process is Process.ALIVE and not is_alive:
             self.adopted.append((spec.name, seen.last_attempt))
-        self._read_status(spec.name, seen, is_gone=is_gone)
+        was_read = self._read_status(spec.name, seen, is_gone=is_gone)
         if is_gone:
             seen.watch, seen.liveness = None, Liveness.UNKNOWN
         elif self._is_tick:
             self._judge(specs, spec, seen, now_s)
-        told = self._told.get(spec.name)
+        told, last = self._told.get(spec.name), self._last.get(spec.name)
+        is_here = told is None or not (told.where or told.error)
+        if is_alive and is_here and not was_read and last is not None and _is_as_before(last, seen):
+            return last
         return AgentObserved(
             process=process,
             error=told.error if told else None,
@@ -179,7 +182,8 @@ class Lookout:
                 seen.exit_of, seen.exit = seen.last_attempt, ExitReason(record["reason"])
                 seen.detail = record.get("detail")
 
-    def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> None:
+    def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> bool:
+        """Look at its snapshot; whether that was read."""
         told, was_read = seen.told, seen.told.look()
         if is_gone and not told.is_snapshot and (was_read or seen.recalled != seen.last_attempt):
             seen.recalled, was_read = seen.last_attempt, True
@@ -190,6 +194,7 @@ class Lookout:
                 answered_tasks(self._tree, told.status)
             except (ValueError, KeyError, TypeError, AttributeError):
                 told.take({})  # edited by hand: the agent makes it anew from its journal
+        return was_read
 
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
         beat = read_beat(seen.beat_path)
@@ -209,6 +214,23 @@ def between_beats_s(specs: Specs) -> float:
     own = [float(spec.limits["hang_s"]) for spec in specs.agents.values() if spec.limits.get("hang_s")]
     tick_s = specs.orchestration.intervals.tick_s
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
+
+
+def _is_as_before(last: AgentObserved, seen: _Seen) -> bool:
+    """Whether a living agent of this machine, its snapshot not read again, is what it was at the last look.
+
+    One that asks something is looked at: the answer is another file.
+    """
+    return (
+        last.process is Process.ALIVE
+        and not (last.where or last.error)
+        and last.liveness is seen.liveness
+        and last.last_attempt == seen.last_attempt
+        and last.outcomes is seen.told.outcomes
+        and last.exit is seen.exit
+        and not last.answered
+        and not seen.told.status.get("questions")
+    )
 
 
 def _gains(status: AgentSnapshot) -> int | None:
