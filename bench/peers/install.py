@@ -29,10 +29,11 @@ class Absent(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromPip:
-    """A peer from the Python package index; `more` is installed with it."""
+    """A peer from the Python package index; `more` is installed with it, `alone`: in a folder of its own."""
 
     package: str
     more: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ PEERS: dict[str, FromPip | FromDebian] = {
     "maos-cli": FromPip(package="maos-cli"),
     "supervisord": FromPip(package="supervisor", more=("setuptools<81",)),
     "circus": FromPip(package="circus"),
+    "prefect": FromPip(package="prefect", alone=True),  # some hundred packages that others must not get
     "luigi": FromPip(package="luigi", more=("setuptools<81",)),
     "s6": FromDebian(package="s6", program="s6-svscan"),
     "runit": FromDebian(package="runit", program="runsvdir"),
@@ -87,7 +89,8 @@ def require(name: str) -> None:
 
 def program(name: str) -> str:
     """Where a program of a peer is: in `.bench-venv`, else of this machine. Raises Absent."""
-    folders = [VENV / "bin", UNPACKED / "usr/bin", UNPACKED / "usr/sbin", UNPACKED / "sbin"]
+    alone = [_folder(peer) / "bin" for peer in PEERS.values() if isinstance(peer, FromPip) and peer.alone]
+    folders = [VENV / "bin", *alone, UNPACKED / "usr/bin", UNPACKED / "usr/sbin", UNPACKED / "sbin"]
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
     found = shutil.which(name, path=path)
     if found is None:
@@ -106,11 +109,17 @@ def environment() -> dict[str, str]:
 
 
 def _pip(peer: FromPip) -> str:
-    if not PYTHON.exists():
-        _run([sys.executable, "-m", "venv", str(VENV)])
-    _run([str(PYTHON), *_PIP, peer.package, *peer.more])
+    python = _folder(peer) / "bin" / "python"
+    if not python.exists():
+        _run([sys.executable, "-m", "venv", str(_folder(peer))])
+    _run([str(python), *_PIP, peer.package, *peer.more])
     asked = f"import importlib.metadata as m; print(m.version({peer.package!r}))"
-    return _run([str(PYTHON), "-c", asked]).strip()
+    return _run([str(python), "-c", asked]).strip()
+
+
+def _folder(peer: FromPip) -> Path:
+    """The virtual environment of a peer."""
+    return VENV / "alone" / peer.package if peer.alone else VENV
 
 
 def _debian(peer: FromDebian) -> str:
