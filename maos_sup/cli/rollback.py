@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -12,10 +13,11 @@ from maos_sup.cli.places import tree_of_words, tree_or_default, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.going_back import Preview, preview_rollback
-from maos_sup.cuts.take import take_cut, team_reader
+from maos_sup.cuts.take import team_reader
 from maos_sup.cuts.traces import TeamReader
 from maos_sup.steering.resting import brought_to_rest
-from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding, memory_at, rewind
+from maos_sup.supervisor.rewinding import finish_rewinding, last_rewinding
+from maos_sup.supervisor.rolling_back import rolled_back
 from maos_sup.system.followers import start_followers
 from maos_sup.views.undoing import preview_json, preview_lines
 from state_layout.errors import BadInput, Locked
@@ -124,17 +126,10 @@ def _carried_out(tree: Tree, number: int, reader: TeamReader, manner: _Manner) -
     """Bring the team to rest, keep where it stands, go; what was done, and what became of files."""
     word, only = manner.word, manner.only
     with brought_to_rest(tree):
-        cut = store.read(tree, number)
-        why = f"before {word} to checkpoint {cut.label}"
-        back = take_cut(tree, by=word, why=why, pinned=True, reader=reader)
-        preview = preview_rollback(tree, cut, only=only, reader=reader)
-        memory = None if only else memory_at(tree, cut.supervisor)
-        plan = replace(preview.plan, back=back.number, memory=memory)
-        if manner.with_files:
-            files_back.keep(tree, back)
-        rewind(tree, plan, by=word, why=f"asked for checkpoint {cut.label}")
-        moved = [*files_back.restore(tree, cut, only=only)] if manner.with_files else []
-        return replace(preview, plan=plan), moved
+        keep = partial(files_back.keep, tree) if manner.with_files else None
+        done = rolled_back(tree, number, by=word, word=word, only=only, reader=reader, keep=keep)
+        moved = [*files_back.restore(tree, done.cut, only=only)] if manner.with_files else []
+        return done, moved
 
 
 def _agreed(word: str) -> bool:

@@ -15,13 +15,9 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from maos_sup import __version__
-from maos_sup.cuts import store
-from maos_sup.cuts.difference import Side, differences, shared_differences, spec_differences
-from maos_sup.cuts.take import cut_of_now
 from maos_sup.metrics.families import families_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
-from maos_sup.views.undoing import difference_json
 from maos_sup.web.acts import acted, names
 from maos_sup.web.answers import entered, error, json_answer, raw_headers, static
 from maos_sup.web.gate import LONGEST_BODY, Asked, RequestGate
@@ -32,7 +28,6 @@ from state_layout.errors import BadInput, LayoutError
 from state_layout.files import codec
 
 Asgi = Callable[..., Awaitable[None]]
-_PARTS = frozenset({"agents", "tasks", "mail", "state", "cost", "specs"})
 _MOST_MESSAGES = 200
 _LIST_S = 2.0
 
@@ -61,6 +56,7 @@ class Pages:
             "/api/t/{key}/messages": self.messages,
             "/api/t/{key}/cuts": self.cuts,
             "/api/t/{key}/cuts/{number}": self.cut,
+            "/api/t/{key}/cuts/{number}/back": self.back,
             "/api/t/{key}/agents/{agent}": self.agent,
         }
         found = [Route(path, answer, methods=["GET"]) for path, answer in get.items()]
@@ -174,24 +170,14 @@ class Pages:
         return await self._told(request, look)
 
     async def cut(self, request: Request) -> Response:
-        """What differs between a checkpoint and now."""
+        """What differs between a checkpoint and now, or the checkpoint `with`."""
+        number, other = request.path_params["number"], _first(request, "with")
+        return await self._told(request, lambda shown: {"lines": shown.difference_lines(number, other)})
+
+    async def back(self, request: Request) -> Response:
+        """What going back to a checkpoint would do, as `rollback --dry-run` says it."""
         number = request.path_params["number"]
-
-        def look(shown: ShownTree) -> Any:
-            tree = shown.tree
-            left = Side(tree=tree, cut=store.find(tree, number), label=number)
-            right = Side(tree=tree, cut=cut_of_now(tree), label="now")
-            told = difference_json(
-                left,
-                right,
-                differences(left, right),
-                spec_differences(left, right),
-                _PARTS,
-                shared=shared_differences(left, right),
-            )
-            return sheet_of(told)
-
-        return await self._told(request, look)
+        return await self._told(request, lambda shown: {"lines": shown.rollback_lines(number)})
 
     async def act(self, request: Request) -> Response:
         """Steer. The gate has seen that this server may, and that the page itself asks."""

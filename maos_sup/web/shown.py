@@ -9,6 +9,10 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from maos_sup.cuts import store
+from maos_sup.cuts.difference import Side, differences, shared_differences, spec_differences
+from maos_sup.cuts.going_back import preview_rollback
+from maos_sup.cuts.take import cut_of_now
 from maos_sup.metrics.families import TreeFigures
 from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.cost_reader import CostReader
@@ -16,6 +20,7 @@ from maos_sup.projection.costs import Costs
 from maos_sup.projection.reading import Reading, Redact
 from maos_sup.projection.timeline import Timeline, timeline_of
 from maos_sup.projection.wants import Wanted, wants_of
+from maos_sup.views.undoing import difference_lines, preview_lines
 from state_layout.errors import LayoutError, NotATree
 from state_layout.paths import Tree
 
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 _MOST_OPEN = 256  # trees whose readers are kept; more than are listed
 _FRESH_S = 0.2  # a status this old is shown again
 _COSTS_FRESH_S = 2.0
+_PARTS = frozenset({"agents", "tasks", "mail", "state", "cost", "specs"})
 MOST_LISTED = 200
 MOST_LANES = 40  # of a timeline, in one window
 
@@ -107,6 +113,30 @@ class ShownTree:
             done_s = time.monotonic()
             self._timeline = done_s + max(_FRESH_S, done_s - now_s), window, found
             return found
+
+    def difference_lines(self, checkpoint: str, other: str | None) -> list[str]:
+        """What differs between a checkpoint and another one, or now. Raises LayoutError."""
+        left, right = self._side(checkpoint), self._side(other)
+        lines = difference_lines(
+            left,
+            right,
+            differences(left, right),
+            spec_differences(left, right),
+            _PARTS,
+            shared=shared_differences(left, right),
+        )
+        return [str(self.reading.redacted(line)) for line in lines]
+
+    def _side(self, checkpoint: str | None) -> Side:
+        if checkpoint is None:
+            return Side(tree=self.tree, cut=cut_of_now(self.tree), label="now")
+        cut = store.find(self.tree, checkpoint)
+        return Side(tree=self.tree, cut=cut, label=f"checkpoint {cut.label}")
+
+    def rollback_lines(self, checkpoint: str) -> list[str]:
+        """What going back to a checkpoint would do. Raises LayoutError."""
+        preview = preview_rollback(self.tree, store.find(self.tree, checkpoint))
+        return [str(self.reading.redacted(line)) for line in preview_lines(preview)]
 
     def figures(self) -> TreeFigures:
         """What metrics tell. Raises LayoutError."""

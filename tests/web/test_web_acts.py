@@ -83,6 +83,8 @@ def test_acts_are_edits_of_spec_and_noted_before_they_are_done(server: Server, t
         ({"act": "budget", "cap": "max_cost_usd", "amount": -1}, "max_cost_usd"),
         ({"act": "checkpoint", "name": "7"}, "not only digits"),
         ({"act": "fork", "checkpoint": "99"}, "no checkpoint"),
+        ({"act": "rollback", "checkpoint": "99"}, "no checkpoint"),
+        ({"act": "rollback"}, "needs 'checkpoint'"),
         ({}, "act"),
     ],
 )

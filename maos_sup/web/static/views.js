@@ -266,14 +266,32 @@ export async function moneyPage(base) {
 
 export async function cutsPage(base, act, canSteer, word) {
   const { cuts } = await ask(`${base}/cuts`);
-  const place = h("div");
-  const show = async (number) => {
-    place.replaceChildren(h("p", { class: "soft" }, "Comparing with now"));
-    const told = await ask(`${base}/cuts/${number}`);
-    place.replaceChildren(section(`From checkpoint ${number} to now`, h("pre", { tabindex: 0 }, JSON.stringify(told, null, 2)), h("p", { class: "soft" }, "To go back there: ", h("code", null, `maos-sup rollback ${word} ${number} --dry-run`))));
+  const place = h("div", { "aria-live": "polite" });
+  const told = async (title, path, ...more) => {
+    place.replaceChildren(h("p", { class: "soft" }, "Reading"));
+    try {
+      const { lines } = await ask(path);
+      const marked = lines.map((line) => h("span", { class: { "+": "plus", "-": "minus" }[line.trim()[0]] }, `${line}\n`));
+      place.replaceChildren(section(title, h("pre", { tabindex: 0 }, marked), more));
+    } catch (error) {
+      place.replaceChildren(h("p", { class: "trouble" }, error.message));
+    }
   };
+  const other = h("select", { "aria-label": "Compare with" }, h("option", { value: "" }, "now"), cuts.map((cut) => h("option", { value: cut.number }, cut.label)));
+  const compare = (cut) => told(`From checkpoint ${cut.label} to ${other.selectedOptions[0].textContent}`, `${base}/cuts/${cut.number}${other.value ? `?with=${other.value}` : ""}`);
+  const back = (cut) => {
+    const goes = async (event) => {
+      if (await act({ act: "rollback", checkpoint: String(cut.number) }, event.currentTarget)) dispatchEvent(new HashChangeEvent("hashchange"));
+    };
+    const go = h("button", { type: "button", class: "main", onclick: goes }, `Go back to ${cut.label}`);
+    return told(`What going back to checkpoint ${cut.label} does`, `${base}/cuts/${cut.number}/back`,
+      canSteer ? h("p", { class: "row" }, go, h("span", { class: "soft" }, "Agents are ended in order first; where they stand now is kept, and redo goes there."))
+        : h("p", { class: "soft" }, "Type: ", h("code", null, `maos-sup rollback ${word} ${cut.number}`)));
+  };
+  const button = (text, act) => h("button", { type: "button", onclick: act }, text);
   const rows = cuts.map((cut) => [h("b", null, cut.label), ago(cut.at), `${cut.done} of ${cut.tasks}`, cut.why, h("span", { class: "row" },
-    h("button", { type: "button", onclick: () => show(cut.number) }, "Compare with now"),
-    canSteer ? h("button", { type: "button", onclick: (event) => act({ act: "fork", checkpoint: String(cut.number) }, event.currentTarget) }, "Fork") : null)]);
-  return h("div", null, section("Checkpoints", cuts.length ? table(["Checkpoint", "When", "Tasks done", "Why", ""], rows, 0, "Checkpoints") : h("p", { class: "soft" }, "No checkpoints yet.")), place);
+    button("Compare", () => compare(cut)), button("Go back", () => back(cut)),
+    canSteer ? button("Fork", (event) => act({ act: "fork", checkpoint: String(cut.number) }, event.currentTarget)) : null)]);
+  return h("div", null, section("Checkpoints", cuts.length ? h("p", { class: "row" }, "Compare with ", other) : null,
+    cuts.length ? table(["Checkpoint", "When", "Tasks done", "Why", ""], rows, 0, "Checkpoints") : h("p", { class: "soft" }, "No checkpoints yet.")), place);
 }
