@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from maos_sup.loopback.dialects.dialect import Dialect, DialectAnswer, DialectEvent
 from maos_sup.loopback.dialects.paths import MESSAGES, Route, route_of
 from maos_sup.loopback.log import Log
+from maos_sup.loopback.messages_api import MessageBlock, MessagesRequest, TokenUsage
 from maos_sup.loopback.meter import input_tokens
 from maos_sup.loopback.reply import FaultKind, PlannedFault, Script, ScriptedReply
 from maos_sup.loopback.request import LoopbackRequest
@@ -40,7 +41,7 @@ class ConnectionHost(Protocol):
     stopping: threading.Event
 
     def numbered(
-        self, body: dict[str, object], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+        self, body: MessagesRequest, headers: dict[str, str], *, api: str = "messages", sent: Any = None
     ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
 
@@ -245,7 +246,7 @@ def _strikes(fault: PlannedFault, event: DialectEvent, pieces: int) -> bool:
     return event.is_closing or (event.is_piece and pieces >= (fault.after_chunks or 0))
 
 
-def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> dict[str, object]:
+def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> TokenUsage:
     """What a provider asks for a stream that ends here: its input, and the output sent by then."""
     share = pieces / all_pieces if all_pieces else 1.0
     return {**answer.usage, "output_tokens": math.ceil(answer.output_tokens * share)}
@@ -254,7 +255,11 @@ def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> dict[str, ob
 def _with_ids(request: LoopbackRequest, reply: ScriptedReply, prefix: str) -> ScriptedReply:
     """`reply` with an id for each tool call: the same for the same request, so that repeats are alike."""
     content = tuple(
-        {"id": f"{prefix}{request.digest}{index:04d}", **block} if block["type"] == "tool_use" else block
+        _named(block, f"{prefix}{request.digest}{index:04d}") if block["type"] == "tool_use" else block
         for index, block in enumerate(reply.content)
     )
     return replace(reply, content=content)
+
+
+def _named(call: MessageBlock, id_: str) -> MessageBlock:
+    return {"id": id_, **call}

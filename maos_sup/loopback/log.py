@@ -17,24 +17,55 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Required, TypedDict, Unpack
 
+from maos_sup.loopback.messages_api import TokenUsage
 from maos_sup.loopback.request import LoopbackRequest
 from state_layout.files import codec
 
 TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
+class AnswerFacts(TypedDict, total=False):
+    """What is said of an answer that ended, beside how it did."""
+
+    status: int
+    rule: str
+    usage: TokenUsage
+    charged: TokenUsage
+
+
+class LoggedEntry(AnswerFacts, total=False):
+    """A line of the log."""
+
+    what: Required[str]  # request, answer or refused
+    at_s: Required[float]
+    number: int
+    path: str
+    model: str
+    stream: bool
+    api: str
+    turn: int
+    messages: int
+    digest: str
+    conversation: str
+    key: str | None
+    client: str | None
+    body: Any  # as it came
+    outcome: str
+    why: str
+
+
 class Log:
     """Safe to use from several threads. A line is whole or not there; nothing is synced."""
 
     def __init__(self, path: Path | None) -> None:
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[LoggedEntry] = []
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None if path is None else path.open("ab", buffering=0)
 
     def arrived(self, request: LoopbackRequest, path: str, *, with_body: bool) -> None:
-        entry = {
+        entry: LoggedEntry = {
             "what": "request",
             "number": request.number,
             "at_s": time.monotonic(),
@@ -49,24 +80,27 @@ class Log:
             "key": request.headers.get("idempotency-key"),
             "client": request.headers.get("user-agent"),
         }
-        self.add(entry | ({"body": request.sent or request.body} if with_body else {}))
+        if with_body:
+            entry["body"] = request.sent or request.body
+        self.add(entry)
 
-    def ended(self, request: LoopbackRequest, outcome: str, **more: Any) -> None:
-        entry = {"what": "answer", "number": request.number, "at_s": time.monotonic(), "outcome": outcome}
+    def ended(self, request: LoopbackRequest, outcome: str, **more: Unpack[AnswerFacts]) -> None:
+        at_s, number = time.monotonic(), request.number
+        entry: Any = {"what": "answer", "number": number, "at_s": at_s, "outcome": outcome}
         self.add(entry | more)
 
-    def add(self, entry: dict[str, Any]) -> None:
+    def add(self, entry: LoggedEntry) -> None:
         with self._lock:
             self.entries.append(entry)
             if self._file is not None:
                 self._file.write(codec.encode(entry) + b"\n")
 
-    def requests(self) -> list[dict[str, Any]]:
+    def requests(self) -> list[LoggedEntry]:
         """The requests so far, in the order of their arrival."""
         with self._lock:
             return [entry for entry in self.entries if entry["what"] == "request"]
 
-    def answers(self, outcome: str | None = None) -> list[dict[str, Any]]:
+    def answers(self, outcome: str | None = None) -> list[LoggedEntry]:
         """The answers that have ended, with `outcome` if given."""
         with self._lock:
             found = [entry for entry in self.entries if entry["what"] == "answer"]
@@ -83,7 +117,7 @@ class Log:
                 self._file = None
 
 
-def sum_charged(entries: Iterable[dict[str, Any]]) -> dict[str, int]:
+def sum_charged(entries: Iterable[LoggedEntry]) -> dict[str, int]:
     """What all `entries` of a log were charged, by kind of token."""
     total: Counter[str] = Counter()
     for entry in entries:

@@ -7,8 +7,8 @@ its tools sees `cache_read_input_tokens` fall to 0. That is what tests of an app
 from __future__ import annotations
 
 import threading
-from typing import Any
 
+from maos_sup.loopback.messages_api import MessagesRequest, TokenUsage
 from maos_sup.loopback.reply import ScriptedReply
 from maos_sup.loopback.request import LoopbackRequest, blocks_of, without_cache_marks
 from state_layout.files import codec
@@ -21,7 +21,7 @@ def tokens_of(value: object) -> int:
     return max(1, len(codec.encode(without_cache_marks(value))) // CHARS_A_TOKEN)
 
 
-def input_tokens(body: dict[str, Any]) -> int:
+def input_tokens(body: MessagesRequest) -> int:
     """About as many tokens as the whole request has."""
     parts = [body.get("tools") or [], body.get("system") or "", body.get("messages") or []]
     return tokens_of(parts)
@@ -34,10 +34,10 @@ class Meter:
         self._cached: set[str] = set()
         self._lock = threading.Lock()
 
-    def usage(self, request: LoopbackRequest, reply: ScriptedReply) -> dict[str, Any]:
+    def usage(self, request: LoopbackRequest, reply: ScriptedReply) -> TokenUsage:
         """The usage of `reply`: what the script says, and the rest as counted."""
         total = input_tokens(request.body)
-        counted = {
+        counted: TokenUsage = {
             "input_tokens": total,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
@@ -47,7 +47,7 @@ class Meter:
             counted |= self._cached_usage(request, total)
         return counted | reply.usage
 
-    def _cached_usage(self, request: LoopbackRequest, total: int) -> dict[str, int]:
+    def _cached_usage(self, request: LoopbackRequest, total: int) -> TokenUsage:
         with self._lock:
             known = [index for index, prefix in enumerate(request.prefixes) if prefix in self._cached]
             self._cached.update(request.prefixes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from maos_sup.loopback.messages_api import MessageBlock
 from maos_sup.loopback.request import blocks_of
 
 
@@ -42,7 +43,7 @@ def _bad_messages(messages: list[Any]) -> str | None:
     return None
 
 
-def _bad_blocks(blocks: list[dict[str, object]], where: str, *, is_last: bool, role: str) -> str | None:
+def _bad_blocks(blocks: list[MessageBlock], where: str, *, is_last: bool, role: str) -> str | None:
     if not blocks and not (is_last and role == "assistant"):
         return f"{where}: all messages must have non-empty content"
     for position, block in enumerate(blocks):
@@ -51,7 +52,7 @@ def _bad_blocks(blocks: list[dict[str, object]], where: str, *, is_last: bool, r
     return None
 
 
-def _unpaired(blocks: list[dict[str, Any]], open_calls: list[str], where: str) -> str | None:
+def _unpaired(blocks: list[MessageBlock], open_calls: list[str], where: str) -> str | None:
     answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
     missing = [id_ for id_ in open_calls if id_ not in answered]
     if missing:

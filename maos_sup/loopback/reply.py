@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from maos_sup.loopback.messages_api import ErrorBody, MessageBlock, TokenUsage
 from maos_sup.loopback.request import LoopbackRequest
 
 
@@ -45,7 +46,7 @@ class PlannedFault:
     after_chunks: int | None = None
     stall_s: float = 3600.0
 
-    def error_body(self) -> dict[str, object]:
+    def error_body(self) -> ErrorBody:
         type_ = self.error_type or ERROR_TYPES.get(self.status, "api_error")
         return {"type": "error", "error": {"type": type_, "message": self.message}}
 
@@ -63,9 +64,9 @@ class ReplyPace:
 class ScriptedReply:
     """One answer. Blocks are those of the API; ids of tool calls are made where missing."""
 
-    content: tuple[dict[str, Any], ...] = ()
+    content: tuple[MessageBlock, ...] = ()
     stop_reason: str | None = None  # tool_use if a tool is called, end_turn otherwise
-    usage: dict[str, int] = field(default_factory=dict)  # what is missing is counted
+    usage: TokenUsage = field(default_factory=TokenUsage)  # what is missing is counted
     pace: ReplyPace = ReplyPace()
     fault: PlannedFault | None = None
     raw: bytes | None = None  # the stream as it is sent, for what no server ought to say; with status 200

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeGuard
 
+from maos_sup.loopback.messages_api import ConversationMessage, MessageBlock, MessagesRequest
 from state_layout.files import codec
 
-Block = dict[str, Any]
 
-
-def blocks_of(content: Any) -> list[Block]:
+def blocks_of(content: Any) -> list[MessageBlock]:
     """Content as a list of blocks: bare text is one text block."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [block for block in content or [] if isinstance(block, dict)]
+    return [block for block in content or [] if _is_block(block)]
+
+
+def _is_block(value: object) -> TypeGuard[MessageBlock]:
+    return isinstance(value, dict)
 
 
 def text_of(content: Any) -> str:
@@ -51,14 +54,14 @@ class LoopbackRequest:
     """One request for an answer. `number` counts such requests of this server, from 1."""
 
     number: int
-    body: dict[str, Any]  # as a Messages request
+    body: MessagesRequest  # as a Messages request
     headers: dict[str, str] = field(default_factory=dict)  # names in lower case
     of_conversation: int = 1  # which request of its conversation it is, from 1
     api: str = "messages"  # or responses, chat, gemini
     sent: Any = None  # the body as it came, where that is another
 
     @property
-    def messages(self) -> list[dict[str, object]]:
+    def messages(self) -> list[ConversationMessage]:
         return list(self.body["messages"])
 
     @property
@@ -109,7 +112,7 @@ class LoopbackRequest:
     @cached_property
     def prefixes(self) -> list[str]:
         """A digest after tools and system, then one after each message: equal prefixes, equal digests."""
-        head = [without_cache_marks(self.body.get(key)) for key in ("tools", "system")]
+        head = [without_cache_marks(part) for part in (self.body.get("tools"), self.body.get("system"))]
         found = [digest([self.model, *head])]
         for message in self.messages:
             plain = {"role": message["role"], "content": without_cache_marks(blocks_of(message["content"]))}

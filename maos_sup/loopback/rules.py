@@ -27,13 +27,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from maos_sup.loopback.messages_api import MessageBlock
 from maos_sup.loopback.reply import FaultKind, PlannedFault, ReplyPace, ScriptedReply, fail
 from maos_sup.loopback.request import LoopbackRequest
+from maos_sup.loopback.script_shape import (
+    PATTERNS,
+    SCRIPT,
+    ScriptFault,
+    ScriptFaultRule,
+    ScriptFile,
+    ScriptMatch,
+    ScriptPace,
+    ScriptReply,
+    ScriptRule,
+)
 from state_layout.files import codec
-
-PATTERNS = ("model", "system", "first_user", "last_user", "all_text")
-RULE_KEYS = {"name", "match", "reply", "repeat_last", "advance", "pace"}
-FAULT_KEYS = {"at", "every", "of_conversation", "times", "match", "kind"}
 
 
 class BadScript(ValueError):
@@ -137,7 +145,7 @@ class Rules:
 
 
 def load_rules(path: Path) -> Rules:
-    """Read a script, TOML or JSON by its suffix. Raises BadScript."""
+    """Read a script, TOML or JSON by its suffix. Raises BadScript, OSError."""
     data = path.read_bytes()
     try:
         value = codec.decode_object(data) if path.suffix == ".json" else tomllib.loads(data.decode())
@@ -145,57 +153,73 @@ def load_rules(path: Path) -> Rules:
         raise BadScript(f"{path}: {error}") from error
     try:
         return make_rules(value)
-    except (BadScript, KeyError, TypeError, ValueError, re.error) as error:
-        raise BadScript(f"{path}: {error!r}") from error
+    except BadScript as error:
+        raise BadScript(f"{path}: {error}") from error
 
 
-def make_rules(value: dict[str, Any]) -> Rules:
-    """Make a script from its decoded file. Raises BadScript, KeyError, TypeError, ValueError, re.error."""
-    _refuse_unknown(value, {"rule", "fault", "pace"}, "script")
-    pace = ReplyPace(**value.get("pace", {}))
-    rules = [_rule(entry, number, pace) for number, entry in enumerate(value.get("rule", []), start=1)]
-    return Rules(rules, [_fault_rule(entry) for entry in value.get("fault", [])])
+def make_rules(value: Any) -> Rules:
+    """Make a script from its decoded file. Raises BadScript with all that is wrong in it."""
+    faults = [fault.text for fault in SCRIPT.faults(value)]
+    if faults:
+        raise BadScript("; ".join(faults))
+    script: ScriptFile = value
+    pace = _paced(ReplyPace(), script)
+    rules = [_rule(entry, number, pace) for number, entry in enumerate(script.get("rule", []), start=1)]
+    return Rules(rules, [_fault_rule(entry) for entry in script.get("fault", [])])
 
 
-def _rule(entry: dict[str, Any], number: int, pace: ReplyPace) -> ReplyRule:
+def _rule(entry: ScriptRule, number: int, pace: ReplyPace) -> ReplyRule:
     name = entry.get("name", f"rule {number}")
-    _refuse_unknown(entry, RULE_KEYS, name)
-    pace = replace(pace, **entry.get("pace", {}))
+    pace = _paced(pace, entry)
     return ReplyRule(
         name=name,
         match=_match(entry.get("match", {}), name),
-        replies=tuple(_reply(reply, name, pace) for reply in entry["reply"]),
+        replies=tuple(_reply(reply, pace) for reply in entry["reply"]),
         repeat_last=entry.get("repeat_last", False),
         advance=entry.get("advance", "turn"),
     )
 
 
-def _match(entry: dict[str, Any], where: str) -> Match:
-    _refuse_unknown(entry, {*PATTERNS, "has_tool", "no_tools", "turn", "min_turn"}, f"{where}: match")
-    patterns = {key: re.compile(entry[key], re.DOTALL) for key in PATTERNS if key in entry}
-    return Match(patterns=patterns, **{key: item for key, item in entry.items() if key not in patterns})
+def _paced(pace: ReplyPace, entry: ScriptFile | ScriptRule | ScriptReply) -> ReplyPace:
+    told: ScriptPace = entry.get("pace", {})
+    return replace(pace, **told)
 
 
-def _reply(entry: dict[str, Any], where: str, pace: ReplyPace) -> ScriptedReply:
-    known = {"text", "tools", "content", "stop_reason", "usage", "pace", "fault"}
-    _refuse_unknown(entry, known, f"{where}: reply")
-    content = list(entry.get("content", []))
+def _match(entry: ScriptMatch, where: str) -> Match:
+    try:
+        given = {key: text for key, text in entry.items() if key in PATTERNS}
+        patterns = {key: re.compile(str(text), re.DOTALL) for key, text in given.items()}
+    except re.error as error:
+        raise BadScript(f"{where}: match: {error.pattern!r} is no pattern: {error}; mend it") from error
+    return Match(
+        patterns=patterns,
+        has_tool=entry.get("has_tool"),
+        no_tools=entry.get("no_tools", False),
+        turn=entry.get("turn"),
+        min_turn=entry.get("min_turn"),
+    )
+
+
+def _reply(entry: ScriptReply, pace: ReplyPace) -> ScriptedReply:
+    content: list[MessageBlock] = list(entry.get("content", []))
     if "text" in entry:
         content.append({"type": "text", "text": entry["text"]})
-    content += [{"type": "tool_use", **tool} for tool in entry.get("tools", [])]
+    for tool in entry.get("tools", []):
+        call: MessageBlock = {"type": "tool_use"}
+        call.update(tool)
+        content.append(call)
     return ScriptedReply(
         content=tuple(content),
         stop_reason=entry.get("stop_reason"),
         usage=entry.get("usage", {}),
-        pace=replace(pace, **entry.get("pace", {})),
+        pace=_paced(pace, entry),
         fault=_fault(entry["fault"]) if "fault" in entry else None,
     )
 
 
-def _fault_rule(entry: dict[str, Any]) -> FaultRule:
-    fault = _fault({key: item for key, item in entry.items() if key not in FAULT_KEYS - {"kind"}})
+def _fault_rule(entry: ScriptFaultRule) -> FaultRule:
     return FaultRule(
-        fault=fault,
+        fault=_fault(entry),
         match=_match(entry.get("match", {}), "fault"),
         at=tuple(entry.get("at", ())),
         every=entry.get("every"),
@@ -204,8 +228,17 @@ def _fault_rule(entry: dict[str, Any]) -> FaultRule:
     )
 
 
-def _fault(entry: dict[str, Any]) -> PlannedFault:
-    return PlannedFault(**{**entry, "kind": FaultKind(entry.get("kind", "error"))})
+def _fault(entry: ScriptFault) -> PlannedFault:
+    usual = PlannedFault(kind=FaultKind(entry.get("kind", "error")))
+    return replace(
+        usual,
+        status=entry.get("status", usual.status),
+        error_type=entry.get("error_type"),
+        message=entry.get("message", usual.message),
+        retry_after_s=entry.get("retry_after_s"),
+        after_chunks=entry.get("after_chunks"),
+        stall_s=entry.get("stall_s", usual.stall_s),
+    )
 
 
 def _filled(value: Any, groups: dict[str, str]) -> Any:
@@ -217,9 +250,3 @@ def _filled(value: Any, groups: dict[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_filled(item, groups) for item in value)
     return value
-
-
-def _refuse_unknown(entry: dict[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        raise BadScript(f"{where}: unknown key {unknown[0]!r}; use {', '.join(sorted(known))}")

@@ -25,6 +25,7 @@ from typing import Any
 from maos_sup.loopback.connection import Connection
 from maos_sup.loopback.dialects.dialect import DialectAnswer
 from maos_sup.loopback.log import Log
+from maos_sup.loopback.messages_api import MessagesRequest
 from maos_sup.loopback.meter import Meter
 from maos_sup.loopback.reply import Script, ScriptedReply
 from maos_sup.loopback.request import LoopbackRequest
@@ -77,7 +78,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.log.close()
 
     def numbered(
-        self, body: dict[str, object], headers: dict[str, str], *, api: str = "messages", sent: Any = None
+        self, body: MessagesRequest, headers: dict[str, str], *, api: str = "messages", sent: Any = None
     ) -> LoopbackRequest:
         """`body` as the request it is, counted."""
         with self._counting:

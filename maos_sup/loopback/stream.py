@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Required, TypedDict
 
+from maos_sup.loopback.messages_api import ErrorBody, MessageBlock, MessagesAnswer, TokenUsage, words_of
 from maos_sup.loopback.reply import ScriptedReply
 from state_layout.files import codec
 
-Event = dict[str, Any]
-_DELTAS = {
-    "text": ("text", "text_delta", "text"),
-    "thinking": ("thinking", "thinking_delta", "thinking"),
-    "tool_use": ("input", "input_json_delta", "partial_json"),
-}
+
+class StreamedEvent(TypedDict, total=False):
+    """An event of a stream; which keys it has depends on its type."""
+
+    type: Required[str]
+    index: int
+    message: Mapping[str, object]
+    content_block: Mapping[str, object]
+    delta: Mapping[str, object]
+    usage: TokenUsage
 
 
-def message(reply: ScriptedReply, *, id_: str, model: str, usage: dict[str, Any]) -> dict[str, Any]:
+_DELTAS = {"text": "text_delta", "thinking": "thinking_delta", "tool_use": "input_json_delta"}
+
+
+def message(reply: ScriptedReply, *, id_: str, model: str, usage: TokenUsage) -> MessagesAnswer:
     """The whole answer as the API gives it without streaming."""
     return {
         "id": id_,
@@ -30,7 +38,7 @@ def message(reply: ScriptedReply, *, id_: str, model: str, usage: dict[str, Any]
     }
 
 
-def events(reply: ScriptedReply, whole: dict[str, Any]) -> Iterator[Event]:
+def events(reply: ScriptedReply, whole: MessagesAnswer) -> Iterator[StreamedEvent]:
     """The events of the stream of `whole`, in order; pieces of `reply.pace.chunk_chars` characters."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
@@ -45,30 +53,30 @@ def events(reply: ScriptedReply, whole: dict[str, Any]) -> Iterator[Event]:
     yield {"type": "message_stop"}
 
 
-def is_piece(event: Event) -> bool:
+def is_piece(event: StreamedEvent) -> bool:
     """Whether `event` carries a piece of a block: what paces and `after_chunks` count."""
-    return bool(event["type"] == "content_block_delta")
+    return event["type"] == "content_block_delta"
 
 
-def wire(event: Event) -> bytes:
+def wire(event: StreamedEvent | ErrorBody) -> bytes:
     """`event` as server-sent event."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), codec.encode(event))
 
 
-def _block_events(index: int, block: dict[str, Any], chunk_chars: int) -> Iterator[Event]:
-    shape = _DELTAS.get(block["type"])
-    if shape is None:
+def _block_events(index: int, block: MessageBlock, chunk_chars: int) -> Iterator[StreamedEvent]:
+    type_ = block["type"]
+    if type_ not in _DELTAS:
         yield {"type": "content_block_start", "index": index, "content_block": block}
     else:
-        key, delta, field = shape
-        empty: Any = {} if key == "input" else ""
-        yield {"type": "content_block_start", "index": index, "content_block": {**block, key: empty}}
-        text = codec.encode(block[key]).decode() if key == "input" else block[key]
+        is_call = type_ == "tool_use"
+        begun = {**block, "input": {}} if is_call else {**block, type_: ""}
+        yield {"type": "content_block_start", "index": index, "content_block": begun}
+        text = codec.encode(block["input"]).decode() if is_call else words_of(block)
         for start in range(0, len(text), max(1, chunk_chars)):
             piece = text[start : start + max(1, chunk_chars)]
             yield {
                 "type": "content_block_delta",
                 "index": index,
-                "delta": {"type": delta, field: piece},
+                "delta": {"type": _DELTAS[type_], "partial_json" if is_call else type_: piece},
             }
     yield {"type": "content_block_stop", "index": index}

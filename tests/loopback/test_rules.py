@@ -76,6 +76,10 @@ BAD = [
     ("[[rule]]\nmatch = { system = '(' }\nreply = []", "script.toml"),
     ("rule = ", "script.toml"),
     ("[[fault]]\nkind = 'flood'", "flood"),
+    ("rule = ['x']", r"rule\[0\]' is 'x'; use a table"),
+    ("[[rule]]\nreply = [{ text = 3 }]", r"rule\[0\].reply\[0\].text' is 3; use text"),
+    ("[[rule]]\nmatch = 'x'\nreply = []", r"rule\[0\].match' is 'x'; use a table"),
+    ("[[rule]]\nreply = []\npace = { chunk_chars = 'x' }", "chunk_chars' is 'x'; use a whole number"),
 ]
 
 

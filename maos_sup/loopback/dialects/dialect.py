@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from maos_sup.loopback.messages_api import (
+    ConversationMessage,
+    MessageBlock,
+    MessagesRequest,
+    OfferedTool,
+    TokenUsage,
+)
 from maos_sup.loopback.reply import PlannedFault, ScriptedReply
 from state_layout.files import codec
 
-Body = dict[str, Any]
+Wire = dict[str, object]  # what is made to be sent
+RoleBlocks = tuple[str, list[MessageBlock]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,22 +27,23 @@ class DialectAnswer:
     id: str  # 24 hexadecimal digits; each dialect puts its own prefix before them
     model: str
     reply: ScriptedReply
-    usage: dict[str, Any]
-    tools: Sequence[Body] = ()  # that the request offered
+    usage: TokenUsage
+    tools: Sequence[OfferedTool] = ()  # that the request offered
 
     @property
     def input_tokens(self) -> int:
         """All tokens of the input, cached ones too, as the APIs besides Messages count them."""
-        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        return sum(int(self.usage.get(name) or 0) for name in names)
+        usage = self.usage
+        cached = (usage.get("cache_read_input_tokens") or 0) + (usage.get("cache_creation_input_tokens") or 0)
+        return (usage.get("input_tokens") or 0) + cached
 
     @property
     def cached_tokens(self) -> int:
-        return int(self.usage.get("cache_read_input_tokens") or 0)
+        return self.usage.get("cache_read_input_tokens") or 0
 
     @property
     def output_tokens(self) -> int:
-        return int(self.usage.get("output_tokens") or 0)
+        return self.usage.get("output_tokens") or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,7 @@ class Dialect(Protocol):
     name: str
     call_prefix: str  # of the ids of calls
 
-    def asked(self, body: Body, path: str) -> Body:
+    def asked(self, body: Any, path: str) -> MessagesRequest:
         """`body` as a Messages request with `model`, `stream`, `system`, `tools`, `messages`.
 
         Raises KeyError, TypeError, AttributeError or ValueError if it is not what the API takes.
@@ -62,20 +71,20 @@ class Dialect(Protocol):
     def refusal(self, body: Any) -> str | None:
         """Why the real API would refuse `body`, or None."""
 
-    def whole(self, answer: DialectAnswer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Mapping[str, object]:
         """The answer without streaming."""
 
     def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
         """The answer as a stream."""
 
-    def error(self, fault: PlannedFault) -> Body:
+    def error(self, fault: PlannedFault) -> Mapping[str, object]:
         """The body of an HTTP error."""
 
     def error_event(self, fault: PlannedFault) -> bytes:
         """The event that says in mid-stream that it failed."""
 
 
-def wire(value: Body, *, name: str | None = None) -> bytes:
+def wire(value: Mapping[str, object], *, name: str | None = None) -> bytes:
     """`value` as server-sent event."""
     head = b"" if name is None else b"event: %b\n" % name.encode()
     return b"%bdata: %b\n\n" % (head, codec.encode(value))
@@ -88,10 +97,10 @@ def pieces(text: str, chars: int) -> Iterator[str]:
         yield text[start : start + size]
 
 
-def put_together(entries: Iterable[tuple[str, list[Body]]]) -> tuple[list[Body], list[Body]]:
+def put_together(entries: Iterable[RoleBlocks]) -> tuple[list[MessageBlock], list[ConversationMessage]]:
     """Blocks of the system that stand first, and messages: entries of one role in a row are one message."""
-    system: list[Body] = []
-    messages: list[Body] = []
+    system: list[MessageBlock] = []
+    messages: list[ConversationMessage] = []
     for role, blocks in entries:
         if role == "system" and not messages:
             system += blocks
@@ -102,11 +111,11 @@ def put_together(entries: Iterable[tuple[str, list[Body]]]) -> tuple[list[Body],
     return system, messages
 
 
-def text_block(text: str) -> Body:
+def text_block(text: str) -> MessageBlock:
     return {"type": "text", "text": text}
 
 
-def arguments_of(block: Body) -> str:
+def arguments_of(block: MessageBlock) -> str:
     """The input of a call as JSON text."""
     return codec.encode(block.get("input", {})).decode()
 

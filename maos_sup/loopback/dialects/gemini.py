@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 from maos_sup.loopback.dialects.dialect import (
-    Body,
     DialectAnswer,
     DialectEvent,
+    Wire,
     pieces,
     put_together,
     text_block,
     wire,
 )
+from maos_sup.loopback.messages_api import MessageBlock, MessagesRequest, words_of
 from maos_sup.loopback.reply import PlannedFault
 
 _ENDINGS = {"max_tokens": "MAX_TOKENS"}
@@ -28,22 +29,63 @@ _STATES = {
 }
 
 
+class GeminiCall(TypedDict, total=False):
+    """A call; `id` is not always there."""
+
+    id: str
+    name: str
+    args: Any
+
+
+class GeminiResult(TypedDict, total=False):
+    """The result of a call."""
+
+    id: str
+    name: str
+    response: dict[str, object] | None
+
+
+class GeminiPart(TypedDict, total=False):
+    """A part of content: a call, a result, or text, which is a `thought` or said."""
+
+    functionCall: GeminiCall
+    functionResponse: GeminiResult
+    thought: bool
+    text: str
+
+
+class GeminiContent(TypedDict, total=False):
+    """One turn."""
+
+    role: str
+    parts: list[GeminiPart] | None
+
+
+class GeminiRequest(TypedDict, total=False):
+    """The keys of a request that are read here."""
+
+    contents: list[GeminiContent] | None
+    systemInstruction: GeminiContent | None
+    tools: list[Any] | None  # each has its tools under `functionDeclarations`
+
+
 class Gemini:
     """POST .../models/MODEL:streamGenerateContent and :generateContent."""
 
     name = "gemini"
     call_prefix = "call_"
 
-    def asked(self, body: Body, path: str) -> Body:
+    def asked(self, body: Any, path: str) -> MessagesRequest:
+        told: GeminiRequest = body
         model, _, verb = path.rpartition("/")[2].partition(":")
         system, messages = put_together(
             ("assistant" if content.get("role") == "model" else "user", _blocks(content))
-            for content in body.get("contents") or []
+            for content in told.get("contents") or []
         )
-        instruction = body.get("systemInstruction") or {}
+        instruction = told.get("systemInstruction") or GeminiContent()
         tools = [
             declared
-            for tool in body.get("tools") or []
+            for tool in told.get("tools") or []
             for declared in tool.get("functionDeclarations") or []
         ]
         return {
@@ -64,7 +106,7 @@ class Gemini:
             return "GenerateContentRequest.contents: parts must not be empty"
         return None
 
-    def whole(self, answer: DialectAnswer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Wire:
         parts = [_part(block) for block in answer.reply.content]
         return _response(answer, parts, ending=_ENDINGS.get(answer.reply.ending, "STOP"))
 
@@ -73,15 +115,15 @@ class Gemini:
             if block["type"] == "tool_use":  # a call comes whole
                 yield DialectEvent(data=wire(_response(answer, [_part(block)])), is_piece=True)
                 continue
-            for piece in pieces(block.get(block["type"], ""), answer.reply.pace.chunk_chars):
-                part = _part({**block, block["type"]: piece})
+            for piece in pieces(words_of(block), answer.reply.pace.chunk_chars):
+                part = _text_part(piece, is_thought=block["type"] == "thinking")
                 yield DialectEvent(data=wire(_response(answer, [part])), is_piece=True)
-        last = _response(answer, [{"text": ""}], ending=_ENDINGS.get(answer.reply.ending, "STOP"))
+        last = _response(answer, [_text_part("")], ending=_ENDINGS.get(answer.reply.ending, "STOP"))
         yield DialectEvent(data=wire(last), is_closing=True, is_last=True)
 
-    def error(self, fault: PlannedFault) -> Body:
+    def error(self, fault: PlannedFault) -> Wire:
         state = fault.error_type or _STATES.get(fault.status, "INTERNAL")
-        told: Body = {"code": fault.status, "message": fault.message, "status": state}
+        told: Wire = {"code": fault.status, "message": fault.message, "status": state}
         if fault.retry_after_s is not None:
             kind = "type.googleapis.com/google.rpc.RetryInfo"
             told["details"] = [{"@type": kind, "retryDelay": f"{fault.retry_after_s:g}s"}]
@@ -91,11 +133,11 @@ class Gemini:
         return wire(self.error(fault))
 
 
-def _blocks(content: Body) -> list[Body]:
+def _blocks(content: GeminiContent) -> list[MessageBlock]:
     return [block for part in content.get("parts") or [] for block in _block(part)]
 
 
-def _block(part: Body) -> Iterator[Body]:
+def _block(part: GeminiPart) -> Iterator[MessageBlock]:
     if "functionCall" in part:
         call = part["functionCall"]
         id_ = call.get("id") or call["name"]
@@ -110,19 +152,21 @@ def _block(part: Body) -> Iterator[Body]:
         yield text_block(part["text"])
 
 
-def _part(block: Body) -> Body:
+def _part(block: MessageBlock) -> Wire:
     if block["type"] == "tool_use":
-        call = {"id": block["id"], "name": block["name"], "args": block.get("input", {})}
+        call: Wire = {"id": block["id"], "name": block["name"], "args": block.get("input", {})}
         return {"functionCall": call}
-    if block["type"] == "thinking":
-        return {"text": block["thinking"], "thought": True}
-    return {"text": block.get("text", "")}
+    return _text_part(words_of(block), is_thought=block["type"] == "thinking")
 
 
-def _response(answer: DialectAnswer, parts: list[Body], *, ending: str | None = None) -> Body:
+def _text_part(text: str, *, is_thought: bool = False) -> Wire:
+    return {"text": text, "thought": True} if is_thought else {"text": text}
+
+
+def _response(answer: DialectAnswer, parts: list[Wire], *, ending: str | None = None) -> Wire:
     """Every event carries the usage so far, as the real one does: the last word on it is the last event's."""
-    candidate: Body = {"content": {"role": "model", "parts": parts}, "index": 0}
-    usage: Body = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}
+    candidate: Wire = {"content": {"role": "model", "parts": parts}, "index": 0}
+    usage: Wire = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}
     if ending is not None:
         candidate["finishReason"] = ending
         total = answer.input_tokens + answer.output_tokens

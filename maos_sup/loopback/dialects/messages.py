@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from maos_sup.loopback import stream
-from maos_sup.loopback.dialects.dialect import Body, DialectAnswer, DialectEvent
+from maos_sup.loopback.dialects.dialect import DialectAnswer, DialectEvent
+from maos_sup.loopback.messages_api import ErrorBody, MessagesAnswer, MessagesRequest
 from maos_sup.loopback.refuse import refusal
 from maos_sup.loopback.reply import PlannedFault
 
@@ -17,13 +18,14 @@ class Messages:
     name = "messages"
     call_prefix = "toolu_"
 
-    def asked(self, body: Body, path: str) -> Body:
-        return body
+    def asked(self, body: Any, path: str) -> MessagesRequest:
+        told: MessagesRequest = body
+        return told
 
     def refusal(self, body: Any) -> str | None:
         return refusal(body)
 
-    def whole(self, answer: DialectAnswer) -> Body:
+    def whole(self, answer: DialectAnswer) -> MessagesAnswer:
         return stream.message(answer.reply, id_=f"msg_{answer.id}", model=answer.model, usage=answer.usage)
 
     def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
@@ -35,7 +37,7 @@ class Messages:
                 is_last=event["type"] == "message_stop",
             )
 
-    def error(self, fault: PlannedFault) -> Body:
+    def error(self, fault: PlannedFault) -> ErrorBody:
         return fault.error_body()
 
     def error_event(self, fault: PlannedFault) -> bytes:

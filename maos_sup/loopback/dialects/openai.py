@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from maos_sup.loopback.reply import PlannedFault
 
@@ -15,8 +15,17 @@ _TYPES = {
 _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
-def openai_error(fault: PlannedFault) -> dict[str, Any]:
-    """The body of an error: its type is `error_type`, or what the status means."""
+class OpenAiError(TypedDict):
+    """What is under `error`."""
+
+    message: str
+    type: str
+    param: None
+    code: str | None
+
+
+def openai_error(fault: PlannedFault) -> OpenAiError:
+    """The error: its type is `error_type`, or what the status means."""
     type_ = fault.error_type or _TYPES.get(fault.status, "server_error")
     code = fault.error_type or _CODES.get(fault.status)
-    return {"error": {"message": fault.message, "type": type_, "param": None, "code": code}}
+    return {"message": fault.message, "type": type_, "param": None, "code": code}

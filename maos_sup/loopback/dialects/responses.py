@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 from maos_sup.loopback.dialects.dialect import (
-    Body,
     DialectAnswer,
     DialectEvent,
+    RoleBlocks,
+    Wire,
     arguments_of,
     input_of,
     pieces,
@@ -19,11 +20,65 @@ from maos_sup.loopback.dialects.dialect import (
     wire,
 )
 from maos_sup.loopback.dialects.openai import openai_error
+from maos_sup.loopback.messages_api import MessageBlock, MessagesRequest, OfferedTool, words_of
 from maos_sup.loopback.reply import PlannedFault
 
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 Emit = Callable[..., DialectEvent]
+Events = Iterator[DialectEvent]
+
+
+class ResponsesPart(TypedDict, total=False):
+    """A part of what a message or a summary says."""
+
+    text: str
+
+
+class ResponsesItem(TypedDict, total=False):
+    """An item of a conversation: a message, a call, its output, or reasoning, by its `type`."""
+
+    type: str
+    role: str
+    content: Any  # text, or parts
+    call_id: str
+    name: str
+    arguments: str
+    input: str
+    output: Any
+    summary: list[ResponsesPart] | None
+
+
+class NamespacedTool(TypedDict):
+    """A tool of a namespace."""
+
+    name: str
+
+
+class ResponsesTool(OfferedTool, total=False):
+    """A tool, or a namespace of `tools`."""
+
+    type: str
+    tools: list[NamespacedTool] | None
+
+
+class ResponsesRequest(TypedDict, total=False):
+    """The keys of a request that are read here."""
+
+    model: str
+    stream: bool
+    input: str | list[ResponsesItem]
+    instructions: str | None
+    tools: list[ResponsesTool] | None
+
+
+class ItemPlace(TypedDict, total=False):
+    """Where in an answer an event belongs."""
+
+    item_id: str
+    output_index: int
+    content_index: int
+    summary_index: int
 
 
 class Responses:
@@ -32,16 +87,17 @@ class Responses:
     name = "responses"
     call_prefix = "call_"
 
-    def asked(self, body: Body, path: str) -> Body:
-        told = body["input"]
-        items = [{"role": "user", "content": told}] if isinstance(told, str) else told
+    def asked(self, body: Any, path: str) -> MessagesRequest:
+        request: ResponsesRequest = body
+        told, said = request["input"], request.get("instructions")
+        items: list[ResponsesItem] = [{"role": "user", "content": told}] if isinstance(told, str) else told
         system, messages = put_together(entry for item in items for entry in _entries(item))
-        instructions = [text_block(body["instructions"])] if body.get("instructions") else []
+        instructions = [text_block(said)] if said else []
         return {
-            "model": body["model"],
-            "stream": bool(body.get("stream")),
+            "model": request["model"],
+            "stream": bool(request.get("stream")),
             "system": instructions + system,
-            "tools": [flat for tool in body.get("tools") or [] for flat in _flat(tool)],
+            "tools": [flat for tool in request.get("tools") or [] for flat in _flat(tool)],
             "messages": messages,
         }
 
@@ -53,7 +109,7 @@ class Responses:
             return "Missing required parameter: 'input'."
         return _unpaired(told) if isinstance(told, list) else None
 
-    def whole(self, answer: DialectAnswer) -> Body:
+    def whole(self, answer: DialectAnswer) -> Wire:
         items = [_item(answer, block, index) for index, block in enumerate(answer.reply.content)]
         return _response(answer, items, _ending(answer))
 
@@ -72,11 +128,11 @@ class Responses:
         marks = {"is_closing": True, "is_last": True}
         yield emit(f"response.{ending}", marks=marks, response=self.whole(answer))
 
-    def error(self, fault: PlannedFault) -> Body:
-        return openai_error(fault)
+    def error(self, fault: PlannedFault) -> Wire:
+        return {"error": openai_error(fault)}
 
     def error_event(self, fault: PlannedFault) -> bytes:
-        error = {"code": openai_error(fault)["error"]["type"], "message": fault.message}
+        error = {"code": openai_error(fault)["type"], "message": fault.message}
         response = {"id": "resp_failed", "object": "response", "status": "failed", "error": error}
         return wire({"type": "response.failed", "response": response}, name="response.failed")
 
@@ -84,7 +140,7 @@ class Responses:
 # -- what came
 
 
-def _flat(tool: Body) -> Iterator[Body]:
+def _flat(tool: ResponsesTool) -> Iterator[OfferedTool]:
     """`tool`, or the tools of a namespace (so codex offers those of MCP servers) by their whole names."""
     if tool.get("type") != "namespace":
         yield tool
@@ -94,7 +150,7 @@ def _flat(tool: Body) -> Iterator[Body]:
         yield {**each, "name": f"{space.rstrip('_')}__{each['name']}", "called": (space, each["name"])}
 
 
-def _entries(item: Body) -> Iterator[tuple[str, list[Body]]]:
+def _entries(item: ResponsesItem) -> Iterator[RoleBlocks]:
     type_ = item.get("type", "message")
     if type_ == "message":
         role = item["role"]
@@ -109,8 +165,8 @@ def _entries(item: Body) -> Iterator[tuple[str, list[Body]]]:
             [{"type": "tool_use", "id": item["call_id"], "name": item["name"], "input": input_}],
         )
     elif type_ in _OUTPUTS:
-        told = {"type": "tool_result", "tool_use_id": item["call_id"], "content": _output(item.get("output"))}
-        yield "user", [told]
+        told = _output(item.get("output"))
+        yield "user", [{"type": "tool_result", "tool_use_id": item["call_id"], "content": told}]
     elif type_ == "reasoning":
         words = "\n".join(part.get("text", "") for part in item.get("summary") or [])
         yield "assistant", [{"type": "thinking", "thinking": words}]
@@ -125,7 +181,7 @@ def _output(output: Any) -> str:
     return str(output or "")
 
 
-def _unpaired(items: list[Any]) -> str | None:
+def _unpaired(items: list[ResponsesItem]) -> str | None:
     calls = [item["call_id"] for item in items if item.get("type") in _CALLS]
     told = [item["call_id"] for item in items if item.get("type") in _OUTPUTS]
     missing = next((id_ for id_ in calls if id_ not in told), None)
@@ -142,7 +198,7 @@ def _ending(answer: DialectAnswer) -> str:
     return "incomplete" if answer.reply.ending == "max_tokens" else "completed"
 
 
-def _response(answer: DialectAnswer, items: list[Body], status: str) -> Body:
+def _response(answer: DialectAnswer, items: list[Wire], status: str) -> Wire:
     is_cut = status == "incomplete"
     return {
         "id": f"resp_{answer.id}",
@@ -158,7 +214,7 @@ def _response(answer: DialectAnswer, items: list[Body], status: str) -> Body:
     }
 
 
-def _usage(answer: DialectAnswer) -> Body:
+def _usage(answer: DialectAnswer) -> Wire:
     return {
         "input_tokens": answer.input_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens},
@@ -168,7 +224,7 @@ def _usage(answer: DialectAnswer) -> Body:
     }
 
 
-def _item(answer: DialectAnswer, block: Body, index: int, *, text: str | None = None) -> Body:
+def _item(answer: DialectAnswer, block: MessageBlock, index: int, *, text: str | None = None) -> Wire:
     """The item of a block; `text`, if given, is what it has of its text or arguments so far."""
     id_ = f"{answer.id}{index:04d}"
     status = "completed" if text is None else "in_progress"
@@ -176,7 +232,7 @@ def _item(answer: DialectAnswer, block: Body, index: int, *, text: str | None = 
         told = arguments_of(block) if text is None else text
         names = {"call_id": block["id"], **_called(answer, block["name"])}
         return {"id": f"fc_{id_}", "type": "function_call", "status": status, **names, "arguments": told}
-    told = block.get(block["type"], "") if text is None else text
+    told = words_of(block) if text is None else text
     if block["type"] == "thinking":
         summary = [{"type": "summary_text", "text": told}]
         return {"id": f"rs_{id_}", "type": "reasoning", "summary": summary}
@@ -190,7 +246,7 @@ def _item(answer: DialectAnswer, block: Body, index: int, *, text: str | None = 
     }
 
 
-def _called(answer: DialectAnswer, name: str) -> Body:
+def _called(answer: DialectAnswer, name: str) -> Wire:
     """How a tool is called: by its name, and its namespace where it is in one."""
     for tool in answer.tools:
         if tool.get("name") == name and "called" in tool:
@@ -199,32 +255,36 @@ def _called(answer: DialectAnswer, name: str) -> Body:
     return {"name": name}
 
 
-def _output_text(text: str) -> Body:
+def _output_text(text: str) -> Wire:
     return {"type": "output_text", "text": text, "annotations": []}
 
 
-def _block_events(answer: DialectAnswer, block: Body, index: int, emit: Emit) -> Iterator[DialectEvent]:
+def _block_events(
+    answer: DialectAnswer, block: MessageBlock, index: int, emit: Emit
+) -> Iterator[DialectEvent]:
     """The events of one block, which is one item."""
     yield emit("response.output_item.added", output_index=index, item=_item(answer, block, index, text=""))
     whole = _item(answer, block, index)
-    place = {"item_id": whole["id"], "output_index": index}
+    place: ItemPlace = {"item_id": str(whole["id"]), "output_index": index}
     if block["type"] == "tool_use":
-        yield from _call_events(answer, whole, place, emit)
+        yield from _call_events(answer, arguments_of(block), place, emit)
     elif block["type"] == "text":
         yield from _text_events(answer, block["text"], place, emit)
     else:
-        yield from _thinking_events(answer, block.get("thinking", ""), place, emit)
+        yield from _thinking_events(answer, words_of(block), place, emit)
     yield emit("response.output_item.done", output_index=index, item=whole)
 
 
-def _call_events(answer: DialectAnswer, whole: Body, place: Body, emit: Emit) -> Iterator[DialectEvent]:
+def _call_events(
+    answer: DialectAnswer, arguments: str, place: ItemPlace, emit: Emit
+) -> Iterator[DialectEvent]:
     name = "response.function_call_arguments"
-    for piece in pieces(whole["arguments"], answer.reply.pace.chunk_chars):
+    for piece in pieces(arguments, answer.reply.pace.chunk_chars):
         yield emit(f"{name}.delta", marks={"is_piece": True}, delta=piece, **place)
-    yield emit(f"{name}.done", arguments=whole["arguments"], **place)
+    yield emit(f"{name}.done", arguments=arguments, **place)
 
 
-def _text_events(answer: DialectAnswer, text: str, place: Body, emit: Emit) -> Iterator[DialectEvent]:
+def _text_events(answer: DialectAnswer, text: str, place: ItemPlace, emit: Emit) -> Events:
     place = {**place, "content_index": 0}
     yield emit("response.content_part.added", part=_output_text(""), **place)
     for piece in pieces(text, answer.reply.pace.chunk_chars):
@@ -233,7 +293,9 @@ def _text_events(answer: DialectAnswer, text: str, place: Body, emit: Emit) -> I
     yield emit("response.content_part.done", part=_output_text(text), **place)
 
 
-def _thinking_events(answer: DialectAnswer, text: str, place: Body, emit: Emit) -> Iterator[DialectEvent]:
+def _thinking_events(
+    answer: DialectAnswer, text: str, place: ItemPlace, emit: Emit
+) -> Iterator[DialectEvent]:
     place = {**place, "summary_index": 0}
     yield emit("response.reasoning_summary_part.added", part={"type": "summary_text", "text": ""}, **place)
     for piece in pieces(text, answer.reply.pace.chunk_chars):
