@@ -14,7 +14,7 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from maos_sup.cuts import store
 from maos_sup.cuts.rewind import AgentMove, Rewind, void_of, void_path
@@ -32,6 +32,10 @@ from state_layout.scopes.names import folders_in
 from state_layout.scopes.people import refresh_snapshot
 from state_layout.scopes.store import ScopeStore
 from state_layout.specs import accept
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import PinFields
+
 
 BY = "rollback"
 _folder = attrgetter("current.parent")
@@ -52,7 +56,7 @@ def carry_out(tree: Tree, rewind: Rewind) -> None:
 def take_numbers(tree: Tree, next_seq: Mapping[str, Mapping[str, int]]) -> None:
     """See to it that no sender gives a number below `next_seq` again, durably. Never lowers one."""
     value = _restored(tree)
-    known: dict[str, dict[str, int]] = value.setdefault("next_seq", {})
+    known = value.setdefault("next_seq", {})
     value.setdefault("accepted", {sender: dict(numbers) for sender, numbers in known.items()})
     before = codec.encode(value)
     for sender, numbers in next_seq.items():
@@ -65,9 +69,18 @@ def take_numbers(tree: Tree, next_seq: Mapping[str, Mapping[str, int]]) -> None:
         atomic.replace(tree.restored, codec.encode_pretty(value))
 
 
-def _restored(tree: Tree) -> dict[str, Any]:
+class RestoredFile(TypedDict, total=False):
+    """`supervisor/restored.json`, as far as it is read here."""
+
+    next_seq: dict[str, dict[str, int]]  # by sender and recipient
+    accepted: dict[str, dict[str, int]]
+    notes: list[str]
+
+
+def _restored(tree: Tree) -> RestoredFile:
     try:
-        return codec.decode_object(read_record(tree.restored))
+        value: RestoredFile = codec.decode(read_record(tree.restored))
+        _see_numbers(value)
     except FileNotFoundError:
         return {}
     except OSError as cause:
@@ -77,6 +90,17 @@ def _restored(tree: Tree) -> dict[str, Any]:
             f"{tree.shown(tree.restored)}: not as FORMAT.md says; remove run/host.json and resume: that "
             "makes it anew"
         ) from cause
+    return value
+
+
+def _see_numbers(value: object) -> None:
+    """Raise ValueError unless it is an object whose numbers, if any, are by sender and recipient."""
+    numbers = value.get("next_seq", {}) if isinstance(value, dict) else None
+    if not isinstance(numbers, dict):
+        raise ValueError("no object with numbers")
+    for by_recipient in numbers.values():
+        if not isinstance(by_recipient, dict) or any(type(each) is not int for each in by_recipient.values()):
+            raise ValueError("numbers are by sender and recipient")
 
 
 def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
@@ -86,7 +110,9 @@ def _move_agent(tree: Tree, move: AgentMove, rewind: Rewind) -> None:
     done = [number for number in numbers if void_of(paths.attempt(number).journal) == rewind.void]
     if not done:
         position = Position(move.to.seq, move.to.offset, move.to.h)
-        pin = {"attempt": move.to.attempt, "seq": move.to.seq, "h": move.to.h} if move.to.seq else None
+        pin: PinFields | None = None
+        if move.to.seq:
+            pin = {"attempt": move.to.attempt, "seq": move.to.seq, "h": move.to.h}
         recall = Recall(
             history=History(position=position, attempt=move.to.attempt),
             pin=pin,

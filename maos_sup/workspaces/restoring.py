@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from maos_sup.workspaces.manifest import FILE, FOLDER, LINK, Manifest, ManifestEntry, differences
 from maos_sup.workspaces.snapshots import (
@@ -78,14 +78,14 @@ def _restored(tree: Tree, agent: str, target: Snapshot, paths: Collection[str], 
             steps, camera.store
         )  # a content that is lost is found before anything changes
         os.sync()  # what is replaced is kept for good
-        told = {"target": target.number, "before": before.number, "paths": sorted(paths)}
+        told: RestoringFile = {"target": target.number, "before": before.number, "paths": sorted(paths)}
         atomic.replace(own.restoring / RESTORING, codec.encode(told) + b"\n")
         work.put(steps, ready)
     work.end()
     return before
 
 
-def finish(tree: Tree, agent: str) -> dict[str, Any] | None:
+def finish(tree: Tree, agent: str) -> RestoringFile | None:
     """Bring a restore that was cut off to its end; what it was, None if there is none. The lock is held.
 
     Raises Damaged, StorageError.
@@ -103,6 +103,14 @@ def finish(tree: Tree, agent: str) -> dict[str, Any] | None:
         work.put(steps, work.make_ready(steps, camera.store))
     work.end()
     return told
+
+
+class RestoringFile(TypedDict):
+    """A restore that is under way."""
+
+    target: int  # the number of the snapshot to go to
+    before: int  # of the one that was made of what was there
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +164,26 @@ class _Work:
         shutil.rmtree(self.own.restoring, ignore_errors=True)
 
 
-def under_way(paths: AgentPaths) -> dict[str, Any] | None:
+def under_way(paths: AgentPaths) -> RestoringFile | None:
     """What is on record of a restore that has not ended. Raises Damaged."""
     path = paths.restoring / RESTORING
     try:
-        return codec.decode_object(path.read_bytes())
+        told: RestoringFile = codec.decode(path.read_bytes())
+        _see_form(told)
     except FileNotFoundError:
         return None
-    except (OSError, codec.NotJson) as cause:
+    except (OSError, codec.NotJson, TypeError) as cause:
         raise Damaged(f"{path}: cannot be read ({cause}); remove it, then restore again") from cause
+    return told
+
+
+def _see_form(told: object) -> None:
+    """Raise TypeError unless it is an object with what a restore needs."""
+    if not isinstance(told, dict) or type(told.get("target")) is not int:
+        raise TypeError("it names no 'target'")
+    paths = told.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise TypeError("its 'paths' are no list of texts")
 
 
 def lay_out(store: Store, manifest: Manifest, paths: Collection[str], folder: Path) -> int:

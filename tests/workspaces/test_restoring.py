@@ -248,3 +248,12 @@ def test_what_was_kept_for_a_later_checkpoint_is_not_of_an_earlier_one(tree: Tre
         taken.append(Camera(tree, "ann", WORKTREE).take(why=why, seq=5, attempt=1).number)
     found = [snapshots.at_line(paths, 1, 5, checkpoint=number) for number in (1, 2)]
     assert [one and one.number for one in found] == taken
+
+
+@pytest.mark.parametrize("text", ["{}", '{"target":"1","paths":[]}', '{"target":1,"paths":[1]}', "[]", "{"])
+def test_a_record_of_a_restore_that_is_none_is_named(tree: Tree, text: str) -> None:
+    own = tree.agent("ann")
+    own.restoring.mkdir(parents=True)
+    (own.restoring / restoring.RESTORING).write_text(text)
+    with pytest.raises(Damaged, match=rf"{restoring.RESTORING}: cannot be read .*; remove it"):
+        finish(tree, "ann")
