@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk, locks
@@ -28,6 +28,16 @@ VARIABLE = "MAOS_SUP_WITNESS"
 _CHUNK_BYTES = 1 << 12
 
 
+class WitnessLine(TypedDict):
+    """A line of a witness's file: what changed since the one before."""
+
+    type: str  # seen, or accepted: all before is forgotten
+    at: str
+    id: str
+    ends: dict[str, list[Any]]  # by path: seq, offset, h
+    digests: dict[str, str]
+
+
 @dataclass(slots=True)
 class Seen:
     """The fold of a witness's file, for the orchestration it saw last."""
@@ -37,7 +47,8 @@ class Seen:
     ends: dict[str, Position] = field(default_factory=dict)  # by path relative to the tree
     digests: dict[str, str] = field(default_factory=dict)  # of files that never change
 
-    def take(self, fields: dict[str, Any]) -> None:
+    def take(self, fields: WitnessLine) -> None:
+        """Fold one line of the file."""
         if fields["id"] != self.id or fields["type"] == "accepted":
             self.id, self.ends, self.digests = fields["id"], {}, {}
         self.at = fields["at"]
@@ -81,7 +92,7 @@ class Witness:
         with locks.held(self.path.with_suffix(".lock")):
             seen = Seen() if is_accepted else self.seen()
             id_ = id_of(self._tree)
-            told: dict[str, Any] = {"id": id_, "root": str(self._tree.root)}
+            told: dict[str, object] = {"id": id_, "root": str(self._tree.root)}
             is_known = seen.id == id_
             told["ends"] = self._ends(seen.ends if is_known else {})
             told["digests"] = self._digests(seen.digests if is_known else {})

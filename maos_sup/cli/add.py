@@ -58,12 +58,12 @@ def agent(
         given["command"] = _argv(argv)  # type: ignore[assignment]  # a list
     if kind is None and argv is None and shell is None:
         raise BadInput("say how it works: --kind KIND, or --command LINE, or --shell LINE")
-    spec: dict[str, Any] = {"kind": kind or "command", "role": "", "want": "run"}
+    spec: dict[str, object] = {"kind": kind or "command", "role": "", "want": "run"}
     spec |= {key: value for key, value in given.items() if value is not None}
     for key, value in settings:
         _put(spec, key, as_value(value))
     shapes = kind_shapes()
-    lacking = [lack.text for lack in lacks(spec["kind"], spec, options.environment_of(spec))]
+    lacking = [lack.text for lack in lacks(str(spec["kind"]), spec, options.environment_of(spec))]
     if lacking:
         raise BadInput(*(f"agent {rest[0]!r}: {text}" for text in lacking))
     say(str(add_agent(tree, rest[0], spec, kinds=shapes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -82,7 +83,7 @@ def _expected(version: str | None) -> dict[str, object]:
     return {"if_version": None if version == "none" else version}
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _say(answer: Mapping[str, Any]) -> None:
     if "version" in answer:
         say_exactly("/".join(map(str, answer["version"])))
 

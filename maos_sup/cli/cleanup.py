@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -52,7 +52,7 @@ def command(*, days: float, dry_run: bool, with_artifacts: bool, force: bool, as
     Never one with a living process. Kept, unless you say otherwise: unfinished work, artifacts, workspaces
     with uncommitted work.
     """
-    found = []
+    found = list[CleanedRow]()
     for tree in list_trees(home()):
         idle_s = time.time() - _last_change(tree)
         if idle_s < days * 86400:
@@ -68,7 +68,16 @@ def command(*, days: float, dry_run: bool, with_artifacts: bool, force: bool, as
         say("\n".join(_lines(found, dry_run=dry_run)) or f"{home()}: nothing is older than {days:g} days")
 
 
-def _lines(found: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
+class CleanedRow(TypedDict):
+    """One orchestration, and why it is kept if it is."""
+
+    id: str
+    idle_s: int
+    bytes: int
+    kept: str | None
+
+
+def _lines(found: list[CleanedRow], *, dry_run: bool) -> Iterator[str]:
     for row in found:
         what = f"kept: {row['kept']}" if row["kept"] else ("would be deleted" if dry_run else "deleted")
         yield f"{row['id']} ({row['bytes'] / 1e6:.1f} MB, idle for {duration_text(row['idle_s'])}): {what}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from state_layout.paths import Tree
 from state_layout.scopes.lines import Version, shown_value, version_of
 from state_layout.scopes.names import Scope, scope_of
 from state_layout.scopes.store import ANY_VERSION, Expected
+
+if TYPE_CHECKING:
+    from state_layout.scopes.telling import ShownVersion
+
 
 _LOOK_S = 0.1
 NO_VALUE = 1  # as `grep` says that there is nothing
@@ -245,20 +249,20 @@ def _say_change(change: Any, *, as_json: bool) -> None:
         say(str(change))
 
 
-def _version(told: dict[str, Any]) -> str:
+def _version(told: ShownVersion) -> str:
     return str(Version(*told["version"]))
 
 
-def _line(told: dict[str, Any], *, with_key: bool) -> str:
+def _line(told: ShownVersion, *, with_key: bool) -> str:
     parts = [told["at"], _version(told), _who(told), *([told["key"]] if with_key else []), _what(told)]
     return "\t".join(parts)
 
 
-def _what(told: dict[str, object]) -> str:
+def _what(told: ShownVersion) -> str:
     return "(deleted)" if told.get("deleted") else shown_value(told["value"])
 
 
-def _who(told: dict[str, Any]) -> str:
+def _who(told: ShownVersion) -> str:
     reasons = ", ".join(f"{word} {value}" for word, value in told["why"].items())
     return f"{told['by']} ({reasons})" if reasons else str(told["by"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -54,7 +54,19 @@ def command(directory: str | None, *, is_plain: bool, as_json: bool) -> int:
     return edge.OK
 
 
-def _sampled(tree: Tree) -> list[dict[str, Any]]:
+class UsedRow(TypedDict):
+    """What one agent uses."""
+
+    name: str
+    phase: str
+    pid: int | None
+    cpu: float  # of one core
+    memory_bytes: int
+    processes: int
+    cost_usd: float
+
+
+def _sampled(tree: Tree) -> list[UsedRow]:
     """What each agent uses, the most CPU first."""
     from maos_sup.views.screen.figures import Figures  # psutil: 40 ms that nobody else pays
 
@@ -63,7 +75,7 @@ def _sampled(tree: Tree) -> list[dict[str, Any]]:
     figures.sample(pids)
     time.sleep(_SAMPLE_S if pids else 0.0)
     found = figures.sample(pids)
-    rows = [
+    rows: list[UsedRow] = [
         {
             "name": agent["name"],
             "phase": str(agent["phase"]),

@@ -67,7 +67,7 @@ class Past:
 
 
 def _step(agent: str, attempt: int, line: Line) -> HistoryStep:
-    entry: dict[str, Any] = line.fields()
+    entry: Mapping[str, Any] = line.fields()
     sent = dict[str, int]()
     for message in entry.get("sent", ()):
         sent[message["to"]] = max(int(message["n"]), sent.get(message["to"], 0))

@@ -7,10 +7,9 @@ a budget of its own and shares nothing that can be written. Where it comes from 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from maos_sup.cuts.carry_out import carry_out
 from maos_sup.cuts.copying import copy_tree
@@ -21,7 +20,6 @@ from state_layout.files import atomic, codec
 from state_layout.paths import FORMAT_LINE, Tree
 from state_layout.specs import edit_spec
 
-Values = dict[str, Any]
 _OWN = frozenset({"budget"})  # what a fork has of its own, empty at first
 
 
@@ -31,8 +29,8 @@ def fork(
     root: Path,
     *,
     id_: str,
-    change: Callable[[Values], Values],
-    memory: Values | None,
+    change: Callable[[dict[str, object]], dict[str, object]],
+    memory: Mapping[str, object] | None,
     is_durable: bool = True,
 ) -> Tree:
     """Make the tree `root` of `tree` as it was at `cut`; `change` edits its orchestration spec.
@@ -57,12 +55,12 @@ def fork(
     return target
 
 
-def _lineage(tree: Tree, cut: TeamCut) -> Values:
+def _lineage(tree: Tree, cut: TeamCut) -> dict[str, object]:
     """Where the fork comes from, by names that mean something elsewhere too."""
     return {"id": tree.root.name, "checkpoint": cut.number, "name": cut.name, "at": cut.at}
 
 
-def _project_from(tree: Tree, target: Tree) -> Values:
+def _project_from(tree: Tree, target: Tree) -> dict[str, object]:
     """The project's path as seen from the fork."""
     spec = codec.decode_object(target.orchestration_spec.read_bytes())
     project = spec.get("project")

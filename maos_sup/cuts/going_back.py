@@ -212,7 +212,7 @@ def _loss(tree: Tree, move: AgentMove, *, is_new: bool) -> AgentLoss:
     )
 
 
-def _entries(runs: Iterable[tuple[int, Run]]) -> Iterator[dict[str, Any]]:
+def _entries(runs: Iterable[tuple[int, Run]]) -> Iterator[Mapping[str, Any]]:
     for _, run in runs:
         for start in range(0, len(run.raws), _AT_ONCE):
             yield from codec.decode_objects(run.raws[start : start + _AT_ONCE])

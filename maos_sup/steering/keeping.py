@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maos_sup.steering.change import Change
 from maos_sup.steering.wanting import prompt
@@ -20,6 +20,10 @@ from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ANY_VERSION, Expected, ScopeStore, Written
 from state_layout.scopes.values import checked_value
 from state_layout.specs import read_specs
+
+if TYPE_CHECKING:
+    from state_layout.scopes.telling import ShownVersion
+
 
 OPERATOR = "operator"
 Outcome = TypeVar("Outcome")
@@ -81,9 +85,7 @@ def delete(tree: Tree, scope: Scope, key: str, *, over: Expected = ANY_VERSION) 
     return Change(subject=f"{scope} {key}", text=text, after={"version": written.version})
 
 
-def restore(
-    tree: Tree, scope: Scope, key: str, version: Version, versions: list[dict[str, object]]
-) -> Change:
+def restore(tree: Tree, scope: Scope, key: str, version: Version, versions: list[ShownVersion]) -> Change:
     """Put the value of an older `version` again. Raises BadInput where there is none such."""
     for told in versions:
         if told["version"] == list(version):

@@ -69,15 +69,17 @@ def migrate_back(tree: Tree, scope: Scope, *, to: int, is_dry: bool = False) -> 
         entries = [(key, entry) for key, entry in store.entries() if schema.meets(key)]
         for key, entry in entries:
             fields, version = entry.fields(), _version(entry)
-            while version > to and fields.get("by") == BY and fields.get("over"):
-                over = known[tuple(fields["over"])]
-                fields = {**over, **over["why"]}
-                version = int(over.get("v", 1))
+            over, value = fields.get("over"), fields.get("value")
+            by: object = fields.get("by")
+            while version > to and by == BY and over:
+                before = known[tuple(over)]
+                over, by, value = before["over"], before["why"].get("by"), before.get("value")
+                version = int(before.get("v", 1))
             if version > to:
                 raise BadInput(f"{key!r}: was changed as version {version}; put it yourself, or leave it out")
             if version != _version(entry):
-                changes[key] = (entry.value, fields["value"])
-                olds.setdefault(version, {})[key] = fields["value"]
+                changes[key] = (entry.value, value)
+                olds.setdefault(version, {})[key] = value
         if not is_dry:
             for version, values in olds.items():
                 store.put_all(values, why={"by": BY, "v": version})

@@ -211,7 +211,7 @@ def between_beats_s(specs: Specs) -> float:
     At least four looks fall into it, so that one long gap (a suspended machine) is told from a hang.
     """
     common = specs.orchestration.limits
-    own = [float(spec.limits["hang_s"]) for spec in specs.agents.values() if spec.limits.get("hang_s")]
+    own = [spec.limits_in_force(common).hang_s for spec in specs.agents.values() if spec.limits.get("hang_s")]
     tick_s = specs.orchestration.intervals.tick_s
     return max(tick_s, min(BEATS_TICKS * tick_s, min([common.hang_s, *own]) / 4))
 

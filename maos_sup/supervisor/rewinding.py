@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.core.memory import memory_after, memory_to_json
 from maos_sup.cuts.carry_out import carry_out
@@ -20,6 +20,10 @@ from state_layout.files.journal import Reader
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import Tree
 from state_layout.tree.stillness import held_still
+
+if TYPE_CHECKING:
+    from state_layout.records.supervisor_lines import SupervisorLine
+
 
 _TELLING = (b'"type":"rewind"', b'"type":"rewound"')
 
@@ -55,13 +59,13 @@ def finish_rewinding(tree: Tree) -> str | None:
     return f"a rollback to checkpoint {plan.cut} was cut off; it is finished now"
 
 
-def unfinished(tree: Tree) -> dict[str, object] | None:
+def unfinished(tree: Tree) -> SupervisorLine | None:
     """The fields of the last `rewind` if no `rewound` follows it."""
     last = last_rewinding(tree)
     return last if last is not None and last["type"] == "rewind" else None
 
 
-def last_rewinding(tree: Tree) -> dict[str, Any] | None:
+def last_rewinding(tree: Tree) -> SupervisorLine | None:
     """The fields of the last line `rewind` or `rewound` in the journals of all lives, None without one.
 
     Raises StorageError.
@@ -78,7 +82,8 @@ def last_rewinding(tree: Tree) -> dict[str, Any] | None:
         lines = Reader(tree.life_journal(number))
         found = [line for line in lines if any(key in line.raw for key in _TELLING)]
         if found:
-            return found[-1].fields()
+            fields: SupervisorLine = found[-1].fields()
+            return fields
     return None
 
 

@@ -6,7 +6,7 @@ of that agent's journal; both are named `[writer, seq, h]`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,14 @@ from state_layout.paths import Tree
 from state_layout.scopes.names import AGENT, GLOBAL, TASK, Scope, is_of_agent, owned_prefix, shared_folder
 from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ScopeStore
-from state_layout.scopes.telling import shown_entry, versions_of
+from state_layout.scopes.telling import ShownVersion, shown_entry, versions_of
 from state_layout.specs import read_specs
 
-Told = dict[str, Any]
+Versions = list[ShownVersion]
 _VIEWER = "~viewer"  # writes nothing
 
 
-def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None = None) -> list[Told]:
+def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None = None) -> Versions:
     """The values in force of the keys that begin with `prefix`, now or at `cut`, sorted by key.
 
     Raises BadInput, Damaged, StorageError.
@@ -42,7 +42,7 @@ def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None
         return [_migrated(tree, scope, shown_entry(entry)) for _, entry in store.entries(prefix)]
 
 
-def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) -> Told | None:
+def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) -> ShownVersion | None:
     """The value in force of `key`, now or at `cut`; None if it has none. Raises as `values_of` does."""
     if scope.is_shared and cut is None:
         with closing(ScopeStore(_folder(tree, scope), _VIEWER)) as store:
@@ -51,14 +51,14 @@ def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) 
     return next((told for told in values_of(tree, scope, key, cut=cut) if told["key"] == key), None)
 
 
-def history_of(tree: Tree, scope: Scope, key: str | None = None) -> list[Told]:
+def history_of(tree: Tree, scope: Scope, key: str | None = None) -> Versions:
     """Every version of `key`, or of all keys, the oldest first. Raises as `values_of` does."""
     if scope.is_shared:
         return versions_of(_folder(tree, scope), key)
     return [told for told in _owned(tree, scope, None) if key is None or told["key"] == key]
 
 
-def _migrated(tree: Tree, scope: Scope, told: Told) -> Told:
+def _migrated(tree: Tree, scope: Scope, told: ShownVersion) -> ShownVersion:
     """`told` with its value as one of the schema's version."""
     schema = schema_of(tree, scope)
     if schema is None:
@@ -70,7 +70,7 @@ def _folder(tree: Tree, scope: Scope) -> Path:
     return shared_folder(tree, scope)
 
 
-def _shared_at(tree: Tree, scope: Scope, prefix: str, cut: TeamCut) -> list[Told]:
+def _shared_at(tree: Tree, scope: Scope, prefix: str, cut: TeamCut) -> Versions:
     if scope.sort == GLOBAL:
         raise BadInput("scope 'global': is of no orchestration, so no checkpoint has it; leave out --at")
     if cut.state is None:
@@ -82,14 +82,14 @@ def _shared_at(tree: Tree, scope: Scope, prefix: str, cut: TeamCut) -> list[Told
 # -- what belongs to one agent
 
 
-def _owned(tree: Tree, scope: Scope, cut: TeamCut | None) -> list[Told]:
+def _owned(tree: Tree, scope: Scope, cut: TeamCut | None) -> Versions:
     """Every version of every key of an owned scope, in the order in which they were written."""
     agent = _owner(tree, scope)
     lines = lines_with_attempts(tree, agent)
     if cut is not None:
         lines = lines_up_to(tree, agent, cut.agents[agent].place) if agent in cut.agents else iter(())
-    last = dict[str, object]()
-    found = list[tuple[str, Told]]()
+    last = dict[str, list[Any]]()
+    found = list[tuple[str, ShownVersion]]()
     for name, told in _changes(agent, lines):
         told["over"], last[name] = last.get(name), told["version"]
         found.append((name, told))
@@ -125,7 +125,7 @@ def _prefix_in(scope: Scope, names: list[str]) -> str | None:
     return owned_prefix(scope, max(runs, default=1))
 
 
-def _changes(agent: str, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[str, Told]]:
+def _changes(agent: str, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[str, ShownVersion]]:
     for attempt, line in lines:
         if b'"state":{' not in line.raw:
             continue
@@ -133,7 +133,7 @@ def _changes(agent: str, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[st
         effect = entry.get("state")
         if not isinstance(effect, dict):
             continue
-        common = {
+        common: ShownVersion = {
             "version": [agent, line.seq, line.end.h],
             "n": line.seq,
             "at": entry["at"],
@@ -146,7 +146,7 @@ def _changes(agent: str, lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[st
             yield name, {"key": name, "value": value, **common}
 
 
-def _reason(entry: dict[str, object], attempt: int) -> Told:
+def _reason(entry: Mapping[str, object], attempt: int) -> dict[str, object]:
     step = entry.get("key") or entry.get("id")
     told = {name: entry[name] for name in ("task", "run") if name in entry}
     return told | ({"step": step} if step else {}) | {"attempt": attempt}

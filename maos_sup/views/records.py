@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 from maos_sup.views.files import natural
 from state_layout.errors import LayoutError
@@ -12,7 +12,16 @@ from state_layout.files.journal import Reader
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
-Entry = dict[str, Any]
+
+class ResultLine(TypedDict, total=False):
+    """What is read here of a line `task` or `result`: any key may be missing."""
+
+    type: str
+    task: str
+    run: object
+    phase: str
+    result: object
+    value: object
 
 
 def results_of(tree: Tree) -> dict[str, object]:
@@ -33,7 +42,7 @@ def results_of(tree: Tree) -> dict[str, object]:
     return dict(sorted(named, key=lambda item: natural(item[0])))
 
 
-def _entries(tree: Tree, words: tuple[bytes, ...]) -> Iterator[Entry]:
+def _entries(tree: Tree, words: tuple[bytes, ...]) -> Iterator[ResultLine]:
     """Yield the journal lines of all agents that hold one of `words`; damage ends a journal."""
     for spec in sorted(tree.agent_specs.glob("*.json")):
         paths = tree.agent(spec.stem)

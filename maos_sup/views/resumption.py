@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from maos_sup.views.events import counted
 from maos_sup.views.render import age_text, one_line, percent
@@ -18,8 +18,48 @@ from state_layout.records import TaskPhase, Want
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, TaskShown
+    from state_layout.records.snapshots import SpecFault
 
-Resumption = dict[str, Any]
+
+class AgentResumed(TypedDict):
+    """What one agent goes on from."""
+
+    name: str
+    pid: int | None
+    want: str
+    attempt: int
+    seq: int
+    checkpoint_seq: int
+    task: str | None
+    progress: float | None
+    steps: int
+    has_saved: bool
+    left: int
+    undelivered: int
+    notes: list[str]
+
+
+class Resumption(TypedDict):
+    """What a resume would go on from."""
+
+    id: str
+    request: str
+    directory: str
+    phase: str
+    want: str
+    created_at: str | None
+    supervised: bool
+    tasks: int
+    tasks_done: list[str]
+    tasks_failed: list[str]
+    tasks_left: int
+    messages: int
+    messages_of_people: int
+    undelivered: int
+    agents: list[AgentResumed]
+    notes: list[str]
+    spec_errors: list[SpecFault]
+    lacks: NotRequired[list[str]]  # what agents need that this host has not: said by `resume`
 
 
 def resumption_of(tree: Tree) -> Resumption:
@@ -79,7 +119,7 @@ def _undelivered(resumption: Resumption) -> str:
     return f", {resumption['undelivered']} unread" if resumption["tasks_left"] else ""
 
 
-def _agent(tree: Tree, agent: AgentShown, tasks: list[TaskShown]) -> Resumption:
+def _agent(tree: Tree, agent: AgentShown, tasks: list[TaskShown]) -> AgentResumed:
     name = agent["name"]
     history, notes = _history(tree, name)
     current = next(
@@ -131,7 +171,7 @@ def _checkpoint_seq(tree: Tree, name: str, attempt: int) -> int:
     return 0
 
 
-def _from(agent: Resumption) -> str:
+def _from(agent: AgentResumed) -> str:
     """Where one agent goes on, in words."""
     if agent["pid"] is not None:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"

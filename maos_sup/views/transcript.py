@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict, TypeGuard
 
 from maos_sup.views.files import printable
 from maos_sup.views.output import Output
@@ -19,7 +19,40 @@ from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
 _KEPT = 5000  # lines; a screen goes back no further
-Entry = dict[str, Any]
+
+
+class TranscriptBlock(TypedDict, total=False):
+    """A block of what a model says or is told, whoever wrote it."""
+
+    type: str
+    text: object
+    thinking: object
+    name: object
+    input: object
+
+
+class TranscriptLine(TypedDict, total=False):
+    """What is read here of a journal line of any type."""
+
+    type: str
+    at: object
+    key: object
+    role: str
+    text: object
+    cost_usd: object
+    tokens: object
+    content: Any  # text, or blocks
+    block: TranscriptBlock | None
+    name: object
+    input: object
+    is_error: object
+    elapsed_s: object
+    task: object
+    phase: object
+    error: object
+    result: object
+    answer: object
+    why: object
 
 
 class TranscriptReading:
@@ -32,7 +65,7 @@ class TranscriptReading:
         self._output = Output(tree, [agent])
         self._attempt = 0
         self._is_model = False
-        self._blocks: dict[str, list[Entry]] = {}
+        self._blocks: dict[str, list[TranscriptLine]] = {}
 
     def lines(self) -> tuple[str, ...]:
         """All lines so far, the oldest first; none of them has control characters."""
@@ -63,7 +96,7 @@ class TranscriptReading:
             except (LayoutError, codec.NotJson) as damage:
                 yield f"--- damaged: {damage}"
 
-    def _told(self, entry: Entry) -> Iterator[str]:
+    def _told(self, entry: TranscriptLine) -> Iterator[str]:
         teller = _TELLERS.get(str(entry.get("type")))
         if entry.get("type") in ("turn", "tool_call", "block"):
             self._is_model = True
@@ -77,19 +110,25 @@ class TranscriptReading:
             yield from teller(entry)
 
 
-def _assistant(entry: Entry, blocks: list[Entry]) -> Iterator[str]:
+def _assistant(entry: TranscriptLine, blocks: list[TranscriptLine]) -> Iterator[str]:
     """An answer of a model: its text, its thinking and its calls, with what it cost."""
-    told = [f"{entry['cost_usd']:.4f} USD"] if isinstance(entry.get("cost_usd"), int | float) else []
+    usd = entry.get("cost_usd")
+    told = [f"{usd:.4f} USD"] if isinstance(usd, int | float) else []
     told += [f"{entry['tokens']} tokens"] if entry.get("tokens") else []
     cost = f" ({', '.join(told)})" if told else ""
     yield f"--- {_time(entry)} answer{cost}"
-    if isinstance(entry.get("text"), str):
-        yield from entry["text"].splitlines()
+    text = entry.get("text")
+    if isinstance(text, str):
+        yield from text.splitlines()
     for one in blocks:
         yield from _block(one.get("block") or {})
 
 
-def _block(block: Entry) -> Iterator[str]:
+def _is_block(value: object) -> TypeGuard[TranscriptBlock]:
+    return isinstance(value, dict)
+
+
+def _block(block: TranscriptBlock) -> Iterator[str]:
     kind = block.get("type")
     if kind == "text":
         yield from str(block.get("text", "")).splitlines()
@@ -101,14 +140,14 @@ def _block(block: Entry) -> Iterator[str]:
         yield "[an image]"
 
 
-def _user(entry: Entry) -> Iterator[str]:
+def _user(entry: TranscriptLine) -> Iterator[str]:
     """What a model was told; results of tools are told where they came."""
     content = entry.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    blocks: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
     texts = [
         line
         for block in blocks
-        if isinstance(block, dict) and block.get("type") != "tool_result"
+        if _is_block(block) and block.get("type") != "tool_result"
         for line in _block(block)
     ]
     if texts:
@@ -116,25 +155,27 @@ def _user(entry: Entry) -> Iterator[str]:
         yield from texts
 
 
-def _call(entry: Entry) -> Iterator[str]:
+def _call(entry: TranscriptLine) -> Iterator[str]:
     if "input" in entry:  # of a command line; of kind anthropic the block has it
         yield f"> {entry.get('name')} {_json(entry.get('input'))}"
 
 
-def _result(entry: Entry) -> Iterator[str]:
+def _result(entry: TranscriptLine) -> Iterator[str]:
     """What a tool came to."""
-    took = f" in {entry['elapsed_s']:.1f} s" if isinstance(entry.get("elapsed_s"), int | float) else ""
+    elapsed_s = entry.get("elapsed_s")
+    took = f" in {elapsed_s:.1f} s" if isinstance(elapsed_s, int | float) else ""
     ended = "failed" if entry.get("is_error") else "gave"
     yield f"--- {_time(entry)} {entry.get('name') or 'a tool'} {ended}{took}"
     content = entry.get("content")
     if isinstance(content, list):
-        for block in content:
-            yield from _block(block if isinstance(block, dict) else {"type": "text", "text": block})
+        for each in content:
+            block: Any = each if isinstance(each, dict) else {"type": "text", "text": each}
+            yield from _block(block)
     elif content is not None:
         yield from (content if isinstance(content, str) else _json(content)).splitlines()
 
 
-def _task(entry: Entry) -> Iterator[str]:
+def _task(entry: TranscriptLine) -> Iterator[str]:
     error = f": {entry['error']}" if entry.get("error") else ""
     yield f"--- {_time(entry)} task {entry.get('task')} {entry.get('phase')}{error}"
     if entry.get("result") is not None:
@@ -142,28 +183,28 @@ def _task(entry: Entry) -> Iterator[str]:
         yield from (result if isinstance(result, str) else _json(result)).splitlines()
 
 
-def _asked(entry: Entry) -> Iterator[str]:
+def _asked(entry: TranscriptLine) -> Iterator[str]:
     yield f"--- {_time(entry)} asks: {entry.get('text')}"
 
 
-def _answered(entry: Entry) -> Iterator[str]:
+def _answered(entry: TranscriptLine) -> Iterator[str]:
     said = f" {entry['text']}" if entry.get("text") else ""
     yield f"--- {_time(entry)} was answered: {entry.get('answer')}{said}"
 
 
-def _compacted(entry: Entry) -> Iterator[str]:
+def _compacted(entry: TranscriptLine) -> Iterator[str]:
     yield f"--- {_time(entry)} the conversation was shortened"
 
 
-def _step(entry: Entry) -> Iterator[str]:
+def _step(entry: TranscriptLine) -> Iterator[str]:
     yield f"--- {_time(entry)} step {entry.get('key')}: {_json(entry.get('result'))}"
 
 
-def _broken(entry: Entry) -> Iterator[str]:
+def _broken(entry: TranscriptLine) -> Iterator[str]:
     yield f"--- {_time(entry)} no whole answer: {entry.get('why')}"
 
 
-_TELLERS: dict[str, Callable[[Entry], Iterator[str]]] = {
+_TELLERS: dict[str, Callable[[TranscriptLine], Iterator[str]]] = {
     "turn": _user,
     "tool_call": _call,
     "tool_result": _result,
@@ -180,7 +221,7 @@ def _json(value: Any) -> str:
     return codec.encode(value).decode()
 
 
-def _time(entry: Entry) -> str:
+def _time(entry: TranscriptLine) -> str:
     return f"{str(entry.get('at', ''))[11:19]}Z"
 
 

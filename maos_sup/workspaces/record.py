@@ -7,7 +7,6 @@ names and commits, no absolute path: a copy of the tree finds its way by them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 from state_layout.errors import Damaged
 from state_layout.files import atomic, codec
@@ -64,7 +63,7 @@ def read_record(paths: AgentPaths) -> Record | None:
 
 def write_record(paths: AgentPaths, record: Record) -> None:
     """Put `record` on record, durably. Raises StorageError."""
-    value: dict[str, Any] = {each.name: getattr(record, each.name) for each in fields(Record)}
+    value: dict[str, object] = {each.name: getattr(record, each.name) for each in fields(Record)}
     atomic.replace(paths.worktree_record, codec.encode_pretty(value))
 
 

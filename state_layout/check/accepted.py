@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from state_layout.check.problem import OF_PEOPLE, Finding, Problem, Severity
 from state_layout.check.scan import FileScan, ScanBounds, judge
@@ -22,7 +22,27 @@ from state_layout.witness import Witness, end_of
 
 _CHUNK_BYTES = 1 << 20
 _SUFFIX = ".jsonl"
-Acceptance = dict[str, Any]
+
+
+class FileState(TypedDict):
+    """What was at a path: both None if no regular file."""
+
+    size: int | None
+    sha256: str | None
+
+
+class Acceptance(FileState):
+    """A line of the file: who stands by which finding."""
+
+    at: str
+    by: str
+    finding: str
+    path: str
+    line: int | None
+    what: str
+
+
+AcceptanceKey = tuple[str, str, int | None, str]
 
 
 def accept(tree: Tree, problems: Iterable[Problem], *, by: str) -> list[Problem]:
@@ -58,7 +78,7 @@ def with_acceptances(scene: Scene) -> list[Problem]:
     return [_judged(scene.tree, problem, known) for problem in scene.problems] if known else scene.problems
 
 
-def _judged(tree: Tree, problem: Problem, known: dict[tuple[Any, ...], Acceptance]) -> Problem:
+def _judged(tree: Tree, problem: Problem, known: dict[AcceptanceKey, Acceptance]) -> Problem:
     found = known.get((str(problem.finding), problem.path, problem.line, problem.what))
     if found is None or problem.severity is not Severity.PROBLEM:
         return problem
@@ -77,11 +97,11 @@ def _acceptances(scene: Scene) -> Iterator[Acceptance]:
     judge(scene, scan, ScanBounds(is_continued=True), is_written=lambda: False)
 
 
-def _key(found: Acceptance) -> tuple[Any, ...]:
+def _key(found: Acceptance) -> AcceptanceKey:
     return found["finding"], found["path"], found["line"], found["what"]
 
 
-def _state(path: Path) -> dict[str, object]:
+def _state(path: Path) -> FileState:
     """What is at `path`: the size and digest of a regular file, nothing of all else."""
     if path.is_symlink() or not path.is_file():
         return {"size": None, "sha256": None}
@@ -93,7 +113,7 @@ def _is_as_then(path: Path, found: Acceptance) -> bool:
     """Whether the file is as it was accepted, or has only grown by lines that fit."""
     now, size = _state(path), found["size"]
     if size is None or now["size"] is None or now["size"] == size:
-        return bool(now["sha256"] == found["sha256"])
+        return now["sha256"] == found["sha256"]
     if now["size"] < size or path.suffix != _SUFFIX or _digest(path, size) != found["sha256"]:
         return False
     end = end_of(path, before=size)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from state_layout.check.problem import CATALOGUE, Finding, FindingEntry, Severity, as_note
 from state_layout.check.scan import FileScan, ScanBounds, judge
@@ -13,6 +13,10 @@ from state_layout.check.scene import Scene
 from state_layout.files.reading import Unreadable
 from state_layout.host.identity import Handle
 from state_layout.records import Phase, TaskOutcome
+
+if TYPE_CHECKING:
+    from state_layout.records.snapshots import AgentSnapshot, SupervisorSnapshot
+
 
 _SUFFIX = ".jsonl"
 _MOMENT = as_note(Finding.SNAPSHOT_BAD, "nobody can go back to that moment; remove it")
@@ -53,7 +57,7 @@ def check_budgets(scene: Scene) -> None:
 
 
 def _check(
-    scene: Scene, path: Path, look: Callable[[dict[str, Any]], object], *, said: FindingEntry | None = None
+    scene: Scene, path: Path, look: Callable[[Any], object], *, said: FindingEntry | None = None
 ) -> None:
     if not scene.is_file(path):
         return
@@ -70,19 +74,18 @@ def _check(
             scene.report(Finding.SNAPSHOT_BAD, path, what=what, said=said)
 
 
-def _check_agent_status(agent: str, value: dict[str, Any]) -> None:
+def _check_agent_status(agent: str, value: AgentSnapshot) -> None:
     if value["agent"] != agent:
         raise ValueError(f"it is of {value['agent']!r}")
     for outcome in value["tasks"].values():
         TaskOutcome.from_json(outcome)
 
 
-def _check_supervisor_status(value: dict[str, Any]) -> None:
+def _check_supervisor_status(value: SupervisorSnapshot) -> None:
     Phase(value["phase"])
-    for part in ("agents", "tasks"):
-        for item in value[part].values():
-            item["phase"]
+    for item in (*value["agents"].values(), *value["tasks"].values()):
+        item["phase"]
 
 
-def _check_host(value: dict[str, Any]) -> None:
+def _check_host(value: Mapping[str, Any]) -> None:
     int(value["device"]), int(value["inode"]), str(value["boot_id"])

@@ -42,8 +42,8 @@ class Line(NamedTuple):
     def seq(self) -> int:
         return self.end.seq
 
-    def fields(self) -> dict[str, Any]:
-        """Decode the line. Raises NotJson."""
+    def fields(self) -> Any:
+        """Decode the line: an object, which its reader declares (`records`). Raises NotJson."""
         return codec.decode_object(self.raw)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,6 +40,8 @@ __all__ = [
     "tree_place",
 ]
 
+_INCOMPLETE = "no handle: boot_id, pid, start_time, pidfd_inode or attempt is missing"
+
 
 class Handle(Struct, frozen=True, kw_only=True):
     """The identity of a process, as in `run/**.handle.json`; `start_time` is in ticks since the boot."""
@@ -53,7 +55,7 @@ class Handle(Struct, frozen=True, kw_only=True):
     pid_ns: int = 0  # inode of the pid namespace that the numbers are of; 0: not told
     host: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {key: value for key, value in fields_of(self).items() if value is not None}
 
     def with_program(self, pid: int | None) -> Handle:
@@ -61,18 +63,29 @@ class Handle(Struct, frozen=True, kw_only=True):
         return replace(self, program_pid=pid)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Handle:
+    def from_json(cls, value: Mapping[str, object]) -> Handle:
         """Raises ValueError for anything that is no handle."""
-        known: dict[str, Any] = {key: value.get(key) for key in cls.__struct_fields__}
-        numbers = ("pid", "start_time", "pidfd_inode", "attempt")
-        if not isinstance(known["boot_id"], str) or any(type(known[key]) is not int for key in numbers):
-            raise ValueError("no handle: boot_id, pid, start_time, pidfd_inode or attempt is missing")
-        known["pid_ns"], known["host"] = known["pid_ns"] or 0, known["host"] or ""
-        if type(known["pid_ns"]) is not int or not isinstance(known["host"], str):
+        boot, pid, start_time = value.get("boot_id"), value.get("pid"), value.get("start_time")
+        inode, attempt, program_pid = value.get("pidfd_inode"), value.get("attempt"), value.get("program_pid")
+        pid_ns, host = value.get("pid_ns") or 0, value.get("host") or ""
+        if not isinstance(boot, str) or type(pid) is not int or type(start_time) is not int:
+            raise ValueError(_INCOMPLETE)
+        if type(inode) is not int or type(attempt) is not int:
+            raise ValueError(_INCOMPLETE)
+        if type(pid_ns) is not int or not isinstance(host, str):
             raise ValueError("no handle: pid_ns is a whole number, host a text")
-        if known["pid"] <= 0 or not isinstance(known["program_pid"], int | None):
+        if pid <= 0 or not isinstance(program_pid, int | None):
             raise ValueError("no handle: pids are whole numbers above 0")
-        return cls(**known)
+        return cls(
+            boot_id=boot,
+            pid=pid,
+            start_time=start_time,
+            pidfd_inode=inode,
+            attempt=attempt,
+            program_pid=program_pid,
+            pid_ns=pid_ns,
+            host=host,
+        )
 
 
 def own_handle(attempt: int) -> Handle:

@@ -9,10 +9,10 @@ a life without its lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, disk
@@ -24,6 +24,10 @@ from state_layout.lives.history import History
 from state_layout.lives.lineage import CountedLife, Lineage, not_in_form
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import PinFields
+
 
 __all__ = [
     "Attempt",
@@ -42,7 +46,7 @@ class Recall:
     """What an agent knows when it begins a life. `pin` names the line that it continues from."""
 
     history: History
-    pin: dict[str, Any] | None  # attempt, seq, h
+    pin: PinFields | None
     attempt: int  # the last number that exists
     notes: list[str]  # what was ignored or clamped, for people
 
@@ -87,7 +91,9 @@ def recall(tree: Tree, agent: str) -> Recall:
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             number = history.attempt or lives[0].number
             raise not_in_form(tree, tree.agent(agent).attempt(number), line.seq) from cause
-    pin = {"attempt": history.attempt, "seq": history.seq, "h": history.h} if history.seq else None
+    pin: PinFields | None = None
+    if history.seq:
+        pin = {"attempt": history.attempt, "seq": history.seq, "h": history.h}
     return Recall(history=history, pin=pin, attempt=numbers[-1] if numbers else 0, notes=lineage.notes)
 
 
@@ -108,7 +114,7 @@ def begin_attempt(
     *,
     recall: Recall,
     settings: dict[str, object],
-    also: dict[str, Any] | None = None,
+    also: Mapping[str, object] | None = None,
     claimed: int | None = None,
     now: Callable[[], str] = utc_now,
 ) -> Attempt:

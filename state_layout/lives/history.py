@@ -7,7 +7,7 @@ same `take`, so that what lives in memory and what a successor would read never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class History:
         """Fold the next line. Raises ValueError, KeyError or TypeError for one that is not in form."""
         self.take_fields(line.fields(), line.end)
 
-    def take_fields(self, entry: dict[str, Any], end: Position) -> None:
+    def take_fields(self, entry: Mapping[str, Any], end: Position) -> None:
         """Fold the next line, which ends at `end` and is decoded as `entry`, whose values nobody changes."""
         folds = _FOLDS.get(entry["type"])
         if folds is not None:
@@ -113,14 +113,14 @@ class History:
                 fold(self, entry[key])
         self.position = end
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """All but `unmailed`: the mail of a checkpoint is in the mail files."""
         value = {name: getattr(self, name) for name in _NAMES}
         tasks = {task: fields_of(outcome) for task, outcome in self.tasks.items()}
         return value | {"position": list(self.position), "tasks": tasks}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> History:
+    def from_json(cls, value: Mapping[str, Any]) -> History:
         """What `to_json` gave; unknown keys are dropped. Raises ValueError, KeyError or TypeError."""
         read = {key: item for key, item in value.items() if key in _NAMES}
         read["position"] = Position(*as_mark(value["position"]))
@@ -164,7 +164,7 @@ def _task(history: History, entry: TaskLine) -> None:
     if phase is TaskPhase.RUNNING:
         _begin(history, task, run)
         outcome = replace(outcome, attempts=outcome.attempts + 1, error=None, exit_code=None, signal=None)
-    told: dict[str, Any] = {key: item for key, item in entry.items() if key in _TOLD}
+    told: dict[str, object] = {key: item for key, item in entry.items() if key in _TOLD}
     if phase in SETTLED:
         history.gains += 1
         told.setdefault("result", history.results.get(run_key(task, run)))

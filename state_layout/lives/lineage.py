@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from state_layout.errors import Damaged
 from state_layout.files.chain import ORIGIN, Line, Position, Run
@@ -20,6 +20,9 @@ from state_layout.lives.checkpoints import Checkpoint, read_checkpoints
 from state_layout.lives.exits import read_exit
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
 from state_layout.records import ExitReason
+
+if TYPE_CHECKING:
+    from state_layout.records.attempt_lines import PinFields
 
 
 class Pin(NamedTuple):
@@ -30,7 +33,7 @@ class Pin(NamedTuple):
     h: str
 
     @classmethod
-    def from_json(cls, value: dict[str, Any] | None) -> Pin | None:
+    def from_json(cls, value: PinFields | None) -> Pin | None:
         return None if value is None else cls(value["attempt"], value["seq"], value["h"])
 
 

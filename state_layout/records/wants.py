@@ -158,14 +158,14 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
     budget: Budget = Budget()
     notify: Channels = field(default_factory=lambda: Channels())
     keep: Keep = Keep()
-    workspace: dict[str, Any] = field(default_factory=dict)  # defaults of `Workspace` for all agents
+    workspace: Mapping[str, object] = field(default_factory=dict)  # defaults of `Workspace` for all agents
     land: Land = Land()
-    hooks: tuple[dict[str, Any], ...] = ()  # of changes of shared state, as `scopes.hooks` reads them
+    hooks: tuple[dict[str, object], ...] = ()  # of changes of shared state, as `scopes.hooks` reads them
     launcher: str = LOCAL  # of all agents that name none
     place: Mapping[str, object] = field(default_factory=dict)  # defaults of `Placement` for all agents
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> OrchestrationSpec:
+    def from_json(cls, value: Mapping[str, Any]) -> OrchestrationSpec:
         return cls(
             id=value["id"],
             request=value["request"],
@@ -196,11 +196,11 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     env: dict[str, str] = field(default_factory=dict)
     env_from: dict[str, str] = field(default_factory=dict)  # by its name, the name outside
     restart: Restart = Restart()
-    limits: dict[str, Any] = field(default_factory=dict)  # overrides of Limits
+    limits: Mapping[str, object] = field(default_factory=dict)  # overrides of Limits
     keywords: tuple[str, ...] = ("discovery", "found", "result", "error")
     on_uncertain: str = "retry"  # or "raise", "ask"
     state: dict[str, list[str]] = field(default_factory=dict)  # scopes granted, by read and write
-    workspace: dict[str, Any] = field(default_factory=dict)  # what is said of `Workspace`
+    workspace: Mapping[str, object] = field(default_factory=dict)  # what is said of `Workspace`
     budget_with: tuple[str, ...] = ()  # agents whose spending counts against this one's own budget as well
     budget_of: str | None = None  # the agent whose budget is in force for this one
     launcher: str | None = None  # None: the orchestration's
@@ -208,7 +208,7 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, name: str, value: dict[str, Any]) -> AgentSpec:
+    def from_json(cls, name: str, value: Mapping[str, Any]) -> AgentSpec:
         own = {
             *Workspace.__struct_fields__,
             *("kind", "role", "want", "cwd", "env", "env_from"),
@@ -256,7 +256,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, id_: str, value: dict[str, Any]) -> TaskSpec:
+    def from_json(cls, id_: str, value: Mapping[str, Any]) -> TaskSpec:
         own = {"agent", "description", "needs", "any_of", "want", "run", "timeout_s", "order"}
         return cls(
             id=id_,

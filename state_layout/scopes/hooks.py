@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -27,7 +27,7 @@ class Hook:
     timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, value: dict[str, Any]) -> Hook:
+    def of(cls, value: Mapping[str, Any]) -> Hook:
         """Read an item of the spec."""
         return cls(
             on=value["on"],

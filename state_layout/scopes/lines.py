@@ -10,12 +10,15 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.chain import Line
 from state_layout.scopes.names import CUSTOM
+
+if TYPE_CHECKING:
+    from state_layout.records.shared_lines import ScopeLine
 
 PUT, DELETE = "put", "delete"
 _LAST_CHARACTER = chr(0x10FFFF)
@@ -68,9 +71,10 @@ class ScopeEntry(NamedTuple):
         """The value, the caller's own copy; None if there is none."""
         return self.line.fields().get("value")
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> ScopeLine:
         """The whole line, decoded."""
-        return self.line.fields()
+        fields: ScopeLine = self.line.fields()
+        return fields
 
 
 class Fold:
@@ -131,7 +135,7 @@ def _bound(prefix: str) -> str:
 
 def described(entry: ScopeEntry) -> str:
     """Who wrote a version, for people: `bob (task plan, run 1, step t3)`."""
-    fields = entry.fields()
+    fields: Mapping[str, object] = entry.fields()
     parts = [f"{word} {fields[word]}" for word in ("task", "run", "step", "by", "file") if word in fields]
     return f"{entry.writer} ({', '.join(parts)})" if parts else entry.writer
 

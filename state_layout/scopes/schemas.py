@@ -133,7 +133,7 @@ def understood(told: Mapping[str, Any], *, shown: str, files: Path | None = None
 
 def compiled(ops: Iterable[Mapping[str, Any]], *, where: str, files: Path | None = None) -> Migrate:
     """One function that does all of `ops` to a value. Raises BadInput for one that is none."""
-    lines, names = ["def migrate(v):"], dict[str, Any]()
+    lines, names = ["def migrate(v):"], dict[str, object]()
     is_copied = False
     for index, op in enumerate(ops):
         name = op.get("op") if isinstance(op, dict) else None
@@ -152,11 +152,12 @@ def compiled(ops: Iterable[Mapping[str, Any]], *, where: str, files: Path | None
         lines += _lines(op, index, names, where=where)
     source = "\n    ".join([*lines, "return v"])
     exec(compile(source, where, "exec"), names)
-    function: Migrate = names["migrate"]
+    made: Any = names["migrate"]
+    function: Migrate = made
     return function
 
 
-def _lines(op: Mapping[str, Any], index: int, names: dict[str, Any], *, where: str) -> list[str]:
+def _lines(op: Mapping[str, Any], index: int, names: dict[str, object], *, where: str) -> list[str]:
     """The lines of one operation; what they need is put into `names`."""
     name = op["op"]
     if name in ("copy", "rename"):

@@ -204,7 +204,7 @@ class ScopeStore:
         *,
         is_last: bool = True,
     ) -> Written:
-        fields: dict[str, Any] = {"n": self._fold.last_n + 1, "key": key, **content}
+        fields: dict[str, object] = {"n": self._fold.last_n + 1, "key": key, **content}
         if before is not None:
             fields["over"] = list(before.version)
         fields.update(wish.why)
@@ -212,7 +212,7 @@ class ScopeStore:
             fields["token"] = wish.token
         return Written(self._append(type_, fields, is_last=is_last), before)
 
-    def _append(self, type_: str, fields: dict[str, Any], *, is_last: bool) -> ScopeEntry:
+    def _append(self, type_: str, fields: dict[str, object], *, is_last: bool) -> ScopeEntry:
         """Write one line, durably if it is the last one of a change."""
         file = self._own_file()
         journal = self._journal(file)
@@ -229,7 +229,7 @@ class ScopeStore:
             self._lock.say(DONE)
         file.reader.position = line.end
         if "token" in fields:
-            self._tokens[fields["token"]] = line.end
+            self._tokens[str(fields["token"])] = line.end
         return self._fold.take(self.writer, line, {**fields, "type": type_})
 
     def _own_file(self) -> WriterFile:
@@ -352,7 +352,7 @@ class ScopeStore:
                 fields = line.fields()
                 self._fold.take(writer, line, fields)
                 if writer == self.writer and "token" in fields:
-                    self._tokens[fields["token"]] = line.end
+                    self._tokens[str(fields["token"])] = line.end
                 if "over" in fields:  # it was durable, or it could not have been replaced
                     other, seq = fields["over"][0], int(fields["over"][1])
                     self._floors[other] = max(seq, self._floors.get(other, 0))

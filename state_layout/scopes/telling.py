@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from state_layout.files.chain import Line
 from state_layout.files.journal import Reader
 from state_layout.scopes.lines import DELETE, ScopeEntry
 from state_layout.scopes.store import SUFFIX
 
-_REASONS = ("task", "run", "step", "attempt", "by", "file", "token")
+if TYPE_CHECKING:
+    from state_layout.records.shared_lines import ScopeLine
+
+_REASONS = ("task", "run", "step", "attempt", "by", "file")
+
+
+class ShownVersion(TypedDict, total=False):
+    """A version as commands and tools give it. A deletion has `deleted` in place of a value."""
+
+    key: str
+    deleted: bool
+    value: Any
+    version: list[Any]  # writer, seq, h
+    over: list[Any] | None  # the version that it took the place of
+    n: int
+    v: int  # version of the schema
+    at: str
+    by: str
+    why: dict[str, object]
 
 
 def lines_of(
     folder: Path, *, only: Path | None = None, writer: str = ""
-) -> Iterator[tuple[str, Line, dict[str, Any]]]:
+) -> Iterator[tuple[str, Line, ScopeLine]]:
     """Every line of every writer of the scope in `folder`, file by file; `only` those of `writer` in a file.
 
     Raises StorageError.
@@ -30,7 +48,7 @@ def lines_of(
                 yield path.name.removesuffix(SUFFIX), line, line.fields()
 
 
-def versions_of(folder: Path, key: str | None = None) -> list[dict[str, Any]]:
+def versions_of(folder: Path, key: str | None = None) -> list[ShownVersion]:
     """All versions of `key`, or of every key, the oldest first, as `shown_entry` has them."""
     found = [
         shown_entry(ScopeEntry(int(fields["n"]), writer, line), fields)
@@ -40,18 +58,18 @@ def versions_of(folder: Path, key: str | None = None) -> list[dict[str, Any]]:
     return sorted(found, key=lambda version: (version["n"], version["version"][0]))
 
 
-def shown_entry(entry: ScopeEntry, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+def shown_entry(entry: ScopeEntry, fields: ScopeLine | None = None) -> ShownVersion:
     """A version as commands and tools give it: key, value, version, who wrote it when, what it replaced."""
     told = fields if fields is not None else entry.fields()
-    is_deleted = told["type"] == DELETE
-    return {
-        "key": told["key"],
-        **({"deleted": True} if is_deleted else {"value": told.get("value")}),
-        "version": list(entry.version),
-        "over": told.get("over"),
-        "n": entry.n,
-        **({"v": told["v"]} if "v" in told else {}),
-        "at": told["at"],
-        "by": entry.writer,
-        "why": {name: told[name] for name in _REASONS if name in told and name != "token"},
-    }
+    shown: ShownVersion = {"key": told["key"]}
+    if told["type"] == DELETE:
+        shown["deleted"] = True
+    else:
+        shown["value"] = told.get("value")
+    shown["version"], shown["over"], shown["n"] = list(entry.version), told.get("over"), entry.n
+    if "v" in told:
+        shown["v"] = told["v"]
+    shown["at"], shown["by"] = told["at"], entry.writer
+    reasons: Mapping[str, object] = told
+    shown["why"] = {name: reasons[name] for name in _REASONS if name in reasons}
+    return shown
