@@ -31,8 +31,9 @@ from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import answer_of
 
-REST_S = 2.0  # the longest without a look at what is wanted
-CARE_S = 10.0  # and without one at what may have gone unnoticed
+REST_S, LONG_REST_S = 2.0, 4.0  # the longest without a look at what is wanted, and at rest for a minute
+CARE_S, LONG_CARE_S = 10.0, 30.0  # and without one at what may have gone unnoticed
+_LONG_S = 60.0
 TOGETHER_S = 0.25
 _MARGIN_S = 1.0  # for the working thread to hear of it
 _ACTING_S = 10.0  # for one that is at it
@@ -66,6 +67,7 @@ class Pulse:
             "checkpoint": now_s + intervals.checkpoint_s,
         }
         self._looked_s, self._is_waiting = now_s, False  # for a person
+        self._resting_from_s: float | None = None  # since when nothing was told, monotonic
         self._program_told: int | None = None
         self._has_gone_off = False
         self.task: TaskSpec | None = None
@@ -139,12 +141,16 @@ class Pulse:
         """Wait until another round is called for. At rest that is seldom: only signs of life go on."""
         descriptors, now_s = self._descriptors(trigger), time.monotonic()
         if not self._is_at_rest():
+            self._resting_from_s = None
             self._own.sleep(descriptors, self._rest_s(now_s))
             return
-        beat_s, deadline_s = self._between_beats_s(), self._deadline_s()
+        self._resting_from_s = self._resting_from_s or now_s
+        deadline_s = self._deadline_s()
         while now_s < self._due["care"] and not self._edits.have_changed():
+            beat_s = self._between_beats_s()
             until_s = min(_together(now_s, beat_s), deadline_s)
             if self._own.sleep(descriptors, until_s - now_s):
+                self._resting_from_s = None
                 return
             now_s = time.monotonic()
             if now_s >= deadline_s:
@@ -265,10 +271,13 @@ class Pulse:
     def _do_what_is_due(self, now_s: float, trigger: TriggerReader | None) -> None:
         intervals = self._life.specs.now.orchestration.intervals
         if self._is_due("beat", now_s, self._between_beats_s()):
+            if not self._life.recorder.is_sound:
+                self._life.recorder.sync()  # another thread's failed: raises what it met
             self._life.beats.beat()
             self._take_answers()
             self._look_for_edits()
-        if self._is_due("care", now_s, max(intervals.beat_s, CARE_S if self._pace.is_resting else 0.0)):
+        care_s = LONG_CARE_S if self._has_rested_long() else CARE_S
+        if self._is_due("care", now_s, max(intervals.beat_s, care_s if self._pace.is_resting else 0.0)):
             self._look_after(trigger)
         if self._is_unsaved and self._is_due("save", now_s, intervals.save_s):
             self._is_unsaved = not self._pace.is_resting
@@ -283,7 +292,13 @@ class Pulse:
         beat_s = specs.now.orchestration.intervals.beat_s
         if not self._pace.is_resting:
             return beat_s
-        return max(beat_s, min(REST_S, specs.limits().hang_s / _BEATS_WITHIN_HANG))
+        rest_s = LONG_REST_S if self._has_rested_long() else REST_S
+        return max(beat_s, min(rest_s, specs.limits().hang_s / _BEATS_WITHIN_HANG))
+
+    def _has_rested_long(self) -> bool:
+        """Whether nothing was told for so long that looks may be more seldom."""
+        since_s = self._resting_from_s
+        return since_s is not None and time.monotonic() - since_s > _LONG_S
 
     def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
         due_s = min(self._due[what], now_s + every_s)  # the interval may have been edited
@@ -315,6 +330,7 @@ class Pulse:
         if not os.path.exists(self._life.tree.handle(self._life.agent)):  # noqa: PTH110 - never raises
             self._tell_handle()
         self._edits_for, self._edits = self.task, self._stamps()
+        self._resting_from_s = None  # who edits goes on editing
         self._bell.ring()
 
     def _stamps(self) -> Stamps:

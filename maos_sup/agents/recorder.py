@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from maos_sup.agents.latecomers import MAY_BE_LATE, Latecomers
 from maos_sup.agents.redaction import Redacted, Redactor
 from maos_sup.agents.shared import Shared
 from state_layout.errors import StorageError
@@ -20,7 +21,7 @@ from state_layout.lives.checkpoints import Checkpointer
 from state_layout.lives.history import History, Mark
 from state_layout.mail.outbox import Outbox
 from state_layout.paths import Tree
-from state_layout.records import AgentSpec
+from state_layout.records import AgentSpec, Intervals
 
 if TYPE_CHECKING:
     from state_layout.records.attempt_lines import SentMessage
@@ -45,6 +46,8 @@ class Recorder:
         self._held: list[SentMessage] = []  # messages whose line is not known to be durable
         self.spec: Callable[[], AgentSpec | None] = lambda: None  # in force: what scopes are granted
         self.hooks: Callable[[], Sequence[dict[str, object]]] = tuple  # in force, of changes of shared state
+        self.intervals: Callable[[], Intervals] = Intervals  # in force: whether a line may be durable later
+        self.latecomers = Latecomers(self.sync)
         self._shared: Shared | None = None
         self._held_seq = 0  # of the last line that such messages stand in
         self.is_sound = True  # else memory shows what is not durable
@@ -73,6 +76,8 @@ class Recorder:
     def commit(self, type_: str, fields: Mapping[str, Any], *, messages: Sequence[SentMessage] = ()) -> int:
         """Record one line with all its effects, durably, then let its messages leave; its `seq`.
 
+        With `[intervals] sync` as `group`, lines of some types are so within a few milliseconds.
+
         Raises BadInput for an unknown recipient, TypeError for what JSON has no form for (nothing is recorded
         then), StorageError.
         """
@@ -80,6 +85,8 @@ class Recorder:
 
     def commit_prepared(self, type_: str, prepared: Redacted) -> int:
         """The same of what `prepare` gave. Raises BadInput, StorageError."""
+        if type_ in MAY_BE_LATE and self.intervals().sync == "group":
+            return self._record_soon(type_, prepared)
         with self._lock:
             line, entry = self._record(type_, prepared)
             self._journal.begin_sync()  # what follows is done while the disk is busy
@@ -177,6 +184,7 @@ class Recorder:
 
     def close(self) -> None:
         """Close the files, without syncing."""
+        self.latecomers.close()
         with self._lock:
             if self._shared is not None:
                 self._shared.close()
@@ -184,6 +192,14 @@ class Recorder:
             self._checkpointer.close()
             self._outbox.close()
             self._journal.close()
+
+    def _record_soon(self, type_: str, prepared: Redacted) -> int:
+        """Record one line that becomes durable in a moment, when its messages leave; its `seq`."""
+        with self._lock:
+            line, entry = self._record(type_, prepared)
+            self._fold(line, entry, prepared)
+            self.latecomers.expect()
+            return line.end.seq
 
     def _settle(self, seq: int | None) -> set[str]:
         """Make lines durable (up to `seq`), then let messages leave whose lines are; to whom they went."""

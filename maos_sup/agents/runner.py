@@ -134,6 +134,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int, claim: Cl
     life: AgentLife | None = None
     try:
         recorder.spec = lambda: specs.agent
+        recorder.intervals = lambda: specs.now.orchestration.intervals
         recorder.hooks = lambda: specs.now.orchestration.hooks
         wear(mark_of(tree, agent, attempt.number))
         life = AgentLife(

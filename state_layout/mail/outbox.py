@@ -133,7 +133,7 @@ class Outbox:
         while waiting:
             message = waiting[0]
             line = prepared.popleft() if prepared else None
-            is_put = line is not None and line.line.seq == message["n"] and journal.put(line)
+            is_put = line is not None and line.line.end.seq == message["n"] and journal.put(line)
             if not is_put and message["n"] > journal.position.seq:
                 journal.append(*self._content(message), seq=message["n"])
             waiting.popleft()

@@ -48,6 +48,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
     beat_s: float = 1.0
     tick_s: float = 1.0  # rescan of the supervisor
     lease_s: float = 20.0  # how long an agent on another machine may be cut off before it gives up
+    sync: str = "line"  # what agents did is durable before they say so (`line`), or in a moment (`group`)
 
 
 class Budget(Struct, frozen=True, kw_only=True):

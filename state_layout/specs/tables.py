@@ -77,6 +77,11 @@ INTERVALS = Shape(
             "how long an agent on another machine may be cut off before it gives up",
             default=Intervals().lease_s,
         ),
+        "sync": Field(
+            OneOf(("line", "group")),
+            "when what agents did is durable: before it is acknowledged, or up to 5 ms later",
+            default=Intervals().sync,
+        ),
     }
 )
 BUDGET = Shape(

@@ -2,7 +2,8 @@
 
 --states N    how many states to try (10,000)       --seed N        another choice of them
 --no-bugs     plant none                            --state ID      build one state again and show it
---only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds, shared, workspaces
+--only RUN    only this sort of run, and its bugs: script, orchestration, rivals, rewinds, shared, workspaces,
+              group
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from . import report
 from .jobs import in_parallel
 from .mutations import BUGS
 from .prove import (
+    GROUP,
     ORCHESTRATION,
     REWINDS,
     RIVALS,
@@ -40,10 +42,11 @@ from .states import State
 STATES, STATES_A_SCRIPT = 8_000, 200
 REWINDINGS, STATES_OF_REWINDS = 5, 80
 SHARINGS, STATES_OF_SHARING = 6, 150
+GROUPS, STATES_OF_GROUPS = 6, 150
 ORCHESTRATIONS, STATES_AN_ORCHESTRATION, RESUMES = 8, 250, 4
 
 
-RUNS = (SCRIPT, ORCHESTRATION, RIVALS, REWINDS, SHARED, WORKSPACES)
+RUNS = (SCRIPT, ORCHESTRATION, RIVALS, REWINDS, SHARED, WORKSPACES, GROUP)
 
 
 def main() -> int:
@@ -68,6 +71,10 @@ def main() -> int:
     jobs += [
         (f"{SHARED}-{seed}", partial(prove_script, seed, STATES_OF_SHARING, run=SHARED))
         for seed in range(wanted.seed, wanted.seed + SHARINGS)
+    ]
+    jobs += [
+        (f"{GROUP}-{seed}", partial(prove_script, seed, STATES_OF_GROUPS, run=GROUP))
+        for seed in range(wanted.seed, wanted.seed + GROUPS)
     ]
     jobs = [(name, job) for name, job in jobs if name.startswith(wanted.only)]
     if wanted.bugs:

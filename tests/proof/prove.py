@@ -24,13 +24,13 @@ from .history import History, NotRecorded
 from .mutations import BUGS
 from .plant import plant
 from .recorder import read, start
-from .runs import orchestration, rewinds, rivals, script, shared, workspaces
+from .runs import group, orchestration, rewinds, rivals, script, shared, workspaces
 from .runs.resumption import ONCE
 from .states import State, Violation, sampled, settled_history, try_resume, try_state
 from .truth import Truth
 
 SCRIPT, ORCHESTRATION, MODEL, RIVALS, REWINDS = "script", "orchestration", "model", "rivals", "rewinds"
-SHARED, WORKSPACES = "shared", "workspaces"
+SHARED, WORKSPACES, GROUP = "shared", "workspaces", "group"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
@@ -40,6 +40,7 @@ _RUNS: dict[str, Callable[[Path, int], None]] = {
     SCRIPT: script.run,
     REWINDS: rewinds.run,
     SHARED: shared.run,
+    GROUP: group.run,
 }
 
 
@@ -63,7 +64,7 @@ class Catch:
 
 
 def prove_script(seed: int, states: int, *, run: str = SCRIPT) -> Outcome:
-    """Record the script of `seed`, or that of shared state, and try `states` of what it may leave."""
+    """Record the script of `seed`, or another run of one process, and try `states` of what it may leave."""
     with memory_folder() as folder:
         name = f"{run}-{seed}"
         truth = Truth.of(record(folder, name, seed))
@@ -175,7 +176,7 @@ def catch(name: str, seed: int) -> Catch:
     if bug.run == REWINDS:
         return _catch_in_rewinds(name, seed)
     os.environ[BUG_VARIABLE] = name  # for processes that do not fork from this one
-    if bug.run in (SCRIPT, SHARED):
+    if bug.run in (SCRIPT, SHARED, GROUP):
         return _catch(name, bug.run, range(seed, seed + MOST_SEEDS_FOR_A_BUG))
     first = seed + (seed % 2 if bug.run == MODEL else 1 - seed % 2)  # even ones have a model
     return _catch(name, ORCHESTRATION, range(first, first + 2 * MOST_ORCHESTRATIONS_FOR_A_BUG, 2))

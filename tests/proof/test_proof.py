@@ -12,6 +12,7 @@ from .jobs import JobFailed, in_parallel
 from .mutations import BUGS
 from .plant import plant
 from .prove import (
+    GROUP,
     SHARED,
     Catch,
     Outcome,
@@ -37,6 +38,7 @@ SHORT_BUGS = [
     "a checkpoint names lines that are not durable",
     "a change is not synced",
     "a put does not compare",
+    "a message leaves before the moment is over",
     "a workspace that was removed is not on record as to be made",
 ]
 
@@ -72,6 +74,13 @@ def test_rewinds_survive_power_cuts_in_their_middle() -> None:
 
 def test_shared_state_survives_power_cuts() -> None:
     for name, outcome in in_parallel([("shared", partial(prove_script, 1, 60, run=SHARED))], width=1):
+        assert isinstance(outcome, Outcome), f"{name}: {outcome}"
+        assert not outcome.violations, "\n".join(map(str, outcome.violations))
+        assert outcome.states == 60
+
+
+def test_what_is_durable_later_is_lost_whole_or_not_at_all() -> None:
+    for name, outcome in in_parallel([("group", partial(prove_script, 1, 60, run=GROUP))], width=1):
         assert isinstance(outcome, Outcome), f"{name}: {outcome}"
         assert not outcome.violations, "\n".join(map(str, outcome.violations))
         assert outcome.states == 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..plant import Bug
 
 _TRANSLATE, _ATTEMPTS = "maos_sup.agents.translate", "state_layout.lives.attempts"
-_TOGETHER = "maos_sup.agents.together"
+_TOGETHER, _RECORDER = "maos_sup.agents.together", "maos_sup.agents.recorder"
 _STEPS, _CONTEXT, _TASKS = (f"maos_sup.agents.{name}" for name in ("steps", "context", "tasks"))
 _MODEL = "maos_sup.agents.kinds.anthropic"
 _LIFE, _SPECS, _MAKING = "maos_sup.supervisor.life", "maos_sup.supervisor.specs", "state_layout.tree.making"
@@ -138,5 +138,19 @@ BUGS = [
         "return self._ledger.reserve(key, waste + estimate, caps=self._caps())",
         "return None",
         run="model",
+    ),
+    Bug(
+        "a message leaves before the moment is over",
+        f"{_RECORDER}:Recorder._record_soon",
+        "self.latecomers.expect()",
+        "self._outbox.deliver(self._held); self._held = []",
+        run="group",
+    ),
+    Bug(
+        "how a task stands may be durable later",
+        f"{_RECORDER}:Recorder.commit_prepared",
+        'if type_ in MAY_BE_LATE and self.intervals().sync == "group":',
+        'if self.intervals().sync == "group":',
+        run="group",
     ),
 ]

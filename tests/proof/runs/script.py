@@ -47,6 +47,8 @@ def make_tree(root: Path) -> Tree:
 
 
 class _Script:
+    actor: type[Actor] = Actor
+
     def __init__(self, root: Path, chance: Random) -> None:
         self._chance = chance
         self._tree = make_tree(root)
@@ -79,7 +81,7 @@ class _Script:
         assert self._overseer is not None
         self._overseer.act(Submit(agent=agent, attempt=self._number()))
         tell("takes", agent)
-        actor = self._actors[agent] = Actor(self._tree, agent)
+        actor = self._actors[agent] = self.actor(self._tree, agent)
         self._begin_next(actor)
 
     def _begin_next(self, actor: Actor) -> None:
