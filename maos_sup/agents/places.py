@@ -19,7 +19,7 @@ from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
-from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, repository_for, share
+from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, in_place, is_there, repository_for, share
 from maos_sup.workspaces.own import OWN
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_head, read_ref
@@ -138,8 +138,14 @@ def keep_work(work: Work) -> str | None:
     is_merge, text = record.merging.get("run") == work.run, _message(work.task)
     try:
         repository = repository_for(life.tree, life.origin, record.mode)
+        if not is_there(life.paths, record):
+            raise BadInput(
+                f"{life.paths.worktree} is not there any more; what was kept of it: "
+                f"maos-sup files {life.specs.now.orchestration.id} {life.agent}"
+            )
+        here = in_place(life.paths, repository, record, id=life.specs.now.orchestration.id, agent=life.agent)
         put = keeping.end_merge if is_merge else keeping.keep
-        kept = put(life.paths, home_of(life.paths, repository, record), record, text=text, who=life.agent)
+        kept = put(life.paths, home_of(life.paths, repository, here), here, text=text, who=life.agent)
         kept = replace(kept, record=share(life.paths, repository, kept.record))
     except BadInput as cause:
         if is_merge:
@@ -153,7 +159,7 @@ def keep_work(work: Work) -> str | None:
     if life.survey is not None:
         life.survey()
     if kept.files:
-        told = {"branch": record.branch, "commit": kept.record.tip, "files": kept.files}
+        told = {"branch": kept.record.branch, "commit": kept.record.tip, "files": kept.files}
         life.recorder.record_later("committed", {"task": work.task.id, "run": work.task.run, **told})
     return None
 

@@ -24,7 +24,7 @@ from maos_sup.steering.wanting import known_agent
 from maos_sup.views.files import printable
 from maos_sup.workspaces import keeping, landing
 from maos_sup.workspaces.landing import Candidate, Checkout, Landing, Outcome
-from maos_sup.workspaces.modes import home_of, is_there, share
+from maos_sup.workspaces.modes import home_of, in_place, is_there, share
 from maos_sup.workspaces.own import has_own, put_into_project, state_of_project
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_ref
@@ -198,7 +198,9 @@ def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:
             return record
         text = f"work of {name} that no task has finished\n"
         try:
-            kept = keeping.keep(paths, home_of(paths, repository, record), record, text=text, who=name)
+            id_ = read_specs(tree).specs.orchestration.id
+            here = in_place(paths, repository, record, id=id_, agent=name)
+            kept = keeping.keep(paths, home_of(paths, repository, here), here, text=text, who=name)
             kept = replace(kept, record=share(paths, repository, kept.record))
         except BadInput as cause:
             say_aside(f"{name}: {cause}")

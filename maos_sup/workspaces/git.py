@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from maos_sup.workspaces.git_look import SAFE, nobodys_environment
+from maos_sup.workspaces.git_look import SAFE, nobodys_environment, quoted
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput
 
@@ -59,7 +59,7 @@ class Git:
         (own / "HEAD").write_text(f"{self._head}\n" if self._head else "ref: refs/heads/none\n")
         if not self._writes:
             places = [common / "objects", *self._borrows]
-            (own / "objects/info/alternates").write_text("".join(f"{place}\n" for place in places))
+            (own / "objects/info/alternates").write_text("".join(f"{quoted(place)}\n" for place in places))
         for rel in _COPIED:
             path = common / rel
             if path.is_file() and not path.is_symlink() and path.stat().st_size < _MOST_COPIED_BYTES:
@@ -121,7 +121,7 @@ class Git:
 
     def _config(self) -> str:
         lines = ["[core]", "\trepositoryformatversion = 1", "\tbare = false", "\tlogAllRefUpdates = false"]
-        lines += [f"\t{key.removeprefix('core.')} = {_quoted(value)}" for key, value in self._kept().items()]
+        lines += [f"\t{key.removeprefix('core.')} = {quoted(value)}" for key, value in self._kept().items()]
         lines += ["[gc]", "\tauto = 0", "[diff]", "\tignoreSubmodules = all", "\trenames = true"]
         if self._repository.object_format != "sha1":
             lines += ["[extensions]", f"\tobjectFormat = {self._repository.object_format}"]
@@ -139,16 +139,11 @@ class Git:
             own |= {} if at is None else {f"GIT_{role}_DATE": at}
         if self._writes and self._borrows:
             own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(
-                _quoted(str(place)) for place in self._borrows
+                quoted(place) for place in self._borrows
             )
         if self._index is not None:
             own["GIT_INDEX_FILE"] = str(self._index)
         return nobodys_environment() | own
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
 
 
 def split_null(told: bytes) -> list[str]:

@@ -66,6 +66,12 @@ def nobodys_environment() -> dict[str, str]:
     return kept | nowhere | never
 
 
+def quoted(value: str | Path) -> str:
+    """`value` as git reads it in its configuration and in lists of object folders, line feeds and all."""
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
 def _repository_of(folder: Path) -> tuple[Path, Path]:
     """The top of the work tree around `folder`, and its git folder. Raises CannotLook."""
     for above in (folder, *folder.parents):
@@ -95,7 +101,7 @@ def _own_repository(repository: Path) -> Iterator[Path]:
         for inner in ("objects/info", "refs", "info"):
             (own / inner).mkdir(parents=True)
         (own / "config").write_text(_CONFIG)
-        (own / "objects/info/alternates").write_text(f"{os.path.realpath(common / 'objects')}\n")
+        (own / "objects/info/alternates").write_text(f"{quoted(os.path.realpath(common / 'objects'))}\n")
         for rel in _COPIED:
             _copy(repository / rel, own / rel)
             if not (own / rel).exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from maos_sup.workspaces import cloning, own, worktree
 from maos_sup.workspaces.cloning import CLONE
+from maos_sup.workspaces.linking import is_linked
 from maos_sup.workspaces.own import OWN
 from maos_sup.workspaces.record import Record
 from maos_sup.workspaces.repository import Repository, repository_around
@@ -69,3 +70,14 @@ def is_there(paths: AgentPaths, record: Record) -> bool:
     if record.mode == WORKTREE:
         return (paths.worktree / ".git").is_file()
     return (paths.worktree / ".git").is_dir() if record.mode == CLONE else paths.worktree.is_dir()
+
+
+def in_place(paths: AgentPaths, repository: Repository, record: Record, *, id: str, agent: str) -> Record:
+    """The workspace, which is there, found again if its repository knows it no more, or as another tree's.
+
+    So nothing is ever committed for a copy of a tree to the branch of the original. Raises NoWorktree,
+    StorageError.
+    """
+    if record.mode != WORKTREE or is_linked(paths, worktree.admin_of(repository, record)):
+        return record
+    return worktree.find(paths, repository, record, Wish(id=id, agent=agent, base=record.asked, needs={}))

@@ -21,6 +21,7 @@ from pathlib import Path
 from maos_sup.workspaces.carrying import carry
 from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.git_look import CannotLook, git_answer
+from maos_sup.workspaces.linking import entry_of, is_at, named_by
 from maos_sup.workspaces.merging import commit_tree, joined
 from maos_sup.workspaces.record import MADE, Record, to_be_made, write_record
 from maos_sup.workspaces.refs import move_ref, read_head, read_ref, refuse_blocked
@@ -118,11 +119,11 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
     Raises NoWorktree, StorageError.
     """
     admin = admin_of(repository, record)
-    entry = _entry(paths)
-    told = _told(admin)
-    if told == entry and _is_at(entry, admin):
+    entry = entry_of(paths)
+    told = named_by(admin)
+    if told == entry and is_at(entry, admin):
         return _with_branch(repository, record)
-    if told is not None and told != entry and not _is_at(told, admin):  # the tree was moved
+    if told is not None and told != entry and not is_at(told, admin):  # the tree was moved
         _write(admin / "gitdir", f"{entry}\n")
         told = entry
     if told != entry:
@@ -283,9 +284,9 @@ def _is_free(repository: Repository, name: str, branch: str) -> bool:
 def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
     """Put its folder into the repository, or find that it is ours already; whether it is."""
     admin = admin_of(repository, record)
-    if _told(admin) == _entry(paths):
+    if named_by(admin) == entry_of(paths):
         return True
-    mine = sha256(os.fsencode(_entry(paths))).hexdigest()[:12]  # nobody else's: we hold the agent's lock
+    mine = sha256(os.fsencode(entry_of(paths))).hexdigest()[:12]  # nobody else's: we hold the agent's lock
     aside = admin.with_name(f".{admin.name}.{mine}")
     try:
         with suppress(FileExistsError):
@@ -293,7 +294,7 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
         shutil.rmtree(aside, ignore_errors=True)  # of a claim that was cut off
         disk.mkdir(aside, _FOLDER_MODE)
         _write(aside / "locked", "maos-sup makes it\n")  # `git worktree prune` leaves it alone
-        _write(aside / "gitdir", f"{_entry(paths)}\n")
+        _write(aside / "gitdir", f"{entry_of(paths)}\n")
         _write(aside / "commondir", "../..\n")
         _write_heads(aside, record)
         try:
@@ -339,12 +340,8 @@ def _unlock(admin: Path) -> None:
 
 def _point(paths: AgentPaths, admin: Path) -> None:
     """Have the worktree name its folder in the repository, by a relative path: the tree holds no other."""
-    entry = _entry(paths)
+    entry = entry_of(paths)
     _write(entry, f"gitdir: {os.path.relpath(os.path.realpath(admin), entry.parent)}\n")
-
-
-def _entry(paths: AgentPaths) -> Path:
-    return Path(os.path.realpath(paths.worktree)) / ".git"
 
 
 def fill(paths: AgentPaths, repository: Repository, record: Record, commit: str) -> None:
@@ -361,24 +358,6 @@ def catch_up(paths: AgentPaths, repository: Repository, record: Record) -> Recor
     caught_up = replace(record, behind="")
     write_record(paths, caught_up)
     return caught_up
-
-
-def _told(admin: Path) -> Path | None:
-    """The `.git` file that the folder in the repository is for."""
-    try:
-        told = Path((admin / "gitdir").read_text().strip())
-    except OSError:
-        return None
-    return Path(os.path.realpath(admin / told.parent)) / told.name
-
-
-def _is_at(entry: Path, admin: Path) -> bool:
-    """Whether the `.git` file `entry` is there and names `admin`."""
-    try:
-        told = entry.read_text().removeprefix("gitdir:").strip()
-    except OSError:
-        return False
-    return os.path.realpath(entry.parent / told) == os.path.realpath(admin)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,41 @@
+"""How a linked worktree and its folder in the repository name each other. Only reads.
+
+A worktree's `.git` file names the folder, and the folder's `gitdir` that file. Only where both agree does the
+folder belong to this worktree: that of a copy of a tree names the folder of the original.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from state_layout.paths import AgentPaths
+
+
+def entry_of(paths: AgentPaths) -> Path:
+    """The `.git` file of the agent's worktree, without links on the way."""
+    return Path(os.path.realpath(paths.worktree)) / ".git"
+
+
+def named_by(admin: Path) -> Path | None:
+    """The `.git` file that the folder `admin` in the repository is for, None if there is no such folder."""
+    try:
+        told = Path((admin / "gitdir").read_text().strip())
+    except OSError:
+        return None
+    return Path(os.path.realpath(admin / told.parent)) / told.name
+
+
+def is_at(entry: Path, admin: Path) -> bool:
+    """Whether the `.git` file `entry` is there and names `admin`."""
+    try:
+        told = entry.read_text().removeprefix("gitdir:").strip()
+    except OSError:
+        return False
+    return os.path.realpath(entry.parent / told) == os.path.realpath(admin)
+
+
+def is_linked(paths: AgentPaths, admin: Path) -> bool:
+    """Whether `admin` is the folder of the agent's worktree, and of no other."""
+    entry = entry_of(paths)
+    return named_by(admin) == entry and is_at(entry, admin)
