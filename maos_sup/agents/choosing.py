@@ -124,7 +124,11 @@ def _score(work: Work, repository: Repository, task: str, commit: str, line: str
     output = place / f"{task}.out"
     with output.open("wb") as file:
         code = run_line(
-            work, line, cwd=checkout.folder, stdout=file.fileno(), more={"MAOS_CHOOSING": _agent(work, task)}
+            work,
+            line,
+            cwd=checkout.folder,
+            stdout=file.fileno(),
+            more={"MAOS_CHOOSING": _agent(work, task), **checkout.variables},
         )
     if code:
         return None, f"exit code {code}"

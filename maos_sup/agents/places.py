@@ -19,7 +19,7 @@ from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
-from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, in_place, is_there, repository_for, share
+from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, in_place, repository_for, share
 from maos_sup.workspaces.own import OWN
 from maos_sup.workspaces.record import MADE, Record, read_record, write_record
 from maos_sup.workspaces.refs import read_head, read_ref
@@ -138,7 +138,7 @@ def keep_work(work: Work) -> str | None:
     is_merge, text = record.merging.get("run") == work.run, _message(work.task)
     try:
         repository = repository_for(life.tree, life.origin, record.mode)
-        if not is_there(life.paths, record):
+        if life.paths.worktree.is_symlink() or not life.paths.worktree.is_dir():
             raise BadInput(
                 f"{life.paths.worktree} is not there any more; what was kept of it: "
                 f"maos-sup files {life.specs.now.orchestration.id} {life.agent}"

@@ -12,6 +12,7 @@ from maos_sup.agents.calling import called
 from maos_sup.cli.says import say_exactly
 from state_layout.files import codec
 from state_layout.scopes.names import scope_of
+from state_layout.scopes.values import value_of_json
 
 _scope = click.argument("scope", metavar="SCOPE")
 _key = click.argument("key", metavar="KEY")
@@ -90,6 +91,6 @@ def _say(answer: Mapping[str, Any]) -> None:
 
 def _json_or_text(text: str) -> Any:
     try:
-        return codec.decode(text)
+        return value_of_json(text)
     except codec.NotJson:
         return text

@@ -255,7 +255,7 @@ class _Check:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._checkout.folder,
-                env={**os.environ, "MAOS_LANDING": agent, "PWD": str(self._checkout.folder)},
+                env={**os.environ, "MAOS_LANDING": agent, **self._checkout.variables},
                 check=False,
             ).returncode
         if code == 0:

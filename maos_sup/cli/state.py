@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maos_sup.cli import options
+from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_of_words
-from maos_sup.cli.says import say, say_exactly, say_json
+from maos_sup.cli.says import say, say_aside, say_exactly, say_json
 from maos_sup.cuts import store as checkpoints
 from maos_sup.cuts.record import TeamCut
 from maos_sup.steering import keeping, migrating
@@ -20,6 +20,7 @@ from state_layout.paths import Tree
 from state_layout.scopes.lines import Version, shown_value, version_of
 from state_layout.scopes.names import Scope, scope_of
 from state_layout.scopes.store import ANY_VERSION, Expected
+from state_layout.scopes.values import value_of_json
 
 if TYPE_CHECKING:
     from state_layout.scopes.telling import ShownVersion
@@ -46,14 +47,18 @@ def commands() -> None:
 @_scope_words
 @_at
 @options.as_json
-def list_(words: tuple[str, ...], *, at: str | None, as_json: bool) -> None:
-    """List keys and values; with KEY those that begin with it."""
+def list_(words: tuple[str, ...], *, at: str | None, as_json: bool) -> int:
+    """List keys and values; with KEY those that begin with it. Exit code 2 if a schema does not fit one."""
     tree, scope, prefix = _meant(words, usage="say which: state list [DIR] SCOPE [PREFIX]")
     found = values_of(tree, scope, prefix or "", cut=_cut(tree, at))
     if as_json:
         say_json({"scope": str(scope), "values": found})
     else:
         say("\n".join(f"{told['key']}\t{shown_value(told['value'])}" for told in found))
+    faults = [str(told["fault"]) for told in found if "fault" in told]
+    for fault in faults:
+        say_aside(f"shown as it was written: {fault}")
+    return edge.USAGE if faults else edge.OK
 
 
 @commands.command("get")
@@ -237,7 +242,7 @@ def _over(version: str | None) -> Expected:
 
 def _json_or_text(text: str) -> Any:
     try:
-        return codec.decode(text)
+        return value_of_json(text)
     except codec.NotJson:
         return text
 

@@ -124,7 +124,8 @@ def _agents(plan: Plan, name: str, count: int) -> SpecTables:
     own = {**plan.agents[name], "workspace": sort if sort in _SORTS else _SORTS[0]}
     names = [name, *(f"{name}-{number}" for number in range(1, count + 1))]
     made = {each: {**own, "budget_with": [other for other in names if other != each]} for each in names}
-    return {each: spec if each == name else {**spec, "budget_of": name} for each, spec in made.items()}
+    holder = own.get("budget_of", name)
+    return {each: spec if each == name else {**spec, "budget_of": holder} for each, spec in made.items()}
 
 
 def _tasks(id_: str, task: Mapping[str, Any], count: int) -> SpecTables:

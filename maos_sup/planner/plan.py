@@ -5,7 +5,7 @@ Nothing is written before a plan is found good; `build_tree` then makes the tree
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from state_layout.files.reading import is_folder, is_there, real
 from state_layout.paths import Tree
 from state_layout.records import Budget, Intervals, Limits
 from state_layout.shapes.shape import At, Fault
-from state_layout.shapes.wording import shown
+from state_layout.shapes.wording import listed, shown
 from state_layout.specs.files import encoded_spec
 from state_layout.specs.links import Link, circle_faults, circles, link_faults
 from state_layout.specs.placement import PLACEMENT
@@ -137,6 +137,7 @@ def _task_faults(value: Table, entries: list[_Entry], team: Team | None) -> Iter
     if team is not None:
         yield from addition_faults(value)
         agents, there = agents | {*team.agents}, {id_: Link(agent=None) for id_ in team.tasks}
+    yield from _budget_faults(_table(value, "agents"), agents)
     for fault in link_faults(agents, {**there, **links}):
         at = first[fault.task].at
         yield Fault(at=(*at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
@@ -145,6 +146,26 @@ def _task_faults(value: Table, entries: list[_Entry], team: Team | None) -> Iter
         yield Fault(at=(*first[fault.task].at, *fault.at), text=f"task {fault.task!r}: {fault.text}")
     if all(_can_be_made_out(task) for task in _tasks_given(value)):  # else whose it is is not known
         yield from _idle_agents(value, {link.agent for link in links.values()})
+
+
+def _budget_faults(given: Mapping[str, object], agents: Set[str]) -> Iterator[Fault]:
+    """Who is to have the budget of an agent that is none, or that has its own from another one."""
+    for name, agent in given.items():
+        holder = agent.get("budget_of") if isinstance(agent, dict) else None
+        if not isinstance(holder, str):
+            continue
+        theirs = given.get(holder)
+        if holder not in agents:
+            others = sorted(each for each in agents if each != name)
+            why = f"which is no agent; {'use ' + listed(others[:8], last='or') if others else 'leave it out'}"
+        elif holder == name:
+            why = "which is itself; leave it out"
+        elif isinstance(theirs, dict) and "budget_of" in theirs:
+            why = f"which has its budget of {theirs['budget_of']!r}; name the one whose budget it is"
+        else:
+            continue
+        text = f"agent {name!r}: 'budget_of' is {holder!r}, {why}"
+        yield Fault(at=("agents", name, "budget_of"), text=text)
 
 
 def _tasks_given(value: Table) -> list[Any]:

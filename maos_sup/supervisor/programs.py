@@ -16,6 +16,7 @@ from state_layout.paths import Tree
 
 LONGEST_S = 60.0  # then it is ended
 _MOST_TROUBLES = 5
+_POLL_S = 0.05
 
 
 @dataclass(kw_only=True)
@@ -93,6 +94,12 @@ class Programs:
             if code is not None:
                 running.said.close()
                 self._running.remove(running)
+
+    def wait(self) -> None:
+        """Wait until none runs any more: each ends, or is ended when its time is over."""
+        while self._running:
+            time.sleep(_POLL_S)
+            self.see_ends()
 
     def complain(self, what: str, why: str) -> None:
         """Note that `what` failed."""

@@ -60,6 +60,8 @@ class SharedState:
         if self._tree.state_specs.is_dir():
             self._look_at_edits(life, now_s, hooks)
         self._tell_hooks(hooks)
+        if is_last:
+            self._hooked.programs.wait()  # each is ended in its time
         for scope, _ in folders_in(self._tree):
             if is_last or now_s >= self._not_before_s.get(scope, 0.0):
                 self._show(scope)
@@ -68,7 +70,7 @@ class SharedState:
         """Whether something changed since the last look, as far as a few stats tell."""
         if time.monotonic() < self._due_s:
             return False
-        if self._suspected:
+        if self._suspected or self._hooked.programs.is_busy:
             return True
         if _stamp(self._tree) != (self._stamp or ()) or self._hooked.is_due():
             return True

@@ -31,6 +31,7 @@ _VIEWER = "~viewer"  # writes nothing
 def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None = None) -> Versions:
     """The values in force of the keys that begin with `prefix`, now or at `cut`, sorted by key.
 
+    One that its schema cannot bring to its version is as it was written, with the reason as `fault`.
     Raises BadInput, Damaged, StorageError.
     """
     if not scope.is_shared:
@@ -47,7 +48,10 @@ def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) 
     if scope.is_shared and cut is None:
         with closing(ScopeStore(_folder(tree, scope), _VIEWER)) as store:
             entry = store.get(key)
-            return None if entry is None else _migrated(tree, scope, shown_entry(entry))
+            told = None if entry is None else _migrated(tree, scope, shown_entry(entry))
+        if told is not None and "fault" in told:
+            raise BadInput(told["fault"])
+        return told
     return next((told for told in values_of(tree, scope, key, cut=cut) if told["key"] == key), None)
 
 
@@ -59,11 +63,14 @@ def history_of(tree: Tree, scope: Scope, key: str | None = None) -> Versions:
 
 
 def _migrated(tree: Tree, scope: Scope, told: ShownVersion) -> ShownVersion:
-    """`told` with its value as one of the schema's version."""
+    """`told` with its value as one of the schema's version, or as it is and with the `fault` of it."""
     schema = schema_of(tree, scope)
     if schema is None:
         return told
-    return {**told, "value": schema.migrated(told["key"], told["value"], int(told.get("v", 1)))}
+    try:
+        return {**told, "value": schema.migrated(told["key"], told["value"], int(told.get("v", 1)))}
+    except BadInput as fault:  # one bad value does not hide the others
+        return {**told, "fault": str(fault)}
 
 
 def _folder(tree: Tree, scope: Scope) -> Path:

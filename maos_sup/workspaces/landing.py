@@ -241,6 +241,11 @@ class Checkout:
         self._repository, self.folder = repository, folder / "files"
         self._index = folder / "index"
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """For what runs there: git finds no repository around it, not even where the tree lies in one."""
+        return {"PWD": str(self.folder), "GIT_CEILING_DIRECTORIES": str(self.folder.parent)}
+
     def go_to(self, commit: str) -> None:
         """Put the files of `commit` there, and take away what is neither in it nor ignored."""
         self.folder.mkdir(parents=True, exist_ok=True)

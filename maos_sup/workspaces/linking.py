@@ -1,7 +1,7 @@
 """How a linked worktree and its folder in the repository name each other. Only reads.
 
 A worktree's `.git` file names the folder, and the folder's `gitdir` that file. Only where both agree does the
-folder belong to this worktree: that of a copy of a tree names the folder of the original.
+worktree whole: that of a copy of a tree names the folder of the original, which does not name it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,5 @@ def is_at(entry: Path, admin: Path) -> bool:
 
 
 def is_linked(paths: AgentPaths, admin: Path) -> bool:
-    """Whether `admin` is the folder of the agent's worktree, and of no other."""
-    entry = entry_of(paths)
-    return named_by(admin) == entry and is_at(entry, admin)
+    """Whether `admin` is the folder of the agent's worktree, whatever lies there in place of its `.git`."""
+    return named_by(admin) == entry_of(paths)

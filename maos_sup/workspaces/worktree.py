@@ -118,6 +118,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
 
     Raises NoWorktree, StorageError.
     """
+    _refuse_strange(paths)
     admin = admin_of(repository, record)
     entry = entry_of(paths)
     told = named_by(admin)
@@ -312,12 +313,17 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
 
 def _clear(paths: AgentPaths, repository: Repository, record: Record) -> None:
     """Remove what a making that was cut off left: nobody has worked there."""
-    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
-        raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
+    _refuse_strange(paths)
     if paths.worktree.exists():
         shutil.rmtree(paths.worktree)
     for name in ("index", "index.lock", "HEAD.lock"):
         disk.unlink(admin_of(repository, record) / name)
+
+
+def _refuse_strange(paths: AgentPaths) -> None:
+    """Nothing is ever written through a link: it may lead to the user's checkout. Raises NoWorktree."""
+    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
+        raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
 
 
 def _lay_out(paths: AgentPaths, repository: Repository, record: Record) -> None:

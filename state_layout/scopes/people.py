@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from state_layout.errors import Lost, StorageError
+from state_layout.errors import BadInput, Lost, StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree, is_name
@@ -21,7 +21,7 @@ from state_layout.scopes.lines import ScopeEntry
 from state_layout.scopes.names import CUSTOM, ORCHESTRATION, Scope, key_of_file
 from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ScopeStore
-from state_layout.scopes.values import LARGEST_VALUE_BYTES
+from state_layout.scopes.values import LARGEST_VALUE_BYTES, value_of_json
 
 BY_HAND = "hand"
 _LARGEST_FILE_BYTES = 4 * LARGEST_VALUE_BYTES
@@ -110,11 +110,16 @@ def _candidates(tree: Tree) -> Iterator[tuple[Scope, Path]]:
 def _edit(scope: Scope, key: str, path: Path) -> HandEdit | None:
     try:
         data, _ = read_regular(path, most_bytes=_LARGEST_FILE_BYTES)
-        value = codec.decode(data)
+        value = value_of_json(data.decode())
     except FileNotFoundError:
         return None
     except codec.NotJson as fault:
         return HandEdit(scope=scope, key=key, path=path, fault=f"line {fault.line}: is no JSON: {fault}")
+    except UnicodeDecodeError as cause:
+        why = f"line {data[: cause.start].count(10) + 1}: is no JSON: not in UTF-8"
+        return HandEdit(scope=scope, key=key, path=path, fault=why)
+    except BadInput as cause:
+        return HandEdit(scope=scope, key=key, path=path, digest=sha256(data).hexdigest(), fault=str(cause))
     except (Unreadable, OSError, StorageError) as cause:
         return HandEdit(scope=scope, key=key, path=path, fault=f"cannot be read ({cause})")
     return HandEdit(scope=scope, key=key, path=path, digest=sha256(data).hexdigest(), value=value)

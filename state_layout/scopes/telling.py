@@ -27,6 +27,7 @@ class ShownVersion(TypedDict, total=False):
     over: list[Any] | None  # the version that it took the place of
     n: int
     v: int  # version of the schema
+    fault: str  # why the value is as it was written, and of no newer version
     at: str
     by: str
     why: dict[str, object]

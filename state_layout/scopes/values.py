@@ -6,7 +6,9 @@ is changed on the way: what has no form is not guessed.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from typing import Any
 
 from state_layout.errors import BadInput
@@ -14,6 +16,7 @@ from state_layout.files import codec
 
 LARGEST_VALUE_BYTES = 1 << 20
 _BITS = 63
+_LONG = re.compile(r"\d{19}")
 _PLAIN = (str, bool, type(None))
 _SMALL = range(-(1 << 31), 1 << 31)
 
@@ -27,6 +30,18 @@ def checked_value(value: Any) -> bytes:
             f"value: has {len(data)} bytes; use at most {LARGEST_VALUE_BYTES}, or hand over a file (artifact)"
         )
     return data
+
+
+def value_of_json(text: str) -> Any:
+    """The value that a person wrote as JSON. Raises NotJson, and BadInput for a whole number beyond 64 bits.
+
+    The codec would make it a float, and its last digits would be others.
+    """
+    value = codec.decode(text)
+    if _LONG.search(text):
+        value = json.loads(text)
+        _check(value, "value", ())
+    return value
 
 
 def _check(value: Any, place: str, within: tuple[int, ...]) -> None:

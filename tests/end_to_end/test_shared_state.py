@@ -70,6 +70,8 @@ def test_people_change_values_by_command_and_by_hand(orchestra: Orchestra) -> No
     (folder / "limits.json").write_text('{"n": 2')
     orchestra.wait(lambda: "is no JSON" in orchestra.do("status"), "the error is shown")
     assert values(orchestra, "custom:plan") == {"limits": 3}  # an older edit does not come again
+    (folder / "limits.json").write_text('{"n": 12345678901234567890123}')
+    orchestra.wait(lambda: "value.n: is a whole number beyond 64 bits" in orchestra.do("status"), "and this")
     (folder / "limits.json").write_text('{"n": 4}')
     orchestra.wait(lambda: values(orchestra, "custom:plan") == {"limits": {"n": 4}}, "the next edit")
     assert _state(orchestra, "put", "custom:plan", "limits", "5", "--if-version", "none", expect=4) == ""

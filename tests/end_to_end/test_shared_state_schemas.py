@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,25 @@ def test_failure_at_one_value_leaves_all_as_they_were(tree: Tree) -> None:
         migrate(tree, PLAN)
     assert (tree.state_scope("custom", "plan") / "operator.jsonl").read_bytes().startswith(before)
     assert len(history_of(tree, PLAN)) == 4
+
+
+def test_a_value_that_cannot_be_migrated_does_not_hide_the_others(tree: Tree) -> None:
+    write(tree, 1, {"type": "object"})
+    put(tree, PLAN, "people/1", {"name": "Ada Lovelace"})
+    put(tree, PLAN, "people/2", {"name": "Alan Turing", "n": "six"})
+    write(tree, 2, SHAPE_2, _2=TO_2)
+    done = subprocess.run(
+        [sys.executable, "-m", "maos_sup", "state", "list", str(tree.root), "custom:plan"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = done.stdout.splitlines()
+    assert [line.partition("\t")[0] for line in shown] == ["people/1", "people/2"], done.stderr
+    assert json.loads(shown[0].partition("\t")[2]) == {"first": "Ada", "last": "Lovelace", "n": 0}
+    assert json.loads(shown[1].partition("\t")[2]) == {"name": "Alan Turing", "n": "six"}
+    assert "shown as it was written: 'people/2': cannot be made of version 2" in done.stderr
+    assert done.returncode == 2
 
 
 def test_value_of_a_newer_version_is_not_guessed(tree: Tree) -> None:

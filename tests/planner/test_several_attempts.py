@@ -77,6 +77,29 @@ def test_each_attempt_has_an_agent_and_all_have_one_base(project: Path, tmp_path
     assert [specs.agents[name].budget_of for name in tried] == [None, "ann", "ann", "ann"]
 
 
+@pytest.mark.parametrize(
+    ("table", "holder", "told"),
+    [
+        ("judge", "nobody", "which is no agent; use ann or bob"),
+        ("judge", "judge", "which is itself; leave it out"),
+        ("judge", "bob", "which has its budget of 'judge'; name the one whose budget it is"),
+    ],
+)
+def test_a_budget_is_of_an_agent_that_has_one(project: Path, table: str, holder: str, told: str) -> None:
+    text = PLAN.replace(f"[agents.{table}]", f'[agents.{table}]\nbudget_of = "{holder}"')
+    if holder == "bob":
+        text = text.replace("[agents.bob]", '[agents.bob]\nbudget_of = "judge"')
+    with pytest.raises(BadInput) as caught:
+        plan_in(project, text)
+    assert f"agent {table!r}: 'budget_of' is {holder!r}, {told}" in str(caught.value)
+
+
+def test_attempts_of_one_that_has_anothers_budget_have_that_one(project: Path, tmp_path: Path) -> None:
+    text = PLAN.replace("budget = { max_cost_usd = 2.0 }", 'budget_of = "judge"')
+    specs = read_specs(build_tree(plan_in(project, text), tmp_path / "tree")).specs
+    assert {specs.agents[name].budget_of for name in ("ann", "ann-1", "ann-2", "ann-3")} == {"judge"}
+
+
 def test_a_reviewer_has_a_task_between(project: Path) -> None:
     plan = plan_in(project, PLAN.replace('choose = "./score.sh"', 'reviewer = "judge"'))
     review = plan.tasks["fix-review"]

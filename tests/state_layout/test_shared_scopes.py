@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from state_layout.scopes.names import (
 )
 from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.telling import versions_of
-from state_layout.scopes.values import LARGEST_VALUE_BYTES, checked_value
+from state_layout.scopes.values import LARGEST_VALUE_BYTES, checked_value, value_of_json
 
 
 @pytest.fixture
@@ -235,6 +236,26 @@ def test_value_that_json_has_no_form_for_is_refused_with_its_place(
     with pytest.raises(BadInput, match=text):
         ann.put("k", value)
     assert ann.get("k").value == "before"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("123456789012345678901234567890", "value"),
+        ('{"a": [1, -99999999999999999999]}', "value.a[1]"),
+    ],
+)
+def test_whole_number_that_a_person_wrote_is_never_another_one(text: str, place: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        value_of_json(text)
+    assert str(caught.value) == f"{place}: is a whole number beyond 64 bits; keep it as text"
+
+
+@pytest.mark.parametrize(
+    "text", ["9223372036854775807", "0.1234567890123456789", "1e300", '"99999999999999999999"', "[]"]
+)
+def test_what_a_person_wrote_is_what_json_has(text: str) -> None:
+    assert value_of_json(text) == json.loads(text)
 
 
 def test_value_comes_back_as_json_has_it(folder: Path) -> None:

@@ -106,6 +106,14 @@ def test_the_highest_score_is_taken_over_and_the_rest_stays(
     assert one.problems() == []
 
 
+def test_the_command_does_not_reach_a_repository_around_the_tree(
+    team: Callable[[str], Stage], tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q")
+    one = team('choose = "! git rev-parse --git-dir && cat a.txt"')
+    assert one.run("ann") == 0, one.log()
+
+
 @pytest.mark.parametrize("step", range(int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "0")) or 4))
 def test_who_was_killed_over_it_decides_no_other_way(
     team: Callable[[str], Stage], tmp_path: Path, step: int

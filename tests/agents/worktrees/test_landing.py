@@ -84,6 +84,12 @@ def test_two_landings_do_not_check_in_one_place(team: Stage, tmp_path: Path) -> 
     assert maos_sup("land", root, "ann", "bob").returncode == 0
 
 
+def test_a_check_does_not_reach_a_repository_around_the_tree(team: Stage, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    done = maos_sup("land", str(team.root), "ann", "--check", "! git rev-parse --git-dir")
+    assert (done.returncode, "ann: merged" in done.stdout) == (0, True), done.stdout
+
+
 def test_landing_again_lands_the_same(team: Stage, tmp_path: Path) -> None:
     tips = []
     for _ in range(2):

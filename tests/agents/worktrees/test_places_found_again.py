@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import git, make_project
+from projects import git, make_project, picture
 from stage import Stage
 
 Make = Callable[..., Stage]
@@ -66,6 +66,25 @@ def test_a_worktree_that_went_at_work_is_told(stage: Make, tmp_path: Path) -> No
     one = team(stage, "echo ann > ann.txt; rm -r $PWD")
     errors = (one.root / "agents/ann/attempts/0001/stderr.log").read_text()
     assert "worktree is not there any more; what was kept of it: maos-sup files stage ann" in errors
+
+
+def test_what_lies_in_place_of_its_git_file_hides_no_work(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", a_txt="1\n")
+    one = team(stage, "rm .git; git init -q; echo ann > ann.txt")
+    assert git(project, "show", "maos/stage/ann:ann.txt") == "ann"
+    assert one.problems() == []
+
+
+def test_nothing_is_written_through_a_link_in_its_place(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", a_txt="1\n")
+    before = picture(project)
+    one = team(stage, f"rm -r $PWD; ln -s {project} $PWD")
+    one.edit("tasks/ann.json", run=2)
+    one.edit("agents/ann.json", shell="true")
+    assert one.run("ann") == 12
+    assert "nothing is written through links" in one.log()
+    maos_sup("land", str(one.root))
+    assert picture(project) == before
 
 
 @pytest.mark.parametrize("name", ["new\nline", 'quo"te', "back\\slash", "#hash", "co:lon"])
