@@ -18,7 +18,17 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-FILES = ("index.html", "app.js", "draw.js", "parts.js", "views.js", "enter.js", "app.css", "icon.svg")
+FILES = (
+    "index.html",
+    "app.js",
+    "draw.js",
+    "parts.js",
+    "stream.js",
+    "views.js",
+    "enter.js",
+    "app.css",
+    "icon.svg",
+)
 
 
 def json_answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -21,7 +21,7 @@ from maos_sup.projection.graph import graph_of
 from maos_sup.web.acts import acted, names
 from maos_sup.web.answers import entered, error, json_answer, raw_headers, static
 from maos_sup.web.gate import LONGEST_BODY, Asked, RequestGate
-from maos_sup.web.sheets import agent_sheet, costs_sheet, cut_sheet, sheet_of
+from maos_sup.web.sheets import agent_sheet, costs_sheet, cut_sheet, head_sheet, sheet_of
 from maos_sup.web.shown import MOST_LANES, ShownTree, ShownTrees, TimeWindow
 from maos_sup.web.stream import events, sheet_of_board
 from state_layout.errors import BadInput, LayoutError
@@ -35,8 +35,8 @@ _LIST_S = 2.0
 class Pages:
     """The answers, over one shelf of trees."""
 
-    def __init__(self, shelf: ShownTrees, gate: RequestGate) -> None:
-        self._shelf, self._gate = shelf, gate
+    def __init__(self, shelf: ShownTrees, gate: RequestGate, is_ending: Callable[[], bool]) -> None:
+        self._shelf, self._gate, self._is_ending = shelf, gate, is_ending
         self._warming: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
@@ -49,6 +49,7 @@ class Pages:
             "/api/session": self.session,
             "/api/trees": self.trees,
             "/api/t/{key}/board": self.board,
+            "/api/t/{key}/head": self.head,
             "/api/t/{key}/events": self.events,
             "/api/t/{key}/timeline": self.timeline,
             "/api/t/{key}/graph": self.graph,
@@ -111,11 +112,16 @@ class Pages:
     async def board(self, request: Request) -> Response:
         return await self._told(request, lambda shown: sheet_of_board(shown)._asdict())
 
+    async def head(self, request: Request) -> Response:
+        """The head alone, for a page that nobody sees: its title counts what waits for a person."""
+        return await self._told(request, lambda shown: head_sheet(shown.status(), shown.wants()))
+
     async def events(self, request: Request) -> Response:
         shown = await self._found(request)
         if isinstance(shown, Response):
             return shown
-        return StreamingResponse(events(lambda: sheet_of_board(shown)), media_type="text/event-stream")
+        told = events(lambda: sheet_of_board(shown), is_ending=self._is_ending)
+        return StreamingResponse(told, media_type="text/event-stream")
 
     async def timeline(self, request: Request) -> Response:
         since, until, first = _number(request, "since"), _number(request, "until"), _number(request, "first")
@@ -278,8 +284,8 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-def make_app(shelf: ShownTrees, gate: RequestGate) -> Asgi:
-    """The whole application."""
+def make_app(shelf: ShownTrees, gate: RequestGate, *, is_ending: Callable[[], bool]) -> Asgi:
+    """The whole application; streams of events end when `is_ending`."""
 
     async def lost(request: Request, trouble: Exception) -> Response:
         return error(HTTPStatus.NOT_FOUND, "no such page")
@@ -290,6 +296,6 @@ def make_app(shelf: ShownTrees, gate: RequestGate) -> Asgi:
         )
 
     handlers: dict[Any, Any] = {404: lost, 405: lost, 500: bug}
-    app = Starlette(routes=Pages(shelf, gate).routes(), exception_handlers=handlers)
+    app = Starlette(routes=Pages(shelf, gate, is_ending).routes(), exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guarded(app, gate)

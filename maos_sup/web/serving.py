@@ -9,10 +9,12 @@ import signal
 import socket
 import ssl
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import h11
 import uvicorn
@@ -74,7 +76,18 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends in order at INT and TERM; uvicorn gives itself the signal again, which ends it in no order."""
+    """Ends in order at INT and TERM; uvicorn gives itself the signal again, which ends it in no order.
+
+    Streams of events are told by `ending`: cut off, each would print a traceback.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: threading.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending.set()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -100,7 +113,9 @@ class Serving:
             scheme=self._scheme,
             is_steered=is_steered,
         )
-        self._server = _Server(self._config(make_app(shelf, gate)))
+        ending = threading.Event()
+        app = make_app(shelf, gate, is_ending=ending.is_set)
+        self._server = _Server(self._config(app), ending)
 
     def address(self) -> str:
         """An address that opens the page once."""

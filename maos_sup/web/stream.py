@@ -39,7 +39,10 @@ def sheet_of_board(shown: ShownTree) -> BoardSheet:
 
 
 class Differences:
-    """What of a board differs from the one before: whole rows, by their name; `gone`: names of rows."""
+    """What of a board differs from the one before: rows, by their name; `gone`: names of rows.
+
+    The first is `whole`: nothing that is not in it is there.
+    """
 
     def __init__(self) -> None:
         self._head: bytes | None = None
@@ -49,7 +52,7 @@ class Differences:
 
     def after(self, board: BoardSheet) -> Sheet | None:
         """The difference to `board`; None if there is none."""
-        told: Sheet = {}
+        told: Sheet = {"whole": True} if self._head is None else {}
         head = codec.encode(board.head)
         if head != self._head:
             told["head"], self._head = board.head, head
@@ -70,17 +73,17 @@ class Differences:
         return told or None
 
 
-async def events(look: Look) -> AsyncIterator[bytes]:
-    """Yield what changes of what `look` gives, as events; ends when whoever reads has gone."""
+async def events(look: Look, *, is_ending: Callable[[], bool] = lambda: False) -> AsyncIterator[bytes]:
+    """Yield what changes of what `look` gives, as events; ends when nobody reads, or `is_ending`."""
     differences, spoken_s = Differences(), 0.0
-    while True:
+    while not is_ending():
         begun_s = time.monotonic()
         try:
             told = await asyncio.to_thread(lambda: differences.after(look()))
         except LayoutError as trouble:
             yield event("trouble", {"error": str(trouble)})
             told, spoken_s = None, time.monotonic()
-            await asyncio.sleep(_MOST_S)
+            await _rest(_MOST_S, is_ending)
             continue
         now_s = time.monotonic()
         if told is not None:
@@ -89,7 +92,13 @@ async def events(look: Look) -> AsyncIterator[bytes]:
         elif now_s - spoken_s > _ALIVE_S:
             yield b": still here\n\n"
             spoken_s = now_s
-        await asyncio.sleep(min(_MOST_S, max(_LEAST_S, (now_s - begun_s) * _SHARE)))
+        await _rest(min(_MOST_S, max(_LEAST_S, (now_s - begun_s) * _SHARE)), is_ending)
+
+
+async def _rest(for_s: float, is_ending: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + for_s
+    while not is_ending() and (left_s := end_s - time.monotonic()) > 0:
+        await asyncio.sleep(min(_LEAST_S, left_s))
 
 
 def event(name: str, value: Any) -> bytes:

@@ -27,8 +27,9 @@ _PATHS = [
 ]
 _PATHS += [
     f"/api/t/{{key}}/{part}"
-    for part in ("board", "timeline", "graph", "costs", "messages", "cuts", "cuts/1", "agents/bob")
+    for part in ("board", "head", "timeline", "graph", "costs", "messages", "cuts", "cuts/1", "cuts/1/back")
 ]
+_PATHS += ["/api/t/{key}/agents/bob"]
 _PIECES = [
     "..",
     "%2e",
@@ -86,7 +87,7 @@ _VALUES = [
     "a=b; c",
     "\xff",
 ]
-_QUERY = ["since", "until", "first", "lanes", "agent", "key"]
+_QUERY = ["since", "until", "first", "lanes", "agent", "key", "with", "money"]
 
 
 def fuzzed(chance: random.Random, server: Server, key: str, *, has_key: bool) -> Answer | None:

@@ -17,7 +17,7 @@ def board(note: str) -> BoardSheet:
 def test_rows_that_changed_are_told_once() -> None:
     differences = Differences()
     first = differences.after(board("one"))
-    assert first is not None and len(first["agents"]) == 2000  # type: ignore[arg-type]  # a list of rows
+    assert first is not None and first["whole"] and len(first["agents"]) == 2000  # type: ignore[arg-type]  # a list of rows
     assert differences.after(board("one")) is None
     changed = board("one")
     changed.agents[7]["note"] = "two"

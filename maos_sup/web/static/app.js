@@ -1,6 +1,7 @@
 // The page: which orchestration, which view, one stream of changes, and acts.
-import { ago, ask, counted, follow, h, money, pill, say, section, table, tokens } from "/static/parts.js";
+import { ago, ask, counted, h, money, pill, say, section, table, tokens } from "/static/parts.js";
 import { Board, Tasks, Timeline, Wants, agentPage, cutsPage, messagesPage, moneyPage } from "/static/views.js";
+import { follow } from "/static/stream.js";
 import * as draw from "/static/draw.js";
 
 const main = document.getElementById("main"), top = document.getElementById("top");
@@ -71,13 +72,14 @@ async function orchestration(key, view, name, mine) {
   };
   let due = null;
   const soon = () => { if (due === null) due = setTimeout(() => { due = null; refresh().catch((error) => say(error.message, true)); }, 1500); };
-  const stop = follow(`${base}/events`, (event, told) => {
+  const stop = follow(base, (event, told) => {
     if (mine !== turn) return;
+    bar.found();
     if (event === "trouble") return say(told.error, true);
     if (told.head) { bar.show(told.head); wants.show(told.head.wants); }
     parts.take(told);
     if (view !== "cuts") soon();
-  }, () => bar.lost());
+  }, (trouble) => mine === turn && bar.lost(trouble));
   leave = () => { stop(); clearTimeout(due); parts.end(); };
   await refresh();
 }
@@ -111,8 +113,8 @@ function overview(base, open, act, content) {
   return {
     take(told) {
       const gone = (part) => (told.gone || []).filter(([one]) => one === part).map(([, name]) => name);
-      board.take(told.agents || [], gone("agents"));
-      if (told.tasks || told.gone) tasks.take(told.tasks || [], gone("tasks"));
+      board.take(told.agents || [], gone("agents"), told.whole);
+      if (told.tasks || told.gone || told.whole) tasks.take(told.tasks || [], gone("tasks"), told.whole);
       soon();
     },
     end() { clearTimeout(due); time.end(); document.removeEventListener("visibilitychange", shown); },
@@ -126,12 +128,13 @@ class Bar {
     this.figures = h("p", { class: "soft figures" });
     this.phase = h("span");
     this.id = h("b");
+    this.missing = h("p", { class: "trouble", role: "alert", hidden: true });
     const button = (text, fields) => h("button", { type: "button", onclick: (event) => act(fields, event.currentTarget) }, text);
     this.acts = session.steer ? h("p", { class: "row" }, button("Pause", { act: "want", want: "pause" }), button("Start", { act: "want", want: "run" }), button("Checkpoint", { act: "checkpoint" })) : null;
     const link = (name, text) => h("a", { href: name === "overview" ? here : `${here}/${name}`, "aria-current": view === name ? "page" : null }, text);
     this.node = h("div", { class: "bar" },
       h("p", { class: "brand" }, h("a", { href: "#/" }, "maos-sup"), h("span", { class: "soft" }, " / "), this.id, " ", this.phase),
-      this.request, this.figures, this.acts,
+      this.missing, this.request, this.figures, this.acts,
       h("nav", { "aria-label": "Views" }, link("overview", "Overview"), link("messages", "Messages"), link("money", "Money"), link("cuts", "Checkpoints")));
   }
 
@@ -150,7 +153,14 @@ class Bar {
     document.title = `${head.wants.length ? `(${head.wants.length}) ` : ""}${head.phase} ${head.id}`;
   }
 
-  lost() { this.figures.textContent = "The server does not answer; trying again."; }
+  lost(trouble) {
+    this.missing.textContent = trouble.status === 401
+      ? "This page is not let in any more: its server was started again, or many others came in. Press Enter where it runs, or type maos-sup ui, and open the address that it prints."
+      : trouble.status ? trouble.message : "The server does not answer; trying again. If it was ended: type maos-sup ui, and open the address that it prints.";
+    this.missing.hidden = false;
+  }
+
+  found() { this.missing.hidden = true; }
 }
 
 async function begin() {

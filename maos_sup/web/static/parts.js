@@ -19,10 +19,10 @@ export const h = (name, attributes, ...children) => fill(document.createElement(
 export const svg = (name, attributes, ...children) =>
   fill(document.createElementNS(SVG, name), attributes, children);
 
-const key = () => localStorage.getItem("maos-page-key") || "";
+export const pageKey = () => localStorage.getItem("maos-page-key") || "";
 
 export async function ask(path, body) {
-  const options = { headers: { "x-maos-key": key() }, credentials: "same-origin" };
+  const options = { headers: { "x-maos-key": pageKey() }, credentials: "same-origin" };
   if (body !== undefined) {
     options.method = "POST";
     options.headers["content-type"] = "application/json";
@@ -30,47 +30,8 @@ export async function ask(path, body) {
   }
   const answer = await fetch(path, options);
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error || `status ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(told.error || `status ${answer.status}`), { status: answer.status });
   return told;
-}
-
-// Server-sent events by fetch, which can send the page's own key; EventSource cannot.
-export function follow(path, take, lost) {
-  const stop = new AbortController();
-  (async () => {
-    let wait = 500;
-    while (!stop.signal.aborted) {
-      try {
-        const answer = await fetch(path, { headers: { "x-maos-key": key() }, signal: stop.signal });
-        if (!answer.ok) throw new Error((await answer.json()).error);
-        wait = 500;
-        await pieces(answer.body.getReader(), take);
-      } catch (trouble) {
-        if (stop.signal.aborted) return;
-        lost(trouble);
-      }
-      await new Promise((done) => setTimeout(done, wait));
-      wait = Math.min(wait * 2, 8000);
-    }
-  })();
-  return () => stop.abort();
-}
-
-async function pieces(reader, take) {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    rest += decoder.decode(value, { stream: true });
-    const whole = rest.split("\n\n");
-    rest = whole.pop();
-    for (const one of whole) {
-      const name = /^event: (.*)$/m.exec(one);
-      const data = /^data: (.*)$/m.exec(one);
-      if (name && data) take(name[1], JSON.parse(data[1]));
-    }
-  }
 }
 
 export function say(text, isTrouble = false) {

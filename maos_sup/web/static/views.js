@@ -70,7 +70,11 @@ export class Board {
     this.node = section("Agents", h("p", { class: "row" }, this.search), this.heads.map((head, index) => h("div", { class: "group" }, head, this.lists[index])), this.more);
   }
 
-  take(changed, gone) {
+  take(changed, gone, isWhole) {
+    if (isWhole) {
+      this.agents.clear();
+      this.rows.clear();
+    }
     for (const agent of changed) {
       this.agents.set(agent.name, agent);
       this.rows.delete(agent.name);
@@ -125,7 +129,8 @@ export class Tasks {
     this.node = section("Tasks", this.body);
   }
 
-  take(changed, gone) {
+  take(changed, gone, isWhole) {
+    if (isWhole) this.tasks.clear();
     for (const task of changed) this.tasks.set(task.id, task);
     for (const id of gone) this.tasks.delete(id);
     const all = [...this.tasks.values()];

@@ -1,0 +1,107 @@
+// One stream of changes for all tabs that show the same orchestration: a browser opens few connections to a server.
+// One tab that can be seen holds it and tells the others; tabs that nobody sees ask now and then, for their title.
+import { ask, pageKey } from "/static/parts.js";
+
+const POLL_MS = 10_000, LEAST_MS = 500, MOST_MS = 8000;
+
+export function follow(base, take, lost) {
+  const name = `maos-sup ${base}`, channel = new BroadcastChannel(name), board = new Whole();
+  let leading = null, heard = Date.now();
+  const tell = (event, told) => {
+    if (event === "board") board.take(told);
+    take(event, told);
+    channel.postMessage({ event, told });
+  };
+  const miss = (trouble) => {
+    lost(trouble);
+    channel.postMessage({ lost: { message: trouble.message, status: trouble.status } });
+  };
+  channel.onmessage = ({ data }) => {
+    if (data.asked) {
+      if (board.head !== null) channel.postMessage({ event: "board", told: board.whole() });
+      return;
+    }
+    heard = Date.now();
+    if (data.lost) lost(data.lost);
+    else take(data.event, data.told);
+  };
+  const lead = async () => {
+    const mine = (leading = new AbortController());
+    const stream = () => streamed(`${base}/events`, tell, miss, mine.signal).finally(() => board.forget());
+    if (!navigator.locks) return stream();
+    await navigator.locks.request(name, { signal: mine.signal }, stream).catch((trouble) => { if (!mine.signal.aborted) throw trouble; });
+  };
+  const rest = () => { if (leading) leading.abort(); leading = null; };
+  const seen = () => (document.hidden ? rest() : leading === null && lead());
+  const poll = setInterval(async () => {
+    if (!document.hidden || Date.now() - heard < POLL_MS) return;
+    try {
+      take("board", { head: await ask(`${base}/head`) });
+    } catch (trouble) {
+      lost(trouble);
+    }
+  }, POLL_MS);
+  document.addEventListener("visibilitychange", seen);
+  channel.postMessage({ asked: true }); // whoever holds the stream tells what there is
+  if (document.hidden) heard = 0;
+  seen();
+  return () => {
+    rest();
+    clearInterval(poll);
+    channel.close();
+    document.removeEventListener("visibilitychange", seen);
+  };
+}
+
+// What the stream has told so far, for a tab that comes later.
+class Whole {
+  constructor() { this.forget(); }
+
+  forget() { Object.assign(this, { head: null, agents: new Map(), tasks: new Map() }); }
+
+  take(told) {
+    if (told.whole) this.forget();
+    if (told.head) this.head = told.head;
+    for (const agent of told.agents || []) this.agents.set(agent.name, agent);
+    for (const task of told.tasks || []) this.tasks.set(task.id, task);
+    for (const [part, row] of told.gone || []) this[part].delete(row);
+  }
+
+  whole() { return { whole: true, head: this.head, agents: [...this.agents.values()], tasks: [...this.tasks.values()] }; }
+}
+
+// Server-sent events by fetch, which can send the page's own key; EventSource cannot.
+async function streamed(path, take, lost, signal) {
+  let wait = LEAST_MS;
+  while (!signal.aborted) {
+    try {
+      const answer = await fetch(path, { headers: { "x-maos-key": pageKey() }, signal });
+      if (!answer.ok) throw Object.assign(new Error((await answer.json()).error), { status: answer.status });
+      wait = LEAST_MS;
+      await pieces(answer.body.getReader(), take);
+      if (!signal.aborted) lost(new Error("the stream ended"));
+    } catch (trouble) {
+      if (signal.aborted) return;
+      lost(trouble);
+    }
+    await new Promise((done) => setTimeout(done, wait));
+    wait = Math.min(wait * 2, MOST_MS);
+  }
+}
+
+async function pieces(reader, take) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    rest += decoder.decode(value, { stream: true });
+    const whole = rest.split("\n\n");
+    rest = whole.pop();
+    for (const one of whole) {
+      const name = /^event: (.*)$/m.exec(one);
+      const data = /^data: (.*)$/m.exec(one);
+      if (name && data) take(name[1], JSON.parse(data[1]));
+    }
+  }
+}

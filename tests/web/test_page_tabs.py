@@ -1,0 +1,87 @@
+"""Several pages of one browser: none starves the others; what happens is told, and why nothing is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from browser import chromium, keep_looks, watched
+from recorded import lived, made_tree, task
+from served import serving
+
+from state_layout.paths import Tree
+
+TABS = 9  # more than a browser opens connections to one server
+
+
+def failed(tree: Tree) -> None:
+    lived(tree, "bob", [task("report", "failed", error="no")])
+
+
+def test_many_tabs_of_one_orchestration_share_its_stream(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    with serving(str(tree.root)) as server, chromium() as browser:
+        context = browser.new_context(viewport={"width": 1200, "height": 800})
+        first = context.new_page()
+        first.set_default_timeout(60_000)
+        first.goto(server.address)
+        first.wait_for_selector(".agents li")
+        pages = [first]
+        for _ in range(TABS - 1):
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            page.goto(first.url)
+            page.wait_for_selector(".agents li")
+            pages.append(page)
+        troubles = [watched(page) for page in pages]
+        failed(tree)
+        for page in pages:
+            page.locator(".want.failed").wait_for()
+        first.close()  # who held the stream is gone: another one does from now on
+        lived(tree, "alice", [task("count", "failed", error="no")])
+        for page in pages[1:]:
+            page.locator(".want.failed").nth(1).wait_for()
+        pages[-1].get_by_role("link", name="Money").click()
+        pages[-1].get_by_role("heading", name="0.00 USD").wait_for()
+        assert not any(troubles)
+
+
+def test_tab_that_nobody_sees_holds_no_stream_and_still_counts_in_its_title(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    with serving(str(tree.root)) as server, chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(server.address)
+        page.wait_for_selector(".agents li")
+        ended = list[str]()
+        page.on("requestfailed", lambda request: ended.append(request.url.rpartition("/")[2]))
+        hide = "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"
+        page.evaluate(f"{hide}; document.dispatchEvent(new Event('visibilitychange'))")
+        failed(tree)
+        page.wait_for_function("() => document.title.startsWith('(1) ')")
+        assert ended == ["events"] and page.locator(".pill.failed").count() == 0
+        show = hide.replace("true,", "false,", 1)
+        page.evaluate(f"{show}; document.dispatchEvent(new Event('visibilitychange'))")
+        page.locator(".agents .pill.failed").wait_for()
+
+
+def test_page_that_is_not_let_in_any_more_says_what_to_do(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    with chromium() as browser:
+        context = browser.new_context()
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        with serving(str(tree.root)) as server:
+            page.goto(server.address)
+            page.wait_for_selector(".agents li")
+            port = str(server.port)
+        page.get_by_role("alert").get_by_text("The server does not answer").wait_for()
+        with serving(str(tree.root), "--port", port) as again:  # as people start it again, at the same place
+            page.get_by_role("alert").get_by_text("open the address that it prints").wait_for()
+            page.get_by_role("alert").get_by_text("not let in any more").wait_for()
+            keep_looks(page, "not-let-in", looks=((1600, "light"), (360, "dark")))
+            other = context.new_page()
+            other.goto(again.address)
+            other.wait_for_selector(".agents li")
+            failed(tree)
+            page.locator(".want.failed").wait_for()
+            assert page.get_by_role("alert").count() == 0
