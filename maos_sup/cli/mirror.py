@@ -14,7 +14,7 @@ from maos_sup.mirrors.looking import Looker
 from maos_sup.mirrors.mirror import Cursor, Mirror
 from maos_sup.mirrors.registry import open_mirror, place_of
 from maos_sup.mirrors.restoring import chosen, restore
-from maos_sup.mirrors.standing import refuse_other_history, standing_of
+from maos_sup.mirrors.standing import refuse_other_history, refuse_twice, standing_of
 from maos_sup.mirrors.verifying import Comparison, verify
 from maos_sup.system.followers import end_follower, start_followers
 from maos_sup.views.render import table, terminal_width
@@ -48,6 +48,7 @@ def add(words: tuple[str, ...], *, name: str | None, as_json: bool) -> None:
     _refuse_inside(tree, mirrored.place)
     mirror = open_mirror(mirrored.place, id_of(tree), may_make=True)
     try:
+        refuse_twice(tree, mirror)
         refuse_other_history(tree, mirror)
     finally:
         mirror.close()
@@ -102,18 +103,18 @@ def status(words: tuple[str, ...], *, as_json: bool) -> None:
 def rebuild(words: tuple[str, ...], *, as_json: bool) -> None:
     """Make what a mirror has anew from the files. Readers see the old until it is done."""
     tree, mirrored = _one(words)
-    end_follower(tree, mirrored.name)
-    lock = take_life_lock(tree.mirror_file(mirrored.name, "lock"))
+    mirror = open_mirror(mirrored.place, id_of(tree), may_make=True)  # or its follower goes on
     try:
-        mirror = open_mirror(mirrored.place, id_of(tree), may_make=True)
+        end_follower(tree, mirrored.name)
+        lock = take_life_lock(tree.mirror_file(mirrored.name, "lock"))
         try:
             looker = Looker(tree, Cursor())
             mirror.rebuild(looker.batches())
         finally:
-            mirror.close()
+            lock.release()
     finally:
-        lock.release()
-    start_followers(tree)
+        mirror.close()
+        start_followers(tree)
     lines = sum(1 for path in looker.cursor.lines)
     told = {"name": mirrored.name, "journals": lines, "troubles": [*looker.troubles.values()]}
     if as_json:

@@ -70,6 +70,7 @@ class _Follower:
         self._retry_s = _FIRST_RETRY_S
         self._told: tuple[str, str | None] | None = None
         self._told_s = 0.0
+        self._told_behind = False  # that it was behind: then it is told when it is not any more
         self._looker: Looker | None = None
 
     def run(self) -> None:
@@ -118,7 +119,7 @@ class _Follower:
                 least_s = (time.process_time() - cost_s) / _MOST_SHARE
                 pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
                 self._tell("following")
-                is_at_rest = now_s - news_s > _REST_S and not looker.missing
+                is_at_rest = now_s - news_s > _REST_S and not (looker.missing or looker.unsettled)
                 if is_at_rest and not self._stays and not is_inhabited(self._tree):
                     return not self._take(mirror, looker, is_whole=True)
             time.sleep(pause_s)
@@ -164,15 +165,16 @@ class _Follower:
             troubles += [*self._looker.troubles.values(), *self._looker.scanner.left_out]
         known = (f"{state} {self._lines}", "; ".join(troubles) or None)
         now_s = time.monotonic()
-        if known == self._told and self._trouble is None:
+        if known == self._told and self._trouble is None and not self._told_behind:
             return
         if seldom and now_s - self._told_s < _TOLD_EVERY_S:
             return
-        self._told, self._told_s = known, now_s
+        behind = self._behind_bytes()
+        self._told, self._told_s, self._told_behind = known, now_s, bool(behind)
         told = {
             "state": state,
             "at": utc_now(),
-            "lag_bytes": self._behind_bytes(),
+            "lag_bytes": behind,
             "lag_s": round(now_s - self._troubled_since_s, 1) if self._trouble else 0.0,
             "lines": self._lines,
             "trouble": known[1],

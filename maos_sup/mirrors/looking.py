@@ -30,6 +30,7 @@ LARGEST_SEQ = (1 << 63) - 1
 BATCH_BYTES = 1 << 21  # after so many a batch is handed over
 _PIECE_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 12
+_SETTLED_S = 2.0  # after a change was seen: one that was under way then is done
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ class Looker:
         self._filling = _Filling()
         self._judged: dict[str, int] = {}  # by agent: the newest attempt that its `counted` knows of
         self._is_first = True
+        self.unsettled: dict[str, float] = {}  # contents that are read once more, and when: monotonic
 
     def batches(self, *, is_whole: bool = True) -> Iterator[MirrorBatch]:
         """What changed since the last look, each part small enough for one transaction.
@@ -83,7 +85,7 @@ class Looker:
             lost = [*lost, *(known - self.scanner.files.keys())]
             self._is_first = False
         self._lose(self._surely_lost(lost))
-        for path in sorted(changed, key=_order):
+        for path in sorted({*changed, *self._due(changed)}, key=_order):
             source = source_of(path)
             if source is None:
                 continue
@@ -94,6 +96,21 @@ class Looker:
         last = self._flushed()
         if not last.is_empty:
             yield last
+
+    def _due(self, changed: list[str]) -> list[str]:
+        """The contents to be read once more: what is overwritten has its new stamp before its new bytes.
+
+        Those that are renamed into place have both at once, and change all the time.
+        """
+        now_s = time.monotonic()
+        due = [path for path, at_s in self.unsettled.items() if at_s <= now_s or path in changed]
+        for path in due:
+            del self.unsettled[path]
+        for path in changed:
+            source = source_of(path)
+            if source is not None and source.sort is Sort.CONTENT and not path.endswith("status.json"):
+                self.unsettled[path] = now_s + _SETTLED_S
+        return [path for path in due if path in self.scanner.files]
 
     def judge_all(self) -> None:
         """Say of every agent which of its lines count, in `cursor.counted`."""

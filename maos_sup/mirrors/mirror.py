@@ -141,6 +141,9 @@ class Mirror(Protocol):
     def trees(self) -> list[str]:
         """The ids of the orchestrations that the whole database mirrors."""
 
+    def identity(self) -> str:
+        """A word that two have in common only if they are the same database, whatever URLs lead there now."""
+
     def forget(self) -> None:
         """Remove everything of the tree from the database."""
 

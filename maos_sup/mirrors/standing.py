@@ -10,7 +10,7 @@ from maos_sup.mirrors.registry import open_mirror
 from maos_sup.mirrors.sources import source_of
 from state_layout.errors import BadInput
 from state_layout.files.journal import Reader
-from state_layout.host.mirrored import Mirrored, status_of_mirror
+from state_layout.host.mirrored import Mirrored, mirrors_of, status_of_mirror
 from state_layout.paths import Tree
 from state_layout.witness import id_of
 
@@ -57,6 +57,28 @@ def standing_of(tree: Tree, mirrored: Mirrored) -> MirrorStanding:
     if not told["alive"]:
         found["state"] = "behind" if behind else "up to date"
     return {**found, "lag_bytes": behind}
+
+
+def refuse_twice(tree: Tree, mirror: Mirror) -> None:
+    """Raise BadInput where `mirror` is the very database of a mirror that the tree has, by another URL.
+
+    Two followers would take it from each other again and again. One that cannot be asked now is another one,
+    for this one can.
+    """
+    for other in mirrors_of(tree):
+        try:
+            known = open_mirror(other.place, id_of(tree))
+        except (MirrorTrouble, BadInput):
+            continue
+        try:
+            is_same = known.identity() == mirror.identity()
+        finally:
+            known.close()
+        if is_same:
+            raise BadInput(
+                f"mirror {other.name} ({other.url}) is this very database already; name another one, or "
+                f"remove that first: maos-sup mirror rm {other.name}"
+            )
 
 
 def refuse_other_history(tree: Tree, mirror: Mirror) -> None:

@@ -37,7 +37,12 @@ def mirror_line(told: MirrorShown) -> str:
     if told["state"] == "waiting":
         late = f"{behind:,} bytes and {told['lag_s'] or 0:g} s behind"
         return f"{where}: {late}: {told['trouble']}"
-    if not told["alive"]:
-        return f"{where}: nobody follows now; it was up to date at {told['at'] or 'no time yet'}"
     note = f"; {told['trouble']}" if told["trouble"] else ""
+    if not told["alive"]:
+        is_known = told["alive"] is not None
+        who = "nobody follows now" if is_known else "whether anybody follows cannot be seen from here"
+        if told["at"] is None:
+            return f"{where}: {who}, and nobody has told yet how far it is: maos-sup mirror status"
+        then = f"{behind:,} bytes behind" if behind or told["lag_bytes"] is None else "up to date"
+        return f"{where}: {who}; it was {then} at {told['at']}{note}"
     return f"{where}: {f'{behind:,} bytes behind' if behind else 'up to date'}{note}"

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +64,10 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self._begin()
+        wait_for(self._answers, f"an answer of {self._argv[0]}")
+
+    def _begin(self) -> None:
         self._process = subprocess.Popen(
             self._argv,
             stdin=subprocess.DEVNULL,
@@ -72,12 +76,18 @@ class Server:
             start_new_session=True,
             **_as_user(self._user),
         )
-        wait_for(self._is_ready, f"an answer of {self._argv[0]}")
+
+    def _answers(self) -> bool:
+        """Whether it does; it is started again where it ended since children of a killed one still live."""
+        if self._process is None or self._process.poll() is not None:
+            self._begin()
+        return self._is_ready()
 
     def kill(self) -> None:
-        """kill -9 of all its processes."""
+        """kill -9 of it and of its group; PostgreSQL's own children see that it is gone, and end."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

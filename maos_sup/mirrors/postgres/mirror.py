@@ -28,12 +28,12 @@ from maos_sup.mirrors.mirror import (
     Superseded,
 )
 from maos_sup.mirrors.postgres.schema import VERSION, statements
-from maos_sup.mirrors.rows import rows_of
+from maos_sup.mirrors.rows import cursor_of, rows_of
 from maos_sup.mirrors.sources import source_of
 from state_layout.errors import BadInput
-from state_layout.files.chain import Position
 
 _CONNECT_S = 10
+_LOCK_S = 5  # longest wait for a lock of another session; its maker may be at rest for days
 _OPTIONS = {
     "keepalives_idle": 20,
     "keepalives_interval": 5,
@@ -65,6 +65,7 @@ class PostgresMirror:
             self._database = psycopg.connect(told, autocommit=True)
         try:
             with self._translated():
+                self._run(f"SET lock_timeout = '{_LOCK_S}s'")
                 self._prepare(may_make=may_make)
         except BaseException:
             self.close()
@@ -127,6 +128,15 @@ class PostgresMirror:
         with self._translated():
             rows = self._run("SELECT tree FROM maos.mirrored_tree ORDER BY tree").fetchall()
         return [name for (name,) in rows]
+
+    def identity(self) -> str:
+        """See `Mirror.identity`: the database of the server that was started at that microsecond."""
+        query = (
+            "SELECT pg_postmaster_start_time()::text, oid::text FROM pg_database "
+            "WHERE datname = current_database()"
+        )
+        with self._translated():
+            return f"database {self._row(query)}"
 
     def forget(self) -> None:
         """See `Mirror.forget`."""
@@ -268,22 +278,10 @@ class PostgresMirror:
             raise Superseded(f"{self._shown}: another follower of {self._name} has taken this mirror over")
 
     def _cursor(self) -> Cursor:
-        found = Cursor()
         query = (
             'SELECT path, sort, seq, "offset", h, counted, is_gone FROM maos.mirrored_file WHERE tree = %s'
         )
-        for path, sort, seq, offset, h, counted, is_gone in self._run(query, self._tree):
-            if sort == Sort.LINES:
-                found.lines[path] = Position(seq, offset, h)
-            elif sort == Sort.PIECES:
-                found.pieces[path] = (offset, h)
-            else:
-                found.contents[path] = h
-            if counted is not None:
-                found.counted[path] = counted
-            if is_gone:
-                found.gone.add(path)
-        return found
+        return cursor_of(self._run(query, self._tree))
 
     # -- the connection
 
@@ -359,6 +357,11 @@ class PostgresMirror:
 
 def _why(cause: Exception) -> str:
     text = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, errors.LockNotAvailable):
+        return (
+            f"another session has held a lock that is needed for over {_LOCK_S} s; it is tried again (who "
+            "holds it: SELECT pid, query FROM pg_stat_activity WHERE state LIKE 'idle in%')"
+        )
     if isinstance(cause, errors.InsufficientPrivilege):
         return f"{text}; grant CREATE on the database, or have its owner run it once"
     return text

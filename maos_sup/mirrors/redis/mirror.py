@@ -129,6 +129,12 @@ class RedisMirror:
         with self._translated():
             return sorted(name.decode() for name in self._server.smembers(_TREES))
 
+    def identity(self) -> str:
+        """See `Mirror.identity`: the number of the database in the server with that run."""
+        with self._translated():
+            run = self._server.info("server")["run_id"]
+        return f"run {run} {self._server.connection_pool.connection_kwargs.get('db', 0)}"
+
     def forget(self) -> None:
         """See `Mirror.forget`."""
         with self._translated():

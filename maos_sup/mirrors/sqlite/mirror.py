@@ -24,11 +24,10 @@ from maos_sup.mirrors.mirror import (
     Sort,
     Superseded,
 )
-from maos_sup.mirrors.rows import rows_of
+from maos_sup.mirrors.rows import cursor_of, rows_of
 from maos_sup.mirrors.sources import source_of
 from maos_sup.mirrors.sqlite.schema import VERSION, statements
 from state_layout.errors import BadInput
-from state_layout.files.chain import Position
 
 _BUSY_S = 10.0
 _MINE = "(SELECT id FROM mirrored_file WHERE tree = ?)"
@@ -99,6 +98,10 @@ class SqliteMirror:
     def trees(self) -> list[str]:
         """See `Mirror.trees`."""
         return [name for (name,) in self._rows("SELECT tree FROM mirrored_tree ORDER BY tree")]
+
+    def identity(self) -> str:
+        """See `Mirror.identity`: the file itself, whatever links and folders lead to it."""
+        return f"file {self._inode}"
 
     def forget(self) -> None:
         """See `Mirror.forget`."""
@@ -230,20 +233,8 @@ class SqliteMirror:
             raise MirrorTrouble(f"{self._path}: was removed or replaced; it is filled again")
 
     def _cursor(self) -> Cursor:
-        found = Cursor()
         query = "SELECT path, sort, seq, offset, h, counted, is_gone FROM mirrored_file WHERE tree = ?"
-        for path, sort, seq, offset, h, counted, is_gone in self._database.execute(query, (self._tree,)):
-            if sort == Sort.LINES:
-                found.lines[path] = Position(seq, offset, h)
-            elif sort == Sort.PIECES:
-                found.pieces[path] = (offset, h)
-            else:
-                found.contents[path] = h
-            if counted is not None:
-                found.counted[path] = counted
-            if is_gone:
-                found.gone.add(path)
-        return found
+        return cursor_of(self._database.execute(query, (self._tree,)))
 
     # -- the connection
 
