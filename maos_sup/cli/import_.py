@@ -12,9 +12,10 @@ from maos_sup.cli import options
 from maos_sup.cli.places import home, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from state_layout.errors import BadInput
-from state_layout.paths import Tree
+from state_layout.paths import Tree, checked_name
 from state_layout.specs import edit_spec
 from state_layout.tree import relative_project
+from state_layout.tree.names import new_id
 
 if TYPE_CHECKING:
     from maos_sup.moving.archive import ArchiveManifest
@@ -28,14 +29,24 @@ class _OrArchive(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `archive` before such words."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+        own = {*self.commands, *ctx.help_option_names}
+        if args and args[0] not in own and args != ["--json"]:
             args = ["archive", *args]
         return super().parse_args(ctx, args)
 
 
-@click.group("import", cls=_OrArchive, no_args_is_help=True, subcommand_metavar="FILE|COMMAND ...")
-def commands() -> None:
-    """Make an orchestration of an archive, FILE, or of what another program left on this machine."""
+@click.group("import", cls=_OrArchive, invoke_without_command=True, subcommand_metavar="[FILE|COMMAND ...]")
+@options.as_json
+@click.pass_context
+def commands(ctx: click.Context, *, as_json: bool) -> None:
+    """Make an orchestration of an archive, FILE, or of what another program left on this machine.
+
+    Without FILE and COMMAND: list what this machine has. That only reads.
+    """
+    if ctx.invoked_subcommand is None:
+        from maos_sup.cli.importable import say_importable
+
+        say_importable(as_json=as_json)
 
 
 @commands.command("archive")
@@ -149,6 +160,51 @@ def from_maos(
         database.expanduser(), place, wanted=wanted, project=project, is_dry=dry_run, may_be_newer=newer
     )
     (say_maos_json if as_json else say_maos)(made, is_dry=dry_run)
+
+
+@commands.command("claude")
+@click.argument("session", metavar="SESSION")
+@click.option("-o", "--out", "out", metavar="DIR", type=click.Path(path_type=Path), help="Where to put it.")
+@click.option("--task", metavar="TEXT", help="Its first task; later ones: maos-sup resume --task.")
+@click.option("--agent", metavar="A", default="claude", show_default=True, help="What to call the agent.")
+@click.option("--model", metavar="M", help="The model; else Claude Code's own default.")
+@click.option(
+    "--project",
+    metavar="P",
+    type=click.Path(path_type=Path),
+    help="Its folder; that of the session otherwise.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would come of it, place nothing.")
+@options.as_json
+def from_claude(
+    session: str,
+    *,
+    out: Path | None,
+    task: str | None,
+    agent: str,
+    model: str | None,
+    project: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make an agent that goes on from a fork of a session of Claude Code, which is only read.
+
+    SESSION is its id, how that begins, or its file.
+    """
+    from maos_sup.cli.importable import claude_folder
+    from maos_sup.cli.imported import say_session
+    from maos_sup.incoming.claude import ClaudeWish, bring_session, seed_of
+    from maos_sup.incoming.sessions import session_named
+
+    found = session_named(claude_folder(), session)
+    id_ = new_id(task or found.words or "session", *seed_of(found))
+    where = Path(found.cwd) if project is None and found.cwd and Path(found.cwd).is_dir() else project
+    wish = ClaudeWish(
+        session=found, id=id_, agent=checked_name(agent, "agent"), task=task, project=where, model=model
+    )
+    root = out.absolute() if out is not None else home() / id_
+    tally = bring_session(wish, root, is_dry=dry_run)
+    say_session(wish, Tree(root), tally, is_dry=dry_run, as_json=as_json)
 
 
 def _mapping(text: str | None) -> tuple[str | None, Path | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from maos_sup.cli.places import word_of
 from maos_sup.cli.says import say, say_json
+from maos_sup.incoming.claude import ClaudeWish
 from maos_sup.incoming.maos.bringing import Brought, MaosImport
 from maos_sup.incoming.tally import Tally
 from maos_sup.views.render import table, terminal_width
+from state_layout.paths import Tree
 
 _HEADS = ("WHAT", "CAME", "COUNT", "WHY")
 
@@ -34,6 +36,30 @@ def say_maos_json(made: MaosImport, *, is_dry: bool) -> None:
         for each in made.brought
     ]
     say_json({"dry_run": is_dry, "orchestrations": trees, "beside": tally_json(made.beside)})
+
+
+def say_session(wish: ClaudeWish, tree: Tree, tally: Tally, *, is_dry: bool, as_json: bool) -> None:
+    """Print what came of a session of Claude Code."""
+    session, project = wish.session, wish.project
+    if as_json:
+        say_json(
+            {
+                "session": session.id,
+                "id": wish.id,
+                "directory": str(tree.root),
+                "dry_run": is_dry,
+                "project": None if project is None else str(project),
+                "table": tally_json(tally),
+            }
+        )
+        return
+    made = "would be made of" if is_dry else "begins with a copy of"
+    say(f"{tree.root}: agent {wish.agent} {made} session {session.id}, which stays as it is")
+    say(f"  {'works on ' + str(project) if project else 'has no project: say --project P'}")
+    say_tally(tally)
+    task = "" if wish.task else " --task TEXT"
+    if not is_dry:
+        say(f"go on with: maos-sup resume {word_of(tree)}{task}")
 
 
 def say_tally(tally: Tally) -> None:

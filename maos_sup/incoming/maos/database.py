@@ -11,11 +11,12 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from state_layout.errors import BadInput, Damaged, LayoutError, Locked, storage_error
+from state_layout.errors import BadInput, Damaged, Locked, storage_error
 from state_layout.shapes.wording import listed
 
 NEWEST = "0.9.4"
@@ -42,6 +43,7 @@ _NEEDED: Mapping[str, str] = {
 _ORDERS = {"messages": "id", "orchestrations": "created_at, rowid"}
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2
+_ENDINGS = (".db", ".sqlite", ".sqlite3")
 _PATIENCE_S = 2.0
 _COPIES = 3
 Row = Mapping[str, object]
@@ -104,13 +106,33 @@ def opened(path: Path, *, may_be_newer: bool = False) -> Iterator[MaosDatabase]:
             raise Locked(_changing(path))
 
 
-def is_maos(path: Path) -> bool:
-    """Whether `path` looks like a database of MAOS, by its tables. Never raises."""
-    try:
-        with opened(path, may_be_newer=True):
-            return True
-    except LayoutError:
-        return False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDatabase:
+    """A database that looks like one of MAOS."""
+
+    path: Path
+    orchestrations: int
+    agents: int
+
+
+def databases_in(folders: Iterable[Path]) -> Iterator[FoundDatabase]:
+    """Yield the databases of MAOS that lie in `folders`, by their tables. Never raises."""
+    for folder in folders:
+        for path in sorted(each for ending in _ENDINGS for each in folder.glob(f"*{ending}")):
+            with suppress(sqlite3.Error, OSError, TypeError):
+                if path.is_file() and _begins_as_one(path):
+                    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+                    with closing(sqlite3.connect(uri, uri=True)) as connection:
+                        counts = [
+                            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                            for table in _NEEDED
+                        ]
+                    yield FoundDatabase(path=path, orchestrations=counts[0], agents=counts[1])
+
+
+def _begins_as_one(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _examined(path: Path, connection: sqlite3.Connection, *, may_be_newer: bool) -> MaosDatabase:

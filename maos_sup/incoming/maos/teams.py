@@ -136,7 +136,7 @@ def _agent(
     if conversation:
         tally.leave_out(
             "conversations",
-            "Claude Code has them, not the database; spec/files/maos/agents.jsonl names its session",
+            "Claude Code has them (spec/files/maos/agents.jsonl): maos-sup import claude SESSION",
         )
     return AgentStory(
         id=id_,

@@ -7,7 +7,7 @@ transcript of the other future stays as it is, for a `redo`. A fork finds its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,18 @@ def find_branch(session: Path, memory: RunMemory) -> TranscriptBranch | None:
     return max((each for each in found if each), key=lambda each: each.counted, default=None)
 
 
-def copy_branch(session: Path, origin: dict[str, Any], *, to: str) -> bool:
+def imported_origin(session: Path, name: str) -> dict[str, object] | None:
+    """All of the session `name` that was brought into the configuration folder, as what a copy is made of.
+
+    None if it is not there. Raises StorageError.
+    """
+    source = next((path for path in _transcripts(session) if path.stem == name), None)
+    if source is None:
+        return None
+    return {"session": name, "size": len(_read(source)), "is_imported": True}
+
+
+def copy_branch(session: Path, origin: Mapping[str, Any], *, to: str) -> bool:
     """Make the transcript of the session `to` of what `origin` says, durably; False if that is gone.
 
     Raises StorageError.

@@ -12,6 +12,7 @@ from state_layout.specs.tables import BUDGET
 
 PREFIX = "mcp__maos__"  # what Claude Code calls the team's tools by
 SANDBOXES = ("landlock", "bubblewrap", "none")
+SESSION = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 PRICES = ("input", "output", "cache_read", "cache_write")
 _names = ListOf(item=Text(least=1), unique=True, wish='a list of names like ["Bash", "Edit"]')
 _paths = ListOf(item=Text(least=1), unique=True)
@@ -43,6 +44,10 @@ SETTINGS = Shape(
         "program": Field(Text(least=1), "its executable; else MAOS_SUP_CLAUDE, else claude in PATH"),
         "args": Field(ListOf(item=Text()), "more arguments for it", default=[]),
         "mcp_servers": Field(Free(), "more MCP servers, as in its mcp-config"),
+        "begins_with": Field(
+            Text(pattern=SESSION, wish="the id of a session, like 0c0ffee0-1234-4567-89ab-0123456789ab"),
+            "a session in its session/ that each of its tasks begins as a fork of (maos-sup import claude)",
+        ),
         "team": Field(Flag(), "give it the team's tools", default=True),
         "stall_s": Field(_seconds, "longest silence while the model is asked", default=600),
         "result_schema": Field(Free(), "JSON schema of the task's result"),
@@ -69,6 +74,7 @@ class ClaudeSettings:
     program: str | None = None
     args: tuple[str, ...] = ()
     mcp_servers: Mapping[str, Any] | None = None
+    begins_with: str | None = None
     team: bool = True
     stall_s: float = 600.0
     result_schema: Mapping[str, Any] | None = None

@@ -138,6 +138,13 @@ class ClaudeSession:
             going_back.copy_branch(session, memory.origin, to=self._id)
             self._transcript.refresh()
         is_gone = bool(memory.turns) and self._transcript.path is None
+        is_first = memory.session is None and not memory.turns and self._transcript.path is None
+        imported = None if memory.turns else self._imported()
+        if is_first and imported is not None:
+            self._record.commit("session", {"session": self._first_id, "origin": imported})
+            going_back.copy_branch(session, imported, to=self._first_id)
+            self._transcript.refresh()
+            return
         if not (memory.is_taken_back or is_gone):
             return
         branch = going_back.find_branch(session, memory)
@@ -145,6 +152,8 @@ class ClaudeSession:
         fields: dict[str, object] = {"session": id_}
         if branch is not None:
             fields["origin"] = {"session": branch.source.stem, "size": branch.size}
+        elif imported is not None:
+            fields["origin"] = imported
         elif memory.turns:
             fields["why"] = going_back.GONE
             self._warn(f"a new session begins, which is told what is on record: {going_back.GONE}")
@@ -155,10 +164,26 @@ class ClaudeSession:
         self._take_session(id_)
         self._transcript.refresh()
 
+    def _imported(self) -> dict[str, object] | None:
+        """The session of another that the task begins with a copy of, if the spec names one that is there."""
+        name = self._settings.begins_with
+        if name is None:
+            return None
+        found = going_back.imported_origin(self._work.life.paths.session, name)
+        if found is None:
+            self._warn(f"the session {name} that it was to begin with is not in session/; it begins anew")
+        return found
+
+    @property
+    def _knows_no_task(self) -> bool:
+        """Whether the session is a copy of another's, in which nobody has told the task yet."""
+        is_imported = bool((self._memory.origin or {}).get("is_imported"))
+        return is_imported and prompts.message_uuid(self._id, "task") not in self._transcript.talk.seen
+
     def _done(self) -> WorkOutcome | None:
         """How the task ended, if that is known already: an answer that is there is not bought again."""
         talk = self._transcript.talk
-        if not talk.is_ended or self._has_mail():
+        if not talk.is_ended or self._knows_no_task or self._has_mail():
             return None
         if self._memory.result is None:
             self._record.commit("result", {"value": talk.final_text})
@@ -246,7 +271,7 @@ class ClaudeSession:
             return [once_more]
         uuid = prompts.message_uuid(self._id, "task")
         is_copy = memory.origin is not None and self._transcript.path is not None
-        if uuid not in talk.seen and not is_copy:
+        if self._knows_no_task or (uuid not in talk.seen and not is_copy):
             return [("\n\n".join(self._first_parts()), uuid)]
         told = "\n".join(talk.told)
         untold = [
