@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maos_sup.workspaces.git import Git
+from maos_sup.workspaces.git_look import as_old
 from maos_sup.workspaces.manifest import Manifest
 from maos_sup.workspaces.modes import home_of
 from maos_sup.workspaces.record import MADE, Record, read_record
@@ -117,6 +118,7 @@ def looked_at(
         copy = place.folder / "index"
         if index.is_file():
             shutil.copyfile(index, copy)
+            as_old(copy, index)
         with Git(
             repository, index=copy, work_tree=work_tree, head=head, writes=False, borrows=borrows
         ) as git:

@@ -130,6 +130,17 @@ def _copy(source: Path, target: Path) -> None:
     if data is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+        as_old(target, source)
+
+
+def as_old(copy: Path, index: Path) -> None:
+    """Give the copy of an index its time: git looks into files that are as new as that, and into no others.
+
+    Else a change in the second in which files were checked out, to as many bytes, would not be seen.
+    """
+    with suppress(FileNotFoundError):
+        found = index.lstat()
+        os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _content(path: Path) -> bytes | None:

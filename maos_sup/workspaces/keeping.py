@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maos_sup.workspaces.git import Git, split_null
+from maos_sup.workspaces.git_look import as_old
 from maos_sup.workspaces.merging import commit_tree, is_ancestor, joined, merge, tree_of
 from maos_sup.workspaces.record import Record, write_record
 from maos_sup.workspaces.refs import move_ref, read_head
@@ -237,6 +238,7 @@ class _Index:
                 descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
+                as_old(self.path, self._index)
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
         return self

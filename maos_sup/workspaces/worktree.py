@@ -20,7 +20,7 @@ from pathlib import Path
 
 from maos_sup.workspaces.carrying import carry
 from maos_sup.workspaces.git import Git, split_null
-from maos_sup.workspaces.git_look import CannotLook, git_answer
+from maos_sup.workspaces.git_look import CannotLook, as_old, git_answer
 from maos_sup.workspaces.linking import entry_of, is_at, named_by
 from maos_sup.workspaces.merging import commit_tree, joined
 from maos_sup.workspaces.record import MADE, Record, to_be_made, write_record
@@ -220,6 +220,7 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish, home: Path)
         index = scratch.folder / "index"
         if admin.is_file():
             index.write_bytes(admin.read_bytes())
+            as_old(index, admin)
         with Git(repository, index=index, work_tree=repository.top, head=head) as git:
             changed = stage_all(git, without=os.path.relpath(os.path.realpath(home), repository.top))
             tree = git.text("write-tree")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,12 @@ from typing import Any
 import pytest
 from projects import git, make_project, picture
 from stage import Stage
+
+from maos_sup.workspaces.changes import changes_of
+from maos_sup.workspaces.keeping import keep
+from maos_sup.workspaces.record import read_record
+from maos_sup.workspaces.repository import repository_around
+from maos_sup.workspaces.worktree import admin_of
 
 Make = Callable[..., Stage]
 PROJECT = {"project": "../../project", "project_name": "project", "workspace": "worktree"}
@@ -85,6 +93,28 @@ def test_nothing_is_written_through_a_link_in_its_place(stage: Make, tmp_path: P
     assert "nothing is written through links" in one.log()
     maos_sup("land", str(one.root))
     assert picture(project) == before
+
+
+def test_a_change_in_the_second_of_the_checkout_is_committed(stage: Make, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", a_txt="1\n")
+    one = team(stage, "true")
+    paths = one.tree.agent("ann")
+    record, repository = read_record(paths), repository_around(project)
+    assert record is not None
+    index, file = admin_of(repository, record) / "index", paths.worktree / "a.txt"
+    while time.time() % 1 > 0.1:
+        time.sleep(0.01)
+    file.write_text("1\n")
+    git(paths.worktree, "update-index", "--refresh")
+    file.write_text("2\n")
+    seen = file.stat()
+    os.utime(index, (seen.st_mtime, seen.st_mtime))  # git wrote it in that second
+    time.sleep(1.1)
+    changes = changes_of(paths, repository)
+    assert changes is not None
+    assert changes.paths == ["a.txt"]
+    keep(paths, repository, record, text="t", who="ann")
+    assert git(project, "show", "maos/stage/ann:a.txt") == "2"
 
 
 @pytest.mark.parametrize("name", ["new\nline", 'quo"te', "back\\slash", "#hash", "co:lon"])
