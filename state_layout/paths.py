@@ -357,6 +357,11 @@ class Tree:
         return self.run_holds / f"{agent}.json"
 
     @cached_property
+    def sync_claim(self) -> Path:
+        """Under which name the tree, as it lies here, is kept in sync with a bucket."""
+        return self.run / "sync.json"
+
+    @cached_property
     def mirrors(self) -> Path:
         """Which databases follow the tree, as it lies here."""
         return self.run / "mirrors"

@@ -89,7 +89,7 @@ def prune(
     """
     with repository.held(alone=not is_dry):
         used = set[str]()
-        for name in repository.names():
+        for name in [*repository.names(), *repository.synced()]:
             try:
                 used |= {each.sha256 for each in repository.manifest(name).segments}
             except Damaged as cause:

@@ -82,6 +82,8 @@ class _Head(Struct, frozen=True, kw_only=True):
     size_bytes: _Count = 0
     added_bytes: _Count = 0
     stored_bytes: _Count = 0
+    claim: str = ""
+    host: str = ""
 
 
 class _Body(Struct, frozen=True, kw_only=True):
@@ -103,6 +105,8 @@ class BackupHead(Struct, frozen=True, kw_only=True):
     size_bytes: int
     added_bytes: int  # brought by this backup, before compression
     stored_bytes: int  # of its new segments
+    claim: str = ""  # of who syncs, and where
+    host: str = ""
 
     @property
     def id(self) -> str:
@@ -132,6 +136,8 @@ class BackupManifest(Struct, frozen=True, kw_only=True):
             size_bytes=head.size_bytes,
             added_bytes=head.added_bytes,
             stored_bytes=head.stored_bytes,
+            claim=head.claim,
+            host=head.host,
         )
         rest = _Body(
             segments=self.segments,
@@ -250,6 +256,8 @@ def _head(data: bytes, name: str) -> BackupHead:
         size_bytes=told.size_bytes,
         added_bytes=told.added_bytes,
         stored_bytes=told.stored_bytes,
+        claim=told.claim,
+        host=told.host,
     )
 
 

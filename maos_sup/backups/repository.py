@@ -3,6 +3,7 @@
 maos-sup-backups.json         what it is, an id of its own, for whom it is encrypted; written once
 segments/<ab>/<sha256>        pieces of files; written once
 backups/<tree>/<time>-<n>     a manifest, written last of all; <tree> is a hash of the orchestration's id
+heads/<tree>                  a manifest of what is kept in sync; the only thing that is ever replaced
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from state_layout.errors import BadInput, Damaged
 from state_layout.files import codec
 
 MARKER = "maos-sup-backups.json"
-BACKUPS, SEGMENTS = "backups/", "segments/"
+BACKUPS, SEGMENTS, HEADS = "backups/", "segments/", "heads/"
 LATEST = "latest"
 VERSION = 1
 _LEVEL = 3
@@ -102,6 +103,18 @@ class BackupRepository:
         """The names of all backups, or of those of `tree`: the oldest first, by tree."""
         prefix = BACKUPS if tree is None else f"{BACKUPS}{self.key_of(tree)}/"
         return sorted(name for name, _ in self.store.sizes(prefix))
+
+    def synced(self) -> list[str]:
+        """The names of what is kept in sync: a manifest each, which moves on."""
+        return sorted(name for name, _ in self.store.sizes(HEADS))
+
+    def sealed(self, manifest: BackupManifest) -> bytes:
+        """A manifest as it is stored."""
+        return self._sealed(manifest.encoded())
+
+    def read(self, data: bytes, name: str) -> BackupManifest:
+        """The manifest that is stored as `data`; its names are only compared with. Raises Damaged."""
+        return manifest_of(self._unsealed(data, name), name)
 
     def head(self, name: str) -> BackupHead:
         """The head of the backup `name`. Raises Damaged."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -63,39 +63,62 @@ def back_up(
     with repository.held():
         base = repository.newest(id_of(tree)) if repository.can_read else None
         is_unread = not repository.can_read and bool(repository.names(id_of(tree)))
-        saver = _Saver(tree, repository, base, look)
-        try:
+        saver = Saver(tree, repository, base, look=look, sound=_sound_segments(repository, base))
+        with saver.bringing():
             files = list(saver.files(moved))
             manifest = saver.manifest(files, now())
             if not tree.format.is_file():
                 raise BadInput(f"{tree.root}: was removed meanwhile; there is no new backup of it")
-        except (LayoutError, KeyboardInterrupt):
-            saver.writer.take_back()
-            raise
         repository.put_manifest(manifest)  # if this fails it may be there all the same: nothing is taken back
         return Backup(manifest=manifest, read_files=saver.read_files, is_unread=is_unread)
 
 
-class _Saver:
-    """One backup in the making."""
+def _sound_segments(repository: BackupRepository, base: BackupManifest | None) -> list[bool]:
+    """Which segments of the last backup are there and whole; what lies in others is stored again."""
+    if base is None:
+        return []
+    sizes = repository.segment_sizes()
+    return [sizes.get(each.sha256) == each.stored_bytes for each in base.segments]
+
+
+class Saver:
+    """One backup in the making: what is in `base`, in segments that are `sound`, is not brought again."""
 
     def __init__(
-        self, tree: Tree, repository: BackupRepository, base: BackupManifest | None, look: Look
+        self,
+        tree: Tree,
+        repository: BackupRepository,
+        base: BackupManifest | None,
+        *,
+        look: Look,
+        sound: Sequence[bool],
     ) -> None:
         self._tree, self._repository, self._base, self._look = tree, repository, base, look
         self.writer = SegmentWriter(repository, base.segments if base else ())
-        self._sound = self._sound_segments()
+        self._sound = sound
         self._known: dict[str, StoredPiece] | None = None
         self._began_ns = time.time_ns()
         self.read_files = 0
         self._found = TreeFiles.of(tree.root)
 
-    def _sound_segments(self) -> list[bool]:
-        """Which segments of the last backup are there and whole; what lies in others is stored again."""
-        if self._base is None:
-            return []
-        sizes = self._repository.segment_sizes()
-        return [sizes.get(each.sha256) == each.stored_bytes for each in self._base.segments]
+    def knows_all(self) -> bool:
+        """Whether nothing has changed since `base`, as far as sizes, times and inodes tell. Reads no file."""
+        base, found = self._base, self._found
+        if base is None or (base.folders, base.links) != (tuple(found.folders), tuple(found.links)):
+            return False
+        return len(base.files) == len(found.files) and all(
+            known.path == path and _is_same(known, stat)
+            for known, (path, stat) in zip(base.files, found.files, strict=True)
+        )
+
+    @contextmanager
+    def bringing(self) -> Iterator[None]:
+        """What was brought is taken back if the block fails: there is no manifest that names it."""
+        try:
+            yield
+        except (LayoutError, KeyboardInterrupt):
+            self.writer.take_back()
+            raise
 
     def files(self, moved: Callable[[int, int], None]) -> Iterator[StoredFile]:
         """Each file of the tree, its pieces stored, or about to be with the segment that is being filled."""
@@ -162,7 +185,7 @@ class _Saver:
     def manifest(self, files: list[StoredFile], now: datetime) -> BackupManifest:
         """What is stored, to be kept under a name that is newer than the one before."""
         segments, id_ = self.writer.end(), id_of(self._tree)
-        if self._base is not None:
+        if self._base is not None and self._base.head.name.startswith(BACKUPS):
             day, second, part, _ = self._base.head.id.split("-")
             last = datetime.fromisoformat(f"{day}T{second}.{part}+00:00")
             now = max(now, last + timedelta(microseconds=1))  # the clock may have gone back

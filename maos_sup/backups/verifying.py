@@ -48,7 +48,7 @@ def verify_repository(
     """
     verdict = RepositoryVerdict()
     with repository.held():
-        needed = _needed(repository, names or repository.names(), verdict)
+        needed = _needed(repository, names or [*repository.names(), *repository.synced()], verdict)
         sizes = repository.segment_sizes()
         for number, each in enumerate(needed.values()):
             trouble = _size_trouble(each, sizes)

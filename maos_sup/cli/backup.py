@@ -65,7 +65,7 @@ def command(
     for tree in trees:
         try:
             with moving(f"backing up {name_of(tree)}") as moved:
-                made = back_up(tree, repository, look=_look(tree, with_secrets=with_secrets), moved=moved)
+                made = back_up(tree, repository, look=look_at(tree, with_secrets=with_secrets), moved=moved)
         except LayoutError as error:
             if len(trees) == 1:
                 raise
@@ -98,7 +98,7 @@ def told(made: Backup) -> dict[str, object]:
     }
 
 
-def _look(tree: Tree, *, with_secrets: bool) -> Look:
+def look_at(tree: Tree, *, with_secrets: bool) -> Look:
     """What refuses bytes with a secret in them."""
     if with_secrets:
         return lambda path, data: None

@@ -77,6 +77,7 @@ SECTIONS: dict[str, Section] = {
         ),
         "backup": Entry("backup:command", "Keep what orchestrations hold elsewhere; only what is new goes."),
         "backups": Entry("backups:commands", "List, verify, restore, forget backups."),
+        "sync": Entry("sync:commands", "Keep a bucket in step with an orchestration."),
         "mirror": Entry(
             "mirror:commands", "Have databases follow an orchestration: add, status, verify, ..."
         ),

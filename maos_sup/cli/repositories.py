@@ -16,6 +16,7 @@ from state_layout.errors import BadInput, Damaged
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
+    from maos_sup.backups.bucket import BucketStore
     from maos_sup.backups.repository import BackupRepository
     from maos_sup.backups.store import BackupStore
 
@@ -61,7 +62,7 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
     if not repo:
         raise BadInput(f"say where the backups are: --to REPO, or set {VARIABLE}")
     if repo.startswith("s3:"):
-        return _bucket(repo)
+        return bucket_of(repo)
     scheme = _SCHEME.match(repo)
     if scheme is not None and not Path(repo).exists():
         raise BadInput(f"{_shown(repo)}: {scheme[1]} is not supported; {_SUPPORTED}")
@@ -82,7 +83,10 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
     return FolderStore(root)
 
 
-def _bucket(repo: str) -> BackupStore:
+def bucket_of(repo: str) -> BucketStore:
+    """The bucket that s3://BUCKET/PREFIX names. Raises BadInput."""
+    if not repo.startswith("s3:"):
+        raise BadInput(f"{_shown(repo)}: is no bucket; use s3://BUCKET/PREFIX")
     try:
         from maos_sup.backups.bucket import BucketStore
     except ImportError as cause:

@@ -47,6 +47,7 @@ ALLOWED = {
     "maos_sup/loopback/dialects/responses.py": "the stamp of an answer, as its server gives one",
     "state_layout/host/triggers.py": "whether a folder is being made: swept later if in doubt",
     "state_layout/check/walk.py": "whether a temporary is old",
+    "maos_sup/backups/syncing.py": "says when what is synced has moved",
     "maos_sup/backups/saving.py": "the name of a backup; whether a file is young: read again if in doubt",
 }
 
