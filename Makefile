@@ -85,6 +85,7 @@ bench: $(STAMP)
 torture: $(STAMP)
 	MAOS_SUP_TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/crash
 	MAOS_SUP_TORTURE_ROUNDS=100 $(BIN)/python -m pytest -q --timeout 0 tests/agents/kind_claude/test_claude_crash.py tests/agents/kind_cli tests/test_planted_caches.py
+	MAOS_SUP_TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/mirrors
 	MAOS_SUP_UNDO_ROUNDS=1 $(BIN)/python -m pytest -q --timeout 0 tests/cuts
 
 proof: $(STAMP)
