@@ -147,6 +147,7 @@ def from_maos(
 
     Each becomes one of its own, in the home. A table says what was taken, changed and left out, and why.
     """
+    from maos_sup.cli.importable import claude_folder
     from maos_sup.cli.imported import say_maos, say_maos_json
     from maos_sup.incoming.maos.bringing import bring
 
@@ -157,7 +158,13 @@ def from_maos(
         return out.absolute() if out is not None else home() / id_
 
     made = bring(
-        database.expanduser(), place, wanted=wanted, project=project, is_dry=dry_run, may_be_newer=newer
+        database.expanduser(),
+        place,
+        wanted=wanted,
+        project=project,
+        claude=claude_folder(),
+        is_dry=dry_run,
+        may_be_newer=newer,
     )
     (say_maos_json if as_json else say_maos)(made, is_dry=dry_run)
 

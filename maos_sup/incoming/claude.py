@@ -6,8 +6,6 @@ what the other does from then on.
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,16 +13,13 @@ from pathlib import Path
 from random import Random
 
 from maos_sup.incoming.placing import placed
-from maos_sup.incoming.sessions import SESSION, FoundSession
+from maos_sup.incoming.sessions import FoundSession
 from maos_sup.incoming.tally import Tally
-from state_layout.errors import BadInput, storage_error
-from state_layout.files import atomic, codec
+from maos_sup.incoming.transcripts import copy_transcript, fault_of_transcript
+from state_layout.errors import BadInput
 from state_layout.paths import Tree
 from state_layout.tree import relative_project
 from state_layout.tree.making import create_tree
-
-_CHUNK_BYTES = 1 << 20
-_FOLDER = "projects/imported"  # below session/, where Claude Code looks for transcripts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +37,8 @@ class ClaudeWish:
 def bring_session(wish: ClaudeWish, root: Path, *, is_dry: bool = False) -> Tally:
     """Make the tree `root` of the session. Raises BadInput, StorageError."""
     tally = Tally()
-    _refuse_others(wish.session)
+    if (fault := fault_of_transcript(wish.session.path)) is not None:
+        raise BadInput(f"{wish.session.path}: {fault}")
     placed(root, partial(_make, wish, root, tally), is_dry=is_dry)
     return tally
 
@@ -63,7 +59,7 @@ def _make(wish: ClaudeWish, root: Path, tally: Tally, scratch: Path) -> Tree:
         agents={wish.agent: agent | ({"model": wish.model} if wish.model else {})},
         tasks={wish.agent: task} if wish.task else {},
     )
-    _copy(session, tree.agent(wish.agent).session / _FOLDER / f"{session.id}.jsonl", tally)
+    copy_transcript(session.path, tree.agent(wish.agent).session, tally)
     beside = session.path.with_suffix("")
     if beside.is_dir():
         count = sum(1 for path in beside.rglob("*") if path.is_file())
@@ -71,50 +67,6 @@ def _make(wish: ClaudeWish, root: Path, tally: Tally, scratch: Path) -> Tree:
             "files of sub-agents and tools", "Claude Code itself does not read them to go on", count
         )
     return tree
-
-
-def _copy(session: FoundSession, target: Path, tally: Tally) -> None:
-    """Copy the whole lines of the transcript; what follows them is being written, or torn."""
-    atomic.make_folder(target.parent)
-    records = 0
-    try:
-        with (
-            session.path.open("rb") as source,
-            atomic.opened(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as to,
-        ):
-            rest = b""
-            while data := source.read(_CHUNK_BYTES):
-                head, feed, rest = (rest + data).rpartition(b"\n")
-                records += head.count(b"\n") + bool(feed)
-                atomic.write_all(to, head + feed)
-    except OSError as cause:
-        raise storage_error("copy", session.path, cause) from cause
-    tally.take("records", records)
-    if rest:
-        tally.leave_out("records", "not whole: it was being written, or is torn")
-
-
-def _refuse_others(session: FoundSession) -> None:
-    """Raise BadInput for what is no transcript of Claude Code."""
-    try:
-        with session.path.open("rb") as file:
-            lines = file.read(_CHUNK_BYTES).split(b"\n")[:-1]
-    except OSError as cause:
-        raise storage_error("read", session.path, cause) from cause
-    if not re.fullmatch(SESSION, session.id):
-        raise BadInput(f"{session.path}: is no session of Claude Code: its name is not the id of one")
-    for line in lines:
-        try:
-            record = codec.decode(line)
-        except codec.NotJson:
-            continue
-        if isinstance(record, dict) and record.get("sessionId") and record.get("uuid"):
-            if record["sessionId"] != session.id:
-                raise BadInput(
-                    f"{session.path}: is of session {record['sessionId']}; give the file that name"
-                )
-            return
-    raise BadInput(f"{session.path}: is no session of Claude Code: no record of it names its session")
 
 
 def seed_of(session: FoundSession) -> tuple[datetime, Random]:

@@ -16,6 +16,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own, and a clock zone that is not UTC."""
     folder = tmp_path / "home"
     monkeypatch.setenv("MAOS_SUP_HOME", str(folder))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     return folder

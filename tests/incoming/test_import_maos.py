@@ -89,6 +89,27 @@ def test_every_row_is_in_the_table_and_kept_as_it_was(
     assert len((kept / "messages.jsonl").read_text().splitlines()) == 5
 
 
+def test_a_conversation_that_is_on_this_machine_comes_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "claude" / "projects" / "-p" / f"{CONVERSATION}.jsonl"
+    file.parent.mkdir(parents=True)
+    whole = json.dumps({"type": "user", "uuid": "u", "sessionId": CONVERSATION}) + "\n"
+    file.write_text(f"{whole}torn")
+    database = full(tmp_path / "maos.db")
+    told = imported(capsys, database, "--orchestration", ONE)
+    tree = trees(told)[ONE]
+    assert read_specs(tree).specs.agents[ANALYST].settings["begins_with"] == CONVERSATION
+    (copy,) = tree.agent(ANALYST).session.glob("projects/*/*.jsonl")
+    assert (copy.name, copy.read_text(), file.read_text()) == (file.name, whole, f"{whole}torn")
+    assert "begins_with" not in read_specs(tree).specs.agents[OUR_WRITER].settings
+    assert check(tree) == []
+    file.write_text(whole.replace(CONVERSATION, ONE))  # of another session
+    told = imported(capsys, database, "--orchestration", ONE, "-o", str(tmp_path / "again"))
+    (row,) = [row for row in told["orchestrations"][0]["table"] if row["what"] == "conversations"]
+    assert (row["fate"], row["count"]) == ("left out", 1)
+
+
 def test_who_has_nothing_left_to_do_has_read_its_mail_and_others_have_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from maos_sup.incoming.maos.teams import TeamStory, team_of
 from maos_sup.incoming.maos.writing import Writing, write_team
 from maos_sup.incoming.placing import placed
 from maos_sup.incoming.tally import Tally
+from maos_sup.incoming.transcripts import transcript_of
 from state_layout.errors import BadInput
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
@@ -48,12 +49,14 @@ def bring(
     *,
     wanted: str | None = None,
     project: Path | None = None,
+    claude: Path | None = None,
     is_dry: bool = False,
     may_be_newer: bool = False,
 ) -> MaosImport:
     """Make a tree at `place(id)` of each orchestration in `path`, or of that whose id begins with `wanted`.
 
-    One that is there already is left as it is. Each is placed whole or not at all. Raises BadInput, Damaged,
+    `claude` is Claude Code's configuration folder: conversations that lie there come along. One that is there
+    already is left as it is. Each is placed whole or not at all. Raises BadInput, Damaged,
     Locked, StorageError.
     """
     made = MaosImport()
@@ -66,7 +69,7 @@ def bring(
             made.beside.leave_out(name, "MAOS up to 0.9.4 does not have it")
         for source in _meant(path, known, wanted):
             tally = Tally()
-            team = team_of(source, tally)
+            team = team_of(source, tally, find=partial(transcript_of, claude) if claude else lambda _: None)
             began = team.created or datetime.fromtimestamp(path.stat().st_mtime, UTC)
             id_ = new_id(team.request, began, Random(source.id))
             root = place(id_)

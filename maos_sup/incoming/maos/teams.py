@@ -7,9 +7,10 @@ to its end has failed here, so that nobody pays for it unasked; what a crash cut
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from maos_sup.incoming.maos.database import Row
@@ -67,7 +68,7 @@ class AgentStory:
     tasks: tuple[TaskStory, ...]
     turns: tuple[tuple[str, str, datetime | None], ...]  # role, text, when
     cost_usd: float
-    session: str | None  # of Claude Code
+    transcript: Path | None  # of its session of Claude Code, if that is here
 
     @property
     def is_settled(self) -> bool:
@@ -90,13 +91,24 @@ class TeamStory:
         return {agent.id: agent.name for agent in self.agents}
 
 
-def team_of(source: MaosOrchestration, tally: Tally) -> TeamStory:
-    """The team that `source` was; `tally` is told what became of each row."""
+def team_of(
+    source: MaosOrchestration, tally: Tally, *, find: Callable[[str], Path | None] = lambda session: None
+) -> TeamStory:
+    """The team that `source` was; `tally` is told what became of each row.
+
+    `find` knows where the transcript of a session of Claude Code lies.
+    """
     names = _names(source.agents)
     taken = set[str]()
     stories = {id_: _tasks_of(source, id_, names[id_], taken, tally) for id_ in source.agents}
     _link(source, stories)
-    agents = [_agent(source, id_, names[id_], stories[id_], tally) for id_ in source.agents]
+    agents = [
+        replace(
+            _agent(source, id_, names[id_], stories[id_], tally),
+            transcript=_conversation(source.agents[id_], find, tally),
+        )
+        for id_ in source.agents
+    ]
     if source.row is None:
         tally.change(
             "orchestrations", "it crashed before MAOS noted it: its agents are those that no other claims"
@@ -132,12 +144,6 @@ def _agent(
         turns += _turns(session, tally)
         cost_usd += number_of(session, "total_cost")
     tally.take("sessions", len(sessions))
-    conversation = row.get("session_id")
-    if conversation:
-        tally.leave_out(
-            "conversations",
-            "Claude Code has them (spec/files/maos/agents.jsonl): maos-sup import claude SESSION",
-        )
     return AgentStory(
         id=id_,
         name=name,
@@ -146,8 +152,21 @@ def _agent(
         tasks=tuple(tasks),
         turns=tuple(turns),
         cost_usd=cost_usd,
-        session=str(conversation) if conversation else None,
+        transcript=None,
     )
+
+
+def _conversation(row: Row, find: Callable[[str], Path | None], tally: Tally) -> Path | None:
+    """The transcript of the session in which Claude Code was this agent: new tasks begin as forks of it."""
+    session = text_of(row, "session_id")
+    if not session:
+        return None
+    found = find(session)
+    if found is None:
+        tally.leave_out("conversations", "Claude Code had them, and its session is not on this machine")
+    else:
+        tally.change("conversations", "copied from Claude Code; each new task begins as a fork of it")
+    return found
 
 
 def _role(row: Row) -> str:

@@ -19,6 +19,7 @@ from maos_sup.incoming.maos.grouping import MaosOrchestration
 from maos_sup.incoming.maos.teams import AgentStory, TaskStory, TeamStory
 from maos_sup.incoming.maos.values import at_of, text_of, time_of
 from maos_sup.incoming.tally import Tally
+from maos_sup.incoming.transcripts import copy_transcript
 from state_layout.files import atomic, codec
 from state_layout.files.journal import Journal
 from state_layout.lives.attempts import Recall, begin_attempt
@@ -83,6 +84,8 @@ def write_team(story: Writing, root: Path) -> Tree:
     )
     _keep_rows(tree, story)
     for agent in team.agents:
+        if agent.transcript is not None:
+            copy_transcript(agent.transcript, tree.agent(agent.name).session, story.tally)
         _write_life(tree, story, agent, _Clock(agent.created or story.began))
     for agent in team.agents:
         _end_life(tree, agent, _Clock(agent.created or story.began))
@@ -91,7 +94,9 @@ def write_team(story: Writing, root: Path) -> Tree:
 
 
 def _agent_spec(agent: AgentStory) -> dict[str, object]:
-    return {"kind": "claude", "want": "run", **({"role": agent.role} if agent.role else {})}
+    spec: dict[str, object] = {"kind": "claude", "want": "run"}
+    spec |= {"role": agent.role} if agent.role else {}
+    return spec | ({"begins_with": agent.transcript.stem} if agent.transcript is not None else {})
 
 
 def _task_spec(agent: AgentStory, task: TaskStory) -> dict[str, object]:
