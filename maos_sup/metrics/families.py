@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maos_sup.projection.costs import Costs
@@ -28,8 +30,12 @@ Samples = Mapping[Labels, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeFigures:
-    """One orchestration at one moment. `unread`: messages by agent; `free_bytes` of its disk, if known."""
+    """One orchestration at one moment. `unread`: messages by agent; `free_bytes` of its disk, if known.
 
+    `folder` is where it lies: a copy has the id of its original.
+    """
+
+    folder: Path
     status: Status
     costs: Costs
     unread: Mapping[str, int]
@@ -50,15 +56,35 @@ class Family:
 
 def families_of(figures: Iterable[TreeFigures]) -> list[Family]:
     """All metrics of all orchestrations; ones of the same name are one family."""
-    found = dict[str, Family]()
-    for one in figures:
+    found, told = dict[str, Family](), list(figures)
+    for one, label in zip(told, _labels(told), strict=True):
         for name, kind, text, labels, samples in _families(one):
-            named = {(one.status["id"], *key): value for key, value in samples.items()}
+            named = {(label, *key): value for key, value in samples.items()}
             before = found.get(name)
             merged = named if before is None else {**before.samples, **named}
             labels = ("orchestration", *labels) if before is None else before.labels
             found[name] = Family(name=name, kind=kind, help=text, labels=labels, samples=merged)
     return list(found.values())
+
+
+def _labels(figures: Sequence[TreeFigures]) -> list[str]:
+    """What each is called: its id; of several with one id, the folder's name; at need a hash."""
+    ids = Counter(one.status["id"] for one in figures)
+    names = [
+        one.status["id"]
+        if ids[one.status["id"]] == 1 or one.folder.name == one.status["id"]
+        else _plain(one.folder)
+        for one in figures
+    ]
+    same = Counter(names)
+    return [
+        name if same[name] == 1 else f"{name}@{sha256(str(one.folder).encode()).hexdigest()[:8]}"
+        for name, one in zip(names, figures, strict=True)
+    ]
+
+
+def _plain(folder: Path) -> str:
+    return folder.name if _NAME.fullmatch(folder.name) else "copy"
 
 
 Told = tuple[str, str, str, Labels, Samples]

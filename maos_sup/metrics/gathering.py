@@ -20,4 +20,11 @@ def figures_of(reading: Reading, status: Status, costs: Costs, *, now_s: float) 
     except OSError:
         free_bytes = None
     unread = {agent["name"]: reading.unread(agent["name"]) for agent in status["agents"]}
-    return TreeFigures(status=status, costs=costs, unread=unread, free_bytes=free_bytes, now_s=now_s)
+    return TreeFigures(
+        folder=reading.tree.root,
+        status=status,
+        costs=costs,
+        unread=unread,
+        free_bytes=free_bytes,
+        now_s=now_s,
+    )

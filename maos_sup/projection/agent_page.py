@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from maos_sup.projection.conversation import CONVERSATION_TYPES, Turn, turns_of
 from maos_sup.projection.journal_lines import JournalLine, type_of
 from maos_sup.projection.lives import LifeSpan
-from maos_sup.projection.reading import Reading
+from maos_sup.projection.reading import KeptValue, Reading
 from maos_sup.projection.text import cut
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, Status, TaskShown
 
 _MOST_BYTES, _OUTPUT_BYTES = 1 << 19, 1 << 15
-MOST_TURNS = 120
+MOST_TURNS, MOST_KEPT = 120, 100
 _BEGIN_S, _END_S = 0.0, 253402300799.0
 
 
@@ -28,6 +28,7 @@ class AgentPage:
     lives: tuple[LifeSpan, ...]
     turns: tuple[Turn, ...]
     output: tuple[tuple[str, str], ...]
+    kept: tuple[KeptValue, ...]
     left_out: bool
 
 
@@ -48,6 +49,7 @@ def agent_page(
         lives=tuple(lives),
         turns=tuple(turns[-MOST_TURNS:]),
         output=tuple((stream, cut(line, 2000)) for stream, line in output),
+        kept=tuple(replace(one, value=cut(one.value, 2000)) for one in reading.kept(name, most=MOST_KEPT)),
         left_out=is_cut or len(turns) > MOST_TURNS,
     )
 

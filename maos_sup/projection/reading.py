@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from maos_sup.projection.journal_lines import (
 )
 from maos_sup.projection.lives import LifeSpan, judged, life_of
 from maos_sup.views.files import read_object
+from maos_sup.views.kept import values_of
 from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.records import results_of
 from maos_sup.views.status import Watcher
@@ -36,12 +37,24 @@ from state_layout.files import atomic, codec
 from state_layout.lives.numbers import readable_numbers
 from state_layout.mail.boxes import ALL, OPERATOR, MailFile, files_of
 from state_layout.paths import Tree
+from state_layout.scopes.names import AGENT, CUSTOM, ORCHESTRATION, Scope
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import MessageShown, Status
 
 Redact = Callable[[Any], Any]  # takes a value as JSON has them, gives it without secrets
 _LONGEST_SECRET = 4096  # bytes
+_MOST_OWN_BYTES = 4_000_000  # of journals that are read for an agent's own values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptValue:
+    """A value that an agent put under a key; `scope` as `state list` takes it."""
+
+    scope: str
+    key: str
+    value: Any
+    at: str
 
 
 class Reading:
@@ -154,6 +167,39 @@ class Reading:
         told: list[MessageShown] = self._redact(found)
         return told
 
+    def kept(self, agent: str, *, most: int) -> list[KeptValue]:
+        """The values in force that `agent` keeps, in scopes of this tree that it shares, then in its own.
+
+        Of its own, which its journals have, none where these are long. What cannot be read is left out.
+        """
+        paths, found = self.tree.agent(agent), list[KeptValue]()
+        own = sum(_size(paths.attempt(number).journal) for number in readable_numbers(paths.attempts))
+        scopes = [*self._shared_scopes(), *([Scope(AGENT, agent)] if own <= _MOST_OWN_BYTES else [])]
+        for scope in scopes:
+            try:
+                told = values_of(self.tree, scope)
+            except LayoutError:
+                continue
+            found += [
+                KeptValue(scope=str(scope), key=one["key"], value=one["value"], at=one["at"])
+                for one in told
+                if one["version"][0] == agent
+            ]
+        cleaned: list[KeptValue] = [
+            replace(one, key=str(self._redact(one.key)), value=shown_json(self._redact(one.value)))
+            for one in found[:most]
+        ]
+        return cleaned
+
+    def _shared_scopes(self) -> list[Scope]:
+        """Those of this tree that somebody has written in."""
+        try:
+            customs = sorted(path.name for path in self.tree.state_scope(CUSTOM).iterdir() if path.is_dir())
+        except OSError:
+            customs = []
+        has_whole = self.tree.state_scope(ORCHESTRATION).is_dir()
+        return [*([Scope(ORCHESTRATION)] if has_whole else []), *(Scope(CUSTOM, name) for name in customs)]
+
     def unread(self, agent: str) -> int:
         """How many messages wait for `agent`, by its last snapshot; numbers that were left out count."""
         marks = (read_object(self.tree.agent(agent).status) or {}).get("marks")
@@ -191,6 +237,13 @@ class Reading:
             for stream, path in (("stdout", paths.stdout), ("stderr", paths.stderr))
             for line in str(self._redact(_tail(path, most_bytes))).splitlines()
         ]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_costly(raw: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from maos_sup.traces.sending import Collector, Exporter
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
+from state_layout.tree import open_tree
 
 KEY = "k" * 40
 
@@ -177,6 +179,22 @@ def test_money_that_was_all_taken_back_is_told_by_all(
     assert cost["total"]["cost_usd"] == costs["total"]["cost_usd"] == 0
     assert cost["waste"]["void"] == costs["waste"]["void"]
     assert cost["waste"]["void"]["cost_usd"] == file["maos_waste_usd_total", (("reason", "void"),)] == 2.0
+
+
+def test_copy_has_a_series_of_its_own(tree: Tree, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("spare", "no name", "far/copy", f"far/{tree.root.name}", "near")]
+    copies = [open_tree(shutil.copytree(tree.root, place, symlinks=True)) for place in places[:-1]]
+    figures = []
+    for one in (tree, *copies, made_tree(places[-1], id="20261122-0142-other-aaaa")):
+        reading = Reading(one)
+        status = reading.status()
+        costs = CostReader(reading).costs(status, now_s=0.0)
+        figures.append(figures_of(reading, status, costs, now_s=0.0))
+    family = next(one for one in families_of(figures) if one.name == "maos_agents_alive")
+    labels = [orchestration for (orchestration,) in family.samples]
+    assert len(set(labels)) == 6 and labels[1] == "spare" and labels[5] == "20261122-0142-other-aaaa"
+    assert all(re.fullmatch(r"copy@\w{8}", labels[place]) for place in (2, 3))
+    assert all(re.fullmatch(rf"{tree.root.name}@\w{{8}}", labels[place]) for place in (0, 4))
 
 
 def test_no_label_is_free_text(tree: Tree) -> None:

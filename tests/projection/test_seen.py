@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from maos_sup.projection.reading import Reading
 from maos_sup.projection.text import cut, plain, short
 from maos_sup.projection.timeline import MOST_LANES, MOST_SPANS, timeline_of
 from maos_sup.projection.wants import wants_of
+from state_layout.scopes.store import ScopeStore
 
 
 def tasks_like(needs: dict[str, list[str]]) -> list[dict[str, Any]]:
@@ -174,3 +176,27 @@ def test_agents_page_folds_calls_into_the_turn_that_made_them(tmp_path: Path) ->
     assert [(one.name, one.result, one.elapsed_s) for one in said.calls] == [("bash", "a\nb", 0.5)]
     assert page.output == (("stdout", "one"), ("stdout", "two"))
     assert agent_page(reading, reading.status(), "nobody") is None
+
+
+def test_page_of_an_agent_has_the_values_that_it_keeps(tmp_path: Path) -> None:
+    made = made_tree(tmp_path)
+    lived(made, "alice", [("step", {"key": "s", "result": 1, "state": {"set": {"mine": {"n": 5}}}})])
+    lived(made, "bob", [])
+    for writer, sort, name, key in (
+        ("alice", "orchestration", "", "ours"),
+        ("alice", "custom", "plan", "sk-secret"),
+        ("bob", "custom", "plan", "his"),
+        ("bob", "custom", "plan", "theirs"),
+        ("alice", "custom", "plan", "theirs"),
+    ):
+        with closing(ScopeStore(made.state_scope(sort, name), writer)) as store:
+            store.put(key, {"by": writer})
+    reading = Reading(made, redact=lambda value: "[gone]" if value == "sk-secret" else value)
+    page = agent_page(reading, reading.status(), "alice")
+    assert page is not None
+    assert [(one.scope, one.key, one.value) for one in page.kept] == [
+        ("orchestration", "ours", '{"by":"alice"}'),
+        ("custom:plan", "[gone]", '{"by":"alice"}'),
+        ("custom:plan", "theirs", '{"by":"alice"}'),
+        ("agent:alice", "mine", '{"n":5}'),
+    ]

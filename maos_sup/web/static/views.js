@@ -222,6 +222,7 @@ export async function agentPage(base, name, act, canSteer) {
       h("div", null, section("Conversation", told.left_out ? h("p", { class: "soft" }, "The newest part.") : null, h("ol", { class: "turns" }, told.turns.map(turn)))),
       h("div", null,
         section("Attempts", table(["Attempt", "Begun", "Took", "Ended"], lives, 0, "Attempts")), changed,
+        told.kept.length ? section("State", table(["Scope", "Key", "Value", "When"], told.kept.map((one) => [one.scope, h("b", null, one.key), h("code", null, one.value), ago(one.at)]), 0, "State")) : null,
         messages.length ? section("Mail", h("ul", { class: "mail" }, messages.slice(-60).map(mail))) : null,
         told.output.length ? section("Output", h("pre", { class: "output", tabindex: 0 }, told.output.map(([stream, line]) => h("span", { class: stream }, `${line}\n`)))) : null)));
 }
