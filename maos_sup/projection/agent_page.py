@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from maos_sup.projection.conversation import CONVERSATION_TYPES, Turn, turns_of
 from maos_sup.projection.journal_lines import JournalLine, type_of
 from maos_sup.projection.lives import LifeSpan
-from maos_sup.projection.reading import KeptValue, Reading
+from maos_sup.projection.reading import AgentKeeps, Reading
 from maos_sup.projection.text import cut
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class AgentPage:
     lives: tuple[LifeSpan, ...]
     turns: tuple[Turn, ...]
     output: tuple[tuple[str, str], ...]
-    kept: tuple[KeptValue, ...]
+    kept: tuple[AgentKeeps, ...]
     left_out: bool
 
 

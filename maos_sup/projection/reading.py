@@ -48,7 +48,7 @@ _MOST_OWN_BYTES = 4_000_000  # of journals that are read for an agent's own valu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptValue:
+class AgentKeeps:
     """A value that an agent put under a key; `scope` as `state list` takes it."""
 
     scope: str
@@ -167,12 +167,12 @@ class Reading:
         told: list[MessageShown] = self._redact(found)
         return told
 
-    def kept(self, agent: str, *, most: int) -> list[KeptValue]:
+    def kept(self, agent: str, *, most: int) -> list[AgentKeeps]:
         """The values in force that `agent` keeps, in scopes of this tree that it shares, then in its own.
 
         Of its own, which its journals have, none where these are long. What cannot be read is left out.
         """
-        paths, found = self.tree.agent(agent), list[KeptValue]()
+        paths, found = self.tree.agent(agent), list[AgentKeeps]()
         own = sum(_size(paths.attempt(number).journal) for number in readable_numbers(paths.attempts))
         scopes = [*self._shared_scopes(), *([Scope(AGENT, agent)] if own <= _MOST_OWN_BYTES else [])]
         for scope in scopes:
@@ -181,11 +181,11 @@ class Reading:
             except LayoutError:
                 continue
             found += [
-                KeptValue(scope=str(scope), key=one["key"], value=one["value"], at=one["at"])
+                AgentKeeps(scope=str(scope), key=one["key"], value=one["value"], at=one["at"])
                 for one in told
                 if one["version"][0] == agent
             ]
-        cleaned: list[KeptValue] = [
+        cleaned: list[AgentKeeps] = [
             replace(one, key=str(self._redact(one.key)), value=shown_json(self._redact(one.value)))
             for one in found[:most]
         ]
