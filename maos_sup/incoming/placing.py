@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from state_layout.check import Severity, check
-from state_layout.errors import BadInput, Damaged, storage_error
+from state_layout.errors import BadInput, Damaged, Locked, StorageError, storage_error
 from state_layout.files import atomic
+from state_layout.files.locks import take_life_lock
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
+
+_LONGEST_NAME = 200
+_JUST_MADE = "{}: another process made it just now; look, and import again"
 
 
 def placed(root: Path, make: Callable[[Path], Tree], *, is_dry: bool = False) -> Tree:
     """The tree that `make` makes in the folder that it is given, at `root`, where nothing may be; durable.
 
     Whatever stops it, nothing is at `root`. With `is_dry` it is made and checked, and not placed. Raises
-    BadInput if something is there, Damaged for a tree in which `check` finds a problem, StorageError.
+    BadInput if something is there, Damaged for a tree in which `check` finds a problem, Locked while another
+    process makes it, StorageError.
     """
     _refuse_taken(root)
     try:
         atomic.make_folder(root.parent)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{root.name[:64]}.tmp-", dir=root.parent))
-        try:
+        with _scratch_beside(root) as scratch:
             tree = make(scratch / "tree")
             _refuse_problems(tree)
             if not is_dry:
@@ -33,11 +37,32 @@ def placed(root: Path, make: Callable[[Path], Tree], *, is_dry: bool = False) ->
                 _refuse_taken(root)
                 tree.root.rename(root)
                 atomic.fsync_folder(root.parent)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as cause:
         raise storage_error("import", root, cause) from cause
     return Tree(root)
+
+
+@contextmanager
+def _scratch_beside(root: Path) -> Iterator[Path]:
+    """An empty folder for making `root` in, this process's alone; what a killed one left in it goes first."""
+    scratch = root.with_name(f".{root.name[:_LONGEST_NAME]}.tmp-import")
+    try:
+        lock = take_life_lock(scratch / "lock")
+    except Locked as cause:
+        raise Locked(f"{root}: another process is making it; wait for that one") from cause
+    except StorageError as cause:
+        if is_there(scratch):
+            raise
+        raise Locked(_JUST_MADE.format(root)) from cause
+    try:
+        if not is_there(scratch / "lock"):
+            raise Locked(_JUST_MADE.format(root))
+        if is_there(scratch / "tree"):
+            shutil.rmtree(scratch / "tree")
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        lock.release()
 
 
 def _refuse_taken(root: Path) -> None:

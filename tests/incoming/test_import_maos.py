@@ -168,6 +168,21 @@ def test_one_is_chosen_and_what_is_there_is_left_alone(
     assert [each["was_there"] for each in again["orchestrations"]] == [True, True]
 
 
+def test_two_imports_at_once_make_one(orchestra: Orchestra) -> None:
+    database = full(orchestra.folder / "maos.db")
+    argv = [sys.executable, "-m", "maos_sup", "import", "maos", str(database)]
+    both = [
+        subprocess.Popen(argv, env=orchestra.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in both:
+        error = process.communicate()[1].decode()
+        assert process.returncode in (0, 2, 11) and "Traceback" not in error, error
+    orchestra.cli("import", "maos", str(database), expect=0)
+    made = [*(orchestra.folder / "home").iterdir()]
+    assert len(made) == 2 and all(check(Tree(path)) == [] for path in made), made
+
+
 def test_a_dry_run_places_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], home: Path) -> None:
     told = imported(capsys, full(tmp_path / "maos.db"), "--dry-run")
     assert len(told["orchestrations"]) == 2
@@ -263,3 +278,4 @@ def test_killed_at_any_moment_an_import_has_placed_whole_trees_or_none(orchestra
     whole = {path.name[14:19]: Tree(path) for path in home.glob("2026*") if (path / "FORMAT").exists()}
     assert set(whole) == {"count", "go-wh"}
     assert recall(whole["count"], ANALYST).history.sent_count == 303
+    assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
