@@ -14,6 +14,7 @@ from served import Answer, Server
 
 from state_layout.paths import Tree
 
+SEED = int(os.environ.get("MAOS_SUP_FUZZ_SEED", "1"))
 COUNT = int(os.environ.get("MAOS_SUP_FUZZ_REQUESTS", "300"))
 _PATHS = [
     "/",
@@ -122,7 +123,7 @@ def fuzzed(chance: random.Random, server: Server, key: str, *, has_key: bool) ->
 
 
 def test_requests_of_no_sense_are_refused_in_order(reader: Server, tree: Tree) -> None:
-    chance, key = random.Random(int(os.environ.get("MAOS_SUP_FUZZ_SEED", "1"))), reader.key()
+    chance, key = random.Random(SEED), reader.key()
     before = {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()}
     seen = dict[int, int]()
     for number in range(COUNT):
@@ -135,4 +136,25 @@ def test_requests_of_no_sense_are_refused_in_order(reader: Server, tree: Tree) -
         assert has_key or answer.status >= 400, "read without the key"
     assert {200, 400, 401, 403} <= seen.keys(), seen
     assert reader.ask("GET", "/api/session").status == 200
+    assert {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()} == before
+
+
+def test_who_has_no_key_changes_nothing_where_others_may(steerer: Server, tree: Tree) -> None:
+    chance, key = random.Random(SEED), steerer.key()
+    before = {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()}
+    statuses = set[int]()
+    for _ in range(max(COUNT // 3, 100)):
+        answer = fuzzed(chance, steerer, key, has_key=False)
+        statuses |= {answer.status} if answer is not None else set()
+    for origin in (steerer.origin, "http://evil.example", None):  # what would be an act, but for the key
+        answer = steerer.ask(
+            "POST",
+            f"/api/t/{key}/act",
+            b'{"act":"want","want":"stop"}',
+            own=False,
+            origin=origin,
+            content_type="application/json",
+        )
+        statuses.add(answer.status)
+    assert min(statuses) >= 400 and {401, 403} <= statuses and 500 not in statuses
     assert {path: path.read_bytes() for path in tree.root.rglob("*") if path.is_file()} == before
