@@ -122,7 +122,7 @@ class BackupRepository:
 
     def heads(self) -> Iterator[BackupHead | Damaged]:
         """The head of each backup, the oldest first; of one that cannot be read, why."""
-        for name in sorted(self.names(), key=lambda name: name.rpartition("/")[2]):
+        for name in sorted(self.names(), key=_by_time):
             try:
                 yield self.head(name)
             except Damaged as cause:
@@ -134,9 +134,9 @@ class BackupRepository:
         found.refuse_escapes()
         return found
 
-    def newest(self, tree: str) -> BackupManifest | None:
-        """The newest backup of `tree` that can be read, if there is one; its names are only compared with."""
-        for name in reversed(self.names(tree)):
+    def newest(self, tree: str | None = None) -> BackupManifest | None:
+        """The newest backup that can be read, of `tree` or of any; its names are only compared with."""
+        for name in sorted(self.names(tree), key=_by_time, reverse=True):
             try:
                 return manifest_of(self._unsealed(self._there(name), name), name)
             except Damaged:
@@ -152,7 +152,7 @@ class BackupRepository:
 
         Raises BadInput for none or several.
         """
-        names = sorted(self.names(), key=lambda name: name.rpartition("/")[2])
+        names = sorted(self.names(), key=_by_time)
         if word == LATEST and names:
             return names[-1]
         matching = [name for name in names if word and word in name.rpartition("/")[2]]
@@ -248,6 +248,10 @@ class BackupRepository:
             return identities_in(self._identity)
         except OSError as cause:
             raise BadInput(f"{self._identity}: {cause.strerror}; name the file with your key") from cause
+
+
+def _by_time(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _recipients(texts: Iterable[str]) -> list[object]:

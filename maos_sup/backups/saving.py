@@ -61,7 +61,7 @@ def back_up(
     nothing that counts in the repository.
     """
     with repository.held():
-        base = repository.newest(id_of(tree)) if repository.can_read else None
+        base = repository.newest(id_of(tree)) or repository.newest() if repository.can_read else None
         is_unread = not repository.can_read and bool(repository.names(id_of(tree)))
         saver = Saver(tree, repository, base, look=look, sound=_sound_segments(repository, base))
         with saver.bringing():

@@ -187,7 +187,7 @@ SHARED_ROWS: tuple[Row, ...] = (
         copy="no",
     ),
     Row("run/mirrors/<name>.log", "its follower", "people", "append", form=Form.BYTES, copy="no"),
-    Row("run/sync.json", "`sync`", "`sync`", "once", form=Form.JSON, copy="no"),
+    Row("run/sync.json", "`sync`", "`sync`", "replace", form=Form.JSON, copy="no"),
     Row(
         "run/ballast",
         "supervisor",

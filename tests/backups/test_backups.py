@@ -139,6 +139,20 @@ def test_a_file_that_grew_often_is_in_few_pieces_and_whole(tree: Tree, repo: Pat
     assert contents(tmp_path / "new") == contents(tree.root)
 
 
+def test_what_a_fork_shares_is_not_brought_again(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup(tree, repo)
+    assert main(["checkpoint", str(tree.root)]) == 0
+    assert main(["fork", str(tree.root), "-o", str(tmp_path / "fork"), "--set", "want", "pause"]) == 0
+    fork = tmp_path / "fork"
+    every = sum(path.stat().st_size for path in fork.rglob("*") if path.is_file())
+    made = told(capsys, "backup", str(fork), "--to", str(repo))["backups"][0]
+    assert made["added_bytes"] < 20_000 < every
+    restore(made["backup"], repo, tmp_path / "new")
+    assert contents(tmp_path / "new") == contents(fork)
+
+
 def test_earlier_ones_stay_as_they_were(tree: Tree, repo: Path, tmp_path: Path) -> None:
     states = []
     for number in range(4):
