@@ -113,6 +113,18 @@ BUGS = {
         "not {*_PLAIN, list, dict}.issuperset(map(type, each.values()))",
         "agents/test_recorder_memory.py::test_what_is_changed_after_it_was_recorded_is_remembered_as_recorded",
     ),
+    "where a run began is believed though no line ends there": (
+        "state_layout.lives.attempts:lines_of_run",
+        "and lineage.counts(lives[0], position)",
+        "",
+        "state_layout/test_lines_of_run.py::test_a_place_that_does_not_stand_has_all_lines_read",
+    ),
+    "a run that goes on counts as begun anew": (
+        "state_layout.lives.history:_task",
+        "if before is None or before.run != run:",
+        "if True:",
+        "state_layout/test_lines_of_run.py::test_only_lines_since_the_run_began_are_read",
+    ),
     "a trigger is believed for ever": (
         "state_layout.host.triggers:TriggerWriter.pull",
         "if known is None or now_s >= known[1]:",

@@ -27,7 +27,8 @@ from state_layout.paths import Tree
 from state_layout.records import SETTLED, TaskPhase
 from state_layout.specs import read_specs
 
-_NOT_FOLDED = frozenset({"mailed", "position"})  # of a compaction: of the mail files, and compared before
+# Of a compaction: of the mail files, compared before, and not in those of older versions.
+_NOT_FOLDED = frozenset({"mailed", "position", "begun"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, disk
-from state_layout.files.chain import Line, utc_now
+from state_layout.files.chain import Line, Position, utc_now
 from state_layout.files.journal import Journal
 from state_layout.lives.checkpoints import Checkpoint
 from state_layout.lives.exits import read_exit, seal_exit
-from state_layout.lives.history import History
+from state_layout.lives.history import History, Place
 from state_layout.lives.lineage import CountedLife, Lineage, not_in_form
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
@@ -34,6 +34,7 @@ __all__ = [
     "Recall",
     "all_lines",
     "begin_attempt",
+    "lines_of_run",
     "list_attempts",
     "read_exit",
     "recall",
@@ -106,6 +107,22 @@ def all_lines(tree: Tree, agent: str, *, notes: list[str] | None = None) -> Iter
     yield from lineage.lines(lineage.lives(lambda life: False))
     if notes is not None:
         notes += lineage.notes
+
+
+def lines_of_run(tree: Tree, agent: str, begun: Place | None) -> Iterator[Line]:
+    """Every line that counts after the place `begun`, which a history has of a run that is not settled.
+
+    All lines where it has none (an older version began the run), or where no line that counts ends there now.
+    Raises Damaged, StorageError.
+    """
+    if begun is not None:
+        number, position = begun[0], Position(*begun[1:])
+        lineage = Lineage(tree, tree.agent(agent), list_attempts(tree.agent(agent)))
+        lives = lineage.lives(lambda life: life.number == number)
+        if lives and lives[0].number == number and lineage.counts(lives[0], position):
+            yield from lineage.lines(lives, position)
+            return
+    yield from all_lines(tree, agent)
 
 
 def begin_attempt(

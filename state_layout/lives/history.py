@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from state_layout.records.attempt_lines import Position as MarkRead
 
 _MOST = 1 << 62  # no file is longer
+Place = tuple[int, int, int, str]  # the attempt whose journal it is in, seq, offset in bytes, h
 Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, offset in bytes, h
 
 
@@ -80,6 +81,7 @@ class History:
     sent_count: int = 0
     gains: int = 0  # how often the work got to where a later attempt need not begin again
     best: dict[str, float] = field(default_factory=dict)  # by run: the highest progress
+    begun: dict[str, Place] = field(default_factory=dict)  # by run, not settled: where its lines begin
     cost_usd: float = 0.0
     tokens: int = 0
 
@@ -127,6 +129,8 @@ class History:
         read["tasks"] = {task: TaskOutcome.from_json(item) for task, item in value["tasks"].items()}
         for name in ("marks", "mailed"):
             read[name] = {key: as_mark(item) for key, item in value[name].items()}
+        begun = value.get("begun", {}).items()  # older versions have none
+        read["begun"] = {run: (int(attempt), *as_mark(mark)) for run, (attempt, *mark) in begun}
         return cls(**read)
 
 
@@ -162,6 +166,8 @@ def _task(history: History, entry: TaskLine) -> None:
     before = history.tasks.get(task)
     outcome = before if before and before.run == run else TaskOutcome(phase=phase, run=run)
     if phase is TaskPhase.RUNNING:
+        if before is None or before.run != run:
+            history.begun[run_key(task, run)] = (history.attempt, *history.position)
         _begin(history, task, run)
         outcome = replace(outcome, attempts=outcome.attempts + 1, error=None, exit_code=None, signal=None)
     told: dict[str, object] = {key: item for key, item in entry.items() if key in _TOLD}
@@ -184,7 +190,13 @@ def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
     parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
-    return {*of_asked, *history.called, *history.best, *(run for part in parts for run in part)}
+    return {
+        *of_asked,
+        *history.called,
+        *history.best,
+        *history.begun,
+        *(run for part in parts for run in part),
+    }
 
 
 def _forget(history: History, run: str) -> None:
@@ -193,6 +205,7 @@ def _forget(history: History, run: str) -> None:
     for part in parts:
         part.pop(run, None)
     history.best.pop(run, None)
+    history.begun.pop(run, None)
     if history.called.pop(run, None) is not None:
         history.shown.clear()
     for asked in (history.questions, history.answers):

@@ -98,6 +98,10 @@ class Lineage:
             )
         return None
 
+    def counts(self, life: CountedLife, position: Position) -> bool:
+        """Whether a line that counts ends at `position` in the journal of `life`."""
+        return (life.last_seq is None or position.seq <= life.last_seq) and _stands(life, position)
+
     def lines(self, lives: Sequence[CountedLife], after: Position = ORIGIN) -> Iterator[Line]:
         """The lines of `lives`, in order, after those up to `after` in the first, to the end.
 

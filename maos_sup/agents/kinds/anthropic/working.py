@@ -15,6 +15,7 @@ from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput
+from state_layout.lives.history import run_key
 
 
 def work_on(work: Work) -> WorkOutcome:
@@ -26,7 +27,9 @@ def work_on(work: Work) -> WorkOutcome:
         name = work.life.project.name
         raise BadInput(f"project {name!r} is not there; point to it with 'maos-sup resume --project'")
     work.lay_out()
-    talk = recall_conversation(work.life.tree, work.life.agent, work.task)
+    run = run_key(work.task.id, work.task.run)
+    begun = work.life.recorder.look(lambda history: history.begun.get(run))
+    talk = recall_conversation(work.life.tree, work.life.agent, work.task, begun=begun)
     desk = ConversationDesk(work=work, settings=settings, talk=talk, redactor=Redactor(variables))
     tell_bounds(work, desk.bounds, confined=desk.sandbox.kind)
     spending = ConversationSpending(work, settings)
