@@ -49,7 +49,10 @@ class Choosing:
         if isinstance(work.saved, dict) and "chosen" in work.saved:
             decision = Decision(**work.saved)  # type: ignore[typeddict-item] # as it was written below
         else:
-            decision = _decided(work, repository)
+            try:
+                decision = _decided(work, repository)
+            except BadInput as fault:  # the same again, however often it is tried
+                return WorkOutcome(error=str(fault), is_final=True)
             work.life.recorder.commit("saved", {"value": decision})
         said = f"took over the attempt of {decision['chosen']} ({decision['why']})"
         if (note := take_over(work, repository, decision["chosen"], decision["commit"])) is not None:
@@ -74,7 +77,10 @@ def _decided(work: Work, repository: Repository) -> Decision:
         counted = {task: score for task, (score, _) in scores.items() if score is not None}
         if not counted:
             said = "; ".join(f"{_agent(work, task)}: {why}" for task, (_, why) in scores.items())
-            raise BadInput(f"no attempt has a score: {said}; mend 'choose' or the attempts, then retry")
+            raise BadInput(
+                f"no attempt has a score: {said}; mend the line "
+                f"(maos-sup set ID tasks/{work.task.id}.choose.line CMD) or the attempts, then retry"
+            )
         task = max(counted, key=lambda each: counted[each])  # the first of several
         why = ", ".join(f"{_agent(work, each)} {told}" for each, (_, told) in scores.items())
     return {"chosen": _agent(work, task), "task": task, "commit": known[task], "why": why}

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.records import MESSAGE_TYPES
+from state_layout.scopes.values import value_of_json
 
 if TYPE_CHECKING:
     from state_layout.records.attempt_lines import SentMessage
@@ -38,8 +40,12 @@ def parse(line: bytes) -> ControlRequest:
     """The request in `line`. Raises BadLine."""
     try:
         value = codec.decode_object(line)
+        if "save" in value or "call" in value:
+            value = value_of_json(line.decode())  # a number that is kept shall not become another one
     except codec.NotJson as cause:
         raise BadLine(f"not a JSON object ({cause})") from cause
+    except BadInput as cause:
+        raise BadLine(str(cause)) from cause
     if codec.is_nested_too_deeply(value):
         raise BadLine(f"nested too deeply; use at most {codec.MOST_LEVELS} levels")
     verbs = [verb for verb in VERBS if verb in value]

@@ -109,9 +109,7 @@ def _pair(schema: Schema, key: str, entry: ScopeEntry) -> tuple[Any, Any] | None
     before, version = entry.value, _version(entry)
     if version == schema.version:
         return None
-    after = schema.migrated(key, before, version)
-    schema.check(key, after)
-    return before, after
+    return before, schema.migrated(key, before, version)
 
 
 def _version(entry: ScopeEntry) -> int:

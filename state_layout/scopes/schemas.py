@@ -66,7 +66,8 @@ class Schema:
     def migrated(self, key: str, value: Any, version: int) -> Any:
         """`value`, which is of `version`, as one of ours; itself if there is nothing to do.
 
-        Raises BadInput for one that cannot be migrated, or is of a newer version.
+        Raises BadInput for one that cannot be migrated, becomes one that does not keep to the shape, or is of
+        a newer version.
         """
         if version == self.version or not self.meets(key):
             return value
@@ -81,6 +82,7 @@ class Schema:
                     f"{key!r}: cannot be made of version {number}: {type(cause).__name__}: {cause} "
                     f"({self.shown}, migrations.{number})"
                 ) from cause
+        self.check(key, value)
         return value
 
 

@@ -129,6 +129,18 @@ def test_secret_is_replaced_before_the_hash_and_its_writer_is_told(stage: Make) 
     assert not [path for path in (one.tree.state).rglob("*.jsonl") if SECRET in path.read_text()]
 
 
+def test_number_that_json_readers_make_another_is_refused(stage: Make) -> None:
+    lines = [
+        '{"save": {"scope": "custom:plan", "key": "a", "value": [123456789012345678901234567890]}}',
+        '{"save": {"scope": "custom:plan", "key": "b", "value": 9007199254740993}}',
+    ]
+    one = stage({"ann": shell(f"printf '%s\\n' {' '.join(map(repr, lines))} >&3; sleep 0.2", state=PLAN)})
+    assert one.run("ann") == 0
+    assert kept(one, "custom:plan") == {"b": 9007199254740993}
+    (warning,) = one.lines("ann", "warning")
+    assert "value.save.value[0]: is a whole number beyond 64 bits; keep it as text" in str(warning)
+
+
 def test_control_line_is_carried_out_once_and_can_come_too_late(stage: Make) -> None:
     lines: list[dict[str, Any]] = [
         {"save": {"scope": "custom:plan", "key": "a", "value": [1], "if_version": None}},

@@ -113,6 +113,9 @@ def test_mistakes_are_answers_of_one_sentence(orchestra: Orchestra) -> None:
         assert ann.refused("send_message", {"to": "bob"}) == "'send' needs a 'text' or a 'body'"
         assert ann.refused("report_progress", {"value": "much"}) == "'value' must be a number"
         assert ann.refused("load_state", {"key": "x"}) == "nothing is kept under 'x'"
+        told = ann.refused("save_state", {"key": "x", "value": [10**30]})
+        assert told == "whole numbers beyond 64 bits have no portable JSON form"
+        assert ann.refused("load_state", {"key": "x"}) == "nothing is kept under 'x'"
         assert ann.refused("spawn_task", {"description": "x"}) == "give 'agent', or 'role' for a new one"
     finished(orchestra)
 

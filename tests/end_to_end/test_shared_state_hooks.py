@@ -225,4 +225,5 @@ def test_change_of_global_is_told_by_the_orchestration_whose_agent_made_it(orche
         ScopeStore(folder, writer).put("b", 3)
     orchestra.say("go")
     orchestra.wait_rest("done")
+    orchestra.wait(lambda: len(told()) > 1, "what was done last is told")
     assert told() == [("global", "a", 1), ("global", "a", 2)]

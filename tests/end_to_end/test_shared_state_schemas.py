@@ -146,6 +146,25 @@ def test_a_value_that_cannot_be_migrated_does_not_hide_the_others(tree: Tree) ->
     assert done.returncode == 2
 
 
+def test_a_value_that_its_migration_leaves_out_of_shape_is_not_given(tree: Tree) -> None:
+    write(tree, 1, {"type": "object"})
+    put(tree, PLAN, "people/1", {"name": "Ada", "n": "six"})
+    write(
+        tree,
+        2,
+        {"type": "object", "properties": {"n": {"type": "integer"}}},
+        _2=[{"op": "remove", "key": "name"}],
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "maos_sup", "state", "get", str(tree.root), "custom:plan", "people/1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'people/1': value.n must be integer" in done.stderr and "version 2)" in done.stderr
+
+
 def test_value_of_a_newer_version_is_not_guessed(tree: Tree) -> None:
     write(tree, 2, SHAPE_2, v2=TO_2)
     put(tree, PLAN, "people/0", {"first": "Ada", "last": "Lovelace", "n": 1})

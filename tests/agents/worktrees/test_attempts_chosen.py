@@ -161,6 +161,6 @@ def test_without_a_choice_the_task_fails_and_says_why(
     if "judge" in choice:
         one.edit("agents/judge.json", shell='echo \'{"result": "all are fine"}\' >&3')
         assert one.run("judge") == 0
-    assert one.run("ann") == 1
-    detail: Any = one.exit("ann")["detail"]
-    assert told in detail
+    assert one.run("ann") == 0, one.log()
+    task: Any = one.status("ann")["tasks"]["fix"]
+    assert task["phase"] == "failed" and told in task["error"], "it is not tried again: nothing would change"
