@@ -23,10 +23,7 @@ from state_layout.errors import BadInput, Locked, Lost, StorageError
 from state_layout.files import codec
 
 LOCKS = "locks/"
-_NOT_THERE = (
-    FileNotFoundError,
-    exceptions.NotFoundError,
-)  # obstore raises the first
+_NOT_THERE = (FileNotFoundError,)  # what obstore raises; its NotFoundError it never does
 _MOVED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_NOT_THERE)
 _ERRORS = (exceptions.BaseError, OSError)
 STALE_S, RENEWED_S = 1800.0, 300.0

@@ -205,6 +205,26 @@ def test_answer_that_got_lost_is_no_fence(
     assert restored(url, tmp_path / "new") == contents(tree.root)
 
 
+def test_prune_that_is_at_work_is_waited_for(
+    tree: Tree, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["sync", "init", url])
+    monkeypatch.setattr(bucket, "_PATIENCE_S", 0.2)
+    command = [sys.executable, "-m", "maos_sup", "sync", str(tree.root), url, "--every", "0.01"]
+    with BucketStore(url, os.environ).held(alone=True):
+        assert sync(tree, url) == 11
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        assert "a prune is at work" in process.stderr.readline()
+    try:
+        store = BucketStore(url, os.environ)
+        wait_for(lambda: store.version(syncing(tree, url).name), "it goes on", deadline_s=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert restored(url, tmp_path / "new") == contents(tree.root)
+
+
 def test_a_secret_is_not_brought(tree: Tree, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["sync", "init", url])
     assert sync(tree, url) == 0
