@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-Definition = dict[str, Any]
+Definition = dict[str, object]
 MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error")
 LONGEST_WAIT_S = 600.0
 
 
-def schema(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+def schema(*required: str, **properties: Mapping[str, object]) -> Definition:
     """The JSON schema of an input."""
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
-def text_property(description: str) -> dict[str, Any]:
+def text_property(description: str) -> Definition:
     return {"type": "string", "description": description}
 
 

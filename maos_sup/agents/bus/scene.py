@@ -32,7 +32,7 @@ class Result:
     messages: list[SentMessage] = field(default_factory=list)
     effects: Mapping[str, Any] = field(default_factory=dict)  # keys of a journal line: state, received
     finished: dict[str, object] | None = None  # the task is done, with this
-    shell: dict[str, object] | None = None  # what the shell was left with
+    shell: Mapping[str, object] | None = None  # what the shell was left with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

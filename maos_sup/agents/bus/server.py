@@ -34,7 +34,7 @@ _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.002, 0.1
 _CHECK_S, _PROGRESS_S = 1.0, 5.0
 _LAST_ANSWERS_S = 5.0  # after the client closed its end
 _CHUNK_BYTES = 1 << 16
-Json = dict[str, Any]
+Json = dict[str, object]
 
 
 class _Waiting:

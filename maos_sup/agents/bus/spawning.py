@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from maos_sup.agents.bus.verbs import BadCall, CallScene, Result, VerbCall
 from maos_sup.agents.registry import find_kind
@@ -43,7 +42,7 @@ def _name(scene: CallScene, call: VerbCall) -> str:
     return f"{scene.agent[:40]}-{sha256(exact.encode()).hexdigest()[:8]}"
 
 
-def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str, Any]]:
+def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str, object]]:
     """The spec files to add: that of a new agent, unless one is named, and that of the task."""
     tree = scene.tree
     description = scene.redactor.text(call.text("description"))
@@ -54,7 +53,12 @@ def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str,
     if not isinstance(needs, list) or any(need not in known for need in needs):
         raise BadCall(f"'needs' must be a list of tasks that are there: {', '.join(sorted(known))}")
     agent = call.text("agent", default="")
-    task = {"agent": agent or name, "description": description, "needs": needs, SPAWNED_BY: scene.agent}
+    task: dict[str, object] = {
+        "agent": agent or name,
+        "description": description,
+        "needs": needs,
+        SPAWNED_BY: scene.agent,
+    }
     if agent:
         checked_name(agent, "agent")
         return {tree.task_spec(name): task}
@@ -63,7 +67,7 @@ def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str,
     return {**missing, tree.task_spec(name): task}
 
 
-def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, Any]:
+def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, object]:
     """An agent with the given role, like the one that asks in all else."""
     role = scene.redactor.text(call.text("role", default=""))
     if not role.strip():
@@ -73,7 +77,7 @@ def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, Any]:
         raise BadCall(f"a role makes no agent of kind {own.kind!r}; give 'agent', one that is there")
     names = {*_INHERITED, *getattr(find_kind(own.kind), "inherited", ())}
     inherited = {key: value for key, value in own.settings.items() if key in names}
-    spec: dict[str, Any] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
+    spec: dict[str, object] = {"kind": own.kind, "role": role, **inherited, "max_spawned": 0}
     common = {**own.workspace, "cwd": own.cwd, "limits": own.limits, "env": own.env, "env_from": own.env_from}
     return spec | {SPAWNED_BY: own.name} | {key: value for key, value in common.items() if value}
 

@@ -153,17 +153,15 @@ def neighbour_mounts() -> Any:
     return module
 
 
-def _rules(text: str) -> dict[str, Any]:
+def _rules(text: str) -> Any:
     """The rules in `text`, or in the descriptor of this number, which is closed."""
     if not text.isdecimal():
-        found: dict[str, Any] = json.loads(text)
-        return found
+        return json.loads(text)
     with open(int(text), "rb") as file:  # noqa: PTH123 - a descriptor
-        found = json.loads(file.read())
-    return found
+        return json.loads(file.read())
 
 
-def confine(told: dict[str, Any]) -> None:
+def confine(told: Any) -> None:
     """Confine this process as `told`. Raises OSError."""
     read, write, kept = told["read"], told["write"], told.get("kept", [])
     if told.get("apart"):

@@ -63,6 +63,9 @@ def end(reason: str | None = "tool_use", **usage: int) -> list[Event]:
     return [delta, {"type": "message_stop"}]
 
 
+BLOCK_OF_TEXT: Event = {"type": "content_block_start", "index": 0, "content_block": "text"}
+
+
 def read(events: Iterable[Event]) -> tuple[list[Whole], AnswerEnded]:
     """The last word on each block, and the end."""
     reading = StreamReading()
@@ -86,6 +89,19 @@ def test_block_goes_on_after_its_end_and_calls_come_interleaved() -> None:
     assert [each.block["input"] for each in blocks[1:]] == [{"command": "x"}, {"command": "y"}]
     assert [each.bad_input for each in blocks] == [None] * 3
     assert ended == AnswerEnded(stop_reason="tool_use", usage={"input_tokens": 9, "output_tokens": 5})
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [
+        ([{"type": "message_start", "message": ["m"]}], "message"),
+        ([{"type": "message_start", "message": {}}, {"type": "message_delta", "delta": "end"}], "delta"),
+        ([{"type": "message_start", "message": {}}, BLOCK_OF_TEXT], "content_block"),
+    ],
+)
+def test_parts_that_are_no_objects_are_named(events: list[Event], named: str) -> None:
+    with pytest.raises(ValueError, match=f"'{named}' is no object"):
+        read(events)
 
 
 def test_ends_that_nobody_said_are_made_out() -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
-from maos_sup.agents.kinds.anthropic.conversation import Conversation, Entry
+from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.events import AnswerEnded, AnswerPiece, Begun, Event, Whole
 from maos_sup.agents.kinds.shared.troubles import Broken, Cause, Trouble
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkEntry
 
 FLUSH_S = 0.2
 
@@ -71,7 +75,7 @@ class Partial:
             told, self._text = self._text[:end], self._text[end:]
             if told:
                 text = self._desk.redactor.text(told)
-                entry = {"key": self._key, "index": self._index, "what": self._what, "text": text}
+                entry: TalkEntry = {"key": self._key, "index": self._index, "what": self._what, "text": text}
                 _note(self._desk, self._desk.talk, "partial", entry)
 
 
@@ -115,13 +119,18 @@ def _take(desk: ConversationDesk, partial: Partial, event: Event, key: str) -> N
     work = desk.work
     match event:
         case Begun():
-            told = {"message": event.message_id, "model": event.model, "usage": event.usage}
-            _note(desk, desk.talk, "begun", {"key": key, **told})
+            begun: TalkEntry = {
+                "key": key,
+                "message": event.message_id,
+                "model": event.model,
+                "usage": event.usage,
+            }
+            _note(desk, desk.talk, "begun", begun)
         case AnswerPiece():
             partial.add(event)
         case Whole():
             partial.drop()
-            entry: Entry = {"key": key, "index": event.index, "block": desk.redactor.value(event.block)}
+            entry: TalkEntry = {"key": key, "index": event.index, "block": desk.redactor.value(event.block)}
             if event.bad_input is not None and event.block["type"] == "tool_use":
                 entry["bad_input"] = desk.redactor.text(event.bad_input)
             _note(desk, desk.talk, "block", entry)
@@ -129,6 +138,6 @@ def _take(desk: ConversationDesk, partial: Partial, event: Event, key: str) -> N
     work.life.beats.progress(desk.settings.stall_s or 120.0)
 
 
-def _note(desk: ConversationDesk, talk: Conversation, type_: str, fields: Entry) -> None:
+def _note(desk: ConversationDesk, talk: Conversation, type_: str, fields: TalkEntry) -> None:
     desk.work.life.recorder.record_later(type_, fields)
     talk.take({"type": type_, **fields})

@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 import time
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.endings import Ended as WorkEnded
 from maos_sup.agents.kinds.anthropic.answer import receive
-from maos_sup.agents.kinds.anthropic.conversation import Entry
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.events import AnswerEnded
 from maos_sup.agents.kinds.anthropic.model import Model
@@ -25,6 +25,9 @@ from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
 
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkEntry
+
 
 class Asking:
     """Asks on behalf of one piece of work."""
@@ -34,7 +37,7 @@ class Asking:
         self._talk, self._life = desk.talk, desk.work.life
         self._waiting = ProviderWaits(desk.work)
 
-    def ask(self, question: dict[str, object], *, purpose: str) -> Entry:
+    def ask(self, question: dict[str, object], *, purpose: str) -> TalkEntry:
         """What the line must say that makes the blocks an answer, which are journaled when this returns.
 
         Raises Broken for a trouble that does not pass, kind.Ended if the work is to end or pause,
@@ -87,9 +90,9 @@ class Asking:
         if request is not None:
             self._spending.settle(request.key, request.waste)
 
-    def _record(self, type_: str, fields: Entry) -> None:
+    def _record(self, type_: str, fields: TalkEntry) -> None:
         task = self._desk.work.task
-        entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
+        entry: TalkEntry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
             self._life.recorder.commit(type_, entry)
             self._talk.take({"type": type_, **entry})
@@ -117,23 +120,25 @@ class Asking:
         if request is None:
             return
         waste = waste_of(request, self._spending, was_asked=was_asked)
-        fields: Entry = {"key": request.key, "why": why, "waste": waste.to_json(), **_effects(waste)}
+        fields: TalkEntry = {"key": request.key, "why": why, "waste": waste.to_json(), **_effects(waste)}
         if cause is not None:
             fields["cause"] = cause.value
         self._record("broken", fields)
 
-    def _bill(self, key: str, ended: AnswerEnded, expected: dict[str, int]) -> Entry:
+    def _bill(self, key: str, ended: AnswerEnded, expected: dict[str, int]) -> TalkEntry:
         """What the answer cost; as was expected, where its server does not say what it used."""
         request = self._talk.request
         chars = request.streamed_chars if request is not None else 0
         guessed = completed_usage(ended.usage, expected, chars=chars)
-        fields: Entry = {"key": key, "usage": ended.usage}
+        fields: TalkEntry = {"key": key, "usage": ended.usage}
         if guessed is not None:
             fields["expected_usage"] = guessed
             self._life.warn_once(untold_usage(self._model.provider))
         amount = self._spending.amount(ended.usage if guessed is None else guessed)
-        unknown = {"cost": "unknown"} if amount.cost_usd is None else {}
-        return {**fields, **_effects(amount), **unknown}
+        fields |= _effects(amount)
+        if amount.cost_usd is None:
+            fields["cost"] = "unknown"
+        return fields
 
     # -- waits
 
@@ -162,7 +167,7 @@ def _header(key: str, question: dict[str, object]) -> str:
     return sha256(key.encode() + codec.encode(question)).hexdigest()[:32]
 
 
-def _effects(amount: Amount) -> Entry:
+def _effects(amount: Amount) -> TalkEntry:
     """What of a journal line adds to the agent's totals; an unknown cost adds nothing to them."""
-    told: Entry = {"tokens": amount.tokens}
+    told: TalkEntry = {"tokens": amount.tokens}
     return told if amount.cost_usd is None else told | {"cost_usd": amount.cost_usd}

@@ -18,12 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING
 
+from maos_sup.agents.kinds.anthropic.entries import ShellLeft
 from state_layout.ledger import NOTHING, Amount
 
-Block = dict[str, Any]
-Entry = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkBlock, TalkEntry, TalkMessage
+
 TYPES = frozenset(
     {"turn", "request", "begun", "partial", "block", "broken", "tool_call", "tool_result", "compacted"}
 )
@@ -57,7 +59,7 @@ class Request:
     tries: int = 0
     is_under_way: bool = False  # asked, and neither answered nor known to have broken off
     usage: dict[str, int] | None = None  # what the server said when it began to answer
-    blocks: dict[int, Block] = field(default_factory=dict)  # by index
+    blocks: dict[int, TalkBlock] = field(default_factory=dict)  # by index
     chars: dict[int, int] = field(default_factory=dict)  # by index: how much of a block came
     in_vain: dict[str, int] = field(default_factory=dict)  # by cause: tries whose answer had begun
 
@@ -73,7 +75,7 @@ class Conversation:
 
     task: str
     run: int
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[TalkMessage] = field(default_factory=list)
     n: int = 0
     first_blocks: int = 0  # how many blocks the first prompt has, kept for ever
     answers: int = 0  # paid turns of the model, compactions among them
@@ -81,22 +83,22 @@ class Conversation:
     request: Request | None = None
     is_answered: bool = False  # the last prompt was; an answer may be empty, and then is no message
     stop_reason: str | None = None
-    uses: list[Block] = field(default_factory=list)  # tool calls of the last answer
-    begun: dict[str, Entry] = field(default_factory=dict)  # by id: calls whose intent is on record
-    results: dict[str, Block] = field(default_factory=dict)  # by id: of the last answer
+    uses: list[TalkBlock] = field(default_factory=list)  # tool calls of the last answer
+    begun: dict[str, TalkEntry] = field(default_factory=dict)  # by id: calls whose intent is on record
+    results: dict[str, TalkBlock] = field(default_factory=dict)  # by id: of the last answer
     bad_inputs: dict[str, str] = field(default_factory=dict)  # by id of a call: why its input is unusable
     costs: dict[str, Amount] = field(default_factory=dict)  # by key: of questions that were answered
-    finished: dict[str, Any] | None = None  # what `finish` was called with
+    finished: dict[str, object] | None = None  # what `finish` was called with
     input_tokens: int = 0  # of the last answer, all of its prompt
     output_tokens: int = 0  # of the last answer
-    shell: dict[str, Any] = field(default_factory=dict)  # what the shell was left with
+    shell: ShellLeft = field(default_factory=ShellLeft)  # what the shell was left with
     compactions: int = 0
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: TalkEntry) -> None:
         """Fold one journal entry of this run. Raises KeyError, TypeError for one not in form."""
         _FOLDS[entry["type"]](self, entry)
 
-    def take_all(self, entries: Iterable[Entry]) -> None:
+    def take_all(self, entries: Iterable[TalkEntry]) -> None:
         """Fold the entries that belong to this run, in order."""
         for entry in entries:
             if entry.get("type") in TYPES and self._owns(entry):
@@ -114,7 +116,7 @@ class Conversation:
             return Move.TOOLS
         return Move.REPLY if self.uses else Move.ENDED
 
-    def open_uses(self) -> list[Block]:
+    def open_uses(self) -> list[TalkBlock]:
         """The calls of the last answer that have no result, in its order."""
         return [use for use in self.uses if use["id"] not in self.results]
 
@@ -126,20 +128,20 @@ class Conversation:
                 return "\n\n".join(texts).strip()
         return ""
 
-    def _owns(self, entry: Entry) -> bool:
+    def _owns(self, entry: TalkEntry) -> bool:
         if "task" in entry:
             return (entry["task"], entry.get("run", 1)) == (self.task, self.run)
         return self.request is not None and bool(entry.get("key") == self.request.key)
 
 
-def _turn(talk: Conversation, entry: Entry) -> None:
+def _turn(talk: Conversation, entry: TalkEntry) -> None:
     if entry["role"] == "user":
         _prompt(talk, entry)
     else:
         _answer(talk, entry)
 
 
-def _prompt(talk: Conversation, entry: Entry) -> None:
+def _prompt(talk: Conversation, entry: TalkEntry) -> None:
     content = [_told(talk, block) for block in entry["content"]]
     if talk.messages and talk.messages[-1]["role"] == "user":
         talk.messages[-1]["content"] = [*talk.messages[-1]["content"], *content]
@@ -152,14 +154,14 @@ def _prompt(talk: Conversation, entry: Entry) -> None:
     talk.uses, talk.results, talk.begun = [], {}, {}
 
 
-def _told(talk: Conversation, block: Block) -> Block:
+def _told(talk: Conversation, block: TalkBlock) -> TalkBlock:
     """A block of a prompt; a tool result that is only named is put in its place."""
     if block["type"] == "tool_result" and "content" not in block:
         return talk.results[block["tool_use_id"]]
     return block
 
 
-def _request(talk: Conversation, entry: Entry) -> None:
+def _request(talk: Conversation, entry: TalkEntry) -> None:
     request = talk.request
     if request is None or request.key != entry["key"]:
         talk.request = request = Request(key=entry["key"], purpose=entry.get("purpose", Purpose.TURN))
@@ -169,18 +171,18 @@ def _request(talk: Conversation, entry: Entry) -> None:
     request.is_under_way, request.usage, request.blocks, request.chars = True, None, {}, {}
 
 
-def _begun(talk: Conversation, entry: Entry) -> None:
+def _begun(talk: Conversation, entry: TalkEntry) -> None:
     if talk.request is not None:
         talk.request.usage = entry["usage"]
 
 
-def _partial(talk: Conversation, entry: Entry) -> None:
+def _partial(talk: Conversation, entry: TalkEntry) -> None:
     if talk.request is not None:
         chars, index = talk.request.chars, entry.get("index", 0)
         chars[index] = chars.get(index, 0) + len(entry["text"])
 
 
-def _block(talk: Conversation, entry: Entry) -> None:
+def _block(talk: Conversation, entry: TalkEntry) -> None:
     if talk.request is not None:
         index, block = entry["index"], entry["block"]
         talk.request.blocks[index] = block
@@ -191,7 +193,7 @@ def _block(talk: Conversation, entry: Entry) -> None:
             talk.bad_inputs[block["id"]] = entry.get("bad_input", "")
 
 
-def _broken(talk: Conversation, entry: Entry) -> None:
+def _broken(talk: Conversation, entry: TalkEntry) -> None:
     if talk.request is not None:
         talk.request.is_under_way = False
         if entry.get("cause") is not None:
@@ -199,7 +201,7 @@ def _broken(talk: Conversation, entry: Entry) -> None:
         talk.request.waste += Amount.from_json(entry.get("waste") or {})
 
 
-def _answer(talk: Conversation, entry: Entry) -> None:
+def _answer(talk: Conversation, entry: TalkEntry) -> None:
     blocks = [block for block in _answered(talk, entry) if not _is_blank(block)]
     if blocks:
         talk.messages.append({"role": "assistant", "content": blocks})
@@ -209,7 +211,7 @@ def _answer(talk: Conversation, entry: Entry) -> None:
     talk.n, talk.is_answered = entry["n"] + 1, True
 
 
-def _answered(talk: Conversation, entry: Entry) -> list[Block]:
+def _answered(talk: Conversation, entry: TalkEntry) -> list[TalkBlock]:
     """The blocks of an answer that is whole. Raises KeyError if the journal does not have them all."""
     if talk.request is None or len(talk.request.blocks) != entry["blocks"]:
         raise KeyError("blocks")
@@ -225,22 +227,22 @@ def _answered(talk: Conversation, entry: Entry) -> list[Block]:
     return blocks
 
 
-def _is_blank(block: Block) -> bool:
+def _is_blank(block: TalkBlock) -> bool:
     """Whether a block says nothing: some servers put one before a call, and others refuse to be told it."""
     return block.get("type") == "text" and not str(block.get("text", "")).strip()
 
 
-def _chars(block: Block) -> int:
+def _chars(block: TalkBlock) -> int:
     """About how long a block is."""
     return sum(len(str(block[key])) for key in ("text", "thinking", "input") if key in block)
 
 
-def _tool_call(talk: Conversation, entry: Entry) -> None:
+def _tool_call(talk: Conversation, entry: TalkEntry) -> None:
     talk.begun[entry["id"]] = entry
 
 
-def _tool_result(talk: Conversation, entry: Entry) -> None:
-    result: Block = {"type": "tool_result", "tool_use_id": entry["id"], "content": entry["content"]}
+def _tool_result(talk: Conversation, entry: TalkEntry) -> None:
+    result: TalkBlock = {"type": "tool_result", "tool_use_id": entry["id"], "content": entry["content"]}
     if entry.get("is_error"):
         result["is_error"] = True
     talk.results[entry["id"]] = result
@@ -249,7 +251,7 @@ def _tool_result(talk: Conversation, entry: Entry) -> None:
         talk.finished = entry["finished"]
 
 
-def _compacted(talk: Conversation, entry: Entry) -> None:
+def _compacted(talk: Conversation, entry: TalkEntry) -> None:
     """The conversation begins again with the first prompt and what the model noted for itself."""
     summary = [block for block in _answered(talk, entry) if block["type"] == "text"]
     first = talk.messages[0]["content"][: entry["kept_blocks"]]
@@ -260,7 +262,7 @@ def _compacted(talk: Conversation, entry: Entry) -> None:
     talk.n, talk.is_answered = entry["n"] + 1, False
 
 
-_FOLDS: dict[str, Callable[[Conversation, Entry], None]] = {
+_FOLDS: dict[str, Callable[[Conversation, TalkEntry], None]] = {
     "turn": _turn,
     "request": _request,
     "begun": _begun,

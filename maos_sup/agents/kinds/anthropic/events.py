@@ -8,9 +8,8 @@ that cannot be written, charged or shown. A call whose input is unusable is an a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from state_layout.files import codec
 
@@ -38,7 +37,7 @@ class Whole:
     """A block is complete; said again if more of it came. `bad_input`: why a call's input is unusable."""
 
     index: int
-    block: dict[str, Any]
+    block: dict[str, object]
     bad_input: str | None = None
 
 
@@ -57,7 +56,7 @@ Event = Begun | AnswerPiece | Whole | AnswerEnded
 class _Growing:
     """A block as far as it came. `raw` is the text of a call's input; `is_told`: it is on record as it is."""
 
-    block: dict[str, Any]
+    block: dict[str, object]
     raw: str = ""
     is_told: bool = False
 
@@ -80,11 +79,11 @@ class StreamReading:
             raise ValueError(f"it begins with {str(type_)[:40]!r} instead of 'message_start'")
         match type_:
             case "message_start":
-                yield self._begun(event["message"])
+                yield self._begun(_object(event["message"], "message"))
             case "content_block_start":
-                self._start(event["index"], event["content_block"])
+                self._start(event["index"], _object(event["content_block"], "content_block"))
             case "content_block_delta":
-                yield from self._piece(event["index"], event["delta"])
+                yield from self._piece(event["index"], _object(event["delta"], "delta"))
             case "content_block_stop":
                 yield from self._told(_index(event["index"], len(self._growing)))
             case "message_delta":
@@ -102,7 +101,7 @@ class StreamReading:
             yield from self._told(index)
         yield AnswerEnded(stop_reason=self._stop_reason or self._likely_stop_reason(), usage=self._usage)
 
-    def _begun(self, message: dict[str, Any]) -> Begun:
+    def _begun(self, message: Mapping[str, object]) -> Begun:
         if self._usage is not None:
             raise ValueError("it begins twice")
         told = _usage(message.get("usage"))
@@ -113,7 +112,7 @@ class StreamReading:
         name, model = (_text(message.get(key) or "", key) for key in ("id", "model"))
         return Begun(message_id=name, model=model, usage=told)
 
-    def _start(self, index: object, block: dict[str, Any]) -> None:
+    def _start(self, index: object, block: dict[str, object]) -> None:
         if type(index) is not int or index != len(self._growing):
             raise ValueError(f"block {index!r} begins where {len(self._growing)} follows")
         kind = _text(block.get("type"), "type")
@@ -132,7 +131,7 @@ class StreamReading:
             id_ = f"{id_ or 'call'}_{index}"
         return id_
 
-    def _piece(self, index: object, delta: dict[str, Any]) -> Iterator[AnswerPiece]:
+    def _piece(self, index: object, delta: Mapping[str, object]) -> Iterator[AnswerPiece]:
         index = _index(index, len(self._growing))
         growing = self._growing[index]
         block, type_ = growing.block, delta.get("type")
@@ -140,7 +139,8 @@ class StreamReading:
         if block["type"] not in kinds:
             return
         if what == "citation":
-            block["citations"] = [*(block.get("citations") or []), delta[key]]
+            cited = block.get("citations")
+            block["citations"] = [*(cited if isinstance(cited, list) else []), delta[key]]
         else:
             text = _text(delta[key], key)
             if what == "input":
@@ -148,14 +148,14 @@ class StreamReading:
             elif what == "signature":
                 block["signature"] = text
             else:
-                block[what] += text
+                block[what] = f"{block[what]}{text}"
         growing.is_told = False
         if what in ("text", "thinking", "input"):
             yield AnswerPiece(index=index, text=text, what=what)
 
-    def _delta(self, event: dict[str, Any]) -> None:
+    def _delta(self, event: Mapping[str, object]) -> None:
         """How it ends, and what was used: a zero that is said later takes no count of the prompt back."""
-        delta, later = event.get("delta") or {}, _usage(event.get("usage"))
+        delta, later = _object(event.get("delta") or {}, "delta"), _usage(event.get("usage"))
         if delta.get("stop_reason") is not None:
             told = _text(delta["stop_reason"], "stop_reason")
             self._stop_reason = _OTHER_WORDS.get(told, told)
@@ -209,13 +209,19 @@ def _index(index: object, count: int) -> int:
     return index
 
 
+def _object(value: object, name: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name!r} is no object")
+    return value
+
+
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name!r} is no text")
     return value
 
 
-def _input(growing: _Growing) -> tuple[dict[str, Any], str | None]:
+def _input(growing: _Growing) -> tuple[dict[str, object], str | None]:
     """The input of a call, and why it is unusable: what was streamed stands before what it began with."""
     value: object = growing.block.get("input")
     if growing.raw.strip():

@@ -7,18 +7,21 @@ same move again. Only a running tool call is not made again; the model is told s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, Interrupt, WorkOutcome
 from maos_sup.agents.kinds.anthropic import prompts
 from maos_sup.agents.kinds.anthropic.asking import Asking
-from maos_sup.agents.kinds.anthropic.conversation import Block, Entry, Move, Purpose
+from maos_sup.agents.kinds.anthropic.conversation import Move, Purpose
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import Waits
 from maos_sup.agents.kinds.anthropic.using import Using
 from maos_sup.agents.kinds.shared.opening import first_prompt
 from maos_sup.agents.kinds.shared.troubles import Broken, Cause, advice
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkBlock, TalkEntry, TalkMessage
 
 _MOST_MESSAGES = 20  # shown together
 _MOST_NUDGES = 3
@@ -105,7 +108,7 @@ class TalkLoop:
     def _compact(self) -> WorkOutcome | None:
         """Have the model sum up, and begin again with that."""
         *before, last = self._talk.messages
-        asked = {**last, "content": [*last["content"], {"type": "text", "text": prompts.SUM_UP}]}
+        asked: TalkMessage = {**last, "content": [*last["content"], {"type": "text", "text": prompts.SUM_UP}]}
         question = self._question([*before, asked])
         question["tool_choice"] = {"type": "none"}
         try:
@@ -120,9 +123,9 @@ class TalkLoop:
 
     # -- parts
 
-    def _question(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    def _question(self, messages: list[TalkMessage]) -> dict[str, object]:
         settings = self._desk.settings
-        question: dict[str, Any] = {
+        question: dict[str, object] = {
             "model": settings.model,
             "max_tokens": settings.max_tokens,
             "system": prompts.system_prompt(self._desk.work.spec),
@@ -136,13 +139,13 @@ class TalkLoop:
             question["extra_body"] = dict(settings.request)
         return question
 
-    def _prompt(self, content: list[Block], *, nudge: bool = False) -> None:
+    def _prompt(self, content: list[TalkBlock], *, nudge: bool = False) -> None:
         """Record the next prompt, with the messages that came: shown and acknowledged in one line."""
         messages, marks = self._desk.news(limit=_MOST_MESSAGES)
         if messages:
             text = self._desk.redactor.text(told_messages(messages))
             content = [*content, {"type": "text", "text": text}]
-        fields: Entry = {"role": "user", "content": content}
+        fields: TalkEntry = {"role": "user", "content": content}
         if nudge:
             fields["nudge"] = True
         if marks:
@@ -171,9 +174,9 @@ class TalkLoop:
         inbox.rewind(marks)
         return any(message.to == self._life.agent for message in messages)
 
-    def _commit(self, type_: str, fields: Entry) -> None:
+    def _commit(self, type_: str, fields: TalkEntry) -> None:
         task = self._desk.work.task
-        entry: Entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
+        entry: TalkEntry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
             self._life.recorder.commit(type_, entry)
             self._talk.take({"type": type_, **entry})

@@ -64,16 +64,17 @@ class Model:
         )
         self.provider = host
 
-    def ask(self, question: dict[str, Any], *, key: str) -> Iterator[Event]:
+    def ask(self, question: Mapping[str, object], *, key: str) -> Iterator[Event]:
         """Ask, and iterate over what comes; close the iterator to hang up. Every trouble is a Broken.
 
         The events are taken as they came: what the package makes of them ends at an input that is no JSON.
         """
         reading = StreamReading()
         headers = {"Idempotency-Key": key}
+        given: Any = question
         with (
             self._translated(),
-            self._client.messages.create(**question, stream=True, extra_headers=headers) as stream,
+            self._client.messages.create(**given, stream=True, extra_headers=headers) as stream,
             _understood(stream.response.headers.get("content-type") or "no type"),
         ):
             for event in stream:
@@ -142,9 +143,9 @@ def _not_understood(why: str) -> Trouble:
 def _of_status_error(error: Any) -> Trouble:
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("error")
-    told: dict[str, Any] = inner if isinstance(inner, dict) else {}
+    told: Mapping[str, object] = inner if isinstance(inner, dict) else {}
     text = str(told.get("message") or error.message)
-    type_ = told.get("type") or getattr(error, "type", None)
+    type_: Any = told.get("type") or getattr(error, "type", None)
     return of_status(error.status_code, type_, text, retry_after_s=_retry_after_s(error.response.headers))
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from maos_sup.agents.kinds.anthropic.conversation import TYPES, Conversation, Entry
+from maos_sup.agents.kinds.anthropic.conversation import TYPES, Conversation
 from state_layout.files.chain import Line
 from state_layout.lives.attempts import lines_of_run
 from state_layout.lives.history import Place
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkEntry
 
 _MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in sorted(TYPES))
 
@@ -26,7 +30,7 @@ def recall_conversation(
     return talk
 
 
-def _entries(lines: Iterable[Line]) -> Iterator[Entry]:
+def _entries(lines: Iterable[Line]) -> Iterator[TalkEntry]:
     for line in lines:
         head = line.raw[:160]  # seq, at, synced and type come first
         if any(mark in head for mark in _MARKS):

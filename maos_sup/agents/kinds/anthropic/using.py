@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.kinds.anthropic import prompts
-from maos_sup.agents.kinds.anthropic.conversation import Block, Entry
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, Tool, VerbCall
 from maos_sup.agents.kinds.anthropic.tools.offered import offered
@@ -21,6 +21,7 @@ from state_layout.errors import BadInput
 from state_layout.files import codec
 
 if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import TalkBlock, TalkEntry
     from state_layout.records.attempt_lines import SentMessage
 
 _WRITING = frozenset({"bash", "edit"})
@@ -37,7 +38,7 @@ class Using:
             tool.definition(desk, plain=plain) for _, tool in self._tools.values()
         ]
 
-    def use(self, use: Block) -> None:
+    def use(self, use: TalkBlock) -> None:
         """Bring one call to its result. Raises Waits, kind.Ended, StorageError."""
         begun = self._talk.begun.get(use["id"])
         token = begun["token"] if begun else token_hex(8)
@@ -65,7 +66,7 @@ class Using:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    def _refused(self, use: Block, name: str, tool: Tool | None, call: VerbCall) -> str | None:
+    def _refused(self, use: TalkBlock, name: str, tool: Tool | None, call: VerbCall) -> str | None:
         """Why the call is not run, None if it may be. Raises Waits."""
         settings = self._desk.settings
         if tool is None:
@@ -78,8 +79,8 @@ class Using:
             return refusal(self._desk, use["name"], call)
         return None
 
-    def _begin(self, use: Block, token: str) -> None:
-        fields = {"id": use["id"], "name": use["name"], "token": token}
+    def _begin(self, use: TalkBlock, token: str) -> None:
+        fields: TalkEntry = {"id": use["id"], "name": use["name"], "token": token}
         self._commit("tool_call", fields, [])
         shown = codec.encode(use["input"]).decode()
         self.show(f"> {use['name']} {shown[:_MOST_SHOWN]}{'...' if len(shown) > _MOST_SHOWN else ''}")
@@ -90,12 +91,12 @@ class Using:
         except (BadCall, BadInput) as error:
             return Result(text=str(error), is_error=True)
 
-    def _record(self, use: Block, result: Result, elapsed_s: float) -> None:
+    def _record(self, use: TalkBlock, result: Result, elapsed_s: float) -> None:
         """Commit the result with all its effects."""
         redact, most = self._desk.redactor, self._desk.settings.tool_output_chars
         text = redact.text(result.text)
         text = text if len(text) <= 2 * most else f"{text[: 2 * most]}\n[... the rest is left out ...]"
-        fields: Entry = {
+        fields: dict[str, object] = {
             "id": use["id"],
             "name": use["name"],
             "content": text,
@@ -110,9 +111,10 @@ class Using:
             fields["finished"] = result.finished
         self._commit("tool_result", fields, result.messages)
 
-    def _commit(self, type_: str, fields: Entry, messages: list[SentMessage]) -> None:
+    def _commit(self, type_: str, fields: Mapping[str, object], messages: list[SentMessage]) -> None:
         task = self._desk.work.task
-        entry: Entry = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
+        entry: Any = {"task": task.id, "run": task.run, "n": self._talk.n, **fields}
         with self._life.bell.shielded():
             self._life.recorder.commit(type_, entry, messages=messages)
-            self._talk.take({"type": type_, **entry})
+            line: Any = {"type": type_, **entry}
+            self._talk.take(line)

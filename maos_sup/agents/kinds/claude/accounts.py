@@ -13,7 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Event = dict[str, Any]
+from maos_sup.agents.kinds.claude.stream_json import (
+    ClaudeEvent,
+    ClaudeMessage,
+    StreamPart,
+    TranscriptRecord,
+)
+
 Usage = dict[str, int]
 USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _OF_MODELS = dict(
@@ -67,7 +73,7 @@ class Accounts:
     _expected: dict[str, Usage] = field(default_factory=dict)  # by id: of those that tell no usage
     _unseen: dict[str, Usage] = field(default_factory=dict)  # by model: last words of these sub-agents
 
-    def take(self, event: Event) -> None:
+    def take(self, event: ClaudeEvent) -> None:
         """Fold one event; the end of a turn no harm if `rest` was called for it."""
         kind, parent = event.get("type"), event.get("parent_tool_use_id")
         if kind == "control_response" and (event.get("response") or {}).get("request_id") == "initialize":
@@ -83,7 +89,7 @@ class Accounts:
         elif kind == "result" and event.get("uuid") != self._settled:
             self.rest(event)
 
-    def new_usage(self, event: Event) -> tuple[str, str, Usage] | None:
+    def new_usage(self, event: ClaudeEvent) -> tuple[str, str, Usage] | None:
         """Of an answer of a sub-agent that is heard of for the first time: its id, its model, its usage."""
         message = event.get("message") or {}
         id_ = str(message.get("id"))
@@ -95,7 +101,7 @@ class Accounts:
         """The answer `id_` of a sub-agent, which comes next, tells no usage and is charged as `usage`."""
         self._expected[id_] = usage
 
-    def rest(self, result: Event) -> Told:
+    def rest(self, result: ClaudeEvent) -> Told:
         """What was used since the last result beside all that was seen; from here on it counts anew."""
         told, self._settled = self._since(result), result.get("uuid")
         seen: dict[str, Usage] = {}
@@ -113,7 +119,7 @@ class Accounts:
         }
         return Told(usage=rests, cost_usd=told.cost_usd)
 
-    def _since(self, result: Event) -> Told:
+    def _since(self, result: ClaudeEvent) -> Told:
         since, total = result.get("model_usage_since_last_result"), _told(result.get("modelUsage"))
         before = self.saved if self._before is None else self._before
         self._before = total
@@ -130,7 +136,7 @@ class Accounts:
     def _begin_process(self) -> None:
         self.seen, self.branches, self._before, self._answer = [], {}, None, None
 
-    def _stream(self, inner: Event) -> None:
+    def _stream(self, inner: StreamPart) -> None:
         kind = inner.get("type")
         if kind == "message_start":
             message = inner.get("message") or {}
@@ -141,7 +147,7 @@ class Accounts:
             self.seen.append(self._answer)  # one that broke off as well: told by a stop, it is in the totals
             self._answer = None
 
-    def _branch(self, parent: str, message: Event) -> None:
+    def _branch(self, parent: str, message: ClaudeMessage) -> None:
         branch, id_ = self.branches.setdefault(parent, SubAgentAccount()), str(message.get("id"))
         usage = self._expected.get(id_) or counts(message.get("usage") or {})
         branch.is_asking, branch.model = False, str(message.get("model"))
@@ -152,7 +158,7 @@ class Accounts:
             self.seen.append((branch.model, usage))
             branch.usage = usage
 
-    def _close_branches(self, event: Event) -> None:
+    def _close_branches(self, event: ClaudeEvent) -> None:
         content = (event.get("message") or {}).get("content")
         for block in content if isinstance(content, list) else ():
             if block.get("type") == "tool_result":
@@ -171,7 +177,7 @@ class Accounts:
         return [(model, usage) for model, usage in found if model and any(usage.values())]
 
 
-def counts(usage: Event) -> Usage:
+def counts(usage: Mapping[str, Any]) -> Usage:
     """The counts in a `usage` of the API."""
     return {name: int(usage[name]) for name in USAGE if isinstance(usage.get(name), int)}
 
@@ -181,7 +187,7 @@ def plain(model: Any) -> str | None:
     return model.partition("[")[0] if isinstance(model, str) else None
 
 
-def saved_counts(record: Event) -> Told:
+def saved_counts(record: TranscriptRecord) -> Told:
     """The counts in a `cost-state` record of a transcript."""
     return _told(record.get("modelUsage"))
 

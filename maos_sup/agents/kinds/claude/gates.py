@@ -17,6 +17,7 @@ from maos_sup.agents.bus.permits import essence, question_text
 from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.claude.servers import SERVER
 from maos_sup.agents.kinds.claude.settings import PREFIX, ClaudeSettings
+from maos_sup.agents.kinds.claude.stream_json import HookInput, HookRequest
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
@@ -25,14 +26,14 @@ from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 
-Reply = dict[str, Any]
+Reply = dict[str, object]
 _LONGEST_HOOK_S = 2_000_000  # in milliseconds it must fit into 31 bits, or it is none at all
 _PATIENCE_S = 3.0  # for the transcript to have a call
 _POLL_S = 0.005
 _STOP: Reply = {"continue": False, "stopReason": "told to stop here"}
 
 
-def hooks() -> dict[str, Any]:
+def hooks() -> dict[str, object]:
     """What it is to ask us about, as it wants to be told."""
     return {
         name: [{"matcher": None, "hookCallbackIds": [name], "timeout": _LONGEST_HOOK_S}]
@@ -60,9 +61,9 @@ class Gates:
         self.outcome: WorkOutcome | None = None
         self.holds_a_call = False  # one that waits for good: who asked must not be let go, but killed
 
-    def reply(self, request: dict[str, Any], *, is_there: Callable[[], bool]) -> Reply | None:
+    def reply(self, request: HookRequest, *, is_there: Callable[[], bool]) -> Reply | None:
         """The answer to a hook, None for none; `is_there`: whether who asked lives. Raises StorageError."""
-        hook = request.get("input") or {}
+        hook: HookInput = request.get("input") or {}
         reply: Reply = {}
         try:
             if hook.get("hook_event_name") == "PreToolUse":
@@ -91,7 +92,7 @@ class Gates:
         self._waiting.for_budget(lambda: self._spending.reserve(memory, new_chars=new_chars))
         self._waiting.for_provider(self._provider)
 
-    def _before(self, id_: str, hook: dict[str, Any], is_there: Callable[[], bool]) -> Reply:
+    def _before(self, id_: str, hook: HookInput, is_there: Callable[[], bool]) -> Reply:
         name, input_ = str(hook.get("tool_name")), hook.get("tool_input")
         if "agent_id" not in hook:  # those of sub-agents are not in the transcript
             self._wait_for_record(id_, is_there)

@@ -7,16 +7,21 @@ transcript of the other future stays as it is, for a `redo`. A fork finds its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from maos_sup.agents.kinds.claude.stream_json import TranscriptRecord, is_record
 from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
 from maos_sup.agents.kinds.shared.memory import RunMemory
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.shared.entries import SessionOrigin
+
+_OF_TALK = ("user", "assistant", "attachment")
 GONE = "no transcript holds the last answer that counts"
 
 
@@ -35,7 +40,7 @@ def find_branch(session: Path, memory: RunMemory) -> TranscriptBranch | None:
     return max((each for each in found if each), key=lambda each: each.counted, default=None)
 
 
-def imported_origin(session: Path, name: str) -> dict[str, object] | None:
+def imported_origin(session: Path, name: str) -> SessionOrigin | None:
     """All of the session `name` that was brought into the configuration folder, as what a copy is made of.
 
     None if it is not there. Raises StorageError.
@@ -46,7 +51,7 @@ def imported_origin(session: Path, name: str) -> dict[str, object] | None:
     return {"session": name, "size": len(_read(source)), "is_imported": True}
 
 
-def copy_branch(session: Path, origin: Mapping[str, Any], *, to: str) -> bool:
+def copy_branch(session: Path, origin: SessionOrigin, *, to: str) -> bool:
     """Make the transcript of the session `to` of what `origin` says, durably; False if that is gone.
 
     Raises StorageError.
@@ -82,13 +87,13 @@ def _branch_of(path: Path, memory: RunMemory) -> TranscriptBranch | None:
         is_open = counts and (is_open or is_answer)
         if is_open:
             size, counted = offset, counted + 1
-            has_last |= is_answer and record["message"].get("id") == memory.last_message
+            has_last |= is_answer and (record.get("message") or {}).get("id") == memory.last_message
     return TranscriptBranch(source=path, size=size, counted=counted) if has_last else None
 
 
-def _counts(record: dict[str, Any], memory: RunMemory) -> bool | None:
+def _counts(record: TranscriptRecord, memory: RunMemory) -> bool | None:
     """Whether the journal has what `record` tells; None for what is no part of the conversation."""
-    if record.get("isSidechain") or not record.get("uuid"):
+    if record.get("isSidechain") or not record.get("uuid") or record.get("type") not in _OF_TALK:
         return None
     message = record.get("message") or {}
     if record.get("type") == "assistant":
@@ -111,7 +116,7 @@ def _transcripts(session: Path) -> list[Path]:
     return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(path: Path) -> Iterator[tuple[int, TranscriptRecord]]:
     """Yield the whole records of a transcript, each with the offset after it."""
     offset = 0
     for line in _read(path).splitlines(keepends=True):
@@ -120,7 +125,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             record = codec.decode(line) if line.endswith(b"\n") and line.strip() else None
         except codec.NotJson:
             continue
-        if isinstance(record, dict):
+        if is_record(record):
             yield offset, record
 
 

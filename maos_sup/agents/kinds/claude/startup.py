@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.claude.servers import failures, trouble_of_team
 from maos_sup.agents.kinds.claude.settings import ClaudeSettings
+from maos_sup.agents.kinds.claude.stream_json import ClaudeEvent, ControlResponse, ServerState
 from maos_sup.agents.work import Work
 
-Event = dict[str, Any]
-Request = Callable[[str, Event], None]  # id, request
+Request = Callable[[str, Mapping[str, object]], None]  # id, request
 Warn = Callable[[str], None]
 _ASK_AGAIN_S = 0.1
 _MOST_FILES = 2000  # that are looked through to say why an agent is missing
@@ -35,11 +35,11 @@ class Startup:
         self.is_ready = False
         self.outcome: WorkOutcome | None = None
 
-    def begin(self, initialize: Event) -> None:
+    def begin(self, initialize: Mapping[str, object]) -> None:
         """Send the first request."""
         self._request("initialize", initialize)
 
-    def take(self, response: Event) -> None:
+    def take(self, response: ControlResponse) -> None:
         """What it answered."""
         id_, told = response.get("request_id"), response.get("response") or {}
         if response.get("subtype") == "error":
@@ -53,7 +53,7 @@ class Startup:
                 self._check_servers(servers)
                 self.is_ready = self.outcome is None
 
-    def take_init(self, event: Event) -> None:
+    def take_init(self, event: ClaudeEvent) -> None:
         """What it says of itself when it begins a turn."""
         if not self._has_agents:
             self._check_agents(event.get("agents"))
@@ -68,7 +68,7 @@ class Startup:
         self._asked_s = time.monotonic()
         self._request("mcp_status", {"subtype": "mcp_status"})
 
-    def _check_servers(self, states: list[Event]) -> None:
+    def _check_servers(self, states: list[ServerState]) -> None:
         trouble = trouble_of_team(states) if self._settings.team else None
         if trouble is not None:
             self._fail(trouble)

@@ -6,11 +6,12 @@ output from which a later life goes on, which is never in the middle of an answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from maos_sup.agents.kinds.claude.accounts import Accounts, Event, counts, plain
+from maos_sup.agents.kinds.claude.accounts import Accounts, counts, plain
+from maos_sup.agents.kinds.claude.stream_json import ClaudeEvent, ClaudeMessage, is_event
 from maos_sup.agents.kinds.shared.prices import (
     blind_cap,
     broken_usage,
@@ -58,7 +59,7 @@ class Stream:
         self._old_calls = frozenset(self._memory.calls)  # of dead processes
         self.answer: StreamAnswer | None = None
         self.is_asking = False  # a question is under way
-        self.result: Event | None = None  # of the last turn
+        self.result: ClaudeEvent | None = None  # of the last turn
         self._last_text = ""  # of the last answer
 
     @property
@@ -73,11 +74,11 @@ class Stream:
         told = result.get("structured_output")
         return told if told is not None else result.get("result") or self._last_text
 
-    def events(self, *, is_final: bool = False) -> list[tuple[Event, int]]:
+    def events(self, *, is_final: bool = False) -> list[tuple[ClaudeEvent, int]]:
         """What came since: events, each with the offset after it. Lines that are none are left out."""
         return list(events_of(self._source, is_final=is_final))
 
-    def take(self, event: Event, offset: int) -> None:
+    def take(self, event: ClaudeEvent, offset: int) -> None:
         """Put on record what `event` says. Raises StorageError."""
         take = _TAKES.get(str(event.get("type")))
         if take is not None:
@@ -96,13 +97,13 @@ class Stream:
 
     # -- events
 
-    def _system(self, event: Event, offset: int) -> None:
+    def _system(self, event: ClaudeEvent, offset: int) -> None:
         if event.get("subtype") == "init":
             self._spending.model = plain(event.get("model")) or self._spending.model
         elif event.get("subtype") == "status" and event.get("status") == "requesting":
             self._ask()
 
-    def _stream_event(self, event: Event, offset: int) -> None:
+    def _stream_event(self, event: ClaudeEvent, offset: int) -> None:
         inner = event.get("event") or {}
         if event.get("parent_tool_use_id"):
             return
@@ -121,7 +122,7 @@ class Stream:
         elif kind == "message_stop":
             self._lose("the answer came in part", None)  # it is asked again, or the turn ends
 
-    def _begin(self, message: Event) -> None:
+    def _begin(self, message: ClaudeMessage) -> None:
         if not self.is_asking or self.answer is not None:
             self._ask()
         self._spending.model = message.get("model") or self._spending.model
@@ -137,7 +138,7 @@ class Stream:
         self._spending.asked(self._memory)
         self.is_asking = True
 
-    def _assistant(self, event: Event, offset: int) -> None:
+    def _assistant(self, event: ClaudeEvent, offset: int) -> None:
         message, answer = event.get("message") or {}, self.answer
         news = self._accounts.new_usage(event)
         if news is not None:
@@ -155,7 +156,7 @@ class Stream:
             elif block.get("type") == "tool_use":
                 answer.calls.append(str(block.get("name")))
 
-    def _user(self, event: Event, offset: int) -> None:
+    def _user(self, event: ClaudeEvent, offset: int) -> None:
         content = (event.get("message") or {}).get("content")
         if event.get("parent_tool_use_id") or not isinstance(content, list):
             return
@@ -169,7 +170,7 @@ class Stream:
                     at=self._at(offset),
                 )
 
-    def _control_request(self, event: Event, offset: int) -> None:
+    def _control_request(self, event: ClaudeEvent, offset: int) -> None:
         """A tool that ran: on record before it is told to the model."""
         request = event.get("request") or {}
         hook = request.get("input") or {}
@@ -184,7 +185,7 @@ class Stream:
                 is_waiting=True,
             )
 
-    def _result(self, event: Event, offset: int) -> None:
+    def _result(self, event: ClaudeEvent, offset: int) -> None:
         self.result = event
         if self.answer is not None:
             self._lose("the turn ended", None)
@@ -203,7 +204,7 @@ class Stream:
             return
         self._last_text = "\n\n".join(answer.texts).strip()
         key = self._memory.key
-        fields: Event = {
+        fields: dict[str, object] = {
             "key": key,
             "message": answer.message,
             "model": answer.model,
@@ -223,7 +224,7 @@ class Stream:
     def _lose(self, why: str, end: int | None) -> None:
         """What was asked got no whole answer: what it cost is waste."""
         waste = self._waste()
-        fields: Event = {
+        fields: dict[str, object] = {
             "key": self._memory.key,
             "why": why,
             "waste": waste.to_json(),
@@ -235,7 +236,7 @@ class Stream:
         self._spending.keep(self._memory)
         self.answer = None
 
-    def _reconcile(self, event: Event, offset: int) -> None:
+    def _reconcile(self, event: ClaudeEvent, offset: int) -> None:
         """Put on record what it spent beside the answers that we saw: sub-agents, titles, summaries."""
         seen_usd = sum(
             self._spending.amount(used, model=model).cost_usd or 0.0 for model, used in self._accounts.seen
@@ -287,14 +288,14 @@ class Stream:
         return None if self.answer is not None or self.is_asking else (self._source, offset)
 
 
-def is_done(result: Event) -> bool:
+def is_done(result: ClaudeEvent) -> bool:
     """Whether a `result` event says that the model came to its end: a result without a turn is none."""
     if result.get("is_error") is not False or result.get("num_turns") == 0:
         return False
     return result.get("terminal_reason", "completed") in ("completed", "stop_hook_prevented")
 
 
-def events_of(source: Source, *, is_final: bool) -> Iterator[tuple[Event, int]]:
+def events_of(source: Source, *, is_final: bool) -> Iterator[tuple[ClaudeEvent, int]]:
     """Yield what came since in `source`: events, each with the offset after it; no line that is none."""
     if not (source.has_grown() or (is_final and source.is_behind)):
         return
@@ -307,15 +308,15 @@ def events_of(source: Source, *, is_final: bool) -> Iterator[tuple[Event, int]]:
                 yield event, offset
 
 
-def _event(line: bytes) -> Event | None:
+def _event(line: bytes) -> ClaudeEvent | None:
     try:
         event = codec.decode(line) if line.strip() else None
     except codec.NotJson:
         return None
-    return event if isinstance(event, dict) else None
+    return event if is_event(event) else None
 
 
-def _length(delta: Event) -> int:
+def _length(delta: Mapping[str, Any]) -> int:
     return sum(
         len(delta[key]) for key in ("text", "thinking", "partial_json") if isinstance(delta.get(key), str)
     )
@@ -328,7 +329,7 @@ def _plain_result(content: Any) -> Any:
     return "" if content is None else content
 
 
-_TAKES: dict[str, Callable[[Stream, Event, int], None]] = {
+_TAKES: dict[str, Callable[[Stream, ClaudeEvent, int], None]] = {
     "system": Stream._system,
     "stream_event": Stream._stream_event,
     "assistant": Stream._assistant,

@@ -7,16 +7,16 @@ a trouble: then the caller waits and begins another one on the same session.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from maos_sup.agents.endings import SOFT, Interrupt, WorkOutcome
-from maos_sup.agents.kinds.claude.accounts import Event
 from maos_sup.agents.kinds.claude.gates import Gates
 from maos_sup.agents.kinds.claude.post import Post
 from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.kinds.claude.startup import Startup
 from maos_sup.agents.kinds.claude.stream import Stream, is_done
+from maos_sup.agents.kinds.claude.stream_json import ClaudeEvent, ControlResponse, RateLimit
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.shared.holds import Hold, write_hold
 from maos_sup.agents.kinds.shared.running import POLL_S, Running
@@ -46,7 +46,7 @@ class TalkScene:
     post: Post
     transcript: Transcript
     provider: str
-    initialize: Event  # the first request
+    initialize: Mapping[str, object]  # the first request
     warn: Callable[[str], None]  # once for each text
 
 
@@ -61,7 +61,7 @@ class Talk:
         self._is_leaving = self._is_paused = False
         self._end_s: float | None = None  # until when it may take to come to a stop
         self._startup = Startup(scene.work, scene.settings, self._request, scene.warn)
-        self._limit: Event = {}  # what it was told last of the limits of a subscription
+        self._limit: RateLimit = {}  # what it was told last of the limits of a subscription
         self._refusal: WorkOutcome | None = None  # a hook of the project's
         self.trouble: Trouble | None = None
 
@@ -94,7 +94,7 @@ class Talk:
             self._work.life.beats.progress(max(scene.settings.stall_s, self._work.limits.timeout_s))
         return moved
 
-    def _take(self, event: Event, offset: int) -> None:
+    def _take(self, event: ClaudeEvent, offset: int) -> None:
         self._scene.stream.take(event, offset)
         kind = event.get("type")
         if kind == "control_request":
@@ -112,7 +112,7 @@ class Talk:
         if self._is_paused and kind in ("stream_event", "result"):
             self._show_running()
 
-    def _answer(self, event: Event) -> None:
+    def _answer(self, event: ClaudeEvent) -> None:
         """A hook: answered when what it waits for is there, and not to nobody."""
         if not self._is_there():
             return
@@ -128,7 +128,7 @@ class Talk:
 
     # -- its start
 
-    def _status(self, response: Event) -> None:
+    def _status(self, response: ControlResponse) -> None:
         """It answered a request of ours: once it is up, tell it what there is to tell."""
         was_ready = self._startup.is_ready
         self._startup.take(response)
@@ -138,7 +138,7 @@ class Talk:
 
     # -- its turns
 
-    def _turn_ended(self, event: Event) -> None:
+    def _turn_ended(self, event: ClaudeEvent) -> None:
         gates, post = self._scene.gates, self._scene.post
         if gates.outcome is not None:
             self._running.hang_up()
@@ -151,7 +151,7 @@ class Talk:
         if not post.is_under_way and not post.send(self._scene.transcript, self._tell_user):
             self._is_leaving = True
 
-    def _turn_failed(self, event: Event) -> None:
+    def _turn_failed(self, event: ClaudeEvent) -> None:
         self._refusal = self._refusal or refusal_of(event, words=self._scene.transcript.talk.stopped)
         if self._refusal is None:
             self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
@@ -161,7 +161,7 @@ class Talk:
         seen = self._scene.transcript.talk.seen
         return self._startup.is_ready and all(uuid in seen for _, uuid in self._opening)
 
-    def _retries(self, event: Event) -> None:
+    def _retries(self, event: ClaudeEvent) -> None:
         """It waits for its provider: so do all who use it, if it was told to."""
         delay_s = float(event.get("retry_delay_ms") or 0) / 1000
         status = event.get("error_status")
@@ -274,14 +274,14 @@ class Talk:
         message = {"role": "user", "content": text}
         self._tell({"type": "user", "message": message, "uuid": uuid})
 
-    def _request(self, id_: str, request: Event) -> None:
+    def _request(self, id_: str, request: Mapping[str, object]) -> None:
         self._tell({"type": "control_request", "request_id": id_, "request": request})
 
     def _tell(self, value: dict[str, object]) -> None:
         self._running.tell(codec.encode(value) + b"\n")
 
 
-def refusal_of(result: Event, *, words: str | None) -> WorkOutcome | None:
+def refusal_of(result: ClaudeEvent, *, words: str | None) -> WorkOutcome | None:
     """How the work ends if `result` says that a hook refused; `words` are the last that one gave. Pure."""
     if result.get("is_error") is not False:
         return None
@@ -295,7 +295,7 @@ def refusal_of(result: Event, *, words: str | None) -> WorkOutcome | None:
     return WorkOutcome(error=error, is_final=True)
 
 
-def trouble_of(result: Event, *, limit: Event, now: float) -> Trouble:
+def trouble_of(result: ClaudeEvent, *, limit: RateLimit, now: float) -> Trouble:
     """What a `result` says that is no success; `limit` is what was said of a subscription's limits. Pure."""
     text = str(
         result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from maos_sup.agents.kinds.claude.accounts import Told, saved_counts
+from maos_sup.agents.kinds.claude.stream_json import TranscriptRecord, is_record
 from maos_sup.agents.sources import Source
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec, disk
@@ -41,7 +42,7 @@ class TranscriptTalk:
     """The fold of the records. Pure."""
 
     seen: set[str] = field(default_factory=set)  # uuids of messages that the model was told
-    uses: dict[str, dict[str, Any]] = field(default_factory=dict)  # calls, by id
+    uses: dict[str, object] = field(default_factory=dict)  # calls, by id
     results: set[str] = field(default_factory=set)  # ids of calls whose results it has
     told: list[str] = field(default_factory=list)  # texts of messages, to look for ids in
     texts: list[str] = field(default_factory=list)  # of the last answer
@@ -74,7 +75,7 @@ class TranscriptTalk:
             record = parent
         return None
 
-    def take(self, record: dict[str, Any], *, line: int = 0) -> None:
+    def take(self, record: TranscriptRecord, *, line: int = 0) -> None:
         """Fold one record; unknown ones mean nothing."""
         if record.get("isSidechain"):
             return
@@ -97,7 +98,7 @@ class TranscriptTalk:
             elif attachment.get("type") == "hook_stopped_continuation":
                 self.stopped = attachment.get("message")
 
-    def _user(self, record: dict[str, Any]) -> None:
+    def _user(self, record: TranscriptRecord) -> None:
         content = (record.get("message") or {}).get("content")
         blocks = content if isinstance(content, list) else []
         found = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
@@ -116,7 +117,7 @@ class TranscriptTalk:
     def _goes_on(self) -> None:
         self.has_begun, self.is_ended, self.message, self.texts = True, False, None, []
 
-    def _assistant(self, record: dict[str, Any]) -> None:
+    def _assistant(self, record: TranscriptRecord) -> None:
         message = record.get("message") or {}
         if message.get("model") == SYNTHETIC:
             self._goes_on()
@@ -132,7 +133,7 @@ class TranscriptTalk:
         self.is_ended = message.get("stop_reason") not in _OPEN_ENDS
 
 
-def message_text(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def message_text(record: TranscriptRecord) -> Iterator[tuple[str, str]]:
     """Yield the uuid and the text of the message that `record` is, if it is one that the model was told."""
     attachment = record.get("attachment") or {}
     if record.get("type") == "attachment" and attachment.get("type") == _QUEUED:
@@ -217,5 +218,5 @@ class Transcript:
             record = codec.decode(line) if line.strip() else None
         except codec.NotJson:
             return  # a torn line of a process that died; it begins a new one after it
-        if isinstance(record, dict):
+        if is_record(record):
             self.talk.take(record, line=self._lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.endings import Ended, WorkOutcome
@@ -33,6 +34,10 @@ from maos_sup.agents.kinds.shared.waiting import ProviderWaits
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
 from maos_sup.agents.work import Work
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.shared.entries import SessionOrigin
+
 
 _OWN_PROMPT_TOKENS = 20_000  # about what its own prompt and tools have
 
@@ -164,7 +169,7 @@ class ClaudeSession:
         self._take_session(id_)
         self._transcript.refresh()
 
-    def _imported(self) -> dict[str, object] | None:
+    def _imported(self) -> SessionOrigin | None:
         """The session of another that the task begins with a copy of, if the spec names one that is there."""
         name = self._settings.begins_with
         if name is None:
@@ -177,7 +182,8 @@ class ClaudeSession:
     @property
     def _knows_no_task(self) -> bool:
         """Whether the session is a copy of another's, in which nobody has told the task yet."""
-        is_imported = bool((self._memory.origin or {}).get("is_imported"))
+        origin = self._memory.origin
+        is_imported = origin is not None and origin.get("is_imported", False)
         return is_imported and prompts.message_uuid(self._id, "task") not in self._transcript.talk.seen
 
     def _done(self) -> WorkOutcome | None:

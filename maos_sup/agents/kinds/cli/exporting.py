@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.starting import Start
@@ -26,6 +26,26 @@ from state_layout.files.reading import Unreadable, read_regular
 _MOST_BYTES = 256_000_000  # of a session
 _PATIENCE_S = 600.0  # for a program that takes seconds of a quiet machine to start
 _ID = re.compile(rb'"(ses|msg|prt)_([0-9a-f]{12})([0-9A-Za-z]{14})"')  # a time that rises, and chance
+
+
+class ExportedPart(TypedDict, total=False):
+    """A part of a message: text, a call (`tool`) or something else."""
+
+    type: str
+    callID: str
+
+
+class ExportedInfo(TypedDict):
+    """Whose message it is."""
+
+    role: str
+
+
+class ExportedMessage(TypedDict):
+    """A message of the document that a program exports."""
+
+    info: ExportedInfo
+    parts: list[ExportedPart]
 
 
 def imported_branch(
@@ -69,10 +89,10 @@ def cut_document(data: bytes, said: Sequence[tuple[str, str]]) -> bytes | None:
         return None
 
 
-def _kept(messages: list[dict[str, Any]], wanted: set[str], answers: int) -> list[dict[str, Any]] | None:
+def _kept(messages: list[ExportedMessage], wanted: set[str], answers: int) -> list[ExportedMessage] | None:
     """The first of `messages`, the last of them cut, that have all results `wanted` and no other."""
     taken, texts, count = set[str](), 0, 0
-    last: dict[str, Any] | None = None
+    last: ExportedMessage | None = None
     for number, message in enumerate(messages):
         known = _known_parts(message["parts"], wanted)
         taken |= {part["callID"] for part in known if part["type"] == "tool"}
@@ -89,7 +109,7 @@ def _kept(messages: list[dict[str, Any]], wanted: set[str], answers: int) -> lis
     return [*messages[: count - 1], last]
 
 
-def _known_parts(parts: list[dict[str, Any]], wanted: set[str]) -> list[dict[str, Any]]:
+def _known_parts(parts: list[ExportedPart], wanted: set[str]) -> list[ExportedPart]:
     """Those before the first call whose result is not on record."""
     for number, part in enumerate(parts):
         if part["type"] == "tool" and part["callID"] not in wanted:

@@ -15,7 +15,6 @@ from maos_sup.agents.kinds.cli.parser import USAGE, Meaning, meanings
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.kinds.cli.said import without_broken_tries
 from maos_sup.agents.kinds.shared import prompts
-from maos_sup.agents.kinds.shared.memory import Entry
 from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.sources import Source
@@ -228,11 +227,11 @@ class ProgramOutput:
     def _answer(self, amount: Amount, usage: dict[str, int], *, used: dict[str, int] | None = None) -> None:
         """Put an answer on record, and what it and all before it cost. Raises StorageError."""
         key = self._memory.key
-        fields: Entry = {"key": key, "usage": usage}
+        fields: dict[str, object] = {"key": key, "usage": usage}
         self._put(fields | ({} if used is None else {"used": used}), amount)
         self._spending.settle(key, self._memory.costs[key])
 
-    def _put(self, fields: Entry, amount: Amount) -> None:
+    def _put(self, fields: dict[str, object], amount: Amount) -> None:
         self._flush()
         self.heard()
         texts, self._texts = self._texts, []
@@ -258,7 +257,11 @@ class ProgramOutput:
         memory = self._memory
         lost, left, turns = self._lost(fate)
         if lost != NOTHING:
-            fields: Entry = {"key": memory.key, "why": f"the process {_FATES[fate]}", "waste": lost.to_json()}
+            fields: dict[str, object] = {
+                "key": memory.key,
+                "why": f"the process {_FATES[fate]}",
+                "waste": lost.to_json(),
+            }
             fields |= {"tokens": lost.tokens, "unpriced": left.to_json(), "unpriced_turns": turns}
             if lost.cost_usd is not None:
                 fields["cost_usd"] = lost.cost_usd
@@ -295,7 +298,12 @@ def write_off(record: ProgramRecord, spending: Spending, why: str) -> None:
     memory = record.memory
     if memory.unpriced_turns:
         lost = memory.unpriced
-        fields: Entry = {"key": memory.key, "why": why, "waste": lost.to_json(), "tokens": lost.tokens}
+        fields: dict[str, object] = {
+            "key": memory.key,
+            "why": why,
+            "waste": lost.to_json(),
+            "tokens": lost.tokens,
+        }
         record.commit("broken", fields | ({} if lost.cost_usd is None else {"cost_usd": lost.cost_usd}))
         spending.keep(memory)
 

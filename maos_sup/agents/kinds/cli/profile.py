@@ -240,7 +240,7 @@ class Profile:
         return any("cost_usd" in rule for rule in self.parser)
 
 
-def read_profile(name: str) -> dict[str, Any]:
+def read_profile(name: str) -> Mapping[str, Any]:
     """A ready-made profile."""
     return codec.decode_object((_FOLDER / f"{name}.json").read_bytes())
 

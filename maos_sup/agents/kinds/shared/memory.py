@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from state_layout.ledger import NOTHING, Amount
 from state_layout.lives.attempts import all_lines
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 
-Entry = dict[str, Any]
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.shared.entries import ProgramEntry, SessionOrigin
+
 TYPES = ("process", "session", "turn", "broken", "tool_call", "tool_result", "end", "result")
 _OF_AGENT = ("start", "received")  # of no task
 _MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in (*TYPES, *_OF_AGENT))
@@ -30,22 +32,22 @@ class RunMemory:
     run: int
     session: str | None = None  # as the command line names it
     sessions_lost: int = 0  # that could not be resumed: each was followed by a new one
-    origin: Entry | None = None  # the session that it is a copy of the beginning of, and how much in bytes
+    origin: SessionOrigin | None = None  # that it is a copy of the beginning of
     void: int = 0  # number of the last rewind of the team
     is_taken_back: bool = False  # by that, and no session is on record since
     said: list[tuple[str, str]] = field(default_factory=list)  # in its session: ("text", ""), ("result", id)
     processes: int = 0  # that were started
     process_attempt: int = 0  # the attempt of the last one
     is_process_open: bool = False  # nobody has said yet how the last one ended
-    place: Entry = field(default_factory=dict)  # where the last one worked
+    place: dict[str, str] = field(default_factory=dict)  # where the last one worked
     turns: int = 0  # answers of the model
     questions: int = 0  # of which the cost is known
     messages: set[str] = field(default_factory=set)  # ids of answers
     last_message: str | None = None  # the last of these
     told: dict[str, None] = field(default_factory=dict)  # uuids of messages by which the model was told
-    calls: dict[str, Entry] = field(default_factory=dict)  # by id: began, no result known
-    results: dict[str, Entry] = field(default_factory=dict)  # by id
-    interrupted: dict[str, Entry] = field(default_factory=dict)  # by id: of results that nobody was told yet
+    calls: dict[str, ProgramEntry] = field(default_factory=dict)  # by id: began, no result known
+    results: dict[str, ProgramEntry] = field(default_factory=dict)  # by id
+    interrupted: dict[str, ProgramEntry] = field(default_factory=dict)  # by id: nobody was told yet
     costs: dict[str, Amount] = field(default_factory=dict)  # by key of the ledger: of answers
     waste: dict[str, Amount] = field(default_factory=dict)  # by key: of questions without an answer
     input_tokens: int = 0  # of the last answer, all of its prompt
@@ -56,21 +58,21 @@ class RunMemory:
     is_cost_unknown: bool | None = None  # of the last answer; None before any
     used: dict[str, int] = field(default_factory=dict)  # as told last by who counts from the beginning
     ended_with: str | None = None  # what a process said last, that came to its end and was not judged yet
-    result: Entry | None = None  # what it came to, unless it went on since
+    result: ProgramEntry | None = None  # what it came to, unless it went on since
 
     @property
     def key(self) -> str:
         """What the ledger calls the next question."""
         return f"{self.task}#{self.run}/{self.questions}"
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: ProgramEntry) -> None:
         """Fold one journal entry of this run."""
         fold = _FOLDS.get(entry["type"])
         is_own = (entry.get("task"), entry.get("run", 1)) == (self.task, self.run)
         if fold is not None and (is_own or entry["type"] in _OF_AGENT):
             fold(self, entry)
 
-    def take_all(self, entries: Iterable[Entry]) -> RunMemory:
+    def take_all(self, entries: Iterable[ProgramEntry]) -> RunMemory:
         """Fold entries in order."""
         for entry in entries:
             self.take(entry)
@@ -83,18 +85,18 @@ def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> RunMemory:
     return RunMemory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
 
 
-def _start(memory: RunMemory, entry: Entry) -> None:
+def _start(memory: RunMemory, entry: ProgramEntry) -> None:
     rewound = entry.get("rewound")
     if isinstance(rewound, dict) and rewound.get("cut"):  # 0: a copy was mended, its output is read again
         memory.void, memory.is_taken_back = rewound["void"], True
 
 
-def _received(memory: RunMemory, entry: Entry) -> None:
+def _received(memory: RunMemory, entry: ProgramEntry) -> None:
     if entry.get("told"):
         memory.told[entry["told"]] = None
 
 
-def _process(memory: RunMemory, entry: Entry) -> None:
+def _process(memory: RunMemory, entry: ProgramEntry) -> None:
     memory.processes, memory.process_attempt = entry["process"], entry["source"]["attempt"]
     memory.place = entry.get("place") or {}
     memory.is_process_open, memory.ended_with = True, None
@@ -102,7 +104,7 @@ def _process(memory: RunMemory, entry: Entry) -> None:
         memory.interrupted.get(told, {})["process"] = memory.processes
 
 
-def _session(memory: RunMemory, entry: Entry) -> None:
+def _session(memory: RunMemory, entry: ProgramEntry) -> None:
     memory.session, memory.origin = entry["session"], entry.get("origin")
     memory.is_taken_back = False
     if memory.origin is None:
@@ -114,7 +116,7 @@ def _session(memory: RunMemory, entry: Entry) -> None:
         memory.used = {}
 
 
-def _turn(memory: RunMemory, entry: Entry) -> None:
+def _turn(memory: RunMemory, entry: ProgramEntry) -> None:
     key = entry.get("key")
     if key is not None:
         waste = memory.waste.pop(key, NOTHING)
@@ -138,7 +140,7 @@ def _turn(memory: RunMemory, entry: Entry) -> None:
         _priced(memory, entry)
 
 
-def _priced(memory: RunMemory, entry: Entry) -> None:
+def _priced(memory: RunMemory, entry: ProgramEntry) -> None:
     """The cost of all answers up to this one is told."""
     answers = memory.unpriced_turns + 1
     told = entry.get("usage") or {}
@@ -151,7 +153,7 @@ def _priced(memory: RunMemory, entry: Entry) -> None:
     memory.unpriced, memory.last_estimate, memory.unpriced_turns = NOTHING, NOTHING, 0
 
 
-def _broken(memory: RunMemory, entry: Entry) -> None:
+def _broken(memory: RunMemory, entry: ProgramEntry) -> None:
     key = entry["key"]
     memory.waste[key] = memory.waste.get(key, NOTHING) + Amount.from_json(entry.get("waste") or {})
     left = entry.get("unpriced")
@@ -160,13 +162,13 @@ def _broken(memory: RunMemory, entry: Entry) -> None:
     memory.is_process_open, memory.ended_with = False, None
 
 
-def _tool_call(memory: RunMemory, entry: Entry) -> None:
+def _tool_call(memory: RunMemory, entry: ProgramEntry) -> None:
     if entry["id"] not in memory.results:
         memory.calls[entry["id"]] = entry
 
 
-def _tool_result(memory: RunMemory, entry: Entry) -> None:
-    whole = {**memory.calls.pop(entry["id"], {}), **entry}
+def _tool_result(memory: RunMemory, entry: ProgramEntry) -> None:
+    whole: ProgramEntry = {**memory.calls.pop(entry["id"], {}), **entry}
     memory.results[entry["id"]] = whole
     if not entry.get("is_interrupted"):
         memory.said.append(("result", str(whole.get("program_id") or entry["id"].split("/", 2)[-1])))
@@ -174,16 +176,16 @@ def _tool_result(memory: RunMemory, entry: Entry) -> None:
         memory.interrupted[entry["id"]] = whole
 
 
-def _end(memory: RunMemory, entry: Entry) -> None:
+def _end(memory: RunMemory, entry: ProgramEntry) -> None:
     memory.ended_with = entry["value"]
     memory.is_process_open = memory.is_process_open and memory.ended_with is not None
 
 
-def _result(memory: RunMemory, entry: Entry) -> None:
+def _result(memory: RunMemory, entry: ProgramEntry) -> None:
     memory.result, memory.ended_with, memory.is_process_open = entry, None, False
 
 
-_FOLDS: dict[str, Callable[[RunMemory, Entry], None]] = {
+_FOLDS: dict[str, Callable[[RunMemory, ProgramEntry], None]] = {
     "start": _start,
     "received": _received,
     "process": _process,

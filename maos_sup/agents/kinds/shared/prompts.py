@@ -6,13 +6,15 @@ have arrived is known again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
-from maos_sup.agents.kinds.shared.memory import Entry
 from state_layout.files import codec
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.shared.entries import ProgramEntry
 
 _MOST_CHARS = 4_000
 GO_ON = "Your process was stopped and started again. Go on with your task where you were."
@@ -33,18 +35,18 @@ def message_uuid(session: str, what: str) -> str:
     return str(uuid5(UUID(session), what))
 
 
-def going_on(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> str:
+def going_on(interrupted: Iterable[ProgramEntry], finished: Iterable[ProgramEntry]) -> str:
     """What a session is told when it goes on after its process ended in the middle."""
     return "\n\n".join([GO_ON, *calls(interrupted, finished)])
 
 
-def calls(interrupted: Iterable[Entry], finished: Iterable[Entry]) -> list[str]:
+def calls(interrupted: Iterable[ProgramEntry], finished: Iterable[ProgramEntry]) -> list[str]:
     """Each call as a session is told of it that does not know how it ended."""
     told = [_call(entry, INTERRUPTED) for entry in interrupted]
     return told + [_call(entry, FINISHED, content=entry.get("content")) for entry in finished]
 
 
-def _call(entry: Mapping[str, Any], what: str, *, content: str | None = None) -> str:
+def _call(entry: ProgramEntry, what: str, *, content: str | None = None) -> str:
     shown = _cut(codec.encode(entry.get("input")).decode())
     result = "" if content is None else f"\n<result>\n{escape(_cut(content))}\n</result>"
     id_, name = str(entry.get("program_id") or entry["id"]), str(entry.get("name"))

@@ -8,11 +8,11 @@ shown in the agent's own output; discoveries in it go into the same line as the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maos_sup.agents.control import discovery_of
-from maos_sup.agents.kinds.shared.memory import Entry, RunMemory
+from maos_sup.agents.kinds.shared.memory import RunMemory
 from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sources import Source
 from maos_sup.agents.translate import pattern_of
@@ -44,28 +44,34 @@ class ProgramRecord:
     def commit(
         self,
         type_: str,
-        fields: Entry,
+        fields: Mapping[str, object],
         *,
         at: tuple[Source, int] | None = None,
         messages: Sequence[SentMessage] = (),
     ) -> None:
         """Commit one line; `at`: the output is understood up to there. Raises StorageError."""
         task = self._work.task
-        entry: Entry = {"task": task.id, "run": task.run, **self._redactor.value(_shortened(fields))}
+        entry: Any = {"task": task.id, "run": task.run, **self._redactor.value(_shortened(fields))}
         if at is not None:
             source, offset = at
             source.sync(offset)
             entry["source"] = {"file": source.name, "attempt": source.attempt, "offset": offset}
         with self._life.bell.shielded():
             self._life.recorder.commit(type_, entry, messages=messages)
-            self.memory.take({"type": type_, **entry})
+            line: Any = {"type": type_, **entry}
+            self.memory.take(line)
 
     def answer(
-        self, fields: Entry, texts: Sequence[str], *, amount: Amount, at: tuple[Source, int] | None
+        self,
+        fields: Mapping[str, object],
+        texts: Sequence[str],
+        *,
+        amount: Amount,
+        at: tuple[Source, int] | None,
     ) -> None:
         """An answer of the model; its text is shown where it comes in. Raises StorageError."""
         text = self._redactor.text("\n\n".join(texts).strip())
-        told: Entry = {"role": "assistant", "text": text, **fields, "tokens": amount.tokens}
+        told: dict[str, object] = {"role": "assistant", "text": text, **fields, "tokens": amount.tokens}
         told |= {"cost": "unknown"} if amount.cost_usd is None else {"cost_usd": amount.cost_usd}
         self.commit("turn", told, at=at, messages=self._discoveries(text))
 
@@ -96,7 +102,7 @@ class ProgramRecord:
             return
         text = content if isinstance(content, str) else codec.encode(content).decode()
         name = (self.memory.calls.get(id_) or {}).get("name")
-        fields: Entry = {"id": id_, "name": name, "content": text}
+        fields: dict[str, object] = {"id": id_, "name": name, "content": text}
         self.commit("tool_result", fields | ({"is_error": True} if is_error else {}), at=at)
         if self._life.snap is not None and name not in _READING:
             self._life.snap(f"after {name}", call=id_, settling=not is_waiting)

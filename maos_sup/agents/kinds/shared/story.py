@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from state_layout.files import codec
@@ -12,6 +12,9 @@ from state_layout.lives.history import Mark
 from state_layout.mail import Inbox
 from state_layout.paths import Tree
 from state_layout.records import Message, TaskSpec
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.shared.entries import ProgramEntry
 
 _MOST_CHARS, _MOST_PART_CHARS = 60_000, 4_000
 _MOST_MESSAGES = 30
@@ -33,7 +36,7 @@ def recall_story(tree: Tree, agent: str, task: TaskSpec, *, misses_calls: bool =
     `misses_calls`: the program tells a call when it ends, so one that was interrupted is on no record.
     Raises Damaged, StorageError.
     """
-    entries = (line.fields() for line in all_lines(tree, agent))
+    entries: Iterator[ProgramEntry] = (line.fields() for line in all_lines(tree, agent))
     own = (entry for entry in entries if (entry.get("task"), entry.get("run", 1)) == (task.id, task.run))
     return story(own, misses_calls=misses_calls)
 
@@ -52,7 +55,7 @@ def messages_before(tree: Tree, agent: str, marks: dict[str, Mark]) -> list[Mess
         rest.close()
 
 
-def story(entries: Iterable[dict[str, Any]], *, misses_calls: bool) -> str:
+def story(entries: Iterable[ProgramEntry], *, misses_calls: bool) -> str:
     """The same from journal entries of a run. Pure."""
     parts: list[str] = []
     for entry in entries:
@@ -71,7 +74,7 @@ def story(entries: Iterable[dict[str, Any]], *, misses_calls: bool) -> str:
     return "\n\n".join([" ".join([_HEAD, *more]), "<record>", *reversed(kept), "</record>"])
 
 
-def _part(entry: dict[str, Any]) -> str:
+def _part(entry: ProgramEntry) -> str:
     if entry["type"] == "turn" and not entry.get("is_aside"):
         text = (entry.get("text") or "").strip()
         return f"<answer>\n{escape(_cut(text))}\n</answer>" if text else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from maos_sup.agents.bus.offers import DEFINITIONS, schema, text_property
 from maos_sup.agents.bus.verbs import BadCall, Result, VerbCall, Waits
@@ -14,7 +14,7 @@ class Tool(Protocol):
 
     name: str
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         """How the model is told; `plain` for servers that know no tools of Anthropic's own."""
 
     def may_repeat(self, call: VerbCall) -> bool:
@@ -24,7 +24,7 @@ class Tool(Protocol):
         """Do it. Raises BadCall, BadInput, Waits, Ended, StorageError."""
 
 
-def definition_of(name: str) -> dict[str, Any]:
+def definition_of(name: str) -> dict[str, object]:
     """How a model is told of one of the tools that all kinds share."""
     description, shape = DEFINITIONS[name]
     return {"name": name, "description": description, "input_schema": shape}

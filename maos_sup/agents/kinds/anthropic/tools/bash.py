@@ -14,13 +14,16 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from maos_sup.agents.endings import SOFT
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
 from maos_sup.agents.redaction import is_secret_name
 from maos_sup.system.targets import hold_child
+
+if TYPE_CHECKING:
+    from maos_sup.agents.kinds.anthropic.entries import ShellLeft
 
 _MOST_OUTPUT_BYTES = 1 << 28  # on disk; a command that writes more is ended
 _MOST_VARIABLES_BYTES = 1 << 15
@@ -38,7 +41,7 @@ class BashTool:
 
     name = "bash"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         if not plain:
             return {"type": "bash_20250124", "name": self.name}
         return {
@@ -155,7 +158,7 @@ class _Run:
                 process.wait(patience_s)
                 break
 
-    def _left(self, left: IO[bytes]) -> dict[str, Any] | None:
+    def _left(self, left: IO[bytes]) -> ShellLeft | None:
         """Folder and changed variables that the command left behind; None if it did not say."""
         left.seek(0)
         parts = left.read(1 << 20).split(b"\0")
@@ -170,12 +173,12 @@ class _Run:
         }
         if sum(len(name) + len(value) for name, value in changed.items()) > _MOST_VARIABLES_BYTES:
             changed = {}
-        shell: dict[str, Any] = {"env": changed} if changed else {}
+        shell: ShellLeft = {"env": changed} if changed else {}
         if folder != self._desk.folder and folder.is_relative_to(self._desk.folder):
             shell["cwd"] = str(folder.relative_to(self._desk.folder))
         return shell
 
-    def _told(self, code: int | None, text: str, shell: dict[str, Any] | None) -> Result:
+    def _told(self, code: int | None, text: str, shell: ShellLeft | None) -> Result:
         lines = [text] if text else []
         refusals = self._desk.work.life.refusals
         while refusals:

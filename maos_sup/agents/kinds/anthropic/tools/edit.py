@@ -22,7 +22,7 @@ class EditTool:
 
     name = "str_replace_based_edit_tool"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         if not plain:
             return {"type": "text_editor_20250728", "name": self.name}
         integer = {"type": "integer"}

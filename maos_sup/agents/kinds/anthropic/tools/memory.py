@@ -29,7 +29,7 @@ class MemoryTool:
 
     name = "memory"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         if not plain:
             return {"type": "memory_20250818", "name": self.name}
         return {
@@ -75,7 +75,7 @@ class _Memory:
         self._shared: Shared = desk.scene.recorder.shared
         self._asker = asker_of(desk.scene, call)
         self._changes = 0
-        self.effects: dict[str, Any] = {}
+        self.effects: dict[str, dict[str, int]] = {}
 
     @property
     def was_begun(self) -> bool:

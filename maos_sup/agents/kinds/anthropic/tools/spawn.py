@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from maos_sup.agents.bus.spawning import spawn_task
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import Result, VerbCall, definition_of
@@ -14,10 +12,10 @@ class SpawnTask:
 
     name = "spawn_task"
 
-    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, Any]:
+    def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
         told = definition_of(self.name)
-        told["description"] += f" At most {desk.settings.max_spawned} tasks."
-        return told
+        bound = f"At most {desk.settings.max_spawned} tasks."
+        return {**told, "description": f"{told['description']} {bound}"}
 
     def may_repeat(self, call: VerbCall) -> bool:
         return True  # names follow from the call
