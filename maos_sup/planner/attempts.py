@@ -55,7 +55,9 @@ def expanded(plan: Plan) -> Plan:
             continue
         tasks |= _tasks(id_, task, count)
         agents |= _agents(plan, task["agent"], count)
-    ordered = {id_: {**task, "order": order} for order, (id_, task) in enumerate(tasks.items(), start=1)}
+    ordered: SpecTables = {
+        id_: {**task, "order": order} for order, (id_, task) in enumerate(tasks.items(), start=1)
+    }
     return replace(plan, agents=agents, tasks=ordered)
 
 

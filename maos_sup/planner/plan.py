@@ -31,7 +31,7 @@ from state_layout.tree.making import create_tree
 
 __all__ = ["Plan", "build_tree", "load_plan", "plan_schema"]
 
-Table = dict[str, Any]
+Table = Mapping[str, Any]  # people's: its keys are those of `plan_shape`, free where a kind's settings are
 SpecTables = dict[str, Table]  # by name or id
 
 

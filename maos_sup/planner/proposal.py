@@ -19,7 +19,7 @@ NAME = "propose_plan"
 COMMAND = "command"
 _NOT_FOR_MODELS = frozenset({"pattern", "exclusiveMinimum", "uniqueItems", "default", "minLength"})
 
-Table = dict[str, Any]
+Table = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

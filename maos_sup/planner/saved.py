@@ -10,7 +10,7 @@ is run it moves to `plans/<id>.toml` and stays as long as its orchestration; whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -70,27 +70,30 @@ class Shelf:
         _change(self.path, lambda: self.path.replace(kept))
         self.forget()
 
-    def _known(self) -> dict[str, dict[str, Any]]:
+    def _known(self) -> dict[str, dict[str, object]]:
         """What is recorded; a file that was damaged is as good as none."""
-        found: dict[str, dict[str, Any]] = {}
-        with suppress(OSError, codec.NotJson, KeyError, TypeError):
+        found: dict[str, dict[str, object]] = {}
+        with suppress(OSError, ValueError, KeyError, TypeError):
             for line in self.answers.read_bytes().splitlines():
                 entry = codec.decode_object(line)
                 found[str(entry["question"])] = asdict(_answer(entry))
         return found
 
-    def _write(self, known: dict[str, dict[str, Any]]) -> None:
+    def _write(self, known: dict[str, dict[str, object]]) -> None:
         lines = [codec.encode({"question": key, **answer}) for key, answer in known.items()]
         atomic.replace(self.answers, b"\n".join(lines) + b"\n")
 
 
-def _answer(entry: dict[str, Any]) -> ModelAnswer:
+def _answer(entry: Mapping[str, Any]) -> ModelAnswer:
+    cost_usd = entry["cost_usd"]
+    if not isinstance(cost_usd, int | float | None):
+        raise TypeError("cost_usd is a number")
     return ModelAnswer(
         value=entry["value"],
         text=str(entry["text"]),
         model=str(entry["model"]),
         tokens=int(entry["tokens"]),
-        cost_usd=entry["cost_usd"],
+        cost_usd=cost_usd,
     )
 
 

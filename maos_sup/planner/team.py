@@ -15,7 +15,6 @@ from state_layout.shapes.shape import Fault
 from state_layout.shapes.wording import shown
 from state_layout.specs.tables import WORKSPACE
 
-Table = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Any]]
 
 NOT_ADDED = ("want", "limits", "intervals", "budget", "keep", "project", "files", "land", *WORKSPACE)
