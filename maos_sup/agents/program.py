@@ -183,7 +183,7 @@ def ask(environment: Environment, question: str, *, timeout_s: float | None = No
         time.sleep(_LOOK_S)
 
 
-def _say(environment: Environment, value: dict[str, Any]) -> None:
+def _say(environment: Environment, value: Mapping[str, Any]) -> None:
     """Append one control line, without secrets. Raises BadInput for what would be refused, StorageError."""
     program = CallingProgram.of(environment)
     verb = next(iter(value))

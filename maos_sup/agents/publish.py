@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maos_sup.agents.outcomes import ELIDED
 from maos_sup.agents.recorder import Recorder
@@ -149,18 +149,19 @@ class Publisher:
         known = self._encoded.get(name)
         if known is not None and known[0] is outcome:
             return known[1]
-        data = codec.encode_member(name, self._fields(name, fields_of(outcome)))
+        data = codec.encode_member(name, self._fields(name, outcome))
         if outcome.phase in SETTLED:
             self._encoded[name] = outcome, data
         return data
 
-    def _fields(self, name: str, outcome: dict[str, Any]) -> dict[str, Any]:
-        if outcome["phase"] not in SETTLED and self.task is not None and self.task[0] == name:
-            outcome["elapsed_s"] = round(outcome["elapsed_s"] + time.monotonic() - self.began_s, 3)
+    def _fields(self, name: str, outcome: TaskOutcome) -> dict[str, object]:
+        told = fields_of(outcome)
+        if outcome.phase not in SETTLED and self.task is not None and self.task[0] == name:
+            told["elapsed_s"] = round(outcome.elapsed_s + time.monotonic() - self.began_s, 3)
         for key in _ENDED_TOLD[2:]:
-            if outcome[key] is None:
-                del outcome[key]
-        if outcome["result"] is not None and len(codec.encode(outcome["result"])) > LONGEST_RESULT_BYTES:
-            outcome["result"] = None
-            outcome[ELIDED] = True
-        return outcome
+            if told[key] is None:
+                del told[key]
+        if outcome.result is not None and len(codec.encode(outcome.result)) > LONGEST_RESULT_BYTES:
+            told["result"] = None
+            told[ELIDED] = True
+        return told

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from state_layout.records.attempt_lines import SentMessage
 
 Answer = TypeVar("Answer")
-Effects = dict[str, Any]
 
 
 class Recorder:
@@ -221,7 +220,7 @@ class Recorder:
         self._outbox.deliver(messages)
         return {message["to"] for message in messages}
 
-    def _record(self, type_: str, prepared: Redacted) -> tuple[Line, Effects]:
+    def _record(self, type_: str, prepared: Redacted) -> tuple[Line, Mapping[str, object]]:
         """Write the line of `prepared` and hold its messages; the line and what it was made of."""
         fields, *parts = prepared.parts
         self.changes += 1
@@ -235,7 +234,7 @@ class Recorder:
         self._held_seq = line.end.seq
         return line, entry
 
-    def _fold(self, line: Line, entry: Effects, prepared: Redacted) -> None:
+    def _fold(self, line: Line, entry: Mapping[str, object], prepared: Redacted) -> None:
         """Remember what is recorded as a successor will read it: decoded, unless that changes nothing."""
         if prepared.is_plain:
             self._history.take_fields(entry, line.end)

@@ -239,7 +239,7 @@ def _refuse(tree: Tree, agent: str, number: int, error: Damaged) -> None:
         )
 
 
-def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, Any]:
+def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, object]:
     """What is in force, for the first line; of the environment only the names."""
     return {
         **{key: value for key, value in fields_of(spec).items() if key not in ("name", "env", "settings")},

@@ -87,7 +87,7 @@ class JournalShelf(Generic[IndexT]):
             )
         return codec.decode_object(raw)
 
-    def lines(self) -> Iterable[dict[str, Any]]:
+    def lines(self) -> Iterable[Mapping[str, Any]]:
         """All lines that were read, decoded, in order."""
         end = self._reader.position.offset
         for line in Reader(self._path).lines_from(self.descriptor):
@@ -112,7 +112,7 @@ class JournalShelf(Generic[IndexT]):
         if self._reader.position != before:
             self._sync_others()
 
-    def append(self, type_: str, fields: dict[str, object]) -> None:
+    def append(self, type_: str, fields: Mapping[str, object]) -> None:
         """Write one line, not yet durable; the caller holds the lock and has caught up."""
         line = self._writer().record(type_, fields)
         self._fold(line, {**fields, "type": type_}, self._reader.position.h)
@@ -159,7 +159,7 @@ class SharedJournal(Generic[IndexT]):
     """
 
     def __init__(
-        self, folder: Path, new_index: Callable[[], IndexT], *, head: tuple[str, dict[str, Any]]
+        self, folder: Path, new_index: Callable[[], IndexT], *, head: tuple[str, Mapping[str, object]]
     ) -> None:
         self.folder, self._new_index, self._head = folder, new_index, head
         self._path = folder / JOURNAL

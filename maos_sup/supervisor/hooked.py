@@ -43,7 +43,7 @@ class Hooked:
         self.programs.see_ends()
         if not hooks:
             return
-        marks, news = self._marks(), list[tuple[Hook, dict[str, Any]]]()
+        marks, news = self._marks(), list[tuple[Hook, Mapping[str, Any]]]()
         is_first, before = marks is None, codec.encode(marks)
         marks = marks or {}
         for scope, path in self._files(hooks):
@@ -110,7 +110,7 @@ def _sizes(paths: list[Path]) -> list[int]:
 
 def _news(
     hooks: list[Hook], scope: Scope, writer: str, fields: Mapping[str, Any]
-) -> list[tuple[Hook, dict[str, object]]]:
+) -> list[tuple[Hook, Mapping[str, Any]]]:
     on = AFTER_DELETE if fields["type"] == DELETE else AFTER_SAVE
     told = {"on": on, "scope": str(scope), "key": fields["key"], "value": fields.get("value"), "by": writer}
     told |= {name: fields[name] for name in ("n", "over", "task", "run", "step") if name in fields}

@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -47,13 +48,13 @@ def main(channel: str, url: str | None) -> str | None:
     return None
 
 
-def title_of(event: dict[str, Any]) -> str:
+def title_of(event: Mapping[str, Any]) -> str:
     """A line for people: what it is, and of which orchestration."""
     what = _TITLES.get(event["event"], "{event}").format_map({"agent": "", "task": "", **event})
     return f"maos-sup: {what} ({event['id']})"
 
 
-def text_of(event: dict[str, Any]) -> str:
+def text_of(event: Mapping[str, Any]) -> str:
     """What is to be known, and the command that answers it."""
     text = event["text"][:_MOST_CHARACTERS]
     return f"{text}\n{event['hint']}" if event.get("hint") else text

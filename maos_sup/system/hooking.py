@@ -25,7 +25,7 @@ from state_layout.paths import Tree
 from state_layout.scopes.hooks import Hook
 from state_layout.scopes.names import located
 
-Told = dict[str, Any]
+Told = dict[str, object]  # on, scope, key, value, before, by, task, run
 _MOST_ANSWER_BYTES = 4 << 20
 _LONGEST_SAID = 300
 

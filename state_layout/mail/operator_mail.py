@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, codec, disk
@@ -148,6 +148,16 @@ def _append(descriptor: int, line: bytes) -> None:
         raise
 
 
+class OperatorLine(TypedDict, total=False):
+    """A message as people write it: any key may be missing, or of another type (`_problem`)."""
+
+    text: str | None
+    type: str | None
+    body: Any
+    reply_to: str | None
+    at: str | None
+
+
 def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[OperatorEntry]:
     """The entries from byte `start` on; `count` were read before. An unfinished last line is not one yet."""
     number = data.count(b"\n", 0, start) + 1
@@ -165,23 +175,24 @@ def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Operat
         start, number = end + 1, number + 1
 
 
-def _objects(line: bytes) -> list[tuple[dict[str, Any], int]] | None:
+def _objects(line: bytes) -> list[tuple[OperatorLine, int]] | None:
     """The JSON objects on a line with the bytes each takes, or None if something else is there."""
     if not line.strip():
         return []
-    found: list[tuple[dict[str, Any], int]] = []
+    found: list[tuple[OperatorLine, int]] = []
     begin = 0
     seams = [seam.start() + 1 for seam in _SEAM.finditer(line)] if len(line) < _LONGEST_SEAMED_BYTES else []
     for end in [*seams[:_MOST_SEAMS], len(line)]:
         try:
-            found.append((codec.decode_object(line[begin:end]), end - begin))
+            value: Any = codec.decode_object(line[begin:end])
+            found.append((value, end - begin))
             begin = end
         except codec.NotJson:
             continue  # a seam within a text
     return found if begin == len(line) else None
 
 
-def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) -> OperatorEntry:
+def _entry(value: OperatorLine | None, mark: Mark, number: int, *, to: str) -> OperatorEntry:
     problem = _problem(value)
     if value is None or problem is not None:
         return OperatorEntry(message=None, problem=f"{number}: {problem}; skipped", mark=mark)
@@ -198,7 +209,7 @@ def _entry(value: dict[str, Any] | None, mark: Mark, number: int, *, to: str) ->
     return OperatorEntry(message=message, problem=None, mark=mark)
 
 
-def _problem(value: dict[str, Any] | None) -> str | None:
+def _problem(value: OperatorLine | None) -> str | None:
     if value is None:
         return 'not a JSON object; write {"text": "..."}'
     for key in ("text", "type", "reply_to", "at"):

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from claude_agent_sdk.types import (
     SessionKey,
@@ -105,7 +104,7 @@ class TreeSessionStore(SessionStore):
         return self._folder / project / folder_name(checked_text(session_id, "session_id"))
 
     def _transcript(self, key: SessionKey) -> Transcript:
-        head: dict[str, Any] = {"project_key": key["project_key"], "session_id": key["session_id"]}
+        head = {"project_key": key["project_key"], "session_id": key["session_id"]}
         folder = self._session(**head)
         subpath = key.get("subpath")
         if subpath is not None:

@@ -6,7 +6,7 @@ value, so a thread with large state costs little to keep open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from maos_sup.integrations.shared_journal import Fields, JournalPlace
@@ -108,7 +108,7 @@ class ThreadIndex:
 
 
 def new_writes(
-    index: ThreadIndex, key: tuple[str, str], task: str, writes: list[dict[str, Any]]
+    index: ThreadIndex, key: tuple[str, str], task: str, writes: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
     """Those of `writes` that count: the first of an idx stands, but special ones (below 0) are replaced."""
     known: Mapping[tuple[str, int], WritePlace] = index.writes(*key)

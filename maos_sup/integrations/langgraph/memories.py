@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeGuard
 
 from langgraph.store.base import (
     BaseStore,
@@ -44,6 +44,16 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": lambda value, wanted: float(value) < float(wanted),
     "$lte": lambda value, wanted: float(value) <= float(wanted),
 }
+
+
+class MemoryRecord(TypedDict):
+    """What is kept of an item: its value, when it was put, and how long it lives if it does not for good."""
+
+    value: Any  # the caller's
+    created_at: str
+    updated_at: str
+    ttl_min: NotRequired[float]
+    used_at: NotRequired[str]
 
 
 class TreeStore(BaseStore):
@@ -156,24 +166,24 @@ class TreeStore(BaseStore):
 
     # -- records
 
-    def _records(self, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _records(self, prefix: str) -> Iterator[tuple[str, MemoryRecord]]:
         for name, entry in self._store.entries(prefix):
             record = self._living(entry.value)
             if record is not None:
                 yield name, record
 
-    def _record(self, value: Mapping[str, Any], before: dict[str, Any] | None, ttl: float | None) -> Any:
+    def _record(self, value: Mapping[str, Any], before: MemoryRecord | None, ttl: float | None) -> Any:
         now = self._now().isoformat()
-        record: dict[str, Any] = {"value": dict(value), "created_at": now, "updated_at": now}
+        record: MemoryRecord = {"value": dict(value), "created_at": now, "updated_at": now}
         if before is not None:
             record["created_at"] = before["created_at"]
         if ttl is not None:
-            record |= {"ttl_min": ttl, "used_at": now}
+            record["ttl_min"], record["used_at"] = ttl, now
         return record
 
-    def _living(self, record: Any) -> dict[str, Any] | None:
+    def _living(self, record: Any) -> MemoryRecord | None:
         """`record`, unless its time is over."""
-        if not isinstance(record, dict) or "value" not in record:
+        if not _is_record(record):
             return None
         if "ttl_min" in record:
             ends = datetime.fromisoformat(record["used_at"]) + timedelta(minutes=record["ttl_min"])
@@ -181,7 +191,7 @@ class TreeStore(BaseStore):
                 return None
         return record
 
-    def _use(self, name: str, record: dict[str, Any]) -> None:
+    def _use(self, name: str, record: MemoryRecord) -> None:
         """Write that a record with a time of its own was used; seldom enough that reads stay reads."""
         if "ttl_min" not in record:
             return
@@ -194,6 +204,10 @@ class TreeStore(BaseStore):
                     self._store.put(name, used, over=entry.version)
                 except Lost:
                     return  # it was changed, and so used
+
+
+def _is_record(value: object) -> TypeGuard[MemoryRecord]:
+    return isinstance(value, dict) and "value" in value
 
 
 def _folder(folder: Path, scope: str) -> Path:
@@ -226,8 +240,9 @@ def _parts(name: str) -> tuple[Namespace, str]:
     return tuple(label.replace("%25", "%") for label in plain), key
 
 
-def _times(record: dict[str, Any]) -> dict[str, datetime]:
-    return {name: datetime.fromisoformat(record[name]) for name in ("created_at", "updated_at")}
+def _times(record: MemoryRecord) -> dict[str, datetime]:
+    told = {"created_at": record["created_at"], "updated_at": record["updated_at"]}
+    return {name: datetime.fromisoformat(at) for name, at in told.items()}
 
 
 def _matches(wanted: MatchCondition, namespace: Namespace) -> bool:

@@ -36,7 +36,7 @@ class ThreadView:
     ) -> None:
         self.index = shelf.index
         self._thread_id, self._shelf, self._serde = thread_id, shelf, serde
-        self._lines: dict[JournalPlace, dict[str, Any]] = {}
+        self._lines: dict[JournalPlace, Mapping[str, Any]] = {}
 
     def checkpoint(self, ns: str, id_: str) -> CheckpointTuple | None:
         """The checkpoint `id_` with its values and pending writes; None if there is none."""
@@ -65,7 +65,7 @@ class ThreadView:
     def history(self, ns: str, id_: str, channels: Sequence[str]) -> Mapping[str, DeltaChannelHistory]:
         """For each channel, its writes back to the nearest ancestor that has a value, and that value."""
         writes: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
-        seeds: dict[str, Any] = {}
+        seeds: dict[str, object] = {}
         for ancestor, _ in self.index.lineage(ns, id_):
             wanted = [channel for channel in writes if channel not in seeds]
             if not wanted:
@@ -97,7 +97,7 @@ class ThreadView:
         value = self._line(write.place)["writes"][write.nth]
         return write.task, write.channel, unpacked(self._serde, value)
 
-    def _line(self, place: JournalPlace) -> dict[str, Any]:
+    def _line(self, place: JournalPlace) -> Mapping[str, Any]:
         if place not in self._lines:
             self._lines[place] = self._shelf.line(place)
         return self._lines[place]
