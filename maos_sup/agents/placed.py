@@ -24,7 +24,8 @@ from state_layout.host.beats import read_beat
 from state_layout.host.marks import mark_of
 from state_layout.host.stats import boot_id
 from state_layout.lives.leases import BUMPS, Lease, write_lease
-from state_layout.paths import Tree, number_name
+from state_layout.lives.takeover import take_files_over
+from state_layout.paths import Tree
 
 ATTEMPT, LAUNCHER, JOB = "MAOS_SUP_ATTEMPT", "MAOS_SUP_LAUNCHER", "MAOS_SUP_JOB"
 FENCED = 76  # the exit code of who may not write any more
@@ -54,14 +55,18 @@ class Claim:
         self._bumped_s = 0.0
         self._n = 0
         self._is_over = False
+        self._stopping = threading.Lock()
 
-    def take(self, tree: Tree, agent: str, *, ttl_s: float) -> bool:
-        """Claim the attempt; false if somebody has it, or a later one. Raises StorageError."""
+    def take(self, tree: Tree, agent: str, *, ttl_s: float, hang_s: float) -> bool:
+        """Claim the attempt; false if somebody has it, or a later one. Raises StorageError.
+
+        It beats by its lease, so that moves several times within `hang_s`.
+        """
         self._tree, self._agent, self._ttl_s = tree, agent, ttl_s
+        self._every_s = min(ttl_s, hang_s) / BUMPS
         self._attempts = os.fspath(tree.agent(agent).attempts)
         self._paths = tree.agent(agent).attempt(self.number)
         self._beat = os.fspath(tree.beat(agent))
-        self._name = number_name(self.number)
         atomic.make_folder(tree.agent(agent).attempts)
         if self._newest() >= self.number or not self._is_made():
             return False
@@ -70,6 +75,7 @@ class Claim:
         disk.guard(self.look)
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
         threading.Thread(target=self._watch, name="lease-watch", daemon=True).start()
+        take_files_over(tree, agent)
         return True
 
     def look(self) -> None:
@@ -123,20 +129,23 @@ class Claim:
 
     def _renew(self) -> None:
         while not self._is_over:
-            time.sleep(self._ttl_s / BUMPS)
+            time.sleep(self._every_s)
             with suppress(StorageError):
                 self._bump()
 
     def _watch(self) -> None:
         """See that the lease is renewed, though whoever renews it may hang on a disk that does not answer."""
         while not self._is_over:
-            time.sleep(self._ttl_s / BUMPS)
+            time.sleep(self._every_s)
             if time.clock_gettime(_CLOCK) - self._bumped_s > self._ttl_s:
                 self._stop(f"its lease could not be renewed for {self._ttl_s:g} s")
 
     def _stop(self, why: str) -> None:
-        """End this process and what it started. Nothing is written to the tree any more."""
-        disk.guard(None)
+        """End this process and what it started. Nothing is written to the tree any more.
+
+        Threads that come to look meanwhile wait here for the end of the process.
+        """
+        self._stopping.acquire()
         with suppress(OSError):
             sys.stderr.write(f"agent: attempt {self.number} of {self._agent} ends: {why}\n")
         with suppress(OSError, LayoutError):

@@ -25,6 +25,7 @@ from maos_sup.agents.stamps import Stamps
 from maos_sup.agents.translate import Translator
 from maos_sup.system.children import reap
 from state_layout.errors import StorageError
+from state_layout.files import disk
 from state_layout.files.fence import gone, is_home, understood
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
@@ -58,6 +59,7 @@ class Pulse:
         self._is_over = False
         self._bell.on_end = self._own.ring
         self._pace = Pace(life.files.root)
+        self._care_s = REST_S if disk.is_guarded() else CARE_S  # on another machine no trigger is heard
         self._is_unsaved = True  # something may have been written since it was made durable last
         now_s, intervals = time.monotonic(), life.specs.now.orchestration.intervals
         self._due = {
@@ -276,7 +278,7 @@ class Pulse:
             self._life.beats.beat()
             self._take_answers()
             self._look_for_edits()
-        care_s = LONG_CARE_S if self._has_rested_long() else CARE_S
+        care_s = LONG_CARE_S if self._has_rested_long() else self._care_s
         if self._is_due("care", now_s, max(intervals.beat_s, care_s if self._pace.is_resting else 0.0)):
             self._look_after(trigger)
         if self._is_unsaved and self._is_due("save", now_s, intervals.save_s):
@@ -297,7 +299,7 @@ class Pulse:
 
     def _has_rested_long(self) -> bool:
         """Whether nothing was told for so long that looks may be more seldom."""
-        since_s = self._resting_from_s
+        since_s = None if disk.is_guarded() else self._resting_from_s  # elsewhere only looks tell
         return since_s is not None and time.monotonic() - since_s > _LONG_S
 
     def _is_due(self, what: str, now_s: float, every_s: float) -> bool:

@@ -66,7 +66,7 @@ class Claims(Protocol):
 
     number: int
 
-    def take(self, tree: Tree, agent: str, *, ttl_s: float) -> bool: ...
+    def take(self, tree: Tree, agent: str, *, ttl_s: float, hang_s: float) -> bool: ...
 
     def end(self) -> None: ...
 
@@ -114,7 +114,8 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int, claim: Cl
     spec = specs.agent
     if spec is None:
         raise BadInput(f"spec/agents/{agent}.json: is missing, or was never good; write it, then start again")
-    if claim is not None and not claim.take(tree, agent, ttl_s=specs.now.orchestration.intervals.lease_s):
+    ttl_s, hang_s = specs.now.orchestration.intervals.lease_s, specs.limits().hang_s
+    if claim is not None and not claim.take(tree, agent, ttl_s=ttl_s, hang_s=hang_s):
         return 0  # somebody else lives this attempt
     number = claim.number if claim else max(list_attempts(tree.agent(agent)), default=0) + 1
     write_handle(tree, agent, number)

@@ -16,6 +16,7 @@ from maos_sup.cuts.shared import StateMove, last_lines, moves_back
 from maos_sup.cuts.take import agents_of, needs_of
 from maos_sup.cuts.traces import Moment, TeamReader, is_mail_box
 from state_layout.files.locks import is_free
+from state_layout.lives.leases import have_moved
 from state_layout.paths import Tree
 from state_layout.records import Specs
 
@@ -63,7 +64,8 @@ def mend_copy(tree: Tree, specs: Specs) -> list[str]:
     The caller holds the supervisor's lock. Does nothing where an agent lives: then it is no copy, and what
     looks inconsistent is only read at different times. Raises StorageError, Damaged.
     """
-    if not all(is_free(tree.agent(agent).lock) for agent in agents_of(tree, specs)):
+    agents = [tree.agent(agent) for agent in agents_of(tree, specs)]
+    if not all(is_free(agent.lock) for agent in agents) or have_moved(agents):
         return []
     mending = mending_of(tree, specs)
     if not mending.is_needed:

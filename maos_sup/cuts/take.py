@@ -26,7 +26,7 @@ from state_layout.errors import LayoutError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.at_once import at_once
 from state_layout.files.chain import utc_now
-from state_layout.files.locks import is_free
+from state_layout.lives.leases import is_inhabited
 from state_layout.mail.boxes import OPERATOR, boxes
 from state_layout.paths import Tree, is_name
 from state_layout.records import Specs, TaskPhase
@@ -152,7 +152,7 @@ def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> st
     """Why what the agent was doing may be half done on the disk, or None."""
     if kind in EXACT_KINDS or TaskPhase.RUNNING not in tasks.values():
         return None
-    if is_free(tree.agent(agent).lock):
+    if not is_inhabited(tree.agent(agent)):
         return None
     return f"a program of kind {kind} was running and may have been writing"
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from maos_sup.core.model import AgentObserved, Process
 from maos_sup.standing.journals import from_journals
 from maos_sup.standing.presence import living_process
+from state_layout.lives.leases import fresh_lease
 from state_layout.lives.numbers import last_number
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, read_snapshot
@@ -59,6 +60,8 @@ def agent_standing(
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
     pid, place = living_process(tree.handle(name), paths.lock, here=here)
+    if pid is None and (lease := fresh_lease(paths)) is not None:
+        pid, place = lease.pid, f"process {lease.pid} on {lease.host}, {lease.launcher} job {lease.job}"
     reader = SnapshotReader(paths.status) if reader is None else reader
     reader.look()
     status = reader.status

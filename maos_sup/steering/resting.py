@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from maos_sup.steering.wanting import want_of_all
 from state_layout.errors import Locked
 from state_layout.files.locks import is_free
+from state_layout.lives.leases import is_inhabited
 from state_layout.paths import Tree
 from state_layout.records import Want
 from state_layout.specs import read_specs
@@ -40,4 +41,4 @@ def living(tree: Tree) -> list[str]:
     """Who lives in the tree: `supervisor` and names of agents."""
     names = [] if is_free(tree.supervisor_lock) else ["supervisor"]
     folders = sorted(tree.agents.iterdir()) if tree.agents.is_dir() else []
-    return names + [folder.name for folder in folders if not is_free(folder / "lock")]
+    return names + [folder.name for folder in folders if is_inhabited(tree.agent(folder.name))]

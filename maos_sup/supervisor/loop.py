@@ -147,8 +147,9 @@ class _Supervisor:
                 is_general = heard.is_general or wake.signalled or self._is_due()
                 if is_general:
                     wake.mend()
-                if was_woken or is_general or time.monotonic() >= self._soon_s:
-                    only = None if is_general else heard.names
+                moved = set[str]() if was_woken or is_general else self._lookout.moved()
+                if was_woken or is_general or moved or time.monotonic() >= self._soon_s:
+                    only = None if is_general else heard.names | moved
                     finished = self._turn(leaving=wake.signalled, only=only)
                     if finished is not None:
                         return finished

@@ -24,6 +24,7 @@ from state_layout.files.locks import is_free
 from state_layout.host.beats import read_beat
 from state_layout.host.room import has_room
 from state_layout.lives.attempts import list_attempts, read_exit
+from state_layout.lives.leases import read_lease
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.paths import AgentPaths, Tree
 from state_layout.records import AgentSpec, ExitReason, Specs
@@ -44,6 +45,8 @@ class _Seen:
     beat_path: str
     lock: Path = field(init=False)
     attempts_path: str = field(init=False)
+    status_path: str = field(init=False)
+    moved_stamps: tuple[_Stamp | None, _Stamp | None] | None = None
     told: SnapshotReader = field(init=False)
     recalled: int = 0  # the last attempt when the journals were read instead
     attempts_stamp: _Stamp | None = None
@@ -59,6 +62,7 @@ class _Seen:
     def __post_init__(self) -> None:
         self.lock = self.paths.lock
         self.attempts_path, self.told = str(self.paths.attempts), SnapshotReader(self.paths.status)
+        self.status_path = str(self.paths.status)
 
 
 class Lookout:
@@ -185,7 +189,8 @@ class Lookout:
     def _read_status(self, agent: str, seen: _Seen, *, is_gone: bool) -> bool:
         """Look at its snapshot; whether that was read."""
         told, was_read = seen.told, seen.told.look()
-        if is_gone and not told.is_snapshot and (was_read or seen.recalled != seen.last_attempt):
+        is_old = is_gone and self._is_old(seen)
+        if is_gone and (is_old or not told.is_snapshot) and (was_read or seen.recalled != seen.last_attempt):
             seen.recalled, was_read = seen.last_attempt, True
             journaled = from_journals(self._tree, agent)
             told.believe(journaled.status, journaled.outcomes)
@@ -196,8 +201,32 @@ class Lookout:
                 told.take({})  # edited by hand: the agent makes it anew from its journal
         return was_read
 
+    def _is_old(self, seen: _Seen) -> bool:
+        """Whether the snapshot is of an earlier attempt than the last, which lived on another machine.
+
+        What is suspended there in the middle of a rename may put its own back after it was fenced.
+        """
+        is_of_last = seen.told.status.get("attempt", seen.last_attempt) == seen.last_attempt
+        return not is_of_last and read_lease(seen.paths.attempt(seen.last_attempt)) is not None
+
+    def moved(self) -> set[str]:
+        """Agents on other machines that got on since the last look: nothing tells of that but their files."""
+        moved = set[str]()
+        for name, told in self._told.items():
+            seen = self._seen.get(name)
+            if told.where and told.alive and seen is not None:
+                stamps = (_stamp(seen.status_path), _stamp(seen.attempts_path))
+                if stamps != seen.moved_stamps:
+                    moved.add(name)
+                seen.moved_stamps = stamps
+        return moved
+
     def _judge(self, specs: Specs, spec: AgentSpec, seen: _Seen, now_s: float) -> None:
-        beat = read_beat(seen.beat_path)
+        told = self._told.get(spec.name)
+        if told is not None and told.where and not told.pid:
+            return  # it waits in a queue
+        is_placed = told is not None and told.where
+        beat = read_lease(seen.paths.attempt(seen.last_attempt)) if is_placed else read_beat(seen.beat_path)
         counters = None if beat is None else (beat.beat, beat.progress)
         tick_s = max(specs.orchestration.intervals.tick_s, self._every_s / 2)
         seen.watch = look(seen.watch, counters, now_s=now_s, tick_s=tick_s)

@@ -52,7 +52,11 @@ def _agent(seen: Observation, memory: Memory, name: str, board: Board) -> Superv
     spec = seen.specs.agents[name]
     waits_s = known.not_before_s - seen.now_s
     mine = board.phases_of(name)
+    placed: SupervisedAgent = (
+        {"where": observed.where} if observed.where and observed.process is not Process.GONE else {}
+    )
     return {
+        **placed,
         "phase": agent_phase(seen.specs, spec, observed, known=known, mine=mine, now_s=seen.now_s),
         "attempt": observed.last_attempt,
         "restarts": len(known.restarted_s),

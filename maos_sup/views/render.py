@@ -147,7 +147,8 @@ def last_text(agent: AgentShown) -> str:
     text = str(reason_of(agent) or agent["note"] or agent["last_line"] or "")
     if agent.get("failed_before") and not reason_of(agent):
         text = f"{text} (attempt {agent['attempt'] - 1}: {agent['failed_before']})"
-    return one_line(text)
+    where = agent.get("where")
+    return one_line(f"[{where}] {text}" if where else text)
 
 
 def percent(progress: float | None) -> str:

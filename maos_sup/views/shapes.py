@@ -39,6 +39,7 @@ class AgentShown(TypedDict):
     pid: int | None
     attempt: int
     restarts: int
+    where: str | None
     failed_before: str | None  # why the attempt before the living one failed, while it is at the same task
     task: str | None
     progress: float | None

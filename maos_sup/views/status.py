@@ -138,6 +138,7 @@ def _agent(
         "phase": phase,
         "reason": current.get("reason") or published.get("reason"),
         "pid": agent.pid,
+        "where": published.get("where"),
         "attempt": agent.attempt,
         "restarts": published.get("restarts", 0),
         "failed_before": _failed_before(tree, agent),

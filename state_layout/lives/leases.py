@@ -8,14 +8,21 @@ change of `n` means anything. Not durable: it means nothing once the attempt has
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+
 from msgspec import DecodeError, Struct, ValidationError, convert
 
+from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.locks import is_free
 from state_layout.files.reading import read_record
-from state_layout.paths import AttemptPaths
+from state_layout.lives.numbers import numbers_in
+from state_layout.paths import AgentPaths, AttemptPaths
 from state_layout.records import fields_of
 
 BUMPS = 5  # within its time to live
+_LOOK_EVERY_S = 0.05
 PATIENCE = 1.5  # times its time to live, before others may take the agent over
 
 
@@ -45,6 +52,54 @@ def read_lease(attempt: AttemptPaths) -> Lease | None:
         return convert(codec.decode_object(read_record(attempt.lease)), Lease)
     except (OSError, codec.NotJson, DecodeError, ValidationError):
         return None
+
+
+def fresh_lease(agent: AgentPaths) -> Lease | None:
+    """The lease of the last attempt, unless that has ended or did not renew it for long, by this clock.
+
+    For who looks once; a supervisor watches (`LeaseWatch`). Raises StorageError.
+    """
+    attempts = numbers_of(agent)
+    if not attempts:
+        return None
+    last = agent.attempt(attempts[-1])
+    lease = read_lease(last)
+    if lease is None or last.exit.exists():
+        return None
+    try:
+        age_s = time.time() - last.lease.stat().st_mtime
+    except OSError:
+        return None
+    return lease if age_s < PATIENCE * lease.ttl_s else None
+
+
+def have_moved(agents: Iterable[AgentPaths]) -> bool:
+    """Whether one of these agents lives on another machine: its lease is seen to move. May wait for that.
+
+    In a copy of a tree leases look alive and move no more. Raises StorageError.
+    """
+    before = {agent: lease for agent in agents if (lease := fresh_lease(agent)) is not None}
+    until_s = time.monotonic() + max((2 * lease.ttl_s / BUMPS for lease in before.values()), default=0.0)
+    while before and time.monotonic() < until_s:
+        time.sleep(_LOOK_EVERY_S)
+        for agent, lease in before.items():
+            now = fresh_lease(agent)
+            if now is not None and now.n != lease.n:
+                return True
+    return False
+
+
+def is_inhabited(agent: AgentPaths) -> bool:
+    """Whether the agent lives, here (its lock) or elsewhere (its lease). Raises StorageError."""
+    return not is_free(agent.lock) or fresh_lease(agent) is not None
+
+
+def numbers_of(agent: AgentPaths) -> list[int]:
+    """The numbers of its attempts, lowest first. Raises StorageError."""
+    try:
+        return numbers_in(agent.attempts)
+    except OSError as cause:
+        raise storage_error("read", agent.attempts, cause) from cause
 
 
 class LeaseWatch:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from state_layout.errors import storage_error
+from state_layout.files import disk
 from state_layout.mail.boxes import is_sender
 from state_layout.paths import Tree
 
@@ -120,7 +121,7 @@ class OpenBox:
         try:
             if not stat.S_ISREG(file.path.lstat().st_mode):
                 return
-            if len(self._files) < MOST_OPEN:
+            if len(self._files) < MOST_OPEN and not disk.is_guarded():  # NFS shows news to who opens anew
                 file.keep_open()
         except FileNotFoundError:
             return  # gone since it was listed

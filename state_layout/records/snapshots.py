@@ -73,6 +73,7 @@ class SupervisedAgent(TypedDict, total=False):
     restarts: int
     reason: str | None
     next_start_in_s: float | None
+    where: str
 
 
 class SupervisedTask(TypedDict, total=False):
