@@ -128,6 +128,17 @@ class SlurmCluster:
 
         wait_for(are_there, f"{count} nodes {state}", told=self.told)
 
+    def wait_answer(self) -> None:
+        """Wait until the controller answers."""
+
+        def answers() -> bool:
+            try:
+                return bool(self.ask("scontrol", "ping"))
+            except AssertionError:
+                return False
+
+        wait_for(answers, "the controller answers", told=self.told)
+
     def told(self) -> str:
         """What the daemons said last, for who reads a failure."""
         logs = [*self.folder.glob("*.log"), self.folder / "munge/log"]

@@ -120,7 +120,7 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int, claim: Cl
     number = claim.number if claim else max(list_attempts(tree.agent(agent)), default=0) + 1
     write_handle(tree, agent, number)
     try:
-        known = _remember(tree, agent, before=number)
+        known = _remember(tree, agent, before=number, is_placed=claim is not None)
     except Damaged as error:
         _refuse(tree, agent, number, error)
         raise
@@ -164,17 +164,19 @@ def _live(tree: Tree, agent: str, *, reserved: int | None, umask: int, claim: Cl
     return code
 
 
-def _remember(tree: Tree, agent: str, *, before: int) -> Recall:
+def _remember(tree: Tree, agent: str, *, before: int, is_placed: bool) -> Recall:
     """End what dead lives left running, say how they ended, and recall what they knew."""
-    lost = []
-    for number in reversed(list_attempts(tree.agent(agent))):
-        if number >= before:
-            continue
-        if read_exit(tree, agent, number) is not None:
+    lost, marks = [], set[str]()
+    for number in reversed([number for number in list_attempts(tree.agent(agent)) if number < before]):
+        ended = read_exit(tree, agent, number)
+        if ended is not None and (ended.get("by") == "agent" or not is_placed):
             break
-        lost.append(number)
-    if lost:
-        marks = {mark_of(tree, agent, number) for number in lost}
+        marks.add(
+            mark_of(tree, agent, number)
+        )  # a supervisor elsewhere sealed it, and could end nothing here
+        if ended is None:
+            lost.append(number)
+    if marks:
         end_marked(marks)
     for number in lost:
         await_end(tree.agent(agent).attempt(number))

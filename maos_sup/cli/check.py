@@ -42,6 +42,10 @@ _MOST_OF_A_KIND = 3  # notes; problems are all shown
     "--accept", "accepts", is_flag=True, help="Record that you stand by the problems, until a further edit."
 )
 @click.option("--by", default=None, metavar="NAME", help="Who stands by them; default: your login name.")
+@click.option(
+    "--shared", default=None, metavar="FOLDER", help="Try instead what a shared folder promises across hosts."
+)
+@click.option("--hosts", default=None, metavar="A,B", help="With --shared: from these nodes, by srun.")
 @options.as_json
 def command(
     directory: str | None,
@@ -50,12 +54,21 @@ def command(
     for_secrets: bool,
     accepts: bool,
     by: str | None,
+    shared: str | None,
+    hosts: str | None,
     as_json: bool,
 ) -> int:
     """Examine a tree: each problem, why it matters, what to do.
 
-    Exit code 12 if a record is damaged, 2 if only spec/ has mistakes; with --secrets 13 if there is one.
+    Exit code 12 if a record is damaged, 2 if only spec/ has mistakes; with --secrets 13 if there is one, with
+    --shared 14 if the folder cannot carry agents on several machines.
     """
+    if shared is not None:
+        from maos_sup.cli.shared_folder import check_shared  # only where it is asked for
+
+        return check_shared(shared, hosts=hosts, as_json=as_json)
+    if hosts is not None:
+        raise click.UsageError("--hosts says from where --shared is tried; add --shared FOLDER")
     tree = tree_or_default(directory)
     if for_secrets:
         if repairs:

@@ -112,7 +112,6 @@ class Placement(Struct, frozen=True, kw_only=True):
     gpus: int | None = None
     time: str | None = None  # as Slurm writes it: 90, 1:30:00, 2-12:00
     features: str | None = None  # of its node, as Slurm joins them: bigmem&ssd
-    array: bool = True  # many that are submitted at once are one array
 
     @classmethod
     def of(cls, *values: Mapping[str, object]) -> Placement:

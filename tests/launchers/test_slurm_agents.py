@@ -136,3 +136,9 @@ def test_a_job_says_in_its_lease_where_it_lives(team: Orchestra) -> None:
     assert team.output("ann").startswith(f"begin 1 on {lease.host}")
     team.say("go")
     team.wait_rest("done")
+
+
+def test_a_shared_folder_is_tried_from_two_nodes(team: Orchestra) -> None:
+    done = team.cli("check", "--shared", str(team.folder), "--hosts", "n1,n2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {each["level"] for each in json.loads(done.stdout)["found"]} == {"ok"}

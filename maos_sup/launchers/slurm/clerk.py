@@ -186,8 +186,8 @@ class Clerk:
             return self._refusal(str(error))
         argv = submit_command(name, order.place, root=self._naming.root, log=log, variables=variables)
         answer = ask(argv, given=script_of(self._entry, order), env={**os.environ, **variables})
-        if answer.code == 0:
-            id_ = answer.out.strip().partition(";")[0]
+        id_ = answer.out.strip().partition(";")[0]
+        if answer.code == 0 and id_:
             agent, attempt = order.agent, order.attempt
             return Job(id=id_, state="PENDING", reason="None", node="", agent=agent, attempt=attempt)
         if answer.is_passing:

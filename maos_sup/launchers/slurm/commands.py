@@ -159,7 +159,7 @@ def submit_command(
     }
     timed = [] if place.time is None else [f"--signal=B:TERM@{_warning_s(place.time)}"]
     return [
-        *("sbatch", "--parsable", "--quiet", "--no-requeue", "--ntasks=1", f"--job-name={name}"),
+        *("sbatch", "--parsable", "--no-requeue", "--ntasks=1", f"--job-name={name}"),
         *(
             f"--chdir={root}",
             f"--output={log}",
