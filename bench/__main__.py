@@ -41,6 +41,7 @@ PARTS = {
     "workspaces": "bench.workspaces",
     "bus": "bench.bus",
     "growth": "bench.growth",
+    "slurm": "bench.slurm",
 }
 
 
