@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ from msgspec.structs import replace
 from maos_sup.core.model import AgentObserved, Process
 from maos_sup.standing.journals import from_journals
 from maos_sup.standing.presence import living_process
-from state_layout.lives.leases import fresh_lease
+from state_layout.lives.leases import PATIENCE, Lease, last_written_s, open_lease
 from state_layout.lives.numbers import last_number
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, read_snapshot
-from state_layout.paths import Tree
+from state_layout.paths import AgentPaths, Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def agent_standing(
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
     pid, place = living_process(tree.handle(name), paths.lock, here=here)
-    if pid is None and (lease := fresh_lease(paths)) is not None:
+    if pid is None and (lease := _fresh_lease(paths)) is not None:
         pid, place = lease.pid, f"process {lease.pid} on {lease.host}, {lease.launcher} job {lease.job}"
     reader = SnapshotReader(paths.status) if reader is None else reader
     reader.look()
@@ -82,6 +83,18 @@ def agent_standing(
         outcomes=outcomes if pid is not None else _of_the_dead(outcomes),
         notes=notes,
     )
+
+
+def _fresh_lease(paths: AgentPaths) -> Lease | None:
+    """The lease of an agent that lives on another machine, as far as this clock tells: to be shown only."""
+    lease = open_lease(paths)
+    if lease is None:
+        return None
+    try:
+        age_s = time.time() - last_written_s(paths)
+    except OSError:
+        return None
+    return lease if age_s < PATIENCE * lease.ttl_s else None
 
 
 def _is_last_word(status: AgentSnapshot, ended: ExitSnapshot | None, attempt: int) -> bool:

@@ -76,6 +76,7 @@ class Lookout:
         self._last: dict[str, AgentObserved] = {}
         self._told: dict[str, Observed] = {}  # by the launcher
         self._complained = set[str]()
+        self._unknown = set[str]()  # who may live, which any news may tell
         self.adopted: list[tuple[str, int]] = []  # agents found alive, their attempts; the reader empties it
 
     def observe(
@@ -88,7 +89,7 @@ class Lookout:
             self._every_s = between_beats_s(specs)
             self.due_s, self._is_tick = now_s + self._every_s, True
             only = None
-        news, living = self._news(), self._launcher.living()
+        news, living = self._news() | self._unknown, self._launcher.living()
         last = self._last
         agents = {
             name: last[name]
@@ -129,6 +130,7 @@ class Lookout:
         is_gone = process is Process.GONE
         is_unknown = process is Process.UNKNOWN
         seen.unknown_since_s = (seen.unknown_since_s or now_s) if is_unknown else None
+        (self._unknown.add if is_unknown else self._unknown.discard)(spec.name)
         if not (is_alive and seen.last_attempt and seen.told.status.get("attempt") == seen.last_attempt):
             self._read_attempts(spec.name, seen, is_gone=is_gone)  # else it lives in the one that is known
         if process is Process.ALIVE and not is_alive:

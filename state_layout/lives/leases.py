@@ -8,6 +8,7 @@ change of `n` means anything. Not durable: it means nothing once the attempt has
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 
@@ -54,23 +55,14 @@ def read_lease(attempt: AttemptPaths) -> Lease | None:
         return None
 
 
-def fresh_lease(agent: AgentPaths) -> Lease | None:
-    """The lease of the last attempt, unless that has ended or did not renew it for long, by this clock.
-
-    For who looks once; a supervisor watches (`LeaseWatch`). Raises StorageError.
-    """
+def open_lease(agent: AgentPaths) -> Lease | None:
+    """The lease of the last attempt, unless that said how it ended. Raises StorageError."""
     attempts = numbers_of(agent)
     if not attempts:
         return None
     last = agent.attempt(attempts[-1])
     lease = read_lease(last)
-    if lease is None or last.exit.exists():
-        return None
-    try:
-        age_s = time.time() - last.lease.stat().st_mtime
-    except OSError:
-        return None
-    return lease if age_s < PATIENCE * lease.ttl_s else None
+    return None if lease is None or last.exit.exists() else lease
 
 
 def have_moved(agents: Iterable[AgentPaths]) -> bool:
@@ -78,20 +70,39 @@ def have_moved(agents: Iterable[AgentPaths]) -> bool:
 
     In a copy of a tree leases look alive and move no more. Raises StorageError.
     """
-    before = {agent: lease for agent in agents if (lease := fresh_lease(agent)) is not None}
+    before = {agent: lease for agent in agents if (lease := open_lease(agent)) is not None}
     until_s = time.monotonic() + max((2 * lease.ttl_s / BUMPS for lease in before.values()), default=0.0)
     while before and time.monotonic() < until_s:
         time.sleep(_LOOK_EVERY_S)
         for agent, lease in before.items():
-            now = fresh_lease(agent)
+            now = open_lease(agent)
             if now is not None and now.n != lease.n:
                 return True
     return False
 
 
 def is_inhabited(agent: AgentPaths) -> bool:
-    """Whether the agent lives, here (its lock) or elsewhere (its lease). Raises StorageError."""
-    return not is_free(agent.lock) or fresh_lease(agent) is not None
+    """Whether the agent lives, here (its lock) or elsewhere (its lease). Raises StorageError.
+
+    For who looks once, and may touch the lock: a supervisor watches (`LeaseWatch`). A lease is believed by
+    the clock of the file system, and where that cannot be asked.
+    """
+    if not is_free(agent.lock):
+        return True
+    lease = open_lease(agent)
+    if lease is None:
+        return False
+    try:
+        os.utime(agent.lock)
+        age_s = agent.lock.stat().st_mtime - last_written_s(agent)
+    except OSError:
+        return True
+    return age_s < PATIENCE * lease.ttl_s
+
+
+def last_written_s(agent: AgentPaths) -> float:
+    """When the lease of the last attempt was written, by the clock of the file system. Raises OSError."""
+    return agent.attempt(numbers_of(agent)[-1]).lease.stat().st_mtime
 
 
 def numbers_of(agent: AgentPaths) -> list[int]:

@@ -19,6 +19,7 @@ ALLOWED = {
     "maos_sup/agents/kinds/shared/waiting.py": "shows when it goes on",
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
     "maos_sup/views/render.py": "shows ages",
+    "maos_sup/standing/agents.py": "shows whether an agent lives on another machine",
     "maos_sup/cli/report.py": "says when it was made, and draws until now",
     "maos_sup/cli/cost.py": "what is spent an hour",
     "maos_sup/web/app.py": "draws until now",
