@@ -18,7 +18,7 @@ BUGS = [
     Bug(
         "the number of a life that never began is taken again",
         f"{_ATTEMPTS}:begin_attempt",
-        "number = recall.attempt + 1",
+        "number = claimed or recall.attempt + 1",
         'number = (recall.pin["attempt"] if recall.pin else 0) + 1',
     ),
     Bug(

@@ -40,7 +40,7 @@ BUGS = [
     Bug(
         "a new life does not know what the last one changed",
         f"{_STORE}:ScopeStore._read",
-        'self._tokens[fields["token"]] = line.end',
+        'self._tokens[str(fields["token"])] = line.end',
         "pass",
         run="shared",
     ),
