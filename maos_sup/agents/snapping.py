@@ -67,9 +67,10 @@ class Snapper:
         works_on = threading.Event()
         work = partial(self._take, why, seq, call, works_on.is_set)
         self._thread = threading.Thread(target=work, name="snapshot", daemon=True)
+        if not wait_s:
+            works_on.set()
         self._thread.start()
-        if wait_s:
-            self._thread.join(wait_s)
+        self._thread.join(wait_s)
         works_on.set()
 
     def _is_at_work(self) -> bool:
