@@ -19,6 +19,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
+from maos_sup.backups.store import refuse_large
 from state_layout.errors import BadInput, Locked, Lost, StorageError
 from state_layout.files import codec
 
@@ -80,6 +81,7 @@ class BucketStore:
         """The bytes of `name` and what `swap` must be told to take their place; None if it is not there."""
         try:
             found = obstore.get(self._store, name)
+            refuse_large(self.place, name, found.meta["size"])
             return bytes(found.bytes()), found.meta["e_tag"] or ""
         except _NOT_THERE:
             return None

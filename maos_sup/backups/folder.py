@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from maos_sup.backups.store import refuse_large
 from state_layout.errors import Damaged, Locked, StorageFull, storage_error
 from state_layout.files import atomic, disk
 
@@ -36,6 +37,7 @@ class FolderStore:
         path = self.root / name
         try:
             with atomic.opened(path, os.O_RDONLY) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+                refuse_large(self.place, name, os.fstat(descriptor).st_size)
                 return file.read()
         except FileNotFoundError:
             return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import zstandard
@@ -23,6 +24,8 @@ VERSION = 1
 LARGEST_MANIFEST_BYTES = 1 << 28
 LARGEST_SEGMENT_BYTES = 1 << 24  # before compression; who restores holds one in memory
 PIECE_BYTES = 1 << 22
+DAY = "%Y%m%d-%H%M%S-%f"  # how a backup is named, and four signs more
+_AT = "%Y-%m-%dT%H:%M:%SZ"
 _LEVEL = 1  # digests do not get smaller
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_LINK = 4096
@@ -194,6 +197,16 @@ def unpacked(frame: bytes, most: int) -> bytes:
     return plain
 
 
+def time_in(name: str) -> datetime:
+    """When the backup of this name was made. Raises Damaged for a name that no backup has."""
+    try:
+        return datetime.strptime(name.rpartition("/")[2].rpartition("-")[0], DAY).replace(tzinfo=UTC)
+    except ValueError as cause:
+        raise Damaged(
+            f"{name}: is no name of a backup: give it back the one it had, or let go of it (backups forget)"
+        ) from cause
+
+
 def without_unused(manifest: BackupManifest) -> BackupManifest:
     """`manifest` with only the segments that its files lie in."""
     used = sorted({piece.segment for each in manifest.files for piece in each.pieces})
@@ -247,6 +260,7 @@ def _head(data: bytes, name: str) -> BackupHead:
     [told] = codec.TypedLines(_Head).decode([unpacked(frame, LARGEST_MANIFEST_BYTES)])
     if told.backup > VERSION:
         raise BadInput(f"{name}: is of version {told.backup}; use a newer maos-sup")
+    datetime.strptime(told.at, _AT).replace(tzinfo=UTC)
     return BackupHead(
         name=name,
         tree=told.tree,

@@ -25,6 +25,7 @@ from maos_sup.backups.manifest import (
     SegmentRef,
     head_of,
     manifest_of,
+    time_in,
     unpacked,
 )
 from maos_sup.backups.store import BackupStore
@@ -176,6 +177,8 @@ class BackupRepository:
         return [name for name in newest.values() if word in self.head(name).tree]
 
     def _there(self, name: str) -> bytes:
+        if name.startswith(BACKUPS):
+            time_in(name)  # one that was renamed would be taken for the newest, or the oldest
         data = self.store.get(name)
         if data is None:
             raise Damaged(f"{self.store.place}: {name} is gone; backups list shows what there is")

@@ -16,12 +16,14 @@ from hashlib import sha256
 from msgspec import Struct
 
 from maos_sup.backups.manifest import (
+    DAY,
     PIECE_BYTES,
     BackupHead,
     BackupManifest,
     StoredFile,
     StoredPiece,
     name_of,
+    time_in,
     without_unused,
 )
 from maos_sup.backups.reading import TreeFiles
@@ -36,7 +38,6 @@ Look = Callable[[str, bytes], None]  # at the path and bytes of what will be sto
 _OVERLAP_BYTES = 1 << 13
 _SMALL_BYTES, _MOST_SMALL = 1 << 20, 64  # then small pieces at the end of a file become one again
 _RACY_NS = 2_000_000_000  # what changed so shortly before may change again under the same time
-_DAY = "%Y%m%d-%H%M%S-%f"
 
 
 class Backup(Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class Backup(Struct, frozen=True, kw_only=True):
 
     manifest: BackupManifest
     read_files: int
-    is_unread: bool  # there were others, and no key to read them: nothing of them could be used
+    is_unread: bool  # there were others, and none could be read, for want of the key: all of it was brought
 
 
 def back_up(
@@ -61,8 +62,9 @@ def back_up(
     nothing that counts in the repository.
     """
     with repository.held():
-        base = repository.newest(id_of(tree)) or repository.newest() if repository.can_read else None
-        is_unread = not repository.can_read and bool(repository.names(id_of(tree)))
+        own = repository.newest(id_of(tree)) if repository.can_read else None
+        base = own or repository.newest() if repository.can_read else None
+        is_unread = own is None and bool(repository.names(id_of(tree)))
         saver = Saver(tree, repository, base, look=look, sound=_sound_segments(repository, base))
         with saver.bringing():
             files = list(saver.files(moved))
@@ -152,7 +154,7 @@ class Saver:
                 else:
                     self._look(path, tail + data)
                     pieces.append(self._stored(data, digest))
-                tail = data[-_OVERLAP_BYTES:]
+                tail = (tail + data)[-_OVERLAP_BYTES:]  # pieces may be of a few bytes each
                 if old is not None:
                     break
         is_racy = found.st_ctime_ns > self._began_ns - _RACY_NS
@@ -186,11 +188,10 @@ class Saver:
         """What is stored, to be kept under a name that is newer than the one before."""
         segments, id_ = self.writer.end(), id_of(self._tree)
         if self._base is not None and self._base.head.name.startswith(BACKUPS):
-            day, second, part, _ = self._base.head.id.split("-")
-            last = datetime.fromisoformat(f"{day}T{second}.{part}+00:00")
+            last = time_in(self._base.head.name)
             now = max(now, last + timedelta(microseconds=1))  # the clock may have gone back
         head = BackupHead(
-            name=f"{BACKUPS}{self._repository.key_of(id_)}/{now:{_DAY}}-{os.urandom(2).hex()}",
+            name=f"{BACKUPS}{self._repository.key_of(id_)}/{now:{DAY}}-{os.urandom(2).hex()}",
             tree=id_,
             request=_request_of(self._tree),
             at=f"{now:%Y-%m-%dT%H:%M:%SZ}",

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from state_layout.errors import Damaged
+
+LARGEST_OBJECT_BYTES = 1 << 29  # more than any of ours has; nobody reads more into memory
+
 
 class BackupStore(Protocol):
     """A folder, or a bucket. Every method raises StorageError with its place and a remedy."""
@@ -20,7 +24,7 @@ class BackupStore(Protocol):
         """Keep `data` as `name`, durably, unless there is one already; whether this call kept it."""
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of `name`; None if it is not there."""
+        """The bytes of `name`; None if it is not there. Raises Damaged for more than any of ours has."""
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Name and size of each object whose name begins with `prefix`, which ends with a slash."""
@@ -30,3 +34,9 @@ class BackupStore(Protocol):
 
     def held(self, *, alone: bool) -> AbstractContextManager[None]:
         """Hold the repository: many at once, or `alone`, to take away from it. Raises Locked."""
+
+
+def refuse_large(place: str, name: str, size: int) -> None:
+    """Raise Damaged for an object that is larger than any of ours."""
+    if size > LARGEST_OBJECT_BYTES:
+        raise Damaged(f"{place}: {name} has {size} bytes; nothing of maos-sup is so large: take it away")

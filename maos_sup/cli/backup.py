@@ -76,7 +76,7 @@ def command(
         if not as_json:
             _say(tree, made)
         if made.is_unread:
-            say_aside("note: all of it was brought: what is there cannot be read without --identity FILE")
+            say_aside("note: all of it was brought: what is there needs a key: --identity FILE")
     if as_json:
         say_json({"repository": repository.store.place, "backups": [told(each) for each in done]})
     return code

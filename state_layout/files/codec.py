@@ -178,7 +178,7 @@ class TypedLines(Generic[_T]):
         """
         try:
             found = self._decoder.decode_lines(b"\n".join(lines))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found = []
         if len(found) == len(lines):  # an empty line is passed over
             return found

@@ -216,9 +216,11 @@ def test_only_for_whom_it_is_meant(
     backup(tree, repo, "--recipient", str(mine.to_public()))
     for path in repo.rglob("*"):
         assert path.is_dir() or (b"alice" not in path.read_bytes() and "count" not in str(path))
-    assert "cannot be read without --identity" not in capsys.readouterr().err
+    assert "all of it was brought" not in capsys.readouterr().err
     grow(tree)
     backup(tree, repo)  # all of it again: what is there cannot be read
+    assert "all of it was brought" in capsys.readouterr().err
+    backup(tree, repo, "--identity", str(tmp_path / "other"))
     assert "all of it was brought" in capsys.readouterr().err
     made = told(capsys, "backup", str(tree.root), "--to", str(repo), "--identity", str(tmp_path / "mine"))
     assert made["backups"][0]["added_bytes"] == 0
@@ -257,6 +259,18 @@ def test_a_secret_that_is_written_in_two_halves_is_found(tree: Tree, repo: Path)
     notes.write_text("sk-ant-" + "api")
     backup(tree, repo)
     notes.write_text("sk-ant-" + "api" + "03-" + "A1b2" * 22)
+    backup(tree, repo, expect=13)
+
+
+def test_a_secret_that_is_written_in_small_parts_is_found(tree: Tree, repo: Path) -> None:
+    notes = tree.agent("bob").workspace / "notes.txt"
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    for part in ("sk-", "ant-", "api", "03-"):
+        with notes.open("a") as file:
+            file.write(part)
+        backup(tree, repo)
+    with notes.open("a") as file:
+        file.write("A1b2" * 22)
     backup(tree, repo, expect=13)
 
 

@@ -129,7 +129,7 @@ def manifest(**more: object) -> bytes:
     head |= {"files": 1, "size_bytes": 1, "added_bytes": 1, "stored_bytes": 1}
     body: dict[str, object] = {"segments": [[SEGMENT, len(STORED), 1]], "folders": [], "links": []}
     body |= {"left_out": [], "files": [file("a")]}
-    head |= {key: value for key, value in more.items() if key == "backup"}
+    head |= {key: value for key, value in more.items() if key in ("backup", "at")}
     return framed(codec.encode(head), codec.encode(body | more))
 
 
@@ -191,6 +191,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "wrong types": lambda: manifest(files=[[1, "x", None, 0, 0, 0, 0]]),
     "no list": lambda: manifest(files={"a": 1}),
     "newer": lambda: manifest(backup=2),
+    "time that is none": lambda: manifest(at=""),
+    "time of no zone": lambda: manifest(at="2026-11-30T00:00:00"),
+    "deep": lambda: framed(b'{"backup":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"{}"),
     "no head": lambda: framed(b"[]", b"{}"),
     "no body": lambda: manifest()[:60],
     "large head": lambda: framed(bytes(1 << 29), b"{}"),
@@ -228,6 +231,37 @@ def test_manifest_of_the_form_above_is_no_error(tmp_path: Path) -> None:
     repository.store.put(f"backups/{repository.key_of('t')}/20261130-000000-000000-abcd", manifest())
     assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--include", "a") == 0
     assert (tmp_path / "new" / "a").read_bytes() == b"x"
+
+
+def test_object_that_is_larger_than_any_of_ours_is_not_read(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (*segments(repo), *manifests(repo)):
+        whole = path.read_bytes()
+        with path.open("wb") as file:
+            file.truncate(1 << 37)
+        assert call(repo, "restore", "latest", "-o", str(tmp_path / "new")) == 12
+        assert "is so large" in capsys.readouterr().err
+        assert call(repo, "verify", "--read") == 12
+        path.write_bytes(whole)
+    assert call(repo, "verify", "--read") == 0
+
+
+def test_backup_under_another_name_is_named_and_the_next_one_is_the_newest(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [made] = manifests(repo)
+    made.rename(made.with_name("zebra"))
+    assert call(repo, "list") == 12
+    assert "zebra: is no name of a backup" in capsys.readouterr().err
+    grow(tree)
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    [new] = [path.name for path in manifests(repo) if path.name != "zebra"]
+    assert call(repo, "restore", new, "-o", str(tmp_path / "new")) == 0
+    assert contents(tmp_path / "new") == contents(tree.root)
+    assert call(repo, "prune") == 12
+    made.with_name("zebra").rename(made)
+    assert call(repo, "verify", "--read") == 0
 
 
 @pytest.mark.parametrize(
