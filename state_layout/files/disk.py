@@ -42,6 +42,12 @@ def guard(function: Callable[[], None] | None) -> None:
     _guard = function
 
 
+def look() -> None:
+    """Do not return if this process may not write any more: for who opened what is there to write to it."""
+    if _guard is not None:
+        _guard()
+
+
 def is_guarded() -> bool:
     """Whether this process may have a rival that took its place."""
     return _guard is not None

@@ -247,6 +247,7 @@ class Journal:
         except OSError as cause:
             raise storage_error("open", path, cause) from cause
         try:
+            disk.look()  # it may be a successor's file by now
             atomic.set_tail_aside(path, descriptor, position.offset)
             disk.fdatasync(descriptor)
             if position != known:  # its maker may have died before the name was durable

@@ -20,6 +20,7 @@ from state_layout.files.journal import Journal, Reader
 def untapped() -> Iterator[None]:
     yield
     disk.tap(None)
+    disk.guard(None)
 
 
 def failing(operation: str, code: int, *, times: int = 1, after: int = 0) -> Callable[[], int]:
@@ -340,3 +341,24 @@ def test_open_that_fails_leaks_no_descriptor(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot open"):
         Journal.open(tmp_path / "j")
     assert os.listdir("/proc/self/fd") == before  # noqa: PTH208 - the names only
+
+
+class Fenced(BaseException):
+    """This process may not write any more."""
+
+
+def test_what_is_opened_where_it_ended_is_looked_at_before_a_line(tmp_path: Path) -> None:
+    """Suspended before it opens, a writer that knows the end meets a file that a successor has put there."""
+    journal = journal_of(tmp_path / "j", 3)
+    journal.sync()
+    end = journal.position
+    journal.close()
+    before = (tmp_path / "j").read_bytes()
+
+    def look() -> None:
+        raise Fenced
+
+    disk.guard(look)
+    with pytest.raises(Fenced):
+        Journal.open(tmp_path / "j", floor=end.seq, known=end).append("line", {})
+    assert (tmp_path / "j").read_bytes() == before
