@@ -48,10 +48,11 @@ def add(words: tuple[str, ...], *, name: str | None, as_json: bool) -> None:
     _refuse_inside(tree, mirrored.place)
     mirror = open_mirror(mirrored.place, id_of(tree), may_make=True)
     try:
-        refuse_twice(tree, mirror)
         refuse_other_history(tree, mirror)
+        identity = mirror.identity()
     finally:
         mirror.close()
+    refuse_twice(tree, identity)
     add_mirror(tree, mirrored)
     start_followers(tree)
     if as_json:

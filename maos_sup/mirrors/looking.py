@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -131,6 +132,24 @@ class Looker:
                 total += max(0, stamp.size - self.cursor.pieces.get(path, (0, ""))[0])
         return total
 
+    def behind_contents(self) -> int:
+        """How much of the small files the mirror has in another form, or not: each is read."""
+        total = 0
+        for path in self.scanner.files:
+            source = source_of(path)
+            if source is None or source.sort is not Sort.CONTENT:
+                continue
+            with suppress(Unreadable, OSError, StorageError):
+                data, digest = self._content(path)
+                total += max(1, len(data)) if self.cursor.contents.get(path) != digest else 0
+        return total + len(self.cursor.contents.keys() - self.scanner.files.keys())
+
+    def _content(self, path: str) -> tuple[bytes, str]:
+        """A small file, and what a cursor knows of it."""
+        data, _ = read_regular(self._tree.root / path, most_bytes=LARGEST_CONTENT_BYTES)
+        is_executable = self.scanner.files[path].is_executable
+        return data, sha256(data).hexdigest() + ("+" if is_executable else "")
+
     def _take(self, path: str, source: FollowedFile) -> Iterator[None]:
         if path in self.cursor.gone:
             self.cursor.gone.discard(path)
@@ -208,9 +227,7 @@ class Looker:
         yield
 
     def _take_content(self, path: str, source: FollowedFile) -> None:
-        data, _ = read_regular(self._tree.root / path, most_bytes=LARGEST_CONTENT_BYTES)
-        stamp = self.scanner.files[path]
-        digest = sha256(data).hexdigest() + ("+" if stamp.is_executable else "")
+        data, digest = self._content(path)
         if self.cursor.contents.get(path) == digest:
             return
         self._filling.contents.append(Content(path=path, data=data, sha256=digest))

@@ -49,7 +49,7 @@ def standing_of(tree: Tree, mirrored: Mirrored) -> MirrorStanding:
     try:
         looker = Looker(tree, mirror.look())
         looker.scanner.look(is_whole=True)
-        behind = looker.behind_bytes
+        behind = looker.behind_bytes + looker.behind_contents()
     except MirrorTrouble as cause:
         return {**found, "trouble": str(cause)}
     finally:
@@ -59,11 +59,11 @@ def standing_of(tree: Tree, mirrored: Mirrored) -> MirrorStanding:
     return {**found, "lag_bytes": behind}
 
 
-def refuse_twice(tree: Tree, mirror: Mirror) -> None:
-    """Raise BadInput where `mirror` is the very database of a mirror that the tree has, by another URL.
+def refuse_twice(tree: Tree, identity: str) -> None:
+    """Raise BadInput where a mirror of `identity` is one that the tree has, by another URL.
 
     Two followers would take it from each other again and again. One that cannot be asked now is another one,
-    for this one can.
+    for this one could: it is closed before, as it may have been the last that the server lets in.
     """
     for other in mirrors_of(tree):
         try:
@@ -71,7 +71,7 @@ def refuse_twice(tree: Tree, mirror: Mirror) -> None:
         except (MirrorTrouble, BadInput):
             continue
         try:
-            is_same = known.identity() == mirror.identity()
+            is_same = known.identity() == identity
         finally:
             known.close()
         if is_same:

@@ -33,16 +33,14 @@ def _told(tree: Tree, mirror: Mirrored) -> MirrorShown:
 def mirror_line(told: MirrorShown) -> str:
     """One mirror in words."""
     where = f"mirror {told['name']} ({told['url']})"
-    behind = told["lag_bytes"] or 0
+    behind, note = told["lag_bytes"] or 0, f"; {told['trouble']}" if told["trouble"] else ""
+    late = f"{behind:,} bytes behind" if behind or told["lag_bytes"] is None else "up to date"
     if told["state"] == "waiting":
-        late = f"{behind:,} bytes and {told['lag_s'] or 0:g} s behind"
-        return f"{where}: {late}: {told['trouble']}"
-    note = f"; {told['trouble']}" if told["trouble"] else ""
-    if not told["alive"]:
-        is_known = told["alive"] is not None
-        who = "nobody follows now" if is_known else "whether anybody follows cannot be seen from here"
-        if told["at"] is None:
-            return f"{where}: {who}, and nobody has told yet how far it is: maos-sup mirror status"
-        then = f"{behind:,} bytes behind" if behind or told["lag_bytes"] is None else "up to date"
-        return f"{where}: {who}; it was {then} at {told['at']}{note}"
-    return f"{where}: {f'{behind:,} bytes behind' if behind else 'up to date'}{note}"
+        late, note = f"{behind:,} bytes and {told['lag_s'] or 0:g} s behind", f": {told['trouble']}"
+    if told["alive"]:
+        return f"{where}: {late}{note}"
+    is_known = told["alive"] is not None
+    who = "nobody follows now" if is_known else "whether anybody follows cannot be seen from here"
+    if told["at"] is None:
+        return f"{where}: {who}, and nobody has told yet how far it is: maos-sup mirror status"
+    return f"{where}: {who}; it was {late} at {told['at']}{note}"

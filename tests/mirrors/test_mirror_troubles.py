@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databases import postgres_database, redis_database
-from mirrored_trees import ID, team
+from mirrored_trees import ID, bring_up_to_date, team
 from orchestra import Orchestra
 from processes import is_running
 
 from maos_sup.cli import main
 from maos_sup.mirrors.registry import open_mirror
+from maos_sup.mirrors.standing import standing_of
 from maos_sup.system.followers import end_follower
 from maos_sup.views.mirrored import mirror_line, mirrors_told
 from state_layout.host.mirrored import Mirrored, add_mirror, mirrors_of, status_of_mirror
 from state_layout.paths import Tree
+from state_layout.witness import id_of
 
 LONG = "while [ ! -e $OUT/enough ]; do echo more; sleep 0.05; done"
 AT = "2026-11-30T08:00:00.000000Z"
@@ -91,6 +94,7 @@ def test_a_server_s_database_is_one_mirror_whatever_url_leads_to_it(
     with postgres_database(tmp_path) as database, postgres_database(tmp_path) as other:
         monkeypatch.setenv("RUNS", database.url)
         urls = [database.url.replace("postgresql:", "postgres:"), f"{database.url}&connect_timeout=5"]
+        urls.append(f"{database.url}&options=-c%20timezone%3DAsia/Tokyo")
         refused_twice(capsys, tree.root, database.url, *urls, "$RUNS")
         assert main(["mirror", "add", str(tree.root), other.url, "--name", "more"]) == 0
     assert [each.name for each in mirrors_of(tree)] == ["first", "more"]
@@ -126,7 +130,8 @@ LINES = [
     ("following", False, 0, None, f"nobody follows now; it was up to date at {AT}"),
     ("ended", False, 0, None, f"nobody follows now; it was up to date at {AT}"),
     ("ended", False, 7, "taken over", f"nobody follows now; it was 7 bytes behind at {AT}; taken over"),
-    ("waiting", False, 7, "is down", "7 bytes and 2 s behind: is down"),
+    ("waiting", True, 7, "is down", "x.db): 7 bytes and 2 s behind: is down"),
+    ("waiting", False, 7, "is down", f"nobody follows now; it was 7 bytes and 2 s behind at {AT}: is down"),
     ("following", None, 7, None, f"cannot be seen from here; it was 7 bytes behind at {AT}"),
 ]
 
@@ -155,3 +160,13 @@ def test_a_mirror_of_which_nobody_told_is_called_neither_up_to_date_nor_behind(t
     add_mirror(tree, Mirrored(name="far", url=f"sqlite:{tmp_path}/x.db"))
     (told,) = mirrors_told(tree)
     assert "nobody has told yet how far it is" in mirror_line(told)
+
+
+def test_what_people_wrote_since_is_behind_though_no_journal_grew(tree: Tree, tmp_path: Path) -> None:
+    mirrored = Mirrored(name="far", url=f"sqlite:{tmp_path}/x.db")
+    with closing(open_mirror(mirrored.url, id_of(tree), may_make=True)) as mirror:
+        bring_up_to_date(mirror, tree)
+    assert standing_of(tree, mirrored)["state"] == "up to date"
+    assert main(["send", str(tree.root), "bob", "hello"]) == 0
+    told = standing_of(tree, mirrored)
+    assert told["state"] == "behind" and told["lag_bytes"], told

@@ -130,9 +130,12 @@ class PostgresMirror:
         return [name for (name,) in rows]
 
     def identity(self) -> str:
-        """See `Mirror.identity`: the database of the server that was started at that microsecond."""
+        """See `Mirror.identity`: the database of the server that was started at that microsecond.
+
+        It is counted since 1970: as a time of day it would be another one in each session's own zone.
+        """
         query = (
-            "SELECT pg_postmaster_start_time()::text, oid::text FROM pg_database "
+            "SELECT extract(epoch FROM pg_postmaster_start_time())::text, oid::text FROM pg_database "
             "WHERE datname = current_database()"
         )
         with self._translated():
@@ -359,8 +362,8 @@ def _why(cause: Exception) -> str:
     text = " ".join(str(cause).split()) or type(cause).__name__
     if isinstance(cause, errors.LockNotAvailable):
         return (
-            f"another session has held a lock that is needed for over {_LOCK_S} s; it is tried again (who "
-            "holds it: SELECT pid, query FROM pg_stat_activity WHERE state LIKE 'idle in%')"
+            f"another session has held a lock that is needed for over {_LOCK_S} s; a follower tries "
+            "again (who holds it: SELECT pid, query FROM pg_stat_activity WHERE state LIKE 'idle in%')"
         )
     if isinstance(cause, errors.InsufficientPrivilege):
         return f"{text}; grant CREATE on the database, or have its owner run it once"

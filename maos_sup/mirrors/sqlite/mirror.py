@@ -317,7 +317,7 @@ def _why(cause: Exception) -> str:
         return f"cannot be opened: {cause.strerror}; see that its folder is there and may be written to"
     text = str(cause)
     remedies: Mapping[str, str] = {
-        "locked": "another process writes to it for long; it is tried again",
+        "locked": "another process writes to it for long; a follower tries again",
         "malformed": "the file is damaged; remove it and say maos-sup mirror rebuild",
         "not a database": "name another file for the mirror",
         "full": "free some space",
