@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import obstore
 from obstore import exceptions
@@ -32,6 +33,8 @@ _PATIENCE_S = 10.0
 _RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _TIMES: Any = {"connect_timeout": "10s", "timeout": "120s"}
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+_SECRET = "AWS_SECRET_ACCESS_KEY"
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -40,15 +43,16 @@ class BucketStore:
 
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         bucket, prefix = _parts(url)
-        if not any(environment.get(key) for key in _KEYS):
+        has_half = bool(environment.get(_KEYS[0])) != bool(environment.get(_SECRET))
+        if has_half or not any(environment.get(key) for key in _KEYS):
             raise BadInput(f"{url}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
-        endpoint = next((environment[key] for key in _ENDPOINTS if environment.get(key)), None)
+        endpoint = _endpoint(environment)
         more: dict[str, object] = {"endpoint": endpoint} if endpoint else {}
         if not environment.get("AWS_REGION") and not environment.get("AWS_DEFAULT_REGION"):
             more["region"] = "us-east-1"
         self.place = url
         self._own: str | None = None  # the lock that is held, and when it was renewed
-        self._renewed_s = 0.0
+        self._renewed_s = 0.0  # by a clock that goes on while the machine sleeps
         plain = bool(endpoint and endpoint.startswith("http://"))
         try:
             self._store = S3Store(
@@ -91,8 +95,9 @@ class BucketStore:
     def swap(self, name: str, data: bytes, version: str | None) -> str:
         """Put `data` in the place of `version` of `name`, of nothing without; its version.
 
-        Raises Lost if something else is there.
+        Raises Lost if something else is there, Locked as `put`.
         """
+        self._renew()
         mode: Any = "create" if version is None else {"e_tag": version}
         try:
             return obstore.put(self._store, name, data, mode=mode)["e_tag"] or ""
@@ -164,14 +169,14 @@ class BucketStore:
         """Keep the lock that is held; raise Locked if it may have been taken for a dead one's."""
         if self._own is None:
             return
-        age_s = time.monotonic() - self._renewed_s
+        age_s = time.clock_gettime(_CLOCK) - self._renewed_s
         if age_s > STALE_S - RENEWED_S:
             raise Locked(f"{self.place}: this process stood still for {age_s:.0f} s; begin again")
         if age_s > RENEWED_S:
             self._put_lock(codec.encode({"host": socket.gethostname(), "pid": os.getpid()}))
 
     def _put_lock(self, told: bytes) -> None:
-        began_s = time.monotonic()
+        began_s = time.clock_gettime(_CLOCK)
         try:
             obstore.put(self._store, self._own or "", told)
         except _ERRORS as cause:
@@ -202,5 +207,19 @@ def _parts(url: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
+def _endpoint(environment: Mapping[str, str]) -> str | None:
+    """Where the store is, if not Amazon's. Raises BadInput for what is no address, without telling it."""
+    for key in (key for key in _ENDPOINTS if key in environment):
+        with suppress(ValueError):
+            found = urlsplit(environment[key])
+            if "@" in found.netloc:
+                raise BadInput(f"{key}: holds credentials; these come from AWS_ACCESS_KEY_ID and others")
+            if found.scheme in ("http", "https") and found.hostname and found.port != 0:
+                return environment[key]
+        raise BadInput(f"{key}: is no address of a store; use http://HOST:PORT or https://HOST, or unset it")
+    return None
+
+
 def _first_line(cause: Exception) -> str:
-    return " ".join(str(cause).split())[:300]
+    """What the library says, without what is for its makers."""
+    return " ".join(str(cause).partition("Debug source:")[0].split())[:300]

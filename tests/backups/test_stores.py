@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from buckets import SERVERS, make_bucket, served
+from buckets import KEYS, SERVERS, make_bucket, served
 from kept_trees import contents, filled, grow
 
 from maos_sup.backups import bucket
@@ -179,11 +179,13 @@ def test_who_was_killed_is_in_nobodys_way_for_ever(
 def test_process_that_stood_still_for_long_takes_and_brings_nothing_any_more(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(address)
+    store = BucketStore(address, os.environ)
     with store.held(alone=True):
         store.put("a", b"x")
+        head = store.swap("head", b"x", None)
         monkeypatch.setattr(bucket, "STALE_S", -1.0)
-        for act in (lambda: store.put("b", b"x"), lambda: store.remove("a")):
+        acts: list[Callable[[], object]] = [lambda: store.put("b", b"x"), lambda: store.remove("a")]
+        for act in (*acts, lambda: store.swap("head", b"y", head)):
             with pytest.raises(Locked, match="stood still"):
                 act()
         monkeypatch.undo()
@@ -222,3 +224,36 @@ def test_bucket_or_server_that_is_not_there_is_one_error(
     monkeypatch.setattr(bucket, "_RETRIES", {"max_retries": 0})
     with pytest.raises(StorageError, match="cannot read"):
         BucketStore(address, os.environ).get("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("AWS_ENDPOINT_URL", "", "is no address of a store"),
+        ("AWS_ENDPOINT_URL", "nowhere", "is no address of a store"),
+        ("AWS_ENDPOINT_URL", "http://[::1", "is no address of a store"),
+        ("AWS_ENDPOINT", "ftp://host", "is no address of a store"),
+        ("AWS_ENDPOINT_URL", "http://bob:hunter2@127.0.0.1:1", "holds credentials"),
+        ("AWS_SECRET_ACCESS_KEY", "", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_environment_that_leads_nowhere_is_one_error_without_what_is_secret(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key, usual in KEYS.items():
+        monkeypatch.setenv(key, usual)
+    monkeypatch.setenv(name, value)
+    assert main(["backups", "list", "--to", "s3://bucket/x"]) == 2
+    said = capsys.readouterr().err
+    assert words in said and "hunter2" not in said and said.count("\n") == 1
+
+
+def test_server_that_is_not_there_is_told_in_a_few_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bucket, "_RETRIES", {"max_retries": 0})
+    for key, value in {**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}.items():
+        monkeypatch.setenv(key, value)
+    assert main(["backups", "list", "--to", "s3://bucket/x"]) == 1
+    said = capsys.readouterr().err
+    assert "s3://bucket/x: cannot read" in said and "Debug" not in said
