@@ -205,13 +205,20 @@ def from_claude(
 
     found = session_named(claude_folder(), session)
     id_ = new_id(task or found.words or "session", *seed_of(found))
-    where = Path(found.cwd) if project is None and found.cwd and Path(found.cwd).is_dir() else project
+    where = Path(found.cwd) if project is None and found.cwd and _is_folder(found.cwd) else project
     wish = ClaudeWish(
         session=found, id=id_, agent=checked_name(agent, "agent"), task=task, project=where, model=model
     )
     root = out.absolute() if out is not None else home() / id_
     tally = bring_session(wish, root, is_dry=dry_run)
     say_session(wish, Tree(root), tally, is_dry=dry_run, as_json=as_json)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # too long for a path
+        return False
 
 
 def _mapping(text: str | None) -> tuple[str | None, Path | None]:

@@ -26,6 +26,8 @@ def claude_agents(folders: Iterable[Path]) -> Iterator[FoundAgent]:
     for folder in dict.fromkeys(folders):
         for path in sorted((folder / ".claude" / "agents").rglob("*.md")):
             try:
+                if not path.is_file():  # a pipe would wait for its writer
+                    continue
                 with path.open("rb") as file:
                     text = file.read(_HEAD_BYTES).decode("utf-8", "replace")
             except OSError:

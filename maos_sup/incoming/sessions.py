@@ -21,6 +21,7 @@ _MOST_WORDS = 120
 Entry = Mapping[str, Any]
 SESSION = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID = re.compile(SESSION)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NO_WISH = re.compile(r"\s*<(command-|local-command|system-reminder|environment_context|user_instructions)")
 
 
@@ -119,14 +120,16 @@ def _wish(record: Entry, inner: Entry) -> str:
     if record.get("isSidechain") or record.get("isMeta"):
         return ""
     if record.get("type") == "user":
-        content = (record.get("message") or {}).get("content")
+        message = record.get("message")
+        content = message.get("content") if isinstance(message, dict) else None
     elif inner.get("role") == "user":
         content = inner.get("content")
     else:
         return ""
     blocks = content if isinstance(content, list) else [{"text": content}]
     texts = [_text(block.get("text")) for block in blocks if isinstance(block, dict)]
-    text = " ".join(" ".join(part for part in texts if part and not _NO_WISH.match(part)).split())
+    said = " ".join(part for part in texts if part and not _NO_WISH.match(part))
+    text = " ".join(_CONTROL.sub(" ", said).split())
     return text if len(text) <= _MOST_WORDS else f"{text[: _MOST_WORDS - 3]}..."
 
 

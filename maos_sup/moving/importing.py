@@ -72,6 +72,8 @@ def import_archive(
     Raises BadInput, Damaged, StorageError with nothing placed.
     """
     try:
+        if is_there(archive) and not archive.is_file():
+            raise BadInput(f"{archive}: is no file; name an archive")
         with archive.open("rb") as file, _plain(file, archive, identity) as source:
             reader = _Reader(source)
             manifest = reader.manifest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,8 +139,23 @@ def test_what_is_no_session_is_one_clear_error(
         str(folder / "notes.jsonl"): "its name is not the id of one",
         str(folder / "none.jsonl"): "is not there",
     }
+    os.mkfifo(folder / f"3{one[1:]}.jsonl")
+    cases[f"3{one[1:8]}"] = "no session of Claude Code"
+    cases[str(folder / f"3{one[1:]}.jsonl")] = "is not there"
     for wanted, words in cases.items():
         assert main(["import", "claude", wanted]) == 2
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1, (wanted, error)
     assert not (tmp_path / "home").exists() or not any((tmp_path / "home").iterdir())
+
+
+def test_a_folder_too_long_and_words_with_zeros_do_no_harm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAOS_SUP_HOME", str(tmp_path / "home"))
+    session = tmp_path / "0c0ffee0-1234-4567-89ab-0123456789ab.jsonl"
+    record = {"type": "user", "uuid": "u", "sessionId": session.stem, "cwd": "/" + "x" * 5000}
+    session.write_text(json.dumps({**record, "message": {"content": "one\0two"}}) + "\n")
+    assert main(["import", "claude", str(session), "-o", str(tmp_path / "made")]) == 0
+    assert "has no project" in capsys.readouterr().out
+    assert json.loads((tmp_path / "made/spec/orchestration.json").read_text())["request"] == "one two"

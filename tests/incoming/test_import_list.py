@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from maos_databases import full
+from maos_databases import endless_views, full
 
 from maos_sup.cli import main
 
@@ -93,10 +93,19 @@ def test_what_cannot_be_read_is_passed_over_and_an_empty_machine_says_so(
     (claude / "link.jsonl").symlink_to("/dev/zero")
     (claude / "folder.jsonl").mkdir()
     os.mkfifo(claude / "pipe.jsonl")
+    for number, message in enumerate(('"text"', "[1]", "5", '{"content": "a\\u0000b"}')):
+        line = f'{{"type": "user", "message": {message}}}\n'
+        (claude / f"0c0ffee{number + 1}{ID[8:]}.jsonl").write_text(line)
+    agents = machine / ".claude" / "agents"
+    agents.mkdir()
+    os.mkfifo(agents / "pipe.md")
+    (agents / "zeros.md").symlink_to("/dev/zero")
     (machine / "project" / "broken.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    endless_views(machine / "project" / "endless.db")
     assert main(["import"]) == 0
     out = capsys.readouterr().out
-    assert ID in out and "link" not in out and "broken" not in out
+    assert ID in out and "a b" in out
+    assert not any(words in out for words in ("link", "broken", "pipe", "zeros", "endless"))
 
 
 def test_only_the_newest_sessions_are_shown_and_the_others_counted(

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from importing_maos import helper, imported, refused, trees
-from maos_databases import ask, empty, full
+from maos_databases import ask, empty, endless_views, full
+
+from state_layout.check import Severity, check
 
 
 def locked(path: Path) -> Iterator[None]:
@@ -62,6 +64,10 @@ def nothing_in_it(path: Path) -> None:
     empty(path)
 
 
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def absent(path: Path) -> None:
     """There is none."""
 
@@ -77,6 +83,8 @@ BAD: list[tuple[Callable[[Path], None], int, str]] = [
     (cut_short, 12, "is broken"),
     (overwritten, 12, "is broken"),
     (nothing_in_it, 2, "holds no orchestration"),
+    (endless_views, 2, "no table orchestrations, agents, tasks, sessions or messages"),
+    (pipe, 2, "is no file"),
 ]
 
 
@@ -114,3 +122,21 @@ def test_of_a_newer_one_is_taken_what_is_known_and_the_rest_is_said(
     ask(database, ("CREATE TABLE teams (id TEXT)", ()))
     told = imported(capsys, database, "--newer")
     assert {"teams", "agents.parent"} <= {row["what"] for row in told["beside"] if row["fate"] == "left out"}
+
+
+def test_values_that_json_or_a_spec_has_no_form_for_come_along_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = full(tmp_path / "maos.db")
+    ask(
+        database,
+        ("UPDATE orchestrations SET request = 'count' || char(0) || 'files', total_cost = 9e999", ()),
+        ("UPDATE agents SET last_active = -9e999, type = 'the' || char(0) || 'one'", ()),
+        ("UPDATE tasks SET description = char(0) || description, progress = 9e999", ()),
+        ("UPDATE messages SET acknowledged = 9e999", ()),
+    )
+    made = trees(imported(capsys, database))
+    assert len(made) == 2
+    for tree in made.values():
+        assert [each for each in check(tree) if each.severity is Severity.PROBLEM] == []
+        assert b'"-inf"' in (tree.files / "maos" / "agents.jsonl").read_bytes()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state_layout.errors import BadInput, Damaged, Locked, storage_error
+from state_layout.files.reading import is_there
 from state_layout.shapes.wording import listed
 
 NEWEST = "0.9.4"
@@ -85,6 +86,8 @@ def opened(path: Path, *, may_be_newer: bool = False) -> Iterator[MaosDatabase]:
     broken one; Locked for one that somebody writes; StorageError.
     """
     try:
+        if is_there(path) and not path.is_file():
+            raise BadInput(f"{path}: is no file; name a database of MAOS, like ~/.maos/maos.db")
         with path.open("rb") as file:
             head = file.read(100)
     except FileNotFoundError as cause:
@@ -123,6 +126,8 @@ def databases_in(folders: Iterable[Path]) -> Iterator[FoundDatabase]:
                 if path.is_file() and _begins_as_one(path):
                     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
                     with closing(sqlite3.connect(uri, uri=True)) as connection:
+                        if not _NEEDED.keys() <= _tables(connection).keys():
+                            continue
                         counts = [
                             connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                             for table in _NEEDED
@@ -135,16 +140,21 @@ def _begins_as_one(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def _examined(path: Path, connection: sqlite3.Connection, *, may_be_newer: bool) -> MaosDatabase:
-    """The database, if it is sound and of MAOS."""
+def _tables(connection: sqlite3.Connection) -> dict[str, None]:
+    """The names of real tables, in order: what a view tells may never end."""
     names = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
     )
+    return dict.fromkeys(name for (name,) in names)
+
+
+def _examined(path: Path, connection: sqlite3.Connection, *, may_be_newer: bool) -> MaosDatabase:
+    """The database, if it is sound and of MAOS."""
     columns = {
         name: [
             row[1] for row in connection.execute(f'PRAGMA table_info("{name.replace(chr(34), chr(34) * 2)}")')
         ]
-        for (name,) in names.fetchall()
+        for name in _tables(connection)
     }
     missing = [table for table in _NEEDED if table not in columns]
     if missing:

@@ -6,6 +6,7 @@ it unread, since MAOS never noted what was delivered: told twice is better than 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def write_team(story: Writing, root: Path) -> Tree:
     team = story.team
     tree = create_tree(
         root,
-        orchestration={"id": story.id, "request": team.request, "want": "run", **story.project},
+        orchestration={"id": story.id, "request": _for_spec(team.request), "want": "run", **story.project},
         agents={agent.name: _agent_spec(agent) for agent in team.agents},
         tasks={task.name: _task_spec(agent, task) for agent in team.agents for task in agent.tasks},
     )
@@ -95,13 +96,18 @@ def write_team(story: Writing, root: Path) -> Tree:
 
 def _agent_spec(agent: AgentStory) -> dict[str, object]:
     spec: dict[str, object] = {"kind": "claude", "want": "run"}
-    spec |= {"role": agent.role} if agent.role else {}
+    spec |= {"role": _for_spec(agent.role)} if agent.role else {}
     return spec | ({"begins_with": agent.transcript.stem} if agent.transcript is not None else {})
 
 
 def _task_spec(agent: AgentStory, task: TaskStory) -> dict[str, object]:
-    spec: dict[str, object] = {"agent": agent.name, "description": task.description, "want": "run"}
+    spec: dict[str, object] = {"agent": agent.name, "description": _for_spec(task.description), "want": "run"}
     return spec | ({"needs": list(task.needs)} if task.needs else {})
+
+
+def _for_spec(text: str) -> str:
+    """`text` as a spec may have it: a zero in it could not be given to a program."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _write_life(tree: Tree, story: Writing, agent: AgentStory, clock: _Clock) -> None:
@@ -230,4 +236,10 @@ def _keep_rows(tree: Tree, story: Writing) -> None:
 
 def _plain(row: Row) -> dict[str, object]:
     """A row with values that JSON has."""
-    return {key: value.hex() if isinstance(value, bytes) else value for key, value in row.items()}
+    return {key: _plain_value(value) for key, value in row.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
