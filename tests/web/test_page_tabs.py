@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from browser import chromium, keep_looks, watched
-from recorded import lived, made_tree, task
+from recorded import ID, lived, made_tree, task
 from served import serving
 
+from maos_sup.cuts.take import take_cut
 from state_layout.paths import Tree
 
 TABS = 9  # more than a browser opens connections to one server
@@ -85,3 +86,74 @@ def test_page_that_is_not_let_in_any_more_says_what_to_do(tmp_path: Path) -> Non
             failed(tree)
             page.locator(".want.failed").wait_for()
             assert page.get_by_role("alert").count() == 0
+
+
+def test_pages_that_lost_their_server_go_on_when_it_is_back(tmp_path: Path) -> None:
+    trees = [str(made_tree(tmp_path / name).root) for name in ("one", "two")]
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text("k" * 40)
+    words = (*trees, "--key-file", str(key), "--port")
+    with chromium() as browser:
+        context = browser.new_context()
+        listing, money, agent = (context.new_page() for _ in range(3))
+        for page in (listing, money, agent):
+            page.set_default_timeout(60_000)
+        with serving(*words, "0") as server:
+            listing.goto(server.address)
+            listing.get_by_role("link", name=ID).first.wait_for()
+            place = listing.get_by_role("link", name=ID).first.get_attribute("href")
+            money.goto(f"{server.origin}/{place}")
+            money.wait_for_selector(".agents li")
+            agent.goto(f"{server.origin}/{place}/agents/alice")
+            agent.get_by_role("heading", name="alice").wait_for()
+        money.get_by_role("link", name="Money").click()
+        for page in (listing, money):
+            page.locator("#main .trouble", has_text="does not answer").wait_for()
+        agent.locator("#top .trouble", has_text="does not answer").wait_for()
+        with serving(*words, str(server.port)) as server:
+            context.new_page().goto(server.address)
+            listing.get_by_role("link", name=ID).first.wait_for()
+            money.get_by_role("heading", name="0.00 USD").wait_for()
+            agent.locator("#top .trouble").wait_for(state="hidden")
+
+
+def test_tree_that_is_away_or_broken_is_told_and_shown_again(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    spec, away = tree.orchestration_spec, tmp_path / "away"
+    with serving(str(tree.root)) as server, chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(server.address)
+        page.wait_for_selector(".agents li")
+        known = spec.read_bytes()
+        tree.root.rename(away)
+        page.locator("#top .trouble", has_text="is not there any more").wait_for()
+        away.rename(tree.root)
+        page.locator("#top .trouble").wait_for(state="hidden")
+        spec.write_text("{")
+        page.get_by_role("link", name="Money").click()
+        page.locator("#main .trouble", has_text="orchestration.json:1").wait_for()
+        spec.write_bytes(known)
+        page.get_by_role("heading", name="0.00 USD").wait_for()
+        page.locator("#top .trouble").wait_for(state="hidden")
+
+
+def test_refreshed_page_keeps_focus_and_shows_a_new_checkpoint(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    take_cut(tree, by="test", why="first", pinned=False)
+    with serving(str(tree.root), "--steer") as server, chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(server.address)
+        page.get_by_role("link", name="Checkpoints").click()
+        page.get_by_role("button", name="Compare").focus()
+        page.evaluate("document.activeElement.marked = true")
+        page.evaluate(
+            "[...document.querySelectorAll('button')].find((b) => b.textContent === 'Checkpoint').click()"
+        )
+        page.get_by_role("button", name="Compare").nth(1).wait_for()
+        assert page.evaluate("[document.activeElement.textContent, document.activeElement.marked]") == [
+            "Compare",
+            None,
+        ]

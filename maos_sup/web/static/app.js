@@ -5,14 +5,25 @@ import { follow } from "/static/stream.js";
 import * as draw from "/static/draw.js";
 
 const main = document.getElementById("main"), top = document.getElementById("top");
+const AGAIN_MS = 5000; // what fails is asked for again
+const FOCUSED = "a, button, input, select, summary, [tabindex]";
 let session = { steer: false }, leave = () => {}, turn = 0;
+
+const lostWords = (trouble) => trouble.status === 401
+  ? "This page is not let in any more: its server was started again, or many others came in. Press Enter where it runs, or type maos-sup ui, and open the address that it prints."
+  : trouble.status ? trouble.message : "The server does not answer; trying again. If it was ended: type maos-sup ui, and open the address that it prints.";
 
 function route() {
   const [, kind, key, view, name] = location.hash.slice(1).split("/");
   const mine = ++turn;
   leave();
   leave = () => {};
-  const trouble = (error) => { if (mine === turn) main.replaceChildren(h("p", { class: "trouble" }, error.message)); };
+  const trouble = (error) => {
+    if (mine !== turn) return;
+    main.replaceChildren(h("p", { class: "trouble", role: "alert" }, lostWords(error)));
+    const again = setTimeout(route, AGAIN_MS);
+    leave = () => clearTimeout(again);
+  };
   if (kind !== "t") return home(mine).catch(trouble);
   return orchestration(key, view || "overview", name, mine).catch(trouble);
 }
@@ -31,7 +42,7 @@ async function home(mine) {
   const rows = trees.map((tree) => [h("a", { href: `#/t/${tree.key}` }, tree.id), pill(tree.phase), tree.wants ? h("b", { class: "count" }, tree.wants) : "",
     tree.request, tree.tasks === undefined ? "" : `${tree.done} of ${tree.tasks}`, tree.created_at ? ago(tree.created_at) : "", tree.cost_usd ? money(tree.cost_usd) : ""]);
   main.replaceChildren(h("h1", null, "Orchestrations"), rows.length ? table(["Orchestration", "Phase", "Wants you", "Request", "Done", "Begun", "USD"], rows, 1, "Orchestrations") : h("p", { class: "soft" }, "There is none yet."));
-  const again = setTimeout(route, 5000);
+  const again = setTimeout(route, AGAIN_MS);
   leave = () => clearTimeout(again);
 }
 
@@ -42,6 +53,7 @@ async function orchestration(key, view, name, mine) {
     if (button) button.disabled = true;
     try {
       say((await ask(`${base}/act`, fields)).done);
+      soon();
       return true;
     } catch (error) {
       say(error.message, true);
@@ -61,27 +73,42 @@ async function orchestration(key, view, name, mine) {
     cuts: () => cutsPage(base, act, session.steer, bar.word()),
     money: () => moneyPage(base),
   };
+  const isTaken = () => { // nothing is taken from under somebody's hands, or from what they read
+    const here = document.activeElement, choice = content.querySelector("select");
+    return (content.contains(here) && here.matches("input")) || (choice && choice.value) || content.querySelector(".compared > *");
+  };
   const refresh = async () => {
-    if (!pages[view]) return;
-    const opened = [...content.querySelectorAll("details")].map((one) => one.open), typed = content.contains(document.activeElement) && document.activeElement.matches("input");
-    if (typed) return; // nothing is taken from under somebody's hands
+    if (!pages[view] || isTaken()) return;
     const page = await pages[view]();
-    if (mine !== turn) return;
+    if (mine !== turn || isTaken()) return;
+    const opened = [...content.querySelectorAll("details")].map((one) => one.open), focused = [...content.querySelectorAll(FOCUSED)].indexOf(document.activeElement);
     content.replaceChildren(page);
     [...content.querySelectorAll("details")].forEach((one, index) => { one.open = Boolean(opened[index]); });
+    if (focused >= 0) [...content.querySelectorAll(FOCUSED)].at(focused)?.focus({ preventScroll: true });
   };
   let due = null;
-  const soon = () => { if (due === null) due = setTimeout(() => { due = null; refresh().catch((error) => say(error.message, true)); }, 1500); };
+  const soon = (after = 1500) => { if (due === null && mine === turn) due = setTimeout(again, after); };
+  const again = async () => {
+    due = null;
+    try {
+      await refresh();
+    } catch (error) {
+      if (mine !== turn) return;
+      if (content.querySelector("section, h1")) say(lostWords(error), true);
+      else content.replaceChildren(h("p", { class: "trouble" }, lostWords(error)));
+      soon(AGAIN_MS);
+    }
+  };
   const stop = follow(base, (event, told) => {
     if (mine !== turn) return;
+    if (event === "trouble") return bar.lost({ status: 409, message: told.error });
     bar.found();
-    if (event === "trouble") return say(told.error, true);
     if (told.head) { bar.show(told.head); wants.show(told.head.wants); }
     parts.take(told);
-    if (view !== "cuts") soon();
+    soon();
   }, (trouble) => mine === turn && bar.lost(trouble));
   leave = () => { stop(); clearTimeout(due); parts.end(); };
-  await refresh();
+  await again();
 }
 
 function overview(base, open, act, content) {
@@ -154,9 +181,8 @@ class Bar {
   }
 
   lost(trouble) {
-    this.missing.textContent = trouble.status === 401
-      ? "This page is not let in any more: its server was started again, or many others came in. Press Enter where it runs, or type maos-sup ui, and open the address that it prints."
-      : trouble.status ? trouble.message : "The server does not answer; trying again. If it was ended: type maos-sup ui, and open the address that it prints.";
+    const words = lostWords(trouble);
+    if (this.missing.textContent !== words) this.missing.textContent = words; // said once to who listens
     this.missing.hidden = false;
   }
 
@@ -171,7 +197,8 @@ async function begin() {
   try {
     session = await ask("/api/session");
   } catch (error) {
-    main.replaceChildren(h("p", { class: "trouble" }, error.message));
+    main.replaceChildren(h("p", { class: "trouble" }, lostWords(error)));
+    setTimeout(begin, AGAIN_MS);
     return;
   }
   addEventListener("hashchange", () => { route(); main.focus({ preventScroll: true }); });

@@ -28,8 +28,9 @@ export async function ask(path, body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(path, options);
-  const told = await answer.json();
+  const [answer, told] = await fetch(path, options).then(async (found) => [found, await found.json()]).catch(() => {
+    throw new Error("the server does not answer");
+  });
   if (!answer.ok) throw Object.assign(new Error(told.error || `status ${answer.status}`), { status: answer.status });
   return told;
 }

@@ -6,19 +6,22 @@ const POLL_MS = 10_000, LEAST_MS = 500, MOST_MS = 8000;
 
 export function follow(base, take, lost) {
   const name = `maos-sup ${base}`, channel = new BroadcastChannel(name), board = new Whole();
-  let leading = null, heard = Date.now();
+  let leading = null, heard = Date.now(), missed = null; // what the leader told last, where it was no change
   const tell = (event, told) => {
+    missed = event === "board" ? null : { event, told };
     if (event === "board") board.take(told);
     take(event, told);
     channel.postMessage({ event, told });
   };
   const miss = (trouble) => {
     lost(trouble);
-    channel.postMessage({ lost: { message: trouble.message, status: trouble.status } });
+    missed = { lost: { message: trouble.message, status: trouble.status } };
+    channel.postMessage(missed);
   };
   channel.onmessage = ({ data }) => {
     if (data.asked) {
       if (board.head !== null) channel.postMessage({ event: "board", told: board.whole() });
+      if (leading !== null && missed !== null) channel.postMessage(missed);
       return;
     }
     heard = Date.now();

@@ -1,5 +1,5 @@
 // What is drawn of an orchestration, view by view. State comes in; acts go out by `act`.
-import { ago, ask, clock, counted, duration, h, money, pill, section, table, tokens } from "/static/parts.js";
+import { ago, ask, clock, counted, duration, h, money, pill, say, section, table, tokens } from "/static/parts.js";
 import * as draw from "/static/draw.js";
 
 // -- what waits for a person
@@ -149,7 +149,7 @@ export class Timeline {
   constructor(base, open) {
     Object.assign(this, { base, open, since: null, until: null, first: 0, told: null });
     this.canvas = h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Timeline, scrolls sideways" });
-    const button = (text, label, change) => h("button", { type: "button", "aria-label": label, title: label, onclick: () => { change(); this.load(); } }, text);
+    const button = (text, label, change) => h("button", { type: "button", "aria-label": label, title: label, onclick: () => { change(); this.turn(); } }, text);
     this.pages = h("span", { class: "row" });
     this.legend = h("p", { class: "legend" });
     this.node = section("Timeline",
@@ -179,6 +179,8 @@ export class Timeline {
     this.until = this.since + length;
   }
 
+  turn() { this.load().catch((error) => say(error.message, true)); }
+
   async load() {
     const query = [["since", this.since], ["until", this.until], ["first", this.first || null]].filter(([, value]) => value !== null);
     this.told = await ask(`${this.base}/timeline?${query.map(([name, value]) => `${name}=${value}`).join("&")}`);
@@ -190,7 +192,7 @@ export class Timeline {
     if (!this.told || !this.canvas.isConnected) return;
     this.canvas.replaceChildren(draw.timeline(this.told, width, (agent) => { location.hash = this.open(agent).slice(1); }));
     const { agents, lanes, first } = this.told;
-    const turn = (text, to) => h("button", { type: "button", onclick: () => { this.first = to; this.load(); } }, text);
+    const turn = (text, to) => h("button", { type: "button", onclick: () => { this.first = to; this.turn(); } }, text);
     this.pages.replaceChildren(...(agents > lanes.length ? [
       h("span", { class: "soft" }, `agents ${first + 1} to ${first + lanes.length} of ${agents}`),
       ...(first ? [turn("Before", Math.max(0, first - lanes.length))] : []),
@@ -272,7 +274,7 @@ export async function moneyPage(base) {
 
 export async function cutsPage(base, act, canSteer, word) {
   const { cuts } = await ask(`${base}/cuts`);
-  const place = h("div", { "aria-live": "polite" });
+  const place = h("div", { class: "compared", "aria-live": "polite" });
   const told = async (title, path, ...more) => {
     place.replaceChildren(h("p", { class: "soft" }, "Reading"));
     try {
