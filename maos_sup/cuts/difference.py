@@ -6,16 +6,19 @@ the first line in which they differ, without reading what they have in common tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from maos_sup.cuts.places import lines_up_to
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.shared import values_at
+from state_layout.files.chain import Line
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 from state_layout.scopes.names import scope_of
+
+Redact = Callable[[Any], Any]  # takes secrets out of a value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +50,18 @@ class AgentDifference:
         return self.lines == (0, 0)
 
 
-def differences(left: Side, right: Side) -> dict[str, AgentDifference]:
-    """By agent, how the two sides differ. Raises Damaged, StorageError."""
+def as_it_is(value: Any) -> Any:
+    """`value` with whatever is secret in it."""
+    return value
+
+
+def differences(left: Side, right: Side, *, redact: Redact = as_it_is) -> dict[str, AgentDifference]:
+    """By agent, how the two sides differ; what is shortened went through `redact` before.
+
+    Raises Damaged, StorageError.
+    """
     agents = sorted({*left.cut.agents, *right.cut.agents})
-    return {agent: _difference(agent, left, right) for agent in agents}
+    return {agent: _difference(agent, left, right, redact) for agent in agents}
 
 
 def spec_differences(left: Side, right: Side) -> list[str]:
@@ -71,13 +82,13 @@ def _values(side: Side, scope: str) -> dict[str, object]:
     return {key: entry.value for key, entry in values_at(side.tree, scope_of(scope), ends).items()}
 
 
-def _difference(agent: str, left: Side, right: Side) -> AgentDifference:
+def _difference(agent: str, left: Side, right: Side, redact: Redact) -> AgentDifference:
     mine, theirs = _Told(agent, left), _Told(agent, right)
     common = _common(mine.hashes, theirs.hashes)
     return AgentDifference(
         common=common,
         lines=(len(mine.hashes) - common, len(theirs.hashes) - common),
-        first=(mine.line_at(common), theirs.line_at(common)),
+        first=(mine.line_at(common, redact), theirs.line_at(common, redact)),
         tasks=_changed(mine.tasks(), theirs.tasks()),
         results=_changed(mine.results(), theirs.results()),
         state=_changed(mine.history.state, theirs.history.state),
@@ -91,22 +102,31 @@ class _Told:
     """What one side's journal says of an agent, up to its cut; starts of attempts aside."""
 
     def __init__(self, agent: str, side: Side) -> None:
-        self.history, self.hashes, self._shown, self._sent = History(), list[str](), list[str](), list[int]()
-        each = side.cut.agents.get(agent)
-        if each is None:
-            return
-        for _, line in lines_up_to(side.tree, agent, each.place):
+        self.history, self.hashes, self._sent = History(), list[str](), list[int]()
+        self._agent, self._side = agent, side
+        for line in self._lines():
             self.history.take(line)
             self.history.unmailed.clear()
             entry = line.fields()
             if entry["type"] != "start":
                 self.hashes.append(line.end.h)
-                self._shown.append(words_of(entry))
                 self._sent.append(len(entry.get("sent", ())))
 
-    def line_at(self, index: int) -> str | None:
-        """The line `index` in words."""
-        return self._shown[index] if index < len(self._shown) else None
+    def _lines(self) -> Iterator[Line]:
+        each = self._side.cut.agents.get(self._agent)
+        if each is not None:
+            for _, line in lines_up_to(self._side.tree, self._agent, each.place):
+                yield line
+
+    def line_at(self, index: int, redact: Redact) -> str | None:
+        """The line `index` in words; it is read once more, for few of many are shown."""
+        if index >= len(self.hashes):
+            return None
+        wanted = self.hashes[index]
+        found = next((line.fields() for line in self._lines() if line.end.h == wanted), None)
+        if found is None:
+            return None
+        return words_of({name: redact(value) for name, value in found.items()})  # keys of steps as well
 
     def sent_after(self, index: int) -> int:
         """How many messages the lines from `index` on send."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from maos_sup.core.cuts import Trace, consistent_cut
+from maos_sup.cuts.difference import Redact, as_it_is
 from maos_sup.cuts.places import NOWHERE, Place, place_of, runs_after
 from maos_sup.cuts.record import TeamCut
 from maos_sup.cuts.rewind import AgentMove, Rewind, agent_moves, mail_moves, next_void, sent_by, spec_moves
@@ -67,12 +68,17 @@ class Preview:
 
 
 def preview_rollback(
-    tree: Tree, cut: TeamCut, *, only: Collection[str] = (), reader: TeamReader | None = None
+    tree: Tree,
+    cut: TeamCut,
+    *,
+    only: Collection[str] = (),
+    reader: TeamReader | None = None,
+    redact: Redact = as_it_is,
 ) -> Preview:
     """What going back to `cut` does, for all agents or for `only` these and whom they drag along.
 
-    `reader` is one that was used before, which makes it cheap. Raises BadInput for an agent that is not
-    there or whose journals are damaged, StorageError.
+    What is shortened goes through `redact` before. `reader` is one that was used before: that makes it cheap.
+    Raises BadInput for an agent that is not there or whose journals are damaged, StorageError.
     """
     read = read_specs(tree)
     reader = reader or team_reader(tree)
@@ -98,7 +104,7 @@ def preview_rollback(
         cut=cut,
         plan=plan,
         losses={
-            agent: _loss(tree, move, is_new=_begins_anew(read.specs.agents.get(agent)))
+            agent: _loss(tree, move, is_new=_begins_anew(read.specs.agents.get(agent)), redact=redact)
             for agent, move in sorted(moves.items())
         },
         dragged={
@@ -187,7 +193,7 @@ def _begins_anew(spec: AgentSpec | None) -> bool:
     return spec.settings.get("profile") not in BRANCHING_PROFILES
 
 
-def _loss(tree: Tree, move: AgentMove, *, is_new: bool) -> AgentLoss:
+def _loss(tree: Tree, move: AgentMove, *, is_new: bool, redact: Redact) -> AgentLoss:
     """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
     of attempts; from another one nothing is lost that was not shown before."""
     counts, reopened = Counter[str](), list[str]()
@@ -202,7 +208,7 @@ def _loss(tree: Tree, move: AgentMove, *, is_new: bool) -> AgentLoss:
             counts["discovery" if message.get("type") == "discovery" else "message"] += 1
         if entry["type"] == "task" and entry.get("phase") in ("done", "failed", "cancelled"):
             reopened.append(entry["task"])
-        outside += _outside(entry)
+        outside += _outside(entry, redact)
     return AgentLoss(
         lines=lines,
         counts=dict(counts),
@@ -218,11 +224,11 @@ def _entries(runs: Iterable[tuple[int, Run]]) -> Iterator[Mapping[str, Any]]:
             yield from codec.decode_objects(run.raws[start : start + _AT_ONCE])
 
 
-def _outside(entry: Mapping[str, Any]) -> Iterator[str]:
+def _outside(entry: Mapping[str, Any], redact: Redact) -> Iterator[str]:
     """What the line says was done to the world outside of the records."""
     match entry["type"]:
         case "tool_call":
-            yield f"{entry.get('name')} {_shortened(entry.get('input'))}".strip()
+            yield f"{entry.get('name')} {_shortened(redact(entry.get('input')))}".strip()
         case "task" if entry.get("phase") == "running":
             yield f"work on task {entry['task']} (files it wrote stay)"
         case "artifact":

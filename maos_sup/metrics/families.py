@@ -6,6 +6,7 @@ model is taken if it looks like a name, and of many models the rest are "other".
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -78,7 +79,7 @@ def _labels(figures: Sequence[TreeFigures]) -> list[str]:
     ]
     same = Counter(names)
     return [
-        name if same[name] == 1 else f"{name}@{sha256(str(one.folder).encode()).hexdigest()[:8]}"
+        name if same[name] == 1 else f"{name}@{sha256(os.fsencode(one.folder)).hexdigest()[:8]}"
         for name, one in zip(names, figures, strict=True)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from maos_sup.cuts.difference import AgentDifference, Side
+from maos_sup.cuts.difference import AgentDifference, Redact, Side, as_it_is
 from maos_sup.cuts.going_back import AgentLoss, Preview
 from maos_sup.cuts.record import TeamCut
 from maos_sup.views.files import printable
@@ -138,26 +138,35 @@ def difference_lines(
     parts: frozenset[str],
     *,
     shared: Shared | None = None,
+    redact: Redact = as_it_is,
 ) -> list[str]:
-    """What differs, to be read in ten seconds: one head, a few lines for each agent that differs."""
+    """What differs, to be read in ten seconds: one head, a few lines for each agent that differs.
+
+    Values go through `redact` before they are shortened, or half a secret would pass.
+    """
     shared = (shared or {}) if "state" in parts else {}
     differing = {agent: each for agent, each in found.items() if not each.is_empty}
     lines = [f"{left.label} ({left.cut.at})  ->  {right.label} ({right.cut.at})"]
     if not differing and not shared and not (specs and "specs" in parts):
         return [*lines, "no difference"]
     for agent, each in differing.items():
-        lines += _agent_difference(agent, each, parts)
+        lines += _agent_difference(agent, each, parts, redact)
     same = len(found) - len(differing)
     if same:
         lines.append(f"{_some(same, 'agent')} the same")
     for scope, changed in shared.items():
-        lines += [f"{scope} {key!r}: {_short(old)} -> {_short(new)}" for key, (old, new) in changed.items()]
+        lines += [
+            f"{scope} {key!r}: {_short(redact(old))} -> {_short(redact(new))}"
+            for key, (old, new) in changed.items()
+        ]
     if specs and "specs" in parts:
         lines.append(f"specs that differ: {', '.join(specs)}")
     return [printable(line) for line in lines]
 
 
-def _agent_difference(agent: str, each: AgentDifference, parts: frozenset[str]) -> Iterator[str]:
+def _agent_difference(
+    agent: str, each: AgentDifference, parts: frozenset[str], redact: Redact
+) -> Iterator[str]:
     if "agents" in parts:
         yield f"{agent}: {_some(each.common, 'line')} in common, then {each.lines[0]} and {each.lines[1]}"
         for sign, line in zip("-+", each.first, strict=True):
@@ -169,7 +178,7 @@ def _agent_difference(agent: str, each: AgentDifference, parts: frozenset[str]) 
         ("state", "state", each.state),
     ):
         for key, (old, new) in changed.items() if part in parts else ():
-            yield f"  {word} {key}: {_short(old)} -> {_short(new)}"
+            yield f"  {word} {key}: {_short(redact(old))} -> {_short(redact(new))}"
     if "mail" in parts and each.messages != (0, 0):
         yield f"  messages sent since: {each.messages[0]} and {each.messages[1]}"
     if "cost" in parts and (each.cost_usd[0] != each.cost_usd[1] or each.tokens[0] != each.tokens[1]):

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from maos_sup.projection.text import plain
 from maos_sup.web.gate import HEADERS
 from state_layout.files import codec
 
@@ -38,7 +39,7 @@ def json_answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 def error(status: HTTPStatus, text: str) -> Response:
     """What is wrong, as JSON."""
-    return json_answer({"error": text}, status)
+    return json_answer({"error": plain(text)}, status)
 
 
 def static(name: str) -> Response:

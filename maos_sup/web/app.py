@@ -18,6 +18,7 @@ from maos_sup import __version__
 from maos_sup.metrics.families import families_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
+from maos_sup.projection.text import plain
 from maos_sup.web.acts import acted, names
 from maos_sup.web.answers import entered, error, json_answer, raw_headers, static
 from maos_sup.web.gate import LONGEST_BODY, Asked, RequestGate
@@ -195,7 +196,7 @@ class Pages:
         name = asked.pop("act", None)
         if not isinstance(name, str):
             return error(HTTPStatus.BAD_REQUEST, "say which 'act'")
-        return await self._told(request, lambda shown: {"done": acted(shown.tree, name, asked)})
+        return await self._told(request, lambda shown: {"done": plain(acted(shown.tree, name, asked))})
 
     async def _found(self, request: Request) -> ShownTree | Response:
         shown = await asyncio.to_thread(self._shelf.find, request.path_params["key"])
@@ -207,6 +208,7 @@ class Pages:
         if isinstance(shown, Response):
             return shown
         try:
+            await asyncio.to_thread(shown.be_there)
             value = await asyncio.to_thread(look, shown)
         except BadInput as trouble:
             return error(HTTPStatus.BAD_REQUEST, str(trouble))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.costs import Costs
 from maos_sup.projection.reading import Reading, Redact
+from maos_sup.projection.text import plain
 from maos_sup.projection.timeline import Timeline, timeline_of
 from maos_sup.projection.wants import Wanted, wants_of
 from maos_sup.views.undoing import difference_lines, preview_lines
@@ -40,7 +42,7 @@ Word = Callable[[Tree], str]
 
 def key_of(tree: Tree) -> str:
     """How a tree is named in addresses: what a request says is never a path."""
-    return sha256(str(tree.root).encode()).hexdigest()[:12]
+    return sha256(os.fsencode(tree.root)).hexdigest()[:12]
 
 
 class TimeWindow(NamedTuple):
@@ -58,6 +60,7 @@ class ShownTree:
     def __init__(self, tree: Tree, *, word: str, redact: Redact) -> None:
         self.tree, self.word, self.key = tree, word, key_of(tree)
         self._lock, self._costs_lock = threading.Lock(), threading.Lock()
+        self._redact = redact
         self.reading = Reading(tree, redact=redact)
         self._cost_reader = CostReader(Reading(tree, redact=redact))
         self._status: Status | None = None
@@ -69,8 +72,7 @@ class ShownTree:
         """The status, at most a moment old. Raises LayoutError."""
         with self._lock:
             begun_s = time.monotonic()
-            if not self.tree.format.exists():  # readers would go on with what they remember
-                raise NotATree(f"{self.tree.root}: is not there any more")
+            self.be_there()
             if self._status is None or begun_s > self._stale_s:
                 if self._timeline is not None and begun_s > self._timeline[0]:
                     self._timeline = None  # nobody shares it any more
@@ -80,6 +82,11 @@ class ShownTree:
                     _FRESH_S, now_s - begun_s
                 )  # a large tree is not looked at all the time
             return self._status
+
+    def be_there(self) -> None:
+        """Raise NotATree for one that has gone: readers would go on with what they remember."""
+        if not self.tree.format.exists():
+            raise NotATree(f"{self.tree.root}: is not there any more")
 
     def wants(self) -> list[Wanted]:
         """What waits for a person. Raises LayoutError."""
@@ -116,16 +123,17 @@ class ShownTree:
 
     def difference_lines(self, checkpoint: str, other: str | None) -> list[str]:
         """What differs between a checkpoint and another one, or now. Raises LayoutError."""
-        left, right = self._side(checkpoint), self._side(other)
+        left, right, redact = self._side(checkpoint), self._side(other), self._redact
         lines = difference_lines(
             left,
             right,
-            differences(left, right),
+            differences(left, right, redact=redact),
             spec_differences(left, right),
             _PARTS,
             shared=shared_differences(left, right),
+            redact=redact,
         )
-        return [str(self.reading.redacted(line)) for line in lines]
+        return [plain(redact(line)) for line in lines]
 
     def _side(self, checkpoint: str | None) -> Side:
         if checkpoint is None:
@@ -135,8 +143,9 @@ class ShownTree:
 
     def rollback_lines(self, checkpoint: str) -> list[str]:
         """What going back to a checkpoint would do. Raises LayoutError."""
-        preview = preview_rollback(self.tree, store.find(self.tree, checkpoint))
-        return [str(self.reading.redacted(line)) for line in preview_lines(preview)]
+        cut = store.find(self.tree, checkpoint)
+        preview = preview_rollback(self.tree, cut, redact=self._redact)
+        return [plain(self._redact(line)) for line in preview_lines(preview)]
 
     def figures(self) -> TreeFigures:
         """What metrics tell. Raises LayoutError."""

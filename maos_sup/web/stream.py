@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
+from maos_sup.projection.text import plain
 from maos_sup.web.sheets import Sheet, agent_sheet, head_sheet, task_sheet
 from maos_sup.web.shown import ShownTree
 from state_layout.errors import LayoutError
@@ -79,10 +80,10 @@ async def events(look: Look, *, is_ending: Callable[[], bool] = lambda: False) -
     while not is_ending():
         begun_s = time.monotonic()
         try:
-            told = await asyncio.to_thread(lambda: differences.after(look()))
+            told = await asyncio.to_thread(_told, differences, look)
         except LayoutError as trouble:
-            yield event("trouble", {"error": str(trouble)})
-            told, spoken_s = None, time.monotonic()
+            yield event("trouble", {"error": plain(trouble)})
+            differences, spoken_s = Differences(), time.monotonic()  # then all of it: the trouble is over
             await _rest(_MOST_S, is_ending)
             continue
         now_s = time.monotonic()
@@ -93,6 +94,10 @@ async def events(look: Look, *, is_ending: Callable[[], bool] = lambda: False) -
             yield b": still here\n\n"
             spoken_s = now_s
         await _rest(min(_MOST_S, max(_LEAST_S, (now_s - begun_s) * _SHARE)), is_ending)
+
+
+def _told(differences: Differences, look: Look) -> Sheet | None:
+    return differences.after(look())
 
 
 async def _rest(for_s: float, is_ending: Callable[[], bool]) -> None:

@@ -120,3 +120,22 @@ def test_checkpoints_are_compared_and_gone_back_to_on_the_page(orchestra: Orches
                 assert go.count() == 0
             assert troubles == []
     assert orchestra.task("alice")["run"] == 1
+
+
+def test_half_a_secret_is_not_shown_where_a_value_is_shortened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", password := "Hunter" + "2xyzzy" * 5)
+    tree = made_tree(tmp_path, want="pause")
+    lived(tree, "alice", [task("count", "running")])
+    take_cut(tree, by="test", why="first", pinned=False)
+    call = {"id": "1", "name": "bash", "input": {"command": "x" * 34 + password}}
+    done = task("count", "done", result="a" * 45 + password)
+    lived(tree, "alice", [("step", {"key": "k" * 50 + password, "result": 1}), ("tool_call", call), done])
+    with serving(str(tree.root)) as server:
+        server.come_in()
+        base = f"/api/t/{server.key()}/cuts/1"
+        differs = server.ask("GET", base).body.decode()
+        back = server.ask("GET", f"{base}/back").body.decode()
+    assert "aaaa" in differs and "kkkk" in differs and "xxxx" in back
+    assert "Hunt" not in differs + back
