@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class QueueView(Struct, frozen=True, kw_only=True):
     refused: Mapping[str, RefusedJob] = {}  # by agent: its last submission, where Slurm refused it
     trouble: str = ""  # why the queue does not answer
     has_slurm: bool = True  # there is such a command here
+    dropped: int = 0  # orders that were taken back before Slurm heard of them
 
 
 class _Ending(Struct):
@@ -72,6 +74,7 @@ class Clerk:
         self._read_end, self._write_end = quiet_pipe()
         self._changed = threading.Condition()
         self._orders = deque[Submission]()
+        self._under_way: Submission | None = None  # the order that Slurm may hear of now
         self._endings = dict[str, _Ending]()  # by agent
         self._is_closed = False
         self._view = QueueView()
@@ -98,12 +101,17 @@ class Clerk:
         with self._changed:
             if all(order.agent != submission.agent for order in self._orders):
                 self._orders.append(submission)
+                self._endings.pop(submission.agent, None)  # that was its life before
             self._changed.notify()
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
-        """Order the end of jobs: a TERM now, if there is grace, and the end of everything after it."""
+        """Order the end of jobs: a TERM now, if there is grace, and the end of everything after it.
+
+        What Slurm has not heard of yet is not submitted any more.
+        """
         with self._changed:
             for agent in agents:
+                self._drop({order for order in self._orders if order.agent == agent} - {self._under_way})
                 at_s = time.monotonic() + grace_s
                 ending = self._endings.setdefault(agent, _Ending(kill_at_s=at_s))
                 ending.kill_at_s = min(ending.kill_at_s, at_s)
@@ -142,8 +150,15 @@ class Clerk:
     def _has_work(self) -> bool:
         return bool(self._orders) or any(not ending.is_asked for ending in self._endings.values())
 
+    def _drop(self, orders: AbstractSet[Submission | None]) -> None:
+        """Take orders back, and tell it."""
+        if orders:
+            with self._changed:
+                self._orders = deque(order for order in self._orders if order not in orders)
+                self._tell(dropped=self._view.dropped + len(orders))
+
     def _round(self) -> bool:
-        """Ask for the queue, carry out the orders; whether the queue answered."""
+        """Ask for the queue, carry out the orders; whether Slurm answered."""
         begun_s = time.monotonic()
         answer = ask(queue_command())
         self._asked_s = time.monotonic() - begun_s
@@ -151,33 +166,40 @@ class Clerk:
             self._tell(trouble=answer.error, has_slurm=_has_command(answer))
             return False
         jobs = _by_agent(self._naming.read(answer.out))
-        jobs = {**jobs, **self._submit_ordered(jobs)}
+        fresh, trouble = self._submit_ordered(jobs)
+        jobs = {**jobs, **fresh}
         self._end_ordered(jobs)
-        self._tell(is_known=True, jobs=jobs, trouble="", has_slurm=True)
-        return True
+        self._tell(is_known=True, jobs=jobs, trouble=trouble, has_slurm=True)
+        return not trouble
 
-    def _submit_ordered(self, jobs: Mapping[str, Job]) -> dict[str, Job]:
-        """Submit what was ordered and is not in the queue; the new jobs."""
-        fresh = dict[str, Job]()
+    def _submit_ordered(self, jobs: Mapping[str, Job]) -> tuple[dict[str, Job], str]:
+        """Submit what was ordered and is not in the queue; the new jobs, and what stands in the way now."""
+        fresh, trouble = dict[str, Job](), ""
         for order in list(self._orders):
+            with self._changed:
+                if order not in self._orders:
+                    continue  # it was taken back
+                self._under_way = order
             known = jobs.get(order.agent)
             is_there = known is not None and known.is_active and known.attempt == order.attempt
-            job = known if is_there else self._submitted(order)
-            if job is None:
-                continue  # it stays ordered
-            refused = {agent: why for agent, why in self._view.refused.items() if agent != order.agent}
-            if isinstance(job, RefusedJob):
-                refused[order.agent] = job
-            else:
-                fresh[order.agent] = job
+            job = known if known is not None and is_there else self._submitted(order)
             with self._changed:  # who looks sees both or none of it
+                self._under_way = None
+                if isinstance(job, str):
+                    trouble = job  # it stays ordered, unless its end was ordered meanwhile
+                    self._drop({order} if order.agent in self._endings else set())
+                    continue
+                refused = {agent: why for agent, why in self._view.refused.items() if agent != order.agent}
+                if isinstance(job, RefusedJob):
+                    refused[order.agent] = job
+                else:
+                    fresh[order.agent] = job
                 self._orders.remove(order)
-                self._endings.pop(order.agent, None)  # that was its life before
                 self._tell(refused=refused, jobs={**self._view.jobs, **fresh})
-        return fresh
+        return fresh, trouble
 
-    def _submitted(self, order: Submission) -> Job | RefusedJob | None:
-        """The job, or why it was refused for good; None if that cannot be told yet."""
+    def _submitted(self, order: Submission) -> Job | RefusedJob | str:
+        """The job, or why it was refused for good; what stands in the way if that cannot be told yet."""
         name = self._naming.of(order.agent, order.attempt)
         variables = variables_of(order)
         try:
@@ -190,9 +212,8 @@ class Clerk:
         if answer.code == 0 and id_:
             agent, attempt = order.agent, order.attempt
             return Job(id=id_, state="PENDING", reason="None", node="", agent=agent, attempt=attempt)
-        if answer.is_passing:
-            self._tell(trouble=answer.error)
-            return None
+        if answer.is_passing or answer.code == 0:
+            return answer.error or "sbatch told no number"
         lines = answer.error.splitlines()
         return self._refusal(" ".join(line.removeprefix("sbatch: error: ") for line in lines))
 
@@ -221,12 +242,13 @@ class Clerk:
 
     def _tell(self, **changed: object) -> None:
         """Show what is known now, and wake who looks."""
-        known = {name: getattr(self._view, name) for name in QueueView.__struct_fields__}
-        view = QueueView(**{**known, **changed})
-        if view != self._view:
-            self._view = view
-            with suppress(BlockingIOError, OSError):
-                os.write(self._write_end, b".")
+        with self._changed:
+            known = {name: getattr(self._view, name) for name in QueueView.__struct_fields__}
+            view = QueueView(**{**known, **changed})
+            if view != self._view:
+                self._view = view
+                with suppress(BlockingIOError, OSError):
+                    os.write(self._write_end, b".")
 
 
 def _by_agent(jobs: Iterable[Job]) -> dict[str, Job]:

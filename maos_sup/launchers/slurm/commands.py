@@ -108,7 +108,7 @@ def ask(argv: Sequence[str], *, given: str = "", env: Mapping[str, str] | None =
     except subprocess.TimeoutExpired:
         return Answer(code=None, error=f"{argv[0]} said nothing for {PATIENCE_S:g} s")
     except OSError as cause:
-        return Answer(code=None, error=f"{argv[0]} cannot be called: {cause.strerror}")
+        return Answer(code=None, error=f"{argv[0]} cannot be called here: {cause.strerror}")
     return Answer(code=done.returncode, out=done.stdout, error=done.stderr.strip())
 
 

@@ -44,7 +44,7 @@ class SlurmLauncher:
             return _number(known)
         self._mine.add(agent)
         self._clerk.submit(submission)
-        self._observed[agent] = Observed(pid=0, alive=True, where="to be submitted to slurm")
+        self._observed[agent] = Observed(pid=0, alive=True, where=_waits_for(self._clerk.look()[0]))
         return 0
 
     def poll(self) -> Mapping[str, Observed] | None:
@@ -54,6 +54,9 @@ class SlurmLauncher:
             return self._observed
         self._taken = view
         told = dict(self._observed)
+        for agent in ordered:
+            waiting = Observed(pid=0, alive=True, where=_waits_for(view))
+            told[agent] = told[agent] if told.get(agent) == waiting else waiting
         for agent in {*view.jobs, *view.refused, *self._mine} - ordered:
             fresh = self._seen(view, agent)
             if told.get(agent) != fresh:
@@ -74,6 +77,9 @@ class SlurmLauncher:
         if agent in ordered:
             return Process.ALIVE
         if view.has_slurm and not view.is_known:
+            asked = Observed(pid=0, alive=False, where=_waits_for(view))
+            if self._observed.get(agent) != asked:
+                self._observed[agent] = asked
             return Process.UNKNOWN
         job = view.jobs.get(agent)
         if job is not None and job.is_active:
@@ -94,7 +100,8 @@ class SlurmLauncher:
     def _seen(self, view: QueueView, agent: str) -> Observed:
         job = view.jobs.get(agent)
         if job is not None and job.is_active:
-            return Observed(pid=0 if job.is_pending else _number(job), alive=True, where=job.where)
+            where = f"{job.where}, when slurm answered last" if view.trouble else job.where
+            return Observed(pid=0 if job.is_pending else _number(job), alive=True, where=where)
         refused = view.refused.get(agent)
         where = job.where if job is not None else ""
         return Observed(pid=0, alive=False, error=refused.why if refused else None, where=where)
@@ -118,6 +125,13 @@ class SlurmLauncher:
             return read_exit(self._tree, agent, attempt) is not None
         except StorageError:
             return False
+
+
+def _waits_for(view: QueueView) -> str:
+    """What an agent waits for that is not in the queue, in words."""
+    if not view.trouble:
+        return "to be submitted to slurm" if view.is_known else "slurm is asked"
+    return f"waits for slurm: {' '.join(view.trouble.split())}"
 
 
 def _number(job: Job) -> int:
