@@ -144,12 +144,15 @@ _OF_AGENT: dict[str, _Test] = {
     "attempt": _is_count,
     "restarts": _is_count,
     "reason": _is_text_or_none,
+    "next_start_in_s": _is_number_or_none,
+    "where": _is_text,
 }
 _OF_TASK: dict[str, _Test] = {"phase": _is_text, "run": _is_count, "reason": _is_text_or_none}
 _AGENT: dict[str, _Sieve] = {
     **dict.fromkeys(("agent", "kind", "at", "phase"), _one(_is_text)),
     **dict.fromkeys(("reason", "task", "note", "last_discovery"), _one(_is_text_or_none)),
-    **dict.fromkeys(("attempt", "seq", "run", "sent", "received", "discoveries", "tokens"), _one(_is_count)),
+    **dict.fromkeys(("attempt", "seq", "run"), _one(_is_count)),
+    **dict.fromkeys(("sent", "received", "discoveries", "tokens", "gains"), _one(_is_count)),
     "progress": _one(_is_number_or_none),
     "cost_usd": _one(_is_number),
     "artifacts": _list_of(_is_text),
@@ -170,8 +173,8 @@ _SUPERVISOR: dict[str, _Sieve] = {
     "notes": _list_of(_is_text),
 }
 _EXIT: dict[str, _Sieve] = {
-    **dict.fromkeys(("by", "reason", "at"), _one(_is_text)),
+    **dict.fromkeys(("by", "reason", "at", "h"), _one(_is_text)),
     **dict.fromkeys(("task", "detail"), _one(_is_text_or_none)),
+    **dict.fromkeys(("exit_code", "signal", "synced_seq"), _one(_is_whole_or_none)),
     "attempt": _one(_is_count),
-    "synced_seq": _one(_is_whole_or_none),
 }
