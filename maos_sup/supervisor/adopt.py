@@ -50,6 +50,14 @@ def take_tree(tree: Tree) -> LifeLock:
     return lock
 
 
+def give_back(tree: Tree, lock: LifeLock) -> None:
+    """Say no more that we are here, and release the lock. Never raises."""
+    with suppress(OSError):  # `run/` may be nobody's to enter
+        if read_handle(tree.supervisor_handle) in (None, own_handle(0)):  # else another took over
+            disk.unlink(tree.supervisor_handle)
+    lock.release()
+
+
 def _refuse_other_name(tree: Tree, lock: LifeLock) -> None:
     """Raise Locked where this is no copy, but another name of a tree that is worked on."""
     before = _place_before(tree)

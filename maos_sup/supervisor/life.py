@@ -21,10 +21,10 @@ from maos_sup.core.memory import (
     to_record,
 )
 from maos_sup.core.model import Action, Memory, Observation
-from state_layout.errors import Damaged, StorageError, storage_error
+from state_layout.errors import Damaged, Locked, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Journal, Reader
-from state_layout.lives.numbers import numbers_in
+from state_layout.lives.numbers import last_number, numbers_in
 from state_layout.paths import Tree, number_name
 
 
@@ -65,7 +65,8 @@ def begin_life(tree: Tree, *, at_most: Mapping[str, int] | None = None) -> Life:
     """Take the next number and begin its journal with what the last life knew.
 
     In a copy the journal may know attempts that the copy has not: `at_most` are the last ones there. The
-    caller holds the supervisor's lock. Raises StorageError with nothing left behind.
+    caller holds the supervisor's lock, which may hold on its own machine only: so the number is taken by who
+    makes its folder. Raises Locked for who comes second, StorageError with nothing left behind.
     """
     atomic.make_folder(tree.lives)
     try:
@@ -77,14 +78,40 @@ def begin_life(tree: Tree, *, at_most: Mapping[str, int] | None = None) -> Life:
     if at_most is not None:
         memory = forget_attempts(memory, at_most)
     carried = memory_to_json(memory, now_s=time.monotonic())
+    _take(tree, number)
     try:
-        atomic.make_folder(tree.lives / number_name(number))
         journal = Journal.create(tree.life_journal(number))
         journal.commit("start", {"life": number, "pin": pin, "memory": carried})
     except StorageError:
         _unbegin(tree.life_journal(number))
         raise
     return Life(number, journal, memory)
+
+
+def refuse_successor(tree: Tree, number: int) -> None:
+    """Raise Locked where a later life than `number` has begun: another supervisor took the tree over.
+
+    Between machines that do not share locks two may live, and who came last goes on.
+    """
+    newest = last_number(tree.lives)  # 0 where it cannot be told now
+    if newest > number:
+        raise Locked(
+            f"{tree.root}: another supervisor, life {newest}, has begun, on another machine perhaps; "
+            "this one ends, agents live on"
+        )
+
+
+def _take(tree: Tree, number: int) -> None:
+    folder = tree.lives / number_name(number)
+    try:
+        disk.mkdir(folder, atomic.FOLDER_MODE)
+    except FileExistsError as cause:
+        raise Locked(
+            f"{tree.root}: another supervisor begins at this moment, on another machine perhaps"
+        ) from cause
+    except OSError as cause:
+        raise storage_error("create folder", folder, cause) from cause
+    atomic.fsync_folder(tree.lives)
 
 
 def _unbegin(journal: Path) -> None:

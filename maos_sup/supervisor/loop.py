@@ -23,11 +23,11 @@ from maos_sup.core.memory import agent_of, forget_what_was_asked, is_remembered_
 from maos_sup.core.model import Action, Finish, Observation, Process
 from maos_sup.launchers.base import Launcher
 from maos_sup.launchers.fleet import Fleet
-from maos_sup.supervisor.adopt import settle_in, stay, take_tree
+from maos_sup.supervisor.adopt import give_back, settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
 from maos_sup.supervisor.hold import DiskHold
-from maos_sup.supervisor.life import Life, begin_life, is_starting
+from maos_sup.supervisor.life import Life, begin_life, is_starting, refuse_successor
 from maos_sup.supervisor.mirroring import Mirroring
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Lookout
@@ -99,9 +99,7 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
         finally:
             launcher.close()
     finally:
-        with suppress(OSError):  # `run/` may be nobody's to enter
-            disk.unlink(tree.supervisor_handle)
-        lock.release()
+        give_back(tree, lock)
         leave(tree.root)
 
 
@@ -147,6 +145,7 @@ class _Supervisor:
                 is_general = heard.is_general or wake.signalled or self._is_due()
                 if is_general:
                     wake.mend()
+                    refuse_successor(self._tree, self._life.number)
                 moved = set[str]() if was_woken or is_general else self._lookout.moved()
                 if was_woken or is_general or moved or time.monotonic() >= self._soon_s:
                     only = None if is_general else heard.names | moved

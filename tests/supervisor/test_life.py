@@ -11,8 +11,8 @@ from supervised import Supervised, begin_agent, dies_at, make_tree
 
 from maos_sup.core.model import Delay, Finish, GiveUp, Seal, Submit
 from maos_sup.supervisor.apply import apply
-from maos_sup.supervisor.life import begin_life
-from state_layout.errors import StorageError
+from maos_sup.supervisor.life import Life, begin_life
+from state_layout.errors import Locked, StorageError
 from state_layout.files import disk
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import read_exit
@@ -173,3 +173,23 @@ def _skip_backoff(supervised: Supervised) -> None:
     memory = supervised.life.memory
     agents = {name: replace(known, not_before_s=0.0) for name, known in memory.agents.items()}
     supervised.life.memory = replace(memory, agents=agents)
+
+
+def test_of_two_that_begin_one_life_the_second_leaves_the_first_alone(tmp_path: Path) -> None:
+    """Both look before either makes its folder, as on two machines whose locks do not reach each other."""
+    tree = make_tree(tmp_path / "t", "a")
+    rivals = list[Life]()
+
+    def begin_too(operation: str, arguments: tuple[object, ...]) -> None:
+        if operation == "mkdir" and arguments[0] == tree.life_journal(1).parent:
+            disk.tap(None)
+            rivals.append(begin_life(tree))
+
+    disk.tap(begin_too)
+    try:
+        with pytest.raises(Locked, match="another supervisor begins"):
+            begin_life(tree)
+    finally:
+        disk.tap(None)
+    rivals[0].commit("adopted", {"agent": "a", "attempt": 1})
+    assert [line.fields()["type"] for line in Reader(tree.life_journal(1))] == ["start", "adopted"]
