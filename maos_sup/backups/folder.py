@@ -89,7 +89,7 @@ class FolderStore:
     def _opened(self, path: Path) -> int | None:
         """The lock where it cannot be made: nobody can take anything away from there, either."""
         with suppress(OSError):
-            return disk.create(path, os.O_RDONLY | os.O_CREAT, atomic.FILE_MODE)
+            return disk.create(path, os.O_RDWR | os.O_CREAT, atomic.FILE_MODE)  # NFS locks no others alone
         try:
             return disk.create(path, os.O_RDONLY, atomic.FILE_MODE)
         except FileNotFoundError:
@@ -111,6 +111,8 @@ class FolderStore:
                         f"{self.place}: {other} is at work there; repeat when it has ended"
                     ) from None
                 time.sleep(0.02)
+            except OSError as cause:
+                raise storage_error("lock", self.root / LOCK, cause) from cause
 
 
 def refuse_strange(root: Path) -> None:

@@ -149,10 +149,13 @@ class BackupManifest(Struct, frozen=True, kw_only=True):
             left_out=self.left_out,
             files=self.files,
         )
+        body = codec.encode_struct(rest)
+        if len(body) > LARGEST_MANIFEST_BYTES:  # nobody would restore it
+            raise BadInput(f"{head.tree}: {len(self.files)} files are too many for a backup; remove some")
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         packed = compressor.compress(codec.encode_struct(first))
         length = len(packed).to_bytes(_LENGTH_BYTES, "big")
-        return length + packed + compressor.compress(codec.encode_struct(rest))
+        return length + packed + compressor.compress(body)
 
     def refuse_escapes(self) -> None:
         """Raise Damaged for names that lead out of the tree, and for links where there may be none."""

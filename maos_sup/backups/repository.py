@@ -144,10 +144,6 @@ class BackupRepository:
                 continue
         return None
 
-    def put_manifest(self, manifest: BackupManifest) -> None:
-        """Keep a manifest, durably: then the backup is there."""
-        self.store.put(manifest.head.name, self._sealed(manifest.encoded()))
-
     def found(self, word: str) -> str:
         """The name of the one backup that `word` means: a part of its id, an orchestration, `latest`.
 

@@ -71,7 +71,9 @@ def back_up(
             manifest = saver.manifest(files, now())
             if not tree.format.is_file():
                 raise BadInput(f"{tree.root}: was removed meanwhile; there is no new backup of it")
-        repository.put_manifest(manifest)  # if this fails it may be there all the same: nothing is taken back
+            sealed = repository.sealed(manifest)
+        # if this fails it may be there all the same: nothing is taken back
+        repository.store.put(manifest.head.name, sealed)
         return Backup(manifest=manifest, read_files=saver.read_files, is_unread=is_unread)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +19,7 @@ from maos_sup.cuts.forking import fork
 from maos_sup.cuts.record import TeamCut
 from maos_sup.moving.archive import (
     BLOCK_BYTES,
+    LARGEST_MANIFEST_BYTES,
     MANIFEST,
     ArchivedFile,
     ArchiveManifest,
@@ -29,6 +28,7 @@ from maos_sup.moving.archive import (
     leads_inside,
 )
 from maos_sup.moving.keys import recipient_of
+from maos_sup.moving.placing import scratch_for, sweep
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic
 from state_layout.files.reading import is_there
@@ -60,7 +60,8 @@ def export(
     if is_there(out):
         raise BadInput(f"{out}: is there already; name another file with -o")
     try:
-        with _scratch_beside(out) as scratch:
+        sweep(out)
+        with scratch_for(out) as scratch:
             copy = _copied(tree, scratch / "tree", cut)
             look(copy)
             manifest = _described(copy, only)
@@ -73,16 +74,6 @@ def export(
             return manifest
     except OSError as cause:
         raise storage_error("write", out, cause) from cause
-
-
-@contextmanager
-def _scratch_beside(out: Path) -> Iterator[Path]:
-    """A folder of our own on the disk of `out`."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copied(tree: Tree, root: Path, cut: TeamCut | None) -> Tree:
@@ -156,6 +147,8 @@ def _write(copy: Tree, manifest: ArchiveManifest, plain: Path) -> None:
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     with plain.open("xb") as file, compressor.stream_writer(file, closefd=False) as out:
         data = manifest.encoded()
+        if len(data) > LARGEST_MANIFEST_BYTES:  # nobody would import it
+            raise BadInput(f"{len(manifest.files)} files are too many for an archive; use cp -a or backup")
         out.write(_header(MANIFEST, len(data), executable=False))
         out.write(data + _padding(len(data)))
         for each in manifest.files:

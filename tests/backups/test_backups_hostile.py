@@ -292,3 +292,22 @@ def test_address_that_cannot_be_is_one_error(
     assert main(["backups", "list", "--to", address]) == 2
     said = capsys.readouterr().err
     assert words in said and "secret" not in said
+
+
+def test_more_files_than_a_manifest_may_have_are_no_backup_that_nobody_can_restore(
+    tree: Tree,
+    repo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, archive = objects(repo), tmp_path / "x.maos.tar.zst"
+    grow(tree)
+    (tree.agent("alice").workspace / os.fsdecode(b"no utf-8 \xff")).unlink()
+    monkeypatch.setattr("maos_sup.backups.manifest.LARGEST_MANIFEST_BYTES", 1000)
+    monkeypatch.setattr("maos_sup.moving.exporting.LARGEST_MANIFEST_BYTES", 1000)
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 2
+    assert main(["export", str(tree.root), "-o", str(archive)]) == 2
+    said = capsys.readouterr().err
+    assert "too many for a backup" in said and "too many for an archive" in said
+    assert objects(repo) == before and not archive.exists()

@@ -17,6 +17,7 @@ import pytest
 from crashing import POWER_LOSSES, crash, memory_folder
 from disks import SmallDisk, small_disk
 from kept_trees import contents, filled, grow, manifests, objects, segments
+from orchestra import wait_for
 
 from maos_sup.backups.folder import FolderStore
 from maos_sup.backups.keeping import forget, prune
@@ -236,3 +237,36 @@ def test_repository_that_may_not_be_written_is_read(
         assert main(["backups", "restore", "latest", "--to", str(repo), "-o", str(tmp_path / "new")]) == 0
         assert len(segments(repo)) == 1
         subprocess.run(["mount", "-o", "remount,rw", str(small.folder)], check=True)
+
+
+def test_what_a_killed_restore_left_goes_with_the_next_and_of_a_living_one_nothing(
+    tree: Tree, tmp_path: Path
+) -> None:
+    repo, place = tmp_path / "repo", tmp_path / "place"
+    (tree.agent("alice").workspace / "noise").write_bytes(os.urandom(48 << 20))
+    back_up(tree, begun(repo))
+    place.mkdir()
+    command = [sys.executable, "-m", "maos_sup", "backups", "restore", "latest", "--to", str(repo), "-o"]
+
+    def caught() -> subprocess.Popen[bytes]:
+        known = {*place.glob(".new.*/tree")}
+        process = subprocess.Popen(
+            [*command, str(place / "new")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda: {*place.glob(".new.*/tree")} - known, "it writes", deadline_s=60)
+        process.send_signal(signal.SIGSTOP)
+        return process
+
+    living, dead = caught(), caught()
+    dead.kill()
+    dead.wait()
+    before = {*place.iterdir()}
+    assert len(before) == 2
+    assert main([*command[3:], str(place / "other")]) == 0
+    assert before < {*place.iterdir()}  # those are of another place
+    assert main([*command[3:], str(place / "new"), "--dry-run"]) == 0
+    assert len([*place.glob(".*")]) == 1
+    living.send_signal(signal.SIGCONT)
+    assert living.wait(120) == 0
+    assert {path.name for path in place.iterdir()} == {"new", "other"}
+    assert contents(place / "new") == contents(tree.root)
