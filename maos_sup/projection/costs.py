@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from maos_sup.views.money import tokens_within, usd_within
+
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
@@ -28,17 +30,19 @@ class Sums:
 
     def add(self, cost_usd: float | None, tokens: int) -> None:
         """Add one answer, or one try."""
-        self.cost_usd += cost_usd or 0.0
-        self.tokens += tokens
+        self._raise_by(cost_usd or 0.0, tokens)
         self.calls += 1
         self.unpriced += cost_usd is None
 
     def merge(self, other: Sums) -> None:
         """Add all that `other` has."""
-        self.cost_usd += other.cost_usd
-        self.tokens += other.tokens
+        self._raise_by(other.cost_usd, other.tokens)
         self.calls += other.calls
         self.unpriced += other.unpriced
+
+    def _raise_by(self, cost_usd: float, tokens: int) -> None:
+        self.cost_usd = usd_within(self.cost_usd + cost_usd)
+        self.tokens = tokens_within(self.tokens + tokens)
 
     def to_json(self) -> dict[str, object]:
         """As `cost --json` prints it."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor
 
+_MOST_USD, _MOST_TOKENS = 1e12, (1 << 63) - 1  # of a sum: what files say may be any number
 _SMALL_USD = 1.0  # below this a cent is too coarse to tell agents apart
+
+
+def usd_within(usd: float) -> float:
+    """`usd`, at most a million million: sums of what nobody spent do not grow beyond all numbers."""
+    return max(-_MOST_USD, min(_MOST_USD, usd))
+
+
+def tokens_within(tokens: int) -> int:
+    """`tokens`, at most what JSON has for everybody."""
+    return max(-_MOST_TOKENS, min(_MOST_TOKENS, tokens))
 
 
 def digits_of(total_usd: float) -> int:
@@ -23,6 +34,7 @@ def shares(amounts: Sequence[float]) -> list[str]:
 
     The digits that rounding leaves over go to the amounts that lost most by it (largest remainder).
     """
+    amounts = [usd_within(amount) for amount in amounts]
     total = sum(amounts)
     digits = digits_of(total)
     scaled = [amount * 10**digits for amount in amounts]

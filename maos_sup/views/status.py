@@ -22,6 +22,7 @@ from maos_sup.standing.supervisors import SupervisorStanding
 from maos_sup.standing.team import StandingReader, TeamStanding
 from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.mirrored import mirrors_told
+from maos_sup.views.money import tokens_within, usd_within
 from state_layout.host.room import want_of_room
 from state_layout.lives.snapshots import exit_snapshot, read_snapshot
 from state_layout.paths import Tree
@@ -269,8 +270,8 @@ def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
         "attempts": sum(agent["attempt"] for agent in agents),
         "messages": sum(agent["sent"] for agent in agents),
         "discoveries": sum(agent["discoveries"] for agent in agents),
-        "cost_usd": round(sum(agent["cost_usd"] for agent in agents), 6),
-        "tokens": sum(agent["tokens"] for agent in agents),
+        "cost_usd": round(usd_within(sum(agent["cost_usd"] for agent in agents)), 6),
+        "tokens": tokens_within(sum(agent["tokens"] for agent in agents)),
     }
 
 

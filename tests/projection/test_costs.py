@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from recorded import answer, asked, lived, made_tree, publish, task
 
+from maos_sup.cli import main
 from maos_sup.projection import reading as reading_module
 from maos_sup.projection.cost_lines import CostEntry
 from maos_sup.projection.cost_reader import CostReader, SeveralCosts
@@ -168,3 +169,16 @@ def test_what_is_remembered_of_many_answers_is_small(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert (costs.total.calls, costs.total.cost_usd) == (3000, pytest.approx(30.0))
     assert kept < 300_000
+
+
+def test_sums_beyond_all_numbers_fail_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAOS_SUP_HOME", str(tmp_path))
+    tree = made_tree(tmp_path)
+    for agent, name in (("alice", "count"), ("bob", "report")):
+        lived(tree, agent, [answer(name, "k", 1e308, tokens=(1 << 63) - 1)])
+    reading = Reading(tree)
+    total = CostReader(reading).costs(reading.status(), now_s=0.0).total
+    assert (total.calls, total.cost_usd, total.tokens) == (2, 1e12, (1 << 63) - 1)
+    for words in (["cost"], ["cost", "--home"], ["metrics"], ["status"], ["report", "-o", "-"], ["list"]):
+        for more in ([], ["--json"]) if words[0] not in ("metrics", "report") else ([],):
+            assert main([*words, *more]) == 0, (words, more)
