@@ -132,6 +132,7 @@ def test_tree_that_is_away_or_broken_is_told_and_shown_again(tmp_path: Path) -> 
         away.rename(tree.root)
         page.locator("#top .trouble").wait_for(state="hidden")
         spec.write_text("{")
+        page.locator("#top .trouble", has_text="orchestration.json:1").wait_for()
         page.get_by_role("link", name="Money").click()
         page.locator("#main .trouble", has_text="orchestration.json:1").wait_for()
         spec.write_bytes(known)
@@ -157,3 +158,23 @@ def test_refreshed_page_keeps_focus_and_shows_a_new_checkpoint(tmp_path: Path) -
             "Compare",
             None,
         ]
+
+
+def test_more_orchestrations_than_a_browser_has_connections_are_all_shown(tmp_path: Path) -> None:
+    trees = [made_tree(tmp_path / str(number)) for number in range(7)]
+    with serving(*(str(tree.root) for tree in trees)) as server, chromium() as browser:
+        context = browser.new_context()
+        listing = context.new_page()
+        listing.goto(server.address)
+        listing.get_by_role("link", name=ID).first.wait_for()
+        places = [link.get_attribute("href") for link in listing.get_by_role("link", name=ID).all()]
+        pages = [context.new_page() for _ in places]
+        for page, place in zip(pages, places, strict=True):
+            page.goto(f"{server.origin}/{place}")
+            page.wait_for_selector(".agents li")
+        for tree in trees:
+            failed(tree)
+        for page in pages:
+            page.locator(".want.failed").wait_for()
+            page.get_by_role("link", name="Money").click()
+            page.get_by_role("heading", name="0.00 USD").wait_for()

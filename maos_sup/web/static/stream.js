@@ -3,6 +3,7 @@
 import { ask, pageKey } from "/static/parts.js";
 
 const POLL_MS = 10_000, LEAST_MS = 500, MOST_MS = 8000;
+const STREAMS = 4, ASK_MS = 3000; // of six connections two are left for what people do
 
 export function follow(base, take, lost) {
   const name = `maos-sup ${base}`, channel = new BroadcastChannel(name), board = new Whole();
@@ -29,10 +30,11 @@ export function follow(base, take, lost) {
     else take(data.event, data.told);
   };
   const lead = async () => {
-    const mine = (leading = new AbortController());
+    const mine = (leading = new AbortController()), known = { text: "" };
     const stream = () => streamed(`${base}/events`, tell, miss, mine.signal).finally(() => board.forget());
+    const turns = () => inSlot(mine.signal, stream, () => polled(`${base}/board`, () => missed !== null, known, mine.signal, tell, miss));
     if (!navigator.locks) return stream();
-    await navigator.locks.request(name, { signal: mine.signal }, stream).catch((trouble) => { if (!mine.signal.aborted) throw trouble; });
+    await navigator.locks.request(name, { signal: mine.signal }, turns).catch((trouble) => { if (!mine.signal.aborted) throw trouble; });
   };
   const rest = () => { if (leading) leading.abort(); leading = null; };
   const seen = () => (document.hidden ? rest() : leading === null && lead());
@@ -73,6 +75,40 @@ class Whole {
   whole() { return { whole: true, head: this.head, agents: [...this.agents.values()], tasks: [...this.tasks.values()] }; }
 }
 
+// Run `stream` while it holds one of the few slots that all tabs of the browser share; `poll` until one is free.
+async function inSlot(signal, stream, poll) {
+  while (!signal.aborted) {
+    for (let slot = 0; slot < STREAMS; slot += 1) {
+      const held = await navigator.locks.request(`maos-sup stream ${slot}`, { ifAvailable: true }, async (lock) => {
+        if (lock) await stream();
+        return lock !== null;
+      });
+      if (held) return;
+    }
+    await poll();
+    await rested(ASK_MS, signal);
+  }
+}
+
+// Tell the whole board if it is another one than is `known`, or something was missed.
+async function polled(path, isMissed, known, signal, tell, miss) {
+  try {
+    const told = await ask(path), text = JSON.stringify(told);
+    if (signal.aborted || (text === known.text && !isMissed())) return;
+    known.text = text;
+    tell("board", { whole: true, ...told });
+  } catch (trouble) {
+    if (!signal.aborted) miss(trouble);
+  }
+}
+
+function rested(ms, signal) {
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
+  });
+}
+
 // Server-sent events by fetch, which can send the page's own key; EventSource cannot.
 async function streamed(path, take, lost, signal) {
   let wait = LEAST_MS;
@@ -87,7 +123,7 @@ async function streamed(path, take, lost, signal) {
       if (signal.aborted) return;
       lost(trouble);
     }
-    await new Promise((done) => setTimeout(done, wait));
+    await rested(wait, signal);
     wait = Math.min(wait * 2, MOST_MS);
   }
 }
