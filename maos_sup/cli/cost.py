@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import all_trees, name_of, tree_at, tree_or_default
+from maos_sup.cli.places import all_trees, name_of, tree_or_default, trees_at
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.projection.cost_reader import CostReader, SeveralCosts, Tell
 from maos_sup.projection.costs import Costs, Sums
@@ -71,15 +71,12 @@ def command(directories: tuple[str, ...], *, of_home: bool, words: tuple[str, ..
     """
     if of_home and directories:
         raise click.UsageError("--home is all orchestrations; name some, or leave --home")
-    if not of_home and len(directories) < 2:
-        _print_one(
-            _money_of(tree_at(directories[0]) if directories else tree_or_default(None)),
-            words,
-            as_json=as_json,
-        )
+    trees = all_trees() if of_home else trees_at(directories) or [tree_or_default(None)]
+    if not of_home and len(trees) == 1:
+        _print_one(_money_of(trees[0]), words, as_json=as_json)
         return
     found, left_out, several = list[TreeMoney](), dict[str, str](), SeveralCosts()
-    for tree in all_trees() if of_home else map(tree_at, directories):
+    for tree in trees:
         try:
             found.append(_money_of(tree, tell=several.take))
         except LayoutError as trouble:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from maos_sup.cli.output_files import write_output
-from maos_sup.cli.places import all_trees, name_of, tree_at
+from maos_sup.cli.places import all_trees, name_of, trees_at
 from maos_sup.cli.says import say_aside, say_exactly
 from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.reading import Reading
@@ -28,7 +28,7 @@ def command(directories: tuple[str, ...], *, output: Path | None) -> None:
     from maos_sup.metrics.gathering import figures_of
 
     found = []
-    for tree in [tree_at(directory) for directory in directories] or all_trees():
+    for tree in trees_at(directories) or all_trees():
         reading = Reading(tree)
         try:
             status, now_s = reading.status(), time.time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from maos_sup.cli import edge
@@ -27,6 +28,14 @@ def tree_at(text: str) -> Tree:
         if len(matching) != 1 or os.sep in text:
             raise
         return open_made(open_tree(matching[0].root))
+
+
+def trees_at(texts: Iterable[str]) -> list[Tree]:
+    """The trees that these name, each once, by whatever words and links. Raises NotATree, BadInput."""
+    found = dict[Path, Tree]()
+    for tree in map(tree_at, texts):
+        found.setdefault(tree.root.resolve(), tree)
+    return [*found.values()]
 
 
 def _elsewhere(text: str) -> list[Tree]:

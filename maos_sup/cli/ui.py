@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from maos_sup.cli import options
-from maos_sup.cli.places import all_trees, tree_at, word_of
+from maos_sup.cli.places import all_trees, trees_at, word_of
 from maos_sup.cli.report import redactor_of
 from maos_sup.cli.says import say, say_aside
 from state_layout.paths import Tree
@@ -58,7 +58,7 @@ def command(
     from maos_sup.web.serving import ListeningPlace, Serving
     from maos_sup.web.shown import ShownTrees
 
-    trees = [tree_at(directory) for directory in directories]
+    trees = trees_at(directories)
 
     def listed() -> Sequence[Tree]:
         return trees or all_trees()

@@ -182,3 +182,16 @@ def test_sums_beyond_all_numbers_fail_no_command(tmp_path: Path, monkeypatch: py
     for words in (["cost"], ["cost", "--home"], ["metrics"], ["status"], ["report", "-o", "-"], ["list"]):
         for more in ([], ["--json"]) if words[0] not in ("metrics", "report") else ([],):
             assert main([*words, *more]) == 0, (words, more)
+
+
+def test_orchestration_that_is_named_twice_is_there_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = made_tree(tmp_path)
+    lived(tree, "alice", [answer("count", "k", 0.5)])
+    (tmp_path / "link").symlink_to(tree.root)
+    words = [str(tree.root), str(tmp_path / "link"), f"{tree.root}/"]
+    assert main(["cost", *words]) == 0
+    assert "copies" not in (told := capsys.readouterr().out) and told.count("alice") == 1
+    assert main(["metrics", *words]) == 0
+    assert f'maos_agents_alive{{orchestration="{tree.root.name}"}}' in capsys.readouterr().out
