@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from browser import chromium, keep_looks, watched
@@ -178,3 +179,21 @@ def test_more_orchestrations_than_a_browser_has_connections_are_all_shown(tmp_pa
             page.locator(".want.failed").wait_for()
             page.get_by_role("link", name="Money").click()
             page.get_by_role("heading", name="0.00 USD").wait_for()
+
+
+def test_server_that_is_silent_is_said_to_be_lost(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path)
+    with serving(str(tree.root)) as server, chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.clock.install()
+        page.goto(server.address)
+        page.wait_for_selector(".agents li")
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            page.clock.run_for(50_000)
+            page.locator("#top .trouble", has_text="does not answer").wait_for(timeout=10_000)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        page.clock.run_for(20_000)
+        page.locator("#top .trouble").wait_for(state="hidden")

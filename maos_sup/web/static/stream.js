@@ -3,6 +3,7 @@
 import { ask, pageKey } from "/static/parts.js";
 
 const POLL_MS = 10_000, LEAST_MS = 500, MOST_MS = 8000;
+const SILENT_MS = 45_000; // the server says a word every fifteen seconds
 const STREAMS = 4, ASK_MS = 3000; // of six connections two are left for what people do
 
 export function follow(base, take, lost) {
@@ -128,11 +129,22 @@ async function streamed(path, take, lost, signal) {
   }
 }
 
+// What `reader` reads next; a server that is silent for long, or out of reach without a word, is lost.
+async function heardOf(reader) {
+  let timer = null;
+  const silent = new Promise((_, fail) => { timer = setTimeout(() => { fail(new Error("the server is silent")); reader.cancel().catch(() => {}); }, SILENT_MS); });
+  try {
+    return await Promise.race([reader.read(), silent]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function pieces(reader, take) {
   const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await heardOf(reader);
     if (done) return;
     rest += decoder.decode(value, { stream: true });
     const whole = rest.split("\n\n");
