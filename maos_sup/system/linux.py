@@ -89,7 +89,8 @@ def set_title(title: str) -> None:
     if not is_linux():
         return
     text = title.encode()
-    _libc.prctl(_PR_SET_NAME, text[:15], 0, 0, 0)
+    name = text[:15].replace(b" ", b"-")  # Slurm's proctrack/linuxproc does not find who has a space in it
+    _libc.prctl(_PR_SET_NAME, name, 0, 0, 0)
     start, room = _title_place()
     if room > 0:
         ctypes.memmove(start, text[:room].ljust(room, b"\0"), room)

@@ -120,6 +120,7 @@ def test_agent_is_named_in_the_process_list(any_lab: Lab) -> None:
     pid = any_lab.start("bob")
     line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0")
     assert line.startswith(b"maos-sup agent bob ")
+    assert " " not in Path(f"/proc/{pid}/comm").read_text()  # or Slurm does not find it
 
 
 @pytest.mark.linux("a mark that is worn instead of inherited")

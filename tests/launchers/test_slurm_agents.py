@@ -108,6 +108,21 @@ def test_an_agent_that_is_killed_goes_on_as_the_next_attempt(team: Orchestra) ->
     team.assert_sound()
 
 
+def test_a_job_that_a_person_cancels_ends_and_its_agent_goes_on(
+    team: Orchestra, cluster: SlurmCluster
+) -> None:
+    """Slurm has to find the processes of a job to end them; a node where it cannot is drained."""
+    start(team, {"ann": GATED})
+    pid = team.wait_alive()["ann"]
+    cluster.ask("scancel", "--name", f"{names_of(team)}ann.1")
+    team.wait(lambda: team.attempts()["ann"] == 2 and team.pids().get("ann"), "the next attempt")
+    assert not is_running(pid)
+    assert "drain" not in cluster.ask("sinfo", "--noheader", "--Node", "--format=%T")
+    team.say("go")
+    team.wait_rest("done")
+    team.assert_sound()
+
+
 def test_stop_ends_jobs_at_a_safe_point(team: Orchestra, cluster: SlurmCluster) -> None:
     start(team, {"ann": GATED})
     pid = team.wait_alive()["ann"]
