@@ -65,7 +65,7 @@ def back_up(
         own = repository.newest(id_of(tree)) if repository.can_read else None
         base = own or repository.newest() if repository.can_read else None
         is_unread = own is None and bool(repository.names(id_of(tree)))
-        saver = Saver(tree, repository, base, look=look, sound=_sound_segments(repository, base))
+        saver = Saver(tree, repository, base, look=look, sound=sound_segments(repository, base))
         with saver.bringing():
             files = list(saver.files(moved))
             manifest = saver.manifest(files, now())
@@ -77,7 +77,7 @@ def back_up(
         return Backup(manifest=manifest, read_files=saver.read_files, is_unread=is_unread)
 
 
-def _sound_segments(repository: BackupRepository, base: BackupManifest | None) -> list[bool]:
+def sound_segments(repository: BackupRepository, base: BackupManifest | None) -> list[bool]:
     """Which segments of the last backup are there and whole; what lies in others is stored again."""
     if base is None:
         return []

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from maos_sup.backups.bucket import BucketStore
 from maos_sup.backups.manifest import BackupHead, BackupManifest, StoredFile
 from maos_sup.backups.repository import HEADS, BackupRepository
-from maos_sup.backups.saving import Look, Saver
+from maos_sup.backups.saving import Look, Saver, sound_segments
 from state_layout.errors import BadInput, Locked, Lost, StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.reading import read_record
@@ -52,6 +52,7 @@ class TreeSync:
         self.name = f"{HEADS}{repository.key_of(id_of(tree))}"
         self._base: BackupManifest | None = None
         self._version: str | None = None
+        self._sound: list[bool] = []  # of the segments of what was there at the beginning
         self._tried: bytes | None = None  # a head whose swap had no answer: it may be there
 
     def begin(self, *, may_take: bool = False) -> None:
@@ -61,6 +62,7 @@ class TreeSync:
             return
         data, self._version = found
         self._base = self._repository.read(data, self.name)
+        self._sound = sound_segments(self._repository, self._base)
         if self._base.head.claim != self._claim and not may_take:
             raise Fenced(f"{self._others(self._base.head)}; if that one is gone: --take")
 
@@ -73,10 +75,10 @@ class TreeSync:
         if not self._tree.format.is_file():
             raise BadInput(f"{self._tree.root}: was removed; what was synced stays")
         base = self._base
-        sound = [True] * (len(base.segments) if base else 0)
+        sound = self._sound or [True] * (len(base.segments) if base else 0)
         saver = Saver(self._tree, self._repository, base, look=look, sound=sound)
         is_own = base is not None and base.head.claim == self._claim
-        if base is not None and is_own and saver.knows_all():
+        if base is not None and is_own and all(sound) and saver.knows_all():
             return Synced(head=base.head, has_moved=False, left_out=base.left_out)
         with self._repository.held():
             with saver.bringing():
@@ -88,7 +90,7 @@ class TreeSync:
             told = replace(new.head, name=self.name, claim=self._claim, host=socket.gethostname())
             new = replace(new, head=told)
             self._move(self._repository.sealed(new))
-            self._base = new
+            self._base, self._sound = new, []
             return Synced(head=told, has_moved=True, left_out=new.left_out)
 
     def _move(self, data: bytes) -> None:

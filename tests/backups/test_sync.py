@@ -103,6 +103,24 @@ def test_it_follows_and_comes_back(
     assert "20261130-0100-count-ab12: " in capsys.readouterr().out
 
 
+def test_segment_that_was_lost_there_is_brought_again(tree: Tree, url: str, tmp_path: Path) -> None:
+    main(["sync", "init", url])
+    assert sync(tree, url) == 0
+    store = BucketStore(url, os.environ)
+    [lost] = [name for name, _ in store.sizes("segments/")]
+    store.remove(lost)
+    assert main(["backups", "verify", "--to", url]) == 12
+    assert sync(tree, url) == 0
+    assert main(["backups", "verify", "--read", "--to", url]) == 0
+    assert restored(url, tmp_path / "new") == contents(tree.root)
+    before = syncing(tree, url)
+    before.begin()
+    assert sync(tree, url) == 0
+    after = syncing(tree, url)
+    after.begin()
+    assert after._version == before._version
+
+
 def test_what_it_brings_once_is_what_is_new(tree: Tree, url: str) -> None:
     main(["sync", "init", url])
     made = syncing(tree, url)
