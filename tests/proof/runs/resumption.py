@@ -25,10 +25,12 @@ ONCE = ("done outside", "tool")
 
 def resume_to_the_end(root: Path, truth: Truth, at: int, fates: dict[str, str]) -> list[tuple[str, str]]:
     """Resume the tree at `root`, which a cut before record `at` left; the promises that are broken then."""
+    made = next(truth.told("made", at), None)
+    if made is None:  # a slow machine was cut before there was a team
+        return []
+    agents, tree = [*made[0]], Tree(root)
     folder, log = root.with_name("outside"), root.with_name("resumed.log")
     folder.mkdir()
-    tree = Tree(root)
-    agents = [*next(truth.told("made", at))[0]]
     answers = _answers(tree) if MODEL in agents else 0
     team = Team(folder, root=root, log=log)
     try:
