@@ -34,4 +34,22 @@ def watch_folders(folders: Sequence[Path]) -> Folders:
         return InotifyFolders(folders)
     from maos_sup.system.watchdogs import WatchdogFolders
 
-    return WatchdogFolders(folders)
+    try:
+        return WatchdogFolders(folders)
+    except OSError:  # too many watchers of this user, say
+        return Unwatched()
+
+
+class Unwatched:
+    """Folders that the system tells nothing of: who waits for news looks by himself."""
+
+    def fileno(self) -> int:
+        """Never readable."""
+        return -1
+
+    def drain(self) -> bool:
+        """There is no news."""
+        return False
+
+    def close(self) -> None:
+        """Nothing is watched."""

@@ -28,10 +28,11 @@ class WatchdogFolders(FileSystemEventHandler):
     """Watches `folders`; one that is not there yet is watched from the first news after it was made."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
+        """Raises OSError where the system can watch no more."""
+        self._observer = Observer()
         self._folders = tuple(folders)
         self._read_end, self._write_end = quiet_pipe()
         self._watched: dict[Path, tuple[int, ObservedWatch]] = {}
-        self._observer = Observer()
         self._observer.daemon = True
         self._observer.start()
         self._watch()

@@ -129,6 +129,7 @@ def test_timeout_ends_the_whole_tree_of_processes(stage: Make) -> None:
     assert not running("sleep 1001", "sleep 1002")
 
 
+@pytest.mark.linux("what has left its session and its environment is a child still")
 def test_what_a_program_leaves_running_is_ended_when_it_is_done(stage: Make) -> None:
     one = stage({"ann": shell("setsid sleep 1003 & env -i setsid sleep 1004 & (sleep 1005 &) ; echo done")})
     assert one.run("ann") == 0

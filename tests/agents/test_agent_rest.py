@@ -46,6 +46,7 @@ def sleeps(life: Life) -> int:
     return count
 
 
+@pytest.mark.linux("a folder tells a thread of its changes")
 @pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
 def test_writes_into_a_watched_folder_are_told_once_and_to_its_thread_alone(tmp_path: Path) -> None:
     told: list[bool] = []
@@ -79,6 +80,7 @@ def test_a_folder_that_is_not_there_is_never_told_of(tmp_path: Path) -> None:
     folder.close()
 
 
+@pytest.mark.linux("a folder tells a thread of its changes")
 @pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
 def test_an_agent_at_rest_wakes_up_for_its_beats_and_hardly_else(stage: Make) -> None:
     one, life = resting(stage, WAITS)

@@ -53,6 +53,13 @@ def started(*words: str, **more: Any) -> subprocess.Popen[str]:
     return subprocess.Popen([*MAOS_SUP, *words], text=True, **(pipes | more))
 
 
+def own_words(told: str) -> str:
+    """What was said on stderr, without the note that this system has less than Linux gives."""
+    return "".join(
+        line for line in told.splitlines(keepends=True) if not line.startswith("note: this system")
+    )
+
+
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """A command as a process of its own, to its end."""
     return subprocess.run([*MAOS_SUP, *words], text=True, capture_output=True, timeout=60, check=False)

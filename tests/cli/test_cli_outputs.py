@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_trees import new_tree
+from living import own_words
 
 from maos_sup.cli.entries import ENTRIES, HIDDEN, ORCHESTRATION
 from state_layout.paths import Tree
@@ -146,7 +147,7 @@ def test_full_output_is_one_line_and_a_reader_that_has_gone_is_141(noisy: Tree) 
 def test_view_and_bus_whose_output_is_lost_say_so(noisy: Tree, home: Path, tmp_path: Path) -> None:
     with FULL.open("wb") as full:
         answer = called(["run", "plan.toml", "--dir", str(tmp_path / "t")], full.fileno())
-    assert answer[1:] == (1, f"{SAID}\n")
+    assert (answer[1], own_words(answer[2])) == (1, f"{SAID}\n")
     assert not list(tmp_path.rglob("traceback-*"))
     question = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     for stdout, code in ((os.open(FULL, os.O_WRONLY), 1), (broken_pipe(), CLOSED_PIPE)):

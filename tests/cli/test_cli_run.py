@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from living import MAOS_SUP, at_the_gate, end_all, plan, run, started, task_phase, the_tree, wait_for
+from living import (
+    MAOS_SUP,
+    at_the_gate,
+    end_all,
+    own_words,
+    plan,
+    run,
+    started,
+    task_phase,
+    the_tree,
+    wait_for,
+)
 
 from maos_sup.views.status import status_of
 from state_layout.paths import Tree
@@ -43,7 +54,7 @@ def test_run_to_the_end_says_what_happened_and_where_it_is(tmp_path: Path, home:
     gate.touch()
     done = run("run", str(plan(tmp_path)))
     tree = the_tree(home)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, own_words(done.stderr)) == (0, "")
     for part in ("task alice done", "task report done", "bob discovery: a thing", "done: 2 of 2 tasks done"):
         assert part in done.stdout
     assert headline(done.stdout).endswith(" s"), "how long it took"
@@ -93,7 +104,7 @@ def test_interrupt_once_pauses_and_resume_goes_on(tmp_path: Path, home: Path, ga
     at_the_gate(tree)
     view.send_signal(signal.SIGINT)
     out, err = view.communicate(timeout=40)
-    assert (view.returncode, err) == (130, "")
+    assert (view.returncode, own_words(err)) == (130, "")
     last = out.splitlines()[-1]
     assert last.startswith("paused; saved: 0 of 2 tasks settled, under way: alice")
     assert last.endswith(f"maos-sup resume {tree.root.name}")
@@ -185,7 +196,7 @@ def test_two_resumes_at_once_start_one_supervisor(tmp_path: Path, home: Path, ga
     gate.touch()
     for view in views:
         out, err = view.communicate(timeout=40)
-        assert (view.returncode, err) == (0, ""), out
+        assert (view.returncode, own_words(err)) == (0, ""), out
     assert stdout_of(tree, "alice").count("through") == 1
 
 
@@ -199,7 +210,7 @@ def test_view_replaces_a_supervisor_that_died_with_all_its_agents(
     for pid in (status["supervisor"]["pid"], status["agents"][0]["pid"]):
         os.kill(pid, signal.SIGKILL)
     out, err = view.communicate(timeout=60)
-    assert (view.returncode, err) == (0, "")
+    assert (view.returncode, own_words(err)) == (0, "")
     assert "done: 2 of 2 tasks" in out
 
 

@@ -17,6 +17,7 @@ from verdict import problems
 GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 
 
+@pytest.mark.linux("the exit code of a process that is no child is known")
 @pytest.mark.parametrize("agent", ["theo", "will"])
 def test_an_agent_whose_sync_failed_ends_and_the_next_one_goes_on(
     troupe: Troupe, agent: str, tmp_path: Path

@@ -67,6 +67,7 @@ def bytes_read(folder: Path, count: int, *, agents: int) -> int:
     return read
 
 
+@pytest.mark.linux("the measure is of its mechanisms")
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="nothing counts here what processes read")
 @pytest.mark.parametrize("agents", [4, 1])
 def test_a_further_task_is_read_for_by_its_own_measure(tmp_path: Path, agents: int) -> None:

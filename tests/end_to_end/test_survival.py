@@ -310,6 +310,7 @@ def test_what_a_quiet_agent_did_is_known_after_run_was_deleted(orchestra: Orches
     assert orchestra.attempts() == {"ann": 1, "bob": 1}
 
 
+@pytest.mark.linux("agents are forked")
 def test_agents_go_on_without_their_zygote(orchestra: Orchestra) -> None:
     later = [{"id": "now", "agent": "ann"}, {"id": "later", "agent": "bob", "needs": ["now"]}]
     orchestra.start({"ann": GATED, "bob": "echo hi"}, later)
