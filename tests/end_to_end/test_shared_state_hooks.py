@@ -195,14 +195,17 @@ def test_programs_are_told_after_changes_of_agents_people_and_hands_once(orchest
 
 def test_a_program_that_hangs_at_the_end_is_ended_and_told(orchestra: Orchestra) -> None:
     call = {"id": "c", "name": "save_state", "input": {"scope": "custom:plan", "key": "a", "value": 1}}
-    ann = {"kind": "command", "shell": f"printf '%s\\n' '{json.dumps({'call': call})}' >&3"}
+    until = 'while [ ! -e "$OUT/pid" ]; do sleep 0.05; done'  # a call whose program has ended is left out
+    ann = {"kind": "command", "shell": f"printf '%s\\n' '{json.dumps({'call': call})}' >&3; {until}"}
     hang = ["sh", "-c", 'echo $$ > "$OUT/pid"; exec sleep 600']
     hooks = [{"on": "after_save", "scope": "custom:plan", "run": hang, "timeout_s": 0.5}]
     orchestra.start({"ann": ann | {"state": {"write": ["custom:plan"]}}}, hooks=hooks)
-    orchestra.wait_rest("done")
-    pid = int((orchestra.outside / "pid").read_text())
+    told = orchestra.outside / "pid"
+    pid = int(orchestra.wait(lambda: told.exists() and told.read_text(), "it is started"))
     orchestra.wait(lambda: not Path(f"/proc/{pid}").exists(), "it is ended")
-    assert "hook sh for custom:plan 'a' failed: did not end within 0.5 s" in orchestra.do("status")
+    orchestra.wait_rest("done")
+    said = "hook sh for custom:plan 'a' failed: did not end within 0.5 s"
+    orchestra.wait(lambda: said in orchestra.do("status"), "it is told")
 
 
 def test_change_of_global_is_told_by_the_orchestration_whose_agent_made_it(orchestra: Orchestra) -> None:
