@@ -109,8 +109,7 @@ class Fold:
 
     def get(self, key: str) -> ScopeEntry | None:
         """The version in force, None if there is no value."""
-        entry = self._entries.get(key)
-        return None if entry is None or entry.is_deleted else entry
+        return None if key in self._deleted else self._entries.get(key)
 
     def last(self, key: str) -> ScopeEntry | None:
         """The last line of `key`, also one that deleted it."""

@@ -62,7 +62,7 @@ class ScopeLock:
             self._descriptor = -1
 
     def _take(self) -> None:
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s: float | None = None
         if os.getpid() != self._pid:  # a child of a fork: what it has is shared with its parent
             self.close()
             self._depth, self._pid = 0, os.getpid()
@@ -78,7 +78,9 @@ class ScopeLock:
                     return
                 self.close()  # removed meanwhile: it would keep nobody out
             except BlockingIOError:
-                if time.monotonic() > deadline_s:
+                now_s = time.monotonic()
+                deadline_s = deadline_s or now_s + PATIENCE_S
+                if now_s > deadline_s:
                     raise Locked(
                         f"{self._path}: held by another process for {PATIENCE_S:g} s; is it stopped?"
                     ) from None

@@ -206,7 +206,7 @@ class ScopeStore:
     ) -> Written:
         fields: dict[str, object] = {"n": self._fold.last_n + 1, "key": key, **content}
         if before is not None:
-            fields["over"] = list(before.version)
+            fields["over"] = [before.writer, before.line.end.seq, before.line.end.h]
         fields.update(wish.why)
         if wish.token is not None:
             fields["token"] = wish.token
@@ -217,7 +217,7 @@ class ScopeStore:
         file = self._own_file()
         journal = self._journal(file)
         self._lock.say(WRITING)
-        line = journal.record(type_, fields)
+        line, entry = journal.record_again(type_, fields)
         try:
             if is_last:
                 journal.sync()
@@ -230,7 +230,7 @@ class ScopeStore:
         file.reader.position = line.end
         if "token" in fields:
             self._tokens[str(fields["token"])] = line.end
-        return self._fold.take(self.writer, line, {**fields, "type": type_})
+        return self._fold.take(self.writer, line, entry)
 
     def _own_file(self) -> WriterFile:
         file = self._files.get(self.writer)
