@@ -54,7 +54,7 @@ BUGS = [
     Bug(
         "a line does not say what it replaced",
         f"{_STORE}:ScopeStore._written",
-        'fields["over"] = list(before.version)',
+        'fields["over"] = [before.writer, before.line.end.seq, before.line.end.h]',
         "pass",
         run="shared",
     ),
