@@ -15,6 +15,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 _OF_AGENT, _SUPERVISORS = "state_layout.specs.of_agent", "maos_sup.standing.supervisors"
+_OBSERVE = "maos_sup.supervisor.observe"
 _BOARD, _TURNS = "maos_sup.core.board:Board", "maos_sup.supervisor.turns:Turns"
 RUN = """
 import json, os, sys, traceback
@@ -166,6 +167,30 @@ BUGS = {
         "self.correct()",
         "pass",
         "supervisor/test_turns.py",
+    ),
+    "an agent that hangs is as before": (
+        f"{_OBSERVE}:_is_as_before",
+        "and last.liveness is seen.liveness",
+        "",
+        "supervisor/test_looking.py",
+    ),
+    "an agent that was answered is as before": (
+        f"{_OBSERVE}:_is_as_before",
+        'and not seen.told.status.get("questions")',
+        "",
+        "supervisor/test_looking.py",
+    ),
+    "an agent that wrote its snapshot is as before": (
+        f"{_OBSERVE}:Lookout._agent",
+        "and not was_read and last is not None and _is_as_before(last, seen)",
+        "and last is not None",
+        "supervisor/test_looking.py",
+    ),
+    "who has a budget of another does not see that it changed": (
+        f"{_OF_AGENT}:AgentSpecs.rels_of_all",
+        "(ORCHESTRATION_REL, *self._own_rels)",
+        "(ORCHESTRATION_REL, self._own_rels[0])",
+        "state_layout/test_specs_of_agent.py",
     ),
     "a view does not see that a spec came": (
         "maos_sup.standing.team:StandingReader.look",

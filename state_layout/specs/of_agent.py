@@ -99,6 +99,8 @@ class AgentSpecs:
             self._own_rels.append(f"agents/{own.budget_of}.json")
             if isinstance(holder := self._record(self._own_rels[1]), AgentSpec):
                 agents[holder.name] = holder
+            if not self._is_unchanged(self._own_rels[1]):  # not there: no reason to read all each time
+                self._own_rels.pop()
         tasks = self._told() if self.is_hearsay else self._seen()
         return Specs(orchestration=orchestration, agents=agents, tasks=tasks)
 

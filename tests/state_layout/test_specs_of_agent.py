@@ -223,3 +223,20 @@ def test_task_that_needs_what_is_not_there_stays_as_it_was_in_force(tree: Tree) 
     tasks = specs.read().tasks
     assert tasks.keys() == {"t-ann", "t-bob", "t-new", "t-own"} and tasks["t-ann"].want is Want.CANCEL
     assert specs.is_current("tasks/t-ann.json")
+
+
+def test_budget_of_another_is_read_anew_and_missed_in_peace(tree: Tree) -> None:
+    tree.agent_spec("bob").write_bytes(
+        codec.encode({"kind": "command", "command": ["true"], "budget_of": "ann"})
+    )
+    specs = AgentSpecs(tree, "bob")
+    assert specs.read().agents.keys() == {"ann", "bob"} and specs.is_current(*specs.rels_of_all)
+    tree.agent_spec("ann").write_bytes(
+        codec.encode({"kind": "command", "command": ["true"], "budget": {"max_cost_usd": 2.0}})
+    )
+    assert not specs.is_current(*specs.rels_of_all)
+    assert specs.read().agents["ann"].settings["budget"] == {"max_cost_usd": 2.0}
+    tree.agent_spec("ann").unlink()
+    assert not specs.is_current(*specs.rels_of_all)
+    assert specs.read().agents["ann"].settings["budget"] == {"max_cost_usd": 2.0}, "absence is no wish"
+    assert specs.is_current(*specs.rels_of_all), "all is not read again at each look"

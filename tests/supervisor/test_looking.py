@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from typing import Any
 import pytest
 from supervised import Supervised, begin_agent, make_tree
 
-from maos_sup.core.model import Delay, Seal, Submit
+from maos_sup.core.liveness import Liveness
+from maos_sup.core.model import AgentObserved, Delay, Process, Seal, Submit
 from maos_sup.launchers.base import Submission
 from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.life import begin_life
 from maos_sup.supervisor.observe import BEATS_TICKS, between_beats_s
 from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.files import disk
+from state_layout.host.beats import BeatWriter
 from state_layout.paths import Tree
 from state_layout.records import TaskOutcome
+
+QUICK = {"tick_s": 0.01, "beat_s": 0.01}
 
 
 class _Watched(MemoryLauncher):
@@ -145,3 +150,61 @@ def test_snapshot_that_says_the_same_of_a_task_is_the_same_outcome(tmp_path: Pat
     assert other["t0"] is first["t0"] and other["t1"].phase == "done" and other["t1"].result == "x"
     assert seen(t1={"phase": "dnoe"}).keys() == {"t0"}
     assert seen(t1={"phase": "failed", "run": 2})["t1"].run == 2
+
+
+def _at_work(root: Path) -> Supervised:
+    """A supervisor of one living agent, which was looked at."""
+    supervised = Supervised(make_tree(root, "a", limits={"hang_s": 0.05}, intervals=QUICK))
+    supervised.turn()
+    begin_agent(supervised.tree, "a")
+    _snapshot(supervised.tree, {})
+    return supervised
+
+
+def _snapshot(tree: Tree, more: dict[str, Any]) -> None:
+    path = tree.agent("a").status
+    path.write_text(json.dumps({"agent": "a", "attempt": 1, "tasks": {}, **more}))
+    past_s = path.stat().st_mtime - 60  # so old that nothing else hides behind the same stamp
+    os.utime(path, (past_s, past_s))
+
+
+def _seen(supervised: Supervised) -> AgentObserved:
+    lookout, specs = supervised.lookout, supervised.specs.now
+    return lookout.observe(specs, supervised.life.memory, leaving=False).agents["a"]
+
+
+def test_agent_that_is_as_before_is_the_same_object_until_something_is_new(tmp_path: Path) -> None:
+    supervised = _at_work(tmp_path / "t")
+    first = _seen(supervised)
+    assert _seen(supervised) is first
+    _snapshot(supervised.tree, {"tasks": {"a": {"phase": "running", "run": 1}}})
+    changed = _seen(supervised)
+    assert (changed.outcomes["a"].phase, _seen(supervised)) == ("running", changed)
+    supervised.die("a", "done")
+    assert _seen(supervised).process is Process.GONE
+
+
+def test_answer_to_an_agent_that_is_as_before_is_seen(tmp_path: Path) -> None:
+    supervised = _at_work(tmp_path / "t")
+    asked = {"id": "a-0123456789ab", "task": "a", "at": "2026-01-01T00:00:00.000000Z", "before": {}}
+    _snapshot(supervised.tree, {"questions": [asked]})
+    assert [_seen(supervised).answered for _ in range(2)] == [frozenset()] * 2
+    supervised.tree.approvals.mkdir(exist_ok=True)
+    answer = supervised.tree.approvals / f"{asked['id']}.yes"
+    answer.touch()
+    assert [_seen(supervised).answered for _ in range(2)] == [{"a"}] * 2
+    answer.unlink()
+    assert _seen(supervised).answered == frozenset()
+
+
+def test_hang_of_an_agent_that_is_as_before_is_seen(tmp_path: Path) -> None:
+    supervised = _at_work(tmp_path / "t")
+    BeatWriter(supervised.tree.beat("a")).beat()
+    found = list[Liveness]()
+    for _ in range(1000):
+        supervised.lookout.due_s = 0.0
+        found.append(_seen(supervised).liveness)
+        if found[-1] is Liveness.HUNG:
+            break
+        time.sleep(0.005)
+    assert (found[0], found[-1]) == (Liveness.LIVELY, Liveness.HUNG)
