@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from orchestra import Orchestra
 from real_programs import pinned
+from slurm_cluster import SlurmCluster, running_cluster
 
 # A machine that is busy draws slowly: how long it takes is no fault of a test.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,6 +42,20 @@ def orchestra(tmp_path: Path) -> Iterator[Orchestra]:
         yield made
     finally:
         made.end_all()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SlurmCluster]:
+    """A Slurm of this module: a controller and two nodes. A test that changes it changes it back."""
+    with running_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def placed_team(orchestra: Orchestra, cluster: SlurmCluster) -> Orchestra:
+    """An orchestration of this test whose commands talk to the cluster."""
+    orchestra.environment |= cluster.environment
+    return orchestra
 
 
 @pytest.fixture

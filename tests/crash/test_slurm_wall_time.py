@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 WAITING = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 
 
-@pytest.fixture
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
-
-
-@pytest.fixture
-def team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Orchestra]:
-    made = Orchestra(tmp_path)
-    made.environment |= cluster.environment
-    try:
-        yield made
-    finally:
-        made.end_all()
-
-
 @pytest.mark.timeout(600)
-def test_an_agent_outlives_the_wall_time_of_its_job(team: Orchestra, cluster: SlurmCluster) -> None:
+def test_an_agent_outlives_the_wall_time_of_its_job(placed_team: Orchestra, cluster: SlurmCluster) -> None:
+    team = placed_team
     ann = {"kind": "command", "shell": WAITING, "env_from": {"OUT": "OUT"}}
     team.start({"ann": ann}, launcher="slurm", place={"mem_gib": 0.1, "time": "1"})  # the least there is
     team.wait_alive()

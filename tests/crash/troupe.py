@@ -19,6 +19,21 @@ RESTART = {"max": 100_000, "window_s": 60, "backoff_s": 0.01, "backoff_max_s": 0
 class Troupe(Orchestra):
     """An orchestration whose agents keep a ledger outside; `home` is where they keep it."""
 
+    workers: tuple[str, ...] = WORKERS
+    thinkers: tuple[str, ...] = THINKERS
+
+    @property
+    def talkers(self) -> tuple[str, ...]:
+        return (*self.workers, *self.thinkers)
+
+    def peers(self, name: str) -> tuple[str, ...]:
+        """Whom a talker writes to."""
+        return tuple(peer for peer in self.talkers if peer != name)
+
+    def busy(self) -> tuple[str, ...]:
+        """The talkers that are to get on now."""
+        return self.talkers
+
     @property
     def home(self) -> Path:
         return self.outside / self.root.name
@@ -28,9 +43,9 @@ class Troupe(Orchestra):
         for path in PROGRAMS.glob("*.py"):
             shutil.copy(path, self.folder)
         self.home.mkdir(parents=True, exist_ok=True)
-        tasks = [{"id": name, "agent": name} for name in TALKERS]
+        tasks = [{"id": name, "agent": name, "needs": self.needs(name)} for name in self.talkers]
         tasks += [{"id": sprint_name(number), "agent": SPRINTER} for number in range(sprints)]
-        agents = {name: _talker(name, pace_s) for name in TALKERS}
+        agents = {name: self._talker(name, pace_s) for name in self.talkers}
         if sprints:
             agents[SPRINTER] = {"kind": "python", "callable": "thinker:sprint", "restart": RESTART}
         limits = {"timeout_s": 100_000, "hang_s": 20, "stop_grace_s": 2}
@@ -47,32 +62,44 @@ class Troupe(Orchestra):
 
     def ledger_sizes(self) -> dict[str, int]:
         """How much each talker has left outside."""
-        paths = {name: self.home / f"{name}.jsonl" for name in TALKERS}
+        paths = {name: self.home / f"{name}.jsonl" for name in self.talkers}
         return {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
 
     def wait_progress(self, *, deadline_s: float = 40.0) -> None:
-        """Wait until every talker has got on."""
-        before = self.ledger_sizes()
+        """Wait until every busy talker has got on."""
+        before, late = self.ledger_sizes(), {*self.busy()}
 
         def got_on() -> bool:
             now = self.ledger_sizes()
-            return all(now[name] > before[name] + 200 for name in TALKERS)
+            late.difference_update([name for name in late if now[name] > before[name] + 200])
+            return not late
 
-        self.wait(got_on, "every agent has got on", deadline_s=deadline_s)
+        try:
+            self.wait(got_on, "every agent has got on", deadline_s=deadline_s)
+        except AssertionError as error:
+            raise AssertionError(f"late: {sorted(late)}\n{error}") from error
+
+    def needs(self, name: str) -> list[str]:
+        """The tasks that the one of a talker needs."""
+        return []
 
     def violations(self) -> str:
         """What programs saw that must not be."""
         path = self.home / "violations"
         return path.read_text() if path.exists() else ""
 
+    def _talker(self, name: str, pace_s: float) -> dict[str, Any]:
+        env = {"PEERS": " ".join(self.peers(name)), "PACE_S": str(pace_s)}
+        if name in self.workers:
+            env["TAKES"] = "verbs" if self.workers.index(name) % 2 else "files"
+            return {
+                "kind": "command",
+                "command": [sys.executable, "worker.py"],
+                "env": env,
+                "restart": RESTART,
+            }
+        return {"kind": "python", "callable": "thinker:think", "env": env, "restart": RESTART}
+
 
 def sprint_name(number: int) -> str:
     return f"sprint-{number:03d}"
-
-
-def _talker(name: str, pace_s: float) -> dict[str, Any]:
-    env = {"PEERS": " ".join(peer for peer in TALKERS if peer != name), "PACE_S": str(pace_s)}
-    if name in WORKERS:
-        env["TAKES"] = "verbs" if name == WORKERS[1] else "files"
-        return {"kind": "command", "command": [sys.executable, "worker.py"], "env": env, "restart": RESTART}
-    return {"kind": "python", "callable": "thinker:think", "env": env, "restart": RESTART}

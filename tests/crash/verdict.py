@@ -11,7 +11,7 @@ from typing import Any
 
 from histories import exactly_once_in_order, one_writer, sends_of, takes_of, writes_of
 from programs.outside import entries
-from troupe import TALKERS, THINKERS, WORKERS, Troupe
+from troupe import Troupe
 
 from state_layout.lives.attempts import all_lines
 
@@ -25,25 +25,24 @@ def problems(troupe: Troupe) -> list[str]:
 
 def _problems(troupe: Troupe) -> Iterator[str]:
     yield from troupe.violations().splitlines()
-    for name in WORKERS:
+    for name in troupe.workers:
         yield from _lines_of(troupe, name)
-    for name in THINKERS:
+    for name in troupe.thinkers:
         yield from _turns_of(troupe, name)
         yield from _prints_of(troupe, name)
-    for sender in TALKERS:
-        for to in TALKERS:
-            if to != sender:
-                yield from _mail_between(troupe, sender, to)
+    for sender in troupe.talkers:
+        for to in troupe.peers(sender):
+            yield from _mail_between(troupe, sender, to)
     yield from _histories(troupe)
 
 
 def _histories(troupe: Troupe) -> Iterator[str]:
     """What the ledgers say of who wrote when, and of when messages were sent and taken."""
-    for name in TALKERS:
+    for name in troupe.talkers:
         yield from one_writer(writes_of(troupe.home / f"{name}.jsonl"), name)
-    for sender in WORKERS:
-        for to in WORKERS:
-            if to != sender:
+    for sender in troupe.workers:
+        for to in troupe.peers(sender):
+            if to in troupe.workers:
                 numbers = {mail["seq"]: mail["body"]["n"] for mail in _mail(troupe, sender, to)}
                 sends = sends_of(troupe.home / f"{sender}.jsonl", to)
                 takes = takes_of(troupe.home / f"{to}.jsonl", sender, numbers=numbers)
@@ -61,29 +60,28 @@ def problems_of_copy(troupe: Troupe) -> list[str]:
 
 def _problems_of_copy(troupe: Troupe) -> Iterator[str]:
     yield from troupe.violations().splitlines()
-    for name in WORKERS:
+    for name in troupe.workers:
         written = [int(n) for n in re.findall(r"^line (\d+)$", troupe.output(name), re.MULTILINE)]
         done = _Ledger.of(troupe, name).done("line")
         yield from _missing(done, written, f"{name}: lines written, not in stdout.log")
-    for name in THINKERS:
+    for name in troupe.thinkers:
         yield from _turns_of(troupe, name)
-    for sender in TALKERS:
-        for to in TALKERS:
-            if to != sender:
-                yield from _copied_mail_between(troupe, sender, to)
+    for sender in troupe.talkers:
+        for to in troupe.peers(sender):
+            yield from _copied_mail_between(troupe, sender, to)
 
 
 def _copied_mail_between(troupe: Troupe, sender: str, to: str) -> Iterator[str]:
     mail, way = _mail(troupe, sender, to), f"{sender} to {to}"
     seqs, numbers = [message["seq"] for message in mail], [message["body"]["n"] for message in mail]
     yield from _unordered(seqs, f"{way}: seq")
-    if sender in WORKERS:
+    if sender in troupe.workers:
         done = _Ledger.of(troupe, sender).done(f"to {to}")
         yield from _missing(done, numbers, f"{way}: messages sent, not in the mail")
     else:
         yield from _missing(range(1, max(numbers, default=0) + 1), numbers, f"{way}: messages that are lost")
     yield from _missing(_sent_seqs(troupe, sender, to), seqs, f"{way}: journaled, not in the mail")
-    if to in THINKERS:
+    if to in troupe.thinkers:
         taken = _taken(troupe, to, sender)
         yield from _unordered(taken, f"{way}: taken")
         passed = [seq for seq in seqs if seq <= max(taken, default=0)]
@@ -120,7 +118,7 @@ def _mail_between(troupe: Troupe, sender: str, to: str) -> Iterator[str]:
     seqs, numbers = [message["seq"] for message in mail], [message["body"]["n"] for message in mail]
     yield from _unordered(seqs, f"{way}: seq")
     yield from _unordered(numbers, f"{way}: messages")
-    if sender in WORKERS:
+    if sender in troupe.workers:
         ledger = _Ledger.of(troupe, sender)
         yield from _missing(ledger.done(f"to {to}"), numbers, f"{way}: messages sent, not in the mail")
         yield from _missing(numbers, ledger.intended(f"to {to}"), f"{way}: messages nobody sent")
@@ -133,7 +131,7 @@ def _mail_between(troupe: Troupe, sender: str, to: str) -> Iterator[str]:
 
 def _taken(troupe: Troupe, reader: str, sender: str) -> Numbers:
     """The seq of every message of `sender` that `reader` took, in its order."""
-    if reader in WORKERS:
+    if reader in troupe.workers:
         return _Ledger.of(troupe, reader).done(f"took {sender}")
     return [seq for turn in _turns(troupe, reader) for who, _, seq, _ in turn["took"] if who == sender]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestra import Orchestra
 from processes import is_running, kill
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 from state_layout.lives.leases import read_lease
 
@@ -21,21 +19,9 @@ GATED = (
 PLACE = {"mem_gib": 0.1}
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
-
-
 @pytest.fixture
-def team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Orchestra]:
-    """An orchestration whose commands talk to the cluster."""
-    made = Orchestra(tmp_path)
-    made.environment |= cluster.environment
-    try:
-        yield made
-    finally:
-        made.end_all()
+def team(placed_team: Orchestra) -> Orchestra:
+    return placed_team
 
 
 def placed(line: str, **more: Any) -> dict[str, Any]:

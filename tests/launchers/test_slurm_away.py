@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from orchestra import Orchestra
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 PLACE = {"mem_gib": 0.1}
-
-
-@pytest.fixture
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
 
 
 @pytest.fixture
@@ -57,6 +50,7 @@ def test_a_job_that_never_begins_says_why_and_is_stopped(team: Orchestra, cluste
     team.do("stop")
     team.wait_rest("stopped")
     assert not cluster.jobs()
+    cluster.ask("scontrol", "update", "partitionname=agents", "state=up")
 
 
 def test_who_is_stopped_while_slurm_is_away_is_not_submitted_later(
@@ -74,5 +68,6 @@ def test_who_is_stopped_while_slurm_is_away_is_not_submitted_later(
     cluster.start_controller()
     cluster.wait_answer()
     team.wait_rest("stopped")
-    names = [name.split(".", 1)[1] for name in cluster.jobs(states="all")]
-    assert names == ["ann.1"]
+    prefix = team.status()["id"]
+    names = [name for name in cluster.jobs(states="all") if name.startswith(prefix)]
+    assert names == [f"{prefix}.ann.1"]

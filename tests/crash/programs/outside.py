@@ -23,9 +23,9 @@ def home() -> Path:
     return Path(os.environ["OUT"]) / Path(os.environ["MAOS_DIR"]).name
 
 
-def is_over() -> bool:
-    """Whether the test wants an end."""
-    return (home() / "finish").exists()
+def is_over(task: str | None = None) -> bool:
+    """Whether the test wants an end, of all or of this task."""
+    return (home() / "finish").exists() or (task is not None and (home() / f"settle-{task}").exists())
 
 
 def violation(text: str) -> None:
