@@ -20,7 +20,7 @@ from pathlib import Path
 os.fdatasync = os.posix_fadvise = lambda *arguments: None
 
 try:
-    from maos_sup.agents.recorder import Recorder
+    from maos_sup.agents.attempt.recorder import Recorder
 except ImportError:  # as it was called
     from maos_sup.agents.ledger import Ledger as Recorder
 from state_layout.host.triggers import TriggerReader, remove_triggers

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.figures import Bars, Contestant, Figures, Row, Section, interleaved, not_run, ratio, sized, spread
 from bench.peers.stores import STORES, send_rate, why_absent
 from bench.together import rate_of
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.host.triggers import TriggerReader, remove_triggers
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from bench.figures import ROUNDS, Figures, Row, Section, scratch, sized, spread
 from bench.peers import undoing
-from maos_sup.agents.snapping import Snapper
+from maos_sup.agents.workplace.snapping import Snapper
 from maos_sup.workspaces.restoring import restore
 from maos_sup.workspaces.snapshots import WORKTREE, Camera, Snapshot, collect
 from maos_sup.workspaces.store import Store
@@ -21,7 +21,7 @@ from state_layout.paths import Tree
 from state_layout.records import Keep
 
 if TYPE_CHECKING:
-    from maos_sup.agents.life import AgentLife
+    from maos_sup.agents.attempt.life import AgentLife
 
 FILES, CHANGED, LINES = sized(2000, 200), 5, 90
 TAKEN, EDITED = sized(2000, 50), 10

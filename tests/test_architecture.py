@@ -86,8 +86,17 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 KINDS = "maos_sup.agents.kinds"
 SHARED_BY_KINDS = f"{KINDS}.shared"
-ROOMS = ("errors", "paths", "catalogue", "files", "records", "host", "shapes", "lives", "ledger", "scopes")
-ROOMS_ABOVE = ("mail", "specs", "migrations", "tree", "witness", "check")  # each may import those before it
+ROOMS = {  # each knows only those that stand before it
+    "state_layout": (
+        *("errors", "paths", "catalogue", "files", "records", "host", "shapes", "lives", "ledger", "scopes"),
+        *("mail", "specs", "migrations", "tree", "witness", "check"),
+    ),
+    "maos_sup.agents": (
+        *("endings", "registry", "lacking", "sessions", "preload", "secrets", "redacting_process", "sandbox"),
+        *("attempt", "control", "bus", "output", "pulse", "work", "kind", "workplace", "tasks", "callable"),
+        *("program", "calling", "kinds", "once", "runner", "placed"),
+    ),
+}
 ROOM_CYCLES = frozenset(
     {("migrations", "tree")}
 )  # a migration writes through the tree, opening one migrates it
@@ -115,7 +124,7 @@ def imports(module: str, source: str, *, is_package: bool = False) -> Iterator[t
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = import_base(module, node, is_package=is_package)
-            if base in ("maos_sup", KINDS):  # from maos_sup import core: the names are the modules
+            if base in ("maos_sup", KINDS, *ROOMS):  # from maos_sup import core: the names are modules
                 yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
             else:
                 yield node.lineno, base
@@ -156,19 +165,24 @@ def layer_problems(module: str, source: str, *, is_package: bool = False) -> lis
 
 
 def room_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:
-    """Imports inside `state_layout` that go up: each room knows only those that stand before it."""
-    parts = module.split(".")
-    if parts[0] != "state_layout" or len(parts) < 2:
+    """Imports inside a package of `ROOMS` that go up: each room knows only those that stand before it."""
+    package = next((each for each in ROOMS if module.startswith(f"{each}.")), None)
+    if package is None:
         return []
-    order = (*ROOMS, *ROOMS_ABOVE)
-    if parts[1] not in order:
-        return [f"{module}: {parts[1]!r} is no room; give it its place in ROOMS"]
+    order, own = ROOMS[package], room_of(module, package)
+    if own not in order:
+        return [f"{module}: {own!r} is no room; give it its place in ROOMS"]
     problems = []
     for line, name in imports(module, source, is_package=is_package):
-        room = name.split(".")[1] if name.startswith("state_layout.") else parts[1]
-        if room not in order[: order.index(parts[1]) + 1] and (parts[1], room) not in ROOM_CYCLES:
-            problems.append(f"{module}:{line}: {parts[1]} must not import {room}, which stands above it")
+        room = room_of(name, package) if name.startswith(f"{package}.") else own
+        if room not in order[: order.index(own) + 1] and (own, room) not in ROOM_CYCLES:
+            problems.append(f"{module}:{line}: {own} must not import {room}, which stands above it")
     return problems
+
+
+def room_of(module: str, package: str) -> str:
+    """The room of a module within `package`: its first name below it."""
+    return module.removeprefix(f"{package}.").split(".")[0]
 
 
 def kind_problems(module: str, source: str, *, is_package: bool = False) -> list[str]:

@@ -79,13 +79,13 @@ BUGS = {
         "agents/test_choice.py",
     ),
     "what others did is not asked before nothing is ready": (
-        "maos_sup.agents.choice:TaskChoice.next",
+        "maos_sup.agents.tasks.choice:TaskChoice.next",
         "if task is None and not is_asked:",
         "if False:",
         "agents/test_choice.py",
     ),
     "a settled task is never encoded again": (
-        "maos_sup.agents.publish:Publisher._task",
+        "maos_sup.agents.attempt.publish:Publisher._task",
         "if known is not None and known[0] is outcome:",
         "if known is not None:",
         "agents/test_publish.py",
@@ -133,7 +133,7 @@ BUGS = {
         "state_layout/test_triggers.py",
     ),
     "a secret is not looked for where a byte that it need not have is missing": (
-        "maos_sup.agents.redaction:_rarest",
+        "maos_sup.agents.secrets.redaction:_rarest",
         "return min(value, key=_COMMON.find)",
         'return b"~"[0]',
         "agents/test_redaction.py",

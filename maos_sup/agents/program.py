@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.artifacts import hand_over
 from maos_sup.agents.bus.permits import EVERYTHING, Permits, permits_of, tool_of
-from maos_sup.agents.control import BadLine, message_of, parse
-from maos_sup.agents.control_file import append_control
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.control.control_file import append_control
+from maos_sup.agents.control.control_lines import BadLine, message_of, parse
+from maos_sup.agents.output.artifacts import hand_over
+from maos_sup.agents.secrets.redaction import Redactor
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import codec
 from state_layout.files.reading import read_record

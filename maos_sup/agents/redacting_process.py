@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from maos_sup.agents.redaction import ControlRedactor, LineRedactor
+from maos_sup.agents.secrets.redaction import ControlRedactor, LineRedactor
 from state_layout.paths import AttemptPaths
 
 _CHUNK_BYTES = 1 << 16

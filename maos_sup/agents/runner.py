@@ -16,10 +16,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from maos_sup.agents.bell import Bell
-from maos_sup.agents.bus.gate import Gate
-from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
-from maos_sup.agents.life import (
+from maos_sup.agents.attempt.bell import Bell
+from maos_sup.agents.attempt.life import (
     STRICT_UMASK,
     AgentLife,
     open_outputs,
@@ -28,14 +26,16 @@ from maos_sup.agents.life import (
     without_place,
     write_handle,
 )
+from maos_sup.agents.attempt.publish import Publisher
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.attempt.specs import WantedSpecs
+from maos_sup.agents.bus.gate import Gate
+from maos_sup.agents.kinds import command, python  # noqa: F401 - cheap ones: the zygote has them for all
+from maos_sup.agents.output.translate import pattern_of, translate_leftovers
 from maos_sup.agents.preload import preload_for as preload_for  # the zygote asks for it here
-from maos_sup.agents.publish import Publisher
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.redacting import await_end
-from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.specs import WantedSpecs
-from maos_sup.agents.tasks import TaskEnd, TaskLoop, end_of_trouble
-from maos_sup.agents.translate import pattern_of, translate_leftovers
+from maos_sup.agents.secrets.redacting import await_end
+from maos_sup.agents.secrets.redaction import Redactor
+from maos_sup.agents.tasks.task_loop import TaskEnd, TaskLoop, end_of_trouble
 from maos_sup.system.children import end_marked
 from maos_sup.system.linux import become_subreaper
 from state_layout.errors import BadInput, Damaged, LayoutError
@@ -56,8 +56,8 @@ PRELOAD = (
     "ctypes",
     "maos_sup.agents.kinds.command",
     "maos_sup.agents.kinds.python",
-    "maos_sup.agents.questions",
-    "maos_sup.agents.uncertain",
+    "maos_sup.agents.attempt.questions",
+    "maos_sup.agents.tasks.uncertain",
 )
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maos_sup.agents.attempt.life import AgentLife
+from maos_sup.agents.attempt.outcomes import result_of
+from maos_sup.agents.attempt.questions import answer_or_ask
 from maos_sup.agents.endings import Interrupt
-from maos_sup.agents.life import AgentLife
-from maos_sup.agents.outcomes import result_of
-from maos_sup.agents.pulse import Pulse
-from maos_sup.agents.questions import answer_or_ask
+from maos_sup.agents.pulse.pulse import Pulse
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, disk
 from state_layout.host.marks import MARK_VARIABLE, mark_of

@@ -18,7 +18,7 @@ from state_layout.errors import LayoutError
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
-    from maos_sup.agents.secrets import SecretSearch
+    from maos_sup.agents.secrets.secret_search import SecretSearch
     from maos_sup.backups.saving import Backup, Look
 
 _MOST_SAID = 5
@@ -105,7 +105,7 @@ def look_at(tree: Tree, *, with_secrets: bool) -> Look:
 
     @cache
     def search() -> SecretSearch:  # when there is something new
-        from maos_sup.agents.secrets import SecretSearch
+        from maos_sup.agents.secrets.secret_search import SecretSearch
 
         return SecretSearch(tree, os.environ)
 

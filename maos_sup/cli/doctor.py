@@ -6,7 +6,7 @@ import os
 
 import click
 
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import home
 from maos_sup.cli.probes.finding import Grade, ProbeFinding, examine

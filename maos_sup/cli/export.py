@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maos_sup.agents.secrets import find_secrets
+from maos_sup.agents.secrets.secret_search import find_secrets
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json

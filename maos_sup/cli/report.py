@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from maos_sup.agents.redaction import Redactor, spec_variables
+from maos_sup.agents.secrets.redaction import Redactor, spec_variables
 from maos_sup.cli import options
 from maos_sup.cli.output_files import write_output
 from maos_sup.cli.places import tree_or_default, word_of

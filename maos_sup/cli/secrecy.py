@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.redaction import Redactor, is_secret_name
-from maos_sup.agents.secrets import find_secrets
+from maos_sup.agents.secrets.redaction import Redactor, is_secret_name
+from maos_sup.agents.secrets.secret_search import find_secrets
 from maos_sup.cli import edge
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.plan import Plan

@@ -12,7 +12,7 @@ import pytest
 from stage import Stage, python, shell, wait_for
 
 from maos_sup.agents import program
-from maos_sup.agents.control import BadLine, parse
+from maos_sup.agents.control.control_lines import BadLine, parse
 from state_layout.errors import BadInput
 from state_layout.mail.operator_mail import append_operator_message
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from stage import Stage, operations, python, shell, wait_for
 
-from maos_sup.agents import together, translate
+from maos_sup.agents.output import together, translate
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import recall
 from state_layout.mail.operator_mail import append_operator_message

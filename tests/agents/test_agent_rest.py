@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from stage import Life, Stage, shell, wait_for
 
-from maos_sup.agents.dnotify import WatchedFolder
+from maos_sup.agents.pulse.dnotify import WatchedFolder
 from state_layout.host.beats import read_beat
 
 Make = Callable[..., Stage]

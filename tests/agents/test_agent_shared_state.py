@@ -10,7 +10,7 @@ from typing import Any
 from callables import Make, result, staged
 from stage import Stage, operations, python, shell
 
-from maos_sup.agents.redaction import STAND_IN
+from maos_sup.agents.secrets.redaction import STAND_IN
 from maos_sup.views.kept import history_of, value_of, values_of
 from state_layout.scopes.names import scope_of
 from state_layout.scopes.store import ScopeStore

@@ -15,7 +15,7 @@ import pytest
 from stage import Stage, python, shell, wait_for
 
 from maos_sup.agents.registry import find_kind, kind_names, kind_shapes
-from maos_sup.agents.revive import is_supervised
+from maos_sup.agents.tasks.revive import is_supervised
 from state_layout.errors import BadInput
 from state_layout.files import codec, disk
 from state_layout.host.identity import own_handle

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from maos_sup.agents import choice
-from maos_sup.agents.choice import TaskChoice
+from maos_sup.agents.tasks import choice
+from maos_sup.agents.tasks.choice import TaskChoice
 from maos_sup.standing import supervisors
 from state_layout.files import codec
 from state_layout.files.journal import Journal

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from stage import wait_for
 
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.errors import StorageError
 from state_layout.files import disk
 from state_layout.lives.attempts import begin_attempt, recall

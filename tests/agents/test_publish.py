@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from maos_sup.agents import publish
-from maos_sup.agents.publish import Publisher
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt import publish
+from maos_sup.agents.attempt.publish import Publisher
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.files import codec
 from state_layout.host.triggers import Heard, TriggerReader
 from state_layout.lives.attempts import begin_attempt, recall

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.lives.history import History
 from state_layout.paths import Tree

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maos_sup.agents import redaction
-from maos_sup.agents.redaction import STAND_IN, ControlRedactor, LineRedactor, Redactor, is_secret_name
+from maos_sup.agents.secrets import redaction
+from maos_sup.agents.secrets.redaction import (
+    STAND_IN,
+    ControlRedactor,
+    LineRedactor,
+    Redactor,
+    is_secret_name,
+)
 from state_layout.files import codec
 
 NAMES = ["ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "my_secret"]

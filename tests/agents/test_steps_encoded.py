@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.steps import StepEffects, Steps, Unrecordable
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.callable.steps import StepEffects, Steps, Unrecordable
+from maos_sup.agents.secrets.redaction import Redactor
 from state_layout.files import codec
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.paths import Tree

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from maos_sup.agents import translate
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.translate import Translator, translate_leftovers
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.output import translate
+from maos_sup.agents.output.translate import Translator, translate_leftovers
 from state_layout.files import disk
 from state_layout.files.journal import Reader
 from state_layout.lives.attempts import begin_attempt, recall

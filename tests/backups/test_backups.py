@@ -13,8 +13,8 @@ import pytest
 from kept_trees import contents, filled, grow, manifests, objects, segments
 from orchestra import Orchestra
 
-from maos_sup.agents.redaction import SHAPES
-from maos_sup.agents.secrets import SecretSearch, find_secrets
+from maos_sup.agents.secrets.redaction import SHAPES
+from maos_sup.agents.secrets.secret_search import SecretSearch, find_secrets
 from maos_sup.backups.folder import FolderStore
 from maos_sup.backups.keeping import KeepRule, forgettable
 from maos_sup.backups.manifest import PIECE_BYTES, BackupHead

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from orchestra import Orchestra
 
-from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.shared import Asker, Shared
+from maos_sup.agents.attempt.shared import Asker, Shared
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.steering.keeping import delete, put
 from maos_sup.views.kept import values_of
 from state_layout.errors import BadInput, Damaged, Lost

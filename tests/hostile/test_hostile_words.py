@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ordeal import Ordeal, call
 from torments import corpus, large, naughty
 
-from maos_sup.agents.control import BadLine, parse
+from maos_sup.agents.control.control_lines import BadLine, parse
 from maos_sup.agents.registry import kind_shapes
 from maos_sup.planner.plan import load_plan
 from maos_sup.views.files import printable

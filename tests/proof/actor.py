@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from maos_sup.agents.publish import Publisher
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.translate import Translator, translate_leftovers
+from maos_sup.agents.attempt.publish import Publisher
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.output.translate import Translator, translate_leftovers
 from maos_sup.core.memory import is_remembered_only
 from maos_sup.supervisor.adopt import settle_in
 from maos_sup.supervisor.life import Life, begin_life

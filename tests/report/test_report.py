@@ -14,7 +14,7 @@ import pytest
 from recorded import answer, asked, lived, made_tree, task
 from team_of_eight import HOSTILE
 
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.cli import main
 from maos_sup.projection.reading import Reading
 from maos_sup.report.making import MOST_BYTES, report_of

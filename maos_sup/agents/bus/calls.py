@@ -18,15 +18,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from maos_sup.agents.attempt.life import AgentLife
+from maos_sup.agents.attempt.questions import answer_or_ask
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.bus.offers import LONGEST_WAIT_S
 from maos_sup.agents.bus.permits import essence, permits_of, question_text
 from maos_sup.agents.bus.spawning import MAX_SPAWNED, spawn_task
 from maos_sup.agents.bus.verbs import VERBS, BadCall, CallScene, Result, VerbCall, Waits
-from maos_sup.agents.life import AgentLife
-from maos_sup.agents.questions import answer_or_ask
-from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.registry import find_kind
+from maos_sup.agents.secrets.redaction import Redactor
 from state_layout.errors import BadInput
 from state_layout.files import codec
 from state_layout.files.journal import Reader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maos_sup.agents.bus.permits import Permits, as_input, permits_of, tool_of
-from maos_sup.agents.control import ControlRequest
+from maos_sup.agents.control.control_lines import ControlRequest
 from state_layout.errors import BadInput
 from state_layout.records import AgentSpec
 

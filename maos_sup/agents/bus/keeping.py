@@ -1,14 +1,14 @@
 """The tools for what lasts: values under keys, alone or shared with others, whoever calls them.
 
-Text for a model, and the effects of one journal line; `agents.shared` knows who may and where it goes.
+Text for a model, and the effects of one journal line; `attempt.shared` knows who may and where it goes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from maos_sup.agents.attempt.shared import REDACTED, Asker, KeptValue
 from maos_sup.agents.bus.scene import BadCall, CallScene, Result, VerbCall
-from maos_sup.agents.shared import REDACTED, Asker, KeptValue
 from state_layout.files import codec
 from state_layout.scopes.lines import version_of
 from state_layout.scopes.names import Scope

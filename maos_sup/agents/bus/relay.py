@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.control_file import append_control
-from maos_sup.agents.redaction import Redactor, spec_variables
+from maos_sup.agents.control.control_file import append_control
+from maos_sup.agents.secrets.redaction import Redactor, spec_variables
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Reader

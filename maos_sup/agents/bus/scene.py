@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.secrets.redaction import Redactor
 from state_layout.paths import Tree
 from state_layout.records import AgentSpec, TaskSpec
 

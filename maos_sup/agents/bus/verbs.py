@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from maos_sup.agents.attempt.questions import answer_or_ask
 from maos_sup.agents.bus.keeping import delete_state, list_state, load_state, save_state
 from maos_sup.agents.bus.scene import BadCall as BadCall
 from maos_sup.agents.bus.scene import CallScene as CallScene
 from maos_sup.agents.bus.scene import Result as Result
 from maos_sup.agents.bus.scene import VerbCall as VerbCall
 from maos_sup.agents.bus.scene import Waits as Waits
-from maos_sup.agents.control import BadLine, discovery_of, message_of
-from maos_sup.agents.questions import answer_or_ask
+from maos_sup.agents.control.control_lines import BadLine, discovery_of, message_of
 from state_layout.mail.boxes import check_recipient
 
 

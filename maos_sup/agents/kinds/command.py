@@ -17,7 +17,7 @@ from maos_sup.agents.endings import Interrupt, WorkOutcome
 from maos_sup.agents.kinds.shared.needs import program_lack
 from maos_sup.agents.kinds.shared.programs import REDACT, Program, never_starts, start_error
 from maos_sup.agents.registry import Lack
-from maos_sup.agents.uncertain import LostStepVerdict, judge_uncertain
+from maos_sup.agents.tasks.uncertain import LostStepVerdict, judge_uncertain
 from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child

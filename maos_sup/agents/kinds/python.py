@@ -1,7 +1,7 @@
 """Kind `python`: a callable, run in the agent's process, that is given a `Context`.
 
 What it prints is the agent's output. It is restarted from its beginning after a crash; its steps are not
-(see `maos_sup.agents.context`).
+(see `maos_sup.agents.callable.context`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from maos_sup.agents.context import Context
+from maos_sup.agents.callable.context import Context
 from maos_sup.agents.endings import Ended, WorkOutcome
 from maos_sup.agents.kinds.shared.programs import REDACT
-from maos_sup.agents.redacting import redacted, redirected
+from maos_sup.agents.secrets.redacting import redacted, redirected
 from maos_sup.agents.work import Work
 from state_layout.errors import BadInput, StorageFull
 from state_layout.files import codec

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maos_sup.agents.once.answers import NoAnswer, object_in
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.core.questions import ModelAnswer, ModelQuestion
 from state_layout.files import codec
 

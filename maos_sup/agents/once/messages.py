@@ -19,7 +19,7 @@ from maos_sup.agents.kinds.anthropic.model import Model
 from maos_sup.agents.kinds.shared.prices import cost_usd, tokens_of
 from maos_sup.agents.kinds.shared.troubles import PERMANENT, Broken, Cause, Trouble, delay_s, in_vain
 from maos_sup.agents.once.answers import NoAnswer, object_in
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.core.questions import ModelAnswer, ModelQuestion
 
 MAX_TOKENS = 16_384

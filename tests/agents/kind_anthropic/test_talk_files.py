@@ -11,7 +11,7 @@ from shutil import rmtree
 import pytest
 from talking import Talk, finish, steps, use
 
-from maos_sup.agents import snapping
+from maos_sup.agents.workplace import snapping
 from maos_sup.workspaces import snapshots
 from maos_sup.workspaces.store import Store
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from maos_sup.agents.kinds.claude.accounts import Accounts
 from maos_sup.agents.kinds.claude.stream import events_of
 from maos_sup.agents.kinds.claude.transcript import Transcript
-from maos_sup.agents.sources import Source
+from maos_sup.agents.output.sources import Source
 from state_layout.files import codec
 
 GOOD = [

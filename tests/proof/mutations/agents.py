@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..plant import Bug
 
-_TRANSLATE, _ATTEMPTS = "maos_sup.agents.translate", "state_layout.lives.attempts"
-_TOGETHER, _RECORDER = "maos_sup.agents.together", "maos_sup.agents.recorder"
-_STEPS, _CONTEXT, _TASKS = (f"maos_sup.agents.{name}" for name in ("steps", "context", "tasks"))
+_TRANSLATE, _ATTEMPTS = "maos_sup.agents.output.translate", "state_layout.lives.attempts"
+_TOGETHER, _RECORDER = "maos_sup.agents.output.together", "maos_sup.agents.attempt.recorder"
+_STEPS, _CONTEXT = "maos_sup.agents.callable.steps", "maos_sup.agents.callable.context"
+_TASKS = "maos_sup.agents.tasks.task_loop"
 _MODEL = "maos_sup.agents.kinds.anthropic"
 _LIFE, _SPECS, _MAKING = "maos_sup.supervisor.life", "maos_sup.supervisor.specs", "state_layout.tree.making"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..plant import Bug
 
-_LEDGER, _BOOKS = "maos_sup.agents.recorder", "state_layout.ledger"
+_LEDGER, _BOOKS = "maos_sup.agents.attempt.recorder", "state_layout.ledger"
 _OUTBOX, _INBOX, _OPERATOR = (f"state_layout.mail.{name}" for name in ("outbox", "inbox", "operator_mail"))
 
 BUGS = [

@@ -81,7 +81,7 @@ BUGS = [
     ),
     Bug(
         "a change is made before its cause is durable",
-        "maos_sup.agents.recorder:Recorder._settled",
+        "maos_sup.agents.attempt.recorder:Recorder._settled",
         "self.sync()\nreturn self.synced_seq",
         "return self._history.seq",
         run="shared",

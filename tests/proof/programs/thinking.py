@@ -15,7 +15,7 @@ from typing import Any
 
 from proof.recorder import tell
 
-from maos_sup.agents.context import Uncertain
+from maos_sup.agents.callable.context import Uncertain
 
 TURNS = int(os.environ.get("TURNS", "5"))
 PACE_S = 0.04

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from maos_sup.agents.latecomers import Latecomers
+from maos_sup.agents.attempt.latecomers import Latecomers
 from state_layout.paths import Tree
 from state_layout.records import Intervals
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from maos_sup.agents.shared import Asker, KeptValue
+from maos_sup.agents.attempt.shared import Asker, KeptValue
 from state_layout.files import disk
 from state_layout.records import AgentSpec
 from state_layout.scopes.lines import Version

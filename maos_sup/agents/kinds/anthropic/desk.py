@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from maos_sup.agents.bus.verbs import CallScene
-from maos_sup.agents.confinement import bounds_for
 from maos_sup.agents.kinds.anthropic.conversation import Conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
-from maos_sup.agents.redaction import Redactor, is_secret_name
 from maos_sup.agents.sandbox.bounds import Bounds
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
+from maos_sup.agents.secrets.redaction import Redactor, is_secret_name
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.confinement import bounds_for
 from state_layout.files import atomic
 from state_layout.mail import Inbox
 from state_layout.records import Message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from maos_sup.agents.confinement import tell_bounds
 from maos_sup.agents.endings import WorkOutcome
 from maos_sup.agents.kinds.anthropic.asking import Asking
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk, all_variables
@@ -12,8 +11,9 @@ from maos_sup.agents.kinds.anthropic.recalling import recall_conversation
 from maos_sup.agents.kinds.anthropic.settings import Settings
 from maos_sup.agents.kinds.anthropic.spending import ConversationSpending
 from maos_sup.agents.kinds.anthropic.using import Using
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.confinement import tell_bounds
 from state_layout.errors import BadInput
 from state_layout.lives.history import run_key
 

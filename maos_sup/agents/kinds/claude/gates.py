@@ -22,7 +22,7 @@ from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.kinds.shared.waiting import ProviderWaits
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from maos_sup.agents.bus.letters import told_messages
 from maos_sup.agents.kinds.claude.transcript import Transcript
 from maos_sup.agents.kinds.shared.prompts import message_uuid
-from maos_sup.agents.redaction import Redactor
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.lives.history import Mark
 from state_layout.mail import Inbox

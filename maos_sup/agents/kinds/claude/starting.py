@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from maos_sup.agents.confinement import bounds_for, tell_bounds
 from maos_sup.agents.endings import Missing
 from maos_sup.agents.kinds.claude import gates, prompts
 from maos_sup.agents.kinds.claude.rules import ProjectRules
 from maos_sup.agents.kinds.claude.servers import SERVER, write_mcp_config
 from maos_sup.agents.kinds.claude.settings import ClaudeSettings
-from maos_sup.agents.redaction import is_secret_name
 from maos_sup.agents.sandbox.confine import Sandbox, make_sandbox
+from maos_sup.agents.secrets.redaction import is_secret_name
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.confinement import bounds_for, tell_bounds
 from state_layout.files import atomic, codec
 
 VARIABLE = "MAOS_SUP_CLAUDE"

@@ -20,7 +20,7 @@ from maos_sup.agents.kinds.shared.prices import (
 )
 from maos_sup.agents.kinds.shared.record import ProgramRecord
 from maos_sup.agents.kinds.shared.spending import Spending
-from maos_sup.agents.sources import Source
+from maos_sup.agents.output.sources import Source
 from state_layout.files import codec
 from state_layout.ledger import NOTHING, Amount
 

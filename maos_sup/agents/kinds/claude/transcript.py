@@ -19,7 +19,7 @@ from typing import Any
 
 from maos_sup.agents.kinds.claude.accounts import Told, saved_counts
 from maos_sup.agents.kinds.claude.stream_json import TranscriptRecord, is_record
-from maos_sup.agents.sources import Source
+from maos_sup.agents.output.sources import Source
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec, disk
 

@@ -31,8 +31,8 @@ from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.kinds.shared.story import messages_before, recall_story
 from maos_sup.agents.kinds.shared.troubles import PERMANENT, Cause, Trouble, advice, delay_s
 from maos_sup.agents.kinds.shared.waiting import ProviderWaits
-from maos_sup.agents.redaction import Redactor
 from maos_sup.agents.sandbox.confine import choose
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from maos_sup.agents.confinement import bounds_for, tell_bounds
 from maos_sup.agents.kinds.cli.profile import Profile
 from maos_sup.agents.sandbox.confine import NONE, Sandbox, make_sandbox
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.confinement import bounds_for, tell_bounds
 from state_layout.files import atomic, codec
 from state_layout.host.marks import MARK_VARIABLE
 

@@ -32,8 +32,8 @@ from maos_sup.agents.kinds.shared.spending import Spending
 from maos_sup.agents.kinds.shared.story import messages_before, recall_story
 from maos_sup.agents.kinds.shared.troubles import Cause, Trouble, delay_s
 from maos_sup.agents.kinds.shared.waiting import ProviderWaits
-from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.sources import Source
+from maos_sup.agents.output.sources import Source
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.lives.history import Mark
 from state_layout.mail import Inbox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maos_sup.agents.specs import WantedSpecs
+from maos_sup.agents.attempt.specs import WantedSpecs
 from state_layout.ledger import ALL, together
 from state_layout.records import AgentSpec, Budget
 

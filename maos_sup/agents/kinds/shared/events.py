@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maos_sup.agents.life import AgentLife
-from maos_sup.agents.sources import Source
+from maos_sup.agents.attempt.life import AgentLife
+from maos_sup.agents.output.sources import Source
 from state_layout.errors import storage_error
 from state_layout.lives.attempts import list_attempts
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from maos_sup.agents.redacting import Pipes, redacted, redirected
+from maos_sup.agents.secrets.redacting import Pipes, redacted, redirected
 from maos_sup.agents.work import Work
 from maos_sup.core.argv import file_argument, plain_relative
 from state_layout.errors import BadInput

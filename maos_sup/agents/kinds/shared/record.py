@@ -11,11 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.control import discovery_of
+from maos_sup.agents.control.control_lines import discovery_of
 from maos_sup.agents.kinds.shared.memory import RunMemory
-from maos_sup.agents.redaction import Redactor
-from maos_sup.agents.sources import Source
-from maos_sup.agents.translate import pattern_of
+from maos_sup.agents.output.sources import Source
+from maos_sup.agents.output.translate import pattern_of
+from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 from state_layout.files import codec
 from state_layout.ledger import Amount

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 from maos_sup.agents.endings import SOFT
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
-from maos_sup.agents.redaction import is_secret_name
+from maos_sup.agents.secrets.redaction import is_secret_name
 from maos_sup.system.targets import hold_child
 
 if TYPE_CHECKING:

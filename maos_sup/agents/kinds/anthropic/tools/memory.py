@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from maos_sup.agents.attempt.shared import KeptValue, Shared
 from maos_sup.agents.bus.keeping import asker_of
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
-from maos_sup.agents.shared import KeptValue, Shared
 from state_layout.scopes.names import Scope
 
 SCOPE = Scope("custom", "memory")

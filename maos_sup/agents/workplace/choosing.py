@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
+from maos_sup.agents.attempt.outcomes import phase_of, result_of
 from maos_sup.agents.endings import WorkOutcome
-from maos_sup.agents.outcomes import phase_of, result_of
-from maos_sup.agents.places import run_line, take_over
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.places import run_line, take_over
 from maos_sup.workspaces.landing import Checkout
 from maos_sup.workspaces.record import read_record
 from maos_sup.workspaces.refs import read_ref

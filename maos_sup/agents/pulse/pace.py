@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maos_sup.agents.dnotify import WatchedFolder
+from maos_sup.agents.pulse.dnotify import WatchedFolder
 
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.25  # while something comes
 QUIET_LOOK_S = 1.0  # when nothing does and nobody tells

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from maos_sup.agents.redaction import STAND_IN, Redactor
+from maos_sup.agents.secrets.redaction import STAND_IN, Redactor
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, Lost
 from state_layout.files.fence import refuse_links

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
-from maos_sup.agents.steps import StepEffects
+from maos_sup.agents.callable.steps import StepEffects
 from state_layout.errors import BadInput
 from state_layout.scopes.names import scope_of
 

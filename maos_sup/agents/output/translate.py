@@ -20,14 +20,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maos_sup.agents.artifacts import hand_over
+from maos_sup.agents.attempt.recorder import Recorder
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import ANY, Gate
 from maos_sup.agents.bus.permits import reach_of
-from maos_sup.agents.control import BadLine, ControlRequest, discovery_of, parse, shown
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.sources import OutputPiece, Source
-from maos_sup.agents.together import SendWish, Together
+from maos_sup.agents.control.control_lines import BadLine, ControlRequest, discovery_of, parse, shown
+from maos_sup.agents.output.artifacts import hand_over
+from maos_sup.agents.output.sources import OutputPiece, Source
+from maos_sup.agents.output.together import SendWish, Together
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.lives.attempts import list_attempts

@@ -15,18 +15,18 @@ from typing import cast
 
 from msgspec import Struct
 
+from maos_sup.agents.attempt.life import AgentLife, release_ballast, without_place
+from maos_sup.agents.attempt.specs import refuse_bad_settings
 from maos_sup.agents.bus.calls import Calls
 from maos_sup.agents.bus.gate import Gate
-from maos_sup.agents.choice import TaskChoice
 from maos_sup.agents.endings import Ended, Interrupt, Missing, WorkOutcome
 from maos_sup.agents.kind import Kind
-from maos_sup.agents.life import AgentLife, release_ballast, without_place
-from maos_sup.agents.pulse import Pulse
-from maos_sup.agents.redacting import await_end
+from maos_sup.agents.output.translate import Translator
+from maos_sup.agents.pulse.pulse import Pulse
 from maos_sup.agents.registry import find_kind
-from maos_sup.agents.revive import revive
-from maos_sup.agents.specs import refuse_bad_settings
-from maos_sup.agents.translate import Translator
+from maos_sup.agents.secrets.redacting import await_end
+from maos_sup.agents.tasks.choice import TaskChoice
+from maos_sup.agents.tasks.revive import revive
 from maos_sup.agents.work import Work, doubt_about
 from maos_sup.system.children import end_descendants, has_children, reap
 from state_layout.errors import BadInput, Damaged, LayoutError, StorageError, StorageFull
@@ -43,7 +43,7 @@ def _has_place(work: Work) -> bool:
 
 
 def _choosing() -> type:
-    from maos_sup.agents.choosing import Choosing  # it brings git along
+    from maos_sup.agents.workplace.choosing import Choosing  # it brings git along
 
     return Choosing
 
@@ -277,7 +277,7 @@ class TaskLoop:
             return WorkOutcome(error=f"bug in kind {work.spec.kind!r}: {type(error).__name__}: {error}")
 
     def _take_place(self, work: Work) -> None:
-        from maos_sup.agents import places  # it brings git along, which most agents do without
+        from maos_sup.agents.workplace import places  # git, which most agents do without
 
         places.take_place(work)
 
@@ -287,7 +287,7 @@ class TaskLoop:
         if life.snap is None and life.place is None and work.spec.kind in _SNAPPED:
             if work.folder() != life.paths.workspace:
                 return
-            from maos_sup.agents.snapping import Snapper
+            from maos_sup.agents.workplace.snapping import Snapper
 
             life.snap = Snapper(life, "workspace", lambda: None)
         if life.snap is not None:
@@ -295,7 +295,7 @@ class TaskLoop:
 
     def _keep_work(self, work: Work, outcome: WorkOutcome) -> WorkOutcome:
         """Commit what was done; how the work ended then."""
-        from maos_sup.agents import places
+        from maos_sup.agents.workplace import places
 
         error = places.keep_work(work)
         return outcome if error is None else WorkOutcome(error=error)

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from maos_sup.agents.latecomers import MAY_BE_LATE, Latecomers
-from maos_sup.agents.redaction import Redacted, Redactor
-from maos_sup.agents.shared import Shared
+from maos_sup.agents.attempt.latecomers import MAY_BE_LATE, Latecomers
+from maos_sup.agents.attempt.shared import Shared
+from maos_sup.agents.secrets.redaction import Redacted, Redactor
 from state_layout.errors import StorageError
 from state_layout.files.chain import Line
 from state_layout.host.triggers import TriggerWriter

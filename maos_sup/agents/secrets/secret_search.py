@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from maos_sup.agents.redaction import SHAPES, escaped, secret_variables, spec_variables
+from maos_sup.agents.secrets.redaction import SHAPES, escaped, secret_variables, spec_variables
 from state_layout.errors import storage_error
 from state_layout.files import atomic
 from state_layout.paths import Tree

@@ -17,12 +17,12 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from maos_sup.agents.bell import Bell
+from maos_sup.agents.attempt.bell import Bell
+from maos_sup.agents.attempt.life import AgentLife, write_handle
 from maos_sup.agents.endings import SOFT, Interrupt
-from maos_sup.agents.life import AgentLife, write_handle
-from maos_sup.agents.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
-from maos_sup.agents.stamps import Stamps
-from maos_sup.agents.translate import Translator
+from maos_sup.agents.output.translate import Translator
+from maos_sup.agents.pulse.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
+from maos_sup.agents.pulse.stamps import Stamps
 from maos_sup.system.children import reap
 from state_layout.errors import StorageError
 from state_layout.files import disk

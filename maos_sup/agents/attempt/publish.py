@@ -13,8 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from maos_sup.agents.outcomes import ELIDED
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.outcomes import ELIDED
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now

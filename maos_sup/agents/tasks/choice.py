@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from maos_sup.agents.outcomes import Others
+from maos_sup.agents.attempt.outcomes import Others
 from maos_sup.core.board import SUPERVISOR, Board
 from maos_sup.standing.supervisors import settled_by_supervisor
 from state_layout.paths import Tree

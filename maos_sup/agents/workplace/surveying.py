@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from maos_sup.agents.life import AgentLife
+from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.workspaces.changes import Changes, changes_of
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import LayoutError

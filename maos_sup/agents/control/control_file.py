@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from maos_sup.agents.control import BadLine, parse
+from maos_sup.agents.control.control_lines import BadLine, parse
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, codec, disk
 

@@ -5,7 +5,7 @@ A question is known by exactly what it asks, in which run of which task; asked a
 
 from __future__ import annotations
 
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import Approval, answer_of, question_id, standing_answers

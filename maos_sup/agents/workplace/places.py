@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.agents.endings import Ended
-from maos_sup.agents.life import AgentLife
-from maos_sup.agents.snapping import Snapper
-from maos_sup.agents.surveying import Survey
 from maos_sup.agents.work import Work
+from maos_sup.agents.workplace.snapping import Snapper
+from maos_sup.agents.workplace.surveying import Survey
 from maos_sup.system.children import end_descendants
 from maos_sup.workspaces import carrying, keeping, worktree
 from maos_sup.workspaces.modes import MODES, Mode, bring, home_of, in_place, repository_for, share

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.sources import Source
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.output.sources import Source
 from state_layout.errors import BadInput
 
 if TYPE_CHECKING:

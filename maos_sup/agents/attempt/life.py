@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maos_sup.agents.bell import Bell
-from maos_sup.agents.publish import Publisher
-from maos_sup.agents.recorder import Recorder
-from maos_sup.agents.specs import WantedSpecs
+from maos_sup.agents.attempt.bell import Bell
+from maos_sup.agents.attempt.publish import Publisher
+from maos_sup.agents.attempt.recorder import Recorder
+from maos_sup.agents.attempt.specs import WantedSpecs
 from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.host.beats import BeatWriter

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from maos_sup.agents.life import AgentLife
+from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.workspaces import restoring, snapshots
 from maos_sup.workspaces.snapshots import Camera
 from state_layout.errors import LayoutError

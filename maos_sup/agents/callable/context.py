@@ -24,13 +24,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from maos_sup.agents.artifacts import hand_over
-from maos_sup.agents.control import BadLine, discovery_of, message_of
+from maos_sup.agents.attempt.shared import Asker, Refused
+from maos_sup.agents.callable.state import Changed, NotGranted, State
+from maos_sup.agents.callable.steps import StepEffects, Steps
+from maos_sup.agents.control.control_lines import BadLine, discovery_of, message_of
 from maos_sup.agents.endings import SOFT, Ended, Interrupt
-from maos_sup.agents.shared import Asker, Refused
-from maos_sup.agents.state import Changed, NotGranted, State
-from maos_sup.agents.steps import StepEffects, Steps
-from maos_sup.agents.uncertain import LostStepVerdict, judge_uncertain
+from maos_sup.agents.output.artifacts import hand_over
+from maos_sup.agents.tasks.uncertain import LostStepVerdict, judge_uncertain
 from maos_sup.agents.work import Work, doubt_about
 from state_layout.errors import BadInput, LayoutError
 from state_layout.mail.boxes import check_recipient

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.recorder import Recorder
+from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.files import codec
 from state_layout.lives.history import History, Mark, run_key
 from state_layout.records import TaskSpec

@@ -1,0 +1,1 @@
+"""Control lines: how a program asks its agent for something, written and understood."""

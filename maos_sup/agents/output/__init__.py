@@ -1,0 +1,1 @@
+"""What a program wrote, read whole line by whole line and made into records."""

@@ -1,0 +1,1 @@
+"""How an agent works: which task is next, one after the other, and what a life cut short left open."""
