@@ -89,8 +89,20 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         let_go_of_stdout()
         return CLOSED_PIPE
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever comes must end as an exit code
+        if isinstance(error, FileNotFoundError) and _is_nowhere():
+            _say("maos-sup: the current folder was removed; go to one that is there: cd")
+            return USAGE
         _report_bug(error, debug=debug)
         return BUG
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder is gone."""
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() may remember
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _report_bug(error: Exception, *, debug: bool) -> None:

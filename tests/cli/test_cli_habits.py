@@ -96,3 +96,21 @@ def test_unknown_option_is_refused_also_where_numbers_may_be_negative(shell: She
     shell("run", "plan.toml", "--plain")
     assert "no such option: --limit" in shell("set", "--limit", "5", expect=2)
     assert "no such option: --every" in shell("save-interval", "--every", "5", expect=2)
+
+
+@pytest.mark.parametrize("words", ["import", "status", "list", "backup --to repo", "run plan.toml"])
+def test_folder_that_was_removed_is_one_error(shell: Shell, tmp_path: Path, words: str) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "$PWD" && exec {sys.executable} -m maos_sup {words}'],
+        cwd=gone,
+        env={**os.environ, "MAOS_SUP_HOME": str(shell.home), "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "bug" not in done.stderr and "Traceback" not in done.stderr
+    if done.returncode:
+        assert done.stderr.count("\n") == 1 and done.stderr.startswith("maos-sup: ")
