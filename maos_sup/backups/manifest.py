@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 
 import zstandard
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from state_layout.errors import BadInput, Damaged, LayoutError
 from state_layout.files import codec
@@ -76,19 +76,6 @@ class StoredFile(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
         return path_of(self.name)
 
 
-class _Head(Struct, frozen=True, kw_only=True):
-    backup: int
-    tree: str = ""
-    request: str = ""
-    at: str = ""
-    files: _Count = 0
-    size_bytes: _Count = 0
-    added_bytes: _Count = 0
-    stored_bytes: _Count = 0
-    claim: str = ""
-    host: str = ""
-
-
 class _Body(Struct, frozen=True, kw_only=True):
     segments: tuple[SegmentRef, ...]
     folders: tuple[Name, ...]
@@ -97,19 +84,26 @@ class _Body(Struct, frozen=True, kw_only=True):
     files: tuple[StoredFile, ...]
 
 
-class BackupHead(Struct, frozen=True, kw_only=True):
-    """What a list shows of a backup. `name` is its object's, not part of it; times are UTC."""
+class StoredHead(Struct, frozen=True, kw_only=True):
+    """The head of a backup as it is stored; times are UTC."""
 
-    name: str
-    tree: str
-    request: str
-    at: str
-    files: int
-    size_bytes: int
-    added_bytes: int  # brought by this backup, before compression
-    stored_bytes: int  # of its new segments
+    backup: int  # the version of the form
+    tree: str = ""
+    request: str = ""
+    at: str = ""
+    files: _Count = 0
+    size_bytes: _Count = 0
+    added_bytes: _Count = 0  # brought by this backup, before compression
+    stored_bytes: _Count = 0  # of its new segments
     claim: str = ""  # of who syncs, and where
     host: str = ""
+
+
+class BackupHead(StoredHead, frozen=True, kw_only=True):
+    """What a list shows of a backup. `name` is its object's."""
+
+    name: str
+    backup: int = VERSION
 
     @property
     def id(self) -> str:
@@ -130,18 +124,7 @@ class BackupManifest(Struct, frozen=True, kw_only=True):
     def encoded(self) -> bytes:
         """As it is stored, before encryption."""
         head = self.head
-        first = _Head(
-            backup=VERSION,
-            tree=head.tree,
-            request=head.request,
-            at=head.at,
-            files=head.files,
-            size_bytes=head.size_bytes,
-            added_bytes=head.added_bytes,
-            stored_bytes=head.stored_bytes,
-            claim=head.claim,
-            host=head.host,
-        )
+        first = StoredHead(**{key: getattr(head, key) for key in StoredHead.__struct_fields__})
         rest = _Body(
             segments=self.segments,
             folders=tuple(map(name_of, self.folders)),
@@ -260,22 +243,13 @@ def _in_form(name: str, read: Callable[[], _Told]) -> _Told:
 def _head(data: bytes, name: str) -> BackupHead:
     length = int.from_bytes(data[:_LENGTH_BYTES], "big")
     frame = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
-    [told] = codec.TypedLines(_Head).decode([unpacked(frame, LARGEST_MANIFEST_BYTES)])
+    [told] = codec.TypedLines(StoredHead).decode([unpacked(frame, LARGEST_MANIFEST_BYTES)])
     if told.backup > VERSION:
         raise BadInput(f"{name}: is of version {told.backup}; use a newer maos-sup")
     datetime.strptime(told.at, _AT).replace(tzinfo=UTC)
-    return BackupHead(
-        name=name,
-        tree=told.tree,
-        request=told.request,
-        at=told.at,
-        files=told.files,
-        size_bytes=told.size_bytes,
-        added_bytes=told.added_bytes,
-        stored_bytes=told.stored_bytes,
-        claim=told.claim,
-        host=told.host,
-    )
+    if not (told.tree + told.claim + told.host).isprintable():  # they are told in a line each
+        raise ValueError("head")
+    return BackupHead(name=name, **asdict(told))
 
 
 def _body(data: bytes, head: BackupHead) -> BackupManifest:

@@ -73,8 +73,11 @@ class TreeFiles:
 
 
 def shown(path: str) -> str:
-    """`path` as people can read it."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """`path` as people can read it, on one line."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def _is_free(path: str) -> bool:

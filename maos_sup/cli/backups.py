@@ -88,7 +88,7 @@ def show(word: str, *, repo: str | None, identity: Path | None, as_json: bool) -
         f"{head.id}: {head.tree}, {head.at}",
         f"{head.files:,} files, {head.size_bytes:,} bytes in {len(manifest.segments):,} segments; "
         f"{head.added_bytes:,} bytes were new",
-        *(f"left out: {line}" for line in manifest.left_out),
+        *(f"left out: {shown(line)}" for line in manifest.left_out),
         *(f"{each.size:>12,}  {shown(each.path)}" for each in manifest.files),
         *(f"{'link':>12}  {shown(path)} -> {shown(target)}" for path, target in manifest.links),
     ]

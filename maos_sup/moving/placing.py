@@ -24,9 +24,22 @@ _SPARE_BYTES = 1 << 24  # of the disk, left free
 def scratch_beside(root: Path, size_bytes: int) -> Iterator[Path]:
     """A folder on the disk of `root`, which has room for `size_bytes`; its name begins with a dot.
 
-    What was killed left one: it goes first.
+    What was killed left one: it goes first. Folders above `root` that are made for it go again if `root` does
+    not come to be.
     """
+    made = [folder for folder in root.parents if not is_there(folder)]
     atomic.make_folder(root.parent)
+    try:
+        with _scratch(root, size_bytes) as folder:
+            yield folder
+    finally:
+        for folder in made:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
+
+
+@contextmanager
+def _scratch(root: Path, size_bytes: int) -> Iterator[Path]:
     sweep(root)
     free = shutil.disk_usage(root.parent).free
     if size_bytes + _SPARE_BYTES > free:

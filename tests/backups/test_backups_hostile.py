@@ -129,7 +129,7 @@ def manifest(**more: object) -> bytes:
     head |= {"files": 1, "size_bytes": 1, "added_bytes": 1, "stored_bytes": 1}
     body: dict[str, object] = {"segments": [[SEGMENT, len(STORED), 1]], "folders": [], "links": []}
     body |= {"left_out": [], "files": [file("a")]}
-    head |= {key: value for key, value in more.items() if key in ("backup", "at")}
+    head |= {key: value for key, value in more.items() if key in ("backup", "at", "tree")}
     return framed(codec.encode(head), codec.encode(body | more))
 
 
@@ -192,6 +192,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "no list": lambda: manifest(files={"a": 1}),
     "newer": lambda: manifest(backup=2),
     "time that is none": lambda: manifest(at=""),
+    "orchestration of two lines": lambda: manifest(tree="t\n20261130-000000-000000-abce  t"),
     "time of no zone": lambda: manifest(at="2026-11-30T00:00:00"),
     "deep": lambda: framed(b'{"backup":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"{}"),
     "no head": lambda: framed(b"[]", b"{}"),
@@ -231,6 +232,22 @@ def test_manifest_of_the_form_above_is_no_error(tmp_path: Path) -> None:
     repository.store.put(f"backups/{repository.key_of('t')}/20261130-000000-000000-abcd", manifest())
     assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--include", "a") == 0
     assert (tmp_path / "new" / "a").read_bytes() == b"x"
+
+
+def test_names_that_a_stranger_made_up_stay_on_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo, name = tmp_path / "repo", "a\nmaos-sup: all is well\x1b[2J"
+    repository = BackupRepository.begun(FolderStore(repo))
+    hostile = manifest(files=[file(name)], left_out=[name], links=[[f"agents/a/workspace/{name}", name]])
+    repository.store.put(f"backups/{repository.key_of('t')}/20261130-000000-000000-abcd", hostile)
+    assert call(repo, "show", "latest") == 0
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--include", "a*") == 12
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 5 and len(told.err.splitlines()) == 2
+    for line in (told.out + told.err).splitlines():
+        assert not line.startswith("maos-sup: all") and "\x1b" not in line
+    assert told.out.count(r"a\nmaos-sup: all is well\x1b[2J") == 4
 
 
 def test_object_that_is_larger_than_any_of_ours_is_not_read(
@@ -280,8 +297,8 @@ def test_marker_that_is_none_is_an_error(
     ("address", "words"),
     [
         ("", "say where the backups are"),
-        ("sftp:user@host:/x", "sftp is not supported; backups go to a folder"),
-        ("https://user:secret@host/x", "https is not supported"),
+        ("sftp:user@host:/x", "an address by SFTP is sftp://USER@HOST:PORT/PATH"),
+        ("https://user:secret@host/x", "https is not supported; backups go to a folder"),
         ("/nowhere", "holds no backups"),
     ],
 )

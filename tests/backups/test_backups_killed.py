@@ -173,6 +173,16 @@ def test_restore_that_is_killed_leaves_nothing_in_the_place(tree: Tree, tmp_path
         assert contents(root) == contents(tree.root)
 
 
+def test_dry_run_makes_no_folder(tree: Tree, tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    words = ["backups", "restore", "latest", "--to", str(repo), "-o", str(tmp_path / "a" / "b" / "c")]
+    assert main([*words, "--dry-run"]) == 0
+    assert not (tmp_path / "a").exists()
+    assert main(words) == 0
+    assert contents(tmp_path / "a" / "b" / "c") == contents(tree.root)
+
+
 def test_prune_and_backup_keep_out_of_each_others_way(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
