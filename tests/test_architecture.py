@@ -78,6 +78,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
     "obstore": ("maos_sup.backups.bucket",),
+    "asyncssh": ("maos_sup.backups.ssh", "maos_sup.backups.sftp"),
     "pyrage": ("maos_sup.moving", "maos_sup.backups.repository"),
     "zstandard": ("maos_sup.moving", "maos_sup.backups"),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),

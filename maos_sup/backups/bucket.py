@@ -1,17 +1,12 @@
 """A repository in a bucket of an object store that speaks S3, by obstore; credentials are in the environment.
 
-Nobody can be asked there whether a process lives. So who is at work leaves an object under `locks/` and
-renews it; one that was not renewed for half an hour, by the server's clock, is of somebody who was killed.
-Each puts its own down before it looks for others: of two at least one sees the other.
+Nobody can be asked there whether a process lives: `leases` says who is at work.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,21 +15,17 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
+from maos_sup.backups.leases import LOCKS, Leases
 from maos_sup.backups.store import refuse_large
-from state_layout.errors import BadInput, Locked, Lost, StorageError
-from state_layout.files import codec
+from state_layout.errors import BadInput, Lost, StorageError
 
-LOCKS = "locks/"
 _NOT_THERE = (FileNotFoundError,)  # what obstore raises; its NotFoundError it never does
 _MOVED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_NOT_THERE)
 _ERRORS = (exceptions.BaseError, OSError)
-STALE_S, RENEWED_S = 1800.0, 300.0
-_PATIENCE_S = 10.0
 _RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _TIMES: Any = {"connect_timeout": "10s", "timeout": "120s"}
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 _SECRET = "AWS_SECRET_ACCESS_KEY"
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -51,8 +42,7 @@ class BucketStore:
         if not environment.get("AWS_REGION") and not environment.get("AWS_DEFAULT_REGION"):
             more["region"] = "us-east-1"
         self.place = url
-        self._own: str | None = None  # the lock that is held, and when it was renewed
-        self._renewed_s = 0.0  # by a clock that goes on while the machine sleeps
+        self._leases = Leases(self)
         plain = bool(endpoint and endpoint.startswith("http://"))
         try:
             self._store = S3Store(
@@ -67,7 +57,7 @@ class BucketStore:
 
     def put(self, name: str, data: bytes) -> bool:
         """Keep `data` as `name`, as the protocol says."""
-        self._renew()
+        self._leases.renew()
         try:
             obstore.put(self._store, name, data, mode="create")
         except exceptions.AlreadyExistsError:
@@ -83,6 +73,7 @@ class BucketStore:
 
     def version(self, name: str) -> tuple[bytes, str] | None:
         """The bytes of `name` and what `swap` must be told to take their place; None if it is not there."""
+        self._leases.renew()
         try:
             found = obstore.get(self._store, name)
             refuse_large(self.place, name, found.meta["size"])
@@ -97,7 +88,7 @@ class BucketStore:
 
         Raises Lost if something else is there, Locked as `put`.
         """
-        self._renew()
+        self._leases.renew()
         mode: Any = "create" if version is None else {"e_tag": version}
         try:
             return obstore.put(self._store, name, data, mode=mode)["e_tag"] or ""
@@ -116,7 +107,10 @@ class BucketStore:
 
     def remove(self, name: str) -> None:
         """Let go of `name`, as the protocol says."""
-        self._renew()
+        self._leases.renew()
+        self._delete(name)
+
+    def _delete(self, name: str) -> None:
         try:
             obstore.delete(self._store, name)
         except _NOT_THERE:
@@ -124,64 +118,24 @@ class BucketStore:
         except _ERRORS as cause:
             raise self._error(f"remove {name}", cause) from cause
 
-    @contextmanager
-    def held(self, *, alone: bool) -> Iterator[None]:
+    def held(self, *, alone: bool) -> AbstractContextManager[None]:
         """Hold the repository, as the protocol says."""
-        self._take(alone=alone)
+        return self._leases.held(alone=alone)
+
+    def put_lock(self, name: str, data: bytes) -> None:
+        """Keep a lock, as `LeaseStore` says."""
         try:
-            yield
-        finally:
-            own, self._own = self._own, None
-            with suppress(StorageError):
-                self.remove(own or "")
-
-    def _take(self, *, alone: bool) -> None:
-        end_s = time.monotonic() + _PATIENCE_S
-        told = codec.encode({"host": socket.gethostname(), "pid": os.getpid()})
-        while True:
-            self._own = f"{LOCKS}{'alone' if alone else 'many'}-{os.urandom(8).hex()}"
-            self._put_lock(told)
-            other = self._in_the_way(alone=alone)
-            if other is None:
-                return
-            own, self._own = self._own, None
-            self.remove(own)
-            if time.monotonic() > end_s:
-                what = "a prune" if "alone-" in other[0] else "a backup, restore or verify"
-                raise Locked(
-                    f"{self.place}: {what} is at work there since {other[1]:%H:%M:%S}; repeat when it has "
-                    f"ended (if it was killed: half an hour later, or remove {other[0]})"
-                )
-            time.sleep(0.05 + 0.2 * int.from_bytes(os.urandom(1), "big") / 255)
-
-    def _in_the_way(self, *, alone: bool) -> tuple[str, datetime] | None:
-        """Another's lock that is not stale, by the clock of the server; its name and time."""
-        found = {each["path"]: each["last_modified"] for each in self._listed(LOCKS)}
-        now = found.pop(self._own or "", None)
-        if now is None:
-            raise StorageError(f"{self.place}: does not list what was just put there; use another store")
-        for path, at in found.items():
-            if (alone or "alone-" in path) and (now - at).total_seconds() < STALE_S:
-                return path, at
-        return None
-
-    def _renew(self) -> None:
-        """Keep the lock that is held; raise Locked if it may have been taken for a dead one's."""
-        if self._own is None:
-            return
-        age_s = time.clock_gettime(_CLOCK) - self._renewed_s
-        if age_s > STALE_S - RENEWED_S:
-            raise Locked(f"{self.place}: this process stood still for {age_s:.0f} s; begin again")
-        if age_s > RENEWED_S:
-            self._put_lock(codec.encode({"host": socket.gethostname(), "pid": os.getpid()}))
-
-    def _put_lock(self, told: bytes) -> None:
-        began_s = time.clock_gettime(_CLOCK)
-        try:
-            obstore.put(self._store, self._own or "", told)
+            obstore.put(self._store, name, data)
         except _ERRORS as cause:
             raise self._error("lock it", cause) from cause
-        self._renewed_s = began_s
+
+    def lock_times(self) -> Mapping[str, datetime]:
+        """Locks and their times, as `LeaseStore` says."""
+        return {each["path"]: each["last_modified"] for each in self._listed(LOCKS)}
+
+    def remove_lock(self, name: str) -> None:
+        """Let go of a lock, as `LeaseStore` says."""
+        self._delete(name)
 
     def _listed(self, prefix: str) -> list[Any]:
         try:

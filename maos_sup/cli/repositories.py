@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "MAOS_SUP_BACKUPS"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_SUPPORTED = "backups go to a folder (also one that sshfs or rclone mounts) or to s3://BUCKET/PREFIX"
+_SUPPORTED = "backups go to a folder, to sftp://USER@HOST/PATH or to s3://BUCKET/PREFIX"
 
 repository_option: Decorator = click.option(
     "--to",
@@ -30,7 +30,7 @@ repository_option: Decorator = click.option(
     "repo",
     metavar="REPO",
     envvar=VARIABLE,
-    help=f"Where backups are: a folder, s3://BUCKET/PREFIX; or set {VARIABLE}.",
+    help=f"Where backups are: a folder, sftp://USER@HOST/PATH, s3://BUCKET/PREFIX; or set {VARIABLE}.",
 )
 identity_option: Decorator = click.option(
     "--identity", metavar="FILE", type=click.Path(path_type=Path), help="Your age or ssh private key."
@@ -63,6 +63,8 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
         raise BadInput(f"say where the backups are: --to REPO, or set {VARIABLE}")
     if repo.startswith("s3:"):
         return bucket_of(repo)
+    if repo.startswith("sftp:"):
+        return _elsewhere(repo, may_make=may_make)
     scheme = _SCHEME.match(repo)
     if scheme is not None and not Path(repo).exists():
         raise BadInput(f"{_shown(repo)}: {scheme[1]} is not supported; {_SUPPORTED}")
@@ -81,6 +83,20 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
         except Damaged as cause:
             raise BadInput(str(cause)) from cause
     return FolderStore(root)
+
+
+def _elsewhere(repo: str, *, may_make: bool) -> BackupStore:
+    """The folder of another host that sftp://USER@HOST/PATH names. Raises BadInput, StorageError."""
+    try:
+        from maos_sup.backups.repository import MARKER
+        from maos_sup.backups.sftp import SftpStore
+    except ImportError as cause:
+        raise _not_installed(cause, extra="sftp") from cause
+    store = SftpStore(repo.rstrip("/"))
+    click.get_current_context().call_on_close(store.close)
+    if may_make and store.get(MARKER) is None:
+        store.refuse_strange()
+    return store
 
 
 def bucket_of(repo: str) -> BucketStore:

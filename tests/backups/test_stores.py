@@ -1,4 +1,4 @@
-"""Every store does the same: a folder, and real servers that speak S3."""
+"""Every store does the same: a folder, one by a real sshd, and real servers that speak S3."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from threading import Thread
 import pytest
 from buckets import KEYS, SERVERS, make_bucket, served
 from kept_trees import contents, filled, grow
+from secure_shell import SecureShell
 
-from maos_sup.backups import bucket
+from maos_sup.backups import bucket, leases
 from maos_sup.backups.bucket import BucketStore
 from maos_sup.backups.folder import FolderStore
+from maos_sup.backups.sftp import SftpStore
 from maos_sup.backups.store import BackupStore
 from maos_sup.cli import main
 from state_layout.errors import BadInput, Locked, Lost, StorageError
@@ -40,7 +42,15 @@ class _Servers(dict[str, dict[str, str]]):
         return self[name]
 
 
-@pytest.fixture(params=["folder", *SERVERS])
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureShell]:
+    made = SecureShell(tmp_path_factory.mktemp("shell"))
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture(params=["folder", "sftp", *SERVERS])
 def place(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -50,6 +60,10 @@ def place(
     """An empty store; the environment leads to it."""
     if request.param == "folder":
         return str(tmp_path / "repo")
+    if request.param == "sftp":
+        shell: SecureShell = request.getfixturevalue("shell")
+        monkeypatch.setenv("HOME", str(shell.home))
+        return shell.address(tmp_path / "repo")
     for key, value in servers[request.param].items():
         monkeypatch.setenv(key, value)
     return make_bucket(servers[request.param])
@@ -64,7 +78,21 @@ def address(
     return make_bucket(servers[request.param])
 
 
+@pytest.fixture(autouse=True)
+def open_connections() -> Iterator[list[SftpStore]]:
+    """Those that `opened` made; they are closed."""
+    yield OPENED
+    while OPENED:
+        OPENED.pop().close()
+
+
+OPENED: list[SftpStore] = []
+
+
 def opened(place: str) -> BackupStore:
+    if place.startswith("sftp:"):
+        OPENED.append(SftpStore(place))
+        return OPENED[-1]
     return BucketStore(place, os.environ) if place.startswith("s3:") else FolderStore(Path(place))
 
 
@@ -111,7 +139,7 @@ def test_more_than_one_page_is_listed(place: str) -> None:
 
 
 def test_who_takes_away_is_alone(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("bucket", "folder"):
+    for module in ("leases", "folder"):
         monkeypatch.setattr(f"maos_sup.backups.{module}._PATIENCE_S", 0.2)
     opened(place).put("marker", b"x")
     with opened(place).held(alone=False), opened(place).held(alone=False):
@@ -167,11 +195,11 @@ def test_who_was_killed_is_in_nobodys_way_for_ever(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(list(opened(address).sizes("locks/"))) == 1
-    monkeypatch.setattr(bucket, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(leases, "_PATIENCE_S", 0.2)
     assert main(["backups", "prune", "--to", address]) == 11
-    monkeypatch.setattr(bucket, "STALE_S", -1.0)
-    monkeypatch.setattr(bucket, "RENEWED_S", 1e9)
-    monkeypatch.setattr(BucketStore, "_renew", lambda self: None)
+    monkeypatch.setattr(leases, "STALE_S", -1.0)
+    monkeypatch.setattr(leases, "RENEWED_S", 1e9)
+    monkeypatch.setattr(leases.Leases, "renew", lambda self: None)
     assert main(["backups", "prune", "--to", address]) == 0
     monkeypatch.undo()
 
@@ -183,7 +211,7 @@ def test_process_that_stood_still_for_long_takes_and_brings_nothing_any_more(
     with store.held(alone=True):
         store.put("a", b"x")
         head = store.swap("head", b"x", None)
-        monkeypatch.setattr(bucket, "STALE_S", -1.0)
+        monkeypatch.setattr(leases, "STALE_S", -1.0)
         acts: list[Callable[[], object]] = [lambda: store.put("b", b"x"), lambda: store.remove("a")]
         for act in (*acts, lambda: store.swap("head", b"y", head)):
             with pytest.raises(Locked, match="stood still"):

@@ -24,7 +24,7 @@ from buckets import SERVERS, make_bucket, served
 from kept_trees import contents, filled, grow
 from orchestra import Orchestra, wait_for
 
-from maos_sup.backups import bucket
+from maos_sup.backups import leases
 from maos_sup.backups.bucket import BucketStore
 from maos_sup.backups.probing import conditions_not_honoured
 from maos_sup.backups.repository import BackupRepository
@@ -227,7 +227,7 @@ def test_prune_that_is_at_work_is_waited_for(
     tree: Tree, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main(["sync", "init", url])
-    monkeypatch.setattr(bucket, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(leases, "_PATIENCE_S", 0.2)
     command = [sys.executable, "-m", "maos_sup", "sync", str(tree.root), url, "--every", "0.01"]
     with BucketStore(url, os.environ).held(alone=True):
         assert sync(tree, url) == 11
@@ -363,7 +363,7 @@ def test_store_that_honours_no_condition_is_not_trusted_to_fence(
 def test_server_that_is_away_is_waited_for(tree: Tree, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     main(["sync", "init", url])
     assert sync(tree, url) == 0
-    monkeypatch.setattr(bucket, "_RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("maos_sup.backups.bucket._RETRIES", {"max_retries": 0})
     made = syncing(tree, url)
     made.begin()
     there = os.environ["AWS_ENDPOINT_URL"]
