@@ -8,7 +8,7 @@ passes `redact` before anything of it is shortened, or half a secret would pass.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,13 +118,16 @@ class Reading:
         line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
         return None if line is None else replace(line, fields=self._redact(line.fields))
 
-    def all_lines(self, agent: str, lives: Iterable[LifeSpan]) -> Iterator[JournalLine]:
-        """Yield every line of `lives`, in their order; what is damaged is passed over."""
-        for life in lives:
-            for raw in lines_from(self.tree.agent(agent).attempt(life.attempt).journal, 0):
-                line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
-                if line is not None:
-                    yield line
+    def lines_after(
+        self, agent: str, life: LifeSpan, offset: int, *, wants: Callable[[bytes], bool]
+    ) -> Iterator[tuple[list[JournalLine], int]]:
+        """Yield lines of `life` from `offset` on that `wants` takes, raw, some at a time, and the offset
+        behind them; what is damaged is passed over.
+        """
+        path = self.tree.agent(agent).attempt(life.attempt).journal
+        for raws, behind in batches_from(path, offset):
+            found = (self.line(raw, agent=agent, life=life) for raw in raws if wants(raw))
+            yield [line for line in found if line is not None], behind
 
     def costly_lines(self, agent: str, attempt: int, *, after: int) -> Iterator[tuple[list[bytes], int]]:
         """Yield lines of an attempt after the offset `after` that tell of money, raw, and the one behind."""

@@ -14,6 +14,7 @@ from maos_sup.projection.spans import ASKING, MODEL, STEP, TASK, TOOL
 from maos_sup.traces.trace import ATTEMPT, RUN, TraceSpan
 
 LATEST = "gen_ai_latest_experimental"
+INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
 INTERNAL, CLIENT = 1, 3  # SpanKind
 Value = str | int | float | bool
 
@@ -26,15 +27,26 @@ class Names:
     workflow: str  # the operation of a whole run
     cache_read: str | None
     cache_write: str | None
+    arguments: str | None  # of a tool's call, where its content is wanted
+    result: str | None
 
 
 VERSIONS: Mapping[str, Names] = {
-    "1.37": Names(version="1.37", workflow="invoke_workflow", cache_read=None, cache_write=None),
+    "1.37": Names(
+        version="1.37",
+        workflow="invoke_workflow",
+        cache_read=None,
+        cache_write=None,
+        arguments=None,
+        result=None,
+    ),
     "0.1": Names(
         version="0.1",
         workflow="invoke_agent",
         cache_read="gen_ai.usage.cache_read.input_tokens",
         cache_write="gen_ai.usage.cache_write.input_tokens",
+        arguments="gen_ai.tool.call.arguments",
+        result="gen_ai.tool.call.result",
     ),
 }
 
@@ -70,7 +82,22 @@ def attributes_of(span: TraceSpan, names: Names) -> dict[str, Value]:
         told["maos.void"] = True
     if is_error(span):
         told["error.type"] = span.state
-    return told
+    return told | _content_of(span, names)
+
+
+def _content_of(span: TraceSpan, names: Names) -> dict[str, Value]:
+    """What was said, where that is wanted. What tools were given 1.37 only has in messages."""
+    content = span.content
+    if content is None:
+        return {}
+    told = {
+        INPUT: content.input_messages,
+        OUTPUT: content.output_messages,
+        "gen_ai.tool.call.id": content.call_id,
+        names.arguments: content.arguments,
+        names.result: content.result,
+    }
+    return {name: value for name, value in told.items() if name is not None and value is not None}
 
 
 def is_error(span: TraceSpan) -> bool:

@@ -14,7 +14,7 @@ from maos_sup.traces.trace import TraceSpan
 from state_layout.errors import LayoutError
 from state_layout.files import codec
 
-BATCH = 500
+BATCH, CONTENT_BATCH = 500, 50  # spans in a body; of those with content some hundred kilobytes
 EXAMPLE = "http://127.0.0.1:4318"
 _TRIES, _PAUSE_S, _TIMEOUT_S = 4, 0.5, 10.0
 _AGAIN = (429, 502, 503, 504)

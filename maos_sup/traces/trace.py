@@ -1,20 +1,26 @@
 """The spans of one orchestration: itself, attempts, tasks, answers of models, runs of tools; mail as links.
 
 Ids are hashes: of the orchestration for the trace, of the line that began it for a span. So a trace that is
-made anew is the same one, and what is sent twice is the same span. Only what has ended is a span. Pure.
+made anew is the same one, and what is sent twice is the same span. Only what has ended is a span.
+
+Lines are taken as they come, and what has ended is given one look later: a message that was read was on
+record at its sender before, so by then that is read as well, whichever agent was looked at first. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from maos_sup.projection.journal_lines import JournalLine
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.projection.spans import SPAN_TYPES, TASK, Span, SpanFold
+from maos_sup.traces.content import CONTENT_TYPES, ContentFold, SpanContent
 
 RUN, ATTEMPT = "run", "attempt"
+_GOING_ON = ("running", "asking")
+_MOST_LINKS, _MOST_LOOKS = 200, 2
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
 
 
@@ -34,14 +40,7 @@ class TraceSpan:
     state: str = "done"
     links: tuple[str, ...] = ()
     source: Span | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Mail:
-    """Which span each message was sent from, and the reads that are still to be linked."""
-
-    sent: dict[tuple[str, str, int], str] = field(default_factory=dict)
-    reads: list[tuple[str, str, str, range]] = field(default_factory=list)  # span, box, sender, numbers
+    content: SpanContent | None = None
 
 
 def trace_id(orchestration: str) -> str:
@@ -55,104 +54,159 @@ def span_id(orchestration: str, *parts: object) -> str:
     return sha256(told.encode()).hexdigest()[: 2 * _SPAN_BYTES]
 
 
-def spans_of_run(
-    orchestration: str,
-    agents: Mapping[str, tuple[Sequence[LifeSpan], Iterable[JournalLine]]],
-    *,
-    whole: tuple[float, float] | None,
-    name: str,
-) -> list[TraceSpan]:
-    """Every span that has ended, of each agent its lives and all its lines, oldest first.
+@dataclass(slots=True, kw_only=True)
+class _Read:
+    """A read of messages: by which span, which of whom, and how often their sending was looked for."""
 
-    `whole`: when the run began and ended; None while it goes on: then its own span is not among them.
-    """
-    trace, root, mail = trace_id(orchestration), span_id(orchestration, RUN), _Mail()
-    found = list[TraceSpan]()
-    if whole is not None:
-        begin_s, end_s = whole
-        found.append(
-            TraceSpan(kind=RUN, name=name, trace=trace, id=root, parent=None, begin_s=begin_s, end_s=end_s)
+    span: str
+    box: str
+    sender: str
+    numbers: range
+    looks: int = 0
+
+
+@dataclass(slots=True)
+class _AgentFold:
+    """What was folded of one agent."""
+
+    spans: SpanFold = field(default_factory=SpanFold)
+    content: ContentFold | None = None
+    marks: dict[str, int] = field(default_factory=dict)
+    tasks: dict[tuple[int, str | None, int], str] = field(default_factory=dict)  # by attempt, task and run
+    at_work: str | None = None  # the span of the task that is under way
+    attempt: int = 0
+    given: set[int] = field(default_factory=set)  # attempts whose spans were given
+
+
+class RunFold:
+    """Folds the lines of all agents of a run; `ended` gives each span that has ended once."""
+
+    def __init__(self, orchestration: str, *, has_content: bool = False) -> None:
+        self._id, self._has_content = orchestration, has_content
+        self._trace, self._root = trace_id(orchestration), span_id(orchestration, RUN)
+        self._agents: dict[str, _AgentFold] = {}
+        self._sent: dict[tuple[str, str, int], str] = {}  # sender, box, number: the span it was sent from
+        self._reads: list[_Read] = []
+        self._links: dict[str, dict[str, None]] = {}
+        self._held: list[TraceSpan] = []
+        self._new: list[TraceSpan] = []
+
+    def forget(self, agent: str) -> None:
+        """Have all lines of `agent` taken anew: what counts of them is not what it was."""
+        self._agents.pop(agent, None)
+
+    def take(self, agent: str, lines: Iterable[JournalLine]) -> None:
+        """Fold the next lines of `agent`, oldest first."""
+        fold = self._of_agent(agent)
+        for line in lines:
+            self._take_line(fold, line)
+        self._gather(fold)
+
+    def end(self, agent: str, life: LifeSpan) -> None:
+        """Fold the end of `life`, where it is known, when all its lines were taken."""
+        fold = self._of_agent(agent)
+        if life.ended_s is not None and life.attempt not in fold.given:
+            fold.spans.cut(life.ended_s)
+            fold.given.add(life.attempt)
+            if life.begun_s is not None:
+                self._new.append(self._of_attempt(agent, life, life.begun_s, life.ended_s))
+        self._gather(fold)
+
+    def ended(self) -> list[TraceSpan]:
+        """What had ended one look ago, with links to where its messages were sent from."""
+        self._link()
+        ready, self._held, self._new = self._held, self._new, []
+        return [replace(span, links=tuple(self._links.pop(span.id, ()))) for span in ready]
+
+    def whole(self, begin_s: float, end_s: float) -> TraceSpan:
+        """The span of the run itself."""
+        return TraceSpan(
+            kind=RUN,
+            name=self._id,
+            trace=self._trace,
+            id=self._root,
+            parent=None,
+            begin_s=begin_s,
+            end_s=end_s,
         )
-    for agent, (lives, lines) in agents.items():
-        found += _of_agent(orchestration, agent, lives, lines, mail)
-    return _linked(found, mail)
 
+    def _of_agent(self, agent: str) -> _AgentFold:
+        fold = self._agents.get(agent)
+        if fold is None:
+            fold = self._agents[agent] = _AgentFold(content=ContentFold() if self._has_content else None)
+        return fold
 
-def _of_agent(
-    orchestration: str, agent: str, lives: Sequence[LifeSpan], lines: Iterable[JournalLine], mail: _Mail
-) -> list[TraceSpan]:
-    trace, root = trace_id(orchestration), span_id(orchestration, RUN)
-    attempts = {life.attempt: span_id(orchestration, agent, ATTEMPT, life.attempt) for life in lives}
-    found = [
-        TraceSpan(
+    def _gather(self, fold: _AgentFold) -> None:
+        """Take what has ended out of the fold."""
+        self._new += [self._of_span(fold, span) for span in fold.spans.spans]
+        fold.spans.spans.clear()
+
+    def _take_line(self, fold: _AgentFold, line: JournalLine) -> None:
+        if line.attempt != fold.attempt:
+            fold.attempt, fold.at_work = line.attempt, None
+        if line.type in SPAN_TYPES:
+            fold.spans.take(line)
+        if fold.content is not None and line.type in CONTENT_TYPES:
+            fold.content.take(line)
+        phase = line.fields.get("phase") if line.type == "task" else None
+        if phase == "running":
+            run = line.fields.get("run")
+            place = line.attempt, str(line.fields.get("task")), run if isinstance(run, int) else 1
+            fold.at_work = fold.tasks[place] = span_id(self._id, line.agent, line.attempt, line.h)
+        self._note_mail(fold, line)
+        if phase is not None and phase not in _GOING_ON:
+            fold.at_work = None
+
+    def _note_mail(self, fold: _AgentFold, line: JournalLine) -> None:
+        here = fold.at_work or span_id(self._id, line.agent, ATTEMPT, line.attempt)
+        sent, received = line.fields.get("sent"), line.fields.get("received")
+        for message in sent if isinstance(sent, list) else ():
+            if isinstance(message, dict) and isinstance(message.get("n"), int):
+                self._sent[line.agent, str(message.get("to")), message["n"]] = here
+        for key, mark in (received if isinstance(received, dict) else {}).items():
+            box, _, sender = str(key).partition("/")
+            if isinstance(mark, list) and mark and isinstance(mark[0], int):
+                numbers = range(fold.marks.get(key, 0) + 1, mark[0] + 1)[-_MOST_LINKS:]
+                self._reads.append(_Read(span=here, box=box, sender=sender, numbers=numbers))
+                fold.marks[key] = mark[0]
+
+    def _link(self) -> None:
+        """Note where read messages were sent from; what is not found in two looks is of nobody here."""
+        for read in self._reads:
+            read.looks += 1
+            for n in read.numbers:
+                source = self._sent.get((read.sender, read.box, n))
+                if source is not None and source != read.span:
+                    self._links.setdefault(read.span, {})[source] = None
+        self._reads = [read for read in self._reads if read.looks < _MOST_LOOKS]
+
+    def _of_attempt(self, agent: str, life: LifeSpan, begun_s: float, ended_s: float) -> TraceSpan:
+        return TraceSpan(
             kind=ATTEMPT,
             name=agent,
-            trace=trace,
-            id=attempts[life.attempt],
-            parent=root,
-            begin_s=life.begun_s,
-            end_s=life.ended_s,
+            trace=self._trace,
+            id=span_id(self._id, agent, ATTEMPT, life.attempt),
+            parent=self._root,
+            begin_s=begun_s,
+            end_s=ended_s,
             agent=agent,
             attempt=life.attempt,
             state=life.reason or "lost",
         )
-        for life in lives
-        if life.begun_s is not None and life.ended_s is not None
-    ]
-    fold, marks, tasks = SpanFold(), dict[str, int](), dict[tuple[int, str | None, int], str]()
-    for line in lines:
-        if line.type in SPAN_TYPES:
-            fold.take(line)
-        if line.type == "task" and line.fields.get("phase") == "running":
-            run = line.fields.get("run")
-            place = line.attempt, str(line.fields.get("task")), run if isinstance(run, int) else 1
-            tasks[place] = span_id(orchestration, agent, line.attempt, line.h)
-        here = next(iter(reversed(tasks.values())), attempts.get(line.attempt, root))
-        _note_mail(line, here, marks, mail)
-    last = lives[-1] if lives else None
-    if last is not None and last.ended_s is not None:
-        fold.cut(last.ended_s)
-    for span in fold.spans:
-        of_task = tasks.get((span.attempt, span.task, span.run))
-        parent = of_task if span.kind != TASK and of_task else attempts.get(span.attempt, root)
-        found.append(_sent(orchestration, trace, parent, span))
-    return found
 
-
-def _sent(orchestration: str, trace: str, parent: str, span: Span) -> TraceSpan:
-    return TraceSpan(
-        kind=span.kind,
-        name=span.name,
-        trace=trace,
-        id=span_id(orchestration, span.agent, span.attempt, span.id),
-        parent=parent,
-        begin_s=span.begin_s,
-        end_s=span.begin_s if span.end_s is None else span.end_s,
-        agent=span.agent,
-        attempt=span.attempt,
-        state=span.state,
-        source=span,
-    )
-
-
-def _note_mail(line: JournalLine, here: str, marks: dict[str, int], mail: _Mail) -> None:
-    sent, received = line.fields.get("sent"), line.fields.get("received")
-    for message in sent if isinstance(sent, list) else ():
-        if isinstance(message, dict) and isinstance(message.get("n"), int):
-            mail.sent[line.agent, str(message.get("to")), message["n"]] = here
-    for key, mark in (received if isinstance(received, dict) else {}).items():
-        box, _, sender = str(key).partition("/")
-        if isinstance(mark, list) and mark and isinstance(mark[0], int):
-            mail.reads.append((here, box, sender, range(marks.get(key, 0) + 1, mark[0] + 1)))
-            marks[key] = mark[0]
-
-
-def _linked(spans: list[TraceSpan], mail: _Mail) -> list[TraceSpan]:
-    """`spans`, each with links to the spans that its messages were sent from."""
-    links = dict[str, dict[str, None]]()
-    for reader, box, sender, numbers in mail.reads:
-        for n in numbers[-200:]:
-            source = mail.sent.get((sender, box, n))
-            if source is not None and source != reader:
-                links.setdefault(reader, {})[source] = None
-    return [replace(span, links=tuple(links.get(span.id, ()))) for span in spans]
+    def _of_span(self, fold: _AgentFold, span: Span) -> TraceSpan:
+        of_task = fold.tasks.get((span.attempt, span.task, span.run)) if span.kind != TASK else None
+        return TraceSpan(
+            kind=span.kind,
+            name=span.name,
+            trace=self._trace,
+            id=span_id(self._id, span.agent, span.attempt, span.id),
+            parent=of_task or span_id(self._id, span.agent, ATTEMPT, span.attempt),
+            begin_s=span.begin_s,
+            end_s=span.begin_s if span.end_s is None else span.end_s,
+            agent=span.agent,
+            attempt=span.attempt,
+            state=span.state,
+            source=span,
+            content=None if fold.content is None else fold.content.found.pop(span.id, None),
+        )

@@ -22,7 +22,7 @@ from maos_sup.metrics.gathering import figures_of
 from maos_sup.projection.cost_reader import CostReader
 from maos_sup.projection.reading import Reading
 from maos_sup.traces.names import VERSIONS
-from maos_sup.traces.sending import Collector, Exporter
+from maos_sup.traces.sending import Collector, Exporter, SendingManner
 from state_layout.lives.attempts import begin_attempt, recall
 from state_layout.mail.operator_mail import append_operator_message
 from state_layout.paths import Tree
@@ -147,8 +147,9 @@ def test_status_page_report_metrics_and_traces_tell_the_same(
     assert live["maos_questions_open", ()] == len(status["questions"]) == len(board["head"]["wants"]) - 1
     assert 0 < live["maos_oldest_question_seconds", ()] < 3600
     assert live["maos_mail_unread", (("agent", "bob"),)] == 1
-    exporter = Exporter(Reading(tree), Collector(url="", headers={}), VERSIONS["0.1"])
-    models = [span.source for span in exporter.spans() if span.kind == "model" and span.source is not None]
+    manner = SendingManner(collector=Collector(url="", headers={}), names=VERSIONS["0.1"], has_content=True)
+    spans = Exporter(Reading(tree), manner).spans()
+    models = [span.source for span in spans if span.kind == "model" and span.source is not None]
     assert sum(one.cost_usd or 0.0 for one in models if not one.is_void) == spent
     assert sum(one.cost_usd or 0.0 for one in models if one.is_void) == 2.0
     assert sum(one.tokens for one in models if not one.is_void) == tokens

@@ -8,78 +8,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestra import Orchestra
+from otlp_receiver import Receiver, told
 from recorded import answer, asked, lived, made_tree, task
 
 from maos_sup.cli import main
 from state_layout.paths import Tree
 
 SECRET_TEXT = "nobody else reads this"
-
-
-class Receiver(ThreadingHTTPServer):
-    """An OTLP receiver: keeps what it is sent; `refusals` are the next statuses that it answers with."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.refusals: list[int] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def spans(self) -> list[dict[str, Any]]:
-        """All spans so far, those that came twice as well."""
-        return [
-            span
-            for body in self.bodies
-            for resource in body["resourceSpans"]
-            for scope in resource["scopeSpans"]
-            for span in scope["spans"]
-        ]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Receiver)
-        data = self.rfile.read(int(self.headers["content-length"]))
-        status = server.refusals.pop(0) if server.refusals else 200
-        if status == 200 and self.path == "/v1/traces":
-            server.bodies.append(json.loads(data))
-            server.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self.send_response(status)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    for name in (
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        "OTEL_SEMCONV_STABILITY_OPT_IN",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    made = Receiver()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
 
 
 @pytest.fixture
@@ -112,11 +52,6 @@ def tree(tmp_path: Path) -> Tree:
         ],
     )
     return made
-
-
-def told(span: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a span."""
-    return {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
 
 
 def test_spans_are_a_tree_with_names_of_the_conventions(tree: Tree, receiver: Receiver) -> None:
