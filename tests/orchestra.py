@@ -67,6 +67,7 @@ class Orchestra:
         self.tree = Tree(self.root)
         self.outside = folder / "outside"  # where programs leave word for the test
         self.outside.mkdir(exist_ok=True)
+        self.before = list[str]()  # what stands before each command: to call it on another host, say
         self.environment = {
             **os.environ,
             VARIABLE: self.id,
@@ -114,7 +115,7 @@ class Orchestra:
     def cli(self, *arguments: str, expect: int | None = None, timeout_s: float = 60.0) -> Command:
         """Call maos-sup; with `expect` its exit code is asserted."""
         done = subprocess.run(
-            [sys.executable, "-m", "maos_sup", *arguments],
+            [*self.before, sys.executable, "-m", "maos_sup", *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,
@@ -135,7 +136,7 @@ class Orchestra:
     def begin_cli(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """Call maos-sup without waiting for it, in a session of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "maos_sup", *arguments],
+            [*self.before, sys.executable, "-m", "maos_sup", *arguments],
             env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

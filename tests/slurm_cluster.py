@@ -11,10 +11,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from orchestra import wait_for
@@ -24,7 +26,7 @@ PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "munged")
 NODES = ("n1", "n2")
 _CONFIGURATION = """
 ClusterName=test
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({addresses[0]})
 SlurmUser={user}
 SlurmdUser={user}
 AuthInfo=socket={folder}/munge/sock
@@ -45,17 +47,26 @@ SlurmdTimeout={slurmd_timeout_s}
 KillWait=3
 MpiDefault=none
 SlurmdParameters=config_overrides
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=100000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=100000
+NodeName=n1 NodeHostname={host} NodeAddr={addresses[0]} Port={ports[1]} CPUs=2 RealMemory=100000
+NodeName=n2 NodeHostname={host} NodeAddr={addresses[1]} Port={ports[2]} CPUs=2 RealMemory=100000
 PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:200
 """
+
+
+class Hosts(Protocol):
+    """Where the controller with the node n1, and the node n2, are, if not all here."""
+
+    addresses: tuple[str, str]
+
+    def begin(self, node: str) -> list[str]:
+        """What is put before a command so that it runs on the host of `node`."""
 
 
 class SlurmCluster:
     """The running cluster; `environment` makes Slurm's commands talk to it."""
 
-    def __init__(self, folder: Path, *, slurmd_timeout_s: int = 10) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, slurmd_timeout_s: int = 10, hosts: Hosts | None = None) -> None:
+        self.folder, self._hosts = folder, hosts
         self.configuration = folder / "slurm.conf"
         self.environment = {"SLURM_CONF": str(self.configuration)}
         self._daemons = dict[str, subprocess.Popen[bytes]]()
@@ -70,6 +81,7 @@ class SlurmCluster:
             folder=folder,
             ports=_free_ports(3),
             slurmd_timeout_s=slurmd_timeout_s,
+            addresses=hosts.addresses if hosts else ("127.0.0.1", "127.0.0.1"),
         )
         self.configuration.write_text(text)
 
@@ -87,10 +99,10 @@ class SlurmCluster:
         self.wait_nodes("idle", 2)
 
     def start_controller(self) -> None:
-        self._start("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))
+        self._start("slurmctld", *self._on("n1"), "slurmctld", "-D", "-f", str(self.configuration))
 
     def start_node(self, node: str) -> None:
-        self._start(node, "slurmd", "-D", "-N", node, "-f", str(self.configuration))
+        self._start(node, *self._on(node), "slurmd", "-D", "-N", node, "-f", str(self.configuration))
 
     def kill_daemon(self, name: str) -> None:
         """kill -9 of `slurmctld` or of the slurmd of a node; what that started lives on."""
@@ -101,7 +113,7 @@ class SlurmCluster:
     def ask(self, *argv: str) -> str:
         """Call a command of Slurm; what it printed."""
         done = subprocess.run(
-            argv,
+            [*self._on("n1"), *argv],
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
@@ -139,6 +151,31 @@ class SlurmCluster:
 
         wait_for(answers, "the controller answers", told=self.told)
 
+    def undrain(self) -> None:
+        """Set up the nodes that Slurm drained, as a person does: it may find a job twice after kill -9."""
+        with suppress(AssertionError, subprocess.TimeoutExpired):
+            for line in self.ask("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines():
+                node, _, state = line.partition(" ")
+                if state.startswith("drain"):
+                    self.ask("scontrol", "update", f"nodename={node}", "state=resume")
+
+    @contextmanager
+    def tended(self) -> Iterator[None]:
+        """Somebody looks after the nodes meanwhile."""
+        is_over = threading.Event()
+
+        def tend() -> None:
+            while not is_over.wait(3.0):
+                self.undrain()
+
+        person = threading.Thread(target=tend)
+        person.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            person.join()
+
     def told(self) -> str:
         """What the daemons said last, for who reads a failure."""
         logs = [*self.folder.glob("*.log"), self.folder / "munge/log"]
@@ -165,6 +202,9 @@ class SlurmCluster:
 
         wait_for(is_over, "the end of all that the cluster started")
 
+    def _on(self, node: str) -> list[str]:
+        return self._hosts.begin(node) if self._hosts else []
+
     def _start(self, name: str, *argv: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as out:
             self._daemons[name] = subprocess.Popen(
@@ -178,14 +218,14 @@ class SlurmCluster:
 
 
 @contextmanager
-def running_cluster(*, slurmd_timeout_s: int = 10) -> Iterator[SlurmCluster]:
+def running_cluster(*, slurmd_timeout_s: int = 10, hosts: Hosts | None = None) -> Iterator[SlurmCluster]:
     """A cluster that is stopped at the end; skips the test where Slurm is not installed."""
     missing = [name for name in PROGRAMS if _which(name) is None]
     if missing:
         packages = "apt-get install slurmctld slurmd slurm-client munge"
         pytest.skip(f"{', '.join(missing)}: not installed ({packages})")
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # sockets have short names
-    cluster = SlurmCluster(folder, slurmd_timeout_s=slurmd_timeout_s)
+    cluster = SlurmCluster(folder, slurmd_timeout_s=slurmd_timeout_s, hosts=hosts)
     try:
         cluster.start()
         yield cluster

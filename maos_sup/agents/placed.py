@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from maos_sup.agents import runner
 from maos_sup.system.children import end_marked
-from state_layout.errors import BadInput, LayoutError, StorageError, storage_error
+from state_layout.errors import BadInput, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.host.beats import read_beat
 from state_layout.host.marks import mark_of
@@ -29,6 +29,7 @@ from state_layout.paths import Tree
 
 ATTEMPT, LAUNCHER, JOB = "MAOS_SUP_ATTEMPT", "MAOS_SUP_LAUNCHER", "MAOS_SUP_JOB"
 FENCED = 76  # the exit code of who may not write any more
+_TELLING_S = 1.0  # at most, for the last word
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
 
 
@@ -67,6 +68,7 @@ class Claim:
         self._attempts = os.fspath(tree.agent(agent).attempts)
         self._paths = tree.agent(agent).attempt(self.number)
         self._beat = os.fspath(tree.beat(agent))
+        self._mark = mark_of(tree, agent, self.number)
         atomic.make_folder(tree.agent(agent).attempts)
         if self._newest() >= self.number or not self._is_made():
             return False
@@ -143,11 +145,17 @@ class Claim:
     def _stop(self, why: str) -> None:
         """End this process and what it started. Nothing is written to the tree any more.
 
-        Threads that come to look meanwhile wait here for the end of the process.
+        Threads that come to look meanwhile wait here for the end of the process. The disk may hang: what was
+        started ends first, and nothing waits long for the word that is left in the job's log.
         """
         self._stopping.acquire()
         with suppress(OSError):
-            sys.stderr.write(f"agent: attempt {self.number} of {self._agent} ends: {why}\n")
-        with suppress(OSError, LayoutError):
-            end_marked({mark_of(self._tree, self._agent, self.number)})
+            end_marked({self._mark})
+        teller = threading.Thread(target=self._tell, args=(why,), daemon=True)
+        teller.start()
+        teller.join(_TELLING_S)
         os._exit(FENCED)
+
+    def _tell(self, why: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(f"agent: attempt {self.number} of {self._agent} ends: {why}\n")

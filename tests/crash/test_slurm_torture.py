@@ -122,13 +122,14 @@ def test_nothing_is_lost_or_doubled_whatever_a_cluster_does(company: Company, cl
     company.begin(pace_s=0.01 if ROUNDS < LONG else 1.0)
     company.wait_progress(deadline_s=PATIENCE_S)
     try:
-        for number in range(ROUNDS):
-            chaos.round()
-            if number % 4 == 1:
-                company.settle_one()
-            company.wait_progress(deadline_s=PATIENCE_S)
-        company.finish()
-        company.wait_rest("done", deadline_s=PATIENCE_S)
+        with cluster.tended():
+            for number in range(ROUNDS):
+                chaos.round()
+                if number % 4 == 1:
+                    company.settle_one()
+                company.wait_progress(deadline_s=PATIENCE_S)
+            company.finish()
+            company.wait_rest("done", deadline_s=PATIENCE_S)
     except BaseException:
         print(f"seed {SEED}, rounds: {' '.join(chaos.rounds_log)}\n{cluster.told()}")  # noqa: T201
         raise
