@@ -223,6 +223,15 @@ class Tree:
     def supervisor_status(self) -> Path:
         return self.supervisor / "status.json"
 
+    @property
+    def arrays(self) -> Path:
+        """What is written of job arrays."""
+        return self.supervisor / "arrays"
+
+    def array(self, token: str) -> Path:
+        """Whose the tasks of one array are."""
+        return self.arrays / f"{token}.json"
+
     @cached_property
     def accepted(self) -> Path:
         return self.supervisor / "accepted"
@@ -344,6 +353,10 @@ class Tree:
     def job_log(self, agent: str) -> Path:
         """What a cluster and the first words of an agent's process there go into."""
         return self.run / "jobs" / f"{agent}.log"
+
+    def array_log(self, token: str) -> Path:
+        """What a cluster and the first words of the tasks of an array go into."""
+        return self.run / "jobs" / f"array-{token}.log"
 
     def tools(self, agent: str) -> Path:
         """Settings that give a command line the team's tools."""

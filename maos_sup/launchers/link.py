@@ -18,7 +18,8 @@ from state_layout.host.marks import MARK_VARIABLE, blank_mark
 
 SOURCE = Path(__file__).resolve().parents[2]
 # -P: the current folder must not shadow modules. SOURCE serves a checkout that is not installed.
-_BOOT = "import sys; sys.path.append(sys.argv.pop()); from maos_sup.launchers.zygote import {0}; {0}()"
+_BOOT = "import sys; sys.path.append(sys.argv.pop()); from {1} import {0}; {0}()"
+_ZYGOTE = "maos_sup.launchers.zygote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,9 @@ class ZygoteNews:
     descriptors: list[int]
 
 
-def python(function: str, *arguments: str) -> list[str]:
-    """The command that runs `function` of the zygote's module in a new interpreter."""
-    return [sys.executable, "-P", "-c", _BOOT.format(function), *arguments, str(SOURCE)]
+def python(function: str, *arguments: str, module: str = _ZYGOTE) -> list[str]:
+    """The command that runs `function` of `module` in a new interpreter."""
+    return [sys.executable, "-P", "-c", _BOOT.format(function, module), *arguments, str(SOURCE)]
 
 
 def environment() -> dict[str, str]:

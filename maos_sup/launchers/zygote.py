@@ -136,7 +136,11 @@ def _print_traceback() -> None:
 
 def execute() -> None:
     """Be one agent in a process of its own: arguments are the entry, the tree's root and the agent."""
-    entry_name, root, agent = sys.argv[1:4]
+    execute_agent(*sys.argv[1:4])
+
+
+def execute_agent(entry_name: str, root: str, agent: str) -> NoReturn:
+    """Be `agent`, in a process that was started for it alone."""
     os.closerange(3, _MOST_OPEN)
     os.environ.pop(MARK_VARIABLE, None)
     settle(f"agent {agent} {root}")

@@ -35,6 +35,7 @@ _PLACES = {  # what may stand in place of each word in angle brackets
     "n": r"\d+",
     "key": "[^/]+",
     "sha256": "[0-9a-f]{64}",
+    "array": "[0-9a-f]{12}",
 }
 _PARTS = re.compile(r"<(\w+)>|\{([^}]*)\}|([^<{]+)")
 

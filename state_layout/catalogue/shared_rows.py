@@ -133,7 +133,12 @@ SHARED_ROWS: tuple[Row, ...] = (
         copy="no",
     ),
     Row(
-        "run/jobs/<agent>.log", "the cluster, the agent's job", "people", "append", form=Form.BYTES, copy="no"
+        "run/jobs/<agent>.log run/jobs/array-<array>.log",
+        "the cluster, the agent's job",
+        "people",
+        "append",
+        form=Form.BYTES,
+        copy="no",
     ),
     Row(
         "run/landing/**",

@@ -122,6 +122,13 @@ TEAM_ROWS: tuple[Row, ...] = (
         form=Form.JSON,
     ),
     Row(
+        "supervisor/arrays/<array>.json",
+        "supervisor",
+        "supervisor, the array's tasks",
+        "create once",
+        form=Form.JSON,
+    ),
+    Row(
         "supervisor/hooked.json",
         "supervisor",
         "supervisor",

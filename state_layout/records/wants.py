@@ -112,6 +112,7 @@ class Placement(Struct, frozen=True, kw_only=True):
     gpus: int | None = None
     time: str | None = None  # as Slurm writes it: 90, 1:30:00, 2-12:00
     features: str | None = None  # of its node, as Slurm joins them: bigmem&ssd
+    array: bool | None = None  # who wants the same is submitted together, as one job array
 
     @classmethod
     def of(cls, *values: Mapping[str, object]) -> Placement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from state_layout.records import LOCAL
-from state_layout.shapes.shape import Field, Number, Shape, Text
+from state_layout.shapes.shape import Field, Flag, Number, Shape, Text
 
 _word = Text(pattern=r"[^-\s\0][^\s\0]*", wish="one word, without blanks")
 PLACEMENT = {
@@ -31,6 +31,7 @@ PLACEMENT = {
                     example="4:00:00",
                 ),
                 "features": Field(_word, "what its node must have", example="bigmem&ssd"),
+                "array": Field(Flag(), "agents that want the same are submitted as one job array"),
             },
             instead={
                 "mem": "use 'mem_gib'",

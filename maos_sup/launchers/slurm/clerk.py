@@ -1,8 +1,7 @@
-"""The clerk: a thread that calls Slurm's commands one after the other, so that the supervisor waits for none.
+"""The clerk: threads that call Slurm's commands, so that the supervisor waits for none of them.
 
-One round asks for the queue once, whatever the number of agents, and then carries out what was ordered:
-whoever is in the queue already is not submitted again, so an order may be given twice, also by a supervisor
-that died before it heard the answer. What fails for something that passes stays ordered.
+One asks for the queue, once for all agents; a few submit, since each `sbatch` waits for the controller; one
+ends jobs. A command that hangs keeps none of the others waiting. What they do and know is in the `book`.
 """
 
 from __future__ import annotations
@@ -10,20 +9,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-
-from msgspec import Struct
+from functools import partial
 
 from maos_sup.launchers.base import Submission
+from maos_sup.launchers.slurm.arrays import Arrays
+from maos_sup.launchers.slurm.book import RETRY_S, Book, QueueView
+from maos_sup.launchers.slurm.calling import SLOW_S, Answer, ask
 from maos_sup.launchers.slurm.commands import (
-    Answer,
     Job,
     Naming,
-    ask,
+    NoListing,
+    array_script_of,
     cancel_commands,
+    job_number,
     make_log,
     queue_command,
     script_of,
@@ -36,52 +36,33 @@ from state_layout.paths import Tree
 
 BUSY_POLL_S, QUIET_POLL_S = 1.0, 5.0
 BUSY_S = 10.0  # after the last change in the queue
-RETRY_S = 5.0  # after a question without an answer
 MOST_SHARE = 0.02  # of the time that passes, for asking
-
-
-class RefusedJob(Struct, frozen=True, kw_only=True):
-    """A submission that Slurm refused for good."""
-
-    number: int  # of all that it refused: each is another one
-    why: str
-
-
-class QueueView(Struct, frozen=True, kw_only=True):
-    """What is known of our jobs; `is_known` is false until the queue answered once."""
-
-    is_known: bool = False
-    jobs: Mapping[str, Job] = {}  # by agent: the one that counts
-    refused: Mapping[str, RefusedJob] = {}  # by agent: its last submission, where Slurm refused it
-    trouble: str = ""  # why the queue does not answer
-    has_slurm: bool = True  # there is such a command here
-    dropped: int = 0  # orders that were taken back before Slurm heard of them
-
-
-class _Ending(Struct):
-    """An end that was asked for."""
-
-    kill_at_s: float
-    is_asked: bool = False
-    is_killed: bool = False
+MOST_PAUSE_S = 10.0  # however long an answer took: a controller that comes back is slow once
+ASK_PATIENCE_S = 30.0  # asked again, the queue may answer
+SUBMITTERS = 4
+SETTLE_S = 0.02  # who orders one job often orders more
 
 
 class Clerk:
-    """Calls Slurm for one tree; `fileno` is readable when `view` is another one."""
+    """Calls Slurm for one tree; `fileno` is readable when `look` tells something else."""
 
-    def __init__(self, tree: Tree, naming: Naming, *, entry: str) -> None:
-        self._tree, self._naming, self._entry = tree, naming, entry
+    def __init__(self, tree: Tree, orchestration: str, *, entry: str) -> None:
+        self._tree, self._entry = tree, entry
+        self._arrays = Arrays(tree)
+        self._naming = Naming(tree, orchestration, tasks=self._arrays.tasks)
         self._read_end, self._write_end = quiet_pipe()
-        self._changed = threading.Condition()
-        self._orders = deque[Submission]()
-        self._under_way: Submission | None = None  # the order that Slurm may hear of now
-        self._endings = dict[str, _Ending]()  # by agent
+        self._book = Book(self._wake)
         self._is_closed = False
-        self._view = QueueView()
-        self._asked_s = self._changed_s = 0.0
-        self._refusals = 0
-        self._thread = threading.Thread(target=self._run, name="slurm", daemon=True)
-        self._thread.start()
+        works = {
+            "ask": self._ask,
+            **{f"submit-{n}": self._submit for n in range(SUBMITTERS)},
+            "end": self._end,
+        }
+        self._threads = [
+            threading.Thread(target=work, name=f"slurm-{name}", daemon=True) for name, work in works.items()
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def fileno(self) -> int:
         return self._read_end
@@ -93,178 +74,187 @@ class Clerk:
 
     def look(self) -> tuple[QueueView, set[str]]:
         """What is known now, and the agents whose jobs are ordered and not submitted yet."""
-        with self._changed:
-            return self._view, {order.agent for order in self._orders}
+        with self._book.changed:  # both or none of it
+            return self._book.view, self._book.ordered()
 
     def submit(self, submission: Submission) -> None:
         """Order a job."""
-        with self._changed:
-            if all(order.agent != submission.agent for order in self._orders):
-                self._orders.append(submission)
-                self._endings.pop(submission.agent, None)  # that was its life before
-            self._changed.notify()
+        self._book.order(submission, now_s=time.monotonic())
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
-        """Order the end of jobs: a TERM now, if there is grace, and the end of everything after it.
-
-        What Slurm has not heard of yet is not submitted any more.
-        """
-        with self._changed:
-            for agent in agents:
-                self._drop({order for order in self._orders if order.agent == agent} - {self._under_way})
-                at_s = time.monotonic() + grace_s
-                ending = self._endings.setdefault(agent, _Ending(kill_at_s=at_s))
-                ending.kill_at_s = min(ending.kill_at_s, at_s)
-            self._changed.notify()
+        """Order the end of jobs, as `Book.end` says."""
+        self._book.end(agents, grace_s=grace_s, now_s=time.monotonic())
 
     def close(self) -> None:
         """Call nothing any more; the jobs live on. Does not wait for a command under way."""
-        with self._changed:
+        with self._book.changed:
             self._is_closed = True
-            self._changed.notify()
-        self._thread.join(timeout=1.0)
-        if not self._thread.is_alive():
+            self._book.changed.notify_all()
+        until_s = time.monotonic() + 1.0
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, until_s - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
             os.close(self._read_end)
             os.close(self._write_end)
 
-    # -- the thread
+    def _wake(self) -> None:
+        with suppress(BlockingIOError, OSError):
+            os.write(self._write_end, b".")
 
-    def _run(self) -> None:
+    # -- the thread that asks
+
+    def _ask(self) -> None:
         while not self._is_closed:
-            before = self._view
-            is_answered = self._round()
-            if self._view is not before:
-                self._changed_s = time.monotonic()
-            self._rest(is_answered=is_answered)
+            begun_s = time.monotonic()
+            is_answered = self._ask_once(begun_s)
+            self._rest(cost_s=time.monotonic() - begun_s, is_answered=is_answered)
 
-    def _rest(self, *, is_answered: bool) -> None:
-        is_busy = time.monotonic() - self._changed_s < BUSY_S
-        pause_s = max(BUSY_POLL_S if is_busy else QUIET_POLL_S, self._asked_s / MOST_SHARE)
-        pause_s = pause_s if is_answered else RETRY_S
-        with self._changed:
-            if not self._is_closed and not (is_answered and self._has_work()):
-                due_s = [pause_s]
-                due_s += [ending.kill_at_s - time.monotonic() for ending in self._endings.values()]
-                self._changed.wait(max(0.05, min(due_s)))
-
-    def _has_work(self) -> bool:
-        return bool(self._orders) or any(not ending.is_asked for ending in self._endings.values())
-
-    def _drop(self, orders: AbstractSet[Submission | None]) -> None:
-        """Take orders back, and tell it."""
-        if orders:
-            with self._changed:
-                self._orders = deque(order for order in self._orders if order not in orders)
-                self._tell(dropped=self._view.dropped + len(orders))
-
-    def _round(self) -> bool:
-        """Ask for the queue, carry out the orders; whether Slurm answered."""
-        begun_s = time.monotonic()
-        answer = ask(queue_command())
-        self._asked_s = time.monotonic() - begun_s
-        if answer.code != 0:
-            self._tell(trouble=answer.error, has_slurm=_has_command(answer))
-            return False
-        jobs = _by_agent(self._naming.read(answer.out))
-        fresh, trouble = self._submit_ordered(jobs)
-        jobs = {**jobs, **fresh}
-        self._end_ordered(jobs)
-        self._tell(is_known=True, jobs=jobs, trouble=trouble, has_slurm=True)
-        return not trouble
-
-    def _submit_ordered(self, jobs: Mapping[str, Job]) -> tuple[dict[str, Job], str]:
-        """Submit what was ordered and is not in the queue; the new jobs, and what stands in the way now."""
-        fresh, trouble = dict[str, Job](), ""
-        for order in list(self._orders):
-            with self._changed:
-                if order not in self._orders:
-                    continue  # it was taken back
-                self._under_way = order
-            known = jobs.get(order.agent)
-            is_there = known is not None and known.is_active and known.attempt == order.attempt
-            job = known if known is not None and is_there else self._submitted(order)
-            with self._changed:  # who looks sees both or none of it
-                self._under_way = None
-                if isinstance(job, str):
-                    trouble = job  # it stays ordered, unless its end was ordered meanwhile
-                    self._drop({order} if order.agent in self._endings else set())
-                    continue
-                refused = {agent: why for agent, why in self._view.refused.items() if agent != order.agent}
-                if isinstance(job, RefusedJob):
-                    refused[order.agent] = job
-                else:
-                    fresh[order.agent] = job
-                self._orders.remove(order)
-                self._tell(refused=refused, jobs={**self._view.jobs, **fresh})
-        return fresh, trouble
-
-    def _submitted(self, order: Submission) -> Job | RefusedJob | str:
-        """The job, or why it was refused for good; what stands in the way if that cannot be told yet."""
-        name = self._naming.of(order.agent, order.attempt)
-        variables = variables_of(order)
-        try:
-            log = make_log(self._tree, order.agent)
-        except StorageError as error:
-            return self._refusal(str(error))
-        argv = submit_command(name, order.place, root=self._naming.root, log=log, variables=variables)
-        answer = ask(argv, given=script_of(self._entry, order), env={**os.environ, **variables})
-        id_ = answer.out.strip().partition(";")[0]
-        if answer.code == 0 and id_:
-            agent, attempt = order.agent, order.attempt
-            return Job(id=id_, state="PENDING", reason="None", node="", agent=agent, attempt=attempt)
-        if answer.is_passing or answer.code == 0:
-            return answer.error or "sbatch told no number"
-        lines = answer.error.splitlines()
-        return self._refusal(" ".join(line.removeprefix("sbatch: error: ") for line in lines))
-
-    def _refusal(self, why: str) -> RefusedJob:
-        self._refusals += 1
-        return RefusedJob(number=self._refusals, why=f"slurm: {why}")
-
-    def _end_ordered(self, jobs: Mapping[str, Job]) -> None:
+    def _ask_once(self, begun_s: float) -> bool:
+        answer = ask(queue_command(), gives_up=self._tells_slowness)
         now_s = time.monotonic()
-        with self._changed:
-            endings = dict(self._endings)
-        asked, killed = list[str](), list[str]()
-        for agent, ending in endings.items():
-            job = jobs.get(agent)
-            if job is None or not job.is_active:
-                with self._changed:
-                    self._endings.pop(agent, None)
-            elif now_s >= ending.kill_at_s or job.is_pending:
-                killed.append(job.id)
-                ending.is_asked, ending.kill_at_s = True, now_s + RETRY_S  # again, should it still be there
-            elif not ending.is_asked:
-                asked.append(job.id)
-                ending.is_asked = True
-        for argv in [*cancel_commands(asked, is_asked=True), *cancel_commands(killed, is_asked=False)]:
-            ask(argv)
+        if answer.code != 0:
+            self._book.unanswered(answer.error, has_slurm=not answer.is_missing, now_s=now_s)
+            return False
+        try:
+            self._book.answered(self._naming.read(answer.out), begun_s=begun_s, now_s=now_s)
+        except (NoListing, StorageError) as error:
+            self._book.unanswered(str(error), now_s=now_s)
+            return False
+        return True
 
-    def _tell(self, **changed: object) -> None:
-        """Show what is known now, and wake who looks."""
-        with self._changed:
-            known = {name: getattr(self._view, name) for name in QueueView.__struct_fields__}
-            view = QueueView(**{**known, **changed})
-            if view != self._view:
-                self._view = view
-                with suppress(BlockingIOError, OSError):
-                    os.write(self._write_end, b".")
+    def _tells_slowness(self, passed_s: float) -> bool:
+        if passed_s >= SLOW_S and not self._book.view.trouble:
+            self._book.unanswered("squeue does not answer", now_s=time.monotonic())
+        return self._is_closed or passed_s >= ASK_PATIENCE_S
 
+    def _rest(self, *, cost_s: float, is_answered: bool) -> None:
+        """Wait until the queue is to be asked again."""
+        rested_s = time.monotonic()
+        with self._book.changed:
+            while not self._is_closed:
+                now_s = time.monotonic()
+                if is_answered and self._book.wants_answer(now_s):
+                    break
+                is_busy = now_s - self._book.changed_s < BUSY_S
+                pause_s = max(
+                    BUSY_POLL_S if is_busy else QUIET_POLL_S, min(cost_s / MOST_SHARE, MOST_PAUSE_S)
+                )
+                due_s = rested_s + (pause_s if is_answered else RETRY_S)
+                if now_s >= due_s:
+                    return
+                retry_s = self._book.orders_due_s()
+                self._book.changed.wait(min(due_s, retry_s if retry_s > now_s else due_s) - now_s)
+        time.sleep(SETTLE_S)
 
-def _by_agent(jobs: Iterable[Job]) -> dict[str, Job]:
-    """The job that counts of each agent: one that is active, else the last one."""
-    found = dict[str, Job]()
-    for job in jobs:
-        known = found.get(job.agent)
-        if known is None or _weight(job) > _weight(known):
-            found[job.agent] = job
-    return found
+    # -- the threads that submit
 
+    def _submit(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            work = self._submit_one if len(batch) == 1 else self._submit_array
+            try:
+                jobs = work(batch)
+            except StorageError as error:
+                self._book.refused(batch, f"slurm: {error}", now_s=time.monotonic())
+                continue
+            if isinstance(jobs, Answer):
+                self._take_no(batch, jobs)
+            else:
+                self._book.submitted(batch, jobs, now_s=time.monotonic())
 
-def _weight(job: Job) -> tuple[bool, int, bool, int]:
-    number = int(job.id.partition("_")[0]) if job.id.partition("_")[0].isdecimal() else 0
-    return job.is_active, job.attempt, not job.is_pending, number
+    def _next_batch(self) -> Sequence[Submission] | None:
+        """What is to be submitted, as soon as there is something; None when all is over."""
+        with self._book.changed:
+            while not self._is_closed:
+                batch = self._book.take_batch(now_s=time.monotonic())
+                if batch:
+                    return batch
+                self._book.changed.wait()
+        return None
 
+    def _submit_one(self, batch: Sequence[Submission]) -> list[Job] | Answer:
+        """The job of one agent, or why there is none. Raises StorageError."""
+        (order,) = batch
+        log = make_log(self._tree.job_log(order.agent))
+        variables = variables_of(order)
+        argv = submit_command(
+            self._naming.of(order.agent, order.attempt),
+            order.place,
+            root=self._naming.root,
+            log=log,
+            variables=variables,
+        )
+        return self._asked(batch, argv, script_of(self._entry, order), variables)
 
-def _has_command(answer: Answer) -> bool:
-    return not (answer.code is None and "cannot be called" in answer.error)
+    def _submit_array(self, batch: Sequence[Submission]) -> list[Job] | Answer:
+        """The jobs of agents that want the same, or why there are none. Raises StorageError."""
+        token = self._arrays.write(batch)
+        first = batch[0]
+        variables = variables_of(first)
+        del variables["MAOS_SUP_ATTEMPT"]  # of each task another
+        argv = submit_command(
+            self._naming.of_array(token),
+            first.place,
+            root=self._naming.root,
+            log=make_log(self._tree.array_log(token)),
+            variables=variables,
+            tasks=len(batch),
+        )
+        record = os.path.realpath(self._tree.array(token))
+        script = array_script_of(self._entry, tree_root=first.tree_root, record=record)
+        return self._asked(batch, argv, script, variables)
+
+    def _asked(
+        self, batch: Sequence[Submission], argv: Sequence[str], script: str, variables: dict[str, str]
+    ) -> list[Job] | Answer:
+        gives_up = partial(self._gives_up, batch)
+        answer = ask(argv, given=script, env={**os.environ, **variables}, gives_up=gives_up)
+        number = job_number(answer.out)
+        if answer.code != 0 or number is None:
+            return answer
+        ids = [number] if len(batch) == 1 else [f"{number}_{index}" for index in range(len(batch))]
+        pairs = zip(ids, batch, strict=True)
+        return [
+            Job(id=id_, state="PENDING", reason="None", node="", agent=one.agent, attempt=one.attempt)
+            for id_, one in pairs
+        ]
+
+    def _gives_up(self, batch: Sequence[Submission], passed_s: float) -> bool:
+        if passed_s < SLOW_S:
+            return False
+        self._book.hold("sbatch does not answer", now_s=time.monotonic())
+        return self._book.is_hopeless(batch)
+
+    def _take_no(self, batch: Sequence[Submission], answer: Answer) -> None:
+        now_s = time.monotonic()
+        if answer.is_refusal:
+            lines = (line.removeprefix("sbatch: error: ") for line in answer.error.splitlines())
+            self._book.refused(batch, f"slurm: {' '.join(lines)}", now_s=now_s)
+        else:
+            why = answer.error if answer.code != 0 else f"sbatch told no number but {answer.out[:80]!r}"
+            self._book.postponed(batch, why, now_s=now_s)
+
+    # -- the thread that ends
+
+    def _end(self) -> None:
+        while not self._is_closed:
+            asked, killed = self._book.take_endings(now_s=time.monotonic())
+            self._end_jobs(asked, is_asked=True)
+            self._end_jobs(killed, is_asked=False)
+            with self._book.changed:
+                due_s = self._book.endings_due_s()
+                if not self._is_closed and due_s > time.monotonic():
+                    self._book.changed.wait(None if due_s == float("inf") else due_s - time.monotonic())
+
+    def _end_jobs(self, jobs: Sequence[Job], *, is_asked: bool) -> None:
+        why = ""
+        for argv in cancel_commands([job.id for job in jobs], is_asked=is_asked):
+            answer = ask(argv, gives_up=self._tells_no_end)
+            if answer.code != 0:
+                why = answer.error
+        if jobs:
+            self._book.ended(jobs if is_asked else (), why, now_s=time.monotonic())
+
+    def _tells_no_end(self, passed_s: float) -> bool:
+        if passed_s >= SLOW_S:
+            self._book.cannot_end("scancel does not answer", now_s=time.monotonic())
+        return False

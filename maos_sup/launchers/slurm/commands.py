@@ -1,9 +1,9 @@
 """What Slurm is asked, and what it answers: `sbatch --parsable`, one `squeue` for all jobs, `scancel`.
 
-Pure but for `ask`. Only what these commands have promised for years is used: no bindings, no configuration.
-A job is named `<orchestration>.<agent>.<attempt>` and works in the tree's root; both together say whose it
-is, so a copy of the tree never touches the jobs of its original. An id alone is never believed: after a crash
-of the controller numbers may be given twice.
+Calls nothing: that is `calling`. Only what these commands have promised for years is used: no bindings, no
+configuration. A job is named `<orchestration>.<agent>.<attempt>` and works in the folder of the tree; both
+together say whose it is, so a copy of the tree never touches the jobs of its original. An id alone is never
+believed: after a crash of the controller numbers may be given twice.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -26,21 +26,17 @@ from state_layout.records import Placement
 
 WARNED_S = 120  # before its wall time a job is asked to stop
 MOST_IDS = 200  # in one command line
-PATIENCE_S = 60.0
 _LONG_ENOUGH = 2  # times the warning, or a job would be warned as it begins
 _PENDING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 _RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT"})
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "PREEMPTED"})
 _FIELDS = "%i|%T|%r|%N|%j|%Z"  # the last two may hold anything
+_HEAD = "JOBID|STATE|REASON|NODELIST|NAME|WORK_DIR"  # what a listing of them begins with
 _VARIABLES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "VIRTUAL_ENV", "PYTHONPATH"}
 )
 _PREFIXES = ("LC_", "MAOS_SUP_")
-_PASSING = re.compile(
-    r"unable to contact|timed out|timeout|temporarily|connection|connect failure|zero bytes|communication|"
-    r"try again|not responding|in recovery|resource temporarily",
-    re.IGNORECASE,
-)
+Task = tuple[str, int]  # an agent and its attempt
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -52,6 +48,12 @@ class Job(Struct, frozen=True, kw_only=True):
     node: str
     agent: str
     attempt: int
+
+    @property
+    def number(self) -> int:
+        """What the controller counts by: all tasks of an array have the same."""
+        head = self.id.partition("_")[0]
+        return int(head) if head.isdecimal() else 0
 
     @property
     def is_active(self) -> bool:
@@ -79,76 +81,66 @@ class Job(Struct, frozen=True, kw_only=True):
         )
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What a command said. `code` None: it could not be called, or did not end in time."""
-
-    code: int | None
-    out: str = ""
-    error: str = ""
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether it failed for something that passes: asked again later, it may succeed."""
-        return self.code is None or bool(_PASSING.search(self.error))
-
-
-def ask(argv: Sequence[str], *, given: str = "", env: Mapping[str, str] | None = None) -> Answer:
-    """Call a command of Slurm and wait for it. Never raises."""
-    try:
-        done = subprocess.run(
-            argv,
-            input=given,
-            env=None if env is None else dict(env),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Answer(code=None, error=f"{argv[0]} said nothing for {PATIENCE_S:g} s")
-    except OSError as cause:
-        return Answer(code=None, error=f"{argv[0]} cannot be called here: {cause.strerror}")
-    return Answer(code=done.returncode, out=done.stdout, error=done.stderr.strip())
+class NoListing(ValueError):
+    """`squeue` ended well and printed something else than a listing."""
 
 
 class Naming:
-    """The names of the jobs of one tree."""
+    """The names of the jobs of one tree. `tasks` tells what was written of an array."""
 
-    def __init__(self, tree: Tree, orchestration: str) -> None:
+    def __init__(self, tree: Tree, orchestration: str, *, tasks: Callable[[str], Sequence[Task]]) -> None:
         self.root = os.path.realpath(tree.root)
         self._prefix = re.sub(r"[^A-Za-z0-9_-]", "_", orchestration)[:64]
+        self._tasks = tasks
 
     def of(self, agent: str, attempt: int) -> str:
         """The name of one job."""
         return f"{self._prefix}.{agent}.{attempt}"
 
+    def of_array(self, token: str) -> str:
+        """The name of an array; no agent's name has a plus."""
+        return f"{self._prefix}.+{token}"
+
     def read(self, listing: str) -> list[Job]:
-        """Our jobs among those that `squeue` listed."""
+        """Our jobs among those that `squeue` listed. Raises NoListing, StorageError."""
+        head, _, lines = listing.partition("\n")
+        if head.strip() != _HEAD:
+            raise NoListing(f"squeue printed no list of jobs but {listing[:80]!r}")
         jobs = []
-        for line in listing.splitlines():
+        for line in lines.splitlines():
             fields = line.split("|", 4)
             name, _, place = fields[-1].partition("|")
-            head, _, rest = name.partition(".")
-            agent, _, number = rest.rpartition(".")
-            if len(fields) < 5 or head != self._prefix or place != self.root or not number.isdecimal():
+            prefix, _, rest = name.partition(".")
+            if len(fields) < 5 or prefix != self._prefix or place != self.root:
                 continue
             id_, state, reason, node, _ = fields
-            jobs.append(Job(id=id_, state=state, reason=reason, node=node, agent=agent, attempt=int(number)))
+            task = self._task(rest, id_)
+            if task is not None:
+                agent, attempt = task
+                jobs.append(Job(id=id_, state=state, reason=reason, node=node, agent=agent, attempt=attempt))
         return jobs
+
+    def _task(self, rest: str, id_: str) -> Task | None:
+        """Whose job it is that has `rest` in its name."""
+        if rest.startswith("+"):
+            tasks, index = self._tasks(rest[1:]), id_.rpartition("_")[2]
+            return tasks[int(index)] if index.isdecimal() and int(index) < len(tasks) else None
+        agent, _, number = rest.rpartition(".")
+        return (agent, int(number)) if number.isdecimal() else None
 
 
 def queue_command() -> list[str]:
-    """All jobs of this user, also those that ended a while ago."""
-    return ["squeue", "--noheader", "--me", "--states=all", f"--format={_FIELDS}"]
+    """All jobs of this user, each task of an array by itself, also those that ended a while ago."""
+    return ["squeue", "--me", "--array", "--states=all", f"--format={_FIELDS}"]
 
 
 def submit_command(
-    name: str, place: Placement, *, root: str, log: str, variables: Iterable[str]
+    name: str, place: Placement, *, root: str, log: str, variables: Iterable[str], tasks: int | None = None
 ) -> list[str]:
-    """`sbatch` for a script on its standard input."""
+    """`sbatch` for a script on its standard input; an array if there is a number of `tasks`."""
     memory = [] if place.mem_gib is None else [f"--mem={round(place.mem_gib * 1024)}M"]
     wishes = {
+        "--array": None if tasks is None else f"0-{tasks - 1}",
         "--partition": place.partition,
         "--account": place.account,
         "--qos": place.qos,
@@ -172,10 +164,23 @@ def submit_command(
     ]
 
 
+def job_number(printed: str) -> str | None:
+    """The number of the job that `sbatch --parsable` printed last; None if there is none."""
+    last = (printed.split() or [""])[-1].partition(";")[0]
+    return last if last.isdecimal() else None
+
+
 def script_of(entry: str, submission: Submission) -> str:
     """What the job runs: one interpreter in the place of its shell, so that signals reach it."""
     argv = python("execute", entry, submission.tree_root, submission.agent)
     return f'#!/bin/sh\nMAOS_SUP_JOB="$SLURM_JOB_ID" exec {shlex.join(argv)}\n'
+
+
+def array_script_of(entry: str, *, tree_root: str, record: str) -> str:
+    """What each task of an array runs: it finds in `record` whose it is."""
+    argv = python("execute_task", entry, tree_root, record, module="maos_sup.launchers.slurm.task")
+    job = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+    return f'#!/bin/sh\nMAOS_SUP_JOB="{job}" exec {shlex.join(argv)}\n'
 
 
 def variables_of(submission: Submission) -> dict[str, str]:
@@ -193,9 +198,8 @@ def cancel_commands(ids: Sequence[str], *, is_asked: bool) -> list[list[str]]:
     return [["scancel", "--quiet", *how, *part] for part in parts]
 
 
-def make_log(tree: Tree, agent: str) -> str:
-    """The file into which Slurm and the start of `agent` write, its folder made. Raises StorageError."""
-    log = tree.job_log(agent)
+def make_log(log: Path) -> str:
+    """The file into which Slurm and the start of agents write, its folder made. Raises StorageError."""
     atomic.make_folder(log.parent)
     if "%" in str(log) or "\\" in str(log):
         cause = OSError(0, "Slurm cannot write into a path with % or \\; rename its folders")

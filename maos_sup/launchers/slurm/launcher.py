@@ -13,8 +13,9 @@ from collections.abc import Set as AbstractSet
 
 from maos_sup.core.model import Process
 from maos_sup.launchers.base import Observed, Submission
-from maos_sup.launchers.slurm.clerk import Clerk, QueueView
-from maos_sup.launchers.slurm.commands import Job, Naming
+from maos_sup.launchers.slurm.book import QueueView
+from maos_sup.launchers.slurm.clerk import Clerk
+from maos_sup.launchers.slurm.commands import Job
 from maos_sup.system.ending import Swept
 from state_layout.errors import StorageError
 from state_layout.lives.attempts import read_exit
@@ -28,7 +29,7 @@ class SlurmLauncher:
 
     def __init__(self, tree: Tree, *, orchestration: str, entry: str) -> None:
         self._tree = tree
-        self._clerk = Clerk(tree, Naming(tree, orchestration), entry=entry)
+        self._clerk = Clerk(tree, orchestration, entry=entry)
         self._watch = LeaseWatch()
         self._mine = set[str]()  # agents that live, or may live, by way of this launcher
         self._observed = dict[str, Observed]()
@@ -101,6 +102,7 @@ class SlurmLauncher:
         job = view.jobs.get(agent)
         if job is not None and job.is_active:
             where = f"{job.where}, when slurm answered last" if view.trouble else job.where
+            where = f"{where}; not ended yet: {_plain(view.unended)}" if view.unended else where
             return Observed(pid=0 if job.is_pending else _number(job), alive=True, where=where)
         refused = view.refused.get(agent)
         where = job.where if job is not None else ""
@@ -129,14 +131,19 @@ class SlurmLauncher:
 
 def _waits_for(view: QueueView) -> str:
     """What an agent waits for that is not in the queue, in words."""
-    if not view.trouble:
-        return "to be submitted to slurm" if view.is_known else "slurm is asked"
-    return f"waits for slurm: {' '.join(view.trouble.split())}"
+    why = view.trouble or view.held
+    if why:
+        return f"waits for slurm: {_plain(why)}"
+    return "to be submitted to slurm" if view.is_known else "slurm is asked"
+
+
+def _plain(text: str) -> str:
+    """In one line."""
+    return " ".join(text.split())
 
 
 def _number(job: Job) -> int:
-    head = job.id.partition("_")[0]
-    return int(head) if head.isdecimal() else 1
+    return job.number or 1
 
 
 def launcher(tree: Tree, *, entry: str, placed_entry: str) -> SlurmLauncher:

@@ -1,0 +1,63 @@
+"""What is written of an array before it is submitted: whose task is whose. Never changed, read by each task.
+
+The name of its job leads to the file, so a supervisor that died before it heard the number of the array, and
+one that comes after it, know whom it serves.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from maos_sup.launchers.base import Submission
+from maos_sup.launchers.slurm.commands import Task
+from state_layout.errors import storage_error
+from state_layout.files import atomic
+from state_layout.paths import Tree
+
+
+class ArrayRecord(Struct, frozen=True, kw_only=True):
+    """`supervisor/arrays/<token>.json`: agent and attempt of each task, in the order of their numbers."""
+
+    tasks: tuple[Task, ...]
+
+
+class Arrays:
+    """The arrays of one tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._known = dict[str, tuple[Task, ...]]()  # a record that is there stays as it is
+
+    def write(self, batch: Sequence[Submission]) -> str:
+        """Write down whose tasks those of a new array are, durably; its token. Raises StorageError."""
+        token = uuid.uuid4().hex[:12]
+        record = ArrayRecord(tasks=tuple((one.agent, one.attempt) for one in batch))
+        atomic.make_folder(self._tree.arrays)
+        atomic.create_once(self._tree.array(token), msgspec.json.encode(record))
+        return token
+
+    def tasks(self, token: str) -> Sequence[Task]:
+        """The tasks of an array; none where nothing is written of it. Raises StorageError."""
+        known = self._known.get(token)
+        if known is None and token.isalnum():
+            known = read_tasks(self._tree.array(token))
+            if known:
+                self._known[token] = known
+        return known or ()
+
+
+def read_tasks(path: Path) -> tuple[Task, ...]:
+    """What a record says; nothing where there is none. Raises StorageError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ArrayRecord).tasks
+    except FileNotFoundError:
+        return ()
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    except msgspec.MsgspecError as cause:
+        raise storage_error("read", path, OSError(0, f"is no record of an array: {cause}")) from cause

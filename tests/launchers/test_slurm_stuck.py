@@ -1,0 +1,174 @@
+"""Slurm's commands hang, fail and print rubbish: nothing changes, it is told, and a stop is a stop."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orchestra import Orchestra
+from slurm_cluster import SlurmCluster, running_cluster
+
+GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
+PLACE = {"mem_gib": 0.1}
+_WRAPPER = """#!/bin/sh
+case $(cat {mode} 2>/dev/null) in
+hang) sleep 1000 & wait;;
+fail) exit 1;;
+rubbish) echo "welcome to the cluster"; exit 0;;
+lose) {real} "$@" >/dev/null; exit 1;;
+*) exec {real} "$@";;
+esac
+"""
+
+
+class Wrappers:
+    """Scripts that stand before Slurm's commands in PATH, as sites have them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for name in ("sbatch", "squeue", "scancel"):
+            script = folder / name
+            script.write_text(_WRAPPER.format(mode=folder / f"{name}.mode", real=shutil.which(name)))
+            script.chmod(script.stat().st_mode | stat.S_IXUSR)
+
+    def set(self, name: str, mode: str) -> None:
+        """How `name` behaves from now on; `well` as Slurm's own."""
+        aside = self.folder / f"{name}.new"
+        aside.write_text(mode)
+        aside.rename(self.folder / f"{name}.mode")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SlurmCluster]:
+    with running_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def wrappers(tmp_path: Path) -> Wrappers:
+    return Wrappers(tmp_path / "wrappers")
+
+
+@pytest.fixture
+def team(cluster: SlurmCluster, tmp_path: Path, wrappers: Wrappers) -> Iterator[Orchestra]:
+    made = Orchestra(tmp_path)
+    made.environment |= cluster.environment
+    made.environment["PATH"] = f"{wrappers.folder}:{made.environment['PATH']}"
+    try:
+        yield made
+    finally:
+        for name in ("sbatch", "squeue", "scancel"):
+            wrappers.set(name, "well")
+        made.end_all()
+
+
+def start(
+    team: Orchestra, agents: dict[str, str], tasks: list[dict[str, Any]] | None = None, **more: Any
+) -> None:
+    wanted = {
+        name: {"kind": "command", "shell": line, "env_from": {"OUT": "OUT"}} for name, line in agents.items()
+    }
+    team.start(wanted, tasks, launcher="slurm", place=PLACE, **more)
+
+
+def where(team: Orchestra, agent: str) -> str:
+    return str(team.agent(agent).get("where", ""))
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("hang", "squeue does not answer"),
+        ("fail", "squeue ended with 1"),
+        ("rubbish", "squeue printed no list of jobs but 'welcome"),
+    ],
+)
+def test_a_queue_that_does_not_answer_changes_nothing(
+    team: Orchestra, wrappers: Wrappers, mode: str, words: str
+) -> None:
+    tasks = [{"id": "one", "agent": "ann"}, {"id": "two", "agent": "bob", "needs": ["one"]}]
+    start(team, {"ann": GATED, "bob": GATED}, tasks)
+    team.wait_alive("ann")
+    wrappers.set("squeue", mode)
+    team.wait(lambda: "when slurm answered last" in where(team, "ann"), "it is told of who lives")
+    team.say("go")
+    team.wait(lambda: words in where(team, "bob"), "it is told of who waits")
+    assert team.attempts()["ann"] == 1
+    wrappers.set("squeue", "well")
+    team.wait_rest("done", deadline_s=90)
+    assert set(team.attempts().values()) == {1}
+    team.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("hang", "sbatch does not answer"),
+        ("fail", "sbatch ended with 1"),
+        ("rubbish", "sbatch told no number but 'welcome"),
+    ],
+)
+def test_a_submission_that_fails_is_told_tried_again_and_can_be_stopped(
+    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers, mode: str, words: str
+) -> None:
+    wrappers.set("sbatch", mode)
+    start(team, {"ann": GATED})
+    team.wait(lambda: words in where(team, "ann"), "it is told")
+    team.do("stop")
+    team.wait_rest("stopped")
+    assert not [name for name in cluster.jobs(states="all") if name.startswith(f"{team.status()['id']}.")]
+    wrappers.set("sbatch", "well")
+    team.say("go")
+    team.do("start")
+    team.wait_rest("done")
+    assert team.attempts() == {"ann": 1}
+
+
+def test_a_job_whose_number_was_never_told_is_found_and_not_submitted_again(
+    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers
+) -> None:
+    wrappers.set("sbatch", "lose")
+    start(team, {"ann": GATED, "bob": GATED})
+    team.wait_alive()
+    team.say("go")
+    team.wait_rest("done")
+    lines = cluster.ask("squeue", "--noheader", "--states=all", "--format=%j").splitlines()
+    prefix = f"{team.status()['id']}."
+    assert sorted(line for line in lines if line.startswith(prefix)) == [f"{prefix}ann.1", f"{prefix}bob.1"]
+
+
+def test_a_submission_that_hangs_keeps_no_other_waiting(team: Orchestra, wrappers: Wrappers) -> None:
+    """Whoever is submitted, seen and ended meanwhile is so by other commands."""
+    tasks = [
+        {"id": "one", "agent": "ann"},
+        {"id": "two", "agent": "bob", "needs": ["one"]},
+        {"id": "three", "agent": "cat"},
+    ]
+    start(team, {"ann": GATED, "bob": GATED, "cat": GATED}, tasks)
+    team.wait_alive("ann", "cat")
+    wrappers.set("sbatch", "hang")
+    team.say("go")
+    team.wait(lambda: team.task("three")["phase"] == "done", "the end of another is seen")
+    team.wait(lambda: "sbatch does not answer" in where(team, "bob"), "it is told")
+    wrappers.set("sbatch", "well")
+    team.wait_rest("done", deadline_s=120)
+    team.assert_sound()
+
+
+def test_an_end_that_fails_is_told_and_asked_for_again(
+    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers
+) -> None:
+    start(team, {"ann": f"trap '' TERM; {GATED}"}, limits={"stop_grace_s": 60})
+    team.wait_alive("ann")
+    wrappers.set("scancel", "fail")
+    team.do("stop")
+    team.wait(lambda: "not ended yet: scancel ended with 1" in where(team, "ann"), "it is told")
+    wrappers.set("scancel", "well")
+    team.say("go")
+    team.wait_rest("stopped")
+    assert not [name for name in cluster.jobs() if name.startswith(f"{team.status()['id']}.")]
