@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from maos_sup.views.shapes import SnapshotsShown
 
 
-def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False) -> int:
+def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False, is_measured: bool = False) -> int:
     """Print how `tree` stands and return OK. `pages`: "agents", "tasks", "messages"; none: agents and tasks.
 
+    `is_measured`: processes are looked at twice, half a second apart, for what they use.
     Raises LayoutError for a tree that cannot be read.
     """
     status = status_of(tree)
     status["snapshots"] = _snapshots(tree)
+    if is_measured:
+        from maos_sup.cli.top import measure
+
+        measure(status)
     if "messages" in pages:
         from maos_sup.cli.messages import newest
 

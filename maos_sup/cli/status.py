@@ -16,6 +16,7 @@ from maos_sup.cli.places import tree_or_default
 @click.option("--agents", "only_agents", is_flag=True, help="Show the agents.")
 @click.option("--tasks", "only_tasks", is_flag=True, help="Show the tasks.")
 @click.option("--messages", "only_messages", is_flag=True, help="Show the newest messages.")
+@click.option("--resources", is_flag=True, help="Show CPU, memory and more of each agent and all it started.")
 @options.as_json
 def command(
     directory: str | None,
@@ -25,15 +26,16 @@ def command(
     only_agents: bool,
     only_tasks: bool,
     only_messages: bool,
+    resources: bool,
     as_json: bool,
 ) -> int:
     """Show how an orchestration, its agents and its tasks stand. Needs no supervisor; works on any copy."""
     tree = tree_or_default(directory)
     asked = {"agents": only_agents, "tasks": only_tasks, "messages": only_messages}
-    if watch and not as_json:
+    if watch and not as_json:  # which measures always
         from maos_sup.cli.follow import Manner, follow
 
         page = "tasks" if only_tasks else "messages" if only_messages else "agents"
         return follow(tree, Manner(pauses=False, is_plain=is_plain, page=page))
     pages = {page for page, is_asked in asked.items() if is_asked}
-    return show(tree, pages=pages, as_json=as_json)
+    return show(tree, pages=pages, as_json=as_json, is_measured=resources)

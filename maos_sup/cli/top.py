@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +11,13 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.follow import Manner, follow, is_screen
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_json
-from maos_sup.views.money import bytes_text, shares
+from maos_sup.views.figures import MEASURED, figure_columns, figures_told, rounded
+from maos_sup.views.money import shares
 from maos_sup.views.render import table, terminal_width
 from maos_sup.views.status import status_of
-from state_layout.paths import Tree
+
+if TYPE_CHECKING:
+    from maos_sup.views.shapes import AgentShown, Status
 
 _SAMPLE_S = 0.5
 
@@ -32,59 +35,48 @@ def command(directory: str | None, *, is_plain: bool, as_json: bool) -> int:
     manner = Manner(pauses=False, is_plain=is_plain, aside=as_json, sort="cpu", stays=True)
     if is_screen(manner):
         return follow(tree, manner)
-    rows = _sampled(tree)
+    status = status_of(tree)
+    measure(status)
+    agents = sorted(status["agents"], key=lambda agent: -agent["figures"]["cpu"])
     if as_json:
-        say_json({"agents": rows})
+        say_json({"agents": [_used(agent) for agent in agents]})
         return edge.OK
-    costs = shares([row["cost_usd"] for row in rows])
+    costs = shares([agent["cost_usd"] for agent in agents])
+    columns = list(figure_columns(MEASURED, figures_told(agents), with_empty=True))
     cells = [
         (
-            row["name"],
-            row["phase"],
-            str(row["pid"] or "-"),
-            f"{row['cpu']:.0%}",
-            bytes_text(row["memory_bytes"]),
-            str(row["processes"]),
+            agent["name"],
+            str(agent["phase"]),
+            str(agent["pid"] or "-"),
+            *(column[place] for _, column in columns),
             cost,
         )
-        for row, cost in zip(rows, costs, strict=True)
+        for place, (agent, cost) in enumerate(zip(agents, costs, strict=True))
     ]
-    heads = ("AGENT", "PHASE", "PID", "CPU", "MEMORY", "PROCESSES", "USD")
+    heads = ("AGENT", "PHASE", "PID", *(head for head, _ in columns), "USD")
     say("\n".join(table(heads, cells, width=terminal_width())))
     return edge.OK
 
 
-class UsedRow(TypedDict):
-    """What one agent uses."""
-
-    name: str
-    phase: str
-    pid: int | None
-    cpu: float  # of one core
-    memory_bytes: int
-    processes: int
-    cost_usd: float
+def _used(agent: AgentShown) -> dict[str, object]:
+    """What one agent uses, as JSON; all but CPU is whole."""
+    told = {row.key: agent["figures"][row.key] for row in MEASURED}
+    return {
+        **{"name": agent["name"], "phase": str(agent["phase"]), "pid": agent["pid"]},
+        **told,
+        "cost_usd": agent["cost_usd"],
+    }
 
 
-def _sampled(tree: Tree) -> list[UsedRow]:
-    """What each agent uses, the most CPU first."""
+def measure(status: Status) -> None:
+    """Add to each agent's figures what it and all that it started use; takes half a second if any lives."""
     from maos_sup.views.screen.figures import Figures  # psutil: 40 ms that nobody else pays
 
-    status, figures = status_of(tree), Figures()
+    figures = Figures()
     pids = {agent["name"]: agent["pid"] for agent in status["agents"] if agent["pid"] is not None}
     figures.sample(pids)
     time.sleep(_SAMPLE_S if pids else 0.0)
     found = figures.sample(pids)
-    rows: list[UsedRow] = [
-        {
-            "name": agent["name"],
-            "phase": str(agent["phase"]),
-            "pid": agent["pid"],
-            "cpu": round(figure.cpu, 4) if (figure := found.get(agent["name"])) else 0.0,
-            "memory_bytes": figure.memory if figure else 0,
-            "processes": figure.processes if figure else 0,
-            "cost_usd": agent["cost_usd"],
-        }
-        for agent in status["agents"]
-    ]
-    return sorted(rows, key=lambda row: -row["cpu"])
+    for agent in status["agents"]:
+        told = found.get(agent["name"], {})
+        agent["figures"] |= {row.key: rounded(row, told.get(row.key, 0)) for row in MEASURED}

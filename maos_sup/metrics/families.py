@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from maos_sup.projection.costs import Costs
 from maos_sup.projection.journal_lines import seconds_of
+from maos_sup.views.figures import figures_told
+from state_layout.lives.figures import KEPT
 from state_layout.records import AgentPhase, TaskPhase
 
 if TYPE_CHECKING:
@@ -125,6 +127,10 @@ def _of_status(figures: TreeFigures) -> Iterator[Told]:
     )
     restarts: Samples = {(agent["name"],): float(max(0, agent["attempt"] - 1)) for agent in status["agents"]}
     yield "maos_restarts_total", COUNTER, "Attempts after the first.", ("agent",), restarts
+    for row in KEPT:
+        told = zip(status["agents"], figures_told(status["agents"]), strict=True)
+        kept: Samples = {(agent["name"],): found.get(row.key, 0) for agent, found in told}
+        yield f"maos_agent_{row.key}_total", COUNTER, row.says, ("agent",), kept
     unread: Samples = {(agent,): float(count) for agent, count in figures.unread.items()}
     yield "maos_mail_unread", GAUGE, "Messages that wait to be read.", ("agent",), unread
     asked = [seconds_of(question.get("at")) for question in status["questions"]]

@@ -15,7 +15,7 @@ from maos_sup.projection.wants import Wanted
 from maos_sup.report.contents import Contents, ReportLimits
 from maos_sup.report.drawing import graph_svg, timeline_svg
 from maos_sup.report.markup import Markup, joined, tag
-from maos_sup.report.tables import Row, agent_rows, figures_of, tasks_in_order
+from maos_sup.report.tables import Row, agent_rows, figure_heads, figures_of, tasks_in_order
 from maos_sup.views.events import counted, outcome_text
 
 if TYPE_CHECKING:
@@ -169,8 +169,12 @@ def _task(task: TaskShown, contents: Contents, room: _Room) -> Markup:
 
 def _agents(contents: Contents, limits: ReportLimits) -> list[Markup | None]:
     rows = agent_rows(contents, limits.rows)
-    head = ("Agent", "Kind", "Phase", "Attempts and how they ended", "Changed", "USD", "Tokens")
-    return [_table(head, rows, numbers=2), _more(len(contents.status["agents"]) - len(rows), "agent")]
+    figures = figure_heads(contents, limits.rows)
+    head = ("Agent", "Kind", "Phase", "Attempts and how they ended", "Changed", "USD", "Tokens", *figures)
+    return [
+        _table(head, rows, numbers=2 + len(figures)),
+        _more(len(contents.status["agents"]) - len(rows), "agent"),
+    ]
 
 
 def _money(contents: Contents, limits: ReportLimits) -> list[Markup | None]:

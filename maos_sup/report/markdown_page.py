@@ -9,7 +9,7 @@ from maos_sup.projection.money_rows import money_lines, sum_rows
 from maos_sup.projection.reading import shown_json
 from maos_sup.projection.text import cut, plain, short
 from maos_sup.report.contents import Contents, ReportLimits
-from maos_sup.report.tables import Row, agent_rows, figures_of, tasks_in_order
+from maos_sup.report.tables import Row, agent_rows, figure_heads, figures_of, tasks_in_order
 from maos_sup.views.events import counted, outcome_text
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@$!&])")
@@ -50,7 +50,8 @@ def _lines(contents: Contents, limits: ReportLimits) -> Iterator[str]:
     yield from _failures(contents, limits)
     yield from _graph(contents)
     yield from _tasks(contents, limits)
-    head = ("Agent", "Kind", "Phase", "Attempts", "Changed", "USD", "Tokens")
+    figures = figure_heads(contents, limits.rows)
+    head = ("Agent", "Kind", "Phase", "Attempts", "Changed", "USD", "Tokens", *figures)
     yield from ("", "## Agents", "", *_table(head, agent_rows(contents, limits.rows)))
     yield from _money(contents, limits)
 

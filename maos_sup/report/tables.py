@@ -9,7 +9,9 @@ from maos_sup.core.overlaps import changed_text
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.report.contents import Contents
 from maos_sup.views.events import counted, duration_text
+from maos_sup.views.figures import FigureColumn, figure_columns, figures_told
 from maos_sup.views.money import shares, spent_text, tokens_text
+from state_layout.lives.figures import KEPT
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import TaskShown
@@ -51,9 +53,10 @@ def tasks_in_order(contents: Contents, most: int) -> tuple[list[TaskShown], int]
 
 
 def agent_rows(contents: Contents, most: int) -> list[Row]:
-    """Name, kind, phase, attempts with how they ended, what it changed, money; for most agents."""
+    """Name, kind, phase, attempts with how they ended, what it changed, money, figures; for most agents."""
     agents = contents.status["agents"][:most]
     costs = shares([agent["cost_usd"] for agent in agents]) if agents else []
+    figures = _figures(contents, most)
     return [
         (
             agent["name"],
@@ -63,9 +66,19 @@ def agent_rows(contents: Contents, most: int) -> list[Row]:
             changed_of(agent),
             cost,
             tokens_text(agent["tokens"]),
+            *(cells[place] for _, cells in figures),
         )
-        for agent, cost in zip(agents, costs, strict=True)
+        for place, (agent, cost) in enumerate(zip(agents, costs, strict=True))
     ]
+
+
+def figure_heads(contents: Contents, most: int) -> tuple[str, ...]:
+    """The headings of the figures that `agent_rows` ends with."""
+    return tuple(head.capitalize() for head, _ in _figures(contents, most))
+
+
+def _figures(contents: Contents, most: int) -> list[FigureColumn]:
+    return list(figure_columns(KEPT, figures_told(contents.status["agents"][:most])))
 
 
 def changed_of(agent: Mapping[str, Any]) -> str:

@@ -46,5 +46,6 @@ def from_journals(tree: Tree, agent: str) -> Journaled:
         "cost_usd": history.cost_usd,
         "tokens": history.tokens,
         "gains": history.gains,
+        "figures": history.figures,
     }
     return Journaled(status=status, outcomes=history.tasks, notes=tuple(found.notes), is_known=True)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from maos_sup.core.hints import answer_command, budget_command
 from maos_sup.views.cells import wrapped
 from maos_sup.views.events import counted, duration_text, outcome_text, reason_of
+from maos_sup.views.figures import MEASURED, figure_columns, figures_told
 from maos_sup.views.files import printable
 from maos_sup.views.mirrored import mirror_line
 from maos_sup.views.money import shares, spent_text, tokens_text
 from maos_sup.views.tables import Row, table
+from state_layout.lives.figures import KEPT
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, BudgetShown, MessageShown, Status, TaskShown
@@ -84,6 +86,7 @@ def answer_line(asked: Question, *, name: str) -> str:
 def agents_table(status: Status, *, width: int) -> list[str]:
     """A row for each agent."""
     costs = shares([agent["cost_usd"] for agent in status["agents"]])
+    figures = list(figure_columns((*KEPT, *MEASURED), figures_told(status["agents"])))
     rows = [
         (
             agent["name"],
@@ -96,12 +99,14 @@ def agents_table(status: Status, *, width: int) -> list[str]:
             str(agent["sent"]),
             str(agent["received"]),
             cost,
+            *(cells[place] or "-" for _, cells in figures),
             last_text(agent),
         )
-        for agent, cost in zip(status["agents"], costs, strict=True)
+        for place, (agent, cost) in enumerate(zip(status["agents"], costs, strict=True))
     ]
-    heads = ("AGENT", "PHASE", "PID", "ATTEMPT", "TASK", "DONE", "OUTPUT", "SENT", "READ", "USD", "LAST")
-    return table(heads, rows, width=width, by_worth=_AGENTS_BY_WORTH)
+    known = ("AGENT", "PHASE", "PID", "ATTEMPT", "TASK", "DONE", "OUTPUT", "SENT", "READ", "USD")
+    heads = [head for head, _ in figures]
+    return table((*known, *heads, "LAST"), rows, width=width, by_worth=(*reversed(heads), *_AGENTS_BY_WORTH))
 
 
 def tasks_table(status: Status, *, width: int) -> list[str]:

@@ -55,6 +55,7 @@ class AgentShown(TypedDict):
     questions: list[Question]
     cost_usd: float
     tokens: int
+    figures: dict[str, float]  # by key of `views.figures`; what is measured only where somebody asked
     changed: ChangedFiles | None
 
 

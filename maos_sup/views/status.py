@@ -24,6 +24,7 @@ from maos_sup.views.files import last_line, moment, natural
 from maos_sup.views.mirrored import mirrors_told
 from maos_sup.views.money import tokens_within, usd_within
 from state_layout.host.room import want_of_room
+from state_layout.lives.figures import kept_of
 from state_layout.lives.snapshots import exit_snapshot, read_snapshot
 from state_layout.paths import Tree
 from state_layout.records import AgentPhase, AgentSpec, ExitReason, Phase, TaskOutcome, TaskPhase, TaskSpec
@@ -157,6 +158,7 @@ def _agent(
         "questions": own.get("questions") or [],
         "cost_usd": own.get("cost_usd", 0.0),
         "tokens": own.get("tokens", 0),
+        "figures": kept_of(own.get("figures")),
         "changed": own.get("changed"),
     }
 

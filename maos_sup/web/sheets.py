@@ -12,6 +12,7 @@ from maos_sup.projection.costs import Costs, Sums
 from maos_sup.projection.text import cut, plain, short
 from maos_sup.projection.wants import Wanted
 from maos_sup.views.events import reason_of
+from maos_sup.views.figures import said_figures
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import AgentShown, Status, TaskShown
@@ -68,6 +69,7 @@ def agent_sheet(agent: AgentShown) -> Sheet:
         "asks": len(agent["questions"]),
         "cost_usd": agent["cost_usd"],
         "tokens": agent["tokens"],
+        "figures": said_figures(agent),
         "files": changed["files"] if changed else 0,
     }
 

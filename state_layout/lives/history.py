@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from state_layout.files.chain import ORIGIN, Line, Position
+from state_layout.lives.figures import BY_TYPE
 from state_layout.records import SETTLED, TaskOutcome, TaskPhase, fields_of
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class History:
     begun: dict[str, Place] = field(default_factory=dict)  # by run, not settled: where its lines begin
     cost_usd: float = 0.0
     tokens: int = 0
+    figures: dict[str, float] = field(default_factory=dict)  # by key of `lives.figures.KEPT`
 
     @property
     def seq(self) -> int:
@@ -106,9 +108,12 @@ class History:
 
     def take_fields(self, entry: Mapping[str, Any], end: Position) -> None:
         """Fold the next line, which ends at `end` and is decoded as `entry`, whose values nobody changes."""
-        folds = _FOLDS.get(entry["type"])
+        type_ = entry["type"]
+        folds = _FOLDS.get(type_)
         if folds is not None:
             folds(self, entry)
+        for row in BY_TYPE.get(type_, ()):
+            self.figures[row.key] = self.figures.get(row.key, 0) + row.adds(entry)
         for key in entry:
             fold = _EFFECTS.get(key)
             if fold is not None:

@@ -157,6 +157,7 @@ _AGENT: dict[str, _Sieve] = {
     "cost_usd": _one(_is_number),
     "artifacts": _list_of(_is_text),
     "tasks": _map_of(_is_task),
+    "figures": _map_of(_is_number),
     "marks": _map_of(_is_count),
     "mail_marks": _map_of(_is_mark),
     "questions": _list_of(_has(_QUESTION, *_QUESTION)),

@@ -62,6 +62,7 @@ class AgentSnapshot(TypedDict, total=False):
     cost_usd: float
     tokens: int
     gains: int
+    figures: dict[str, float]  # what is counted from the journal: the rows of `lives/figures.py` by key
     changed: ChangedFiles | None
 
 

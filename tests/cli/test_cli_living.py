@@ -29,6 +29,20 @@ def tree(tmp_path: Path, home: Path, gate: Path) -> Iterator[Tree]:
     end_all(home)
 
 
+def test_status_and_top_tell_what_each_agent_uses_when_asked(tree: Tree) -> None:
+    name = tree.root.name
+    alice, bob = json.loads(run("status", name, "--resources", "--json").stdout)["agents"]
+    assert alice["figures"]["processes"] >= 2  # the agent, its shell
+    assert alice["figures"]["memory_bytes"] > alice["figures"]["own_memory_bytes"] > 1_000_000
+    assert bob["figures"]["processes"] == 0
+    assert "MEMORY" in run("status", name, "--resources").stdout
+    plain = run("status", name)
+    assert "MEMORY" not in plain.stdout
+    assert "processes" not in json.loads(run("status", name, "--json").stdout)["agents"][0]["figures"]
+    row = json.loads(run("top", name, "--json").stdout)["agents"][0]
+    assert {"name", "phase", "pid", "cpu", "memory_bytes", "processes", "cost_usd"} <= set(row)
+
+
 def test_pause_and_start_of_all(tree: Tree, gate: Path) -> None:
     run("pause", tree.root.name)
     wait_for(lambda: status_of(tree)["phase"] == "paused")

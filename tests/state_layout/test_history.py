@@ -178,6 +178,16 @@ def test_sent_messages_are_numbered_counted_and_unmailed() -> None:
     assert (history.sent_count, history.discoveries, history.last_discovery) == (3, 1, "found")
 
 
+def test_figures_are_sums_that_a_checkpoint_keeps() -> None:
+    said = {"type": "turn", "role": "assistant", "text": "I look"}
+    history = fold(RUNNING, said, {"type": "turn", "role": "user", "text": "go on"}, said)
+    assert history.figures == {"turns": 2}
+    again = History.from_json(codec.decode_object(codec.encode(history.to_json())))
+    assert fold(said, history=again).figures == {"turns": 3}
+    older = {key: value for key, value in history.to_json().items() if key != "figures"}
+    assert History.from_json(older).figures == {}
+
+
 def test_marks_never_go_down_but_may_move_in_the_file() -> None:
     received = [
         {"type": "received", "received": {"bob/alice": mark}} for mark in ([4, 800, "a"], [3, 700, "b"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maos_sup.views.screen.state import Figure, Look, News
+from maos_sup.views.screen.state import Look, News
 
 PHASES = (
     "running",
@@ -134,7 +134,7 @@ def look(*phases: str) -> Look:
         },
     }
     figures = {
-        of["name"]: Figure(cpu=0.05 * (number % 7), memory=20_000_000 + 1_000_000 * number, processes=2)
+        of["name"]: {"cpu": 0.05 * (number % 7), "memory_bytes": 20e6 + 1e6 * number}
         for number, of in enumerate(agents)
         if of["pid"]
     }

@@ -139,6 +139,7 @@ class Publisher:
             "artifacts": list(history.artifacts),
             "cost_usd": history.cost_usd,
             "tokens": history.tokens,
+            "figures": history.figures,
         }
         if self.changed is not None:
             after["changed"] = self.changed

@@ -1,4 +1,4 @@
-"""CPU and memory of each agent and all that it started: sampled only while somebody looks."""
+"""Samples what agents and all that they started use, by the rows of `views.figures`, while somebody looks."""
 
 from __future__ import annotations
 
@@ -8,42 +8,48 @@ from contextlib import suppress
 
 import psutil
 
-from maos_sup.views.screen.state import Figure
+from maos_sup.views.figures import MEASURED
 
 
 class Figures:
-    """Samples the processes below some pids; CPU is what they used since the sample before."""
+    """Samples the processes below some pids; rates are of the time since the sample before."""
 
     def __init__(self) -> None:
-        self._before: dict[tuple[int, float], float] = {}  # (pid, start) -> seconds of CPU
+        self._before: dict[tuple[str, int, float], float] = {}  # (figure, pid, start) -> what it was
         self._at_s = 0.0
 
-    def sample(self, pids: Mapping[str, int]) -> dict[str, Figure]:
-        """The figures of the agents whose processes `pids` names."""
+    def sample(self, pids: Mapping[str, int]) -> dict[str, dict[str, float]]:
+        """The measured figures, by key, of the agents whose processes `pids` names."""
         now_s = time.monotonic()
-        processes, parents = dict[int, tuple[float, float, int]](), dict[int, int]()
-        for process in psutil.process_iter():
-            with suppress(psutil.Error), process.oneshot():
-                times = process.cpu_times()
-                key = (process.create_time(), times.user + times.system, process.memory_info().rss)
-                processes[process.pid], parents[process.pid] = key, process.ppid()
-        took_s, seen = max(now_s - self._at_s, 0.001), dict[tuple[int, float], float]()
         owners = {pid: name for name, pid in pids.items()}
-        found = {name: [0.0, 0, 0] for name in pids}
-        for pid, (begun, used_s, memory) in processes.items():
-            owner = _owner(pid, parents, owners)
-            if owner is None:
-                continue
-            seen[pid, begun] = used_s
-            figure = found[owner]
-            figure[0] += max(0.0, used_s - self._before.get((pid, begun), used_s)) / took_s
-            figure[1] += memory
-            figure[2] += 1
+        found = {name: dict.fromkeys((row.key for row in MEASURED), 0.0) for name in pids}
+        seen = dict[tuple[str, int, float], float]()
+        took_s = max(now_s - self._at_s, 0.001)
+        for process, owner in _owned(owners):
+            is_own = process.pid in owners
+            for row in MEASURED:
+                if row.is_own and not is_own:
+                    continue
+                with suppress(psutil.Error, OSError):
+                    value = float(row.measure(process))
+                    if row.is_rate:
+                        key = (row.key, process.pid, process.create_time())
+                        seen[key] = value
+                        value = max(0.0, value - self._before.get(key, value)) / took_s
+                    found[owner][row.key] += value
         self._before, self._at_s = seen, now_s
-        return {
-            name: Figure(cpu=cpu, memory=int(memory), processes=int(many))
-            for name, (cpu, memory, many) in found.items()
-        }
+        return found
+
+
+def _owned(owners: Mapping[int, str]) -> list[tuple[psutil.Process, str]]:
+    """Each process that descends from one in `owners`, and that one's name."""
+    processes, parents = dict[int, psutil.Process](), dict[int, int]()
+    for process in psutil.process_iter() if owners else ():
+        with suppress(psutil.Error):
+            parents[process.pid] = process.ppid()
+            processes[process.pid] = process
+    found = ((process, _owner(pid, parents, owners)) for pid, process in processes.items())
+    return [(process, owner) for process, owner in found if owner is not None]
 
 
 def _owner(pid: int, parents: Mapping[int, int], owners: Mapping[int, str]) -> str | None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maos_sup.views.cells import cells
 from maos_sup.views.events import duration_text, reason_of
+from maos_sup.views.figures import MEASURED, figure_columns, figures_told
 from maos_sup.views.files import natural
-from maos_sup.views.money import bytes_text, shares, tokens_text
+from maos_sup.views.money import shares, tokens_text
 from maos_sup.views.render import age_s, age_text, last_text, one_line, percent
-from maos_sup.views.screen.state import Choice, Figure, Look
+from maos_sup.views.screen.state import Choice, Look
+from state_layout.lives.figures import KEPT
 from state_layout.records import AgentPhase
 
 if TYPE_CHECKING:
@@ -116,13 +118,17 @@ def rest_text(hidden: Sequence[AgentShown]) -> str:
 
 
 _SILENT = frozenset({"", "-", "0"})
-_PLACES = ("FOR", "TASK", "DONE", "TRY", "USD", "TOKENS", "CPU", "MEMORY", "SENT", "READ", "OUTPUT", "PID")
+_LIVE = tuple(row for row in MEASURED if row.is_live)
+_PLACES = (
+    *("FOR", "TASK", "DONE", "TRY", "USD", "TOKENS", *(row.head for row in KEPT)),
+    *(*(row.head for row in _LIVE), "SENT", "READ", "OUTPUT", "PID"),
+)
 
 
 def _offers(look: Look, agents: Sequence[AgentShown]) -> list[Column]:
     """The columns by worth, the most first."""
     spent = _elapsed(look.status)
-    figures = [look.figures.get(agent["name"], Figure()) for agent in agents]
+    measured = [look.figures.get(agent["name"], {}) for agent in agents]
     costs = shares([agent["cost_usd"] for agent in agents])
     tasks = tuple(
         "" if agent["task"] in (None, agent["name"]) else one_line(agent["task"]) for agent in agents
@@ -133,12 +139,12 @@ def _offers(look: Look, agents: Sequence[AgentShown]) -> list[Column]:
         Column("TASK", tasks),
         Column("TRY", tuple(str(agent["attempt"]) if agent["attempt"] > 1 else "" for agent in agents)),
         Column("USD", tuple(cost if float(cost) else "" for cost in costs)),
-        Column("CPU", tuple(f"{figure.cpu:.0%}" if figure.processes else "" for figure in figures)),
-        Column("MEMORY", tuple(bytes_text(figure.memory) if figure.memory else "" for figure in figures)),
+        *(Column(*each) for each in figure_columns(_LIVE, measured, with_empty=True)),
         Column("TOKENS", tuple(tokens_text(agent["tokens"]) for agent in agents)),
         Column("OUTPUT", tuple(age_text(agent["last_output_at"]) for agent in agents)),
         Column("SENT", tuple(str(agent["sent"]) for agent in agents)),
         Column("READ", tuple(str(agent["received"]) for agent in agents)),
+        *(Column(*each) for each in figure_columns(KEPT, figures_told(agents), with_empty=True)),
         Column("PID", tuple(str(agent["pid"] or "") for agent in agents)),
     ]
 
@@ -170,12 +176,12 @@ def _rank(agent: AgentShown) -> int:
     return 0 if agent["questions"] else _RANKS.get(agent["phase"], _OTHER)
 
 
-Key = Callable[["AgentShown", Mapping[str, Figure], Mapping[str, float]], tuple[float, ...]]
+Key = Callable[["AgentShown", Mapping[str, Mapping[str, float]], Mapping[str, float]], tuple[float, ...]]
 _KEYS: dict[str, Key] = {
     "wants": lambda agent, figures, spent: (_rank(agent),),
     "cost": lambda agent, figures, spent: (-agent["cost_usd"], -agent["tokens"]),
     "age": lambda agent, figures, spent: (-(age_s(agent["last_output_at"]) or 0.0),),
-    "cpu": lambda agent, figures, spent: (-figures.get(agent["name"], Figure()).cpu,),
+    "cpu": lambda agent, figures, spent: (-figures.get(agent["name"], {}).get("cpu", 0.0),),
     "name": lambda agent, figures, spent: (),
 }
 

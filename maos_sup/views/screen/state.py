@@ -15,15 +15,6 @@ SORTS = ("wants", "cost", "age", "cpu", "name")
 END = -1  # an offset: the end of what is read, and on with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """What the processes of one agent use."""
-
-    cpu: float = 0.0  # cores, 1.0 is one
-    memory: int = 0  # bytes, resident
-    processes: int = 0
-
-
 class News(NamedTuple):
     """Something that happened."""
 
@@ -38,7 +29,7 @@ class Look:
     status: Status
     name: str  # what a command line calls the tree
     news: tuple[News, ...] = ()
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # measured, by agent and key
     messages: tuple[str, ...] = ()
     reading: tuple[str, ...] = ()  # the lines of what is read
     notice: str = ""  # what the last key did, or why it did nothing

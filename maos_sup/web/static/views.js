@@ -210,7 +210,7 @@ export class Timeline {
 export async function agentPage(base, name, act, canSteer) {
   const told = await ask(`${base}/agents/${name}`), { messages } = await ask(`${base}/messages?agent=${name}`);
   const { agent } = told;
-  const facts = [agent.kind, `${counted(told.lives.length, "attempt")}`, `${money(agent.cost_usd)} USD`, `${tokens(agent.tokens)} tokens`, counted(agent.sent, "message") + " sent"];
+  const facts = [agent.kind, `${counted(told.lives.length, "attempt")}`, `${money(agent.cost_usd)} USD`, `${tokens(agent.tokens)} tokens`, counted(agent.sent, "message") + " sent", ...agent.figures.map(([name, text]) => `${text} ${name}`)];
   const lives = told.lives.map((life) => [life.attempt, life.begun_s === null ? "" : clock(life.begun_s), life.begun_s !== null && life.ended_s !== null ? duration(life.ended_s - life.begun_s) : "",
     `${life.reason || "goes on"}${life.detail ? `: ${life.detail}` : ""}${life.void_above === 0 ? " (does not count)" : ""}`]);
   const changed = told.changed && told.changed.files ? section("Changed files",
