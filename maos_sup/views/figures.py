@@ -69,6 +69,13 @@ MEASURED = (
         measure=lambda process: 1,
         is_live=False,
     ),
+    MeasuredFigure(
+        key="open_files",
+        head="FILES",
+        says="Open files, sockets and pipes of it and all it started.",
+        measure=lambda process: process.num_fds(),
+        is_live=False,
+    ),
 )
 NOTHING = ""  # the cell of an agent of which a figure is not known, or nothing
 

@@ -29,6 +29,7 @@ ROWS = (*KEPT, *MEASURED)
 HOLDS = """
 import subprocess, sys, time
 ballast = bytearray(30_000_000)
+opened = [open("/dev/null") for _ in range(5)]
 inner = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"])
 print("ready", flush=True)
 while True:
@@ -112,4 +113,5 @@ def test_what_is_measured_is_of_the_agent_and_all_it_started(family: subprocess.
     assert found["ann"]["processes"] == 2
     assert 30_000_000 < found["ann"]["own_memory_bytes"] < found["ann"]["memory_bytes"]
     assert 0.0 < found["ann"]["cpu"] < 2.5
+    assert found["ann"]["open_files"] >= 2 * 3 + 5  # three streams of each, and what the one opened
     assert set(found["gone"].values()) == {0.0}
