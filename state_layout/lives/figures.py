@@ -41,6 +41,13 @@ KEPT = (
         type="turn",
         adds=lambda line: line.get("role") == "assistant",
     ),
+    KeptFigure(
+        key="tool_calls",
+        head="TOOLS",
+        says="Calls of tools by a model.",
+        type="tool_call",
+        adds=lambda line: 1,
+    ),
 )
 
 

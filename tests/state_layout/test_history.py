@@ -188,6 +188,15 @@ def test_figures_are_sums_that_a_checkpoint_keeps() -> None:
     assert History.from_json(older).figures == {}
 
 
+def test_calls_of_tools_are_counted_beside_turns() -> None:
+    called = {"type": "tool_call", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}}
+    answered = {"type": "tool_result", "id": "toolu_1", "name": "Bash", "content": ""}
+    history = fold(
+        RUNNING, called, {"type": "turn", "role": "assistant"}, answered, called | {"id": "toolu_2"}
+    )
+    assert history.figures == {"turns": 1, "tool_calls": 2}
+
+
 def test_marks_never_go_down_but_may_move_in_the_file() -> None:
     received = [
         {"type": "received", "received": {"bob/alice": mark}} for mark in ([4, 800, "a"], [3, 700, "b"])
