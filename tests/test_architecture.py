@@ -79,6 +79,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "duckdb": ("maos_sup.mirrors.duck.asking",),
     "obstore": ("maos_sup.backups.bucket",),
     "asyncssh": ("maos_sup.backups.ssh", "maos_sup.backups.sftp"),
+    "cryptography": ("maos_sup.moving.passphrase",),
     "pyrage": ("maos_sup.moving", "maos_sup.backups.repository"),
     "zstandard": ("maos_sup.moving", "maos_sup.backups"),
     "psycopg": ("maos_sup.mirrors.postgres.mirror",),

@@ -10,10 +10,12 @@ import click
 
 from maos_sup.agents.secrets.secret_search import find_secrets
 from maos_sup.cli import edge, options
+from maos_sup.cli.passphrases import asked_for, in_file, passphrase_file_option
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cuts import store
 from state_layout.errors import BadInput, LayoutError
+from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 from state_layout.witness import id_of
 
@@ -49,6 +51,8 @@ class HasSecrets(LayoutError):
     multiple=True,
     help="Only for this age or ssh public key (may be repeated).",
 )
+@click.option("--passphrase", "is_asked", is_flag=True, help="Only for who knows a passphrase; asks for it.")
+@passphrase_file_option
 @click.option("--with-secrets", is_flag=True, help="Even if there are secrets in files.")
 @options.as_json
 def command(
@@ -58,23 +62,41 @@ def command(
     only: str | None,
     out: Path | None,
     recipients: tuple[str, ...],
+    is_asked: bool,
+    passphrase_file: Path | None,
     with_secrets: bool,
     as_json: bool,
 ) -> None:
-    """Write an orchestration into a file, ID.maos.tar.zst (.age with --to), living or not.
+    """Write an orchestration into a file, ID.maos.tar.zst (.age if it is encrypted), living or not.
 
     Refused where files hold secrets (exit code 13), unless told otherwise.
     """
     tree = tree_or_default(directory)
     names = _names(only)
     cut = store.find(tree, at) if at else None
-    target = out or Path(f"{id_of(tree)}.maos.tar.zst{'.age' if recipients else ''}")
+    is_sealed = bool(recipients) or is_asked or passphrase_file is not None
+    target = out or Path(f"{id_of(tree)}.maos.tar.zst{'.age' if is_sealed else ''}")
+    if recipients and (is_asked or passphrase_file):
+        raise BadInput("a file of age is for keys or for a passphrase: use --to or --passphrase, not both")
+    if is_there(target):
+        raise BadInput(f"{target}: is there already; name another file with -o")
+    passphrase = in_file(passphrase_file) if passphrase_file else None
+    if is_asked and passphrase is None:
+        passphrase = asked_for(str(target), twice=True)
 
     def look(copy: Tree) -> None:
         if not with_secrets:
             _refuse_secrets(copy)
 
-    manifest = _export(tree, target.absolute(), cut=cut, only=names, recipients=recipients, look=look)
+    manifest = _export(
+        tree,
+        target.absolute(),
+        cut=cut,
+        only=names,
+        recipients=recipients,
+        passphrase=passphrase,
+        look=look,
+    )
     for line in manifest.left_out[:_MOST_SAID]:
         say_aside(f"note: left out: {line}")
     if len(manifest.left_out) > _MOST_SAID:
@@ -92,9 +114,10 @@ def command(
 def _export(tree: Tree, target: Path, **more: object) -> ArchiveManifest:
     try:
         from maos_sup.moving.exporting import export
+
+        return export(tree, target, **more)  # type: ignore[arg-type]
     except ImportError as cause:
         raise BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'") from cause
-    return export(tree, target, **more)  # type: ignore[arg-type]
 
 
 def _names(only: str | None) -> tuple[str, ...]:

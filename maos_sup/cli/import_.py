@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maos_sup.cli import options
+from maos_sup.cli.passphrases import asked_for, in_file, passphrase_file_option
 from maos_sup.cli.places import home, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from state_layout.errors import BadInput
@@ -55,6 +56,7 @@ def commands(ctx: click.Context, *, as_json: bool) -> None:
 @click.option(
     "--identity", metavar="FILE", type=click.Path(path_type=Path), help="Your age or ssh private key."
 )
+@passphrase_file_option
 @click.option("--map-project", "mapped", metavar="OLD=NEW", help="The project called OLD lies at NEW here.")
 @click.option("--damaged", is_flag=True, help="Even if check finds problems in it.")
 @click.option("--dry-run", is_flag=True, help="Check all of it, place nothing.")
@@ -64,6 +66,7 @@ def from_archive(
     *,
     out: Path | None,
     identity: Path | None,
+    passphrase_file: Path | None,
     mapped: str | None,
     damaged: bool,
     dry_run: bool,
@@ -83,7 +86,18 @@ def from_archive(
             project = relative_project(final, new)
             edit_spec(tree, tree.orchestration_spec, lambda spec: {**spec, **project})
 
-    made = _import(archive, place, finish, identity=identity, is_dry=dry_run, may_be_damaged=damaged)
+    def passphrase() -> str:
+        return in_file(passphrase_file) if passphrase_file else asked_for(str(archive))
+
+    made = _import(
+        archive,
+        place,
+        finish,
+        identity=identity,
+        passphrase=passphrase,
+        is_dry=dry_run,
+        may_be_damaged=damaged,
+    )
     manifest = made.manifest
     if as_json:
         told = {
@@ -111,16 +125,24 @@ def _import(
     finish: Callable[[Tree], None],
     *,
     identity: Path | None,
+    passphrase: Callable[[], str],
     is_dry: bool,
     may_be_damaged: bool,
 ) -> Imported:
     try:
         from maos_sup.moving.importing import import_archive
+
+        return import_archive(
+            archive,
+            place,
+            identity=identity,
+            passphrase=passphrase,
+            is_dry=is_dry,
+            may_be_damaged=may_be_damaged,
+            finish=finish,
+        )
     except ImportError as cause:
         raise BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'") from cause
-    return import_archive(
-        archive, place, identity=identity, is_dry=is_dry, may_be_damaged=may_be_damaged, finish=finish
-    )
 
 
 @commands.command("maos")

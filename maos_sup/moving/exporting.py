@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 import pyrage
 import zstandard
@@ -48,13 +47,14 @@ def export(
     cut: TeamCut | None = None,
     only: Sequence[str] = (),
     recipients: Sequence[str] = (),
+    passphrase: str | None = None,
     look: Callable[[Tree], None] = lambda copy: None,
 ) -> ArchiveManifest:
     """Write `tree`, or what it was at `cut`, to the new file `out`; what was written.
 
-    `only`: top folders. `recipients`: age or ssh public keys, for whom alone it can be read. `look` is shown
-    the copy that goes into the archive, and may raise. The file is there whole or not at all. Raises
-    BadInput, Damaged, StorageError.
+    `only`: top folders. `recipients`: age or ssh public keys, for whom alone it can be read; or a
+    `passphrase`. `look` is shown the copy that goes into the archive, and may raise. The file is there whole
+    or not at all. Raises BadInput, Damaged, StorageError.
     """
     keys = [recipient_of(text, "--to") for text in recipients]
     if is_there(out):
@@ -70,7 +70,7 @@ def export(
             plain = scratch / "archive"
             _write(copy, manifest, plain)
             shutil.rmtree(copy.root)
-            _place(plain, out, keys, scratch)
+            _place(_sealed(plain, scratch / "sealed", keys, passphrase), out)
             return manifest
     except OSError as cause:
         raise storage_error("write", out, cause) from cause
@@ -169,13 +169,22 @@ def _padding(size: int) -> bytes:
     return bytes(-size % BLOCK_BYTES)
 
 
-def _place(plain: Path, out: Path, keys: Sequence[object], scratch: Path) -> None:
-    """Bring the archive to its place, encrypted if there are keys, durably and never over another file."""
-    ready = plain
-    if keys:
-        ready = scratch / "encrypted"
-        with plain.open("rb") as source, ready.open("xb") as target:
-            _encrypt(source, target, keys)
+def _sealed(plain: Path, sealed: Path, keys: Sequence[object], passphrase: str | None) -> Path:
+    """The archive as it will be: encrypted as `sealed` if there is something to encrypt it for."""
+    if not keys and passphrase is None:
+        return plain
+    with plain.open("rb") as source, sealed.open("xb") as target:
+        if passphrase is not None:
+            from maos_sup.moving.passphrase import encrypt
+
+            encrypt(source, target, passphrase)
+        else:
+            pyrage.encrypt_io(source, target, list(keys))
+    return sealed
+
+
+def _place(ready: Path, out: Path) -> None:
+    """Bring the archive to its place, durably and never over another file."""
     ready.chmod(_OTHERS_MAY)
     with atomic.opened(ready, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
@@ -184,7 +193,3 @@ def _place(plain: Path, out: Path, keys: Sequence[object], scratch: Path) -> Non
     except FileExistsError as cause:
         raise BadInput(f"{out}: is there already; name another file with -o") from cause
     atomic.fsync_folder(out.parent)
-
-
-def _encrypt(source: IO[bytes], target: IO[bytes], keys: Sequence[object]) -> None:
-    pyrage.encrypt_io(source, target, list(keys))

@@ -37,6 +37,7 @@ from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 
 _AGE = b"age-encryption.org/v1\n"
+_SCRYPT = _AGE + b"-> scrypt "
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _CHUNK_BYTES = 1 << 20
 _LARGEST_EXTENSION_BYTES = 1 << 16
@@ -63,18 +64,19 @@ def import_archive(
     where: Callable[[ArchiveManifest], Path],
     *,
     identity: Path | None = None,
+    passphrase: Callable[[], str] | None = None,
     is_dry: bool = False,
     may_be_damaged: bool = False,
     finish: Callable[[Tree], None] = lambda tree: None,
 ) -> Imported:
     """Check `archive` and make the tree at `where(manifest)`, where nothing may be; `finish` edits it before.
 
-    Raises BadInput, Damaged, StorageError with nothing placed.
+    `passphrase` is asked where one opens it. Raises BadInput, Damaged, StorageError with nothing placed.
     """
     try:
         if is_there(archive) and not archive.is_file():
             raise BadInput(f"{archive}: is no file; name an archive")
-        with archive.open("rb") as file, _plain(file, archive, identity) as source:
+        with archive.open("rb") as file, _plain(file, archive, identity, passphrase) as source:
             reader = _Reader(source)
             manifest = reader.manifest()
             if manifest.only is not None:
@@ -191,7 +193,9 @@ def _name_in(extension: bytes) -> str | None:
 
 
 @contextmanager
-def _plain(file: IO[bytes], archive: Path, identity: Path | None) -> Iterator[_Readable]:
+def _plain(
+    file: IO[bytes], archive: Path, identity: Path | None, passphrase: Callable[[], str] | None
+) -> Iterator[_Readable]:
     """What the archive holds, decrypted and decompressed."""
     begin = file.read(len(_AGE))
     file.seek(0)
@@ -200,15 +204,37 @@ def _plain(file: IO[bytes], archive: Path, identity: Path | None) -> Iterator[_R
         with decompressor.stream_reader(file, closefd=False) as source:
             yield source
     elif begin == _AGE:
-        if identity is None:
-            raise BadInput(f"{archive}: is encrypted; name the file with your key: --identity FILE")
         with tempfile.TemporaryFile(dir=archive.parent) as decrypted:
-            pyrage.decrypt_io(file, decrypted, identities_in(identity))
+            _decrypt(file, decrypted, archive, identity, passphrase)
             decrypted.seek(0)
             with decompressor.stream_reader(decrypted, closefd=False) as source:
                 yield source
     else:
         raise BadInput(f"{archive}: is no archive of maos-sup (made by maos-sup export)")
+
+
+def _decrypt(
+    file: IO[bytes],
+    decrypted: IO[bytes],
+    archive: Path,
+    identity: Path | None,
+    passphrase: Callable[[], str] | None,
+) -> None:
+    begin = file.read(len(_SCRYPT))
+    file.seek(0)
+    if begin == _SCRYPT:
+        from maos_sup.moving.passphrase import decrypt
+
+        if passphrase is None:
+            raise BadInput(f"{archive}: is opened by a passphrase: --passphrase-file FILE")
+        try:
+            decrypt(file, decrypted, passphrase())
+        except (BadInput, Damaged) as cause:
+            raise type(cause)(f"{archive}: {cause}") from cause
+        return
+    if identity is None:
+        raise BadInput(f"{archive}: is encrypted; name the file with your key: --identity FILE")
+    pyrage.decrypt_io(file, decrypted, identities_in(identity))
 
 
 def _unpack(reader: _Reader, manifest: ArchiveManifest, root: Path) -> None:
