@@ -1,7 +1,10 @@
 """Agents as jobs of Slurm, beside plain `sbatch` in a loop and one job array: from the wish until all run.
 
 Asks whatever cluster the commands of this shell reach (SLURM_CONF); `BENCH_SCRATCH` has to lie where its
-nodes see it. A plain job is one line of shell; an agent is that line under a supervisor's eyes.
+nodes see it. A plain job is one line of shell. An agent is that line, run by a Python that records it; so the
+fair peer submits the very same program by hand, without a supervisor. Where all nodes are one machine, what
+lies between the line of shell and the program is how long its processors need to start so many Pythons.
+`BENCH_CLOSED` names a partition that takes jobs and starts none: there agents wait, and cost what they cost.
 """
 
 from __future__ import annotations
@@ -16,12 +19,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import QUICK, ROUNDS, Row, Section, not_run, scratch, spread
+from maos_sup.launchers.base import Submission
+from maos_sup.launchers.slurm.arrays import Arrays
+from maos_sup.launchers.slurm.clerk import BUSY_S
+from maos_sup.launchers.slurm.commands import (
+    array_script_of,
+    make_log,
+    script_of,
+    submit_command,
+    variables_of,
+)
+from maos_sup.supervisor.loop import PLACED_ENTRY
 from state_layout.host.identity import read_handle
 from state_layout.paths import Tree
 from state_layout.tree.making import create_tree
 
 COUNTS = (2,) if QUICK else (2, 20, 200)
 MOST_RATIO, MOST_CPU = 1.2, 1.0
+PLAIN, PLAIN_ARRAY = "`sbatch` of a line of shell in a loop", "one job array of it"
+PEER, PEER_ARRAY = "`sbatch` of the agents' program in a loop", "one job array of that"
+AGENTS, AGENTS_ARRAY = "agents", "agents with `place.array`"
 _WATCHED_S = 5.0 if QUICK else 30.0
 _PATIENCE_S = 600.0
 _LINE = "touch {folder}/$SLURM_JOB_ID; exec sleep 1000"
@@ -41,9 +58,12 @@ def measure() -> list[Section]:
 
 def _rows(count: int) -> list[Row]:
     ways: dict[str, Callable[[Path, int], float]] = {
-        "`sbatch` in a loop": _loop,
-        "one job array": _array,
-        "agents": _agents,
+        PLAIN: _loop,
+        PLAIN_ARRAY: _array,
+        PEER: _programs,
+        PEER_ARRAY: _program_array,
+        AGENTS: _agents,
+        AGENTS_ARRAY: _agents_array,
     }
     times_s: dict[str, list[float]] = {name: [] for name in ways}
     cpu = list[float]()
@@ -51,28 +71,46 @@ def _rows(count: int) -> list[Row]:
         for name, way in ways.items():
             with scratch() as folder:
                 times_s[name].append(way(folder, count))
-                if name == "agents":
+                if name == AGENTS:
                     cpu.append(_cpu_of_supervisor(folder))
                 _end(folder)
-    plain = statistics.median(times_s["`sbatch` in a loop"])
+    peer = statistics.median(times_s[PEER])
     rows = [
         Row(
             name=f"{count} jobs: {name}",
-            value=spread(times, "s"),
-            ratio=f"{statistics.median(times) / plain:.2f}x",
-            target=f"<= {MOST_RATIO}x" if name == "agents" else "",
-            met=statistics.median(times) <= MOST_RATIO * plain if name == "agents" else None,
+            value=spread(times, "s", 1),
+            ratio=f"{statistics.median(times) / peer:.2f}x",
+            target=f"<= {MOST_RATIO}x" if name in (AGENTS, AGENTS_ARRAY) else "",
+            met=statistics.median(times) <= MOST_RATIO * peer if name in (AGENTS, AGENTS_ARRAY) else None,
         )
         for name, times in times_s.items()
     ]
-    middle = statistics.median(cpu)
-    told = Row(
-        name=f"{count} agents: CPU of their supervisor and its `squeue`, of one core",
-        value=spread(cpu, "%"),
+    return [*rows, _cpu_row(f"{count} agents that run", cpu), _queued_row(count)]
+
+
+def _cpu_row(what: str, cpu: list[float]) -> Row:
+    return Row(
+        name=f"{what}: CPU of their supervisor and its `squeue`, of one core",
+        value=spread(cpu, "%", 2),
         target=f"<= {MOST_CPU:g} %",
-        met=middle <= MOST_CPU,
+        met=statistics.median(cpu) <= MOST_CPU,
     )
-    return [*rows, told]
+
+
+def _queued_row(count: int) -> Row:
+    """The same where all jobs wait in the queue."""
+    name, closed = f"{count} agents that are queued", os.environ.get("BENCH_CLOSED")
+    if not closed:
+        return not_run(name, "no partition is named that starts nothing (BENCH_CLOSED)")
+    with scratch() as folder:
+        _begin(folder, count, place={"partition": closed})
+        until_s = time.perf_counter() + _PATIENCE_S
+        while _count_of(folder) < count and time.perf_counter() < until_s:
+            time.sleep(0.2)
+        time.sleep(2 * BUSY_S)
+        cpu = _cpu_of_supervisor(folder)
+        _end(folder)
+    return _cpu_row(name, [cpu])
 
 
 def _loop(folder: Path, count: int) -> float:
@@ -88,7 +126,55 @@ def _array(folder: Path, count: int) -> float:
     return _await(folder, count, began_s)
 
 
+def _programs(folder: Path, count: int) -> float:
+    tree, orders = _tree(folder, count)
+    began_s = time.perf_counter()
+    for order in orders:
+        variables = {**variables_of(order), "MAOS_SUP_ATTEMPT": "1"}
+        name, log = f"x.{order.agent}.1", make_log(tree.job_log(order.agent))
+        argv = submit_command(name, order.place, root=str(tree.root), log=log, variables=variables)
+        _call(argv, script_of(PLACED_ENTRY, order), variables)
+    return _await(folder, count, began_s)
+
+
+def _program_array(folder: Path, count: int) -> float:
+    tree, orders = _tree(folder, count)
+    began_s = time.perf_counter()
+    token, variables = Arrays(tree).write(orders), variables_of(orders[0])
+    argv = submit_command(
+        "x.+array",
+        orders[0].place,
+        root=str(tree.root),
+        log=make_log(tree.array_log(token)),
+        variables=variables,
+        tasks=count,
+    )
+    script = array_script_of(PLACED_ENTRY, tree_root=str(tree.root), record=str(tree.array(token)))
+    _call(argv, script, variables)
+    return _await(folder, count, began_s)
+
+
 def _agents(folder: Path, count: int) -> float:
+    return _await(folder, count, _begin(folder, count))
+
+
+def _agents_array(folder: Path, count: int) -> float:
+    return _await(folder, count, _begin(folder, count, place={"array": True}))
+
+
+def _begin(folder: Path, count: int, *, place: dict[str, object] | None = None) -> float:
+    """Have agents started; the moment when it was wished."""
+    _tree(folder, count, place=place)
+    began_s = time.perf_counter()
+    command = [sys.executable, "-P", "-m", "maos_sup", "resume", str(folder / "tree"), "--detach"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return began_s
+
+
+def _tree(
+    folder: Path, count: int, *, place: dict[str, object] | None = None
+) -> tuple[Tree, list[Submission]]:
+    """A tree with agents that leave word, and what a supervisor would submit."""
     agents = {
         f"a{number}": {"kind": "command", "shell": _LINE.format(folder=_words(folder))}
         for number in range(count)
@@ -97,14 +183,18 @@ def _agents(folder: Path, count: int) -> float:
         "id": folder.name.replace("_", "-").lower(),
         "request": "bench",
         "launcher": "slurm",
+        "place": place or {},
         "limits": {"max_agents": count, "timeout_s": 100_000},
     }
     tasks = {name: {"agent": name} for name in agents}
-    create_tree(folder / "tree", orchestration=orchestration, agents=agents, tasks=tasks, files={})
-    began_s = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "maos_sup", "resume", str(folder / "tree"), "--detach"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return _await(folder, count, began_s)
+    root = folder / "tree"
+    create_tree(root, orchestration=orchestration, agents=agents, tasks=tasks, files={})
+    return Tree(root), [Submission(agent=name, attempt=1, tree_root=str(root)) for name in agents]
+
+
+def _call(argv: list[str], script: str, variables: dict[str, str]) -> None:
+    environment = {**os.environ, **variables}
+    subprocess.run(argv, input=script, env=environment, text=True, check=True, stdout=subprocess.DEVNULL)
 
 
 def _submit(folder: Path, *options: str) -> None:
@@ -140,6 +230,13 @@ def _ticks(pid: int) -> int:
     """Its CPU time with that of the children that it waited for."""
     text = Path(f"/proc/{pid}/stat").read_text()
     return sum(map(int, text[text.rindex(")") + 2 :].split()[11:15]))
+
+
+def _count_of(folder: Path) -> int:
+    """How many jobs work in `folder`."""
+    listing = ["squeue", "--noheader", "--me", "--array", "--format=%Z"]
+    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    return sum(line.startswith(str(folder)) for line in lines)
 
 
 def _end(folder: Path) -> None:

@@ -31,10 +31,11 @@ from maos_sup.system.linux import Exit, become_subreaper, raise_open_limit, set_
 from maos_sup.system.targets import Target, hold_child, hold_received, is_readable
 from maos_sup.system.timer import new_timer
 from state_layout.errors import StorageError
-from state_layout.files import atomic, disk
+from state_layout.files import atomic, codec, disk
 from state_layout.host.kernel import is_linux
 from state_layout.host.marks import mark_prefix, wear_none
 from state_layout.paths import Tree
+from state_layout.records import LOCAL
 
 MOST_FALSE_STARTS = 3  # of zygotes that never spoke, before agents are executed instead
 STUCK_S = 20.0  # a zygote that owes an answer for so long is replaced
@@ -46,8 +47,11 @@ BLIND_LOOK_S = 0.25  # at a process of whose end no descriptor tells
 class LocalLauncher:
     """The launcher of one tree. `entry` is `module:function`, called with the tree's root and the agent."""
 
-    def __init__(self, tree: Tree, *, entry: str, forks: bool = True) -> None:
-        """With `forks` false agents are executed, each in a new interpreter."""
+    def __init__(self, tree: Tree, *, entry: str, forks: bool = True, waits: bool = False) -> None:
+        """With `forks` false agents are executed, each in a new interpreter.
+
+        The zygote is started at once, or with the first agent if this launcher `waits`.
+        """
         self._tree, self._entry = tree, entry
         self._forks = forks and is_linux()  # elsewhere a fork without a program is not safe
         self._lives = Lives()
@@ -64,9 +68,10 @@ class LocalLauncher:
         become_subreaper()
         self._open_limit = raise_open_limit()
         self._link: ZygoteLink | None = None
-        if self._forks:
+        self._waits = waits
+        if self._forks and not waits:
             self._start_zygote()
-        else:
+        elif not self._forks:
             self._reap_at_s = 0.0
 
     def fileno(self) -> int:
@@ -152,6 +157,9 @@ class LocalLauncher:
     # -- starting
 
     def _begin(self, life: Tracked) -> None:
+        if self._waits:
+            self._waits = False
+            self._mend_link(time.monotonic())
         if self._link is None:
             self._execute(life)
             return
@@ -319,7 +327,7 @@ class LocalLauncher:
 
     def _mend_link(self, now_s: float) -> None:
         if self._link is None:
-            if self._forks and self._false_starts < MOST_FALSE_STARTS:
+            if self._forks and not self._waits and self._false_starts < MOST_FALSE_STARTS:
                 self._start_zygote()
         elif any(now_s - life.asked_s > STUCK_S for life in self._lives.asked.values()):
             self._link.kill()
@@ -360,5 +368,14 @@ def _open_log(tree: Tree) -> int:
 
 
 def launcher(tree: Tree, *, entry: str, placed_entry: str) -> LocalLauncher:
-    """The launcher called `local`."""
-    return LocalLauncher(tree, entry=entry)
+    """The launcher called `local`; where all agents are placed elsewhere it costs as good as nothing."""
+    return LocalLauncher(tree, entry=entry, waits=_places_elsewhere(tree))
+
+
+def _places_elsewhere(tree: Tree) -> bool:
+    """Whether the tree's agents go elsewhere unless they say otherwise: a guess."""
+    try:
+        spec = codec.decode_object(tree.orchestration_spec.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return bool(spec.get("launcher", LOCAL) != LOCAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from lab import IDLE, SUPERVISOR, Lab, runs, started
 
-from maos_sup.launchers.local import LocalLauncher
+from maos_sup.launchers.local import LocalLauncher, launcher
 from maos_sup.system.linux import exit_of
 from maos_sup.system.processes import read_children
 from state_layout.host.stats import read_stat
+from state_layout.paths import Tree
 
 pytestmark = pytest.mark.linux("a process that forks agents")
 
@@ -212,3 +214,21 @@ def test_exit_of_somebody_elses_child_is_known_once_it_is_reaped() -> None:
     assert found is None or found.code == 7  # None: a kernel before 6.15
     for descriptor in (read_end, write_end, pidfd):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(("named", "is_there"), [("slurm", False), ("local", True), (None, True)])
+def test_where_all_agents_go_elsewhere_there_is_none_until_one_stays(
+    tree: Tree, named: str | None, is_there: bool
+) -> None:
+    tree.spec.mkdir()
+    tree.orchestration_spec.write_text(json.dumps({"launcher": named} if named else {}))
+    made = Lab(tree, launcher(tree, entry="agent_entry:main", placed_entry="nowhere:main"))
+    try:
+        made.launcher.poll()
+        assert bool(zygote_of(made)) is is_there
+        made.start("bob")
+        assert zygote_of(made)
+        made.launcher.cancel({"bob"}, grace_s=0)
+        made.ended("bob")
+    finally:
+        made.close()
