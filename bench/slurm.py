@@ -25,6 +25,7 @@ from maos_sup.launchers.slurm.clerk import BUSY_S
 from maos_sup.launchers.slurm.commands import (
     array_script_of,
     make_log,
+    sbatch_environment,
     script_of,
     submit_command,
     variables_of,
@@ -132,7 +133,7 @@ def _programs(folder: Path, count: int) -> float:
     for order in orders:
         variables = {**variables_of(order), "MAOS_SUP_ATTEMPT": "1"}
         name, log = f"x.{order.agent}.1", make_log(tree.job_log(order.agent))
-        argv = submit_command(name, order.place, root=str(tree.root), log=log, variables=variables)
+        argv = submit_command(name, order.place, root=str(tree.root), log=log)
         _call(argv, script_of(PLACED_ENTRY, order), variables)
     return _await(folder, count, began_s)
 
@@ -146,7 +147,6 @@ def _program_array(folder: Path, count: int) -> float:
         orders[0].place,
         root=str(tree.root),
         log=make_log(tree.array_log(token)),
-        variables=variables,
         tasks=count,
     )
     script = array_script_of(PLACED_ENTRY, tree_root=str(tree.root), record=str(tree.array(token)))
@@ -193,7 +193,7 @@ def _tree(
 
 
 def _call(argv: list[str], script: str, variables: dict[str, str]) -> None:
-    environment = {**os.environ, **variables}
+    environment = sbatch_environment(variables)
     subprocess.run(argv, input=script, env=environment, text=True, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -26,6 +26,7 @@ from maos_sup.launchers.slurm.commands import (
     job_number,
     make_log,
     queue_command,
+    sbatch_environment,
     script_of,
     submit_command,
     variables_of,
@@ -181,7 +182,6 @@ class Clerk:
             order.place,
             root=self._naming.root,
             log=log,
-            variables=variables,
         )
         return self._asked(batch, argv, script_of(self._entry, order), variables)
 
@@ -196,7 +196,6 @@ class Clerk:
             first.place,
             root=self._naming.root,
             log=make_log(self._tree.array_log(token)),
-            variables=variables,
             tasks=len(batch),
         )
         record = os.path.realpath(self._tree.array(token))
@@ -207,7 +206,7 @@ class Clerk:
         self, batch: Sequence[Submission], argv: Sequence[str], script: str, variables: dict[str, str]
     ) -> list[Job] | Answer:
         gives_up = partial(self._gives_up, batch)
-        answer = ask(argv, given=script, env={**os.environ, **variables}, gives_up=gives_up)
+        answer = ask(argv, given=script, env=sbatch_environment(variables), gives_up=gives_up)
         number = job_number(answer.out)
         if answer.code != 0 or number is None:
             return answer

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,8 +33,9 @@ _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMOR
 _FIELDS = "%i|%T|%r|%N|%j|%Z"  # the last two may hold anything
 _HEAD = "JOBID|STATE|REASON|NODELIST|NAME|WORK_DIR"  # what a listing of them begins with
 _VARIABLES = frozenset(
-    {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "VIRTUAL_ENV", "PYTHONPATH"}
+    {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH"}
 )
+_OF_SLURM = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"})
 _PREFIXES = ("LC_", "MAOS_SUP_")
 Task = tuple[str, int]  # an agent and its attempt
 
@@ -135,9 +136,13 @@ def queue_command() -> list[str]:
 
 
 def submit_command(
-    name: str, place: Placement, *, root: str, log: str, variables: Iterable[str], tasks: int | None = None
+    name: str, place: Placement, *, root: str, log: str, tasks: int | None = None
 ) -> list[str]:
-    """`sbatch` for a script on its standard input; an array if there is a number of `tasks`."""
+    """`sbatch` for a script on its standard input; an array if there is a number of `tasks`.
+
+    The job gets all of the environment that the command is called in, so that has to be `sbatch_environment`:
+    of a list of names Slurm makes the login environment of the user on the node, and adds the names to it.
+    """
     memory = [] if place.mem_gib is None else [f"--mem={round(place.mem_gib * 1024)}M"]
     wishes = {
         "--array": None if tasks is None else f"0-{tasks - 1}",
@@ -152,12 +157,7 @@ def submit_command(
     timed = [] if place.time is None else [f"--signal=B:TERM@{_warning_s(place.time)}"]
     return [
         *("sbatch", "--parsable", "--no-requeue", "--ntasks=1", f"--job-name={name}"),
-        *(
-            f"--chdir={root}",
-            f"--output={log}",
-            "--open-mode=append",
-            f"--export={','.join(sorted(variables))}",
-        ),
+        *(f"--chdir={root}", f"--output={log}", "--open-mode=append", "--export=ALL"),
         *(f"{option}={value}" for option, value in wishes.items() if value is not None),
         *memory,
         *timed,
@@ -189,6 +189,12 @@ def variables_of(submission: Submission) -> dict[str, str]:
     named = {*_VARIABLES, *submission.variables, MARK_VARIABLE}
     told = {key: value for key, value in ours.items() if key in named or key.startswith(_PREFIXES)}
     return {**told, "MAOS_SUP_ATTEMPT": str(submission.attempt), "MAOS_SUP_LAUNCHER": "slurm"}
+
+
+def sbatch_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of `sbatch` itself: that of the job, and what tells the command how to reach Slurm."""
+    own = {key: value for key, value in os.environ.items() if key in _OF_SLURM or key.startswith("SBATCH_")}
+    return {**own, **variables}
 
 
 def cancel_commands(ids: Sequence[str], *, is_asked: bool) -> list[list[str]]:

@@ -1,0 +1,99 @@
+"""What a job of an agent is to Slurm: its environment, its output, its warning, and no second run."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from orchestra import Orchestra
+from processes import environment_of
+from slurm_cluster import SlurmCluster, running_cluster
+
+from maos_sup.launchers.slurm.commands import submit_command
+from state_layout.lives.leases import read_lease
+from state_layout.records import Placement
+
+GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
+KNOWN = re.compile(
+    r"MAOS_\w+|SLURM_\w+|SLURMD_\w+|SLURM\w*|LC_\w+|PATH|HOME|USER|LOGNAME|SHELL|LANG|TZ|VIRTUAL_ENV|PYTHONPATH|"
+    r"OUT|HOSTNAME|TMPDIR|ENVIRONMENT|PWD|OLDPWD|_"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SlurmCluster]:
+    with running_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Orchestra]:
+    made = Orchestra(tmp_path)
+    made.environment |= cluster.environment
+    made.environment["SECRET_OF_THE_LOGIN_NODE"] = "hidden"
+    try:
+        yield made
+    finally:
+        made.end_all()
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "array"])
+def job(request: pytest.FixtureRequest, team: Orchestra, cluster: SlurmCluster) -> dict[str, str]:
+    """What Slurm shows of the running job of `ann`, alone or as a task of an array."""
+    agent = {"kind": "command", "shell": GATED, "env_from": {"OUT": "OUT"}}
+    place = {"mem_gib": 0.1, "time": "1:00:00", "array": request.param}
+    team.start({"ann": agent, "bob": agent}, launcher="slurm", place=place)
+    team.wait_alive()
+    lease = read_lease(team.tree.agent("ann").attempt(1))
+    assert lease is not None
+    assert ("_" in lease.job) is request.param
+    shown = cluster.ask("scontrol", "show", "job", lease.job)
+    return dict(pair.split("=", 1) for pair in shown.split() if "=" in pair)
+
+
+def test_its_environment_is_what_was_named(team: Orchestra, job: dict[str, str]) -> None:
+    process = team.pids()["ann"]
+    names = {entry.partition(b"=")[0].decode() for entry in environment_of(process) if entry}
+    assert "SECRET_OF_THE_LOGIN_NODE" not in names
+    assert not [name for name in names if not KNOWN.fullmatch(name)]
+    assert "OUT" in names
+
+
+def test_its_output_is_in_the_attempt_and_it_is_not_requeued(team: Orchestra, job: dict[str, str]) -> None:
+    assert job["Requeue"] == "0"
+    assert job["WorkDir"] == str(team.root)
+    assert job["StdOut"].startswith(str(team.root / "run/jobs"))
+    assert team.tree.agent("ann").attempt(1).stdout.read_text() == "begin 1\n"
+
+
+def test_it_is_followed_and_written_to_from_here(team: Orchestra, job: dict[str, str]) -> None:
+    follower = team.begin_cli("logs", str(team.root), "ann", "-f")
+    assert follower.stdout is not None
+    try:
+        team.wait(
+            lambda: follower.stdout is not None and "begin 1" in follower.stdout.readline(), "it is shown"
+        )
+        team.do("send", "ann", "go on")
+        team.say("go")
+        team.wait(
+            lambda: follower.stdout is not None and "end" in follower.stdout.readline(), "it is followed"
+        )
+    finally:
+        os.killpg(follower.pid, signal.SIGKILL)
+        follower.communicate()
+    team.wait_rest("done")
+    assert "go on" in team.do("messages")
+    team.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"), [("1", 30), ("3", 90), ("4:00", 120), ("4:00:00", 120), ("2-12", 120), (None, None)]
+)
+def test_it_is_warned_two_minutes_before_its_wall_time(time: str | None, seconds: int | None) -> None:
+    argv = submit_command("x", Placement(time=time), root="/tree", log="/log")
+    warned = [word for word in argv if word.startswith("--signal")]
+    assert warned == ([] if seconds is None else [f"--signal=B:TERM@{seconds}"])
