@@ -19,6 +19,8 @@ class Kind(Protocol):
     else two threads begin at once and hinder each other. One with `session_problems(tree, agent)` tells
     `check` what is wrong in `session/`, whose form nobody else knows. One with a static
     `lacks(settings, environment)` says before a tree is made what is missing for it: an iterator of `Lack`.
+    What other parts need to know of it (whether it has a model, how it goes back) is in its `traits`, a
+    `KindTraits`; those of our kinds stand in `state_layout.specs.kinds`.
     """
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`

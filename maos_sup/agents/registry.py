@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Protocol
 
 from state_layout.errors import BadInput
 from state_layout.shapes.shape import Shape
+from state_layout.specs.kinds import GROUP
 
-GROUP = "maos_sup.kinds"
 BUILT_IN = {
     "command": "maos_sup.agents.kinds.command:CommandKind",
     "python": "maos_sup.agents.kinds.python:PythonKind",

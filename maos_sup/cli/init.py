@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from maos_sup.agents.registry import kind_names
 from maos_sup.cli import options
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.project_look import Project, look_at
@@ -16,9 +17,11 @@ from maos_sup.views.render import table, terminal_width
 from state_layout.errors import BadInput
 from state_layout.files.atomic import create_once
 from state_layout.files.reading import real
+from state_layout.shapes.wording import listed
+from state_layout.specs.kinds import traits_of
 
 _WITHOUT_MODEL = frozenset({"repo-audit"})
-_MODEL_KINDS = ("anthropic", "claude")
+_MOST_COMMON = "anthropic"
 
 
 @click.command("init")
@@ -33,7 +36,7 @@ _MODEL_KINDS = ("anthropic", "claude")
 )
 @click.option("--request", metavar="TEXT", help="What is wanted; a sentence to replace otherwise.")
 @click.option("--project", metavar="P", type=click.Path(path_type=Path), help="The folder that it is about.")
-@click.option("--kind", type=options.Word(_MODEL_KINDS), help="The kind of agents with a model.")
+@click.option("--kind", metavar="KIND", help="The kind of agents with a model.")
 @click.option("--list", "lists", is_flag=True, help="List the templates.")
 @options.as_json
 def command(
@@ -53,6 +56,9 @@ def command(
     if lists:
         _list(as_json=as_json)
         return
+    if kind is not None and traits_of(kind).shell_tool is None:
+        known = [name for name in kind_names() if traits_of(name).shell_tool is not None]
+        raise BadInput(f"--kind is {kind!r}; use {listed(known, last='or')}")
     folder = real(project or Path.cwd())
     if not folder.is_dir():
         raise BadInput(f"{folder}: is no folder; name that of the project with --project")
@@ -107,4 +113,4 @@ def _kind_here() -> str:
     try:
         return find_provider(model=None, tell=lambda _: None).kind
     except NobodyToAsk:
-        return _MODEL_KINDS[0]
+        return _MOST_COMMON

@@ -28,12 +28,11 @@ from state_layout.paths import Tree
 from state_layout.records import AgentSpec
 from state_layout.scopes.people import files_by_hand
 from state_layout.specs import read_specs
+from state_layout.specs.kinds import begins_anew
 
 _LONGEST_SHOWN = 72
 _AT_ONCE = 64  # lines decoded together
 _COUNTED = frozenset({"step", "turn"})
-NEW_SESSION_KINDS = frozenset({"cli"})  # their programs keep the conversation in a form that only they know
-BRANCHING_PROFILES = frozenset({"codex", "gemini", "opencode"})  # but these: a copy of the session goes on
 _NEW_SESSION = "the session of its program: a new one begins, which is told what is on record"
 
 
@@ -188,9 +187,7 @@ def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
 
 def _begins_anew(spec: AgentSpec | None) -> bool:
     """Whether its program cannot go back, and begins a session anew."""
-    if spec is None or spec.kind not in NEW_SESSION_KINDS:
-        return False
-    return spec.settings.get("profile") not in BRANCHING_PROFILES
+    return spec is not None and begins_anew(spec.kind, spec.settings)
 
 
 def _loss(tree: Tree, move: AgentMove, *, is_new: bool, redact: Redact) -> AgentLoss:

@@ -32,8 +32,7 @@ from state_layout.paths import Tree, is_name
 from state_layout.records import Specs, TaskPhase
 from state_layout.scopes.people import files_by_hand
 from state_layout.specs import SpecsRead, read_specs
-
-EXACT_KINDS = frozenset({"python", "anthropic"})  # what they do between two lines is on no disk but theirs
+from state_layout.specs.kinds import traits_of
 
 
 def take_cut(
@@ -150,7 +149,7 @@ def _last(steps: Steps, end: int) -> int:
 
 def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> str | None:
     """Why what the agent was doing may be half done on the disk, or None."""
-    if kind in EXACT_KINDS or TaskPhase.RUNNING not in tasks.values():
+    if traits_of(kind).is_exact or TaskPhase.RUNNING not in tasks.values():
         return None
     if not is_inhabited(tree.agent(agent)):
         return None

@@ -30,10 +30,9 @@ from state_layout.errors import BadInput
 from state_layout.records import Workspace
 from state_layout.shapes.shape import Fault
 from state_layout.shapes.wording import listed
+from state_layout.specs.kinds import traits_of
 
 Table = Mapping[str, Any]
-_WITH_MODEL = frozenset({"claude", "cli", "anthropic"})
-_WRITING_TOOLS = frozenset({"bash", "edit"})
 
 
 def placed(plan: Plan) -> tuple[Plan, list[str]]:
@@ -71,10 +70,11 @@ def wish_of(plan: Plan, agent: Table) -> Workspace:
 
 def _shares(plan: Plan, agent: Table) -> bool:
     """Whether it runs a model that can write in the project, and nothing is said of where."""
-    tools = agent.get("tools")
-    reads_only = agent["kind"] == "anthropic" and tools is not None and not _WRITING_TOOLS & {*tools}
+    tools, traits = agent.get("tools"), traits_of(agent["kind"])
+    writing = traits.writing_tools
+    reads_only = tools is not None and writing is not None and not writing & {*tools}
     is_told = "workspace" in agent or agent.get("cwd") == "workspace"
-    return agent["kind"] in _WITH_MODEL and not is_told and not reads_only
+    return traits.has_model and not is_told and not reads_only
 
 
 def _faults(plan: Plan) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from maos_sup.planner.toml_text import quoted
 from state_layout.errors import BadInput
 from state_layout.paths import is_name
 from state_layout.shapes.wording import closest, listed
+from state_layout.specs.kinds import traits_of
 
 _FOLDER = Path(__file__).parent / "plan_templates"
 _VALUE = re.compile(r"\{\{(\w+)\}\}")
@@ -25,7 +26,6 @@ REQUESTS = {
     "research": "Write your question here",
     "review": "Review what changed last in this project",
 }
-_SHELL_TOOLS = {"anthropic": "bash", "claude": "Bash"}
 _MOST_DESCRIBED = 300  # characters of an agent's own description
 
 
@@ -50,7 +50,7 @@ def filled(name: str, project: Project, *, request: str | None, folder: str, fil
         "project": quoted(folder),
         "file": file,
         "kind": quoted(kind),
-        "shell_tool": _SHELL_TOOLS.get(kind, "bash"),
+        "shell_tool": traits_of(kind).shell_tool or "bash",
         "test": project.test,
         "claude_agents": "\n".join(_agent_lines(project.claude_agents)) or None,
     }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from maos_sup.views.cells import wrapped
 from maos_sup.views.render import one_line, table
 from maos_sup.views.tables import lay
+from state_layout.specs.kinds import traits_of
 
 Specs = Mapping[str, Mapping[str, Any]]
 WARNING = "warning"
@@ -171,7 +172,7 @@ def command_agents(agents: Specs) -> dict[str, str]:
     found = dict[str, str]()
     for name, agent in agents.items():
         words = agent.get("command") or agent.get("shell") or agent.get("callable")
-        if words and agent.get("kind") not in ("anthropic", "claude"):
+        if words and traits_of(str(agent.get("kind"))).runs_words_of_plan:
             found[name] = one_line(words if isinstance(words, str) else " ".join(map(str, words)))
     return found
 

@@ -10,11 +10,13 @@ from real_cast import Cast
 from real_rows import USAGE
 
 from maos_sup.agents.kinds.cli.profile import read_profile
-from maos_sup.cuts.going_back import BRANCHING_PROFILES
 from maos_sup.loopback.reply import ScriptedReply, say
 from maos_sup.loopback.request import LoopbackRequest
+from state_layout.specs.kinds import BUILT_IN
 
 pytestmark = pytest.mark.timeout(3000)
+
+BRANCHING_PROFILES = BUILT_IN["cli"].branching["profile"]
 
 
 def test_session_goes_on_in_a_copy_of_its_own_up_to_what_counts(cast: Cast) -> None:

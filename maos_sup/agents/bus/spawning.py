@@ -17,10 +17,10 @@ from state_layout.files import codec
 from state_layout.host.triggers import pull
 from state_layout.paths import checked_name
 from state_layout.specs import add_specs, read_specs
+from state_layout.specs.kinds import traits_of
 
 MAX_SPAWNED = 10
 SPAWNED_BY = "spawned_by"
-_WITHOUT_MODEL = ("command", "python")
 _INHERITED = (
     *("model", "base_url", "price", "sandbox", "max_tokens", "max_turns"),
     *("tools", "allowed_tools", "approve", "team", "budget"),  # or it had the new one do what it may not
@@ -73,7 +73,7 @@ def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, object]:
     if not role.strip():
         raise BadCall("give 'agent', or 'role' for a new one")
     own = scene.spec
-    if own.kind in _WITHOUT_MODEL:
+    if not traits_of(own.kind).has_model:
         raise BadCall(f"a role makes no agent of kind {own.kind!r}; give 'agent', one that is there")
     names = {*_INHERITED, *getattr(find_kind(own.kind), "inherited", ())}
     inherited = {key: value for key, value in own.settings.items() if key in names}

@@ -22,6 +22,7 @@ from maos_sup.agents.work import Work
 from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
 from state_layout.shapes.shape import Argv, Field, OneOf, Shape, Text
+from state_layout.specs.kinds import BUILT_IN, KindTraits
 
 _POLL_S = 0.05  # where there is no pidfd
 
@@ -29,6 +30,7 @@ _POLL_S = 0.05  # where there is no pidfd
 class CommandKind:
     """Runs one program per attempt at a task."""
 
+    traits: ClassVar[KindTraits] = BUILT_IN["command"]
     settings: ClassVar[Shape] = Shape(
         fields={
             "command": Field(Argv(), "the program and its arguments; no shell reads it"),

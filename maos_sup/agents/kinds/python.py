@@ -25,11 +25,13 @@ from state_layout.errors import BadInput, StorageFull
 from state_layout.files import codec
 from state_layout.host.room import has_room
 from state_layout.shapes.shape import CallableName, Field, Shape
+from state_layout.specs.kinds import BUILT_IN, KindTraits
 
 
 class PythonKind:
     """Runs one callable per attempt at a task."""
 
+    traits: ClassVar[KindTraits] = BUILT_IN["python"]
     settings: ClassVar[Shape] = Shape(
         fields={
             "callable": Field(CallableName(), "module:function, called with a context", required=True),

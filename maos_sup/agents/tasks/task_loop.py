@@ -35,6 +35,7 @@ from state_layout.lives.attempts import seal_exit
 from state_layout.lives.history import run_key
 from state_layout.records import SETTLED, ExitReason, TaskOutcome, TaskPhase, TaskSpec, Want
 from state_layout.specs.approvals import answer_of
+from state_layout.specs.kinds import traits_of
 
 
 def _has_place(work: Work) -> bool:
@@ -68,7 +69,6 @@ _PHASES = {
     Interrupt.TROUBLE: TaskPhase.INTERRUPTED,
 }
 _MUCH_BYTES = 1 << 14  # of output, which takes long to understand
-_SNAPPED = frozenset({"anthropic", "claude", "cli"})  # kinds whose workspaces are kept at several times
 _FORCED = {Interrupt.TIMEOUT: ExitReason.FAILED, Interrupt.STOP: ExitReason.STOPPED}
 _REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
 
@@ -284,7 +284,7 @@ class TaskLoop:
     def _begin_snapshots(self, work: Work) -> None:
         """Keep what is in the agent's workspace, if it is its own and a model may change it."""
         life = self._life
-        if life.snap is None and life.place is None and work.spec.kind in _SNAPPED:
+        if life.snap is None and life.place is None and traits_of(work.spec.kind).has_model:
             if work.folder() != life.paths.workspace:
                 return
             from maos_sup.agents.workplace.snapping import Snapper

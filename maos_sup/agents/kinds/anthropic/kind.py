@@ -12,6 +12,7 @@ from maos_sup.agents.kinds.anthropic.settings import SETTINGS, Settings
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
+from state_layout.specs.kinds import BUILT_IN, KindTraits
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work
@@ -22,6 +23,7 @@ _HERE = "maos_sup.agents.kinds.anthropic"
 class AnthropicKind:
     """A model that works on tasks with tools."""
 
+    traits: ClassVar[KindTraits] = BUILT_IN["anthropic"]
     settings: ClassVar[Shape] = SETTINGS
     preload: ClassVar[tuple[str, ...]] = (f"{_HERE}.working", f"{_HERE}.warm")
 

@@ -11,6 +11,7 @@ from maos_sup.agents.kinds.claude.settings import PREFIX, SETTINGS, ClaudeSettin
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
+from state_layout.specs.kinds import BUILT_IN, KindTraits
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class ClaudeKind:
     """Claude Code, working on tasks."""
 
+    traits: ClassVar[KindTraits] = BUILT_IN["claude"]
     settings: ClassVar[Shape] = SETTINGS
     tells_mail: ClassVar[bool] = True
 

@@ -11,6 +11,7 @@ from maos_sup.agents.kinds.cli.profile import SETTINGS, Profile
 from maos_sup.agents.registry import Lack
 from state_layout.records import AgentSpec
 from state_layout.shapes.shape import Shape
+from state_layout.specs.kinds import BUILT_IN, KindTraits
 
 if TYPE_CHECKING:
     from maos_sup.agents.work import Work
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 class CliKind:
     """A command line of others that writes JSON lines, working on tasks."""
 
+    traits: ClassVar[KindTraits] = BUILT_IN["cli"]
     settings: ClassVar[Shape] = SETTINGS
     inherited: ClassVar[Collection[str]] = tuple(SETTINGS.fields)  # by agents that one of this kind adds
 
