@@ -20,7 +20,7 @@ PATIENCE_S = 60.0
 _LOOK_S = 1.0
 _PASSING = re.compile(
     r"unable to contact|timed out|timeout|temporarily|connection|connect failure|zero bytes|communication|"
-    r"try again|not responding|in recovery|resource temporarily",
+    r"try again|not responding|in recovery|resource temporarily|violates accounting/qos policy",
     re.IGNORECASE,
 )
 
@@ -66,31 +66,28 @@ def ask(
         )
     except OSError as cause:
         return Answer(code=None, error=f"{name} cannot be called here: {cause.strerror}", is_missing=True)
-    with process:
-        text: str | None = given
-        while True:
-            try:
-                out, error = process.communicate(text, timeout=_LOOK_S)
-            except subprocess.TimeoutExpired:
-                text, passed_s = None, time.monotonic() - begun_s
-                if passed_s < PATIENCE_S and not (gives_up is not None and gives_up(passed_s)):
-                    continue
-                _kill(process)
-                return Answer(code=None, error=f"{name} said nothing for {passed_s:.0f} s")
-            code, error = process.returncode, error.strip()
-            lacks_words = code != 0 and not error
-            return Answer(
-                code=code,
-                out=out,
-                error=f"{name} ended with {code}, without a word" if lacks_words else error,
-            )
+    text: str | None = given
+    while True:
+        try:
+            out, error = process.communicate(text, timeout=_LOOK_S)
+        except subprocess.TimeoutExpired:
+            text, passed_s = None, time.monotonic() - begun_s
+            if passed_s < PATIENCE_S and not (gives_up is not None and gives_up(passed_s)):
+                continue
+            _kill(process)
+            return Answer(code=None, error=f"{name} said nothing for {passed_s:.0f} s")
+        code, error = process.returncode, error.strip()
+        words = f"{name} ended with {code}, without a word" if code != 0 and not error else error
+        return Answer(code=code, out=out, error=words)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End it and its session; its pipes are closed, whoever else holds them."""
+    """End it and its session. One that hangs in the kernel, on a disk, ends when it can."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(OSError):
                 pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_LOOK_S)
