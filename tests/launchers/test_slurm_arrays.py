@@ -11,8 +11,10 @@ from orchestra import Orchestra
 from processes import is_running, kill
 from slurm_cluster import SlurmCluster, running_cluster
 
-from maos_sup.launchers.slurm.arrays import read_tasks
+from maos_sup.launchers.base import Submission
+from maos_sup.launchers.slurm.arrays import Arrays, read_tasks
 from state_layout.lives.leases import read_lease
+from state_layout.paths import Tree
 
 GATED = 'echo "begin $MAOS_ATTEMPT as $MAOS_AGENT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 NAMES = [f"agent{number}" for number in range(6)]
@@ -110,3 +112,15 @@ def test_a_task_that_is_killed_goes_on_alone_and_a_stop_ends_all_at_a_safe_point
     for name, attempt in team.attempts().items():
         assert json.loads(team.tree.agent(name).attempt(attempt).exit.read_text())["by"] == "agent"
     assert not jobs(team, cluster, states="pending,running")
+
+
+def test_an_array_that_is_tried_again_is_written_once(tmp_path: Path) -> None:
+    (tmp_path / "supervisor").mkdir()
+    arrays = Arrays(Tree(tmp_path))
+    batch = [Submission(agent=name, attempt=1, tree_root=str(tmp_path)) for name in NAMES]
+    token = arrays.write(batch)
+    assert arrays.write(batch) == token
+    assert arrays.write(batch[1:]) != token
+    assert len(list(Tree(tmp_path).arrays.iterdir())) == 2
+    assert list(Arrays(Tree(tmp_path)).tasks(token)) == [(name, 1) for name in NAMES]
+    assert arrays.tasks("0" * 12) == ()

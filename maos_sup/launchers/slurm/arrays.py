@@ -31,14 +31,21 @@ class Arrays:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._known = dict[str, tuple[Task, ...]]()  # a record that is there stays as it is
+        self._known = dict[str, tuple[Task, ...]]()  # by token; a record that is there stays as it is
+        self._tokens = dict[tuple[Task, ...], str]()  # what is tried again needs no other record
 
     def write(self, batch: Sequence[Submission]) -> str:
-        """Write down whose tasks those of a new array are, durably; its token. Raises StorageError."""
-        token = uuid.uuid4().hex[:12]
-        record = ArrayRecord(tasks=tuple((one.agent, one.attempt) for one in batch))
-        atomic.make_folder(self._tree.arrays)
-        atomic.create_once(self._tree.array(token), msgspec.json.encode(record))
+        """Write down whose tasks those of a new array are, durably; its token. Raises StorageError.
+
+        The same batch has the same token: Slurm may be away for a day, and is asked every few seconds.
+        """
+        tasks = tuple((one.agent, one.attempt) for one in batch)
+        token = self._tokens.get(tasks)
+        if token is None:
+            token = uuid.uuid4().hex[:12]
+            atomic.make_folder(self._tree.arrays)
+            atomic.create_once(self._tree.array(token), msgspec.json.encode(ArrayRecord(tasks=tasks)))
+            self._tokens[tasks] = token
         return token
 
     def tasks(self, token: str) -> Sequence[Task]:
