@@ -384,6 +384,14 @@ class Tree:
         return self.mirrors / f"{name}.{what}"
 
     @cached_property
+    def otel(self) -> Path:
+        return self.run / "otel"
+
+    def otel_file(self, what: str) -> Path:
+        """Of who sends spans: `lock`, `log`, and `<name>.sent` of each collector, a hash of its address."""
+        return self.otel / what
+
+    @cached_property
     def ballast(self) -> Path:
         return self.run / "ballast"
 

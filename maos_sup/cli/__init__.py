@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _status(*given[1:])
     if len(given) == 3 and given[0] == "follow" and Path(given[1]).is_dir():
         return be_follower(given[1], given[2])
+    if len(given) == 2 and given[0] == "send-spans" and Path(given[1]).is_dir():
+        return be_sender(given[1])
     from maos_sup.cli import edge
     from maos_sup.cli.group import commands
 
@@ -82,6 +84,25 @@ def _follow(directory: str, name: str) -> int:
         follow(Path(directory).resolve(), name)
     except Superseded:
         raise
+    except Locked as busy:
+        return busy.exit_code  # two were started at once: nothing to be said
+    return 0
+
+
+def be_sender(directory: str) -> int:
+    """Be who sends the spans of an orchestration. Imports little: it may live for long beside many agents."""
+    from maos_sup.cli import edge
+
+    return edge.guarded(lambda: _send_spans(directory), debug=True)
+
+
+def _send_spans(directory: str) -> int:
+    from maos_sup.cli.report import redactor_of
+    from maos_sup.traces.following import follow
+    from state_layout.errors import Locked
+
+    try:
+        follow(Path(directory).resolve(), os.environ, redactor_of)
     except Locked as busy:
         return busy.exit_code  # two were started at once: nothing to be said
     return 0

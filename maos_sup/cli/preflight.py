@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ def refuse_lacking(plan: Plan) -> None:
     faults = [
         Fault(at=of[0][1], text=f"{_agents([name for name, _ in of])}: {text}") for text, of in lacks.items()
     ]
+    faults += _otel_faults(plan, os.environ)
     if faults:
         raise BadInput(*read_document(plan.path).problems(faults))
 
@@ -54,6 +56,23 @@ def _lacks(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[tuple[st
     for lack in found:
         at = ("agents", name, lack.key) if lack.key in agent else ("agents", name)
         yield lack.text, (*at, lack.item) if lack.item else at
+
+
+def _otel_faults(plan: Plan, environment: Mapping[str, str]) -> list[Fault]:
+    """Variables that `otel` asks for and that are not set: nothing would be sent."""
+    otel = plan.orchestration.get("otel") or {}
+    asked: dict[At, str] = {("headers_from", key): name for key, name in otel.get("headers_from", {}).items()}
+    if otel.get("endpoint", "").startswith("$"):
+        asked["endpoint",] = otel["endpoint"][1:]
+    return [
+        Fault(
+            at=("otel", *at),
+            text=f"'{'.'.join(('otel', *map(str, at)))}' asks for the variable {name}, which is not set; "
+            "set it first",
+        )
+        for at, name in asked.items()
+        if name not in environment
+    ]
 
 
 def _launcher_faults(plan: Plan) -> Iterator[tuple[str, str, str]]:

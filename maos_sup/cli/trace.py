@@ -16,13 +16,16 @@ from maos_sup.traces.names import VERSIONS
 from maos_sup.traces.sending import Exporter
 from maos_sup.traces.settings import manner_of
 from maos_sup.views.events import counted
+from state_layout.specs import read_specs
 
 _LOOK_S = 2.0
 
 
 @click.command("trace")
 @options.directory_or_default
-@click.option("--to", "url", metavar="URL", help="The collector; else OTEL_EXPORTER_OTLP_ENDPOINT.")
+@click.option(
+    "--to", "url", metavar="URL", help="The collector; else that of [otel], or OTEL_EXPORTER_OTLP_ENDPOINT."
+)
 @click.option("--names", type=options.Word([*VERSIONS]), help="The version of the GenAI conventions.")
 @click.option(
     "--content/--no-content",
@@ -40,7 +43,8 @@ def command(
     or OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, asks for it; secrets are left out then.
     """
     tree = tree_or_default(directory)
-    manner = manner_of(os.environ, url=url, names=names, content=content)
+    wish = read_specs(tree).specs.orchestration.otel
+    manner = manner_of(os.environ, wish, url=url, names=names, content=content)
     exporter = Exporter(Reading(tree, redact=redactor_of(tree)), manner)
     count = exporter.export()
     while follow and not exporter.is_over():

@@ -225,7 +225,11 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
         "intervals": {**asdict(Intervals()), **_table(value, "intervals")},
         "budget": {**asdict(Budget()), **_table(value, "budget")},
         **({"notify": value["notify"]} if "notify" in value else {}),
-        **{key: value[key] for key in ("keep", "hooks", "land", *WORKSPACE, *PLACEMENT) if key in value},
+        **{
+            key: value[key]
+            for key in ("otel", "keep", "hooks", "land", *WORKSPACE, *PLACEMENT)
+            if key in value
+        },
     }
     return Plan(
         path=document.path,

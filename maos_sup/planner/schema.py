@@ -31,6 +31,7 @@ from state_layout.specs.tables import (
     name,
     orchestration_want,
 )
+from state_layout.specs.telemetry import OTEL
 
 Kinds = Mapping[str, Shape]
 
@@ -157,6 +158,9 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
             "want": Field(orchestration_want, "pause begins paused", default="run", effect=Effect.AT_ONCE),
             **{key: ORCHESTRATION.fields[key] for key in ("limits", "intervals", "budget")},
             "notify": Field(NOTIFY, "how to tell people", effect=Effect.AT_ONCE),
+            "otel": Field(
+                OTEL, "where spans for OpenTelemetry are sent while agents work", effect=Effect.AT_ONCE
+            ),
             "keep": ORCHESTRATION.fields["keep"],
             "hooks": ORCHESTRATION.fields["hooks"],
             **WORKSPACE,

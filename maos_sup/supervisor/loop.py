@@ -218,7 +218,7 @@ class _Supervisor:
         self._keep_specs(seen)
         self._shared.look(self._life, self._specs.now.orchestration.hooks, is_last=finished is not None)
         self._life.sync()  # what is told is durable
-        self._mirroring.look()
+        self._mirroring.look(self._specs.now.orchestration.otel)
         self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:
             self._trouble = None

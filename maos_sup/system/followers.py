@@ -1,4 +1,4 @@
-"""Starts the followers of a tree's mirrors where none lives: processes of their own, detached.
+"""Starts followers of a tree where none lives, of mirrors and of spans: processes of their own, detached.
 
 A lock decides who follows, so two who start one do no harm, and who lives on after a supervisor's death is
 simply found in its place. A follower belongs to no agent and wears no mark.
@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from maos_sup.system.targets import Target
 from state_layout.errors import StorageError
@@ -19,7 +21,7 @@ from state_layout.host.identity import open_process, read_handle
 from state_layout.host.mirrored import mirrors_of
 from state_layout.paths import Tree
 
-COMMAND = "follow"  # of maos-sup, hidden
+COMMAND, SPANS_COMMAND = "follow", "send-spans"  # of maos-sup, hidden
 _PATIENCE_S = 10.0
 
 
@@ -29,20 +31,28 @@ def start_followers(tree: Tree) -> list[str]:
     for mirror in mirrors_of(tree):
         try:
             if is_free(tree.mirror_file(mirror.name, "lock")):
-                _start(tree, mirror.name)
+                _start([COMMAND, str(tree.root), mirror.name], log=tree.mirror_file(mirror.name, "log"))
                 started.append(mirror.name)
         except (OSError, StorageError):
             continue  # the next look tries again
     return started
 
 
-def _start(tree: Tree, name: str) -> None:
-    with atomic.opened(tree.mirror_file(name, "log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
+def start_sending(tree: Tree) -> None:
+    """Start who sends the tree's spans, where nobody does. Never raises for want of resources."""
+    with suppress(OSError, StorageError):  # the next look tries again
+        atomic.make_folder(tree.otel)
+        if is_free(tree.otel_file("lock")):
+            _start([SPANS_COMMAND, str(tree.root)], log=tree.otel_file("log"))
+
+
+def _start(words: list[str], *, log: Path) -> None:
+    with atomic.opened(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as opened:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "maos_sup", COMMAND, str(tree.root), name],
+            [sys.executable, "-P", "-m", "maos_sup", *words],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=opened,
+            stderr=opened,
             cwd="/",
             env=_environment(),
             start_new_session=True,

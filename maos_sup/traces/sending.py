@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from state_layout.records import Phase
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
+_MOST_WAITING = 5_000  # with so many for a collector that is down, no more is read
 _ENDED = (Phase.DONE, Phase.FAILED, Phase.STOPPED)
 
 
@@ -51,22 +52,27 @@ class Exporter:
         self._reading, self._manner, self._sent = reading, manner, sent or SentSpans()
         self._fold: RunFold | None = None
         self._offsets: dict[tuple[str, int], int] = {}
+        self._waiting: list[TraceSpan] = []  # that have ended and are not sent
         self._voids: dict[tuple[str, int], int | None] = {}
+        self._over: set[tuple[str, int]] = set()  # lives whose last line was read
 
     def export(self) -> int:
         """Send what had ended one look ago; how many spans that were. Raises LayoutError."""
         status = self._reading.status()
-        new = [span for span in self._ended(status) if _key(span) not in self._sent]
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting += [span for span in self._ended(status) if _key(span) not in self._sent]
         collector, count = self._manner.collector, 0
         resource = {
             "service.name": collector.service,
             "maos.orchestration": status["id"],
             **collector.resource,
         }
-        for batch in self._batches(new):
+        most = CONTENT_BATCH if self._manner.has_content else BATCH
+        while batch := self._waiting[:most]:
             body = encoded(message_of(batch, self._manner.names, resource=resource))
             send(collector.url, body, headers=collector.headers)
             self._sent.add(map(_key, batch))
+            del self._waiting[:most]
             count += len(batch)
         return count
 
@@ -97,20 +103,20 @@ class Exporter:
             fold.forget(agent)
             for life in lives:
                 self._offsets.pop((agent, life.attempt), None)
+                self._over.discard((agent, life.attempt))
                 self._voids[agent, life.attempt] = life.void_above
         for life in lives:
             place = agent, life.attempt
+            if place in self._over:
+                continue
             offset = self._offsets.get(place, 0)
             for lines, behind in self._reading.lines_after(agent, life, offset, wants=_is_told):
                 fold.take(agent, lines)
                 self._offsets[place] = behind
             fold.end(agent, life)
+            if life.ended_s is not None:
+                self._over.add(place)
         return [life.ended_s for life in every if life.ended_s is not None]
-
-    def _batches(self, new: list[TraceSpan]) -> Iterator[list[TraceSpan]]:
-        most = CONTENT_BATCH if self._manner.has_content else BATCH
-        for begin in range(0, len(new), most):
-            yield new[begin : begin + most]
 
 
 def _is_told(raw: bytes) -> bool:

@@ -192,6 +192,23 @@ SHARED_ROWS: tuple[Row, ...] = (
         copy="no",
     ),
     Row("run/mirrors/<name>.log", "its follower", "people", "append", form=Form.BYTES, copy="no"),
+    Row(
+        "run/otel/lock",
+        "who sends spans",
+        "supervisor",
+        "`flock` for life, empty",
+        form=Form.LOCK,
+        copy="no",
+    ),
+    Row("run/otel/log", "who sends spans", "people", "append", form=Form.BYTES, copy="no"),
+    Row(
+        "run/otel/<name>.sent",
+        "who sends spans",
+        "the next one who does",
+        "append",
+        form=Form.BYTES,
+        copy="no",
+    ),
     Row("run/sync.json", "`sync`", "`sync`", "replace", form=Form.JSON, copy="no"),
     Row(
         "run/ballast",

@@ -34,6 +34,7 @@ from state_layout.records.wants import (
     Restart,
     Specs,
     TaskSpec,
+    Telemetry,
     Want,
     Workspace,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "TaskOutcome",
     "TaskPhase",
     "TaskSpec",
+    "Telemetry",
     "Want",
     "Workspace",
     "fields_of",

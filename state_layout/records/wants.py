@@ -74,6 +74,17 @@ class Channels(Struct, frozen=True, kw_only=True):
         return cls(**{**known, "command": tuple(known.get("command") or ())})
 
 
+class Telemetry(Struct, frozen=True, kw_only=True):
+    """Where spans are sent while agents work; None: what the usual variables of OpenTelemetry say."""
+
+    endpoint: str | None = None  # a URL, or `$NAME` of a variable
+    headers_from: Mapping[str, str] = field(default_factory=dict)  # by header, the variable that holds it
+    service: str | None = None
+    resource: Mapping[str, str] = field(default_factory=dict)
+    names: str | None = None  # the version of the GenAI conventions
+    content: bool | None = None  # also what models and tools said
+
+
 class Keep(Struct, frozen=True, kw_only=True):
     """Which of the checkpoints that nobody named or pinned are kept: the newest of each is what counts."""
 
@@ -158,6 +169,7 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
     intervals: Intervals = Intervals()
     budget: Budget = Budget()
     notify: Channels = field(default_factory=lambda: Channels())
+    otel: Telemetry | None = None  # None: no spans are sent
     keep: Keep = Keep()
     workspace: Mapping[str, object] = field(default_factory=dict)  # defaults of `Workspace` for all agents
     land: Land = Land()
@@ -177,6 +189,9 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
             intervals=Intervals(**known_fields(Intervals, value.get("intervals"))),
             budget=Budget(**known_fields(Budget, value.get("budget"))),
             notify=Channels.of(value.get("notify") or {}),
+            otel=Telemetry(**known_fields(Telemetry, value["otel"]))
+            if value.get("otel") is not None
+            else None,
             keep=Keep(**known_fields(Keep, value.get("keep"))),
             workspace=known_fields(Workspace, value),
             land=Land(**known_fields(Land, value.get("land"))),

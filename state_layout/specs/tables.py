@@ -21,6 +21,7 @@ from state_layout.shapes.shape import (
     Text,
 )
 from state_layout.specs.placement import PLACEMENT
+from state_layout.specs.telemetry import OTEL
 
 NAME = r"(?!(?:all|operator|supervisor)$)[a-z0-9][a-z0-9_-]{0,63}"
 NAME_WISH = "1 to 64 of a-z 0-9 _ -, the first a letter or digit, and not all, operator or supervisor"
@@ -253,6 +254,9 @@ ORCHESTRATION = Shape(
         "intervals": Field(INTERVALS, "how often things are done", effect=Effect.AT_ONCE),
         "budget": Field(BUDGET, "what all agents together may spend", effect=Effect.AT_ONCE),
         "notify": Field(Nullable(NOTIFY), "how to tell people", effect=Effect.AT_ONCE),
+        "otel": Field(
+            Nullable(OTEL), "where spans for OpenTelemetry are sent while agents work", effect=Effect.AT_ONCE
+        ),
         "hooks": Field(
             ListOf(item=HOOK),
             "programs and callables that are asked before shared state changes, or told after",
