@@ -181,7 +181,7 @@ BUGS = {
         "supervisor/test_looking.py",
     ),
     "an agent that wrote its snapshot is as before": (
-        f"{_OBSERVE}:Lookout._agent",
+        f"{_OBSERVE}:Observer._agent",
         "and not was_read and last is not None and _is_as_before(last, seen)",
         "and last is not None",
         "supervisor/test_looking.py",

@@ -105,7 +105,7 @@ def _asked(plan: Plan, load: Load) -> Plan:
 
 
 def _edited(path: Path, load: Load) -> Plan | None:
-    """The plan after it was edited; None if it is no good as it is now, which is said."""
+    """The plan after it was edited; None if what was edited is no valid plan; its problems were printed."""
     _edit(path)
     try:
         plan = load(path)

@@ -237,7 +237,7 @@ def _end(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Ac
     return End(agent=spec.name, ending=EndReason.STOP, reason="stop is wanted", grace_s=limits.stop_grace_s)
 
 
-def _leave(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
+def _no_action(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> Action | None:
     return None
 
 
@@ -245,11 +245,11 @@ _Rule = Callable[[Observation, Memory, AgentSpec, Board], Action | None]
 _RULES: dict[tuple[Want, Process], _Rule] = {
     (Want.RUN, Process.GONE): _begin,
     (Want.RUN, Process.ALIVE): _watch,
-    (Want.RUN, Process.UNKNOWN): _leave,
-    (Want.PAUSE, Process.GONE): _leave,
+    (Want.RUN, Process.UNKNOWN): _no_action,
+    (Want.PAUSE, Process.GONE): _no_action,
     (Want.PAUSE, Process.ALIVE): _watch,  # it pauses by itself, at a safe point
-    (Want.PAUSE, Process.UNKNOWN): _leave,
-    (Want.STOP, Process.GONE): _leave,
+    (Want.PAUSE, Process.UNKNOWN): _no_action,
+    (Want.STOP, Process.GONE): _no_action,
     (Want.STOP, Process.ALIVE): _end,
-    (Want.STOP, Process.UNKNOWN): _leave,
+    (Want.STOP, Process.UNKNOWN): _no_action,
 }

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from state_layout.check.wound import examine
+from state_layout.check.first_bad_line import examine
 from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.chain import ORIGIN, Line, Position, chained, utc_now, verified

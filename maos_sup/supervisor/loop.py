@@ -30,7 +30,7 @@ from maos_sup.supervisor.hold import DiskHold
 from maos_sup.supervisor.life import Life, begin_life, is_starting, refuse_successor
 from maos_sup.supervisor.mirroring import Mirroring
 from maos_sup.supervisor.notify import LOOK_S, Notifier
-from maos_sup.supervisor.observe import Lookout
+from maos_sup.supervisor.observe import Observer
 from maos_sup.supervisor.publish import SupervisorPublisher, notes_on_missing, snapshot
 from maos_sup.supervisor.rewinding import finish_rewinding
 from maos_sup.supervisor.shared import SharedState
@@ -113,10 +113,10 @@ class _Supervisor:
         self, tree: Tree, life: Life, *, launcher: Launcher, specs: SpecsInForce, notes: Sequence[str]
     ) -> None:
         self._tree, self._life, self._launcher, self._specs = tree, life, launcher, specs
-        self._lookout = Lookout(tree, launcher)
+        self._observer = Observer(tree, launcher)
         self._publisher = SupervisorPublisher(tree, life.number)
         self._turns = Turns()
-        self._notifier = Notifier(tree, self._lookout.snapshot)
+        self._notifier = Notifier(tree, self._observer.snapshot)
         self._checkpoints = TeamCheckpoints(tree)
         self._shared = SharedState(tree)
         self._mirroring = Mirroring(tree)
@@ -146,7 +146,7 @@ class _Supervisor:
                 if is_general:
                     wake.mend()
                     refuse_successor(self._tree, self._life.number)
-                moved = set[str]() if was_woken or is_general else self._lookout.moved()
+                moved = set[str]() if was_woken or is_general else self._observer.moved()
                 if was_woken or is_general or moved or time.monotonic() >= self._soon_s:
                     only = None if is_general else heard.names | moved
                     finished = self._turn(leaving=wake.signalled, only=only)
@@ -174,7 +174,7 @@ class _Supervisor:
         be made, and the specs where the system does not tell of changes. A disk that fills up tells nobody,
         and soon has no room to say so.
         """
-        if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._is_at_home():
+        if self._must_look_at_specs() or time.monotonic() >= self._due_s or not self._run_folder_is_ours():
             return True
         if self._shared.is_due():
             return True
@@ -229,15 +229,15 @@ class _Supervisor:
         return finished
 
     def _look(self, *, leaving: bool, only: AbstractSet[str] | None) -> Observation:
-        seen = self._lookout.observe(self._specs.now, self._life.memory, leaving=leaving, only=only)
+        seen = self._observer.observe(self._specs.now, self._life.memory, leaving=leaving, only=only)
         lacked, self._lacking = self._lacking, want_of_room(self._tree.root)
         if lacked and not self._lacking:
             self._hold.end()
         if self._hold.is_on(seen.now_s):
             seen = replace(seen, has_room=False)
-        for agent, attempt in self._lookout.adopted:
+        for agent, attempt in self._observer.adopted:
             self._life.record_later("adopted", {"agent": agent, "attempt": attempt})
-        self._lookout.adopted.clear()
+        self._observer.adopted.clear()
         self._turns.take(seen, self._life.memory, is_general=only is None)
         return seen
 
@@ -279,7 +279,7 @@ class _Supervisor:
         """Whether an agent may have ended for an edit that we were not told of: to start it again is vain."""
         return not self._wake.is_watching and self._specs.has_changed()
 
-    def _is_at_home(self) -> bool:
+    def _run_folder_is_ours(self) -> bool:
         """Whether `run/` still says who supervises; else it was deleted, and is made anew."""
         if os.path.exists(self._tree.supervisor_handle):  # noqa: PTH110 - False where `run/` is unreadable
             return True
@@ -362,7 +362,7 @@ class _Supervisor:
 
     def _due_after(self, seen: Observation) -> float:
         """When to look at everything again: at beats and specs, and soon where something is unsure."""
-        dues_s = [self._specs_due_s, self._lookout.due_s]
+        dues_s = [self._specs_due_s, self._observer.due_s]
         if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
             dues_s.append(seen.now_s + self._tick_s)
         return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)

@@ -65,7 +65,7 @@ class _Seen:
         self.status_path = str(self.paths.status)
 
 
-class Lookout:
+class Observer:
     """Makes observations; remembers only what saves reading a file twice."""
 
     def __init__(self, tree: Tree, launcher: Launcher) -> None:

@@ -242,7 +242,7 @@ def _notes(tree: Tree, supervisor: SupervisorStanding, agents: Iterable[AgentSta
     told = [str(note) for note in supervisor.status.get("notes") or []]
     lacking = want_of_room(tree.root) if supervisor.pid is not None else None
     if lacking is not None and lacking not in told:
-        told.append(lacking)  # who has no room to say so is helped
+        told.append(lacking)  # the supervisor could not write this itself: its disk is full
     if supervisor.elsewhere is not None:
         told.append(f"the supervisor runs elsewhere: {supervisor.elsewhere}")
     told += [

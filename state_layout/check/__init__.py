@@ -4,8 +4,8 @@ Changes nothing. Works on a tree that lives, on a copy and on half of one; never
 it finds. After fsck and restic's `check`; `repair` mends what is safe. One module per concern:
 
     walk          the files and folders themselves        specs        what people edit
-    scan, wound   one chained file, and its first bad line
-    births, lives_of_agents, checkpoints, exits           the lives of agents
+    scan, first_bad_line                                  one chained file
+    first_lines, lives_of_agents, checkpoints, exits      the lives of agents
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
     stores        chains of other frameworks              shared       state of several writers

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from state_layout.check.births import Birth, Standing, attempt_numbers, read_birth, standings
 from state_layout.check.checkpoints import CheckedSlots, judge_checkpoints, read_slots
 from state_layout.check.exits import ExitSeen, check_exit
+from state_layout.check.first_lines import Birth, Standing, attempt_numbers, read_birth, standings
 from state_layout.check.problem import Finding
 from state_layout.check.scan import FileScan, ScanBounds, judge, judge_end
 from state_layout.check.scene import Scene
-from state_layout.check.spans import Spans
+from state_layout.check.seq_ranges import SeqRanges
 from state_layout.files.chain import Line
 from state_layout.lives.history import History, Mark
 from state_layout.records import ExitReason
@@ -28,7 +28,7 @@ _MOST_KEPT_BYTES = 1 << 24
 class LivesAccount:
     """What the journals of an agent say about mail. `is_whole`: nothing of them is missing or damaged."""
 
-    sends: dict[str, Spans] = field(default_factory=dict)  # by recipient
+    sends: dict[str, SeqRanges] = field(default_factory=dict)  # by recipient
     marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
     mailed: dict[str, Mark] = field(default_factory=dict)  # by recipient: ends that a checkpoint relies on
     stored: dict[str, int] = field(default_factory=dict)  # by shared scope: the last line of its own there
@@ -83,7 +83,7 @@ class _Fold:
     def _sent(self) -> str | None:
         problem = None
         for message in self.history.unmailed:
-            spans = self.account.sends.setdefault(message["to"], Spans())
+            spans = self.account.sends.setdefault(message["to"], SeqRanges())
             if not spans.add(message["n"]):
                 problem = f"sends message {message['n']} to {message['to']} after {spans.last}"
         self.history.unmailed.clear()

@@ -15,7 +15,7 @@ from state_layout.check.lives_of_agents import LivesAccount
 from state_layout.check.problem import CATALOGUE, Finding, as_note
 from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
-from state_layout.check.spans import Spans, shown
+from state_layout.check.seq_ranges import SeqRanges, shown
 from state_layout.files.chain import Line, Position
 from state_layout.files.journal import Reader
 from state_layout.lives.history import Mark
@@ -36,7 +36,7 @@ class CheckedMailFile:
     to: str
     sender: str
     scan: FileScan
-    seqs: Spans = field(default_factory=Spans)
+    seqs: SeqRanges = field(default_factory=SeqRanges)
     is_reported: bool = False
 
     def read_on(self, scene: Scene) -> None:
@@ -92,14 +92,14 @@ def check_mail(
         for to in sorted(recipients):
             if account.is_whole and (agent, to) not in corrupt:
                 file = files.get((agent, to)) or _missing_file(scene, agent, to)
-                _compare(scene, file, account.sends.get(to, Spans()))
+                _compare(scene, file, account.sends.get(to, SeqRanges()))
         for key, mark in account.marks.items():
             box, _, sender = key.partition("/")
             if sender == OPERATOR:
                 _check_place(scene, agent, scene.tree.mail_file(box, sender), mark)
             elif (sender, box) not in corrupt:
                 sends = accounts[sender].sends.get(box) if sender in accounts else None
-                _check_mark(scene, agent, scene.tree.mail_file(box, sender), mark, sends or Spans())
+                _check_mark(scene, agent, scene.tree.mail_file(box, sender), mark, sends or SeqRanges())
 
 
 def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
@@ -127,7 +127,7 @@ def _missing_file(scene: Scene, sender: str, to: str) -> CheckedMailFile:
     return CheckedMailFile(to=to, sender=sender, scan=FileScan(scene, scene.tree.mail_file(to, sender)))
 
 
-def _compare(scene: Scene, file: CheckedMailFile, sends: Spans) -> None:
+def _compare(scene: Scene, file: CheckedMailFile, sends: SeqRanges) -> None:
     """Journaled and delivered must be the same, but for what a sender that ended had still to deliver."""
     if scene.is_hidden(file.scan.path):
         return
@@ -154,7 +154,7 @@ def _report_undelivered(scene: Scene, file: CheckedMailFile, missing: list[tuple
         scene.report(Finding.MAIL_GAP, file.scan.path, what=what)
 
 
-def _check_mark(scene: Scene, reader: str, path: Path, mark: Mark, sends: Spans) -> None:
+def _check_mark(scene: Scene, reader: str, path: Path, mark: Mark, sends: SeqRanges) -> None:
     """A mark is the end of a line with its hash; `sends` is what the sender's journals sent there."""
     seq, offset, h = mark
     if offset == 0 or (scene.is_file(path) and Reader(path, Position(seq, offset, h)).stands()):

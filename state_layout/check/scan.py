@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from state_layout.check.first_bad_line import FirstBadLine, examine
 from state_layout.check.problem import CATALOGUE, Finding, FindingEntry, Severity, as_note
 from state_layout.check.scene import Scene
-from state_layout.check.wound import Wound, examine
 from state_layout.files.chain import Line, Position
 from state_layout.files.journal import Damage, Reader
 
@@ -95,7 +95,7 @@ def judge_end(scene: Scene, scan: FileScan, *, floor: int, why: str) -> bool:
     return False
 
 
-def _said(wound: Wound, bounds: ScanBounds, *, is_tail: bool) -> FindingEntry:
+def _said(wound: FirstBadLine, bounds: ScanBounds, *, is_tail: bool) -> FindingEntry:
     entry = CATALOGUE[wound.finding]
     if bounds.is_void:
         return as_note(wound.finding, "nobody reads it: a later life goes on from a line before it")

@@ -1,4 +1,4 @@
-"""Snapshots as their readers may believe them: `status.json` of agents and of the supervisor.
+"""Snapshots without keys whose values have the wrong type: `status.json` of agents and of the supervisor.
 
 A snapshot is made anew from a journal by its writer, people and other tools may have put anything there, and
 nothing may stop because of it. So a reader gets only what has the form that FORMAT.md gives it: what has not
@@ -36,17 +36,17 @@ def read_snapshot(path: Path) -> dict[str, object] | None:
 
 
 def agent_snapshot(value: Mapping[str, object] | None) -> AgentSnapshot:
-    """What may be believed of an agent's snapshot; {} of none."""
+    """An agent's snapshot without keys whose values have the wrong type; {} of none."""
     return cast("AgentSnapshot", _sound(value or {}, _AGENT))
 
 
 def supervisor_snapshot(value: Mapping[str, object] | None) -> SupervisorSnapshot:
-    """What may be believed of a supervisor's snapshot; {} of none."""
+    """A supervisor's snapshot without keys whose values have the wrong type; {} of none."""
     return cast("SupervisorSnapshot", _sound(value or {}, _SUPERVISOR))
 
 
 def exit_snapshot(value: Mapping[str, object] | None) -> ExitSnapshot | None:
-    """What may be believed of an `exit.json`; None of none."""
+    """An `exit.json` without keys whose values have the wrong type; None of none."""
     return None if value is None else cast("ExitSnapshot", _sound(value, _EXIT))
 
 

@@ -71,7 +71,7 @@ class AgentSpecs:
         self._kept = _kept.get(self._root) or _Kept()
         self._files: dict[str, _File | None] = {}  # by rel, of `spec/`: what was read since; None: not there
         self._good: dict[str, Record] = {}  # the last, where one was
-        self._is_first, self.is_hearsay = True, False
+        self._is_first, self.may_miss_tasks = True, False
         self._lacks_needs = False
         self._folder, self._due_s = self._kept.folder, self._kept.until_s
         self._looked = set[str]()  # in the look that is under way: each file once
@@ -83,10 +83,10 @@ class AgentSpecs:
         """What is in force. Raises NotATree if there never was a good orchestration.
 
         The first time, where the process that forked this one has just made a `survey`, that is believed of
-        all tasks. Then it `is_hearsay`: a task given to this agent since may be missing, and one that it is
+        all tasks. Then it `may_miss_tasks`: one given to this agent since may be missing, and one that it is
         to work on has to be looked at (`is_current`).
         """
-        self.is_hearsay = self._is_first and self._is_believed()
+        self.may_miss_tasks = self._is_first and self._is_believed()
         self._is_first = False
         self._looked.clear()
         orchestration = self._record(ORCHESTRATION_REL)
@@ -101,7 +101,7 @@ class AgentSpecs:
                 agents[holder.name] = holder
             if not self._is_unchanged(self._own_rels[1]):  # not there: no reason to read all each time
                 self._own_rels.pop()
-        tasks = self._told() if self.is_hearsay else self._seen()
+        tasks = self._told() if self.may_miss_tasks else self._seen()
         return Specs(orchestration=orchestration, agents=agents, tasks=tasks)
 
     @property

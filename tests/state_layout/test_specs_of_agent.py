@@ -55,15 +55,15 @@ def survey(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_survey_every_task_is_looked_at(tree: Tree) -> None:
     specs = AgentSpecs(tree, "ann")
-    assert specs.read().tasks.keys() == {"t-ann"} and not specs.is_hearsay
+    assert specs.read().tasks.keys() == {"t-ann"} and not specs.may_miss_tasks
 
 
 def test_survey_is_believed_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     survey(tree, monkeypatch)
     give(tree, "t-eve", "bob")
     specs = AgentSpecs(tree, "bob")
-    assert specs.read().tasks.keys() == {"t-bob"} and specs.is_hearsay
-    assert specs.read().tasks.keys() == {"t-bob", "t-eve"} and not specs.is_hearsay
+    assert specs.read().tasks.keys() == {"t-bob"} and specs.may_miss_tasks
+    assert specs.read().tasks.keys() == {"t-bob", "t-eve"} and not specs.may_miss_tasks
 
 
 def test_task_that_was_taken_away_since_the_survey_is_not_worked_on(
@@ -108,7 +108,7 @@ def test_survey_is_not_believed_once_a_task_file_came_or_went(
     survey(tree, monkeypatch)
     give(tree, "t-new", "bob")
     specs = AgentSpecs(tree, "bob")
-    assert specs.read().tasks.keys() == {"t-bob", "t-new"} and not specs.is_hearsay
+    assert specs.read().tasks.keys() == {"t-bob", "t-new"} and not specs.may_miss_tasks
     survey(tree, monkeypatch)
     tree.task_spec("t-bob").unlink()
     assert AgentSpecs(tree, "bob").read().tasks.keys() == {"t-new"}

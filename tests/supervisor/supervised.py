@@ -13,7 +13,7 @@ from maos_sup.core.model import Action
 from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.life import Life, begin_life
-from maos_sup.supervisor.observe import Lookout
+from maos_sup.supervisor.observe import Observer
 from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.files import disk
 from state_layout.lives.attempts import begin_attempt, recall, seal_exit
@@ -46,7 +46,7 @@ class Supervised:
         self.tree, self.launcher = tree, launcher or MemoryLauncher()
         self.specs = SpecsInForce(tree)
         self.life: Life = begin_life(tree)
-        self.lookout = Lookout(tree, self.launcher)
+        self.lookout = Observer(tree, self.launcher)
 
     def turn(self) -> list[Action]:
         """Look, decide, journal, act, once."""

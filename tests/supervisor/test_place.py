@@ -13,7 +13,7 @@ from supervised import Supervised, begin_agent, make_tree
 from maos_sup.core.model import Finish, Memory, Process, Submit
 from maos_sup.launchers.memory import MemoryLauncher
 from maos_sup.supervisor.adopt import settle_in, take_tree
-from maos_sup.supervisor.observe import Lookout
+from maos_sup.supervisor.observe import Observer
 from maos_sup.supervisor.specs import SpecsInForce
 from state_layout.errors import Locked
 from state_layout.files.locks import take_life_lock
@@ -112,7 +112,7 @@ def test_dead_is_said_only_when_the_lock_is_free(tmp_path: Path) -> None:
 
     def process() -> Process:
         launcher.poll()
-        return Lookout(tree, launcher).observe(specs.now, Memory(), leaving=False).agents["a"].process
+        return Observer(tree, launcher).observe(specs.now, Memory(), leaving=False).agents["a"].process
 
     assert process() is Process.GONE
     lock = take_life_lock(tree.agent("a").lock)

@@ -1,4 +1,4 @@
-"""How the thread that works is told to look up: a pipe to wait on, and a signal that unwinds a user's code.
+"""Wakes the thread that works: by a pipe that it waits on, and by a signal that unwinds a user's code.
 
 The pulse thread and signal handlers ring; whoever works waits on `fileno()` beside its own descriptors. Code
 of a user that runs inside our process cannot wait on a pipe, so it is interrupted: only while it is marked as
@@ -62,7 +62,7 @@ class Bell:
         if ending not in SOFT:
             signal.pthread_kill(self._main, _NUDGE)
 
-    def relent(self) -> None:
+    def withdraw(self) -> None:
         """Take a soft ending back if nobody acted on it yet: it is not wanted any more."""
         with self._lock:
             if self.ending in SOFT and not self.is_acted_on:

@@ -1,4 +1,7 @@
-"""What is wanted of this agent, re-read while it works. Absence is no wish: the last good version stays."""
+"""Reads what is wanted of this agent again while it works. A missing spec file changes nothing.
+
+The last good version stays in force.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +53,9 @@ class WantedSpecs:
         return self.now.tasks[task.id].timeout_s or self.limits().timeout_s
 
     @property
-    def is_hearsay(self) -> bool:
+    def may_miss_tasks(self) -> bool:
         """Whether a task that was given to this agent a moment ago may be missing until `reread`."""
-        return self._cache.is_hearsay
+        return self._cache.may_miss_tasks
 
     def refresh(self, task: str | None = None) -> None:
         """Read again if the orchestration, this agent or `task` changed. Never raises for what it finds."""

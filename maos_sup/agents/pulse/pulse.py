@@ -123,7 +123,7 @@ class Pulse:
             self._life.trouble = error
             self._bell.end(Interrupt.TROUBLE)
         finally:
-            self._stay_forceful()
+            self._enforce_ending()
 
     def _beat_on(self) -> None:
         with ExitStack() as closing:
@@ -169,7 +169,9 @@ class Pulse:
             dues_s.append(self._due["save"])
         if self._life.publisher.is_behind:
             dues_s.append(self._life.publisher.due_s)
-        return min(due_s for due_s in dues_s if due_s > now_s) - now_s  # what is late was seen to
+        return (
+            min(due_s for due_s in dues_s if due_s > now_s) - now_s
+        )  # what is overdue was handled in this round
 
     def _is_at_rest(self) -> bool:
         """Whether whatever comes is told, and what came is dealt with."""
@@ -204,7 +206,7 @@ class Pulse:
         if self.program != self._program_told:
             self._tell_handle()
         self._look_at_wants()
-        self._spare_who_waits(now_s)
+        self._stop_clock_while_asking(now_s)
         self._look_at_clock(now_s)
         self._life.publisher.refresh()
 
@@ -229,11 +231,11 @@ class Pulse:
             return
         ending = specs.ending_of(task)
         if ending is None:
-            self._bell.relent()
+            self._bell.withdraw()
         else:
             self._bell.end(ending)
 
-    def _spare_who_waits(self, now_s: float) -> None:
+    def _stop_clock_while_asking(self, now_s: float) -> None:
         """A program that waits for a person is neither hung nor late."""
         since_s, self._looked_s = now_s - self._looked_s, now_s
         calls, has_waited = self._translator.calls, self._is_waiting
@@ -264,7 +266,7 @@ class Pulse:
         patience_s = self._life.specs.limits().stop_grace_s + _MARGIN_S
         return 2 * patience_s + _ACTING_S if self._bell.is_acted_on else patience_s
 
-    def _stay_forceful(self) -> None:
+    def _enforce_ending(self) -> None:
         """After trouble of our own: still see to it that the working thread ends."""
         while not self._is_over and not self._has_gone_off:
             self._force_if_deaf(time.monotonic())

@@ -134,7 +134,7 @@ class TaskLoop:
             if task is not None and not life.specs.confirms(task):
                 life.specs.reread()
                 task, is_asking = self._next_task()
-            if task is None and life.specs.is_hearsay:
+            if task is None and life.specs.may_miss_tasks:
                 life.specs.reread()
                 continue
             if task is None:

@@ -59,7 +59,9 @@ class Gates:
         self._spending, self._transcript, self._redactor = spending, transcript, redactor
         self._provider, self._waiting = provider, ProviderWaits(work)
         self.outcome: WorkOutcome | None = None
-        self.holds_a_call = False  # one that waits for good: who asked must not be let go, but killed
+        self.holds_a_call = (
+            False  # a hook never answered: Claude Code must be killed, for to close its input is an answer
+        )
 
     def reply(self, request: HookRequest, *, is_there: Callable[[], bool]) -> Reply | None:
         """The answer to a hook, None for none; `is_there`: whether who asked lives. Raises StorageError."""

@@ -199,8 +199,8 @@ class ProgramOutput:
 
     # -- parts
 
-    def heard(self) -> None:
-        """The model answers: it was told what we said."""
+    def confirm_delivery(self) -> None:
+        """The model answers, or the run succeeded: the messages in its prompt were delivered."""
         self.has_answered = True
         if self.marks:
             marks, self.marks = self.marks, {}
@@ -209,7 +209,7 @@ class ProgramOutput:
     def _answers(self, text: str) -> None:
         self._chars += len(text)
         self._is_asking, self._is_answering, self._is_paid = False, True, False
-        self.heard()
+        self.confirm_delivery()
 
     def _flush(self) -> None:
         if self._pieces:
@@ -233,7 +233,7 @@ class ProgramOutput:
 
     def _put(self, fields: dict[str, object], amount: Amount) -> None:
         self._flush()
-        self.heard()
+        self.confirm_delivery()
         texts, self._texts = self._texts, []
         self._is_answering = self._is_asking = False
         said = {"end": self.last_text} if self.has_result and self._profile.success != "exit" else {}

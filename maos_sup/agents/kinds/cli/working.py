@@ -234,7 +234,7 @@ class ProgramSession:
 
     def _judge(self, watch: ProgramWatch) -> WorkOutcome | None:
         if watch.fate is Fate.WELL:
-            watch.output.heard()  # it ended well: it was told what we said
+            watch.output.confirm_delivery()  # the run succeeded
             self._spending.keep(self._memory)
             self._record.commit("result", {"value": watch.output.last_text})
             return None

@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wound:
+class FirstBadLine:
     """What a bad line is, in a word and in a sentence. `by_hand`: no crash does this."""
 
     finding: Finding
@@ -30,7 +30,7 @@ class Wound:
         return self.finding not in (Finding.TORN, Finding.ZEROS, Finding.CORRUPT)
 
 
-def examine(path: Path, previous: Position) -> Wound:
+def examine(path: Path, previous: Position) -> FirstBadLine:
     """Say what the line after `previous` in `path` is. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -41,47 +41,51 @@ def examine(path: Path, previous: Position) -> Wound:
     return diagnose(previous, bad, following if offset is not None else None)
 
 
-def diagnose(previous: Position, bad: bytes, following: bytes | None) -> Wound:
+def diagnose(previous: Position, bad: bytes, following: bytes | None) -> FirstBadLine:
     """Say what `bad` is, which should follow `previous`; `following` is None where `bad` has no line feed."""
     if b"\0" in bad:
-        return Wound(finding=Finding.ZEROS, what="is filled with zeros where a line belongs (a power cut?)")
+        return FirstBadLine(
+            finding=Finding.ZEROS, what="is filled with zeros where a line belongs (a power cut?)"
+        )
     if following is None:
-        return Wound(finding=Finding.TORN, what="breaks off: its writer died while writing it")
+        return FirstBadLine(finding=Finding.TORN, what="breaks off: its writer died while writing it")
     if bad.endswith(b"}\r"):
         what = "ends in CR LF: an editor or a transfer changed the line ends"
-        return Wound(finding=Finding.LINE_ENDS, what=what)
+        return FirstBadLine(finding=Finding.LINE_ENDS, what=what)
     is_followed = verified(previous, following) is not None
     if is_followed and _goes_on(following, bad):
-        return Wound(finding=Finding.EDITED, what="was moved here from behind the next line")
+        return FirstBadLine(finding=Finding.EDITED, what="was moved here from behind the next line")
     if is_followed or not (bad.strip() or following):
-        return Wound(finding=Finding.INSERTED, what=f"was inserted: {_shown(bad)}")
+        return FirstBadLine(finding=Finding.INSERTED, what=f"was inserted: {_shown(bad)}")
     fields = _fields(bad)
     if fields is None:
         return _not_json(bad, following)
     return _edited(previous, bad, fields)
 
 
-def _not_json(bad: bytes, following: bytes) -> Wound:
+def _not_json(bad: bytes, following: bytes) -> FirstBadLine:
     if _goes_on(bad, following):
-        return Wound(finding=Finding.EDITED, what=f"is no JSON any more, edited by hand: {_shown(bad)}")
-    return Wound(finding=Finding.CORRUPT, what=f"is no line of this file: {_shown(bad)}")
+        return FirstBadLine(
+            finding=Finding.EDITED, what=f"is no JSON any more, edited by hand: {_shown(bad)}"
+        )
+    return FirstBadLine(finding=Finding.CORRUPT, what=f"is no line of this file: {_shown(bad)}")
 
 
-def _edited(previous: Position, bad: bytes, fields: dict[str, object]) -> Wound:
+def _edited(previous: Position, bad: bytes, fields: dict[str, object]) -> FirstBadLine:
     if _tail(bad) is None:
         what = "was not written by this file's writer (it has no hash 'h' last)"
-        return Wound(finding=Finding.EDITED, what=what)
+        return FirstBadLine(finding=Finding.EDITED, what=what)
     seq = fields.get("seq")
     if not isinstance(seq, int):
-        return Wound(finding=Finding.EDITED, what="has no 'seq': edited by hand")
+        return FirstBadLine(finding=Finding.EDITED, what="has no 'seq': edited by hand")
     if seq <= previous.seq:
         what = f"has seq {seq} after {previous.seq}: lines were moved or repeated"
-        return Wound(finding=Finding.EDITED, what=what)
+        return FirstBadLine(finding=Finding.EDITED, what=what)
     if seq > previous.seq + 1:
         what = f"has seq {seq} after {previous.seq} and does not continue from it: lines are missing"
-        return Wound(finding=Finding.LINES_MISSING, what=what)
+        return FirstBadLine(finding=Finding.LINES_MISSING, what=what)
     what = f"does not fit its hash: the line with seq {seq}, or the one before it, was edited by hand"
-    return Wound(finding=Finding.EDITED, what=what)
+    return FirstBadLine(finding=Finding.EDITED, what=what)
 
 
 def _line(descriptor: int, offset: int) -> tuple[bytes, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-class Spans:
+class SeqRanges:
     """Numbers added in growing order."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Spans:
             self._ranges.append((number, number))
         return True
 
-    def without(self, others: Spans) -> Iterator[tuple[int, int]]:
+    def without(self, others: SeqRanges) -> Iterator[tuple[int, int]]:
         """Yield the ranges that are here and not in `others`."""
         taken = iter(others._ranges)
         first, last = next(taken, (0, 0))
