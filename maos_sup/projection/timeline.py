@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from maos_sup.projection.journal_lines import JournalLine, decoded, seconds_of, type_of
 from maos_sup.projection.lives import LifeSpan
 from maos_sup.projection.reading import Reading
-from maos_sup.projection.spans import ASKING, SPAN_TYPES, TASK, Span, cost_of, spans_of
+from maos_sup.projection.spans import ASKING, SPAN_TYPES, TASK, Span, SpanFold, cost_of
 from maos_sup.views.files import natural
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _lane(reading: Reading, agent: AgentShown, window: tuple[float, float], seen
         lines[:0] = _decoded(piece.raws, name, life)
     for line in lines:
         _look(line, seen)
-    fold = spans_of(line for line in lines if line.type in SPAN_TYPES)
+    fold = _folded(lines, {life.attempt: life.ended_s for life in lives})
     if agent["pid"] is None and lives:
         fold.cut(_end_of(lives[-1], lines, until_s))
     return Lane(
@@ -169,6 +169,19 @@ def _lane(reading: Reading, agent: AgentShown, window: tuple[float, float], seen
         spans=tuple(_clean(reading, span) for span in _most_telling([*fold.spans, *fold.open_spans])),
         left_out=max(0, len(fold.spans) + len(fold.open_spans) - MOST_SPANS) + left_out,
     )
+
+
+def _folded(lines: Iterable[JournalLine], ends: Mapping[int, float | None]) -> SpanFold:
+    """The spans that `lines` tell; what a process left open ended with it, as `ends` says by attempt."""
+    fold, attempt = SpanFold(), 0
+    for line in lines:
+        ended_s = ends.get(attempt) if line.attempt != attempt else None
+        if ended_s is not None:
+            fold.cut(ended_s)
+        attempt = line.attempt
+        if line.type in SPAN_TYPES:
+            fold.take(line)
+    return fold
 
 
 def _clean(reading: Reading, span: Span) -> Span:

@@ -130,6 +130,13 @@ def _legend(contents: Contents) -> Markup:
     parts = ("task", "model", "tool", "asking", "void")
     words = ("task", "model answers", "tool runs", "waits for a person", "does not count any more")
     items = [tag("span", tag("i", class_=part), word) for part, word in zip(parts, words, strict=True)]
+    marks = (
+        ("\u2715", "ended badly", True),
+        ("\u25be", "checkpoint", bool(timeline.ticks)),
+        ("\u2312", "mail", bool(timeline.arrows)),
+        ("\u258c", "money", any(timeline.money)),
+    )
+    items += [tag("span", tag("b", glyph), f" {word}") for glyph, word, is_there in marks if is_there]
     hidden = timeline.agents - len(timeline.lanes)
     more = f" {counted(hidden, 'agent')} more had no room here." if hidden > 0 else ""
     cut_off = any(lane.left_out for lane in timeline.lanes)

@@ -13,10 +13,12 @@ from recorded import answer, asked, lived, made_tree, task
 from maos_sup.cli.report import redactor_of
 from maos_sup.projection.agent_page import agent_page
 from maos_sup.projection.graph import graph_of
+from maos_sup.projection.journal_lines import text_of
 from maos_sup.projection.reading import Reading
 from maos_sup.projection.text import cut, plain, short
 from maos_sup.projection.timeline import MOST_LANES, MOST_SPANS, timeline_of
 from maos_sup.projection.wants import wants_of
+from state_layout.files import codec
 from state_layout.scopes.store import ScopeStore
 
 
@@ -99,6 +101,21 @@ def test_graph_of_thousands_is_small_and_counts_everybody() -> None:
     assert len(graph.nodes) < 260
     assert sum(node.time_share for node in graph.nodes) == pytest.approx(1.0)
     assert sum(node.cost_share for node in graph.nodes) == pytest.approx(1.0)
+
+
+def test_what_a_killed_process_was_at_ends_when_it_did(tmp_path: Path) -> None:
+    """Not at the last thing that it said: a task without a word until a kill seemed to take no time."""
+    made = made_tree(tmp_path)
+    first = lived(made, "alice", [task("count", "running")], reason=None)
+    path = first.paths.exit
+    ended_s = time.time() + 40
+    told = codec.decode_object(path.read_bytes()) | {"at": text_of(ended_s)}
+    path.write_bytes(codec.encode(told))
+    lived(made, "alice", [task("count", "running"), task("count", "done")])
+    reading = Reading(made)
+    alice, _ = timeline_of(reading, reading.status(), now_s=ended_s + 1).lanes
+    killed = next(span for span in alice.spans if span.state == "cut")
+    assert killed.end_s == pytest.approx(ended_s, abs=0.001)
 
 
 def test_timeline_has_attempts_spans_mail_money_and_who_waited(tmp_path: Path) -> None:

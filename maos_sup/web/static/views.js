@@ -198,7 +198,10 @@ export class Timeline {
       ...(first ? [turn("Before", Math.max(0, first - lanes.length))] : []),
       ...(first + lanes.length < agents ? [turn("Next", first + lanes.length)] : [])] : []));
     const kinds = [["task", "task"], ["model", "model answers"], ["tool", "tool runs"], ["asking", "waits for a person"], ["void", "does not count any more"]];
+    const { ticks, arrows, money } = this.told;
+    const marks = [["end", "\u2715", "ended badly", true], ["tick", "\u25be", "checkpoint", ticks.length], ["mail", "\u2312", "mail", arrows.length], ["money", "\u258c", "money", money.length]];
     this.legend.replaceChildren(...kinds.map(([kind, words]) => h("span", null, h("i", { class: kind }), words)),
+      ...marks.filter((mark) => mark[3]).map(([kind, glyph, words]) => h("span", null, h("b", { class: kind, "aria-hidden": "true" }, glyph), words)),
       lanes.some((lane) => lane.left_out) ? "Of busy lanes the last part is shown: go nearer." : "");
   }
 
