@@ -15,10 +15,13 @@ from slurm_cluster import SlurmCluster, running_cluster
 GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 PLACE = {"mem_gib": 0.1}
 _WRAPPER = """#!/bin/sh
+echo "$*" >>{mode}.calls
 case $(cat {mode} 2>/dev/null) in
 hang) sleep 1000 & wait;;
 fail) exit 1;;
 rubbish) echo "welcome to the cluster"; exit 0;;
+die) {real} "$@" >/dev/null; kill -9 $PPID;;
+orphan) cat >{mode}.$$; kill -9 $PPID; sleep 3; exec {real} "$@" <{mode}.$$;;
 lose) {real} "$@" >/dev/null; exit 1;;
 *) exec {real} "$@";;
 esac
@@ -41,6 +44,11 @@ class Wrappers:
         aside = self.folder / f"{name}.new"
         aside.write_text(mode)
         aside.rename(self.folder / f"{name}.mode")
+
+    def calls(self, name: str) -> list[str]:
+        """What `name` was called with, call by call."""
+        path = self.folder / f"{name}.mode.calls"
+        return path.read_text().splitlines() if path.exists() else []
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +81,13 @@ def start(
     wanted = {
         name: {"kind": "command", "shell": line, "env_from": {"OUT": "OUT"}} for name, line in agents.items()
     }
-    team.start(wanted, tasks, launcher="slurm", place=PLACE, **more)
+    team.start(wanted, tasks, launcher="slurm", **{"place": PLACE, **more})
+
+
+def jobs(team: Orchestra, cluster: SlurmCluster, *, states: str = "all") -> list[str]:
+    """The names of the team's jobs, each task by itself."""
+    listing = cluster.ask("squeue", "--noheader", "--array", f"--states={states}", "--format=%j")
+    return [name for name in listing.splitlines() if name.startswith(f"{team.status()['id']}.")]
 
 
 def where(team: Orchestra, agent: str) -> str:
@@ -142,6 +156,38 @@ def test_a_job_whose_number_was_never_told_is_found_and_not_submitted_again(
     assert sorted(line for line in lines if line.startswith(prefix)) == [f"{prefix}ann.1", f"{prefix}bob.1"]
 
 
+@pytest.mark.parametrize("is_array", [False, True], ids=["alone", "array"])
+@pytest.mark.parametrize("mode", ["die", "orphan"])
+def test_a_supervisor_killed_while_it_submits_has_nothing_run_twice(
+    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers, mode: str, *, is_array: bool
+) -> None:
+    """It dies before it hears the number; or its `sbatch` outlives it, and submits beside its successor."""
+    wrappers.set("sbatch", mode)
+    names = [f"agent{number}" for number in range(5)]
+    cluster.ask("scontrol", "update", "partitionname=agents", "state=down")  # no job begins meanwhile
+    try:
+        start(team, dict.fromkeys(names, GATED), place={**PLACE, "array": is_array})
+        team.wait(lambda: wrappers.calls("sbatch") and team.supervisor() is None, "the supervisor is dead")
+        wrappers.set("sbatch", "well")
+        team.resume()
+        team.wait(lambda: all("pending" in where(team, name) for name in names), "all wait in the queue")
+        if mode == "orphan":
+            wanted = len(names) + (len(names) if is_array else 1)
+            team.wait(lambda: len(jobs(team, cluster)) >= wanted, "the orphan submits too")
+    finally:
+        cluster.ask("scontrol", "update", "partitionname=agents", "state=up")
+    team.wait_alive()
+    assert set(team.attempts().values()) == {1}
+    team.say("go")
+    team.wait_rest("done")
+    assert set(team.attempts().values()) == {1}
+    assert all(team.output(name) == "begin 1\nend\n" for name in names)
+    team.wait(lambda: not jobs(team, cluster, states="pending,running,completing"), "no job is left")
+    if mode == "die":
+        assert len(jobs(team, cluster)) == len(names)
+    team.assert_sound()
+
+
 def test_a_submission_that_hangs_keeps_no_other_waiting(team: Orchestra, wrappers: Wrappers) -> None:
     """Whoever is submitted, seen and ended meanwhile is so by other commands."""
     tasks = [
@@ -172,3 +218,14 @@ def test_an_end_that_fails_is_told_and_asked_for_again(
     team.say("go")
     team.wait_rest("stopped")
     assert not [name for name in cluster.jobs() if name.startswith(f"{team.status()['id']}.")]
+
+
+def test_one_question_is_for_all_agents(team: Orchestra, wrappers: Wrappers) -> None:
+    names = [f"agent{number}" for number in range(8)]
+    start(team, dict.fromkeys(names, GATED))
+    team.wait_alive()
+    team.say("go")
+    team.wait_rest("done")
+    (question,) = set(wrappers.calls("squeue"))
+    assert not any(name in question for name in names)
+    assert len(wrappers.calls("sbatch")) == len(names)
