@@ -144,7 +144,11 @@ def execute_agent(entry_name: str, root: str, agent: str) -> NoReturn:
     os.closerange(3, _MOST_OPEN)
     os.environ.pop(MARK_VARIABLE, None)
     settle(f"agent {agent} {root}")
-    live(load(entry_name), root=root, agent=agent)
+    gc.disable()
+    entry = load(entry_name)
+    gc.freeze()  # what is imported is no garbage: to look for some costs a fourteenth of the start
+    _begin_collecting()
+    live(entry, root=root, agent=agent)
 
 
 class _Zygote:
@@ -279,6 +283,11 @@ def _shed(supervisor: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     supervisor.detach()
     os.closerange(3, _MOST_OPEN)
+    _begin_collecting()
+
+
+def _begin_collecting() -> None:
+    """Collect garbage from now on, and not often."""
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     gc.enable()
 
