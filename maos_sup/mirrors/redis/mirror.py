@@ -262,6 +262,8 @@ class RedisMirror:
             try:
                 _refuse_failures(together.execute(raise_on_error=False))
             except WatchError as cause:
+                if isinstance(cause.__context__, RedisError):  # a lost connection is told as that, too
+                    raise cause.__context__ from cause
                 raise Superseded(
                     f"{self._shown}: another follower of {self._name} came in between"
                 ) from cause
