@@ -133,6 +133,21 @@ class Orchestra:
         """Call a command on this tree that must succeed; what it printed."""
         return self.cli(verb, str(self.root), *arguments, expect=0).stdout
 
+    def example(self, name: str, folder: Path) -> str:
+        """Run the shipped example `name` in `folder`, with no key of anybody; what it printed."""
+        given = {key: value for key, value in self.environment.items() if not key.startswith("ANTHROPIC")}
+        done = subprocess.run(
+            ["sh", str(REPOSITORY / "examples" / name / "run.sh"), str(folder)],
+            env={**given, "PYTHON": sys.executable},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.told()}"
+        return done.stdout
+
     def begin_cli(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """Call maos-sup without waiting for it, in a session of its own."""
         return subprocess.Popen(

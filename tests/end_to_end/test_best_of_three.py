@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from orchestra import REPOSITORY, Orchestra
-
-SCRIPT = REPOSITORY / "examples" / "best_of_three" / "run.sh"
+from orchestra import Orchestra
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
 def test_the_fastest_right_one_is_taken_over(orchestra: Orchestra, tmp_path: Path) -> None:
-    given = {name: value for name, value in orchestra.environment.items() if not name.startswith("ANTHROPIC")}
-    done = subprocess.run(
-        ["sh", str(SCRIPT), str(tmp_path)],
-        env={**given, "PYTHON": sys.executable},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{orchestra.told()}"
-    assert "took over the attempt of coder-2 (coder-1 " in done.stdout, done.stdout
-    assert "coder-3 exit code 1)" in done.stdout, "fast and wrong"
-    assert "coder: its work is in that of writer" in done.stdout, done.stdout
+    told = orchestra.example("best_of_three", tmp_path)
+    assert "took over the attempt of coder-2 (coder-1 " in told, told
+    assert "coder-3 exit code 1)" in told, "fast and wrong"
+    assert "coder: its work is in that of writer" in told, told
     demo = tmp_path / "demo"
     status = subprocess.run(
         ["git", "-C", str(demo), "status", "--short"], capture_output=True, text=True, check=True

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestra import REPOSITORY, Orchestra
+from orchestra import Orchestra
 
 from state_layout.ledger import spent_by
 from state_layout.tree import open_tree
 
-SCRIPT = REPOSITORY / "examples" / "team_from_words" / "run.sh"
 AGENTS = {"developer", "tester", "writer", "reviewer"}
 
 
@@ -30,18 +28,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="the script finds what to kill in /proc")
 def test_words_are_planned_killed_twice_done_and_reviewed(orchestra: Orchestra, tmp_path: Path) -> None:
-    given = {name: value for name, value in orchestra.environment.items() if not name.startswith("ANTHROPIC")}
-    done = subprocess.run(
-        ["sh", str(SCRIPT), str(tmp_path)],
-        env={**given, "PYTHON": sys.executable},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{orchestra.told()}"
-    assert done.stdout.count("killed everything") == 2
+    told = orchestra.example("team_from_words", tmp_path)
+    assert told.count("killed everything") == 2
     assert orchestra.status()["phase"] == "done"
     assert {agent["name"] for agent in orchestra.status()["agents"]} == AGENTS
     assert orchestra.task("review")["result"].startswith("accepted")
@@ -53,8 +41,8 @@ def test_words_are_planned_killed_twice_done_and_reviewed(orchestra: Orchestra, 
     planning = {entry["number"] for entry in entries if entry.get("rule") == "planner"}
     assert len(planning) == 1
     assert not [entry for entry in entries if entry["what"] == "refused"]
-    told = orchestra.do("messages", "--json")
-    assert {"developer", "tester"} <= {message["from"] for message in json.loads(told)["messages"]}
+    mail = orchestra.do("messages", "--json")
+    assert {"developer", "tester"} <= {message["from"] for message in json.loads(mail)["messages"]}
     assert all(amount.cost_usd for amount in spent_by(open_tree(orchestra.root)).values())
     orchestra.assert_nothing_left()
     orchestra.assert_sound()
