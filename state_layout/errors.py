@@ -1,4 +1,4 @@
-"""What can go wrong with a tree, as types; each carries the text a person is shown.
+"""Says what can go wrong with a tree, as types; each carries the text a person is shown.
 
 Foreign errors (OSError, decoding errors, lock timeouts) are translated into these at the doors
 (`atomic`, `journal`, `codec`, `locks`), always with `raise ... from`. Every text names what failed,

@@ -1,4 +1,4 @@
-"""What agents spend: an estimate is reserved before each call, what it really cost is settled after it.
+"""Says what agents spend: an estimate is reserved before each call, what it really cost is settled after it.
 
 Every agent writes a file of its own (`budget/<agent>.jsonl`); the cap holds over all of them, so the lock
 covers exactly sum-and-reserve. A reservation that was never settled, because its agent died, counts in full:

@@ -1,4 +1,4 @@
-"""What was seen of a tree, kept outside it: the ends of its chained files and how its lives ended.
+"""Says what was seen of a tree, kept outside it: the ends of its chained files and how its lives ended.
 
 A chain shows that a file was edited, not that all of it was put back to an older state, nor that somebody
 wrote everything anew with new hashes. Whoever can write the tree can write every head it keeps; so these are

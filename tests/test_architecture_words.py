@@ -12,6 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _NAMED = re.compile(r"`([A-Z][a-z0-9]+[A-Za-z0-9]*)(?:\.(\w+))?[^`]*`")  # `History`, `History.take(line)`
 FOREIGN = {"core.fsmonitor"}  # git's
+FOREIGN_WORDS = {"stroke_width", "sync_file_range"}
+QUESTION_WORDS = frozenset({"What", "Who", "Whose", "Whether", "How", "Where", "Why", "When", "Which"})
+MOST_HALF_SENTENCES = 1090  # of functions and classes, 1,077 when it was counted; the number only falls
 _PLACED = re.compile(r"`((?:[a-z_]+\.)+[a-z_]+)`")  # `core.tasks`, `lives.snapshots`, `maos_sup.agents`
 
 
@@ -111,3 +114,55 @@ def test_a_name_that_is_gone_is_found() -> None:
     known = bound_names([tree])
     named = [found for text in docstrings(tree) for found in _NAMED.finditer(text)]
     assert [found[1] for found in named if found[1] not in known] == ["Gone"]
+
+
+def words_in(trees: Iterable[ast.Module]) -> set[str]:
+    """Every word that stands in a short text, a parameter or a keyword: keys of records among them."""
+    words = set[str]()
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60:
+                words |= {*re.findall(r"\w+", node.value)}
+            elif isinstance(node, ast.arg | ast.keyword) and node.arg:
+                words.add(node.arg)
+    return words
+
+
+def test_a_word_with_an_underscore_that_a_docstring_names_exists() -> None:
+    trees = sources()
+    files = {name.rpartition(".")[2] for name in module_names(trees)}
+    known = bound_names(trees.values()) | words_in(trees.values()) | files | FOREIGN_WORDS
+    known |= {*re.findall(r"\w+", (ROOT / "state_layout" / "FORMAT.md").read_text(encoding="utf-8"))}
+    missing = [
+        f"{path}: `{name}`"
+        for path, tree in trees.items()
+        for text in docstrings(tree)
+        for name in re.findall(r"`([a-z]+_[a-z_]+)`", text)
+        if name not in known
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def half_sentences(trees: Mapping[str, ast.Module]) -> tuple[list[str], int]:
+    """The modules, and how many functions and classes, whose docstring begins with a word that asks."""
+    modules, others = list[str](), 0
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or "x"
+                if text.split()[0] in QUESTION_WORDS and isinstance(node, ast.Module):
+                    modules.append(path)
+                else:
+                    others += text.split()[0] in QUESTION_WORDS
+    return modules, others
+
+
+def test_docstrings_begin_with_a_sentence() -> None:
+    modules, others = half_sentences(sources())
+    assert not modules, f"begin with a verb, or subject and verb: {', '.join(modules)}"
+    assert others <= MOST_HALF_SENTENCES, "a docstring begins with a half sentence (What ..., Whether ...)"
+
+
+def test_a_half_sentence_is_found() -> None:
+    text = '"""What is left."""\n\n\ndef f():\n    """Whether it is."""\n\n\ndef g():\n    """Say it."""\n'
+    assert half_sentences({"a.py": ast.parse(text)}) == (["a.py"], 1)

@@ -1,4 +1,6 @@
-"""How work on a task ends: by itself, by a wish that cuts it short, or for want of what a person supplies."""
+"""Says how work on a task ends: by itself, by a wish that cuts it short, or for want of what a person
+supplies.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a kind of agent is: it works on one task, all else is done for it. `agents.registry` finds kinds."""
+"""Says what a kind of agent is: it works on one task, all else is done for it. `agents.registry` finds
+kinds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What agents lack on this host: asked before a tree is made, by `resume` before any is started, by `check`.
+"""Says what agents lack on this host: asked before a tree is made, by `resume` before any is started, by
+`check`.
 
 A copy may come to a machine without the programs of its agents, or by a way that keeps no file modes: object
 stores, FAT, some tools that synchronise.

@@ -1,4 +1,4 @@
-"""What the zygote does for an agent before it forks it: reads its specs, and tells what to import.
+"""Says what the zygote does for an agent before it forks it: reads its specs, and tells what to import.
 
 Both are paid for once, in a process whose memory is warm: an agent would copy each page that it touches. So
 the SDK of a model is imported only where there is an agent of its kind. Never raises: what is missing is

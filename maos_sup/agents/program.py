@@ -1,4 +1,5 @@
-"""What the program of an agent may do from a shell: the verbs of `maos-sup agent`, given its environment.
+"""Says what the program of an agent may do from a shell: the verbs of `maos-sup agent`, given its
+environment.
 
 Everything asked of the agent is one control line in one append, durable when the call returns: it is carried
 out once, whoever dies. Reading is done from the tree's files alone. Nothing here needs the agent to live.

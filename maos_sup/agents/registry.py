@@ -1,4 +1,4 @@
-"""Where kinds are found, by name: among the built-in ones, then among the entry points `maos_sup.kinds`.
+"""Finds kinds by name: among the built-in ones, then among the entry points `maos_sup.kinds`.
 
 Importing this module imports no kind: a model SDK is paid for only by who uses it.
 """

@@ -1,4 +1,4 @@
-"""What kinds find wrong with the sessions of their agents: only they know the form of `session/`."""
+"""Says what kinds find wrong with the sessions of their agents: only they know the form of `session/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which backups stay, and letting go of others: as in restic, forgetting and freeing space are two things."""
+"""Says which backups stay, and letting go of others: as in restic, forgetting and freeing space are two
+things.
+"""
 
 from __future__ import annotations
 

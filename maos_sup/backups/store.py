@@ -1,4 +1,4 @@
-"""What keeps the objects of a repository: names and bytes, nothing more.
+"""Says what keeps the objects of a repository: names and bytes, nothing more.
 
 An object is whole and durable when `put` returns, or not there; it never changes afterwards. Names are plain:
 letters, digits, `.`, `-` and `/`. Calling anything twice does no harm.

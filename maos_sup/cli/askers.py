@@ -1,4 +1,6 @@
-"""Which model is asked when a request in words is planned, and which kind of agents then does the work."""
+"""Says which model is asked when a request in words is planned, and which kind of agents then does the
+work.
+"""
 
 from __future__ import annotations
 

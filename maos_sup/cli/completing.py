@@ -1,4 +1,4 @@
-"""What a shell completes: orchestrations, agents, tasks, keys, questions, checkpoints.
+"""Says what a shell completes: orchestrations, agents, tasks, keys, questions, checkpoints.
 
 One rule for every command: the words in its usage (`[DIR|ID] TO [TEXT]`) and the names of its options say
 what belongs where. Reads a few names; says nothing, whatever is wrong: a shell is waiting.

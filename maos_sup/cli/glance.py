@@ -1,4 +1,4 @@
-"""How an orchestration stands, printed. Imports nothing for options: `status DIR` is typed most."""
+"""Says how an orchestration stands, printed. Imports nothing for options: `status DIR` is typed most."""
 
 from __future__ import annotations
 

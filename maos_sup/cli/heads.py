@@ -1,4 +1,4 @@
-"""What `attach` and `resume` saw last of an orchestration: kept in the home, outside of the tree itself.
+"""Says what `attach` and `resume` saw last of an orchestration: kept in the home, outside of the tree itself.
 
 So a tree that was put back to an older state, or edited, is noticed by who looks at it again. Nobody is ever
 hindered: where heads cannot be read or kept, nothing is said.

@@ -1,4 +1,6 @@
-"""What `import` without more lists: what other programs left on this machine, and what to type to take it."""
+"""Says what `import` without more lists: what other programs left on this machine, and what to type to
+take it.
+"""
 
 from __future__ import annotations
 

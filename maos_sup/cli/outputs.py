@@ -1,4 +1,4 @@
-"""What becomes of the command line's own output: nobody reads it any more, or it cannot be written.
+"""Says what becomes of the command line's own output: nobody reads it any more, or it cannot be written.
 
 Every command prints by way of libraries that have their own ideas of that (one ends the process, one hides
 the error). So the door of the descriptor itself tells, in a word that none of them knows.

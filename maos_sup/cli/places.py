@@ -1,4 +1,4 @@
-"""Where trees lie: the home, and which tree the words on a command line mean."""
+"""Says where trees lie: the home, and which tree the words on a command line mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan lacks on this host, said before a tree is made: programs, packages, keys, sandboxes."""
+"""Says what a plan lacks on this host, said before a tree is made: programs, packages, keys, sandboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Where backups are kept, as commands are told: the options they share, and the repository that is meant."""
+"""Says where backups are kept, as commands are told: the options they share, and the repository that is
+meant.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print: results and changes on stdout, the rest on stderr."""
+"""Prints for commands: results and changes on stdout, the rest on stderr."""
 
 from __future__ import annotations
 

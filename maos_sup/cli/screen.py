@@ -1,4 +1,4 @@
-"""What the full-screen view is given: acts by way of `steering`, and what there is to read."""
+"""Says what the full-screen view is given: acts by way of `steering`, and what there is to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which argument of a command stands for a file that came with the plan (`spec/files/`, FORMAT.md).
+"""Says which argument of a command stands for a file that came with the plan (`spec/files/`, FORMAT.md).
 
 Pure: whether a file is there is asked of the caller. Planner and agents must agree, so both ask here.
 """

@@ -1,4 +1,4 @@
-"""Which of many moments to look at next, to find the first bad one with few looks. Pure.
+"""Says which of many moments to look at next, to find the first bad one with few looks. Pure.
 
 The moments have numbers from 0, which is good, to the last, which is bad. A look says good, bad, or that it
 cannot tell; then the nearest other one in the middle is next, as git does it.

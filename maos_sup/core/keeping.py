@@ -1,4 +1,4 @@
-"""Which checkpoints are kept, by a rule: the newest few, and the newest of each hour and day. Pure."""
+"""Says which checkpoints are kept, by a rule: the newest few, and the newest of each hour and day. Pure."""
 
 from __future__ import annotations
 

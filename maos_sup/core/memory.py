@@ -1,4 +1,4 @@
-"""What the supervisor remembers after each action: the fold that both the living and the next one use.
+"""Says what the supervisor remembers after each action: the fold that both the living and the next one use.
 
 An action is journaled as one line and remembered by the same function, so what a new life reads back is what
 the old one knew. Monotonic times do not survive a process: they are carried as ages.

@@ -1,4 +1,4 @@
-"""What a decision is made from and what comes out of it: Observation, Memory, Action. All values.
+"""Says what a decision is made from and what comes out of it: Observation, Memory, Action. All values.
 
 Attempts count from 1, 0 is none; times are seconds of the supervisor's own monotonic clock.
 """

@@ -1,4 +1,4 @@
-"""Who changed the same files of a project: told early, while they still work. Pure."""
+"""Says who changed the same files of a project: told early, while they still work. Pure."""
 
 from __future__ import annotations
 

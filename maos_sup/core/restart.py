@@ -1,4 +1,4 @@
-"""When a dead agent is started again: at once, then with jittered exponential back-off, bounded.
+"""Says when a dead agent is started again: at once, then with jittered exponential back-off, bounded.
 
 After Erlang's restart intensity; half of each delay is jitter. Ages are seconds before now, by one process's
 monotonic clock; time in which no supervisor lived is not charged.

@@ -1,4 +1,4 @@
-"""Where each task stands, from what is wanted and what was recorded. The one place that says "ready".
+"""Says where each task stands, from what is wanted and what was recorded. The one place that says "ready".
 
 Agents, the supervisor and every viewer ask here, so they never disagree.
 """

@@ -1,4 +1,4 @@
-"""Whether spans are sent while a team works. Pure."""
+"""Says whether spans are sent while a team works. Pure."""
 
 from __future__ import annotations
 

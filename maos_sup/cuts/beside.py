@@ -1,4 +1,4 @@
-"""What a cut reads beside the journals of agents: their budgets, and the supervisor's own journal.
+"""Says what a cut reads beside the journals of agents: their budgets, and the supervisor's own journal.
 
 Whoever looks again reads what was added, as with journals: a supervisor that lives for weeks has long ones.
 """

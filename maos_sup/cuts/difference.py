@@ -1,4 +1,5 @@
-"""What differs between two moments, of one orchestration or of two that were one: agent by agent, in facts.
+"""Says what differs between two moments, of one orchestration or of two that were one:
+agent by agent, in facts.
 
 Each side is a cut of a tree. Lines are compared by their hashes, so two futures of one past are told apart at
 the first line in which they differ, without reading what they have in common twice.

@@ -1,4 +1,5 @@
-"""What it takes to bring a team to a cut: worked out first, whole, so that it can be shown and journaled.
+"""Says what it takes to bring a team to a cut: worked out first, whole, so that it can be shown and
+journaled.
 
 A rewind deletes nothing. Each agent gets one more attempt, whose first line pins the cut; lines behind the
 pin are void, and a later rewind may pin them again. Mail files that hold messages of void lines are set

@@ -1,1 +1,1 @@
-"""What other programs left on this machine, made into orchestrations; their files are only read."""
+"""Makes orchestrations of what other programs left on this machine; their files are only read."""

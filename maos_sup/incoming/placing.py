@@ -1,4 +1,6 @@
-"""Where a new orchestration is made: in a scratch folder beside its place, checked, then renamed into it."""
+"""Says where a new orchestration is made: in a scratch folder beside its place, checked, then renamed into
+it.
+"""
 
 from __future__ import annotations
 

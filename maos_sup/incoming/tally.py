@@ -1,4 +1,4 @@
-"""What came of everything that was found: taken, changed or left out, how often, and why."""
+"""Says what came of everything that was found: taken, changed or left out, how often, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a framework's store lies, and names of folders for the ids it uses, which may be any text.
+"""Says where a framework's store lies, and names of folders for the ids it uses, which may be any text.
 
 A store is a folder of its own, or `state/<what>` of an orchestration's tree. A folder's name is a readable
 part of the id and a hash over all of it: two ids never share a folder, none leaves it, and file systems that

@@ -1,4 +1,6 @@
-"""What is said where the package of a framework is not installed: its name, and the line that installs it."""
+"""Says what is said where the package of a framework is not installed:
+its name, and the line that installs it.
+"""
 
 from __future__ import annotations
 

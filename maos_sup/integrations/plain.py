@@ -1,4 +1,4 @@
-"""Which values are exactly JSON: they stand in our files as they are, so that `jq` reads them."""
+"""Says which values are exactly JSON: they stand in our files as they are, so that `jq` reads them."""
 
 from __future__ import annotations
 

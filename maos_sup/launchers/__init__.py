@@ -1,1 +1,4 @@
-"""Starts, watches and ends agent processes. `base` is the contract, `local` this machine, `memory` a fake."""
+"""Starts, watches and ends agent processes.
+
+`base` is the contract, `local` this machine, `slurm` a cluster, `fleet` several at once, `memory` a fake.
+"""

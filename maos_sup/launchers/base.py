@@ -1,4 +1,4 @@
-"""What a launcher is: asked to start, to end and to look, it never decides anything.
+"""Says what a launcher is: asked to start, to end and to look, it never decides anything.
 
 An agent has one process at most, so everything is keyed by the agent's name. A launcher belongs to one
 supervisor and one thread of it. Nothing here waits: `submit` and `cancel` ask, `poll` tells what came of it.

@@ -1,4 +1,4 @@
-"""What a launcher remembers of the processes it watches."""
+"""Says what a launcher remembers of the processes it watches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent left in its session when it died, as the zygote tells it and the launcher hears it."""
+"""Says what an agent left in its session when it died, as the zygote tells it and the launcher hears it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where launchers are found, by name: among the built-in ones, then the entry points `maos_sup.launchers`.
+"""Finds launchers by name: among the built-in ones, then the entry points `maos_sup.launchers`.
 
 Importing this module imports no launcher: what asks a cluster is paid for only by who uses one.
 """

@@ -1,4 +1,4 @@
-"""What dead agents left running: where to look for it, and its end.
+"""Looks for what dead agents left running, and ends it.
 
 Three things give a leftover away: the mark in its environment; that it descends from one that has it; that
 it was in the session of an agent when that died (told by the zygote, before anybody else can get the

@@ -1,4 +1,5 @@
-"""What rules and logs know of the Messages API: the few keys of its requests and answers that are read here.
+"""Says what rules and logs know of the Messages API: the few keys of its requests and answers that are
+read here.
 
 Only declarations: what came over a socket may hold any of them or none, and more than these.
 """

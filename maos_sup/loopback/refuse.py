@@ -1,4 +1,6 @@
-"""What the real API refuses with status 400, as far as clients get it wrong: one function, one sentence."""
+"""Says what the real API refuses with status 400, as far as clients get it wrong:
+one function, one sentence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say and how badly: replies, their pace and the faults a network and a provider can have."""
+"""Says what to say and how badly: replies, their pace and the faults a network and a provider can have."""
 
 from __future__ import annotations
 

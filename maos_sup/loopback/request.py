@@ -1,4 +1,6 @@
-"""What was asked, as a Messages request whatever API it came by, with the questions a script has about it."""
+"""Says what was asked, as a Messages request whatever API it came by, with the questions a script has
+about it.
+"""
 
 from __future__ import annotations
 

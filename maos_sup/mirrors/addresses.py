@@ -1,4 +1,4 @@
-"""What a URL of a database gives away, and what of it may be shown: a password is nobody's to read."""
+"""Says what a URL of a database gives away, and what of it may be shown: a password is nobody's to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mirror is, and what is handed to one.
+"""Says what a mirror is, and what is handed to one.
 
 A mirror holds the records of a tree as they are: every line of a chained file, what programs wrote, small
 files whole. What it holds of a file and how far that goes (its cursor) change together, in one transaction,

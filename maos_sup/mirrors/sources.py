@@ -1,4 +1,4 @@
-"""Which files of a tree are mirrored, and how: by their path alone, after the table in FORMAT.md.
+"""Says which files of a tree are mirrored, and how: by their path alone, after the table in FORMAT.md.
 
 Left out is what belongs to a host (`run/`), what no record needs (locks, torn tails, temporaries) and what is
 no record: workspaces, sessions, artifacts, worktrees and their snapshots.

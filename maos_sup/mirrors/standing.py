@@ -1,4 +1,4 @@
-"""How far a mirror is behind the files, and whether it holds the history that they are."""
+"""Says how far a mirror is behind the files, and whether it holds the history that they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Whether the function that a plan names is there, read from its source: no code of a user is run for it.
+"""Says whether the function that a plan names is there, read from its source:
+no code of a user is run for it.
 
 Judged only as far as the source says: a star import, a module `__getattr__`, one that makes names by other
 means (`globals`, `exec`, ...) or a module that is not written in Python may define anything.

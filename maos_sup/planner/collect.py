@@ -1,4 +1,5 @@
-"""Which files beside a plan its agents name: they go into `spec/files`, so that the tree has all it runs.
+"""Says which files beside a plan its agents name: they go into `spec/files`, so that the tree has all it
+runs.
 
 Found by the rules in the kinds' settings: `Argv` (the program or an interpreter's script) and `CallableName`
 (a module). Python files bring the modules along that they import from beside the plan.

@@ -1,4 +1,4 @@
-"""What a key of plans and specs is for: read off the tables that check them, no second list. Pure.
+"""Says what a key of plans and specs is for: read off the tables that check them, no second list. Pure.
 
 A key is dotted: `limits.max_agents`, `agents.NAME.restart.max`, `tasks.NAME.needs`; the names may be any, or
 left out, and may stand as `set` takes them: `agents/bob.want`.

@@ -1,4 +1,4 @@
-"""What a project is, as its files say: its language, how tests are run, agents of Claude Code in it.
+"""Says what a project is, as its files say: its language, how tests are run, agents of Claude Code in it.
 
 Reads only. What cannot be read is taken as not there: the user corrects the plan that is made of it.
 """

@@ -1,4 +1,4 @@
-"""What the model is told when it plans. Pure."""
+"""Says what the model is told when it plans. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a model may propose: far less than a plan may hold, so that it cannot get much wrong or take much.
+"""Says what a model may propose: far less than a plan may hold, so that it cannot get much wrong or take
+much.
 
 One shape is both the form that the model fills in and the check of what it wrote. It cannot set environments,
 sandboxes, tools, budgets or approvals: those are people's. Pure.

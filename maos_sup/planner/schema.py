@@ -1,4 +1,4 @@
-"""What a plan may hold: the tables of the spec files, joined with the settings of the kinds at hand."""
+"""Says what a plan may hold: the tables of the spec files, joined with the settings of the kinds at hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Where in a TOML text each key stands: `tomllib` gives values without lines, people want `plan.toml:12`.
+"""Says where in a TOML text each key stands: `tomllib` gives values without lines, people want
+`plan.toml:12`.
 
 The text must be valid TOML already; nothing here checks that. A key that is not found costs a line number,
 never an error.

@@ -1,4 +1,4 @@
-"""What an agent said and did, folded by turn, a page at a time: the newest turns first to be read. Pure.
+"""Says what an agent said and did, folded by turn, a page at a time: the newest turns first to be read. Pure.
 
 A turn is an answer of a model with the calls that it made and what these gave; of programs, a step or a task.
 Blocks of kind `anthropic` are put together.

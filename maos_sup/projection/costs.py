@@ -1,4 +1,5 @@
-"""Where the money went: by agent, task, model and day; what was waste; what is still to be expected. Pure.
+"""Says where the money went: by agent, task, model and day; what was waste; what is still to be expected.
+Pure.
 
 A line that counts adds to its agent's total, as the agent itself adds it up. What a life said that was taken
 back later (a rollback, a pin) is beside the total, as `void`; what a try cost that brought no whole answer is

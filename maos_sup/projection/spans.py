@@ -1,4 +1,5 @@
-"""What lasted: tasks, model calls, tool calls, steps and questions, as spans between lines of journals. Pure.
+"""Says what lasted: tasks, model calls, tool calls, steps and questions, as spans between lines of
+journals. Pure.
 
 A span is named by the hash of the line that began it, so whoever folds the same lines anew names it alike.
 """

@@ -1,4 +1,6 @@
-"""What waits for a person, the most urgent first: answers, money, failures, mistakes in `spec/`. Pure."""
+"""Says what waits for a person, the most urgent first: answers, money, failures, mistakes in `spec/`.
+Pure.
+"""
 
 from __future__ import annotations
 

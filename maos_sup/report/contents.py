@@ -1,4 +1,4 @@
-"""What a report tells, gathered from a tree once, within limits that keep it small."""
+"""Says what a report tells, gathered from a tree once, within limits that keep it small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How things stand, told by files alone: of one agent, of the supervisor, of the whole team.
+"""Says how things stand, told by files alone: of one agent, of the supervisor, of the whole team.
 
 The one place that says it. Views, the supervisor, its notifier, agents who wait for others, people's commands
 and every page to come ask here; so they agree on a living tree, on a dead one and on a copy. Nothing here

@@ -1,4 +1,4 @@
-"""How one agent stands: its process, its last attempt, its snapshot, the outcomes of its tasks."""
+"""Says how one agent stands: its process, its last attempt, its snapshot, the outcomes of its tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a process lives, by files and by this host's processes; and whether a tree is at home here.
+"""Says whether a process lives, by files and by this host's processes; and whether a tree is at home here.
 
 A process is judged by its handle. A handle of another host or an earlier boot, or none at all, is not alive
 to who looks.

@@ -1,4 +1,4 @@
-"""How the supervisor stands: its process, its life, and what it remembers by its journals.
+"""Says how the supervisor stands: its process, its life, and what it remembers by its journals.
 
 Every agent asks before every task what the supervisor settled, and a journal holds a line for each start of
 each agent. So only what was appended since the last look is looked through, for the words that change what is

@@ -1,4 +1,5 @@
-"""How the whole team stands: supervisor and agents, with the phase of each task, of each agent, and of all.
+"""Says how the whole team stands: supervisor and agents, with the phase of each task, of each agent, and
+of all.
 
 Tasks and phases are judged by `core`, as the agents and the supervisor judge them. A hundred agents take some
 milliseconds; who looks again and again keeps a `StandingReader`, which reads what changed.

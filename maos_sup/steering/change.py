@@ -1,4 +1,4 @@
-"""What one act changed: a value that a command prints, a view shows and a page can send. Pure."""
+"""Says what one act changed: a value that a command prints, a view shows and a page can send. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a supervisor does before its first look: whose place is this, and who lives here already.
+"""Says what a supervisor does before its first look: whose place is this, and who lives here already.
 
 `run/host.json` says where the tree was supervised last. If it does not name this place, the tree is a copy
 (or `run/` was deleted): marks and sequence numbers are mended before any agent starts. Living agents are

@@ -1,4 +1,4 @@
-"""What is wanted, as the supervisor takes it: edits journaled, good versions kept, bad ones reported.
+"""Says what is wanted, as the supervisor takes it: edits journaled, good versions kept, bad ones reported.
 
 An editor is seen in the middle of saving, so a file is called bad only when the same bytes fail at two looks
 that lie apart. Until it is mended, its last good version stays in force, over restarts too.

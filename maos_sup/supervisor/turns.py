@@ -1,5 +1,5 @@
-"""What a supervisor keeps from look to look, so that a turn costs what changed: the board of tasks, and of
-whom something may have changed since nothing was left to do.
+"""Says what a supervisor keeps from look to look, so that a turn costs what changed: the board of tasks, and
+of whom something may have changed since nothing was left to do.
 
 Both only save work. A general look concerns everybody, and in a small share of the time, and before an
 orchestration is called finished, the board is found from nothing (`correct`): whatever is kept wrongly costs

@@ -1,4 +1,4 @@
-"""What makes the supervisor look sooner: exits, triggers, signals, changes in `spec/`.
+"""Says what makes the supervisor look sooner: exits, triggers, signals, changes in `spec/`.
 
 All of these are hints; the tick alone would do, and a system that refuses to watch costs latency only.
 """

@@ -1,4 +1,4 @@
-"""What this process started and what that started: told, reaped and ended, wherever it went to hide.
+"""Says what this process started and what that started: told, reaped and ended, wherever it went to hide.
 
 While an agent lives it is the subreaper of all that it started (`linux.become_subreaper`), so every orphan
 is its child again. What a dead agent left is known by its mark.

@@ -1,4 +1,4 @@
-"""What this system gives and what it does not, in words for people."""
+"""Says what this system gives and what it does not, in words for people."""
 
 from __future__ import annotations
 

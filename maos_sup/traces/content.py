@@ -1,4 +1,5 @@
-"""What models were told and said, and what tools were given and gave: only for spans of which that is wanted.
+"""Says what models were told and said, and what tools were given and gave:
+only for spans of which that is wanted.
 
 Messages have the form of the GenAI conventions (`role`, `parts`), as JSON in a text. Of what a model was told
 a span has what is new since the answer before, so that the whole of a run grows with it and not with its

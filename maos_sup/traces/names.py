@@ -1,4 +1,4 @@
-"""What spans and attributes are called: one table for each version of the GenAI conventions. Pure.
+"""Says what spans and attributes are called: one table for each version of the GenAI conventions. Pure.
 
 Version 1.37 was released with all other conventions, 0.1 is the first of those that moved to a repository of
 their own. Both are in development; "gen_ai_latest_experimental" in OTEL_SEMCONV_STABILITY_OPT_IN asks for the

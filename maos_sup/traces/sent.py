@@ -1,4 +1,5 @@
-"""Which spans a collector has taken: in a file, so that who comes after a crash sends hardly anything twice.
+"""Says which spans a collector has taken: in a file, so that who comes after a crash sends hardly anything
+twice.
 
 What is lost with the file, or between the collector's word and the line in it, is sent again: the same span.
 """

@@ -1,4 +1,4 @@
-"""What is sent where: as a command says, else the spec, else the usual variables. Pure."""
+"""Says what is sent where: as a command says, else the spec, else the usual variables. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened between two looks at an orchestration, one line an event. Pure."""
+"""Says what happened between two looks at an orchestration, one line an event. Pure."""
 
 from __future__ import annotations
 

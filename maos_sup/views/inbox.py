@@ -1,4 +1,4 @@
-"""What agents ask, over any number of trees: the questions that wait for a person. Only reads."""
+"""Says what agents ask, over any number of trees: the questions that wait for a person. Only reads."""
 
 from __future__ import annotations
 

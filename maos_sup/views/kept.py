@@ -1,4 +1,4 @@
-"""What is kept in a scope, and every version of it: shared scopes and those of one agent, told alike.
+"""Says what is kept in a scope, and every version of it: shared scopes and those of one agent, told alike.
 
 Only reads. A version of a shared scope is a line of its writer's file, one of an agent's own state is a line
 of that agent's journal; both are named `[writer, seq, h]`.

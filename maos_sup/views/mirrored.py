@@ -1,4 +1,4 @@
-"""How far the mirrors of a tree are behind, as their followers told last."""
+"""Says how far the mirrors of a tree are behind, as their followers told last."""
 
 from __future__ import annotations
 

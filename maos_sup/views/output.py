@@ -1,4 +1,4 @@
-"""What programs wrote, read piece by piece: once, or followed while it grows."""
+"""Says what programs wrote, read piece by piece: once, or followed while it grows."""
 
 from __future__ import annotations
 

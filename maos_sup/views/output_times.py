@@ -1,4 +1,5 @@
-"""When programs wrote their lines, as far as that is on record: output itself has no times in it. Only reads.
+"""Says when programs wrote their lines, as far as that is on record:
+output itself has no times in it. Only reads.
 
 A line of `stdout.log` was there when a later journal line says that it was understood, when a checkpoint of
 the team found the file that long, at the latest when the file was changed last. The first of these is its

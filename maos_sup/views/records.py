@@ -1,4 +1,4 @@
-"""What journals say and snapshots leave out: whole results of tasks. Only reads."""
+"""Says what journals say and snapshots leave out: whole results of tasks. Only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resume would go on from: shown before it happens, and by `checkpoint`."""
+"""Says what a resume would go on from: shown before it happens, and by `checkpoint`."""
 
 from __future__ import annotations
 

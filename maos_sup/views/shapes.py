@@ -1,4 +1,4 @@
-"""What `status` shows, as types: the keys of `status --json`, each declared here and nowhere else.
+"""Says what `status` shows, as types: the keys of `status --json`, each declared here and nowhere else.
 
 Only the type checker imports this.
 """

@@ -1,4 +1,4 @@
-"""What is said when a watched orchestration has come to rest. Pure text."""
+"""Says what is said when a watched orchestration has come to rest. Pure text."""
 
 from __future__ import annotations
 

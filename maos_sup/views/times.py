@@ -1,4 +1,4 @@
-"""When things happened, by the journals: who looks late tells them with their own times. Only reads."""
+"""Says when things happened, by the journals: who looks late tells them with their own times. Only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent said, did and was told, as a text to read: from its journals or its output. Only reads.
+"""Says what an agent said, did and was told, as a text to read: from its journals or its output. Only reads.
 
 Agents of model kinds have their conversation in their journals: prompts, answers, calls, results of calls.
 Of programs there are their output, attempt by attempt, and the tasks they worked on.

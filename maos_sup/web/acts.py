@@ -1,4 +1,4 @@
-"""What a page may ask for: the acts of the steering room, and two on checkpoints that need more."""
+"""Says what a page may ask for: the acts of the steering room, and two on checkpoints that need more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Who is let in: host, origin, path, method, key and type of every request, before anything is routed. Pure.
+"""Says who is let in: host, origin, path, method, key and type of every request, before anything is
+routed. Pure.
 
 Each check is an allow list and fails closed. What local agent servers fell to is named where it is refused:
 pages of others that reach 127.0.0.1 (cross-origin, DNS rebinding, requests without preflight), paths that a

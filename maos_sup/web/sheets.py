@@ -1,4 +1,4 @@
-"""What the page is sent, as JSON: projections cut to what is drawn, every text plain. Pure."""
+"""Says what the page is sent, as JSON: projections cut to what is drawn, every text plain. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What changes, as server-sent events: one look for all who watch the same tree, none while nobody does."""
+"""Says what changes, as server-sent events: one look for all who watch the same tree, none while nobody
+does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What an agent changed of the project: files and lines, against what it began with and took up of others.
+"""Says what an agent changed of the project: files and lines, against what it began with and took up of
+others.
 
 Only reads: the agent may be at work, and neither its index nor the repository is written.
 """

@@ -1,4 +1,6 @@
-"""What is wrong with kept files of workspaces, for `check`. Looks only: at lists of files, at no contents."""
+"""Says what is wrong with kept files of workspaces, for `check`. Looks only:
+at lists of files, at no contents.
+"""
 
 from __future__ import annotations
 

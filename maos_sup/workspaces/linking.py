@@ -1,4 +1,4 @@
-"""How a linked worktree and its folder in the repository name each other. Only reads.
+"""Says how a linked worktree and its folder in the repository name each other. Only reads.
 
 A worktree's `.git` file names the folder, and the folder's `gitdir` that file. Only where both agree does the
 worktree whole: that of a copy of a tree names the folder of the original, which does not name it.

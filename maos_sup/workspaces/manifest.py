@@ -1,4 +1,5 @@
-"""What a folder holds, entry by entry: path, kind, mode, time, size, content. Ours: git's trees are lossy.
+"""Says what a folder holds, entry by entry: path, kind, mode, time, size, content. Ours:
+git's trees are lossy.
 
 Nested repositories, empty folders, links, modes and times come back as they were. A folder's listing is kept
 like a file, under the name of its content, so what did not change is there already. Nothing is followed: each

@@ -1,4 +1,4 @@
-"""Which sort of workspace an agent has, and where git keeps what belongs to it: the same for all sorts.
+"""Says which sort of workspace an agent has, and where git keeps what belongs to it: the same for all sorts.
 
 `worktree`: in the project's repository. `own`: in a repository of the tree. `clone`: in one of its own.
 """

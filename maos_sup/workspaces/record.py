@@ -1,4 +1,5 @@
-"""What an agent's workspace of the project is, and how far its making got: `agents/<agent>/worktree.json`.
+"""Says what an agent's workspace of the project is, and how far its making got:
+`agents/<agent>/worktree.json`.
 
 Written by the agent's process (its lock is held), replaced whole and durably; read by everybody. It holds
 names and commits, no absolute path: a copy of the tree finds its way by them.

@@ -1,4 +1,4 @@
-"""Whether a workspace holds work that would be lost with its tree. Only reads."""
+"""Says whether a workspace holds work that would be lost with its tree. Only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue says of one sort of file."""
+"""Says what the catalogue says of one sort of file."""
 
 from __future__ import annotations
 

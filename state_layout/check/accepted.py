@@ -1,4 +1,5 @@
-"""What people stand by: findings that they looked at and accepted, with the state of the file at that time.
+"""Says what people stand by: findings that they looked at and accepted, with the state of the file at that
+time.
 
 A finding stays accepted while the file is as it was then, or has grown by lines that fit; any further edit
 brings it back. Accepting changes no record and makes no damaged journal readable: it says who knew.

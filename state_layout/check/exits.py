@@ -1,4 +1,4 @@
-"""How lives ended: `exit.json` is there for every dead life, and can be understood."""
+"""Says how lives ended: `exit.json` is there for every dead life, and can be understood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What happened to the first bad line of a chained file: torn, zero-filled, edited, inserted, lines removed.
+"""Says what happened to the first bad line of a chained file:
+torn, zero-filled, edited, inserted, lines removed.
 
 The chain tells: a line that was edited still carries the hash that its successor continues from; a line that
 was inserted leaves the one after it fitting the one before; what a crash tore carries no hash at all.

@@ -1,4 +1,4 @@
-"""What `check` can find: every finding with its weight, its remedy and whether `repair` mends it.
+"""Says what `check` can find: every finding with its weight, its remedy and whether `repair` mends it.
 
 A note is a legal state (FORMAT.md, "Legal states after a crash") or something that goes away by itself; a
 problem needs a person. Every problem has a remedy after which it is gone.

@@ -1,4 +1,4 @@
-"""What all parts of a check share: the tree, who lives in it, whether it is a copy, and what was found.
+"""Says what all parts of a check share: the tree, who lives in it, whether it is a copy, and what was found.
 
 Looks only, and never waits: links, pipes and devices are not opened (`check.walk` names them). Who lives is
 told by the handle, as viewers do, and only where that says nothing by trying the lock for a moment.

@@ -1,4 +1,4 @@
-"""Where to begin reading a chained file of any length when only a part of it is wanted.
+"""Says where to begin reading a chained file of any length when only a part of it is wanted.
 
 What stands before that place is neither read nor checked; what lines say there is their own word. Who acts on
 records reads them all, or tests what was found and reads them all where it does not fit.

@@ -1,1 +1,3 @@
-"""What belongs to one host (`run/`): who a process is, signs of life, marks, triggers. All disposable."""
+"""Says what belongs to one host (`run/`): who a process is, signs of life, marks, triggers. All
+disposable.
+"""

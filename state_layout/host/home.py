@@ -1,4 +1,4 @@
-"""Where what belongs to a user, and to no one orchestration, lies."""
+"""Says where what belongs to a user, and to no one orchestration, lies."""
 
 from __future__ import annotations
 

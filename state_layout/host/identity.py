@@ -1,4 +1,4 @@
-"""Which process is which: handles, held against what the system says before anything is believed.
+"""Says which process is which: handles, held against what the system says before anything is believed.
 
 A pid alone says nothing, it is used again; so a process is the same only if boot, pid, start time and the
 inode of its pidfd (where there are pidfds) are. This module looks and never signals.

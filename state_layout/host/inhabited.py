@@ -1,4 +1,4 @@
-"""Whether anybody lives in a tree, by the handles in `run/`: for viewers, who never try a lock."""
+"""Says whether anybody lives in a tree, by the handles in `run/`: for viewers, who never try a lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which mechanisms this system is asked for: those of Linux, or the portable ones, which psutil knows.
+"""Says which mechanisms this system is asked for: those of Linux, or the portable ones, which psutil knows.
 
 `MAOS_SUP_SYSTEM=portable` asks for the portable ones anywhere: it is how they are tested, and a way out where
 /proc is hidden. Processes of one tree may use either: handles, marks and beats read the same.

@@ -1,4 +1,4 @@
-"""Which databases follow a tree, and how far they are: what stands of them in `run/`.
+"""Says which databases follow a tree, and how far they are: what stands of them in `run/`.
 
 It is bound to the folder that the tree is, by its inode: a copy has no mirrors, whatever was copied with it,
 so it never writes into those of the original; a tree that is moved keeps them. Who follows holds the `lock`

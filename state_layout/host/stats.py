@@ -1,4 +1,6 @@
-"""What the system says of a process: who started it, when, and whether it is over. By /proc, or by psutil."""
+"""Says what the system says of a process: who started it, when, and whether it is over. By /proc, or by
+psutil.
+"""
 
 from __future__ import annotations
 

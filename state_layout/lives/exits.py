@@ -1,4 +1,4 @@
-"""How a life of an agent ended (`exit.json`): told once, by itself, its successor or the supervisor."""
+"""Says how a life of an agent ended (`exit.json`): told once, by itself, its successor or the supervisor."""
 
 from __future__ import annotations
 

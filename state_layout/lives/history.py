@@ -1,4 +1,5 @@
-"""What an agent knows after its journals: the fold of all their lines, and what a checkpoint holds of it.
+"""Says what an agent knows after its journals: the fold of all their lines, and what a checkpoint holds of
+it.
 
 Pure. A life starts from the fold of the lives before it and goes on folding each line it writes, through the
 same `take`, so that what lives in memory and what a successor would read never differ. A task is known by its

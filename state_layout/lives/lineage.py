@@ -1,4 +1,4 @@
-"""Which lives of an agent count, and which of their lines: from pin to pin, back to where one begins.
+"""Says which lives of an agent count, and which of their lines: from pin to pin, back to where one begins.
 
 What a life wrote after the line that its successor pinned is void; so is what a poisoned life did not sync.
 Lines that were durable once and are not valid stop the agent. Lines that are merely not there (a copy taken

@@ -1,4 +1,4 @@
-"""Which attempts or lives there are: the folders that bear a number, whatever else lies beside them."""
+"""Says which attempts or lives there are: the folders that bear a number, whatever else lies beside them."""
 
 from __future__ import annotations
 

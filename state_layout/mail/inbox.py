@@ -1,4 +1,4 @@
-"""What an agent receives: its own box and `mail/all`, each sender in order, each message once.
+"""Says what an agent receives: its own box and `mail/all`, each sender in order, each message once.
 
 A mark says how far a sender was read. Marks become durable with the step that used the messages (`received`
 in the journal), so a message and the work done with it are one write; a life that dies before that gets them

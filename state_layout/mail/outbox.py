@@ -1,4 +1,4 @@
-"""What an agent sends: from its journal into the mail files of the recipients.
+"""Says what an agent sends: from its journal into the mail files of the recipients.
 
 A message is planned (it gets its number `n`), journaled with the step that sends it, synced there, and only
 then delivered here, so a mail file holds nothing that its sender could forget. Delivery needs no sync of its

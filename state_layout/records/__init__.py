@@ -1,4 +1,4 @@
-"""What is persisted, as types. Shapes and units are those of FORMAT.md. Pure: no file is touched here.
+"""Says what is persisted, as types. Shapes and units are those of FORMAT.md. Pure: no file is touched here.
 
 wants      the specs, and what stands in them
 phases     where tasks, agents and orchestrations stand, and how lives end

@@ -1,4 +1,4 @@
-"""What lies in `run/` and belongs to one host. Only the type checker imports this."""
+"""Says what lies in `run/` and belongs to one host. Only the type checker imports this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where one task stands, as its agent records it."""
+"""Says where one task stands, as its agent records it."""
 
 from __future__ import annotations
 

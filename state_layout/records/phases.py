@@ -1,4 +1,4 @@
-"""Where tasks, agents and orchestrations stand, and how lives of agents end: the words on disk."""
+"""Says where tasks, agents and orchestrations stand, and how lives of agents end: the words on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people want: the specs.
+"""Says what people want: the specs.
 
 Readers of spec files validate first (`state_layout.specs`), so these trust what they get. Free settings of
 users stay dictionaries.

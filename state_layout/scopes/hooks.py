@@ -1,4 +1,6 @@
-"""Which hooks a change of shared state meets. Pure: who runs them is told by `maos_sup.system.hooking`."""
+"""Says which hooks a change of shared state meets. Pure: who runs them is told by
+`maos_sup.system.hooking`.
+"""
 
 from __future__ import annotations
 

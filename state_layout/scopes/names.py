@@ -1,4 +1,5 @@
-"""What scopes and keys are called. Pure: a key is data and never a path, a scope never leaves its folder.
+"""Says what scopes and keys are called. Pure: a key is data and never a path, a scope never leaves its
+folder.
 
 Shared scopes have many writers and a folder; owned ones have one, the agent, and lie in its journal under
 keys that no key of a person can look like (they begin with NUL, which is refused in keys).

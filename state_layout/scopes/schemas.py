@@ -1,4 +1,5 @@
-"""What the values of a shared scope look like: a version, a JSON schema, and how older values become newer.
+"""Says what the values of a shared scope look like: a version, a JSON schema, and how older values become
+newer.
 
 `spec/state/<scope>.schema.json`, of `global` `<home>/state/global.schema.json`. A line says in `v` of which
 version its value is (1 if it says nothing). An older value is migrated when it is read, and written anew only

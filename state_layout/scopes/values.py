@@ -1,4 +1,4 @@
-"""What may be kept under a key: what JSON has a form for, not too deep, not too long. Pure.
+"""Says what may be kept under a key: what JSON has a form for, not too deep, not too long. Pure.
 
 A value that may not is refused with the place of the fault inside it (`value.limits[3]`), and nothing of it
 is changed on the way: what has no form is not guessed.

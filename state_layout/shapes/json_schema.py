@@ -1,4 +1,4 @@
-"""Whether a value keeps to a JSON schema: the part of it that results are described with. Pure.
+"""Says whether a value keeps to a JSON schema: the part of it that results are described with. Pure.
 
 Known: type, enum, const, properties, required, additionalProperties, items, minItems, maxItems, minLength,
 maxLength, pattern, minimum, maximum, anyOf. What else a schema says is taken on trust.

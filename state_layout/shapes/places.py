@@ -1,4 +1,4 @@
-"""Where in a JSON text each key stands, and which keys are there twice. For error texts only.
+"""Says where in a JSON text each key stands, and which keys are there twice. For error texts only.
 
 The text must be valid JSON already; nothing here checks that. Works without recursion.
 """

@@ -1,4 +1,5 @@
-"""What values must be: text, numbers, choices, lists, maps. Each rule yields faults and describes itself.
+"""Says what values must be: text, numbers, choices, lists, maps. Each rule yields faults and describes
+itself.
 
 Anything with `faults`, `wish` and `schema` is a rule. `shapes.shape` puts rules together to objects.
 """

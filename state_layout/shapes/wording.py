@@ -1,4 +1,4 @@
-"""How mistakes are worded: `'limits.timeout_s' is '10'; use a number above 0, without quotes`.
+"""Says how mistakes are worded: `'limits.timeout_s' is '10'; use a number above 0, without quotes`.
 
 One place, so that plans, spec files and command lines speak alike.
 """

@@ -1,7 +1,7 @@
-"""The spec files: read what is in force, accept, edit, add, check. The one module of them to import.
+"""Reads what is in force in the spec files; accepts, edits, adds and checks. The one module to import.
 
-`spec_files` knows one file, `spec_read` all of them together, `spec_edit` changes them, `spec_shapes` has
-the tables of keys.
+`files` knows one file, `read` all of them together, `of_agent` what one agent needs, `edit` changes them,
+`tables` has their keys, `kinds` what is known of a kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What other parts know of a kind of agent besides its settings, by its name: its traits.
+"""Says what other parts know of a kind of agent besides its settings, by its name: its traits.
 
 Those of our kinds stand here, since planner, cuts and views may not import an agent. A kind of another
 package has them as `traits` on the class that its entry point names; without any the defaults hold.

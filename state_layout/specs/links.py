@@ -1,4 +1,4 @@
-"""What spec files say about each other: tasks name agents and needs. Pure.
+"""Says what spec files say about each other: tasks name agents and needs. Pure.
 
 A fault names the task whose file has to change.
 """

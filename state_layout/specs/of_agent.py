@@ -1,4 +1,4 @@
-"""What is wanted of one agent: the specs it needs to know, and no others, so that 100 agents start fast.
+"""Says what is wanted of one agent: the specs it needs to know, and no others, so that 100 agents start fast.
 
 That is the orchestration, its own spec, its own tasks and those that these need: what settles a need is its
 outcome, so what a need needs is nobody's question. Of other task files only the bytes are looked at, for the

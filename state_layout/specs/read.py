@@ -1,4 +1,4 @@
-"""What is wanted, as in force: the spec files, and the last good copy of each that is missing or bad.
+"""Says what is wanted, as in force: the spec files, and the last good copy of each that is missing or bad.
 
 A reader never fails over one bad file and never takes absence for a wish. Who judges timing is the
 supervisor (an editor is seen mid-save); the errors here carry the digest of the bytes they are about.

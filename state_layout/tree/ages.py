@@ -1,4 +1,6 @@
-"""When a tree was made, as far as its files tell: who lists trees and who says how old one is ask here."""
+"""Says when a tree was made, as far as its files tell: who lists trees and who says how old one is ask
+here.
+"""
 
 from __future__ import annotations
 

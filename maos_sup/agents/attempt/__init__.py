@@ -1,1 +1,1 @@
-"""One life of an agent: what all parts of its process share, and the one way by which it records."""
+"""Holds what all parts of one life of an agent share, and the one way by which it records."""

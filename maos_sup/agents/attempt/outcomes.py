@@ -1,4 +1,5 @@
-"""What an agent must know of others to choose its next task: how their tasks ended, and its own given up.
+"""Says what an agent must know of others to choose its next task:
+how their tasks ended, and its own given up.
 
 How others stand is read as `maos_sup.standing` says: their snapshots first, their journals where there is
 no snapshot or where it is too short to hold a result. What did not change is not read again.

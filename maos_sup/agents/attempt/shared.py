@@ -1,4 +1,4 @@
-"""What an agent keeps under keys, in any scope: who may, where it goes, what is recorded of it.
+"""Keeps an agent's values under keys, in any scope: says who may, where it goes, what is recorded.
 
 A scope of the agent's own is a part of its memory: an effect in the line of its journal that makes it. A
 shared one is written at once, durably, under a lock; the journal then says so. If the agent dies in between,

@@ -1,4 +1,4 @@
-"""How the team's tools are described to models: names, words, schemas. Pure, and light to import."""
+"""Says how the team's tools are described to models: names, words, schemas. Pure, and light to import."""
 
 from __future__ import annotations
 

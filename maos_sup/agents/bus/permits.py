@@ -1,4 +1,5 @@
-"""What an agent's programs may ask for by control lines and over the bus: what its model may by its tools.
+"""Says what an agent's programs may ask for by control lines and over the bus:
+what its model may by its tools.
 
 A command has the control file, and what is asked there is done by the agent's process, which is not confined.
 So `tools`, `allowed_tools` and `approve` of the agent's settings hold there as they do for the tools, and

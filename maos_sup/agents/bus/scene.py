@@ -1,4 +1,4 @@
-"""What a tool of the team is given and what it gives back, whoever calls it."""
+"""Says what a tool of the team is given and what it gives back, whoever calls it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the team's tools do, whoever calls them: a model in our own loop, or a program over the bus.
+"""Carries out the team's tools, whoever calls them: a model in our own loop, or a program over the bus.
 
 A verb decides and returns; who called it records the result with all its effects in one line.
 """

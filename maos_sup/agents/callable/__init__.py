@@ -1,1 +1,1 @@
-"""What a callable of kind `python` is given: durable steps, state, mail, questions."""
+"""Gives a callable of kind `python` its durable steps, state, mail and questions."""

@@ -1,4 +1,4 @@
-"""What a callable of kind `python` is given: durable steps, mail, state, questions.
+"""Says what a callable of kind `python` is given: durable steps, mail, state, questions.
 
     def main(ctx):
         files = ctx.step("list", list_files, ctx.project)       # done once, however often this is restarted

@@ -1,1 +1,1 @@
-"""Control lines: how a program asks its agent for something, written and understood."""
+"""Writes and understands control lines, by which a program asks its agent for something."""

@@ -1,4 +1,4 @@
-"""What the ways of asking have alike: the error when there is no answer, and objects found in prose."""
+"""Says what the ways of asking have alike: the error when there is no answer, and objects found in prose."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a program wrote, read whole line by whole line and made into records."""
+"""Reads what a program wrote, whole line by whole line, and makes records of it."""

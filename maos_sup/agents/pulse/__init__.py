@@ -1,1 +1,1 @@
-"""The second thread of an agent: signs of life, wishes, limits, output; what wakes it and when."""
+"""Runs the second thread of an agent: signs of life, wishes, limits, output; and says when it wakes."""

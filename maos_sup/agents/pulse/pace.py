@@ -1,4 +1,5 @@
-"""How often an agent looks at what its program writes: often while something comes, then ever more seldom.
+"""Says how often an agent looks at what its program writes: often while something comes, then ever more
+seldom.
 
 When nothing has come for a moment it rests: the kernel tells of the next write, so nobody has to look. Where
 the kernel does not, looks go on once a second. Being told is a hint; what it missed is found by a look once

@@ -1,4 +1,4 @@
-"""Whether any of a few files changed, came or went: one stat each, as cheap as that can be.
+"""Says whether any of a few files changed, came or went: one stat each, as cheap as that can be.
 
 For what nobody tells of (edits by hand). Opens nothing; what changed is for others to find out.
 """

@@ -1,4 +1,4 @@
-"""What confined programs of an agent may write, and what of that stays as it is.
+"""Says what confined programs of an agent may write, and what of that stays as it is.
 
 Three places are never theirs: the orchestration (but for the agent's own folders), the home of orchestrations
 and the installation, from which what confines the next command is started. A folder that holds one of them is

@@ -1,1 +1,1 @@
-"""What keeps secrets out of what an agent writes, and what looks for those that got in."""
+"""Keeps secrets out of what an agent writes, and looks for those that got in."""

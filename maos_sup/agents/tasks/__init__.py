@@ -1,1 +1,1 @@
-"""How an agent works: which task is next, one after the other, and what a life cut short left open."""
+"""Chooses an agent's next task, works on one after the other, and settles what a life cut short left."""

@@ -1,4 +1,4 @@
-"""What to do where a dead life left an outcome unknown: again, not again, or ask. Never in silence."""
+"""Says what to do where a dead life left an outcome unknown: again, not again, or ask. Never in silence."""
 
 from __future__ import annotations
 

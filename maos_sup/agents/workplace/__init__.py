@@ -1,1 +1,1 @@
-"""Where an agent works: its worktree, what is kept of it, and what its programs may touch there."""
+"""Gives an agent its place: a worktree, snapshots of it, and bounds for what its programs may touch."""

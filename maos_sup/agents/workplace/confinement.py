@@ -1,4 +1,5 @@
-"""What confines the programs of one piece of work: the paths that its kind and its settings give, bounded.
+"""Says what confines the programs of one piece of work: the paths that its kind and its settings give,
+bounded.
 
 The kinds that run models share it, so that none of them forgets one of the bounds.
 """

@@ -1,4 +1,4 @@
-"""Where an agent works on the project: in a worktree of its own, made before its first task begins.
+"""Says where an agent works on the project: in a worktree of its own, made before its first task begins.
 
 It is made, found again, set up, and brought up to date with the results that a task needs; what was done
 there is committed to its branch when a task is done. All of it by the agent's process, which holds the lock.

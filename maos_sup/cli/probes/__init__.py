@@ -1,1 +1,1 @@
-"""What `doctor` looks at on this host. A probe ends in time, leaves nothing behind, tells no secret."""
+"""Says what `doctor` looks at on this host. A probe ends in time, leaves nothing behind, tells no secret."""

@@ -1,4 +1,4 @@
-"""What any orchestration needs of a host: Python, git, a home to write and to lock, room, limits."""
+"""Says what any orchestration needs of a host: Python, git, a home to write and to lock, room, limits."""
 
 from __future__ import annotations
 

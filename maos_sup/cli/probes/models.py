@@ -1,4 +1,6 @@
-"""Who can be asked here, by which programs, and what confines them. Nothing is bought, no key is shown."""
+"""Says who can be asked here, by which programs, and what confines them. Nothing is bought, no key is
+shown.
+"""
 
 from __future__ import annotations
 

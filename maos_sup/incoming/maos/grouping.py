@@ -1,4 +1,4 @@
-"""Which rows belong to which orchestration. Pure.
+"""Says which rows belong to which orchestration. Pure.
 
 Only the columns `agents` and `batches` say so, and a crashed orchestration has no row at all: what no other
 claims is its. Names of checkpoints (`auto-<8 of its id>-<time>`) tell that there were several, and when.

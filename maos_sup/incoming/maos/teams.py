@@ -1,4 +1,4 @@
-"""What an orchestration of MAOS is in our words: specs of a team, and how far each task had come. Pure.
+"""Says what an orchestration of MAOS is in our words: specs of a team, and how far each task had come. Pure.
 
 MAOS ran Claude Code for every agent, so all are of kind `claude`. What was not finished when MAOS itself came
 to its end has failed here, so that nobody pays for it unasked; what a crash cut off is left to do.

@@ -1,4 +1,5 @@
-"""What lists tell of a session, kept in a small file beside its journal, so that a list reads no transcript.
+"""Says what lists tell of a session, kept in a small file beside its journal, so that a list reads no
+transcript.
 
 The file names the end of the journal that it was folded up to. It is believed only if the journal ends there
 now; otherwise the journal is read. So it may be lost, old or torn: it costs time, never truth.

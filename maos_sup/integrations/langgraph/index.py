@@ -1,4 +1,4 @@
-"""What is known of a thread without its lines: where checkpoints, channel values and writes lie.
+"""Says what is known of a thread without its lines: where checkpoints, channel values and writes lie.
 
 The fold of the lines that FORMAT.md describes. It grows by a few hundred bytes for a checkpoint and holds no
 value, so a thread with large state costs little to keep open.

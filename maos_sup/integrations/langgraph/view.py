@@ -1,4 +1,4 @@
-"""What LangGraph is given of a thread: checkpoint tuples and the history of channels, made of lines.
+"""Says what LangGraph is given of a thread: checkpoint tuples and the history of channels, made of lines.
 
 A view is for one call: it keeps the lines it has decoded, so that many values of one line cost one decoding.
 """

@@ -1,4 +1,5 @@
-"""What is written of an array before it is submitted: whose task is whose. Never changed, read by each task.
+"""Says what is written of an array before it is submitted: whose task is whose. Never changed, read by
+each task.
 
 The name of its job leads to the file, so a supervisor that died before it heard the number of the array, and
 one that comes after it, know whom it serves.

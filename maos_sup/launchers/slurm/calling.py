@@ -1,4 +1,4 @@
-"""How a command of Slurm is called: with an end to all patience, in a session of its own, never raising.
+"""Says how a command of Slurm is called: with an end to all patience, in a session of its own, never raising.
 
 A command may hang, be a wrapper of the site's that prints what it likes, or not be there.
 """

@@ -1,4 +1,4 @@
-"""What Slurm is asked, and what it answers: `sbatch --parsable`, one `squeue` for all jobs, `scancel`.
+"""Says what Slurm is asked, and what it answers: `sbatch --parsable`, one `squeue` for all jobs, `scancel`.
 
 Calls nothing: that is `calling`. Only what these commands have promised for years is used: no bindings, no
 configuration. A job is named `<orchestration>.<agent>.<attempt>` and works in the folder of the tree; both

@@ -1,4 +1,4 @@
-"""What a dialect is, and what all of them need: events with their marks, messages put together."""
+"""Says what a dialect is, and what all of them need: events with their marks, messages put together."""
 
 from __future__ import annotations
 

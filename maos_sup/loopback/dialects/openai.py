@@ -1,4 +1,4 @@
-"""What OpenAI's two APIs have in common: the shape of an error."""
+"""Says what OpenAI's two APIs have in common: the shape of an error."""
 
 from __future__ import annotations
 

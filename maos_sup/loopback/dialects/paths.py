@@ -1,4 +1,4 @@
-"""Which dialect a path is of: bases differ (with /v1, with /v1beta, with nothing), the ends do not."""
+"""Says which dialect a path is of: bases differ (with /v1, with /v1beta, with nothing), the ends do not."""
 
 from __future__ import annotations
 

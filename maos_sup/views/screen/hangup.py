@@ -1,4 +1,4 @@
-"""What the terminal of a view is, also where signals are missed: its size, and whether it was closed."""
+"""Says what the terminal of a view is, also where signals are missed: its size, and whether it was closed."""
 
 from __future__ import annotations
 

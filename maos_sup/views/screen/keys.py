@@ -1,4 +1,4 @@
-"""What a key does: to the choice, which is only looking, or an act, which somebody carries out. Pure."""
+"""Says what a key does: to the choice, which is only looking, or an act, which somebody carries out. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the screen is made from: what was seen, and what the person chose. Frozen values."""
+"""Says what the screen is made from: what was seen, and what the person chose. Frozen values."""
 
 from __future__ import annotations
 

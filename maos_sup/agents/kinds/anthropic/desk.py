@@ -1,4 +1,4 @@
-"""What the tools of one piece of work share: where they may work, what is secret, the mail that came."""
+"""Says what the tools of one piece of work share: where they may work, what is secret, the mail that came."""
 
 from __future__ import annotations
 

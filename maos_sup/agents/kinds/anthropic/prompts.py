@@ -1,4 +1,4 @@
-"""What the model is told besides what others say: the system prompt and notes. Pure.
+"""Says what the model is told besides what others say: the system prompt and notes. Pure.
 
 The system prompt is the same for all turns and lives; whatever changes is said in a turn and recorded with
 it, so that the history only ever grows at its end and the provider's cache holds.

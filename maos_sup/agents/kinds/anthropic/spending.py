@@ -1,4 +1,6 @@
-"""What a question may cost and did cost: estimates, reservations, and the wait when the budget is used up."""
+"""Says what a question may cost and did cost: estimates, reservations, and the wait when the budget is
+used up.
+"""
 
 from __future__ import annotations
 

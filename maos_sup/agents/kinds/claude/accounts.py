@@ -1,4 +1,4 @@
-"""What a process says that it used beside the answers that are on record one by one. Pure.
+"""Says what a process says that it used beside the answers that are on record one by one. Pure.
 
 At the end of a turn Claude Code says what was used: by its main conversation, its sub-agents, its summaries.
 Up to 2.1.240 or so these counts are of the process; later ones (2.1.270) are of the session, over resumes,

@@ -1,4 +1,4 @@
-"""What is wrong with the sessions of an agent of kind `claude`, for `check`. Looks only."""
+"""Says what is wrong with the sessions of an agent of kind `claude`, for `check`. Looks only."""
 
 from __future__ import annotations
 

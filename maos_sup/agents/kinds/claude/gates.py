@@ -1,4 +1,4 @@
-"""What Claude Code asks us before and after each tool, over its hooks: the call waits until we answer.
+"""Says what Claude Code asks us before and after each tool, over its hooks: the call waits until we answer.
 
 Before a tool: the transcript has the call, the journal its intent, a person said yes where that is wanted.
 After it: its result is on record; before the next question there is money for it, no limit of the provider

@@ -1,4 +1,4 @@
-"""Where a session goes on after its agent was taken back: a copy of its record up to what still counts.
+"""Says where a session goes on after its agent was taken back: a copy of its record up to what still counts.
 
 Claude Code only appends to a transcript, so what it held at a moment is its first lines. Of these a new file
 is made, under a session of its own: the model is told exactly what it was told then, by any version, and the

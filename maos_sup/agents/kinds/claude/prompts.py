@@ -1,4 +1,6 @@
-"""What is appended to Claude Code's own system prompt: who it is here, what the project asks of it. Pure."""
+"""Says what is appended to Claude Code's own system prompt: who it is here, what the project asks of it.
+Pure.
+"""
 
 from __future__ import annotations
 

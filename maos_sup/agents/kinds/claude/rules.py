@@ -1,4 +1,5 @@
-"""What the project asks of all agents, in its AGENTS.md: passed on to Claude Code, by us and nobody else.
+"""Says what the project asks of all agents, in its AGENTS.md:
+passed on to Claude Code, by us and nobody else.
 
 Older versions of Claude Code read CLAUDE.md only; newer ones read AGENTS.md too, unless told not to.
 """

@@ -1,4 +1,4 @@
-"""How Claude Code is started: its executable, arguments, environment and confinement."""
+"""Starts Claude Code: finds its executable, makes its arguments, environment and confinement."""
 
 from __future__ import annotations
 

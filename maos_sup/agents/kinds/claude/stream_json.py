@@ -1,4 +1,4 @@
-"""What Claude Code writes, `stream-json` and transcripts: the few keys of it that are read here.
+"""Says what Claude Code writes, `stream-json` and transcripts: the few keys of it that are read here.
 
 Versions differ: any key may be missing, and there are more. Where what its type is about is no object, an
 event or a record is none (`is_event`, `is_record`), as a line is none that is no JSON.

@@ -1,4 +1,4 @@
-"""What a program says on stderr that a person should know, as warnings of its agent.
+"""Says what a program says on stderr that a person should know, as warnings of its agent.
 
 Programs go on without what they refuse (settings, helpers) and say so on stderr only, where nobody looks.
 """

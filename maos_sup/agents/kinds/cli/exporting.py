@@ -1,4 +1,5 @@
-"""Where a session goes on after its agent was taken back, for programs that export sessions and import them.
+"""Says where a session goes on after its agent was taken back, for programs that export sessions and
+import them.
 
 The document that the program itself writes is cut after the last result that is on record, given ids of its
 own and handed back to the program, which takes it for another session. The one of the other future stays.

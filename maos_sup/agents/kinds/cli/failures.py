@@ -1,4 +1,4 @@
-"""What the failure of a process means, by the rules of its profile. Pure."""
+"""Says what the failure of a process means, by the rules of its profile. Pure."""
 
 from __future__ import annotations
 

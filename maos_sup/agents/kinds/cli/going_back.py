@@ -1,4 +1,4 @@
-"""Where a command line's session goes on after its agent was taken back: a copy of its file up to there.
+"""Says where a command line's session goes on after its agent was taken back: a copy of its file up to there.
 
 For programs that only append to the file of a session. What it held at a moment is its first lines; of these
 a new file is made under a name of its own, and the one of the other future stays as it is, for a `redo`. A

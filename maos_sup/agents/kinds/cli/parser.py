@@ -1,4 +1,4 @@
-"""What a line of a command line's output means, by the rules of its profile. Pure."""
+"""Says what a line of a command line's output means, by the rules of its profile. Pure."""
 
 from __future__ import annotations
 

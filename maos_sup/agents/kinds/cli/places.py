@@ -1,4 +1,4 @@
-"""Where a session is at home, and what has to be done where that has moved.
+"""Says where a session is at home, and what has to be done where that has moved.
 
 Command lines write absolute paths into what they keep: a copy of a tree would go on in the session of the
 original, a moved one would not find its own. So each process says on record where it works, by digests, for

@@ -1,4 +1,5 @@
-"""How a command line is called and understood: a profile, ready-made or written into the agent's settings.
+"""Says how a command line is called and understood: a profile, ready-made or written into the agent's
+settings.
 
 A profile is data: arguments to start and to resume a session, how the prompt gets in, which lines of its
 output mean what. `profiles/` has those for codex, gemini and opencode; any key of a spec goes before them.

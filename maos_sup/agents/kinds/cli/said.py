@@ -1,4 +1,4 @@
-"""What a program said last, as its own session has it.
+"""Says what a program said last, as its own session has it.
 
 gemini shows the pieces of an answer as they come; where the stream breaks off it asks again and shows the
 pieces of the next try behind them, without a word between. Its session has the answer that counts.

@@ -1,4 +1,4 @@
-"""How a command line is started: its environment, home, arguments and confinement, the team's tools."""
+"""Says how a command line is started: its environment, home, arguments and confinement, the team's tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kinds share. A kind imports these modules and none of another kind.
+"""Says what kinds share. A kind imports these modules and none of another kind.
 
 programs  how a program is started             needs     what is not there, told before a tree is made
 opening   the first prompt of a task           prices    what a question costs

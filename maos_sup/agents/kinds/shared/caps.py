@@ -1,4 +1,4 @@
-"""What an agent may spend, as of now: the cap of all agents, and its own or that of several attempts."""
+"""Says what an agent may spend, as of now: the cap of all agents, and its own or that of several attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where reading of `events.jsonl` begins: with what dead lives left, then behind what is there already.
+"""Says where reading of `events.jsonl` begins: with what dead lives left, then behind what is there already.
 
 A process of a command line writes that file itself; how far it was understood is on record, with what came
 of it.

@@ -1,4 +1,4 @@
-"""What is on record of one run of a task, as a fold of the agent's journal: answers, calls, costs. Pure.
+"""Says what is on record of one run of a task, as a fold of the agent's journal: answers, calls, costs. Pure.
 
 The conversation itself is the command line's own, in `session/`; this is what we must know of it: which calls
 began and have no result, what was paid, what it came to.

@@ -1,4 +1,4 @@
-"""What agents cannot do without, looked for before a tree is made: programs in PATH, a sandbox.
+"""Says what agents cannot do without, looked for before a tree is made: programs in PATH, a sandbox.
 
 Nothing is started, and what may still appear is not judged: a relative path (another task may make the file),
 or a name that a relative folder in PATH may get.

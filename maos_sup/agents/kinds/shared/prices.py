@@ -1,4 +1,5 @@
-"""What a question costs: by the table of `genai-prices` as installed, never fetched; or as the agent is told.
+"""Says what a question costs: by the table of `genai-prices` as installed, never fetched; or as the agent
+is told.
 
 A model that is in no table costs "unknown", which is None and never 0. Nor does an answer cost nothing
 because its server does not say what it used: then what was expected stands.

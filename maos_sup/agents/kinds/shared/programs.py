@@ -1,4 +1,4 @@
-"""How a program is started: which file it is, what it finds, and a clear word where it cannot be."""
+"""Says how a program is started: which file it is, what it finds, and a clear word where it cannot be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What command lines are told when their session goes on, and by which names they are known. Pure.
+"""Says what command lines are told when their session goes on, and by which names they are known. Pure.
 
 Every message has an identity that follows from what it says, not from when it is sent: so a message that may
 have arrived is known again.

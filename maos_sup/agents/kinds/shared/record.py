@@ -1,4 +1,4 @@
-"""How what a command line does gets on record: one line each, with the place in its output it came from.
+"""Says how what a command line does gets on record: one line each, with the place in its output it came from.
 
 A line is committed with the offset up to which the output was understood, or with none where something before
 it is not on record yet; what is understood again by a later life is known by its ids. The text of answers is

@@ -1,4 +1,4 @@
-"""What a command line spends: reserved before each question as far as it lets us, settled after it."""
+"""Says what a command line spends: reserved before each question as far as it lets us, settled after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on record of a run, told to a session that begins in place of one that cannot go on."""
+"""Says what is on record of a run, told to a session that begins in place of one that cannot go on."""
 
 from __future__ import annotations
 

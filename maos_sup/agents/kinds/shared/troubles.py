@@ -1,4 +1,4 @@
-"""What can go wrong with a question to the model, and how long to wait before it is asked again. Pure.
+"""Says what can go wrong with a question to the model, and how long to wait before it is asked again. Pure.
 
 Permanent troubles end the task; all others are waited out, for hours if need be: but an answer that came and
 was in vain is paid, so it is asked for again a few times only. After "alive but looping on HTTP 400", a known

@@ -1,4 +1,4 @@
-"""What a tool is: how the model is told of it, what it does, and what of it is recorded."""
+"""Says what a tool is: how the model is told of it, what it does, and what of it is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tools an agent is offered, by the names its settings know them by."""
+"""Says which tools an agent is offered, by the names its settings know them by."""
 
 from __future__ import annotations
 
