@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from orchestra import Orchestra
+from orchestra import Orchestra, PlacedOrchestra
 from real_programs import pinned
 from slurm_cluster import SlurmCluster, running_cluster
 
@@ -52,10 +52,14 @@ def cluster() -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def placed_team(orchestra: Orchestra, cluster: SlurmCluster) -> Orchestra:
-    """An orchestration of this test whose commands talk to the cluster."""
-    orchestra.environment |= cluster.environment
-    return orchestra
+def placed_team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[PlacedOrchestra]:
+    """An orchestration of this test whose agents, and commands, are the cluster's."""
+    made = PlacedOrchestra(tmp_path)
+    made.environment |= cluster.environment
+    try:
+        yield made
+    finally:
+        made.end_all()
 
 
 @pytest.fixture

@@ -97,10 +97,18 @@ class Orchestra:
         path.write_text(json.dumps(plan, indent=1))
         return path
 
-    def start(self, agents: dict[str, Any], tasks: list[dict[str, Any]] | None = None, **more: Any) -> None:
-        """`run --detach`."""
+    def start(
+        self,
+        agents: dict[str, Any],
+        tasks: list[dict[str, Any]] | None = None,
+        *,
+        starts: bool = True,
+        **more: Any,
+    ) -> None:
+        """`run --detach`; or only make the tree."""
         plan = self.plan(agents, tasks, **more)
-        self.cli("run", str(plan), "--dir", str(self.root), "--detach", expect=0)
+        how = "--detach" if starts else "--no-start"
+        self.cli("run", str(plan), "--dir", str(self.root), how, expect=0)
 
     def run(self, agents: dict[str, Any], tasks: list[dict[str, Any]] | None = None, **more: Any) -> Command:
         """`run` until it comes to rest."""
@@ -128,6 +136,19 @@ class Orchestra:
             words = f"{' '.join(arguments)}: exit code {done.returncode}, not {expect}"
             raise AssertionError(f"{words}\n{done.stdout}\n{done.stderr}\n{self.told()}")
         return done
+
+    def call(self, *argv: str) -> Command:
+        """Call another command in the same environment."""
+        return subprocess.run(
+            [*self.before, *argv],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
 
     def do(self, verb: str, *arguments: str) -> str:
         """Call a command on this tree that must succeed; what it printed."""
@@ -295,6 +316,17 @@ class Orchestra:
         if self.tree.supervisor_log.exists():
             lines += ["run/supervisor.log:", *self.tree.supervisor_log.read_text().splitlines()[-40:]]
         return "\n".join(lines)
+
+
+class PlacedOrchestra(Orchestra):
+    """An orchestration whose agents a cluster places, if its plan says nothing else."""
+
+    def plan(self, agents: dict[str, Any], tasks: list[dict[str, Any]] | None = None, **more: Any) -> Path:
+        wanted = {name: _agent(value) for name, value in agents.items()}
+        for agent in wanted.values():
+            agent["env_from"] = {"OUT": "OUT", **agent.get("env_from", {})}
+        place = {"launcher": "slurm", "place": {"mem_gib": 0.1}}
+        return super().plan(wanted, tasks, **{**place, **more})
 
 
 def in_order(folder: Path, name: str) -> list[Path]:
