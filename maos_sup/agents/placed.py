@@ -126,7 +126,7 @@ class Claim:
             progress=beat.progress if beat else 0,
             expect_s=beat.expect_s if beat else 0,
         )
-        write_lease(self._paths, lease)
+        write_lease(self._paths.lease, lease)
         self._bumped_s = begun_s  # others see it from a later moment on
 
     def _renew(self) -> None:

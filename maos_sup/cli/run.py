@@ -49,6 +49,7 @@ class RunPlace:
 @click.option("--name", metavar="NAME", help="Words for its id, in place of those of the request.")
 @click.option("--project", metavar="P", type=_FOLDER, help="Work on this folder, not the plan's.")
 @click.option("--detach", is_flag=True, help="Do not watch; print the id and the directory.")
+@click.option("--no-start", "only_makes", is_flag=True, help="Start nothing: `supervise` or `resume` will.")
 @options.plain
 @options.planning
 @options.caps
@@ -61,6 +62,7 @@ def command(
     name: str | None,
     project: Path | None,
     detach: bool,
+    only_makes: bool,
     is_plain: bool,
     model: str | None,
     most_agents: int | None,
@@ -87,8 +89,9 @@ def command(
         refuse_for_file(model=model, most_agents=most_agents)
         loaded = load_plan(Path(plan).expanduser(), kinds=kind_shapes(), project=project)
         tree = _built(capped(loaded, caps), RunPlace(directory=directory, name=name))
-    if detach:
-        start_supervisor(tree).let_go()
+    if detach or only_makes:
+        if not only_makes:
+            start_supervisor(tree).let_go()
         _tell_where(tree, as_json=as_json)
         return edge.OK
     manner = Manner(pauses=True, starts=True, is_plain=is_plain, aside=as_json)

@@ -62,7 +62,7 @@ def agent_standing(
     attempt = last_number(paths.attempts)
     pid, place = living_process(tree.handle(name), paths.lock, here=here)
     if pid is None and (lease := _fresh_lease(paths)) is not None:
-        pid, place = lease.pid, f"process {lease.pid} on {lease.host}, {lease.launcher} job {lease.job}"
+        pid, place = lease.pid, lease.where
     reader = SnapshotReader(paths.status) if reader is None else reader
     reader.look()
     status = reader.status

@@ -23,6 +23,7 @@ from state_layout.errors import LayoutError
 from state_layout.files import atomic
 from state_layout.files.journal import Reader
 from state_layout.host.elsewhere import works_under_another_name
+from state_layout.lives.leases import supervisor_elsewhere
 from state_layout.lives.numbers import last_number, readable_numbers
 from state_layout.lives.snapshots import read_snapshot, supervisor_snapshot
 from state_layout.paths import Tree
@@ -52,6 +53,8 @@ def supervisor_standing(tree: Tree) -> SupervisorStanding:
     pid, place = living_process(tree.supervisor_handle, tree.supervisor_lock, here=is_here(tree))
     if pid is not None and place is None:
         place = works_under_another_name(tree) if not is_at_home(tree) else None
+    if pid is None and (lease := supervisor_elsewhere(tree)) is not None:
+        pid, place = lease.pid, lease.where
     life = last_number(tree.lives)
     status = supervisor_snapshot(read_snapshot(tree.supervisor_status))
     memory = Memory() if pid is not None and status.get("life") == life else remembered(tree)

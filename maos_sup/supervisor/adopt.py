@@ -20,6 +20,7 @@ from state_layout.files.locks import LifeLock, is_free, take_life_lock
 from state_layout.files.reading import read_record
 from state_layout.host.elsewhere import moves_under_another_name, place_of
 from state_layout.host.identity import own_handle, read_handle, tree_place
+from state_layout.lives.leases import placed_agents
 from state_layout.paths import Tree
 from state_layout.records import Specs
 from state_layout.tree.restore import restore_copy
@@ -63,7 +64,7 @@ def _refuse_other_name(tree: Tree, lock: LifeLock) -> None:
     before = _place_before(tree)
     if before is None or before == tree_place(tree):
         return
-    where = moves_under_another_name(tree)
+    where = moves_under_another_name(tree, but=placed_agents(tree))
     if where is not None:
         lock.release()
         raise Locked(f"{tree.root}: is worked on already by {where}; use that name, or stop it there first")

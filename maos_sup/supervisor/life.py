@@ -7,7 +7,7 @@ lines (`core.memory.remember`) on top of what its first line carried, and carrie
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from maos_sup.core.model import Action, Memory, Observation
 from state_layout.errors import Damaged, Locked, StorageError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Journal, Reader
+from state_layout.lives.attempts import list_attempts
 from state_layout.lives.numbers import last_number, numbers_in
 from state_layout.paths import Tree, number_name
 
@@ -86,6 +87,11 @@ def begin_life(tree: Tree, *, at_most: Mapping[str, int] | None = None) -> Life:
         _unbegin(tree.life_journal(number))
         raise
     return Life(number, journal, memory)
+
+
+def last_attempts(tree: Tree, agents: Iterable[str]) -> dict[str, int]:
+    """The last attempt of each agent that is there. Raises StorageError."""
+    return {name: max(list_attempts(tree.agent(name)), default=0) for name in agents}
 
 
 def refuse_successor(tree: Tree, number: int) -> None:

@@ -27,7 +27,8 @@ from maos_sup.supervisor.adopt import give_back, settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
 from maos_sup.supervisor.hold import DiskHold
-from maos_sup.supervisor.life import Life, begin_life, is_starting, refuse_successor
+from maos_sup.supervisor.lease import SupervisorLease
+from maos_sup.supervisor.life import Life, begin_life, is_starting, last_attempts, refuse_successor
 from maos_sup.supervisor.mirroring import Mirroring
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Observer
@@ -43,7 +44,6 @@ from state_layout.files.complaints import forgiving_stderr
 from state_layout.files.fence import gone, is_home, leave, settle
 from state_layout.host.room import want_of_room
 from state_layout.host.triggers import pull, remove_stale_triggers, remove_triggers
-from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import open_tree
@@ -88,7 +88,7 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
         try:
             specs = SpecsInForce(tree)
             place = settle_in(tree, specs.now)
-            life = begin_life(tree, at_most=_attempts(tree, specs) if place.is_new else None)
+            life = begin_life(tree, at_most=last_attempts(tree, specs.now.agents) if place.is_new else None)
             if place.is_new and (place.notes or life.number > 1):
                 life.commit("restored", {"notes": list(place.notes)})
             notes = [*place.notes, *([finished] if finished else [])]
@@ -103,11 +103,6 @@ def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
         leave(tree.root)
 
 
-def _attempts(tree: Tree, specs: SpecsInForce) -> dict[str, int]:
-    """The last attempt of each agent that is there."""
-    return {name: max(list_attempts(tree.agent(name)), default=0) for name in specs.now.agents}
-
-
 class _Supervisor:
     def __init__(
         self, tree: Tree, life: Life, *, launcher: Launcher, specs: SpecsInForce, notes: Sequence[str]
@@ -120,6 +115,7 @@ class _Supervisor:
         self._checkpoints = TeamCheckpoints(tree)
         self._shared = SharedState(tree)
         self._mirroring = Mirroring(tree)
+        self._lease = SupervisorLease(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
         self._missing = list[str]()  # attempts that vanished
@@ -152,6 +148,7 @@ class _Supervisor:
                     finished = self._turn(leaving=wake.signalled, only=only)
                     if finished is not None:
                         return finished
+                self._lease.look(self._specs.now, self._life.number)
                 due_s = min(self._due_s, self._soon_s)
                 was_woken = wake.sleep(min(self._tick_s, due_s - time.monotonic()))
         except (LayoutError, OSError):
@@ -160,6 +157,7 @@ class _Supervisor:
         finally:
             wake.close()
             self._shared.close()
+            self._lease.end()
         sys.stderr.write(f"supervisor: {gone(self._tree.root)}\n")
         return Phase.INTERRUPTED
 

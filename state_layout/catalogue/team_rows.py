@@ -107,6 +107,14 @@ TEAM_ROWS: tuple[Row, ...] = (
         record="SupervisorLine",
     ),
     Row(
+        "supervisor/lives/<life>/lease.json",
+        "that supervisor, where agents are on other machines",
+        "commands on other machines",
+        "refresh",
+        form=Form.JSON,
+        copy="no need",
+    ),
+    Row(
         "supervisor/status.json",
         "supervisor",
         "viewers, agents",

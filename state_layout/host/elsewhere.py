@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,24 +39,28 @@ def works_under_another_name(tree: Tree) -> str | None:
 
     Reads only, and waits for nothing: it tells of processes that can be seen from here.
     """
-    told = {_seen_name(tree, handle) for handle in _handles(tree) if is_alive(handle)}
+    return _words([_seen_name(tree, handle) for handle in _handles(tree) if is_alive(handle)])
+
+
+def _words(told: Iterable[str | None]) -> str | None:
     names = sorted(name for name in told if name)
     return f"{names[0]!r}, another name of this folder" if names else None
 
 
-def moves_under_another_name(tree: Tree) -> str | None:
+def moves_under_another_name(tree: Tree, *, but: Collection[str] = ()) -> str | None:
     """As above; where no process can be seen it is awaited whether a beat moves, for `LOOK_S` at most.
 
-    Only a beat that was written within `FRESH_S`, and not copied with its time, is worth the wait: a tree
-    that was copied is taken up at once. The times compared are all of that file system.
+    Agents of `but` say nothing of names: they live on whatever machine, this one perhaps. Only a beat that
+    was written within `FRESH_S`, and not copied with its time, is worth the wait: a tree that was copied is
+    taken up at once. The times compared are all of that file system.
     """
-    living = [handle for handle in _handles(tree) if is_alive(handle)]
+    living = [handle for handle in _handles(tree, but=but) if is_alive(handle)]
     told = [_seen_name(tree, handle) for handle in living]
     if any(told):
-        return works_under_another_name(tree)
+        return _words(told)
     if any(name is not None for name in told):
         return None  # what lives works on another folder: this is a copy of it
-    before = {beat: read_beat(beat) for beat in _fresh_beats(tree)}
+    before = {beat: read_beat(beat) for beat in _fresh_beats(tree) if beat.stem not in but}
     until_s = time.monotonic() + LOOK_S
     while before and time.monotonic() < until_s:
         for beat, counters in before.items():
@@ -68,9 +72,10 @@ def moves_under_another_name(tree: Tree) -> str | None:
     return None
 
 
-def _handles(tree: Tree) -> Iterator[Handle]:
+def _handles(tree: Tree, *, but: Collection[str] = ()) -> Iterator[Handle]:
+    passed_over = {tree.handle(agent) for agent in but}
     for path in (tree.supervisor_handle, *tree.run_agents.glob("*.handle.json")):
-        handle = read_handle(path)
+        handle = None if path in passed_over else read_handle(path)
         if handle is not None:
             yield handle
 

@@ -1,9 +1,10 @@
-"""The lease of an attempt that lives on another machine: a counter that moves as long as it may write.
+"""The lease of who lives on another machine: a counter that moves as long as an attempt may write.
 
 Between machines a lock is not trusted. The attempt's folder, made exclusively, is the claim; `lease.json` in
 it is replaced every fifth of its time to live. Who looks judges it by his own monotonic clock: one that stood
 still for longer than that is given up by its owner, who looks at his own clock before each write. Only the
-change of `n` means anything. Not durable: it means nothing once the attempt has ended.
+change of `n` means anything. Not durable: it means nothing once the attempt has ended. A supervisor of such
+agents has one, too, so that it is seen from other machines; it claims nothing.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec import DecodeError, Struct, ValidationError, convert
 
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 from state_layout.files.locks import is_free
-from state_layout.files.reading import read_record
-from state_layout.lives.numbers import numbers_in
-from state_layout.paths import AgentPaths, AttemptPaths
+from state_layout.files.reading import is_folder, read_record
+from state_layout.host.stats import boot_id
+from state_layout.lives.numbers import last_number, numbers_in
+from state_layout.paths import AgentPaths, AttemptPaths, Tree
 from state_layout.records import fields_of
 
 BUMPS = 5  # within its time to live
@@ -28,7 +31,7 @@ PATIENCE = 1.5  # times its time to live, before others may take the agent over
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """What an attempt on another machine says of itself."""
+    """What an attempt on another machine says of itself, or its supervisor."""
 
     n: int  # moves
     ttl_s: float
@@ -41,16 +44,57 @@ class Lease(Struct, frozen=True, kw_only=True):
     progress: int = 0
     expect_s: int = 0
 
+    @property
+    def where(self) -> str:
+        """Where that is, in words."""
+        return f"process {self.pid} on {self.host}" + (
+            f", {self.launcher} job {self.job}" if self.job else ""
+        )
 
-def write_lease(attempt: AttemptPaths, lease: Lease) -> None:
-    """Replace the lease. Raises StorageError."""
-    atomic.refresh(attempt.lease, codec.encode(fields_of(lease)) + b"\n")
+
+def write_lease(path: Path, lease: Lease) -> None:
+    """Replace the lease at `path`. Raises StorageError."""
+    atomic.refresh(path, codec.encode(fields_of(lease)) + b"\n")
 
 
 def read_lease(attempt: AttemptPaths) -> Lease | None:
     """The lease of an attempt; None if it has none (it lives where its supervisor does), or none to read."""
+    return _read(attempt.lease)
+
+
+def life_lease(tree: Tree, life: int) -> Path:
+    """The lease of a supervisor, beside its journal."""
+    return tree.life_journal(life).with_name("lease.json")
+
+
+def supervisor_elsewhere(tree: Tree) -> Lease | None:
+    """The lease of the supervisor if that lives on another machine.
+
+    Believed by the clock of the file system, and where that cannot be asked. Raises StorageError.
+    """
+    number = last_number(tree.lives)
+    path = life_lease(tree, number)
+    lease = _read(path) if number else None
+    if lease is None or lease.boot_id == boot_id():
+        return None  # here its handle and its lock tell
+    return lease if _age_s(path, tree.supervisor_lock) < PATIENCE * lease.ttl_s else None
+
+
+def _age_s(path: Path, touched: Path) -> float:
+    """How old the file at `path` is by the clock of its file system, for which `touched` is touched.
+
+    0 where that cannot be told.
+    """
     try:
-        return convert(codec.decode_object(read_record(attempt.lease)), Lease)
+        os.utime(touched)
+        return touched.stat().st_mtime - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _read(path: Path) -> Lease | None:
+    try:
+        return convert(codec.decode_object(read_record(path)), Lease)
     except (OSError, codec.NotJson, DecodeError, ValidationError):
         return None
 
@@ -63,6 +107,17 @@ def open_lease(agent: AgentPaths) -> Lease | None:
     last = agent.attempt(attempts[-1])
     lease = read_lease(last)
     return None if lease is None or last.exit.exists() else lease
+
+
+def placed_agents(tree: Tree) -> set[str]:
+    """The agents whose last attempt was placed on some machine by a cluster, and said nothing of its end.
+
+    Raises StorageError.
+    """
+    folders = sorted(tree.agents.iterdir()) if is_folder(tree.agents) else []
+    return {
+        each.name for each in folders if is_folder(each) and open_lease(tree.agent(each.name)) is not None
+    }
 
 
 def have_moved(agents: Iterable[AgentPaths]) -> bool:
@@ -92,12 +147,8 @@ def is_inhabited(agent: AgentPaths) -> bool:
     lease = open_lease(agent)
     if lease is None:
         return False
-    try:
-        os.utime(agent.lock)
-        age_s = agent.lock.stat().st_mtime - last_written_s(agent)
-    except OSError:
-        return True
-    return age_s < PATIENCE * lease.ttl_s
+    last = agent.attempt(numbers_of(agent)[-1])
+    return _age_s(last.lease, agent.lock) < PATIENCE * lease.ttl_s
 
 
 def last_written_s(agent: AgentPaths) -> float:

@@ -7,12 +7,13 @@ do comes to pass when it answers again, beside the successor: it counts for noth
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from company import Company
-from orchestra import VARIABLE, wait_for
+from orchestra import REPOSITORY, VARIABLE, wait_for
 from processes import command_line, environment_of, with_variable
 from slurm_cluster import SlurmCluster, running_cluster
 from two_hosts import TwoHosts, two_hosts
@@ -125,4 +126,41 @@ def test_nothing_counts_of_who_was_cut_off_and_the_work_goes_on_once(
         raise
     assert problems(company) == []
     wait_for(lambda: not apart.jobs(), "no job is left in the queue")
+    company.assert_sound()
+
+
+@pytest.mark.timeout(900)
+def test_a_supervisor_on_another_host_is_seen_and_its_host_may_lose_power(
+    company: Company, hosts: TwoHosts, apart: SlurmCluster
+) -> None:
+    """What commands here see of it is its lease: neither its processes nor its lock."""
+    company.staff(6)
+    script = company.folder / "supervisor.sbatch"
+    text = (REPOSITORY / "examples/slurm/supervisor.sbatch").read_text()
+    script.write_text(text.replace("now+60", "now+1").replace("maos-sup supervise", "$MAOS_SUP_TEST_COMMAND"))
+    company.environment["MAOS_SUP_TEST_COMMAND"] = f"{sys.executable} -m maos_sup supervise"
+    company.begin(pace_s=0.05, starts=False)
+    done = company.call("sbatch", "--nodelist=n2", str(script), str(company.root))
+    assert done.returncode == 0, done.stderr
+    company.wait_progress(deadline_s=60)
+    seen = company.status()["supervisor"]
+    assert seen["pid"], company.told()
+    assert any(
+        "runs elsewhere: process" in note and "on n2, slurm job" in note for note in company.status()["notes"]
+    )
+    refused = company.cli("resume", str(company.root), "--detach", expect=11)
+    assert "is supervised already, elsewhere" in refused.stderr
+    far = send_somebody_far(company, apart)
+    apart.kill_daemon("n2")  # and all that runs there
+    company.wait(
+        lambda: all(company.agent(name)["attempt"] > far[name] for name in far),
+        "a supervisor on the first host, who has others take their places",
+        deadline_s=90,
+    )
+    company.wait_progress(deadline_s=60)
+    apart.start_node("n2")
+    company.finish()
+    company.wait_rest("done", deadline_s=60)
+    assert problems(company) == []
+    wait_for(lambda: not apart.jobs(), "no job is left in the queue", deadline_s=60)
     company.assert_sound()

@@ -38,8 +38,8 @@ class Troupe(Orchestra):
     def home(self) -> Path:
         return self.outside / self.root.name
 
-    def begin(self, *, sprints: int = 0, pace_s: float = 0.01) -> None:
-        """Start all agents."""
+    def begin(self, *, sprints: int = 0, pace_s: float = 0.01, starts: bool = True) -> None:
+        """Start all agents; or only make the tree."""
         for path in PROGRAMS.glob("*.py"):
             shutil.copy(path, self.folder)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,8 @@ class Troupe(Orchestra):
             agents[SPRINTER] = {"kind": "python", "callable": "thinker:sprint", "restart": RESTART}
         limits = {"timeout_s": 100_000, "hang_s": 20, "stop_grace_s": 2}
         intervals = {"checkpoint_s": 0.5, "save_s": 0.2}
-        self.start(agents, tasks, limits=limits, intervals=intervals, files=["outside.py"])
+        more = {"limits": limits, "intervals": intervals, "files": ["outside.py"]}
+        self.start(agents, tasks, starts=starts, **more)
 
     def finish(self) -> None:
         """Let all agents come to their end."""
