@@ -6,6 +6,7 @@ do comes to pass when it answers again, beside the successor: it counts for noth
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,13 @@ def send_somebody_far(company: Company, cluster: SlurmCluster) -> dict[str, int]
         cluster.ask("scancel", "--user", str(os.getuid()))
         company.wait_progress(deadline_s=60)
     raise AssertionError("nobody works on the second host")
+
+
+def test_what_a_folder_promises_is_tried_from_both_hosts(company: Company) -> None:
+    done = company.cli("check", "--shared", str(company.root.parent), "--hosts", "n1,n2", "--json")
+    assert done.returncode == 0, done.stderr
+    levels = {each["name"]: each["level"] for each in json.loads(done.stdout)["found"]}
+    assert levels == {"mkdir": "ok", "rename": "ok", "append": "ok", "fsync": "ok", "flock": "note"}
 
 
 @pytest.mark.timeout(300 + 400 * ROUNDS)
