@@ -32,8 +32,9 @@ LINES, NEW_LINES = sized(20_000, 2_000), sized(200_000, 5_000)
 MOST_AGAIN, MOST_NEW = 0.3, 1.0
 SETTLED_S = 2.1  # a file that changed just before a backup is read again by the next
 OURS, PEER = "maos-sup", "restic"
-FIRST, AGAIN, AFTER, BACK, VERIFY = "first", "again", "new lines", "restore", "verify"
-STEPS = (FIRST, AGAIN, AFTER, BACK, VERIFY)
+FIRST, AGAIN, AFTER, VERIFY = "first", "again", "new lines", "verify"
+BACK, CHECKED = "restore", "restore with check"
+STEPS = (FIRST, AGAIN, AFTER, BACK, CHECKED, VERIFY)
 Commands = dict[str, list[str]]
 Steps = dict[str, Figures]
 
@@ -51,7 +52,8 @@ def measure() -> list[Section]:
         *_rows(f"after {NEW_LINES:,} new lines", found[AFTER], most=MOST_NEW),
         *_rows("the same, CPU again with nothing changed", spent[AGAIN]),
         *_rows("the same, CPU after new lines", spent[AFTER]),
-        *_rows("restore of all", found[BACK]),
+        *_rows("restore of all, held against its hashes (--no-check)", found[BACK]),
+        *_rows("restore of all, each line examined, too", found[CHECKED]),
         *_rows("verify, every byte read", found[VERIFY]),
     ]
     if not has_peer:
@@ -113,22 +115,26 @@ def _round(folder: Path, found: Steps, spent: Steps, *, has_peer: bool) -> float
 def _ours(folder: Path) -> Commands:
     program, repo = [sys.executable, "-m", "maos_sup"], ["--to", str(folder / "ours")]
     backup = [*program, "backup", str(folder / "tree"), *repo]
+    restore = [*program, "backups", "restore", "latest", *repo]
     return {
         FIRST: backup,
         AGAIN: backup,
         AFTER: backup,
-        BACK: [*program, "backups", "restore", "latest", "-o", str(folder / "back"), *repo],
+        BACK: [*restore, "-o", str(folder / "back"), "--no-check"],
+        CHECKED: [*restore, "-o", str(folder / "back-checked")],
         VERIFY: [*program, "backups", "verify", "--read", *repo],
     }
 
 
 def _peer(folder: Path) -> Commands:
     backup = ["restic", "backup", "--quiet", str(folder / "tree")]
+    restore = ["restic", "restore", "latest", "--quiet", "--target"]
     return {
         FIRST: backup,
         AGAIN: backup,
         AFTER: backup,
-        BACK: ["restic", "restore", "latest", "--quiet", "--target", str(folder / "back-restic")],
+        BACK: [*restore, str(folder / "back-restic")],
+        CHECKED: [*restore, str(folder / "back-restic-again")],
         VERIFY: ["restic", "check", "--read-data", "--quiet"],
     }
 

@@ -50,12 +50,14 @@ def restore_backup(
     at: str | None = None,
     is_dry: bool = False,
     may_be_damaged: bool = False,
+    is_checked: bool = True,
     is_durable: bool = True,
     moved: Moved = lambda segments, of: None,
 ) -> RestoredTree:
     """Make the tree `root` of a backup, or of some of its files (`include`), or as it was `at` a checkpoint.
 
-    With `may_be_damaged` what cannot be read is left out, and `check` may find problems. Raises BadInput,
+    With `may_be_damaged` what cannot be read is left out, and `check` may find problems. Every byte is held
+    against its hash; without `is_checked` the lines of the tree are not examined besides. Raises BadInput,
     Damaged, StorageError with nothing placed. Durable when it returns if `is_durable`.
     """
     if is_there(root):
@@ -80,7 +82,9 @@ def restore_backup(
             _make_links(tree.root, links)
             if at is not None:
                 tree = _at(tree, at, scratch / "then")
-            notes = () if include else checked(tree, "backup", may_be_damaged=may_be_damaged)
+            notes = (
+                checked(tree, "backup", may_be_damaged=may_be_damaged) if is_checked and not include else ()
+            )
             if not is_dry:
                 if is_durable:
                     os.sync()

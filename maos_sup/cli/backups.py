@@ -148,12 +148,18 @@ def verify(
 @click.option(
     "--damaged", is_flag=True, help="What can be read, even if some cannot or check finds problems."
 )
+@click.option(
+    "--no-check", is_flag=True, help="Hold bytes against their hashes only; check can follow later."
+)
 @click.option("--dry-run", is_flag=True, help="Read and check all of it, place nothing.")
 @repository_option
 @identity_option
 @options.as_json
 def restore(word: str, **options: Any) -> None:
-    """Bring a backup back, in the home or at DIR, where nothing may be. All is checked before."""
+    """Bring a backup back, in the home or at DIR, where nothing may be. All is checked before.
+
+    What check examines, line by line, is most of the time that it takes.
+    """
     _restore(word, **options)
 
 
@@ -164,6 +170,7 @@ def _restore(
     at: str | None,
     include: tuple[str, ...],
     damaged: bool,
+    no_check: bool,
     dry_run: bool,
     repo: str | None,
     identity: Path | None,
@@ -184,6 +191,7 @@ def _restore(
             at=at,
             is_dry=dry_run,
             may_be_damaged=damaged,
+            is_checked=not no_check,
             moved=moved,
         )
     if as_json:

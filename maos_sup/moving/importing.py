@@ -98,6 +98,8 @@ def import_archive(
                 return Imported(manifest=manifest, root=root, notes=notes)
     except FileNotFoundError as cause:
         raise BadInput(f"{archive}: {cause.strerror}; name an archive that is there") from cause
+    except Damaged as cause:
+        raise Damaged(f"{archive}: {cause}") from cause
     except (zstandard.ZstdError, pyrage.DecryptError) as cause:
         raise Damaged(f"{archive}: cannot be read ({cause}); {_ALTERED}") from cause
     except OSError as cause:
@@ -229,8 +231,8 @@ def _decrypt(
             raise BadInput(f"{archive}: is opened by a passphrase: --passphrase-file FILE")
         try:
             decrypt(file, decrypted, passphrase())
-        except (BadInput, Damaged) as cause:
-            raise type(cause)(f"{archive}: {cause}") from cause
+        except BadInput as cause:
+            raise BadInput(f"{archive}: {cause}") from cause
         return
     if identity is None:
         raise BadInput(f"{archive}: is encrypted; name the file with your key: --identity FILE")

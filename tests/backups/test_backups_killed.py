@@ -183,6 +183,23 @@ def test_dry_run_makes_no_folder(tree: Tree, tmp_path: Path) -> None:
     assert contents(tmp_path / "a" / "b" / "c") == contents(tree.root)
 
 
+def test_without_check_every_byte_is_held_against_its_hash(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo, journal = tmp_path / "repo", tree.agent("alice").attempt(1).journal
+    journal.write_bytes(journal.read_bytes().replace(b"count 1", b"count 9"))
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    words = ["backups", "restore", "latest", "--to", str(repo), "-o", str(tmp_path / "new")]
+    assert main(words) == 12
+    assert "what the backup holds is damaged" in capsys.readouterr().err
+    assert main([*words, "--no-check"]) == 0
+    assert contents(tmp_path / "new") == contents(tree.root)
+    [segment] = segments(repo)
+    segment.write_bytes(segment.read_bytes()[:-1] + b"x")
+    assert main([*words[:-1], str(tmp_path / "other"), "--no-check"]) == 12
+    assert not (tmp_path / "other").exists()
+
+
 def test_prune_and_backup_keep_out_of_each_others_way(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

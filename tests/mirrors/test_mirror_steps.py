@@ -135,6 +135,7 @@ def test_server_is_killed_at_each_step(name: str, tree: Tree, tmp_path: Path) ->
             process = begun(database, tree, call, number, "STOP")
             wait_for(lambda process=process: process.poll() is not None or is_stopped(tree), "the step")
             was_stopped = process.poll() is None
+            assert was_stopped or process.returncode == 0
             if was_stopped:
                 kills += 1
                 server.kill()
