@@ -61,13 +61,13 @@ def agent_standing(
     paths = tree.agent(name)
     attempt = last_number(paths.attempts)
     pid, place = living_process(tree.handle(name), paths.lock, here=here)
-    if pid is None and (lease := _fresh_lease(paths)) is not None:
+    ended = exit_snapshot(read_snapshot(paths.attempt(attempt).exit)) if attempt and pid is None else None
+    if attempt and pid is None and ended is None and (lease := _fresh_lease(paths)) is not None:
         pid, place = lease.pid, lease.where
     reader = SnapshotReader(paths.status) if reader is None else reader
     reader.look()
     status = reader.status
     outcomes: Mapping[str, TaskOutcome] = reader.outcomes
-    ended = exit_snapshot(read_snapshot(paths.attempt(attempt).exit)) if attempt and pid is None else None
     notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
     if attempt and pid is None and not _is_last_word(status, ended, attempt):
         journaled = from_journals(tree, name)
