@@ -22,6 +22,7 @@ fail) exit 1;;
 rubbish) echo "welcome to the cluster"; exit 0;;
 die) {real} "$@" >/dev/null; kill -9 $PPID;;
 orphan) cat >{mode}.$$; kill -9 $PPID; sleep 3; exec {real} "$@" <{mode}.$$;;
+small) echo "sbatch: error: Batch job submission failed: Invalid job array specification" >&2; exit 1;;
 lose) {real} "$@" >/dev/null; exit 1;;
 *) exec {real} "$@";;
 esac
@@ -229,3 +230,16 @@ def test_one_question_is_for_all_agents(team: Orchestra, wrappers: Wrappers) -> 
     (question,) = set(wrappers.calls("squeue"))
     assert not any(name in question for name in names)
     assert len(wrappers.calls("sbatch")) == len(names)
+
+
+def test_where_arrays_are_not_allowed_the_remedy_is_told(team: Orchestra, wrappers: Wrappers) -> None:
+    """Slurm says so in these words where `MaxArraySize` is too small."""
+    wrappers.set("sbatch", "small")
+    restart = {"max": 1, "backoff_s": 0}
+    agent = {"kind": "command", "shell": GATED, "env_from": {"OUT": "OUT"}, "restart": restart}
+    place = {**PLACE, "array": True}
+    team.start({"ann": agent, "bob": agent}, launcher="slurm", place=place)
+    team.wait_rest("failed")
+    told = str(team.task("bob")["error"])
+    assert "Invalid job array specification" in told
+    assert "leave out 'array' in 'place'" in told

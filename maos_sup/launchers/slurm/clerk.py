@@ -226,7 +226,9 @@ class Clerk:
     def _take_no(self, batch: Sequence[Submission], answer: Answer) -> None:
         now_s = time.monotonic()
         if answer.is_refusal:
-            lines = (line.removeprefix("sbatch: error: ") for line in answer.error.splitlines())
+            lines = [line.removeprefix("sbatch: error: ") for line in answer.error.splitlines()]
+            if "job array" in answer.error:
+                lines.append("(no arrays of this size here; leave out 'array' in 'place')")
             self._book.refused(batch, f"slurm: {' '.join(lines)}", now_s=now_s)
         else:
             why = answer.error if answer.code != 0 else f"sbatch told no number but {answer.out[:80]!r}"
