@@ -18,7 +18,7 @@ from processes import kill
 from troupe import TALKERS, Troupe
 from verdict import problems
 
-FORMER = ("570a03347ca7",)
+FORMER = ("570a03347ca7", "806cfcf359df")
 
 
 @pytest.fixture
