@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,12 +26,15 @@ COMMAND, SPANS_COMMAND = "follow", "send-spans"  # of maos-sup, hidden
 _PATIENCE_S = 10.0
 
 
-def start_followers(tree: Tree) -> list[str]:
-    """Start one for each mirror that nobody follows; their names. Never raises for want of resources."""
+def start_followers(tree: Tree, *, may: Callable[[str], bool] = lambda _: True) -> list[str]:
+    """Start one for each mirror that nobody follows, if it `may` be; their names.
+
+    Never raises for want of resources.
+    """
     started = []
     for mirror in mirrors_of(tree):
         try:
-            if is_free(tree.mirror_file(mirror.name, "lock")):
+            if is_free(tree.mirror_file(mirror.name, "lock")) and may(mirror.name):
                 _start([COMMAND, str(tree.root), mirror.name], log=tree.mirror_file(mirror.name, "log"))
                 started.append(mirror.name)
         except (OSError, StorageError):
@@ -38,11 +42,14 @@ def start_followers(tree: Tree) -> list[str]:
     return started
 
 
-def start_sending(tree: Tree) -> None:
-    """Start who sends the tree's spans, where nobody does. Never raises for want of resources."""
+def start_sending(tree: Tree, *, may: Callable[[], bool] = lambda: True) -> None:
+    """Start who sends the tree's spans, where nobody does and it `may` be.
+
+    Never raises for want of resources.
+    """
     with suppress(OSError, StorageError):  # the next look tries again
         atomic.make_folder(tree.otel)
-        if is_free(tree.otel_file("lock")):
+        if is_free(tree.otel_file("lock")) and may():
             _start([SPANS_COMMAND, str(tree.root)], log=tree.otel_file("log"))
 
 
