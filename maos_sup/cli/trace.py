@@ -50,6 +50,6 @@ def command(
     while follow and not exporter.is_over():
         time.sleep(_LOOK_S)
         count += exporter.export()
-    for _ in range(1 + follow):  # what has ended is sent one look later
-        count += exporter.export()
+    if follow:
+        count += exporter.export()  # what ended since the last look
     say(f"{name_of(tree)}: sent {counted(count, 'span')}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -119,12 +120,14 @@ def lines_from(path: Path, offset: int) -> Iterator[bytes]:
         yield from lines
 
 
-def batches_from(path: Path, offset: int) -> Iterator[tuple[list[bytes], int]]:
-    """As `lines_from`, many at a time, each time with the offset behind the last of them."""
+def batches_from(path: Path, offset: int, until: int = sys.maxsize) -> Iterator[tuple[list[bytes], int]]:
+    """As `lines_from`, many at a time, each time with the offset behind the last of them; none that ends
+    behind `until`.
+    """
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             rest = b""
-            while data := os.pread(descriptor, 1 << 18, offset):
+            while data := os.pread(descriptor, max(0, min(1 << 18, until - offset)), offset):
                 offset += len(data)
                 *whole, rest = (rest + data).split(b"\n")
                 yield whole, offset - len(rest)

@@ -8,6 +8,7 @@ passes `redact` before anything of it is shortened, or half a secret would pass.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,14 +119,24 @@ class Reading:
         line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
         return None if line is None else replace(line, fields=self._redact(line.fields))
 
+    def journal_size(self, agent: str, attempt: int) -> int:
+        """Bytes of the journal of an attempt; 0 where there is none."""
+        return _size(self.tree.agent(agent).attempt(attempt).journal)
+
     def lines_after(
-        self, agent: str, life: LifeSpan, offset: int, *, wants: Callable[[bytes], bool]
+        self,
+        agent: str,
+        life: LifeSpan,
+        offset: int,
+        *,
+        wants: Callable[[bytes], bool],
+        until: int = sys.maxsize,
     ) -> Iterator[tuple[list[JournalLine], int]]:
-        """Yield lines of `life` from `offset` on that `wants` takes, raw, some at a time, and the offset
-        behind them; what is damaged is passed over.
+        """Yield lines of `life` from `offset` to `until` that `wants` takes, raw, some at a time, and the
+        offset behind them; what is damaged is passed over.
         """
         path = self.tree.agent(agent).attempt(life.attempt).journal
-        for raws, behind in batches_from(path, offset):
+        for raws, behind in batches_from(path, offset, until):
             found = (self.line(raw, agent=agent, life=life) for raw in raws if wants(raw))
             yield [line for line in found if line is not None], behind
 

@@ -71,7 +71,6 @@ class _SpanFollower:
             try:
                 self._export()
                 if not was_inhabited:
-                    self._export()  # what has ended is sent one look later
                     return
             except LayoutError as cause:
                 self._have_trouble(str(cause))

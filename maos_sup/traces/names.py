@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from maos_sup.projection.spans import ASKING, MODEL, STEP, TASK, TOOL
-from maos_sup.traces.trace import ATTEMPT, RUN, TraceSpan
+from maos_sup.traces.ids import ATTEMPT, RUN
+from maos_sup.traces.trace import TraceSpan
 
 LATEST = "gen_ai_latest_experimental"
 INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"

@@ -1,16 +1,23 @@
-"""Sends the spans of a tree to a collector: all that ended, then, while it is followed, what ends."""
+"""Sends the spans of a tree to a collector: all that ended, then, while it is followed, what ends.
+
+A look goes to where journals end when it begins. It reads twice: first where messages were sent from, in all
+journals, then spans, so that each link is known when its span is made, and a batch of spans is all that is
+held, however many there are. Nothing more is read while a collector does not take what waits for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maos_sup.projection.journal_lines import type_of
+from maos_sup.projection.lives import LifeSpan
 from maos_sup.projection.reading import Reading
 from maos_sup.projection.spans import SPAN_TYPES
 from maos_sup.traces.content import CONTENT_TYPES
 from maos_sup.traces.names import Names
+from maos_sup.traces.origins import Origins
 from maos_sup.traces.otlp import BATCH, CONTENT_BATCH, encoded, message_of, send
 from maos_sup.traces.sent import SentSpans
 from maos_sup.traces.trace import RunFold, TraceSpan
@@ -19,7 +26,7 @@ from state_layout.records import Phase
 if TYPE_CHECKING:
     from maos_sup.views.shapes import Status
 
-_MOST_WAITING = 5_000  # with so many for a collector that is down, no more is read
+Place = tuple[str, int]  # agent, attempt
 _ENDED = (Phase.DONE, Phase.FAILED, Phase.STOPPED)
 
 
@@ -51,30 +58,23 @@ class Exporter:
     def __init__(self, reading: Reading, manner: SendingManner, sent: SentSpans | None = None) -> None:
         self._reading, self._manner, self._sent = reading, manner, sent or SentSpans()
         self._fold: RunFold | None = None
-        self._offsets: dict[tuple[str, int], int] = {}
+        self._origins: Origins | None = None
+        self._offsets: dict[Place, int] = {}
+        self._mail_offsets: dict[Place, int] = {}  # up to where it is known what was sent from where
         self._waiting: list[TraceSpan] = []  # that have ended and are not sent
-        self._voids: dict[tuple[str, int], int | None] = {}
-        self._over: set[tuple[str, int]] = set()  # lives whose last line was read
+        self._voids: dict[Place, int | None] = {}
+        self._over: set[Place] = set()  # lives whose last line was read
 
     def export(self) -> int:
-        """Send what had ended one look ago; how many spans that were. Raises LayoutError."""
+        """Send what has ended; how many spans that were. Raises LayoutError."""
         status = self._reading.status()
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting += [span for span in self._ended(status) if _key(span) not in self._sent]
-        collector, count = self._manner.collector, 0
-        resource = {
-            "service.name": collector.service,
-            "maos.orchestration": status["id"],
-            **collector.resource,
-        }
         most = CONTENT_BATCH if self._manner.has_content else BATCH
-        while batch := self._waiting[:most]:
-            body = encoded(message_of(batch, self._manner.names, resource=resource))
-            send(collector.url, body, headers=collector.headers)
-            self._sent.add(map(_key, batch))
-            del self._waiting[:most]
-            count += len(batch)
-        return count
+        count = self._send(status["id"], most)
+        for spans in self._ended(status):
+            self._waiting += [span for span in spans if _key(span) not in self._sent]
+            if len(self._waiting) >= most:
+                count += self._send(status["id"], most)
+        return count + self._send(status["id"], most)
 
     def is_over(self) -> bool:
         """Whether nothing more will end by itself."""
@@ -82,23 +82,63 @@ class Exporter:
 
     def spans(self) -> list[TraceSpan]:
         """All spans that have ended since the last look."""
-        return [span for _ in range(2) for span in self._ended(self._reading.status())]
+        return [span for spans in self._ended(self._reading.status()) for span in spans]
 
-    def _ended(self, status: Status) -> list[TraceSpan]:
-        if self._fold is None:
-            self._fold = RunFold(status["id"], has_content=self._manner.has_content)
-        ends = []
-        for agent in status["agents"]:
-            ends += self._take(self._fold, agent["name"])
-        found, begun_s = self._fold.ended(), self._reading.begun_s()
+    def _send(self, orchestration: str, most: int) -> int:
+        """Send what waits, `most` at a time."""
+        collector, count = self._manner.collector, 0
+        resource = {
+            "service.name": collector.service,
+            "maos.orchestration": orchestration,
+            **collector.resource,
+        }
+        while batch := self._waiting[:most]:
+            body = encoded(message_of(batch, self._manner.names, resource=resource))
+            send(collector.url, body, headers=collector.headers)
+            del self._waiting[:most]
+            self._sent.add(map(_key, batch))
+            count += len(batch)
+        return count
+
+    def _ended(self, status: Status) -> Iterator[list[TraceSpan]]:
+        """Yield what has ended, some at a time, as it is read; who stops there goes on there next time."""
+        if self._fold is None or self._origins is None:
+            self._origins = Origins(status["id"])
+            self._fold = RunFold(status["id"], self._origins, has_content=self._manner.has_content)
+        names = [agent["name"] for agent in status["agents"]]
+        every = {name: self._reading.lives(name) for name in names}
+        sizes = {
+            (name, life.attempt): self._reading.journal_size(name, life.attempt)
+            for name, lives in every.items()
+            for life in lives
+            if (name, life.attempt) not in self._over
+        }
+        for name in names:
+            self._take_mail(self._origins, name)
+        for name, lives in every.items():
+            yield from self._take(
+                self._fold, name, [life for life in lives if life.begun_s is not None], sizes
+            )
+        ends = [life.ended_s for lives in every.values() for life in lives if life.ended_s is not None]
+        begun_s = self._reading.begun_s()
         if begun_s is not None and ends and _is_over(status):
-            found.append(self._fold.whole(begun_s, max(ends)))
-        return found
+            yield [self._fold.whole(begun_s, max(ends))]
 
-    def _take(self, fold: RunFold, agent: str) -> list[float]:
-        """Have what is new of an agent folded; when its lives ended."""
-        every = self._reading.lives(agent)
-        lives = [life for life in every if life.begun_s is not None]
+    def _take_mail(self, origins: Origins, agent: str) -> None:
+        """Note what is new of what an agent has sent, to the end of what it wrote."""
+        for life in self._reading.lives(agent):
+            place = agent, life.attempt
+            offset = self._mail_offsets.get(place, 0)
+            if place in self._over or life.begun_s is None:
+                continue
+            for lines, behind in self._reading.lines_after(agent, life, offset, wants=_is_of_mail):
+                origins.take(lines)
+                self._mail_offsets[place] = behind
+
+    def _take(
+        self, fold: RunFold, agent: str, lives: list[LifeSpan], sizes: Mapping[Place, int]
+    ) -> Iterator[list[TraceSpan]]:
+        """Have what is new of an agent folded, up to `sizes`, and yield what has ended."""
         if any(self._voids.get((agent, life.attempt)) != life.void_above for life in lives):
             fold.forget(agent)
             for life in lives:
@@ -110,18 +150,25 @@ class Exporter:
             if place in self._over:
                 continue
             offset = self._offsets.get(place, 0)
-            for lines, behind in self._reading.lines_after(agent, life, offset, wants=_is_told):
+            until = sizes.get(place, self._mail_offsets.get(place, 0))  # of one that was over: all of it
+            for lines, behind in self._reading.lines_after(agent, life, offset, wants=_is_told, until=until):
                 fold.take(agent, lines)
                 self._offsets[place] = behind
+                yield fold.ended()
             fold.end(agent, life)
             if life.ended_s is not None:
                 self._over.add(place)
-        return [life.ended_s for life in every if life.ended_s is not None]
+            yield fold.ended()
+
+
+def _is_of_mail(raw: bytes) -> bool:
+    """Whether a line tells of a task, or of what was sent."""
+    return type_of(raw) == "task" or b'"sent":' in raw
 
 
 def _is_told(raw: bytes) -> bool:
     """Whether spans are made of a line, or their links."""
-    return type_of(raw) in _TYPES or b'"received":' in raw or b'"sent":' in raw
+    return type_of(raw) in _TYPES or b'"received":' in raw
 
 
 _TYPES = SPAN_TYPES | CONTENT_TYPES

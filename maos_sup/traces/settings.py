@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from maos_sup.traces.names import names_of
 from maos_sup.traces.otlp import EXAMPLE
@@ -55,9 +55,17 @@ def _place(environment: Mapping[str, str], url: str | None, endpoint: str | None
 
 
 def _checked(place: str, what: str) -> str:
-    if not place.startswith(_HTTP):
+    if not (place.startswith(_HTTP) and _has_port(place)):
         raise BadInput(f"{what} is {place.removesuffix(_PATH)!r}; use a URL like {EXAMPLE}")
     return place
+
+
+def _has_port(place: str) -> bool:
+    """Whether the port of a URL is one, or left out: the system takes 70000 for 4464."""
+    try:
+        return urlsplit(place).port != 0
+    except ValueError:
+        return False
 
 
 def _captures(word: str) -> bool:

@@ -150,9 +150,14 @@ def test_line_that_says_no_number_is_sent_all_the_same(tmp_path: Path, receiver:
     assert receiver.spans()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:abc", "http://[::1", "http://a b"])
-def test_address_that_is_none_is_named(tree: Tree, capsys: pytest.CaptureFixture[str], url: str) -> None:
-    assert main(["trace", str(tree.root), "--to", url]) == 1
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://127.0.0.1:abc", 2), ("http://[::1", 2), ("http://127.0.0.1:70000", 2), ("http://a b", 1)],
+)
+def test_address_that_is_none_is_named(
+    tree: Tree, capsys: pytest.CaptureFixture[str], url: str, code: int
+) -> None:
+    assert main(["trace", str(tree.root), "--to", url]) == code
     assert "use a URL like http://127.0.0.1:4318" in capsys.readouterr().err
 
 
