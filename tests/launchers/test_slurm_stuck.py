@@ -21,7 +21,7 @@ hang) sleep 1000 & wait;;
 fail) exit 1;;
 rubbish) echo "welcome to the cluster"; exit 0;;
 die) {real} "$@" >/dev/null; kill -9 $PPID;;
-orphan) cat >{mode}.$$; kill -9 $PPID; sleep 3; exec {real} "$@" <{mode}.$$;;
+orphan) cat >{mode}.$$; kill -9 $PPID; while [ ! -e {mode}.go ]; do sleep 0.1; done; exec {real} "$@" <{mode}.$$;;
 small) echo "sbatch: error: Batch job submission failed: Invalid job array specification" >&2; exit 1;;
 lose) {real} "$@" >/dev/null; exit 1;;
 *) exec {real} "$@";;
@@ -173,6 +173,7 @@ def test_a_supervisor_killed_while_it_submits_has_nothing_run_twice(
         team.resume()
         team.wait(lambda: all("pending" in where(team, name) for name in names), "all wait in the queue")
         if mode == "orphan":
+            (wrappers.folder / "sbatch.mode.go").touch()
             wanted = len(names) + (len(names) if is_array else 1)
             team.wait(lambda: len(jobs(team, cluster)) >= wanted, "the orphan submits too")
     finally:
