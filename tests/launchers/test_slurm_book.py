@@ -202,3 +202,16 @@ def test_a_late_answer_settles_no_later_order(book: Book) -> None:
     assert book.view.refused == {}
     book.answered([], begun_s=6, now_s=6)
     assert book.take_batch(now_s=6)[0].attempt == 2
+
+
+@pytest.mark.parametrize(("id_", "is_there"), [("9", True), ("7", False)])
+def test_a_job_that_was_over_before_it_was_seen_is_not_submitted_again(
+    book: Book, id_: str, *, is_there: bool
+) -> None:
+    """But one that was over before it was ordered is another."""
+    book.order(wish("ann"), now_s=1)
+    book.answered([job("ann", "CANCELLED", id_="7")], begun_s=2, now_s=2)
+    batch = book.take_batch(now_s=2)
+    book.postponed(batch, "who knows", now_s=3)
+    book.answered([job("ann", "CANCELLED", id_="7"), job("ann", "COMPLETED", id_=id_)], begun_s=20, now_s=20)
+    assert (book.ordered() == set()) is is_there

@@ -21,7 +21,9 @@ hang) sleep 1000 & wait;;
 fail) exit 1;;
 rubbish) echo "welcome to the cluster"; exit 0;;
 die) {real} "$@" >/dev/null; kill -9 $PPID;;
-orphan) cat >{mode}.$$; kill -9 $PPID; while [ ! -e {mode}.go ]; do sleep 0.1; done; exec {real} "$@" <{mode}.$$;;
+orphan) cat >{mode}.$$; kill -9 $PPID
+    while [ ! -e {mode}.go ]; do sleep 0.1; done
+    exec {real} "$@" <{mode}.$$;;
 small) echo "sbatch: error: Batch job submission failed: Invalid job array specification" >&2; exit 1;;
 lose) {real} "$@" >/dev/null; exit 1;;
 *) exec {real} "$@";;

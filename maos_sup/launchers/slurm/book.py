@@ -50,6 +50,13 @@ class _Order(Struct):
     not_before_s: float = 0.0
     is_under_way: bool = False  # Slurm may hear of it now
     is_tried: bool = False  # Slurm may have heard of it
+    last_id: str = ""  # the agent's last job before that
+
+    def is_met_by(self, job: Job | None) -> bool:
+        """Whether `job` is the one that was ordered; it may be over before it is seen."""
+        if job is None or job.attempt != self.submission.attempt:
+            return False
+        return job.is_active or ((self.is_tried or self.is_under_way) and job.id != self.last_id)
 
 
 class _Ending(Struct):
@@ -166,7 +173,9 @@ class Book:
             settled = self.view.settled
             for agent, order in list(self._orders.items()):
                 job = jobs.get(agent)
-                is_there = job is not None and job.is_active and job.attempt == order.submission.attempt
+                is_there = order.is_met_by(job)
+                if not (order.is_tried or order.is_under_way):
+                    order.last_id = job.id if job is not None else ""
                 is_vain = agent in self._endings and not order.is_under_way and order.placed_s <= begun_s
                 if is_there or is_vain:
                     del self._orders[agent]
