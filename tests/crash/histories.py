@@ -49,11 +49,11 @@ def one_writer(writes: Sequence[Write], whose: str) -> Iterator[str]:
     A process that wrote once must not write again after another did, no life may follow a later one, and the
     order in the file is the order in time.
     """
-    over = set[int]()
+    over = set[tuple[int, int]]()  # with its life: in a long run a pid comes again
     for before, after in pairwise(writes):
         if after.process != before.process:
-            over.add(before.process)
-        if after.process in over:
+            over.add((before.process, before.life))
+        if (after.process, after.life) in over:
             yield f"{whose}: process {after.process} wrote again after another had begun"
         if after.life < before.life:
             yield f"{whose}: life {after.life} wrote after life {before.life}"
