@@ -142,7 +142,7 @@ class Pages:
         return await self._told(request, look)
 
     async def costs(self, request: Request) -> Response:
-        return await self._told(request, lambda shown: costs_sheet(shown.costs()))
+        return await self._told(request, lambda shown: costs_sheet(shown.costs(), shown.status()["budget"]))
 
     async def messages(self, request: Request) -> Response:
         agent = _first(request, "agent")

@@ -15,7 +15,7 @@ from maos_sup.views.events import reason_of
 from maos_sup.views.figures import said_figures
 
 if TYPE_CHECKING:
-    from maos_sup.views.shapes import AgentShown, Status, TaskShown
+    from maos_sup.views.shapes import AgentShown, BudgetShown, Status, TaskShown
 
 Sheet = dict[str, object]
 _AGENT = ("name", "kind", "phase", "pid", "attempt", "restarts", "task", "progress", "sent", "received")
@@ -86,10 +86,17 @@ def task_sheet(task: TaskShown) -> Sheet:
     }
 
 
-def costs_sheet(costs: Costs) -> Sheet:
-    """Money, the dearest first, of each kind so many as a table shows."""
+def costs_sheet(costs: Costs, budget: BudgetShown) -> Sheet:
+    """Money, the dearest first, of each kind so many as a table shows; what is left of `budget`."""
+    usd, tokens = budget["max_cost_usd"], budget["max_tokens"]
+    left = {
+        "max_cost_usd": usd,
+        "left_usd": None if usd is None else max(0.0, usd - costs.total.cost_usd),
+        "max_tokens": tokens,
+        "left_tokens": None if tokens is None else max(0, tokens - costs.total.tokens),
+    }
     parts = {"agents": costs.agents, "tasks": costs.tasks, "models": costs.models, "days": costs.days}
-    return costs.to_json() | {part: _rows(sums) for part, sums in parts.items()}
+    return costs.to_json() | {part: _rows(sums) for part, sums in parts.items()} | {"budget": left}
 
 
 def _rows(sums: Mapping[str, Sums]) -> list[Sheet]:

@@ -65,7 +65,7 @@ class ShownTree:
         self._cost_reader = CostReader(Reading(tree, redact=redact))
         self._status: Status | None = None
         self._stale_s = 0.0
-        self._costs: tuple[float, Costs] | None = None
+        self._costs: tuple[float, tuple[float, int], Costs] | None = None  # when, of which sums
         self._timeline: tuple[float, TimeWindow, Timeline] | None = None
 
     def status(self) -> Status:
@@ -93,13 +93,16 @@ class ShownTree:
         return wants_of(self.status(), name=self.word)
 
     def costs(self) -> Costs:
-        """Where the money went, at most seconds old; the first look reads all. Raises LayoutError."""
+        """Where the money went, at most seconds old, and never older than the sums of `status`, or a page
+        that is told of a change would keep what was before it. The first look reads all. Raises LayoutError.
+        """
         status = self.status()
+        sums = status["counts"]["cost_usd"], status["counts"]["tokens"]
         with self._costs_lock:
             now_s = time.monotonic()
-            if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S:
-                self._costs = (now_s, self._cost_reader.costs(status, now_s=time.time()))
-            return self._costs[1]
+            if self._costs is None or now_s - self._costs[0] > _COSTS_FRESH_S or self._costs[1] != sums:
+                self._costs = (now_s, sums, self._cost_reader.costs(status, now_s=time.time()))
+            return self._costs[2]
 
     def timeline(self, window: TimeWindow) -> Timeline:
         """A window of the timeline, the same for all who ask in a moment. Raises LayoutError."""

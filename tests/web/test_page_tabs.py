@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from browser import chromium, keep_looks, watched
-from recorded import ID, lived, made_tree, task
+from recorded import ID, answer, lived, made_tree, task
 from served import serving
 
 from maos_sup.cuts.take import take_cut
@@ -179,6 +179,19 @@ def test_more_orchestrations_than_a_browser_has_connections_are_all_shown(tmp_pa
             page.locator(".want.failed").wait_for()
             page.get_by_role("link", name="Money").click()
             page.get_by_role("heading", name="0.00 USD").wait_for()
+
+
+def test_money_tells_the_budget_and_what_is_left_also_where_nothing_was_spent(tmp_path: Path) -> None:
+    tree = made_tree(tmp_path, budget={"max_cost_usd": 2.0, "max_tokens": 5000})
+    with serving(str(tree.root)) as server, chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(server.address)
+        page.get_by_role("link", name="Money").click()
+        page.get_by_text("2.00 USD of the budget of 2.00 USD are left.").wait_for()
+        page.get_by_text("5000 tokens of the budget of 5000 are left.").wait_for()
+        lived(tree, "alice", [task("count", "running"), answer("count", "a", 0.5)])
+        page.get_by_text("1.50 USD of the budget of 2.00 USD are left.").wait_for()
 
 
 def test_server_that_is_silent_is_said_to_be_lost(tmp_path: Path) -> None:

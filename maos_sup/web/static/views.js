@@ -262,7 +262,9 @@ export async function messagesPage(base) {
 
 export async function moneyPage(base) {
   const told = await ask(`${base}/costs`), rows = (part) => told[part].map((row) => [row.name, money(row.cost_usd), tokens(row.tokens), row.calls]);
-  const { broken } = told.waste, gone = told.waste.void, words = [];
+  const { broken } = told.waste, gone = told.waste.void, words = [], { budget } = told;
+  if (budget.max_cost_usd !== null) words.push(`${money(budget.left_usd)} USD of the budget of ${money(budget.max_cost_usd)} USD are left.`);
+  if (budget.max_tokens !== null) words.push(`${tokens(budget.left_tokens)} tokens of the budget of ${tokens(budget.max_tokens)} are left.`);
   if (broken.calls) words.push(`${money(broken.cost_usd)} USD of the total went into ${counted(broken.calls, "try")} without a whole answer.`);
   if (gone.calls) words.push(`Beside the total: ${money(gone.cost_usd)} USD in records that do not count any more.`);
   if (told.total.unpriced) words.push(`The price of ${counted(told.total.unpriced, "answer")} is not known.`);
