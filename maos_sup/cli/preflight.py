@@ -8,6 +8,7 @@ from typing import Any
 
 from maos_sup.agents.lacking import lacks_of
 from maos_sup.core.argv import plain_relative
+from maos_sup.core.telemetry import EXAMPLE, is_address
 from maos_sup.launchers.registry import find_launcher
 from maos_sup.planner.document import read_document
 from maos_sup.planner.plan import Plan
@@ -59,8 +60,12 @@ def _lacks(plan: Plan, name: str, agent: Mapping[str, Any]) -> Iterator[tuple[st
 
 
 def _otel_faults(plan: Plan, environment: Mapping[str, str]) -> list[Fault]:
-    """Variables that `otel` asks for and that are not set: nothing would be sent."""
+    """Variables that `otel` asks for and that are not set, an address that is none: nothing would be sent."""
     otel = plan.orchestration.get("otel") or {}
+    endpoint = otel.get("endpoint", EXAMPLE)
+    if not endpoint.startswith("$") and not is_address(endpoint):
+        text = f"'otel.endpoint' has a host or a port that is none; use a URL like {EXAMPLE}"
+        return [Fault(at=("otel", "endpoint"), text=text)]
     asked: dict[At, str] = {("headers_from", key): name for key, name in otel.get("headers_from", {}).items()}
     if otel.get("endpoint", "").startswith("$"):
         asked["endpoint",] = otel["endpoint"][1:]

@@ -9,13 +9,13 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 
 from maos_sup import __version__
+from maos_sup.core.telemetry import EXAMPLE
 from maos_sup.traces.names import Names, Value, attributes_of, is_error, kind_number, shown_name
 from maos_sup.traces.trace import TraceSpan
 from state_layout.errors import LayoutError
 from state_layout.files import codec
 
 BATCH, CONTENT_BATCH = 500, 50  # spans in a body; of those with content some hundred kilobytes
-EXAMPLE = "http://127.0.0.1:4318"
 _TRIES, _PAUSE_S, _TIMEOUT_S = 4, 0.5, 10.0
 _AGAIN = (429, 502, 503, 504)
 Message = dict[str, object]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from maos_sup.core.telemetry import EXAMPLE, HTTP, is_address
 from maos_sup.traces.names import names_of
-from maos_sup.traces.otlp import EXAMPLE
 from maos_sup.traces.sending import Collector, SendingManner
 from state_layout.errors import BadInput
 from state_layout.records import Telemetry
@@ -15,7 +15,6 @@ CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _WITH_CONTENT = frozenset({"true", "span_only", "span_and_event"})
 _WITHOUT_CONTENT = frozenset({"", "false", "no_content", "event_only"})  # events are not sent at all
 _PATH = "/v1/traces"
-_HTTP = ("http://", "https://")
 
 
 def manner_of(
@@ -55,17 +54,9 @@ def _place(environment: Mapping[str, str], url: str | None, endpoint: str | None
 
 
 def _checked(place: str, what: str) -> str:
-    if not (place.startswith(_HTTP) and _has_port(place)):
+    if not is_address(place):
         raise BadInput(f"{what} is {place.removesuffix(_PATH)!r}; use a URL like {EXAMPLE}")
     return place
-
-
-def _has_port(place: str) -> bool:
-    """Whether the port of a URL is one, or left out: the system takes 70000 for 4464."""
-    try:
-        return urlsplit(place).port != 0
-    except ValueError:
-        return False
 
 
 def _captures(word: str) -> bool:
@@ -85,7 +76,7 @@ def _headers(environment: Mapping[str, str], wanted: Mapping[str, str]) -> dict[
 
 
 def _variable(environment: Mapping[str, str], name: str, key: str) -> str:
-    if name.startswith(_HTTP):
+    if name.startswith(HTTP):
         return name
     if name not in environment:
         raise BadInput(f"{key!r} asks for the variable {name}, which is not set; set it first")

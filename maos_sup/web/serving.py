@@ -213,7 +213,8 @@ def _tcp_socket(place: ListeningPlace) -> socket.socket:
     except (OSError, OverflowError) as cause:
         made.close()
         raise BadInput(
-            f"--port is {place.port}: {place.address} cannot be listened at there ({cause})"
+            f"--port is {place.port}: {place.address} cannot be listened at there ({cause}); leave --port "
+            "out for one that is free"
         ) from cause
     made.listen(_BACKLOG)
     return made

@@ -135,6 +135,13 @@ def test_variable_that_is_not_set_is_named(orchestra: Orchestra, receiver: Recei
     assert len(by_id(receiver.spans())) == len(receiver.spans()) == 5
 
 
+def test_port_that_is_none_is_refused_in_a_plan(orchestra: Orchestra) -> None:
+    plan = orchestra.plan({"alice": "echo one"}, otel={"endpoint": "http://127.0.0.1:70000"})
+    refused = orchestra.cli("run", str(plan), "--dir", str(orchestra.root))
+    assert refused.returncode == 2 and "'otel.endpoint' has a host or a port that is none" in refused.stderr
+    assert "plan.json:" in refused.stderr and not orchestra.root.exists()
+
+
 def sent_by_follower(tree: Tree, receiver: Receiver) -> list[dict[str, Any]]:
     receiver.bodies.clear()
     start_sending(tree)

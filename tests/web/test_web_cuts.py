@@ -122,6 +122,26 @@ def test_checkpoints_are_compared_and_gone_back_to_on_the_page(orchestra: Orches
     assert orchestra.task("alice")["run"] == 1
 
 
+def test_fork_is_made_on_the_page_and_what_it_was_made_of_is_as_it_was(tree: Tree) -> None:
+    home = tree.root.parent / "home"
+    environment = {**os.environ, "MAOS_SUP_HOME": str(home)}
+    with (
+        serving(str(tree.root), "--steer", environment=environment) as server,
+        chromium() as browser,
+    ):
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        troubles = watched(page)
+        page.goto(server.address)
+        page.get_by_role("link", name="Checkpoints").click()
+        page.get_by_role("button", name="Fork").last.click()  # the oldest checkpoint is the last row
+        page.get_by_text(re.compile(r"begins at checkpoint 1")).wait_for()
+        assert troubles == []
+    (made,) = [path for path in home.iterdir() if (path / "FORMAT").exists()]
+    assert recall(Tree(made), "alice").history.sent_count == 0  # the message came after checkpoint 1
+    assert recall(tree, "alice").history.sent_count == 1
+
+
 def test_half_a_secret_is_not_shown_where_a_value_is_shortened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
