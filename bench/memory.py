@@ -7,19 +7,27 @@ import time
 
 from bench.figures import Row, Section, scratch, sized
 from bench.orchestras import children, handle, make, pss_mb, supervised, until
+from maos_sup.system.paging import can_page_out
 from state_layout.paths import Tree
+from state_layout.specs.edit import edit_spec
 
-COUNTS = (sized(100, 5), sized(500, 10))
+FULL_COUNT = 100
+COUNTS = (sized(FULL_COUNT, 5), sized(500, 10))
 SETTLING_S = 3.0
 PATIENCE_S = 240.0
 MOST_SUPERVISOR_MB = 15.0
+REST_S, RESTED_S = 10.0, 45.0  # until memory goes to swap, and when all of it has
+MOST_AT_REST_MB = 250.0
 IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 
 
 def measure() -> list[Section]:
     """The table of this file."""
     rows = [row for count in COUNTS for row in _rows(count)]
+    rows += _rows_at_rest() if can_page_out() else []
     note = "PSS, a few seconds after all run; each agent is a process that runs a program (not counted)."
+    if not can_page_out():
+        note += " This machine has no swap, so agents at rest keep what they have."
     return [Section(title="Memory", note=note, rows=rows)]
 
 
@@ -51,6 +59,30 @@ def _rows(count: int) -> list[Row]:
         ),
         Row(name=f"{count} agents: all of these", value=f"{all_:.0f} MB"),
         Row(name=f"{count} agents: from the supervisor's start until all run", value=f"{took_s:.1f} s"),
+    ]
+
+
+def _rows_at_rest() -> list[Row]:
+    """The first number of agents after a while with nothing to do, on a machine with swap."""
+    names = [f"a{number}" for number in range(COUNTS[0])]
+    with scratch() as folder:
+        tree = make(folder / "tree", dict.fromkeys(names, IDLER))
+        edit_spec(tree, tree.orchestration_spec, lambda spec: spec | {"intervals": {"rest_s": REST_S}})
+        with supervised(tree) as supervisor:
+            until(lambda: all(_runs(tree, name) for name in names), PATIENCE_S)
+            time.sleep(RESTED_S)
+            zygote = children(supervisor.pid)[0]
+            weights = [pss_mb(pid) for pid in children(zygote)]
+            all_ = pss_mb(supervisor.pid) + pss_mb(zygote) + sum(weights)
+    is_met = all_ <= MOST_AT_REST_MB if COUNTS[0] == FULL_COUNT else None
+    return [
+        Row(name=f"{COUNTS[0]} agents at rest: an agent", value=f"{statistics.median(weights):.1f} MB"),
+        Row(
+            name=f"{COUNTS[0]} agents at rest: all of these",
+            value=f"{all_:.0f} MB",
+            target=f"<= {MOST_AT_REST_MB:.0f} MB" if is_met is not None else "",
+            met=is_met,
+        ),
     ]
 
 

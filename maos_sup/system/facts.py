@@ -7,6 +7,7 @@ import select
 import sys
 from dataclasses import dataclass
 
+from maos_sup.system.paging import can_page_out
 from maos_sup.system.processes import knows_children
 from maos_sup.system.targets import can_signal_by_pidfd
 from state_layout.host.kernel import PORTABLE, VARIABLE, is_linux
@@ -53,6 +54,11 @@ def facts() -> list[Fact]:
             name="children as the kernel knows them",
             has=knows_children(),
             means="all processes of the machine are looked at to find them",
+        ),
+        Fact(
+            name="memory of resting agents moved to swap",
+            has=can_page_out(),
+            means="an agent at rest keeps some 6 MB; a swap file or zram on Linux takes two thirds of it",
         ),
         Fact(
             name="an id of the boot",

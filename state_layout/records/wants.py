@@ -48,6 +48,9 @@ class Intervals(Struct, frozen=True, kw_only=True):
     beat_s: float = 1.0
     tick_s: float = 1.0  # rescan of the supervisor
     lease_s: float = 20.0  # how long an agent on another machine may be cut off before it gives up
+    rest_s: float = (
+        60.0  # with nothing to do, until an agent's memory goes to swap, if there is some; 0: never
+    )
     sync: str = "line"  # what agents did is durable before they say so (`line`), or in a moment (`group`)
 
 

@@ -78,6 +78,11 @@ INTERVALS = Shape(
             "how long an agent on another machine may be cut off before it gives up",
             default=Intervals().lease_s,
         ),
+        "rest_s": Field(
+            seconds,
+            "how long an agent has nothing to do until its memory goes to swap, if there is some; 0: never",
+            default=Intervals().rest_s,
+        ),
         "sync": Field(
             OneOf(("line", "group")),
             "when what agents did is durable: before it is acknowledged, or up to 5 ms later",

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stage import Life, Stage, shell, wait_for
+from stage import QUICK, Life, Stage, shell, wait_for
+from swap_space import swap_space, swapped_bytes
 
 from maos_sup.agents.pulse.dnotify import WatchedFolder
+from maos_sup.agents.pulse.resting import MemoryAtRest
 from state_layout.host.beats import read_beat
 
 Make = Callable[..., Stage]
@@ -121,3 +123,46 @@ def test_the_handle_of_an_agent_at_rest_comes_back(stage: Make) -> None:
     shutil.rmtree(one.tree.run_agents)
     wait_for(one.tree.handle("ann").exists, "the handle")
     wait_for(one.tree.beat("ann").exists, "its beat")
+
+
+@pytest.mark.linux("memory is moved to swap by the kernel")
+@pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
+def test_the_memory_of_an_agent_at_rest_goes_to_swap_and_it_goes_on(stage: Make, tmp_path: Path) -> None:
+    with swap_space(tmp_path):
+        one = stage({"ann": shell(SPEAKS_LATER + "echo done")}, intervals=QUICK | {"rest_s": 1.0})
+        life = one.live("ann")
+        one.wait_word("here")
+        wait_for(lambda: swapped_bytes(life.pid) > 1 << 20, "memory in swap")
+        (one.outside / "go").touch()
+        assert life.wait() == 0
+    assert one.mail("all", "ann")
+    assert one.exit("ann")["reason"] == "parked"  # nothing is left to do
+
+
+def given(rests: list[tuple[float, float]], *, after_s: float) -> list[bool]:
+    """Whether memory was given back in each rest, from its beginning to its end, with a look each second."""
+    gives: list[float] = []
+    now_s = 0.0
+    memory = MemoryAtRest("", lambda: gives.append(now_s))  # a name whose share is nothing
+    told = []
+    for since_s, until_s in rests:
+        count, now_s = len(gives), since_s
+        while now_s < until_s:
+            memory.look(since_s, now_s, after_s=after_s)
+            now_s += 1.0
+        told.append(len(gives) - count)
+    assert all(number <= 1 for number in told)
+    return [bool(number) for number in told]
+
+
+def test_memory_is_given_back_once_in_a_rest_that_is_long_enough() -> None:
+    assert given([(100, 159), (200, 262), (300, 1000)], after_s=60) == [False, True, True]
+
+
+def test_who_is_woken_soon_waits_twice_as_long_the_next_time() -> None:
+    rests = [(100, 170), (171, 280), (300, 430), (431, 660), (700, 930), (1000, 5000), (5001, 5130)]
+    assert given(rests, after_s=60) == [True, False, True, False, False, True, True]
+
+
+def test_memory_stays_where_it_is_if_people_say_so() -> None:
+    assert given([(100, 10_000)], after_s=0) == [False]

@@ -22,6 +22,7 @@ from maos_sup.agents.attempt.life import AgentLife, write_handle
 from maos_sup.agents.endings import SOFT, Interrupt
 from maos_sup.agents.output.translate import Translator
 from maos_sup.agents.pulse.pace import LONGEST_LOOK_S, QUIET_LOOK_S, Pace
+from maos_sup.agents.pulse.resting import MemoryAtRest
 from maos_sup.agents.pulse.stamps import Stamps
 from maos_sup.system.children import reap
 from state_layout.errors import StorageError
@@ -70,6 +71,7 @@ class Pulse:
         }
         self._looked_s, self._is_waiting = now_s, False  # for a person
         self._resting_from_s: float | None = None  # since when nothing was told, monotonic
+        self._memory = MemoryAtRest(life.agent)
         self._program_told: int | None = None
         self._has_gone_off = False
         self.task: TaskSpec | None = None
@@ -159,6 +161,8 @@ class Pulse:
                 return
             self._life.beats.beat()
             self._due["beat"] = now_s + beat_s
+            intervals = self._life.specs.now.orchestration.intervals
+            self._memory.look(self._resting_from_s, now_s, after_s=intervals.rest_s)
 
     def _rest_s(self, now_s: float) -> float:
         """How long there is nothing to do."""
