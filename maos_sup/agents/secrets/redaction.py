@@ -108,7 +108,7 @@ def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
 
-_SEARCHES = [(anchor[0], re.compile(anchor + rest).search) for anchor, rest in _ANCHORED]
+SEARCHES = [(anchor[0], re.compile(anchor + rest).search) for anchor, rest in _ANCHORED]
 # Bytes in the order in which they are rare in prose and code: what a text does not have, no secret in it has.
 _COMMON = b"jqxzkvbywgpfmucdlhrsnioate "
 
@@ -135,7 +135,7 @@ class Redactor:
             form.encode("utf-8", "replace") for value in secret_values(environment) for form in _forms(value)
         }
         self._searches = [
-            *_SEARCHES,
+            *SEARCHES,
             *((_rarest(form), re.compile(re.escape(form)).search) for form in sorted(exact)),
         ]
 
