@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,12 @@ class SftpAddress(NamedTuple):
         if found.query or found.fragment or not path.strip("/") or "\0" in path or host.startswith("-"):
             raise BadInput(_FORM)
         return cls(unquote(found.username) if found.username else None, host, port, path.rstrip("/"))
+
+    @property
+    def command(self) -> str:
+        """What a person types to log in there."""
+        port = "" if self.port is None else f"-p {self.port} "
+        return f"ssh {port}{shlex.quote(f'{self.user}@{self.host}' if self.user else self.host)}"
 
 
 class SftpConnection:
@@ -112,17 +119,20 @@ class SftpConnection:
         except asyncssh.HostKeyNotVerifiable as cause:
             raise StorageError(
                 f"{self._place}: the host key of {host} is not known, or not the one that known_hosts has; "
-                f"see what ssh says of it: ssh {host}"
+                f"see what ssh says of it: {self._address.command}"
             ) from cause
         except asyncssh.PermissionDenied as cause:
             raise StorageError(
-                f"{self._place}: no key of the ssh agent or of ~/.ssh is accepted there; try: ssh {host}"
+                f"{self._place}: no key of the ssh agent or of ~/.ssh is accepted there; "
+                f"try: {self._address.command}"
             ) from cause
         except (asyncssh.ConfigParseError, asyncssh.KeyImportError) as cause:
             raise BadInput(f"{self._place}: ~/.ssh cannot be used: {cause}; mend it there") from cause
         except SSH_ERRORS as cause:
             why = str(cause) or type(cause).__name__
-            raise StorageError(f"{self._place}: cannot be reached: {why}; try: ssh {host}") from cause
+            raise StorageError(
+                f"{self._place}: cannot be reached: {why}; try: {self._address.command}"
+            ) from cause
 
 
 def _options(address: SftpAddress) -> asyncssh.SSHClientConnectionOptions:

@@ -16,7 +16,7 @@ import pytest
 from disks import small_disk
 from kept_trees import contents, filled, grow, manifests, objects, segments
 from orchestra import wait_for
-from secure_shell import SecureShell, make_key
+from secure_shell import USER, SecureShell, make_key
 
 from maos_sup.backups.sftp import SftpStore
 from maos_sup.backups.ssh import SftpAddress
@@ -76,6 +76,7 @@ def test_key_that_is_not_accepted_there_is_one_error(
     (shell.folder / "authorized_keys").write_text("")
     assert main(["backups", "list", "--to", shell.address(tmp_path / "repo")]) == 1
     said = capsys.readouterr().err
+    assert f"try: ssh -p {shell.port} {USER}@127.0.0.1\n" in said, said
     assert "no key of the ssh agent or of ~/.ssh is accepted there" in said and said.count("\n") == 1
 
 
@@ -125,6 +126,11 @@ def test_address_that_is_none_is_one_error_without_what_is_secret(
     assert main(["backups", "list", "--to", url]) == 2
     said = capsys.readouterr().err
     assert "sftp://USER@HOST:PORT/PATH" in said and "hunter2" not in said and said.count("\n") == 1
+
+
+def test_address_tells_how_a_person_logs_in() -> None:
+    assert SftpAddress.of("sftp://host/a").command == "ssh host"
+    assert SftpAddress.of("sftp://b%3Bob@host:22/a").command == "ssh -p 22 'b;ob@host'"
 
 
 def test_address_has_the_parts_that_people_write() -> None:
