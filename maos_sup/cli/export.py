@@ -80,6 +80,8 @@ def command(
         raise BadInput("a file of age is for keys or for a passphrase: use --to or --passphrase, not both")
     if is_there(target):
         raise BadInput(f"{target}: is there already; name another file with -o")
+    if not target.parent.is_dir():
+        raise BadInput(f"{target}: there is no folder {target.parent}; make it, or name another file with -o")
     passphrase = in_file(passphrase_file) if passphrase_file else None
     if is_asked and passphrase is None:
         passphrase = asked_for(str(target), twice=True)

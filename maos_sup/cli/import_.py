@@ -86,13 +86,16 @@ def from_archive(
             project = relative_project(final, new)
             edit_spec(tree, tree.orchestration_spec, lambda spec: {**spec, **project})
 
+    told = in_file(passphrase_file) if passphrase_file else None  # before a file of ours takes its descriptor
+
     def passphrase() -> str:
-        return in_file(passphrase_file) if passphrase_file else asked_for(str(archive))
+        return asked_for(str(archive)) if told is None else told
 
     made = _import(
         archive,
         place,
         finish,
+        beside=out.absolute().parent if out is not None else home(),
         identity=identity,
         passphrase=passphrase,
         is_dry=dry_run,
@@ -100,14 +103,14 @@ def from_archive(
     )
     manifest = made.manifest
     if as_json:
-        told = {
+        facts = {
             "id": manifest.id,
             "directory": str(made.root),
             "dry_run": dry_run,
             "files": len(manifest.files),
         }
         say_json(
-            {**told, "bytes": manifest.size_bytes, "notes": [*made.notes], "left_out": [*manifest.left_out]}
+            {**facts, "bytes": manifest.size_bytes, "notes": [*made.notes], "left_out": [*manifest.left_out]}
         )
         return
     for note in made.notes[:_MOST_NOTES]:
@@ -124,6 +127,7 @@ def _import(
     place: Callable[[ArchiveManifest], Path],
     finish: Callable[[Tree], None],
     *,
+    beside: Path,
     identity: Path | None,
     passphrase: Callable[[], str],
     is_dry: bool,
@@ -135,6 +139,7 @@ def _import(
         return import_archive(
             archive,
             place,
+            beside=beside,
             identity=identity,
             passphrase=passphrase,
             is_dry=is_dry,

@@ -43,9 +43,14 @@ def asked_for(what: str, *, twice: bool = False) -> str:
             pass
     except OSError as cause:
         raise BadInput(f"there is no terminal to ask for a passphrase; {_USE_FILE}") from cause
-    words = getpass.getpass(f"passphrase of {what}: ")
-    if not words:
-        raise BadInput("an empty passphrase protects nothing; nothing was done")
-    if twice and getpass.getpass("once more: ") != words:
-        raise BadInput("these were two different passphrases; nothing was done")
+    try:
+        words = getpass.getpass(f"passphrase of {what}: ")
+        if not words:
+            raise BadInput("an empty passphrase protects nothing; nothing was done")
+        if twice and getpass.getpass("once more: ") != words:
+            raise BadInput("these were two different passphrases; nothing was done")
+    except UnicodeDecodeError as cause:
+        raise BadInput(
+            f"what was typed is not {cause.encoding}, as the locale has it; {_USE_FILE}"
+        ) from cause
     return words

@@ -63,6 +63,7 @@ def import_archive(
     archive: Path,
     where: Callable[[ArchiveManifest], Path],
     *,
+    beside: Path,
     identity: Path | None = None,
     passphrase: Callable[[], str] | None = None,
     is_dry: bool = False,
@@ -71,12 +72,13 @@ def import_archive(
 ) -> Imported:
     """Check `archive` and make the tree at `where(manifest)`, where nothing may be; `finish` edits it before.
 
-    `passphrase` is asked where one opens it. Raises BadInput, Damaged, StorageError with nothing placed.
+    `passphrase` is asked where one opens it. What is decrypted lies, without a name, in the folder `beside`
+    or the nearest above it. Raises BadInput, Damaged, StorageError with nothing placed.
     """
     try:
         if is_there(archive) and not archive.is_file():
             raise BadInput(f"{archive}: is no file; name an archive")
-        with archive.open("rb") as file, _plain(file, archive, identity, passphrase) as source:
+        with archive.open("rb") as file, _plain(file, archive, beside, identity, passphrase) as source:
             reader = _Reader(source)
             manifest = reader.manifest()
             if manifest.only is not None:
@@ -196,7 +198,11 @@ def _name_in(extension: bytes) -> str | None:
 
 @contextmanager
 def _plain(
-    file: IO[bytes], archive: Path, identity: Path | None, passphrase: Callable[[], str] | None
+    file: IO[bytes],
+    archive: Path,
+    beside: Path,
+    identity: Path | None,
+    passphrase: Callable[[], str] | None,
 ) -> Iterator[_Readable]:
     """What the archive holds, decrypted and decompressed."""
     begin = file.read(len(_AGE))
@@ -206,7 +212,10 @@ def _plain(
         with decompressor.stream_reader(file, closefd=False) as source:
             yield source
     elif begin == _AGE:
-        with tempfile.TemporaryFile(dir=archive.parent) as decrypted:
+        there = next(folder for folder in (beside, *beside.absolute().parents) if folder.is_dir())
+        with tempfile.TemporaryFile(
+            dir=there
+        ) as decrypted:  # an archive may lie where nothing may be written
             _decrypt(file, decrypted, archive, identity, passphrase)
             decrypted.seek(0)
             with decompressor.stream_reader(decrypted, closefd=False) as source:

@@ -17,7 +17,7 @@ from typing import IO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from state_layout.errors import BadInput, Damaged
+from state_layout.errors import BadInput, Damaged, StorageError
 
 _VERSION = b"age-encryption.org/v1"
 _LABEL = _VERSION + b"/scrypt"
@@ -34,7 +34,10 @@ _BEGIN = _VERSION + b"\n-> scrypt "
 
 
 def encrypt(source: IO[bytes], target: IO[bytes], passphrase: str) -> None:
-    """Write what `source` holds to `target`, for whom knows `passphrase`."""
+    """Write what `source` holds to `target`, for whom knows `passphrase`.
+
+    Raises StorageError where there is no memory for it.
+    """
     key, salt, nonce = os.urandom(_KEY_BYTES), os.urandom(_SALT_BYTES), os.urandom(_SALT_BYTES)
     wrapped = ChaCha20Poly1305(_wrapping_key(passphrase, salt, _WORK)).encrypt(bytes(12), key, None)
     header = b"%s%s %d\n%s\n---" % (_BEGIN, _encoded(salt), _WORK, _encoded(wrapped))
@@ -51,7 +54,9 @@ def encrypt(source: IO[bytes], target: IO[bytes], passphrase: str) -> None:
 
 
 def decrypt(source: IO[bytes], target: IO[bytes], passphrase: str) -> None:
-    """Write to `target` what `source` was made of. Raises BadInput for another passphrase, Damaged."""
+    """Write to `target` what `source` was made of. Raises BadInput for another passphrase, Damaged,
+    StorageError where there is no memory for it.
+    """
     key = _file_key(source, passphrase)
     nonce = source.read(_SALT_BYTES)
     cipher = ChaCha20Poly1305(_derived(key, nonce, b"payload"))
@@ -92,7 +97,12 @@ def _file_key(source: IO[bytes], passphrase: str) -> bytes:
 def _wrapping_key(passphrase: str, salt: bytes, work: int) -> bytes:
     memory = (_BLOCK * 128 << work) + (1 << 20)
     words = passphrase.encode("utf-8", "surrogateescape")
-    return scrypt(words, salt=_LABEL + salt, n=1 << work, r=_BLOCK, p=1, maxmem=memory, dklen=32)
+    try:
+        return scrypt(words, salt=_LABEL + salt, n=1 << work, r=_BLOCK, p=1, maxmem=memory, dklen=32)
+    except (MemoryError, ValueError) as cause:  # OpenSSL says it as a ValueError
+        raise StorageError(
+            f"a passphrase needs {memory >> 20} MiB of memory, and they are not free"
+        ) from cause
 
 
 def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from disks import small_disk
 from mirrored_trees import team, work
 
 from maos_sup.cli import main
@@ -128,7 +129,7 @@ def test_by_a_descriptor_it_is_in_no_argument(tree: Tree, tmp_path: Path) -> Non
     assert pyrage.passphrase.decrypt(out.read_bytes(), "secret words").startswith(b"\x28\xb5\x2f\xfd")
 
 
-def typed(answers: list[str], *arguments: str) -> tuple[int, str]:
+def typed(answers: list[str | bytes], *arguments: str) -> tuple[int, str]:
     """Run a command on a terminal of its own and answer each question; its code, and what was shown."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -151,7 +152,8 @@ def typed(answers: list[str], *arguments: str) -> tuple[int, str]:
                 break
             shown += data.decode()
             if shown.endswith((": ",)) and answers:
-                os.write(ours, f"{answers.pop(0)}\n".encode())
+                answer = answers.pop(0)
+                os.write(ours, (answer if isinstance(answer, bytes) else answer.encode()) + b"\n")
         return process.wait(100), shown
     finally:
         process.kill()
@@ -166,6 +168,8 @@ def test_asked_on_the_terminal_it_is_not_shown(tree: Tree, tmp_path: Path) -> No
     assert code == 2 and "two different passphrases" in shown and not out.exists()
     code, shown = typed([""], *export)
     assert code == 2 and "protects nothing" in shown
+    code, shown = typed([b"\xff\xfe"], *export)
+    assert code == 2 and "not utf-8" in shown and "--passphrase-file" in shown, shown
     code, shown = typed([WORDS, WORDS], *export)
     assert code == 0 and WORDS not in shown, shown
     code, shown = typed([WORDS], "import", str(out), "-o", str(tmp_path / "new"))
@@ -190,6 +194,53 @@ def test_without_a_terminal_it_says_what_to_do(tree: Tree, tmp_path: Path) -> No
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         assert "--passphrase" in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_closed_descriptor_is_no_passphrase_on_the_way_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "x.age"
+    archive.write_bytes(sealed(b"plain"))
+    free = os.dup(0)  # what is opened next gets this number
+    os.close(free)
+    assert main(["import", str(archive), "--passphrase-file", f"/dev/fd/{free}"]) == 2
+    said = capsys.readouterr().err
+    assert f"/dev/fd/{free}: No such file" in said and said.count("\n") == 1, said
+
+
+def test_too_little_memory_for_a_passphrase_is_told(tree: Tree, tmp_path: Path, words: Path) -> None:
+    script = 'ulimit -v 250000; exec "$0" -m maos_sup export "$1" -o "$2" --passphrase-file "$3"'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, str(tree.root), str(tmp_path / "x.age"), str(words)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1 and "needs 257 MiB of memory" in done.stderr, done.stderr
+    assert not (tmp_path / "x.age").exists()
+
+
+def test_archive_is_opened_from_a_disk_that_only_reads(
+    tree: Tree, tmp_path: Path, words: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "stick") as stick:
+        archive = stick.folder / "x.age"
+        assert main(["export", str(tree.root), "-o", str(archive), "--passphrase-file", str(words)]) == 0
+        subprocess.run(["mount", "-o", "remount,ro", str(stick.folder)], check=True)
+        new = ["-o", str(tmp_path / "far" / "new"), "--passphrase-file", str(words)]
+        assert main(["import", str(archive), *new, "--dry-run"]) == 0, capsys.readouterr().err
+        assert not (tmp_path / "far").exists()
+        assert main(["import", str(archive), *new]) == 0
+    assert main(["check", str(tmp_path / "far" / "new")]) == 0
+
+
+def test_folder_that_is_not_there_is_told_before_anything_is_asked(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "none" / "x.age"
+    assert main(["export", str(tree.root), "-o", str(out), "--passphrase"]) == 2
+    assert f"there is no folder {out.parent}; make it" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("age") is None, reason="age is not installed (apt-get install age)")
