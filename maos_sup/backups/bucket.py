@@ -5,7 +5,7 @@ Nobody can be asked there whether a process lives: `leases` says who is at work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,12 +15,13 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store
 
-from maos_sup.backups.leases import LOCKS, Leases
+from maos_sup.backups.leases import LOCKS, Leases, NoLock
 from maos_sup.backups.store import refuse_large
 from state_layout.errors import BadInput, Lost, StorageError
 
 _NOT_THERE = (FileNotFoundError,)  # what obstore raises; its NotFoundError it never does
 _MOVED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_NOT_THERE)
+_MAY_NOT = (exceptions.PermissionDeniedError, PermissionError)
 _ERRORS = (exceptions.BaseError, OSError)
 _RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _TIMES: Any = {"connect_timeout": "10s", "timeout": "120s"}
@@ -118,14 +119,16 @@ class BucketStore:
         except _ERRORS as cause:
             raise self._error(f"remove {name}", cause) from cause
 
-    def held(self, *, alone: bool) -> AbstractContextManager[None]:
+    def held(self, *, alone: bool, note: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
         """Hold the repository, as the protocol says."""
-        return self._leases.held(alone=alone)
+        return self._leases.held(alone=alone, note=note)
 
     def put_lock(self, name: str, data: bytes) -> None:
         """Keep a lock, as `LeaseStore` says."""
         try:
             obstore.put(self._store, name, data)
+        except _MAY_NOT as cause:
+            raise NoLock(str(self._error("lock it", cause))) from cause
         except _ERRORS as cause:
             raise self._error("lock it", cause) from cause
 
@@ -146,7 +149,7 @@ class BucketStore:
     def _error(self, action: str, cause: Exception) -> StorageError:
         kinds: dict[str, tuple[type[Exception], ...]] = {
             "there is no such bucket": _NOT_THERE,
-            "these credentials may not": (exceptions.PermissionDeniedError, PermissionError),
+            "these credentials may not": _MAY_NOT,
             "these credentials are not known there": (exceptions.UnauthenticatedError,),
         }
         why = next((why for why, kind in kinds.items() if isinstance(cause, kind)), _first_line(cause))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,8 +75,11 @@ class FolderStore:
         return len(left)
 
     @contextmanager
-    def held(self, *, alone: bool) -> Iterator[None]:
-        """Hold the repository, as the protocol says; the kernel lets go for who is killed."""
+    def held(self, *, alone: bool, note: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold the repository, as the protocol says; the kernel lets go for who is killed.
+
+        It locks for who only reads, too: there is nothing to `note`.
+        """
         descriptor = self._opened(self.root / LOCK)
         try:
             if descriptor is not None:

@@ -89,7 +89,7 @@ def prune(
     Nobody else may be at work there. Raises Locked, StorageError, Damaged if a manifest cannot be read:
     nobody knows what it needs.
     """
-    with repository.held(alone=not is_dry):
+    with repository.held_to_read() if is_dry else repository.held(alone=True):
         used = set[str]()
         for name in [*repository.names(), *repository.synced()]:
             try:

@@ -9,7 +9,7 @@ heads/<tree>                  a manifest of what is kept in sync; the only thing
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
@@ -51,6 +51,7 @@ class BackupRepository:
     def __init__(self, store: BackupStore, marker: _Marker, identity: Path | None) -> None:
         self.store, self._marker, self._identity = store, marker, identity
         self._keys: list[object] | None = None
+        self.note: Callable[[str], None] = lambda text: None  # what a person should know meanwhile
 
     @classmethod
     def begun(
@@ -93,6 +94,10 @@ class BackupRepository:
     def held(self, *, alone: bool = False) -> AbstractContextManager[None]:
         """Hold it, as its store does."""
         return self.store.held(alone=alone)
+
+    def held_to_read(self) -> AbstractContextManager[None]:
+        """Hold it so that nobody prunes; where no lock can be put, only `note` that."""
+        return self.store.held(alone=False, note=self.note)
 
     # -- manifests
 

@@ -66,7 +66,7 @@ def restore_backup(
     if include and not wanted:
         raise BadInput(f"{manifest.head.id}: holds nothing like {', '.join(include)}; backups show lists it")
     try:
-        with repository.held(), scratch_beside(root, sum(each.size for each in wanted)) as scratch:
+        with repository.held_to_read(), scratch_beside(root, sum(each.size for each in wanted)) as scratch:
             tree = Tree(scratch / "tree")
             tree.root.mkdir(mode=atomic.FOLDER_MODE)
             if not include:

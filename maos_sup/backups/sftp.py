@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncssh
 
-from maos_sup.backups.leases import LOCKS, Leases
+from maos_sup.backups.leases import LOCKS, Leases, NoLock
 from maos_sup.backups.ssh import SSH_ERRORS, SftpAddress, SftpConnection
 from maos_sup.backups.store import refuse_large
 from state_layout.errors import BadInput, StorageError, StorageFull
@@ -24,6 +24,8 @@ from state_layout.files import atomic
 
 _AT_ONCE = 32  # folders that are listed
 _NOT_THERE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_NO_ROOM = (asyncssh.SFTPFailure, asyncssh.SFTPNoSpaceOnFilesystem, asyncssh.SFTPQuotaExceeded)
+_MAY_NOT = (*_NO_ROOM, *_NOT_THERE, asyncssh.SFTPPermissionDenied, asyncssh.SFTPWriteProtect)  # put a lock
 _FILE = asyncssh.SFTPAttrs(permissions=atomic.FILE_MODE)
 _FOLDER = asyncssh.SFTPAttrs(permissions=atomic.FOLDER_MODE)
 
@@ -68,9 +70,9 @@ class SftpStore:
             self.remove(name)
         return len(left)
 
-    def held(self, *, alone: bool) -> AbstractContextManager[None]:
+    def held(self, *, alone: bool, note: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
         """Hold the repository, as the protocol says."""
-        return self._leases.held(alone=alone)
+        return self._leases.held(alone=alone, note=note)
 
     def refuse_strange(self) -> None:
         """Raise BadInput unless the folder may become a repository: it is not there, or all but empty."""
@@ -146,7 +148,10 @@ class SftpStore:
             path = self._path(name)
             await client.makedirs(path.rpartition("/")[0], _FOLDER, exist_ok=True)
             async with client.open(path, "wb", _FILE) as file:
-                await file.write(data)
+                with suppress(*_NO_ROOM):  # it holds without a byte in it: a full disk can be pruned
+                    await file.write(data)
+        except _MAY_NOT as cause:  # a folder that may not be made is "not there" when a file is
+            raise NoLock(str(self._error("lock it", cause))) from cause
         except SSH_ERRORS as cause:
             raise self._error("lock it", cause) from cause
 

@@ -6,7 +6,7 @@ letters, digits, `.`, `-` and `/`. Calling anything twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -32,8 +32,11 @@ class BackupStore(Protocol):
     def remove(self, name: str) -> None:
         """Let go of `name`; no error if it is not there."""
 
-    def held(self, *, alone: bool) -> AbstractContextManager[None]:
-        """Hold the repository: many at once, or `alone`, to take away from it. Raises Locked."""
+    def held(self, *, alone: bool, note: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
+        """Hold the repository: many at once, or `alone`, to take away from it. Raises Locked.
+
+        Who only reads gives a `note`: without the right to put a lock there it goes on, and `note` is told.
+        """
 
 
 def refuse_large(place: str, name: str, size: int) -> None:

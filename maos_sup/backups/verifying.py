@@ -47,7 +47,7 @@ def verify_repository(
     Raises StorageError, and BadInput where a key is needed and there is none.
     """
     verdict = RepositoryVerdict()
-    with repository.held():
+    with repository.held_to_read():
         needed = _needed(repository, names or [*repository.names(), *repository.synced()], verdict)
         sizes = repository.segment_sizes()
         for number, each in enumerate(needed.values()):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from maos_sup.cli.options import Decorator
+from maos_sup.cli.says import say_aside
 from state_layout.errors import BadInput, Damaged
 from state_layout.paths import Tree
 
@@ -44,7 +45,9 @@ def opened(repo: str | None, identity: Path | None) -> BackupRepository:
     store = _store(repo)
     from maos_sup.backups.repository import BackupRepository
 
-    return BackupRepository.opened(store, identity=identity)
+    found = BackupRepository.opened(store, identity=identity)
+    found.note = lambda text: say_aside(f"note: {text}")
+    return found
 
 
 def begun(

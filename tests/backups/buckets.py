@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -93,6 +94,15 @@ def make_bucket(environment: dict[str, str]) -> str:
 
     wait_for(is_made, "a bucket")
     return f"s3://{names[-1]}/some/where"
+
+
+def forbid_writes(environment: dict[str, str], address: str) -> None:
+    """Let nobody put or remove anything in the bucket of `address`."""
+    name = address.split("/")[2]
+    denied = ["s3:PutObject", "s3:DeleteObject"]
+    rule = {"Effect": "Deny", "Principal": "*", "Action": denied, "Resource": f"arn:aws:s3:::{name}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
+    assert _client_call(environment, "put_bucket_policy", Bucket=name, Policy=policy)
 
 
 def _client_call(environment: dict[str, str], call: str, **more: object) -> bool:

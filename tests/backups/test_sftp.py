@@ -228,3 +228,57 @@ def test_full_disk_there_is_told_as_such(
         assert "no space left" in capsys.readouterr().err
         assert segments(repo) == before
         assert main(["backups", "verify", "--read", *to]) == 0
+
+
+def test_who_may_only_read_there_reads_without_a_lock_and_is_told(
+    shell: SecureShell,
+    tree: Tree,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repo, own = tmp_path / "repo", shell.address(tmp_path / "repo")
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    monkeypatch.setattr("maos_sup.backups.leases._PATIENCE_S", 0.2)
+    shell.kill()
+    config = shell.folder / "sshd_config"
+    config.write_text(config.read_text().replace("internal-sftp", "internal-sftp -R"))
+    shell.start()
+    before = objects(repo)
+    for number, words in enumerate((["restore", "latest"], ["verify", "--read"], ["prune", "--dry-run"])):
+        capsys.readouterr()
+        out = ["-o", str(tmp_path / str(number))] if words[0] == "restore" else []
+        assert main(["backups", *words, *out, "--to", own]) == 0
+        said = capsys.readouterr().err
+        assert said.count("goes on without a lock; a prune there meanwhile could end it") == 1, said
+    assert contents(tmp_path / "0") == contents(tree.root) and objects(repo) == before
+    for words in (["backup", str(tree.root)], ["backups", "prune"], ["backups", "forget", "latest"]):
+        assert main([*words, "--to", own]) == 1
+        assert "cannot lock it" in capsys.readouterr().err
+    (repo / "locks").mkdir()
+    (repo / "locks" / "alone-1").touch()
+    assert main(["backups", "restore", "latest", "-o", str(tmp_path / "new"), "--to", own]) == 11
+    assert "a prune is at work there" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    os.utime(repo / "locks" / "alone-1", (time.time() - 3600,) * 2)
+    assert main(["backups", "restore", "latest", "-o", str(tmp_path / "new"), "--to", own]) == 0
+    assert contents(tmp_path / "new") == contents(tree.root)
+
+
+def test_full_disk_there_is_read_and_pruned(
+    shell: SecureShell, tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "disk") as small:
+        to = ["--to", shell.address(small.folder / "repo")]
+        assert main(["backup", str(tree.root), *to]) == 0
+        (tree.agent("alice").workspace / "noise").write_bytes(os.urandom(4 << 20))
+        assert main(["backup", str(tree.root), "--with-secrets", *to]) == 0
+        small.fill_with_files()
+        capsys.readouterr()
+        assert main(["backups", "verify", "--read", *to]) == 0
+        assert "goes on without a lock" in capsys.readouterr().err
+        small.remove_files()
+        small.fill()
+        assert main(["backups", "forget", "latest", *to]) == 0
+        assert main(["backups", "prune", *to]) == 0
+        assert "lock" not in capsys.readouterr().err
+        assert small.free_bytes() > 4 << 20

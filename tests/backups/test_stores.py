@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from buckets import KEYS, SERVERS, make_bucket, served
+from buckets import KEYS, SERVERS, forbid_writes, make_bucket, served
 from kept_trees import contents, filled, grow
 from secure_shell import SecureShell
 
@@ -285,3 +285,24 @@ def test_server_that_is_not_there_is_told_in_a_few_words(
     assert main(["backups", "list", "--to", "s3://bucket/x"]) == 1
     said = capsys.readouterr().err
     assert "s3://bucket/x: cannot read" in said and "Debug" not in said
+
+
+def test_credentials_that_may_only_read_do_so_without_a_lock_and_are_told(
+    servers: dict[str, dict[str, str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for key, value in servers["moto"].items():
+        monkeypatch.setenv(key, value)
+    address = make_bucket(servers["moto"])
+    tree = filled(tmp_path / "tree")
+    assert main(["backup", str(tree.root), "--to", address]) == 0
+    forbid_writes(servers["moto"], address)
+    capsys.readouterr()
+    assert main(["backups", "restore", "latest", "-o", str(tmp_path / "new"), "--to", address]) == 0
+    said = capsys.readouterr().err
+    assert said.count("cannot lock it: these credentials may not. This goes on without a lock") == 1
+    assert contents(tmp_path / "new") == contents(tree.root)
+    assert main(["backups", "prune", "--to", address]) == 1
+    assert "cannot lock it: these credentials may not" in capsys.readouterr().err

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WALL = {"time.time", "time.time_ns", "datetime.now", "datetime.today", "datetime.utcnow"}
 # Where a wall clock is read, and why nothing that is decided hangs on it:
 ALLOWED = {
+    "maos_sup/backups/leases.py": "whether a prune lives, for who may only read: it is told",
     "state_layout/lives/snapshot_reader.py": "whether a snapshot is young: read again if in doubt",
     "maos_sup/agents/kinds/shared/waiting.py": "shows when it goes on",
     "maos_sup/agents/kinds/claude/talk.py": "a limit that a provider told as a time of day",
