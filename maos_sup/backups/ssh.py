@@ -108,7 +108,10 @@ class SftpConnection:
         if connection is not None:
             connection.abort()
             await connection.wait_closed()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in others:  # one may wait for a host that says nothing
+            each.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _connected(self) -> asyncssh.SFTPClient:
         host = self._address.host

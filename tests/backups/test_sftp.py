@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -126,6 +127,19 @@ def test_address_that_is_none_is_one_error_without_what_is_secret(
     assert main(["backups", "list", "--to", url]) == 2
     said = capsys.readouterr().err
     assert "sftp://USER@HOST:PORT/PATH" in said and "hunter2" not in said and said.count("\n") == 1
+
+
+def test_host_that_is_silent_is_left_at_once(shell: SecureShell, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"sftp://127.0.0.1:{server.getsockname()[1]}{tmp_path}"
+        command = [sys.executable, "-m", "maos_sup", "backups", "list", "--to", url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(4) == b"SSH-"
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=60)
+            assert (out, said.strip(), process.returncode) == (b"", b"", 130), said
 
 
 def test_address_tells_how_a_person_logs_in() -> None:
