@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shlex
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -23,6 +24,7 @@ from state_layout.errors import BadInput, StorageError
 
 _GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 _USUAL_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+_USUAL_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _CONNECT_S, _ALIVE_S = 60, 15  # with the login
 _FORM = "an address by SFTP is sftp://USER@HOST:PORT/PATH (of USER's home: /~/PATH), without a password"
 _END_S = 5
@@ -127,7 +129,7 @@ class SftpConnection:
         except asyncssh.PermissionDenied as cause:
             raise StorageError(
                 f"{self._place}: no key of the ssh agent or of ~/.ssh is accepted there; "
-                f"try: {self._address.command}"
+                f"{_remedy(options) or f'try: {self._address.command}'}"
             ) from cause
         except (asyncssh.ConfigParseError, asyncssh.KeyImportError) as cause:
             raise BadInput(f"{self._place}: ~/.ssh cannot be used: {cause}; mend it there") from cause
@@ -136,6 +138,23 @@ class SftpConnection:
             raise StorageError(
                 f"{self._place}: cannot be reached: {why}; try: {self._address.command}"
             ) from cause
+
+
+def _remedy(options: asyncssh.SSHClientConnectionOptions) -> str:
+    """What opens a key that would have been offered but for its passphrase; nothing if there is none."""
+    configured = asyncssh.SSHClientConnectionOptions(options, config=()).config  # as `connect` reads it
+    named: Any = configured.get("IdentityFile")
+    for name in named or _USUAL_KEYS:
+        file = Path(name).expanduser()
+        try:
+            asyncssh.read_private_key(file)
+        except asyncssh.KeyImportError as cause:
+            if str(cause).startswith("Passphrase"):
+                start = "" if os.environ.get("SSH_AUTH_SOCK") else 'eval "$(ssh-agent)" && '
+                return f"{file} has a passphrase: {start}ssh-add {shlex.quote(str(file))}"
+        except OSError:
+            continue
+    return ""
 
 
 def _options(address: SftpAddress) -> asyncssh.SSHClientConnectionOptions:

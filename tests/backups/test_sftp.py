@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -79,6 +80,23 @@ def test_key_that_is_not_accepted_there_is_one_error(
     said = capsys.readouterr().err
     assert f"try: ssh -p {shell.port} {USER}@127.0.0.1\n" in said, said
     assert "no key of the ssh agent or of ~/.ssh is accepted there" in said and said.count("\n") == 1
+
+
+def test_key_with_a_passphrase_is_named_with_what_opens_it(
+    shell: SecureShell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = shell.home / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "hunter2", "-f", str(key)], check=True)
+    to = ["--to", shell.address(tmp_path / "repo")]
+    for remedy in (key, tmp_path / "the other"):
+        assert main(["backups", "list", *to]) == 1
+        said = capsys.readouterr().err
+        assert f'has a passphrase: eval "$(ssh-agent)" && ssh-add {shlex.quote(str(remedy))}\n' in said, said
+        assert said.count("\n") == 1 and "hunter2" not in said
+        if remedy == key:
+            key.rename(tmp_path / "the other")
+            config = shell.home / ".ssh" / "config"
+            config.write_text(f'Host *\n  IdentityFile "{tmp_path / "the other"}"\n')
 
 
 def test_keys_come_from_the_agent_and_from_where_the_configuration_says(
