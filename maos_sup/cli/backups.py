@@ -15,8 +15,10 @@ from maos_sup.cli.places import home, word_of
 from maos_sup.cli.repositories import identity_option, opened, repository_option, sweep_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.views.tables import table
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, NotATree
+from state_layout.files.reading import is_there
 from state_layout.paths import Tree
+from state_layout.specs import read_specs
 
 if TYPE_CHECKING:
     from maos_sup.backups.manifest import BackupHead
@@ -232,7 +234,20 @@ def _say_restored(head: BackupHead, made: RestoredTree, *, is_dry: bool) -> None
     elif made.is_part:
         say(f"{made.root}: {what} of {head.id}")
     else:
-        say(f"{made.root}: {what} of {head.id}; go on with: maos-sup resume {word_of(Tree(made.root))}")
+        say(f"{made.root}: {what} of {head.id}; {_next_step(made)}")
+
+
+def _next_step(made: RestoredTree) -> str:
+    """How to go on with it, or why nobody can: what makes it an orchestration may be lost."""
+    tree = Tree(made.root)
+    try:
+        if not is_there(tree.format):
+            raise NotATree("FORMAT is lost; bring back an older backup (see: maos-sup backups list)")
+        if made.lost:
+            read_specs(tree)
+    except (NotATree, BadInput) as cause:
+        return f"it cannot go on: {cause}"
+    return f"go on with: maos-sup resume {word_of(tree)}"
 
 
 @commands.command("forget")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from maos_sup.backups.folder import FolderStore
 from maos_sup.backups.repository import BackupRepository
 from maos_sup.cli import main
 from state_layout.files import codec
-from state_layout.paths import Tree
+from state_layout.paths import FORMAT_LINE, Tree
 
 ROUNDS = int(os.environ.get("MAOS_SUP_TORTURE_ROUNDS", "25"))
 
@@ -53,6 +54,33 @@ def test_missing_segment_is_named_and_the_next_backup_heals_it(
     assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
     assert call(repo, "restore", "latest", "-o", str(tmp_path / "new")) == 0
     assert contents(tmp_path / "new") == contents(tree.root)
+
+
+def test_what_came_back_without_what_makes_it_an_orchestration_is_not_gone_on_with(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [segment] = segments(repo)
+    segment.unlink()
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--damaged") == 0
+    said = capsys.readouterr()
+    assert "resume" not in said.out + said.err
+    assert "it cannot go on: FORMAT is lost; bring back an older backup" in said.out, said.out
+    (tmp_path / "new" / "FORMAT").write_bytes(FORMAT_LINE)
+    assert main(["resume", str(tmp_path / "new")]) == 10
+
+
+def test_orchestration_without_its_own_spec_is_not_gone_on_with(
+    tree: Tree, repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [first] = segments(repo)
+    tree.orchestration_spec.write_bytes(tree.orchestration_spec.read_bytes() + b"\n")
+    shutil.rmtree(tree.accepted, ignore_errors=True)
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    [second] = {*segments(repo)} - {first}
+    second.unlink()
+    assert call(repo, "restore", "latest", "-o", str(tmp_path / "new"), "--damaged") == 0
+    said = capsys.readouterr().out
+    assert "it cannot go on: spec/orchestration.json: is missing" in said and "resume" not in said, said
 
 
 def test_damaged_segment_is_named_and_what_is_whole_can_be_had(
