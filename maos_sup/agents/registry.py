@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from maos_sup.agents.endings import Missing
 from state_layout.errors import BadInput
-from state_layout.shapes.shape import Shape
-from state_layout.specs.kinds import GROUP
+from state_layout.shapes.shape import Field, Shape
+from state_layout.specs.kinds import GROUP, KindShapes
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BUILT_IN = {
     "command": "maos_sup.agents.kinds.command:CommandKind",
@@ -51,38 +55,70 @@ def kind_names() -> list[str]:
 
 
 def find_kind(name: str) -> type[KindClass]:
-    """The kind called `name`. Raises BadInput for one that is not there or cannot be imported."""
-    target = BUILT_IN.get(name) or _installed().get(name)
+    """The kind called `name`. Raises Missing for one that is not there, or cannot be imported or used."""
+    target = BUILT_IN.get(name)
+    where = target or ""
     if target is None:
-        raise BadInput(
-            f"kind {name!r} is not known here; use one of {', '.join(kind_names())}, or install it"
-        )
+        point = _installed().get(name)
+        if point is None:
+            raise Missing(
+                f"kind {name!r} is not known here; use one of {', '.join(kind_names())}, "
+                "or install its package, then retry"
+            )
+        target, where = point.value, _shown(point)
     module, _, attribute = target.partition(":")
     try:
         kind: type[KindClass] = getattr(importlib.import_module(module), attribute)
-    except Exception as cause:
-        raise BadInput(
-            f"kind {name!r} cannot be imported from {target}: {cause}; install what it needs"
+    except (Exception, SystemExit) as cause:
+        raise Missing(
+            f"kind {name!r} cannot be imported from {where}: {cause}; install what it needs, then retry"
         ) from cause
+    if name not in BUILT_IN and (lack := _lack(kind)):
+        raise Missing(f"kind {name!r}, {where}, {lack}; install a version that has it, then retry")
     return kind
 
 
-def kind_shapes(tell: Callable[[str], object] | None = None) -> dict[str, Shape]:
-    """The settings of every kind that can be imported, by name: for checking specs and plans.
+def kind_shapes(tell: Callable[[str], object] | None = None) -> KindShapes:
+    """The settings of every kind that can be used, by name: for checking specs and plans.
 
     `tell` hears of each that cannot: what its agents are told to do is not checked.
     """
-    shapes: dict[str, Shape] = {}
+    shapes = KindShapes()
     for name in kind_names():
         try:
             shapes[name] = find_kind(name).settings
         except BadInput as cause:
+            shapes.left_out[name] = str(cause)
             if tell is not None:
                 tell(f"left out: {cause}")
     return shapes
 
 
-def _installed() -> dict[str, str]:
+def _lack(kind: type[KindClass]) -> str | None:
+    """What a class of another package lacks to be a kind, in words; None if nothing."""
+    try:
+        settings: Any = kind.settings  # of whatever type it is
+    except Exception:  # noqa: BLE001 - code of others, a property of its metaclass too
+        return "has no 'settings' (a Shape with the keys of its agents)"
+    if not isinstance(settings, Shape):
+        return f"has 'settings' of type {type(settings).__name__}, and they are to be a Shape"
+    try:
+        fields: Mapping[str, Any] = settings.fields
+        for key, known in fields.items():
+            if not isinstance(known, Field):
+                return f"has 'settings' whose key {key!r} is a {type(known).__name__}, and no Field"
+        Shape(fields={}).extended(settings).schema()
+        list(settings.faults({}))
+    except Exception as cause:  # noqa: BLE001 - code of others
+        return f"has 'settings' that cannot be used ({type(cause).__name__}: {cause})"
+    return None if callable(getattr(kind, "run", None)) else "has no 'run', which works on a task"
+
+
+def _shown(point: EntryPoint) -> str:
+    return f"{point.value} of package {point.dist.name!r}" if point.dist else point.value
+
+
+def _installed() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points  # a few milliseconds, paid only where it is asked
 
-    return {point.name: point.value for point in entry_points(group=GROUP)}
+    return {point.name: point for point in entry_points(group=GROUP)}

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from maos_sup.core.model import Process
 from maos_sup.launchers.base import Launcher, Observed, Submission
-from maos_sup.launchers.registry import find_launcher
+from maos_sup.launchers.registry import make_launcher
 from maos_sup.system.ears import Ears
 from maos_sup.system.ending import Swept
 from state_layout.errors import BadInput
@@ -26,7 +26,7 @@ class Fleet:
 
     def __init__(self, tree: Tree, *, entry: str, placed_entry: str) -> None:
         self._tree, self._entry, self._placed_entry = tree, entry, placed_entry
-        self._local = find_launcher(LOCAL)(tree, entry=entry, placed_entry=placed_entry)
+        self._local = make_launcher(LOCAL, tree, entry=entry, placed_entry=placed_entry)
         self._launchers: dict[str, Launcher] = {LOCAL: self._local}
         self._of = dict[str, str]()  # the launcher of each agent's last life, where that is known
         self._refused = dict[str, Observed]()
@@ -105,8 +105,7 @@ class Fleet:
         """The launcher called `name`. Raises BadInput."""
         known = self._launchers.get(name)
         if known is None:
-            made = find_launcher(name)
-            known = made(self._tree, entry=self._entry, placed_entry=self._placed_entry)
+            known = make_launcher(name, self._tree, entry=self._entry, placed_entry=self._placed_entry)
             self._launchers[name] = known
             self._ears.listen(known.fileno())
         return known

@@ -19,6 +19,7 @@ from state_layout.shapes.shape import (
     wrong,
 )
 from state_layout.shapes.wording import closest, key_text, listed
+from state_layout.specs.kinds import KindShapes
 from state_layout.specs.placement import PLACEMENT
 from state_layout.specs.tables import (
     AGENT,
@@ -132,6 +133,8 @@ class AgentOfKind:
         known = listed(self.kinds, last="or")
         if "kind" not in value:
             yield Fault(at=at, text=f"{key_text(at)} is missing; add {known}")
+        elif isinstance(self.kinds, KindShapes) and (why := self.kinds.left_out.get(str(value["kind"]))):
+            yield Fault(at=at, text=f"{key_text(at)}: {why}")
         elif isinstance(kind := value["kind"], str) and (meant := closest(kind, self.kinds)):
             yield Fault(at=at, text=f"{key_text(at)} is {kind!r}, which is no kind here; {meant}")
         else:

@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from state_layout.shapes.shape import Shape
+
 GROUP = "maos_sup.kinds"  # of entry points
 
 
@@ -26,6 +28,14 @@ class KindTraits(Struct, frozen=True, kw_only=True):
     is_exact: bool = False  # what it does between two lines of its journal is on no disk but its own
     begins_anew: bool = False  # its program cannot go back to a moment, and begins a session anew
     branching: Mapping[str, frozenset[str]] = {}  # by setting the values with which its program can
+
+
+class KindShapes(dict[str, Shape]):
+    """The settings of the kinds at hand, by name; `left_out` says why others cannot be used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out: dict[str, str] = {}
 
 
 BUILT_IN = {

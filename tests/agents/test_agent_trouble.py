@@ -157,10 +157,12 @@ def test_unknown_agent_and_place_are_refused(stage: Make, tmp_path: Path) -> Non
     assert one.run("ann") == 10
 
 
-def test_unknown_kind_is_a_failed_attempt_that_names_the_kinds(stage: Make) -> None:
+def test_unknown_kind_is_a_failed_task_that_names_the_kinds(stage: Make) -> None:
     one = stage({"ann": {"kind": "quantum"}})
-    assert one.run("ann") == 1
-    assert one.exit("ann")["detail"].startswith("kind 'quantum' is not known here; use one of ")
+    assert one.run("ann") == 0
+    told = one.history("ann").tasks["ann"]
+    assert told.phase is TaskPhase.FAILED
+    assert str(told.error).startswith("kind 'quantum' is not known here; use one of ")
 
 
 def test_kinds_declare_their_settings() -> None:
