@@ -134,6 +134,10 @@ def test_fork_is_made_on_the_page_and_what_it_was_made_of_is_as_it_was(tree: Tre
         troubles = watched(page)
         page.goto(server.address)
         page.get_by_role("link", name="Checkpoints").click()
+        page.get_by_role("button", name="Fork").last.wait_for()
+        page.set_viewport_size({"width": 360, "height": 800})
+        boxes = [button.bounding_box() for button in page.locator("tbody button").all()]
+        assert len(boxes) == 6 and all(box and box["x"] + box["width"] <= 360 for box in boxes), boxes
         page.get_by_role("button", name="Fork").last.click()  # the oldest checkpoint is the last row
         page.get_by_text(re.compile(r"begins at checkpoint 1")).wait_for()
         assert troubles == []

@@ -302,9 +302,10 @@ export async function cutsPage(base, act, canSteer, word) {
         : h("p", { class: "soft" }, "Type: ", h("code", null, `maos-sup rollback ${word} ${cut.number}`)));
   };
   const button = (text, act) => h("button", { type: "button", onclick: act }, text);
-  const rows = cuts.map((cut) => [h("b", null, cut.label), ago(cut.at), `${cut.done} of ${cut.tasks}`, cut.why, h("span", { class: "row" },
+  const rows = cuts.map((cut) => [h("b", null, cut.label), h("span", { class: "row" },
     button("Compare", () => compare(cut)), button("Go back", () => back(cut)),
-    canSteer ? button("Fork", (event) => act({ act: "fork", checkpoint: String(cut.number) }, event.currentTarget)) : null)]);
+    canSteer ? button("Fork", (event) => act({ act: "fork", checkpoint: String(cut.number) }, event.currentTarget)) : null),
+  ago(cut.at), `${cut.done} of ${cut.tasks}`, cut.why]);
   return h("div", null, section("Checkpoints", cuts.length ? h("p", { class: "row" }, "Compare with ", other) : null,
-    cuts.length ? table(["Checkpoint", "When", "Tasks done", "Why", ""], rows, 0, "Checkpoints") : h("p", { class: "soft" }, "No checkpoints yet.")), place);
+    cuts.length ? table(["Checkpoint", "", "When", "Tasks done", "Why"], rows, 0, "Checkpoints") : h("p", { class: "soft" }, "No checkpoints yet.")), place);
 }
