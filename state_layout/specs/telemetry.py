@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from state_layout.shapes.shape import Field, Flag, MapOf, OneOf, Shape, Text
 
+_PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"  # 1 to 65535
 OTEL = Shape(
     fields={
         "endpoint": Field(
             Text(
-                pattern=r"https?://[^\s/@]+(/\S*)?|\$[A-Za-z_]\w*",
-                wish="a URL without user and password, or $NAME of a variable that holds one",
+                pattern=rf"https?://(\[[^\s/@\[\]]+\]|[^\s/@:\[\]]+)(:{_PORT})?(/\S*)?|\$[A-Za-z_]\w*",
+                wish="a URL like http://127.0.0.1:4318, without user and password, "
+                "or $NAME of a variable that holds one",
                 secret=True,
             ),
             "the collector, where it takes OTLP over HTTP; else OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -138,8 +138,13 @@ def test_variable_that_is_not_set_is_named(orchestra: Orchestra, receiver: Recei
 def test_port_that_is_none_is_refused_in_a_plan(orchestra: Orchestra) -> None:
     plan = orchestra.plan({"alice": "echo one"}, otel={"endpoint": "http://127.0.0.1:70000"})
     refused = orchestra.cli("run", str(plan), "--dir", str(orchestra.root))
-    assert refused.returncode == 2 and "'otel.endpoint' has a host or a port that is none" in refused.stderr
+    assert refused.returncode == 2 and "'otel.endpoint' is text; use a URL like http" in refused.stderr
     assert "plan.json:" in refused.stderr and not orchestra.root.exists()
+    orchestra.start({"alice": "echo one"}, starts=False, otel={"endpoint": "http://[::1]:65535/v1"})
+    for place in ("http://h:70000", "http://h:65536", "http://h:0", "http://h:x", "http://[::1"):
+        refused = orchestra.cli("set", str(orchestra.root), "otel.endpoint", place)
+        assert refused.returncode == 2 and "is text; use a URL like http" in refused.stderr, place
+    orchestra.cli("set", str(orchestra.root), "otel.endpoint", "http://h:4318", expect=0)
 
 
 def sent_by_follower(tree: Tree, receiver: Receiver) -> list[dict[str, Any]]:
