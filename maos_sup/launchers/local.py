@@ -32,6 +32,7 @@ from maos_sup.system.targets import Target, hold_child, hold_received, is_readab
 from maos_sup.system.timer import new_timer
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec, disk
+from state_layout.files.reading import read_record
 from state_layout.host.kernel import is_linux
 from state_layout.host.marks import mark_prefix, wear_none
 from state_layout.paths import Tree
@@ -375,7 +376,7 @@ def launcher(tree: Tree, *, entry: str, placed_entry: str) -> LocalLauncher:
 def _places_elsewhere(tree: Tree) -> bool:
     """Whether the tree's agents go elsewhere unless they say otherwise: a guess."""
     try:
-        spec = codec.decode_object(tree.orchestration_spec.read_bytes())
+        spec = codec.decode_object(read_record(tree.orchestration_spec))
     except (OSError, ValueError):
         return False
     return bool(spec.get("launcher", LOCAL) != LOCAL)

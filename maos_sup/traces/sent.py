@@ -13,6 +13,7 @@ from pathlib import Path
 
 from state_layout.errors import storage_error
 from state_layout.files import atomic
+from state_layout.files.reading import read_record
 
 _is_key = re.compile(r"[0-9a-f]{16}(?:-|@\d+\.\d{6})?").fullmatch
 
@@ -24,7 +25,7 @@ class SentSpans:
         self._path = path
         self._keys = set[str]()
         try:
-            told = b"" if path is None else path.read_bytes()
+            told = b"" if path is None else read_record(path)
         except FileNotFoundError:
             told = b""
         except OSError as cause:

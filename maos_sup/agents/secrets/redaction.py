@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from state_layout.files import codec
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
 _SECRET_NAME = re.compile(
@@ -69,7 +70,7 @@ def is_secret_name(name: str) -> bool:
 def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
     """The variables that the spec of `agent` sets, as far as it can be read."""
     try:
-        told = codec.decode_object(tree.agent_spec(agent).read_bytes()).get("env")
+        told = codec.decode_object(read_record(tree.agent_spec(agent))).get("env")
     except (OSError, codec.NotJson):
         return {}
     variables = told if isinstance(told, dict) else {}

@@ -18,6 +18,7 @@ from maos_sup.launchers.base import Submission
 from maos_sup.launchers.slurm.commands import Task
 from state_layout.errors import storage_error
 from state_layout.files import atomic
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
 
@@ -62,7 +63,7 @@ class Arrays:
 def read_tasks(path: Path) -> tuple[Task, ...]:
     """What a record says; nothing where there is none. Raises StorageError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ArrayRecord).tasks
+        return msgspec.json.decode(read_record(path), type=ArrayRecord).tasks
     except FileNotFoundError:
         return ()
     except OSError as cause:

@@ -12,7 +12,7 @@ from maos_sup.agents.kinds.cli.exporting import cut_document, with_other_ids
 from maos_sup.agents.kinds.cli.going_back import Branch, copy_branch, find_branch
 from maos_sup.agents.kinds.cli.profile import PROFILES, Profile, read_profile
 from maos_sup.agents.kinds.shared.memory import RunMemory
-from maos_sup.cuts.going_back import BRANCHING_PROFILES
+from state_layout.specs.kinds import BUILT_IN
 
 SESSION, OTHER = "11111111-aaaa", "22222222-bbbb"
 HEAD: dict[str, Any] = {"session": SESSION}
@@ -146,4 +146,6 @@ def test_ids_are_others_and_sort_as_before() -> None:
 
 def test_profiles_that_go_back_are_those_of_which_it_is_said() -> None:
     ways = {"back_files", "import_argv"}
-    assert {name for name in PROFILES if ways & read_profile(name).keys()} == BRANCHING_PROFILES
+    assert {name for name in PROFILES if ways & read_profile(name).keys()} == BUILT_IN["cli"].branching[
+        "profile"
+    ]
