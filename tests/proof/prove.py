@@ -34,7 +34,7 @@ SHARED, WORKSPACES, GROUP = "shared", "workspaces", "group"
 KEPT = TESTS.parent / ".proof"  # histories of runs that broke a promise
 BUG_VARIABLE = "MAOS_SUP_PROOF_BUG"
 MOST_RECORDINGS = 4  # of a run in which a kill came at an instant that tells nothing
-MOST_ORCHESTRATIONS_FOR_A_BUG, RESUMES_FOR_A_BUG = 3, 3
+MOST_ORCHESTRATIONS_FOR_A_BUG, RESUMES_FOR_A_BUG = 8, 3  # each is another moment of real processes
 MOST_SEEDS_FOR_A_BUG, STATES_FOR_A_BUG = 6, 150
 _RUNS: dict[str, Callable[[Path, int], None]] = {
     SCRIPT: script.run,
