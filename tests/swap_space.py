@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,18 @@ _BYTES = 256 << 20
 
 @contextmanager
 def swap_space(folder: Path) -> Iterator[None]:
-    """There is some meanwhile, or the test is skipped with what the system says."""
+    """There is some meanwhile, or the test is skipped with what the system says. One test at a time:
+
+    who takes its own away would take back what others have in it.
+    """
+    with (Path(tempfile.gettempdir()) / "maos-sup-tests-swap.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _some_swap(folder):
+            yield
+
+
+@contextmanager
+def _some_swap(folder: Path) -> Iterator[None]:
     if can_page_out():
         yield
         return
