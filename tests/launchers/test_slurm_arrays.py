@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
 from processes import is_running, kill
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 from maos_sup.launchers.base import Submission
 from maos_sup.launchers.slurm.arrays import Arrays, read_tasks
@@ -21,20 +20,9 @@ NAMES = [f"agent{number}" for number in range(6)]
 FAST = {"max": 100, "window_s": 1, "backoff_s": 0.05, "backoff_max_s": 0.1}
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
-
-
 @pytest.fixture
-def team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Orchestra]:
-    made = Orchestra(tmp_path)
-    made.environment |= cluster.environment
-    try:
-        yield made
-    finally:
-        made.end_all()
+def team(placed_team: Orchestra) -> Orchestra:
+    return placed_team
 
 
 def start(team: Orchestra) -> None:
@@ -68,7 +56,8 @@ def test_agents_that_want_the_same_are_tasks_of_one_array(team: Orchestra, clust
         lease = read_lease(team.tree.agent(agent).attempt(1))
         assert lease is not None
         assert lease.job == id_
-        assert f"slurm job {id_}: running on n" in str(team.agent(agent)["where"])
+        running = f"slurm job {id_}: running on n"
+        team.wait(lambda: running in str(team.agent(agent)["where"]), "the queue says that it runs")  # noqa: B023
         assert team.output(agent).startswith("begin 1 as " + agent)
     team.say("go")
     team.wait_rest("done")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
 from processes import environment_of
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 from maos_sup.launchers.slurm.commands import submit_command
 from state_layout.lives.leases import read_lease
@@ -24,21 +22,10 @@ KNOWN = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
-
-
 @pytest.fixture
-def team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[Orchestra]:
-    made = Orchestra(tmp_path)
-    made.environment |= cluster.environment
-    made.environment["SECRET_OF_THE_LOGIN_NODE"] = "hidden"
-    try:
-        yield made
-    finally:
-        made.end_all()
+def team(placed_team: Orchestra) -> Orchestra:
+    placed_team.environment["SECRET_OF_THE_LOGIN_NODE"] = "hidden"
+    return placed_team
 
 
 @pytest.fixture(params=[False, True], ids=["alone", "array"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from orchestra import Orchestra
-from slurm_cluster import SlurmCluster, running_cluster
+from slurm_cluster import SlurmCluster
 
 GATED = 'echo "begin $MAOS_ATTEMPT"; while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 PLACE = {"mem_gib": 0.1}
@@ -54,28 +54,17 @@ class Wrappers:
         return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[SlurmCluster]:
-    with running_cluster() as made:
-        yield made
-
-
 @pytest.fixture
 def wrappers(tmp_path: Path) -> Wrappers:
     return Wrappers(tmp_path / "wrappers")
 
 
 @pytest.fixture
-def team(cluster: SlurmCluster, tmp_path: Path, wrappers: Wrappers) -> Iterator[Orchestra]:
-    made = Orchestra(tmp_path)
-    made.environment |= cluster.environment
-    made.environment["PATH"] = f"{wrappers.folder}:{made.environment['PATH']}"
-    try:
-        yield made
-    finally:
-        for name in ("sbatch", "squeue", "scancel"):
-            wrappers.set(name, "well")
-        made.end_all()
+def team(placed_team: Orchestra, wrappers: Wrappers) -> Iterator[Orchestra]:
+    placed_team.environment["PATH"] = f"{wrappers.folder}:{placed_team.environment['PATH']}"
+    yield placed_team
+    for name in ("sbatch", "squeue", "scancel"):  # before all is ended
+        wrappers.set(name, "well")
 
 
 def start(
