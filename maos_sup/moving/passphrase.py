@@ -124,7 +124,10 @@ def _encoded(data: bytes) -> bytes:
 
 def _decoded(text: bytes, size: int) -> bytes:
     """The `size` bytes that `text` stands for. Raises Damaged for what age would not write."""
-    data = b64decode(text + bytes(-len(text) % 4).replace(b"\0", b"="))
+    try:
+        data = b64decode(text + b"=" * (-len(text) % 4))
+    except ValueError:  # no bytes make a text of this length
+        data = b""
     if len(data) != size or _encoded(data) != text:
         raise Damaged("its head is not in form: it was altered or cut off; get it again")
     return data

@@ -1,8 +1,8 @@
-"""Lives without processes come from the tests of `state_layout`, whole trees from those of mirrors."""
+"""Lives without processes come from tests of `state_layout`, trees from mirrors, disks from crashes."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parents[1] / name) for name in ("state_layout", "mirrors")]
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("state_layout", "mirrors", "crash")]

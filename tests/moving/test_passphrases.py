@@ -84,6 +84,19 @@ def test_whatever_is_altered_or_cut_off_is_an_error() -> None:
         opened(whole, "correct horse")
 
 
+@pytest.mark.parametrize("line", [1, 2, 3])
+@pytest.mark.parametrize("without", [1, 2, 3])
+def test_a_head_that_lost_characters_is_an_error(line: int, without: int) -> None:
+    """Whatever length is left: not each is one that base64 can have."""
+    lines = sealed(b"some words").split(b"\n", 4)
+    words = lines[line].split(b" ")
+    at = 2 if line == 1 else -1  # the salt stands before a number
+    words[at] = words[at][:-without]
+    lines[line] = b" ".join(words)
+    with pytest.raises(Damaged):
+        opened(b"\n".join(lines))
+
+
 def test_it_is_never_whole_in_memory(tmp_path: Path) -> None:
     for name, act in (("plain", encrypt), ("sealed", decrypt)):
         if name == "plain":
