@@ -46,7 +46,7 @@ def _head(load: str) -> str:
     return "\n".join(lines)
 
 
-WHY = "../docs/architecture.md#what-things-cost"
+WHY = "../bench/README.md#what-things-cost"
 
 
 def _verdicts(sections: list[Section]) -> str:
