@@ -165,7 +165,7 @@ def _parts(url: str) -> tuple[str, str]:
 
 
 def _endpoint(environment: Mapping[str, str]) -> str | None:
-    """Where the store is, if not Amazon's. Raises BadInput for what is no address, without telling it."""
+    """Find the store's address, if not Amazon's. Raises BadInput, untold, for what is no address."""
     for key in (key for key in _ENDPOINTS if key in environment):
         with suppress(ValueError):
             found = urlsplit(environment[key])
@@ -178,5 +178,5 @@ def _endpoint(environment: Mapping[str, str]) -> str | None:
 
 
 def _first_line(cause: Exception) -> str:
-    """What the library says, without what is for its makers."""
+    """Take the library's message without what is for its makers."""
     return " ".join(str(cause).partition("Debug source:")[0].split())[:300]

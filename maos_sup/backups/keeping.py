@@ -18,7 +18,7 @@ _HOUR, _DAY, _WEEK = "%Y-%m-%d %H", "%Y-%m-%d", "%G-%V"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepRule:
-    """How many stay of an orchestration's backups; the newest of each hour, day, week; all that are young.
+    """Tells how many of an orchestration's backups stay: the newest of each hour, day, week; all young ones.
 
     `within` is measured from the newest one, so that what is not backed up any more does not vanish.
     """
@@ -31,13 +31,13 @@ class KeepRule:
 
     @property
     def says_something(self) -> bool:
-        """Whether anything would stay."""
+        """By this rule something would stay."""
         return bool(self.last or self.hourly or self.daily or self.weekly or self.within is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was let go of, or would be: segments that no backup needs, and what killed processes left."""
+    """Counts what was let go of, or would be: segments no backup needs, leftovers of killed processes."""
 
     segments: int
     stored_bytes: int
@@ -47,7 +47,7 @@ class Pruned:
 
 
 def forgettable(heads: Iterable[BackupHead], rule: KeepRule) -> list[BackupHead]:
-    """Which backups go by `rule`, each orchestration's on their own; the oldest first."""
+    """List the backups that go by `rule`, each orchestration's on their own; the oldest first."""
     if not rule.says_something:
         raise BadInput("say what stays: --keep-last N, --keep-daily N, ...")
     by_tree = defaultdict[str, list[BackupHead]](list)

@@ -30,7 +30,7 @@ class NoLock(StorageError):
 
 
 class LeaseStore(Protocol):
-    """Where locks lie. Every method raises StorageError."""
+    """Keeps locks. Every method raises StorageError."""
 
     place: str
 
@@ -97,7 +97,7 @@ class Leases:
             time.sleep(0.05 + 0.2 * int.from_bytes(os.urandom(1), "big") / 255)
 
     def _go_on(self, refusal: NoLock | None) -> None:
-        """Who only reads needs no lock: say that it has none."""
+        """Go on without a lock after `refusal`, and say so: who only reads needs none."""
         if refusal is not None and self._note is not None:
             self._own = None
             self._note(f"{refusal}. This goes on without a lock; a prune there meanwhile could end it")

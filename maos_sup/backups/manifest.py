@@ -72,7 +72,7 @@ class StoredFile(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     @property
     def path(self) -> str:
-        """Where it lies in the tree."""
+        """Give the file's path in the tree."""
         return path_of(self.name)
 
 
@@ -100,14 +100,14 @@ class StoredHead(Struct, frozen=True, kw_only=True):
 
 
 class BackupHead(StoredHead, frozen=True, kw_only=True):
-    """What a list shows of a backup. `name` is its object's."""
+    """Holds what a list shows of a backup. `name` is its object's."""
 
     name: str
     backup: int = VERSION
 
     @property
     def id(self) -> str:
-        """How people name it."""
+        """Give the name that people use for the backup."""
         return self.name.rpartition("/")[2]
 
 
@@ -168,14 +168,14 @@ def manifest_of(data: bytes, name: str) -> BackupManifest:
 
 
 def is_link_kept(path: str, target: str) -> bool:
-    """Whether a link at `path` is a program's own affair, and so kept: in a folder of an agent's."""
+    """A link at `path` is a program's own affair, and so kept: it lies in a folder of an agent's."""
     parts = path.split("/")
     is_free = len(parts) > _FREE_DEPTH and parts[0] == "agents"
     return is_free and 0 < len(target) <= _LONGEST_LINK and "\0" not in target
 
 
 def unpacked(frame: bytes, most: int) -> bytes:
-    """What a frame of zstd holds. Raises ZstdError, also for one that claims more than `most` bytes."""
+    """Unpack a frame of zstd. Raises ZstdError, also for one that claims more than `most` bytes."""
     claimed = zstandard.get_frame_parameters(frame).content_size
     if claimed > most:  # also where it does not say
         raise zstandard.ZstdError(f"it claims {claimed} bytes")
@@ -184,7 +184,7 @@ def unpacked(frame: bytes, most: int) -> bytes:
 
 
 def time_in(name: str) -> datetime:
-    """When the backup of this name was made. Raises Damaged for a name that no backup has."""
+    """Read from a backup's name when it was made. Raises Damaged for a name that no backup has."""
     try:
         return datetime.strptime(name.rpartition("/")[2].rpartition("-")[0], DAY).replace(tzinfo=UTC)
     except ValueError as cause:

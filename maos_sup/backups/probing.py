@@ -31,7 +31,7 @@ class ConditionalStore(Protocol):
 
 
 def conditions_not_honoured(store: ConditionalStore) -> list[str]:
-    """What `store` accepted that it must refuse, a line each; nothing if two hosts can be fenced there.
+    """List what `store` accepted that it must refuse, a line each; nothing if two hosts can be fenced there.
 
     Raises StorageError if it cannot be reached.
     """
@@ -67,7 +67,7 @@ def _refuses(store: ConditionalStore, name: str, version: str | None) -> bool:
 
 
 def _one_wins(store: ConditionalStore, name: str, version: str) -> bool:
-    """Whether of several who want to make an object anew at once exactly one does."""
+    """Exactly one wins of several who want to make an object anew at once."""
     barrier, outcomes = Barrier(RACERS), list[bool]()
     race = f"{name}-{os.urandom(4).hex()}"
 

@@ -16,8 +16,8 @@ HOST_BOUND = "run"
 
 @dataclass(slots=True)
 class TreeFiles:
-    """What lies in a tree, by path, in order: files with what `stat` says, folders, links; and what does not
-    come along, with a reason each.
+    """Lists what lies in a tree, by path, in order: files with what `stat` says, folders, links; and what
+    does not come along, with a reason each.
     """
 
     root: Path
@@ -81,7 +81,7 @@ def shown(path: str) -> str:
 
 
 def _is_free(path: str) -> bool:
-    """Whether `path` lies in a folder whose contents are not ours to name."""
+    """The `path` lies in a folder whose contents are not ours to name."""
     from state_layout.catalogue import free_pattern  # when something is the matter
 
     parts = path.split("/")

@@ -46,7 +46,7 @@ class _Marker(Struct, frozen=True, kw_only=True):
 
 
 class BackupRepository:
-    """What is kept in a store; opened by `begun` or `opened`."""
+    """Reads and writes what is kept in a store; opened by `begun` or `opened`."""
 
     def __init__(self, store: BackupStore, marker: _Marker, identity: Path | None) -> None:
         self.store, self._marker, self._identity = store, marker, identity
@@ -83,12 +83,12 @@ class BackupRepository:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether what is stored can be read only with a key."""
+        """Only a key makes what is stored readable."""
         return bool(self._marker.recipients)
 
     @property
     def can_read(self) -> bool:
-        """Whether what is there can be read by who opened it."""
+        """The repository can be read by whom it was opened for: it is not encrypted, or a key is at hand."""
         return not self.is_encrypted or self._identity is not None
 
     def held(self, *, alone: bool = False) -> AbstractContextManager[None]:
@@ -102,7 +102,7 @@ class BackupRepository:
     # -- manifests
 
     def key_of(self, tree: str) -> str:
-        """What stands for the orchestration `tree` in names: they tell nothing of what it is about."""
+        """Name the orchestration `tree` by a word for object names; it tells nothing of the work."""
         return sha256(f"{self._marker.id} {tree}".encode()).hexdigest()[:16]
 
     def names(self, tree: str | None = None) -> list[str]:
@@ -188,7 +188,7 @@ class BackupRepository:
     # -- segments
 
     def segment_sizes(self) -> dict[str, int]:
-        """How much is stored of each segment, by its SHA-256."""
+        """Give the stored bytes of each segment, by its SHA-256."""
         return {name.rpartition("/")[2]: size for name, size in self.store.sizes(SEGMENTS)}
 
     def put_segment(self, raw: bytes | bytearray) -> SegmentRef:

@@ -31,7 +31,7 @@ Moved = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredTree:
-    """What came back. `lost`: files that are damaged in the repository. `notes` are of `check`."""
+    """Tells what came back. `lost`: files that are damaged in the repository. `notes` are of `check`."""
 
     root: Path
     files: int
@@ -102,7 +102,7 @@ def restore_backup(
 
 
 def plan_of(files: Sequence[StoredFile]) -> Plan:
-    """Which pieces are needed of each segment, and where they belong."""
+    """List the pieces that are needed of each segment, and where they belong."""
     plan: Plan = defaultdict(list)
     for each in files:
         offset = 0
@@ -193,7 +193,7 @@ def _at(tree: Tree, at: str, root: Path) -> Tree:
 
 
 def _is_meant(path: str, include: Sequence[str]) -> bool:
-    """Whether `path` or a folder above it is like one of `include`: `agent:bob`, `agents/*/session`."""
+    """The `path` or a folder above it is like one of `include` (`agent:bob`, `agents/*/session`), if any."""
     if not include:
         return True
     patterns = [f"agents/{each[6:]}" if each.startswith("agent:") else each.strip("/") for each in include]
@@ -201,5 +201,5 @@ def _is_meant(path: str, include: Sequence[str]) -> bool:
 
 
 def _is_like(parts: Sequence[str], patterns: Sequence[str]) -> bool:
-    """Whether the first of `parts` are like `patterns`, one by one."""
+    """The first of `parts` are like `patterns`, one by one."""
     return len(parts) >= len(patterns) and all(map(fnmatchcase, parts, patterns))

@@ -41,7 +41,7 @@ _RACY_NS = 2_000_000_000  # what changed so shortly before may change again unde
 
 
 class Backup(Struct, frozen=True, kw_only=True):
-    """What a backup came to. `read_files`: those that were not known to be the same."""
+    """Tells what a backup came to. `read_files`: those that were not known to be the same."""
 
     manifest: BackupManifest
     read_files: int
@@ -78,7 +78,7 @@ def back_up(
 
 
 def sound_segments(repository: BackupRepository, base: BackupManifest | None) -> list[bool]:
-    """Which segments of the last backup are there and whole; what lies in others is stored again."""
+    """Say of each segment of the last backup if it is there and whole; what others hold is stored again."""
     if base is None:
         return []
     sizes = repository.segment_sizes()
@@ -106,7 +106,7 @@ class Saver:
         self._found = TreeFiles.of(tree.root)
 
     def knows_all(self) -> bool:
-        """Whether nothing has changed since `base`, as far as sizes, times and inodes tell. Reads no file."""
+        """Nothing has changed since `base`, as far as sizes, times and inodes tell. Reads no file."""
         base, found = self._base, self._found
         if base is None or (base.folders, base.links) != (tuple(found.folders), tuple(found.links)):
             return False
@@ -117,7 +117,7 @@ class Saver:
 
     @contextmanager
     def bringing(self) -> Iterator[None]:
-        """What was brought is taken back if the block fails: there is no manifest that names it."""
+        """Take back what was brought if the block fails: there is no manifest that names it."""
         try:
             yield
         except (LayoutError, KeyboardInterrupt):
@@ -171,7 +171,7 @@ class Saver:
         )
 
     def _stored(self, data: bytes, digest: str) -> StoredPiece:
-        """Where `data` lies, or will: it is brought only if the last backup and this one do not have it."""
+        """Find where `data` lies, or will: it is brought only if neither the last backup nor this has it."""
         if self._known is None:
             self._known = self._known_pieces()
         known = self._known.get(digest)
@@ -187,7 +187,7 @@ class Saver:
         return {piece.sha256: piece for piece in pieces if self._sound[piece.segment]}
 
     def manifest(self, files: list[StoredFile], now: datetime) -> BackupManifest:
-        """What is stored, to be kept under a name that is newer than the one before."""
+        """Make the manifest of what is stored, to be kept under a name that is newer than the one before."""
         segments, id_ = self.writer.end(), id_of(self._tree)
         if self._base is not None and self._base.head.name.startswith(BACKUPS):
             last = time_in(self._base.head.name)

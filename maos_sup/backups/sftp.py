@@ -189,7 +189,7 @@ class SftpStore:
         return found
 
     async def _is_full(self, size: int) -> bool:
-        """Whether there is no room for `size` bytes; SFTP says of a full disk only that it failed."""
+        """There is no room for `size` bytes; SFTP says of a full disk only that it failed."""
         with suppress(*SSH_ERRORS):
             room = await (await self._connection.client()).statvfs(self._root)
             return (room.bavail or 0) * (room.frsize or 0) <= size
@@ -209,7 +209,7 @@ class SftpStore:
 
 
 async def _placed(client: Any, temporary: str, path: str, data: bytes) -> bool:
-    """Whether `path` is `data` now, and was not there before: written as `temporary`, synced, renamed."""
+    """Place `data` at `path`, written as `temporary`, synced, renamed; False: something was there before."""
     is_placed = False
     async with client.open(temporary, "xb", _FILE) as file:
         try:

@@ -34,7 +34,7 @@ SSH_ERRORS = (asyncssh.Error, OSError, TimeoutError)
 
 
 class SftpAddress(NamedTuple):
-    """Where a folder lies: `user` and `port` are None where ~/.ssh/config or the usual is meant."""
+    """Says where a folder lies: `user` and `port` are None where ~/.ssh/config or the usual is meant."""
 
     user: str | None
     host: str
@@ -58,7 +58,7 @@ class SftpAddress(NamedTuple):
 
     @property
     def command(self) -> str:
-        """What a person types to log in there."""
+        """Give the command that a person types to log in there."""
         port = "" if self.port is None else f"-p {self.port} "
         return f"ssh {port}{shlex.quote(f'{self.user}@{self.host}' if self.user else self.host)}"
 
@@ -141,7 +141,7 @@ class SftpConnection:
 
 
 def _remedy(options: asyncssh.SSHClientConnectionOptions) -> str:
-    """What opens a key that would have been offered but for its passphrase; nothing if there is none."""
+    """Say what opens a key that would have been offered but for its passphrase; nothing if there is none."""
     configured = asyncssh.SSHClientConnectionOptions(options, config=()).config  # as `connect` reads it
     named: Any = configured.get("IdentityFile")
     for name in named or _USUAL_KEYS:

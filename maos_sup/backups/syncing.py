@@ -29,7 +29,7 @@ from state_layout.tree.elsewhere import id_of
 
 
 class Synced(Struct, frozen=True, kw_only=True):
-    """What one step came to. `has_moved`: the head is another one now."""
+    """Tells what one step came to. `has_moved`: the head is another one now."""
 
     head: BackupHead
     has_moved: bool
@@ -144,7 +144,7 @@ def claim_of(tree: Tree) -> str:
 
 
 def _is_same(base: BackupManifest, new: BackupManifest) -> bool:
-    """Whether two manifests tell of the same tree: how files are known again does not count."""
+    """Two manifests tell of the same tree: how files are known again does not count."""
     return (
         len(base.files) == len(new.files)
         and (base.folders, base.links, base.segments) == (new.folders, new.links, new.segments)

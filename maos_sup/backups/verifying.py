@@ -17,7 +17,7 @@ _MOST_NAMED = 3
 
 @dataclass(slots=True)
 class RepositoryVerdict:
-    """What was examined, and what is wrong, a line each. `unused`: segments that no backup needs."""
+    """Tells what was examined, and what is wrong, a line each. `unused`: segments that no backup needs."""
 
     backups: int = 0
     segments: int = 0

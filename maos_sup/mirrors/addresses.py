@@ -12,7 +12,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def has_password(url: str) -> bool:
-    """Whether a password stands in `url`: before the host, even if it breaks the URL, or as a parameter."""
+    """A password stands in `url`: before the host, even if it breaks the URL, or as a parameter."""
     rest = url.partition("://")[2]
     _, colon, secret = rest.rpartition("@")[0].partition(":")
     query = rest.partition("#")[0].partition("?")[2]

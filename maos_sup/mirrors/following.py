@@ -137,7 +137,7 @@ class _Follower:
         return has_news
 
     def _is_wanted(self) -> bool:
-        """Whether the tree is still at its place, and the mirror one of its mirrors."""
+        """The tree is still at its place, and the mirror is one of its mirrors."""
         return os.path.exists(self._config) and is_home(self._tree.root)  # noqa: PTH110 - at each look
 
     def _have_trouble(self, text: str) -> None:

@@ -75,7 +75,7 @@ class Looker:
         self.unsettled: dict[str, float] = {}  # contents that are read once more, and when: monotonic
 
     def batches(self, *, is_whole: bool = True) -> Iterator[MirrorBatch]:
-        """What changed since the last look, each part small enough for one transaction.
+        """Yield what changed since the last look, each part small enough for one transaction.
 
         Unless `is_whole`, attempts that are not among the newest are passed over. Raises StorageError where
         the tree is gone, or cannot be read.
@@ -122,7 +122,7 @@ class Looker:
 
     @property
     def behind_bytes(self) -> int:
-        """How much of the files that grow the mirror does not have, by their sizes at the last look."""
+        """Count the bytes of growing files that the mirror does not have, by their sizes at the last look."""
         total = 0
         for path, stamp in self.scanner.files.items():
             source = source_of(path)
@@ -133,7 +133,7 @@ class Looker:
         return total
 
     def behind_contents(self) -> int:
-        """How much of the small files the mirror has in another form, or not: each is read."""
+        """Count the bytes of small files that the mirror has in another form, or not: each file is read."""
         total = 0
         for path in self.scanner.files:
             source = source_of(path)

@@ -28,7 +28,7 @@ class Superseded(Locked):
 
 
 class Sort(StrEnum):
-    """How a file is followed: line by line, byte by byte as it grows, or whole whenever it changes."""
+    """Says how a file is followed: line by line, byte by byte as it grows, or whole whenever it changes."""
 
     LINES = "lines"
     PIECES = "pieces"
@@ -45,7 +45,7 @@ class Lines:
 
     @property
     def end(self) -> Position:
-        """Where the last of the lines ends."""
+        """Give the position at which the last of the lines ends."""
         return self.runs[-1].end
 
 
@@ -71,7 +71,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorBatch:
-    """What changed in the tree; applied all or not at all, and twice is once."""
+    """Holds changes of the tree; applied all or not at all, and twice is once."""
 
     lines: tuple[Lines, ...] = ()
     pieces: tuple[FilePiece, ...] = ()
@@ -84,19 +84,19 @@ class MirrorBatch:
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes of files that grow it brings."""
+        """Count the bytes that the batch brings of files that grow."""
         lines = sum(each.end.offset - each.runs[0].after.offset for each in self.lines)
         return lines + sum(len(piece.data) for piece in self.pieces)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing changed."""
+        """Nothing changed."""
         return not (self.lines or self.pieces or self.contents or self.counted or self.gone)
 
 
 @dataclass(slots=True, kw_only=True)
 class Cursor:
-    """How far a mirror has come, by path relative to the tree."""
+    """Tells how far a mirror has come, by path relative to the tree."""
 
     lines: dict[str, Position] = field(default_factory=dict)
     pieces: dict[str, tuple[int, str]] = field(default_factory=dict)  # size and the hash of its end
@@ -124,7 +124,7 @@ class Mirror(Protocol):
         """
 
     def look(self) -> Cursor:
-        """How far it has come, without taking it over; what is read from now on is of this moment.
+        """Tell how far the mirror has come, without taking it over; later reads are of this moment, too.
 
         In Redis, which knows no such moments, it is as new as when it is read.
         """

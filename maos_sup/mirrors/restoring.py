@@ -23,7 +23,7 @@ _FOLDERS = ("spec/agents", "spec/tasks", "spec/approvals", "supervisor", "agents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was written."""
+    """Tells which tree was written, and how many files and lines."""
 
     tree: Tree
     files: int
@@ -59,7 +59,7 @@ def restore(mirror: Mirror, root: Path) -> Restored:
 
 
 def _lies_aside(path: str, cursor: Cursor) -> bool:
-    """Whether a rollback took the file away whole: its lines are in the one set aside."""
+    """A rollback took the file away whole: its lines are in the one set aside."""
     return path in cursor.gone and any(other.startswith(f"{path}.void-") for other in cursor.lines)
 
 

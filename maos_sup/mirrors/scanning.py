@@ -20,7 +20,7 @@ _ATTEMPTS = "/attempts/"
 
 
 class Stamp(NamedTuple):
-    """When any of this differs, the file may have changed."""
+    """A file whose stamp is another than before may have changed."""
 
     size: int
     inode: int

@@ -39,7 +39,7 @@ _CHECKPOINT = re.compile(r"checkpoints/\d{4,}\.json")
 
 
 class FollowedFile(NamedTuple):
-    """What a file is: `what` in the words of the database; agent, attempt and scope where it has them."""
+    """Says what a file is: `what` in the database's words; agent, attempt and scope where it has them."""
 
     sort: Sort
     what: str
@@ -50,13 +50,13 @@ class FollowedFile(NamedTuple):
 
 
 def is_followed_folder(parts: tuple[str, ...]) -> bool:
-    """Whether files in the folder with these names below the tree may be mirrored."""
+    """Files in the folder with these names below the tree may be mirrored."""
     return not (len(parts) == 3 and parts[0] == "agents" and parts[2] in _OF_PROGRAMS)
 
 
 @lru_cache(maxsize=1 << 14)
 def source_of(path: str) -> FollowedFile | None:
-    """What the file at `path`, relative to the tree, is; None if it is not mirrored."""
+    """Say what the file at `path`, relative to the tree, is; None if it is not mirrored."""
     parts = tuple(path.split("/"))
     name = parts[-1]
     if not _is_in_place(parts) or not is_followed_folder(parts[:3]):
@@ -78,7 +78,7 @@ def source_of(path: str) -> FollowedFile | None:
 
 
 def _is_in_place(parts: tuple[str, ...]) -> bool:
-    """Whether it is a file at the top of the tree, or in one of the folders that hold records."""
+    """The path names a file at the top of the tree, or in one of the folders that hold records."""
     if len(parts) == 1:
         return parts[0] in TOP_FILES
     return parts[0] in TOPS and not any(part in ("", ".", "..") for part in parts)

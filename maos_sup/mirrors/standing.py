@@ -16,7 +16,7 @@ from state_layout.witness import id_of
 
 
 class MirrorStanding(TypedDict):
-    """How a mirror stands; `lag_bytes` is None where it cannot be asked."""
+    """Tells how a mirror stands; `lag_bytes` is None where it cannot be asked."""
 
     name: str
     url: str
@@ -29,7 +29,7 @@ class MirrorStanding(TypedDict):
 
 
 def standing_of(tree: Tree, mirrored: Mirrored) -> MirrorStanding:
-    """How `mirrored` stands, asked of the database itself."""
+    """Ask the database itself how `mirrored` stands."""
     told = status_of_mirror(tree, mirrored.name)
     state = (told["state"] or "new") if told["alive"] else "at rest"
     found: MirrorStanding = {

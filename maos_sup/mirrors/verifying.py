@@ -22,7 +22,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(slots=True, kw_only=True)
 class Comparison:
-    """What came of it. `differences` and `behind` are texts for people, one for each file."""
+    """Tells what a comparison found. `differences` and `behind` are texts for people, one for each file."""
 
     lines: int = 0
     files: int = 0
@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def is_equal(self) -> bool:
-        """Whether all that the mirror has is as in the tree, and nothing is missing."""
+        """All that the mirror has is as in the tree, and nothing is missing."""
         return not self.differences and not self.behind
 
 
@@ -66,7 +66,7 @@ def verify(tree: Tree, mirror: Mirror) -> Comparison:
 
 
 def _went_back(tree: Tree, path: str, cursor: Cursor) -> bool:
-    """Whether the file is another one since, and what the mirror has of it lies aside."""
+    """The file is another one since, and what the mirror has of it lies aside."""
     known = cursor.lines.get(path, ORIGIN)
     return not Reader(tree.root / path, known).stands() and stands(tree.root / path, known)
 
@@ -112,7 +112,7 @@ def _compare_content(tree: Tree, mirror: Mirror, path: str, verdict: Comparison)
 
 
 def _compare_counted(tree: Tree, cursor: Cursor, verdict: Comparison) -> None:
-    """Whether the lines that a later life took back are marked as they are in the tree."""
+    """Note each file whose lines, taken back by a later life, are marked otherwise than in the tree."""
     fresh = Looker(tree, Cursor())
     fresh.judge_all()
     for path, last in fresh.cursor.counted.items():

@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class SqlDialect(Protocol):
-    """How a database looks into a line. `key` is a path such as `value.text`."""
+    """Says in a database's SQL how to look into a line. `key` is a path such as `value.text`."""
 
     def text(self, json: str, key: str) -> str:
         """The value of `key` as text; objects and lists as JSON."""

@@ -51,7 +51,7 @@ _NO_LINES = "(SELECT NULL::JSON AS json, NULL::VARCHAR AS filename WHERE false)"
 
 
 class _DuckDb:
-    """How DuckDB looks into JSON."""
+    """Says in DuckDB's SQL how to look into JSON."""
 
     def text(self, json: str, key: str) -> str:
         return f"json_extract_string({json}, '$.{key}')"
@@ -65,7 +65,7 @@ class _DuckDb:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlAnswer:
-    """What a query gives: names of columns, and rows."""
+    """A query gives these: names of columns, and rows."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -153,7 +153,7 @@ class FileQueries:
         self.left_out += [f"{trouble}" for trouble in looker.troubles.values()]
 
     def _whole_lines(self, tree: Tree, path: str, *, is_written: bool) -> str | None:
-        """Where the whole lines of a file can be read: the file itself, or a copy of what is whole of it.
+        """Find the path to read a file's whole lines at: its own, or a copy's; None if it has none.
 
         A file that `is_written` may be in the middle of a line again when DuckDB reads it.
         """
@@ -213,7 +213,7 @@ def _row(name: str, path: str, source: FollowedFile) -> tuple[Any, ...]:
 
 
 def _end_of_lines(descriptor: int, size: int) -> int:
-    """Where the last whole line of a file of `size` bytes ends."""
+    """Find the offset at which the last whole line of a file of `size` bytes ends."""
     end = size
     while end:
         begin = max(0, end - _TAIL_BYTES)

@@ -67,7 +67,7 @@ _BASES = {
 
 
 class Postgres:
-    """How PostgreSQL looks into JSON."""
+    """Says in PostgreSQL's SQL how to look into JSON."""
 
     def text(self, json: str, key: str) -> str:
         return f"({json} ->> '{key}')"
@@ -84,6 +84,6 @@ class Postgres:
 
 
 def statements() -> list[str]:
-    """What makes the schema, to be run in one transaction whose search path begins with it."""
+    """List the statements that make the schema, for one transaction whose search path begins with it."""
     named = _BASES | views(Postgres())
     return [*_TABLES, *(f"CREATE VIEW maos.{name} AS {query}" for name, query in named.items())]

@@ -34,7 +34,7 @@ _BASES = {
 
 
 class Sqlite:
-    """How SQLite looks into JSON; into what is none (a file that people broke) it finds nothing."""
+    """Says in SQLite's SQL how to look into JSON; in broken files of people it finds nothing."""
 
     def text(self, json: str, key: str) -> str:
         return f"CASE WHEN json_valid({json}) THEN json_extract({json}, '$.{key}') END"
@@ -47,7 +47,7 @@ class Sqlite:
 
 
 def statements() -> list[str]:
-    """What makes the tables and views where they are not there."""
+    """List the statements that make tables and views, each where it is not there."""
     return [
         *_TABLES,
         *(
