@@ -58,7 +58,8 @@ NOTHING = Amount()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a reservation was refused. `scope` is `all`, the agent's name, or that of several (`together`)."""
+    """A refusal says why a reservation was refused. `scope` is `all`, the agent's name, or that of several
+    (`together`)."""
 
     scope: str
     what: str  # the key of the cap: max_cost_usd, max_tokens
@@ -162,7 +163,7 @@ class Ledger:
 
 
 def spent_by(tree: Tree) -> dict[str, Amount]:
-    """What each agent has spent or reserved, for viewers. Raises StorageError."""
+    """Read what each agent has spent or reserved, for viewers. Raises StorageError."""
     found: dict[str, Amount] = {}
     for agent in _agents(tree):
         account = Account()

@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may name an agent or task; nothing that leaves the tree can."""
+    """The `text` may name an agent or task; nothing that leaves the tree can."""
     return _NAME.fullmatch(text) is not None and text not in RESERVED
 
 
@@ -111,12 +111,12 @@ class AgentPaths:
 
     @cached_property
     def worktree(self) -> Path:
-        """Where it works on a project of which it has a worktree of its own."""
+        """The agent works here on a project of which it has a worktree of its own."""
         return self.root / "worktree"
 
     @cached_property
     def snapshots(self) -> Path:
-        """What was in its workspace at several times."""
+        """Snapshots of the agent's workspace at several times lie here."""
         return self.root / "snapshots"
 
     def snapshot(self, number: int) -> Path:
@@ -129,13 +129,13 @@ class AgentPaths:
 
     @cached_property
     def worktree_record(self) -> Path:
-        """What `worktree` is, and how far its making got."""
+        """The file says what `worktree` is, and how far its making got."""
         return self.root / "worktree.json"
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Where everything of one orchestration lies. `root` is absolute while a process runs."""
+    """A tree says where everything of one orchestration lies. `root` is absolute while a process runs."""
 
     root: Path
     _agents: dict[str, AgentPaths] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -159,17 +159,17 @@ class Tree:
 
     @cached_property
     def acceptances(self) -> Path:
-        """What people stand by."""
+        """The findings that people stand by are written here."""
         return self.spec / "accepted.jsonl"
 
     @cached_property
     def acts(self) -> Path:
-        """What people asked for through a page."""
+        """People's wishes from a page are written here."""
         return self.spec / "acts.jsonl"
 
     @cached_property
     def lineage(self) -> Path:
-        """Which orchestration this one was forked from."""
+        """The file says which orchestration this one was forked from."""
         return self.spec / "lineage.json"
 
     @cached_property
@@ -199,7 +199,7 @@ class Tree:
         return self.spec / "files"
 
     def state_schema(self, sort: str, name: str = "") -> Path:
-        """What the values of a shared scope look like."""
+        """Name the file that says what the values of a shared scope look like."""
         folder = self.state_spec_folder(sort, name)
         return folder.with_name(f"{folder.name}.schema.json")
 
@@ -225,11 +225,11 @@ class Tree:
 
     @property
     def arrays(self) -> Path:
-        """What is written of job arrays."""
+        """Records of job arrays lie here."""
         return self.supervisor / "arrays"
 
     def array(self, token: str) -> Path:
-        """Whose the tasks of one array are."""
+        """Name the file that says whose the tasks of one array are."""
         return self.arrays / f"{token}.json"
 
     @cached_property
@@ -237,12 +237,12 @@ class Tree:
         return self.supervisor / "accepted"
 
     def accepted_copy(self, spec_file: Path) -> Path:
-        """Where the last good copy of `spec_file` lies."""
+        """Name the place where the last good copy of `spec_file` lies."""
         return self.accepted / spec_file.relative_to(self.spec)
 
     @cached_property
     def hooked(self) -> Path:
-        """How far changes of shared state were told to hooks."""
+        """The file says how far changes of shared state were told to hooks."""
         return self.supervisor / "hooked.json"
 
     @cached_property
@@ -288,7 +288,7 @@ class Tree:
 
     @cached_property
     def own_project(self) -> Path:
-        """Where git keeps what agents do with copies of a project that has no git of its own."""
+        """Git keeps here what agents do with copies of a project that has no git of its own."""
         return self.root / "project.git"
 
     @cached_property
@@ -297,7 +297,7 @@ class Tree:
         return self.root / "state"
 
     def state_scope(self, sort: str, name: str = "") -> Path:
-        """Where the writers of a shared scope have their files; `name` is that of a custom one."""
+        """Name the folder of the files of a shared scope's writers; `name` is that of a custom one."""
         return self.state / sort / name if name else self.state / sort
 
     def state_snapshot(self, sort: str, name: str = "") -> Path:
@@ -306,7 +306,7 @@ class Tree:
 
     @cached_property
     def state_specs(self) -> Path:
-        """What people write for shared state by hand."""
+        """People write here for shared state by hand."""
         return self.spec / "state"
 
     def state_spec_folder(self, sort: str, name: str = "") -> Path:
@@ -351,11 +351,11 @@ class Tree:
         return self.run_agents / f"{agent}.beat"
 
     def job_log(self, agent: str) -> Path:
-        """What a cluster and the first words of an agent's process there go into."""
+        """Name the file for the words of a cluster and the first words of an agent's process there."""
         return self.run / "jobs" / f"{agent}.log"
 
     def array_log(self, token: str) -> Path:
-        """What a cluster and the first words of the tasks of an array go into."""
+        """Name the file for the words of a cluster and the first words of the tasks of an array."""
         return self.run / "jobs" / f"array-{token}.log"
 
     def tools(self, agent: str) -> Path:
@@ -376,7 +376,7 @@ class Tree:
 
     @cached_property
     def mirrors(self) -> Path:
-        """Which databases follow the tree, as it lies here."""
+        """The folder says which databases follow the tree, as it lies here."""
         return self.run / "mirrors"
 
     def mirror_file(self, name: str, what: str) -> Path:

@@ -72,7 +72,7 @@ class Witness:
         return cls(tree, Path.home() / Path(folder).expanduser()) if folder else None
 
     def seen(self) -> Seen:
-        """What it remembers. Raises Damaged, StorageError."""
+        """Read what the witness remembers. Raises Damaged, StorageError."""
         seen, reader = Seen(), Reader(self.path)
         for line in reader:
             seen.take(line.fields())
@@ -134,7 +134,7 @@ class Witness:
 
 
 def stands(path: Path, end: Position) -> bool:
-    """Whether a line with that hash ends there, or in what a rollback set aside of the file."""
+    """A line with that hash ends there, or in what a rollback set aside of the file."""
     asides = path.parent.glob(f"{path.name}.void-*")
     return any(each.is_file() and Reader(each, end).stands() for each in (path, *asides))
 

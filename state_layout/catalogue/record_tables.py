@@ -72,7 +72,7 @@ def _cells(key: object, kind: ast.expr, comment: str) -> str:
 
 
 def _words(kind: ast.expr) -> str:
-    """What JSON holds, in words, for an annotation."""
+    """Say in words what JSON holds for an annotation."""
     match kind:
         case ast.BinOp(left=left, right=right):
             return f"{_words(left)} or {_words(right)}"

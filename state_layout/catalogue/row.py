@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Form(StrEnum):
-    """What the bytes of a file are."""
+    """A form says what the bytes of a file are."""
 
     CHAINED = "chained"  # JSONL with hashes, one writer
     LINES = "lines"  # JSONL without
@@ -42,10 +42,10 @@ class Row:
 
     @property
     def is_free(self) -> bool:
-        """Whether it is a folder that is not entered."""
+        """The file is a folder that is not entered."""
         return self.form is Form.FREE
 
     @property
     def is_copied(self) -> bool:
-        """Whether a copy of the tree is not whole without it."""
+        """A copy of the tree is not whole without this file."""
         return self.copy == "yes"

@@ -61,7 +61,7 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
 
 
 def _is_this_format(scene: Scene) -> bool:
-    """Whether the tree may be read as one of this format; without FORMAT, which a copy may lack, it may."""
+    """Say whether the tree may be read as one of this format; without FORMAT, as in a copy, it may."""
     path, entry = scene.tree.format, CATALOGUE[Finding.BAD_FORMAT]
     try:
         version = check_version(scene.tree)

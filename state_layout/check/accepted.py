@@ -26,7 +26,7 @@ _SUFFIX = ".jsonl"
 
 
 class FileState(TypedDict):
-    """What was at a path: both None if no regular file."""
+    """The state says what was at a path: both are None if no regular file was."""
 
     size: int | None
     sha256: str | None
@@ -103,7 +103,7 @@ def _key(found: Acceptance) -> AcceptanceKey:
 
 
 def _state(path: Path) -> FileState:
-    """What is at `path`: the size and digest of a regular file, nothing of all else."""
+    """Read the state of `path`: the size and digest of a regular file, nothing of all else."""
     if path.is_symlink() or not path.is_file():
         return {"size": None, "sha256": None}
     size = path.stat().st_size
@@ -111,7 +111,7 @@ def _state(path: Path) -> FileState:
 
 
 def _is_as_then(path: Path, found: Acceptance) -> bool:
-    """Whether the file is as it was accepted, or has only grown by lines that fit."""
+    """The file is as it was accepted, or has only grown by lines that fit."""
     now, size = _state(path), found["size"]
     if size is None or now["size"] is None or now["size"] == size:
         return now["sha256"] == found["sha256"]

@@ -16,7 +16,7 @@ LOST_AGAIN = "the supervisor seals it as lost when it starts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitSeen:
-    """How a life ended, as far as it is known. Up to `synced_seq` its journal was durable."""
+    """A seen exit says how a life ended, as far as is known. Up to `synced_seq` its journal was durable."""
 
     reason: ExitReason | None = None
     synced_seq: int = 0

@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstBadLine:
-    """What a bad line is, in a word and in a sentence. `by_hand`: no crash does this."""
+    """A first bad line is described in a word and in a sentence. `by_hand`: no crash does this."""
 
     finding: Finding
     what: str
@@ -111,7 +111,7 @@ def _tail(raw: bytes) -> str | None:
 
 
 def _goes_on(raw: bytes, following: bytes) -> bool:
-    """Whether `following` continues from the hash that `raw` carries."""
+    """The line `following` continues from the hash that `raw` carries."""
     h = _tail(raw)
     return h is not None and link(h, following[: 1 - TAIL_BYTES]) == _tail(following)
 

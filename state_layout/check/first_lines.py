@@ -33,7 +33,8 @@ class Birth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What later lives make of one: `end` is where its successor pinned it, None for the last one."""
+    """The standing says what later lives make of one: `end` is where its successor pinned it, None for the
+    last."""
 
     end: PinSeen | None = None
     successor: int | None = None
@@ -53,7 +54,7 @@ def attempt_numbers(scene: Scene, agent: str) -> list[int]:
 
 
 def read_birth(scene: Scene, agent: str, number: int) -> Birth | None:
-    """How life `number` began, or None if it did not; a first line that is no start is reported."""
+    """Read how life `number` began, None if it did not; report a first line that is no start."""
     paths = scene.tree.agent(agent).attempt(number)
     line = next(iter(FileScan(scene, paths.journal)), None)
     if line is None:
@@ -72,7 +73,7 @@ def read_birth(scene: Scene, agent: str, number: int) -> Birth | None:
 
 
 def standings(scene: Scene, agent: str, births: dict[int, Birth]) -> dict[int, Standing]:
-    """What each life that began counts for; a pinned life that is missing is reported."""
+    """Find what each life that began counts for; report a pinned life that is missing."""
     rewinds = [number for number, birth in births.items() if birth.is_rewind]
     last = max(rewinds, default=0)
     found = {number: Standing(is_void=True, is_taken_back=number < last) for number in births}

@@ -26,7 +26,8 @@ _MOST_KEPT_BYTES = 1 << 24
 
 @dataclass(slots=True, kw_only=True)
 class LivesAccount:
-    """What the journals of an agent say about mail. `is_whole`: nothing of them is missing or damaged."""
+    """The account holds what the journals of an agent say about mail. `is_whole`: nothing of them is missing
+    or damaged."""
 
     sends: dict[str, SeqRanges] = field(default_factory=dict)  # by recipient
     marks: dict[str, Mark] = field(default_factory=dict)  # by "<box>/<from>"
@@ -126,7 +127,7 @@ class _Life:
         self._report_void(ending)
 
     def _check_last_word(self, ending: ExitSeen) -> None:
-        """What the agent said last must be the end of its journal."""
+        """Check that the agent's last word names the end of its journal."""
         end = self._scan.position
         if self._bad_lines or not ending.is_last_word or end.seq < ending.synced_seq:
             return  # said, or nothing to compare with

@@ -116,7 +116,7 @@ def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
 
 
 def _judge(scene: Scene, file: CheckedMailFile, accounts: Mapping[str, LivesAccount]) -> bool:
-    """Whether the file is as durable as the checkpoints of its sender rely on."""
+    """Judge the file, and say whether it is as durable as the checkpoints of its sender rely on."""
     account = accounts.get(file.sender, LivesAccount())
     floor = account.mailed.get(file.to, _START)[0]
     bounds = ScanBounds(floor=floor, is_continued=True)
@@ -175,14 +175,14 @@ def _check_mark(scene: Scene, reader: str, path: Path, mark: Mark, sends: SeqRan
 
 
 def _check_place(scene: Scene, reader: str, path: Path, mark: Mark) -> None:
-    """Where a reader stopped in people's mail should be there still."""
+    """Check that the place where a reader stopped in people's mail is there still."""
     if read_operator_file(path, mark, to=path.parent.name).is_moved:
         what = f"was edited before byte {mark[1]}, up to where {reader} has read it"
         scene.report(Finding.MARK_ASTRAY, path, what=what)
 
 
 def _wrong(line: Line, to: str, sender: str) -> str | None:
-    """What is wrong with a message, if anything."""
+    """Say what is wrong with a message; None if nothing is."""
     try:
         told = line.fields()
     except ValueError:

@@ -45,7 +45,7 @@ def _specs_in(scene: Scene, path: Path) -> dict[str, str]:
 
 
 def _wrong_with(scene: Scene, digest: str) -> str | None:
-    """What is wrong with the bytes kept under `digest`."""
+    """Say what is wrong with the bytes kept under `digest`; None if nothing is."""
     path = scene.tree.kept_spec(digest)
     if scene.is_hidden(path):
         return None  # told by the walk

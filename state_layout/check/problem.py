@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """How much a finding matters; only problems make a tree damaged."""
+    """The severity says how much a finding matters; only problems make a tree damaged."""
 
     PROBLEM = "problem"
     ACCEPTED = "accepted"  # a problem that somebody stands by
@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 
 class Finding(StrEnum):
-    """What was found, as one word for programs."""
+    """A finding says what was found, as one word for programs."""
 
     # the tree as files
     BAD_FORMAT = "bad_format"
@@ -97,7 +97,7 @@ def _printable(character: str) -> str:
 
 
 class FindingEntry(NamedTuple):
-    """What is said of every finding of one sort, unless its finder knows better."""
+    """The entry holds what is said of every finding of one sort, unless its finder knows better."""
 
     severity: Severity
     remedy: str

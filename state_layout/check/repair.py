@@ -31,7 +31,7 @@ LARGEST_SET_ASIDE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What was done about a problem; `path` is relative to the tree."""
+    """A repair is what was done about a problem; `path` is relative to the tree."""
 
     path: str
     done: str

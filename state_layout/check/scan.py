@@ -60,8 +60,9 @@ class FileScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBounds:
-    """What others know of a file. `floor`: a `seq` that was durable. `is_void`: what follows the valid lines
-    counts for nobody. `is_continued`: the next writer appends here, so it sets a torn tail aside."""
+    """The bounds are what others know of a file. `floor`: a `seq` that was durable. `is_void`: what follows
+    the valid lines counts for nobody. `is_continued`: the next writer appends here, so it sets a torn tail
+    aside."""
 
     floor: int = 0
     is_void: bool = False

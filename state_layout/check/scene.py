@@ -58,17 +58,17 @@ class Scene:
     # -- reading without waiting
 
     def is_file(self, path: Path) -> bool:
-        """Whether `path` is a regular file, reached through folders of the tree only."""
+        """A regular file is at `path`, reached through folders of the tree only."""
         return _has_mode(path, stat.S_ISREG) and self.is_folder(path.parent)
 
     def is_folder(self, path: Path) -> bool:
-        """Whether `path` is a folder of the tree itself, not one that a link leads to."""
+        """A folder of the tree itself is at `path`, not one that a link leads to."""
         if path == self.tree.root:
             return True
         return _has_mode(path, stat.S_ISDIR) and self.is_folder(path.parent)
 
     def is_hidden(self, path: Path) -> bool:
-        """Whether something else is in the place of file `path` or of a folder around it; `walk` names it."""
+        """Something else is in the place of file `path` or of a folder around it; `walk` names it."""
         if _has_mode(path, lambda mode: not stat.S_ISREG(mode)):
             return True
         folders = [folder for folder in path.parents if folder.is_relative_to(self.tree.root)]
@@ -104,19 +104,19 @@ class Scene:
     # -- who lives
 
     def lives(self, agent: str) -> bool:
-        """Whether a process of `agent` lives now."""
+        """A process of `agent` lives now."""
         return self._lives(self.tree.handle(agent), self.tree.agent(agent).lock)
 
     def is_supervised(self) -> bool:
-        """Whether a supervisor lives now."""
+        """A supervisor lives now."""
         return self._lives(self.tree.supervisor_handle, self.tree.supervisor_lock)
 
     def anyone_lives(self) -> bool:
-        """Whether any process of this tree lives now."""
+        """Any process of this tree lives now."""
         return self.is_supervised() or any(map(self.lives, self.agents))
 
     def excuses(self, sender: str, box: str, seq: int) -> bool:
-        """Whether mail and journals may disagree on message `seq`: a resume mends that, or has mended it."""
+        """Mail and journals may disagree on message `seq`: a resume mends that, or has mended it."""
         return self.is_restored_next or seq < self.next_seq.get((sender, box), 0)
 
     def _lives(self, handle_path: Path, lock: Path) -> bool:
@@ -135,7 +135,7 @@ class Scene:
     # -- what it is
 
     def _is_elsewhere(self) -> tuple[bool, bool]:
-        """Whether this is a copy (or `run/` is gone); whether the next resume restores it."""
+        """Say whether this is a copy (or `run/` is gone), and whether the next resume restores it."""
         try:
             host, here = self.object_in(self.tree.host), tree_place(self.tree)
         except (OSError, Unreadable, ValueError):

@@ -71,7 +71,7 @@ def _lines(scene: Scene, writer: str, scan: FileScan) -> list[_Line]:
 
 
 def _is_whole(scene: Scene, writer: str, scan: FileScan, *, floor: int, said: int) -> bool:
-    """Whether the file has all that others rely on; `said`: up to here the writer's journal names it."""
+    """Judge whether the file has all that others rely on; its writer's journal names it up to `said`."""
     lives = partial(scene.lives, writer) if writer in scene.agents else lambda: False
     bounds = ScanBounds(floor=max(floor, said), is_continued=True)
     if scan.damage is not None and not judge(scene, scan, bounds, is_written=lives):

@@ -44,7 +44,7 @@ def check_walk(scene: Scene) -> None:
 
 
 def _is_written_by_hand(tree: Tree, path: Path) -> bool:
-    """Whether people write the file with their own tools, and so with the mode that these give it."""
+    """People write the file with their own tools, and so with the mode that these give it."""
     return path.is_relative_to(tree.spec) or path.name == "operator.jsonl"
 
 
@@ -84,7 +84,7 @@ def _entries(scene: Scene, folder: Path) -> list[tuple[os.DirEntry[str], int]]:
 
 
 def _is_listed(scene: Scene, entry: os.DirEntry[str], rel: str, mode: int) -> bool:
-    """Whether FORMAT.md lists this; reports it otherwise."""
+    """FORMAT.md lists this entry; it is reported otherwise."""
     path = scene.tree.root / rel
     is_file = file_pattern().fullmatch(rel) is not None
     wanted = "folder" if folder_pattern().fullmatch(rel) else "file" if is_file else None
@@ -106,7 +106,7 @@ def _report_unlisted(scene: Scene, entry: os.DirEntry[str], path: Path, mode: in
 
 
 def _is_under_way(scene: Scene, path: Path) -> bool:
-    """Whether a living process may be about to rename this temporary."""
+    """A living process may be about to rename this temporary."""
     try:
         age_s = time.time() - path.lstat().st_mtime
     except FileNotFoundError:

@@ -152,11 +152,11 @@ def opened(path: Path | str, flags: int) -> Iterator[int]:
 
 
 class _NoLongerError(Exception):
-    """What `replace_if` was asked to look for no longer holds."""
+    """A thing that `replace_if` was asked to look for no longer holds."""
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `name` was left by a replace that did not happen."""
+    """A replace that did not happen left `name`."""
     return name.startswith(".") and ".tmp-" in name
 
 

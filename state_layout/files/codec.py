@@ -124,7 +124,7 @@ def decode(data: bytes | str) -> Any:
 
 
 def is_nested_too_deeply(value: object) -> bool:
-    """Whether `value`, put into a record and shown with others, might be too deep to be written."""
+    """The `value`, put into a record and shown with others, might be too deep to be written."""
     return not _is_flat(value, inside=MOST_LEVELS_OF_RECORDS - MOST_LEVELS)
 
 
@@ -135,7 +135,7 @@ def _may_be_deep(data: bytes | str) -> bool:
 
 
 def _is_flat(value: object, *, inside: int = 0) -> bool:
-    """Whether `value` can be written within `inside` more levels: what was read must be."""
+    """The `value` can be written within `inside` more levels: what was read must be."""
     for _ in range(inside):
         value = [value]
     try:

@@ -49,12 +49,12 @@ def look() -> None:
 
 
 def is_guarded() -> bool:
-    """Whether this process may have a rival that took its place."""
+    """This process may have a rival that took its place."""
     return _guard is not None
 
 
 def is_tapped() -> bool:
-    """Whether somebody is told of each change."""
+    """Somebody is told of each change."""
     return _tap is not None
 
 

@@ -31,7 +31,7 @@ def leave(root: Path) -> None:
 
 
 def is_home(root: Path) -> bool:
-    """Whether the tree at `root` that this process settled in is still there, as far as can be told."""
+    """The tree at `root` that this process settled in is still there, as far as can be told."""
     known = _homes.get(str(root))
     if known is None:
         return True
@@ -53,7 +53,7 @@ def refuse_ghost(path: Path) -> None:
 
 
 def gone(root: Path) -> StorageError:
-    """What is said of a tree that is not at its place any more."""
+    """Make the error that is said of a tree that is not at its place any more."""
     return StorageError(
         f"{root}: the orchestration was moved or removed; nothing is made again here. "
         "If it was moved: 'maos-sup resume' at its new place goes on"

@@ -103,7 +103,7 @@ class Reader:
             raise storage_error("read", self.path, cause) from cause
 
     def stands(self) -> bool:
-        """Whether `position` is still the end of the line it was: false for another or a shorter file."""
+        """The `position` is still the end of the line it was: false for another or a shorter file."""
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
                 return self._stands(descriptor)
@@ -344,7 +344,7 @@ class Journal:
         return line.end
 
     def is_in_place(self) -> bool:
-        """Whether the path still leads to the file that is open here."""
+        """The path still leads to the file that is open here."""
         try:
             found = os.stat(self._name)  # noqa: PTH116 - for each message: half the cost of Path.stat
         except FileNotFoundError:
@@ -352,7 +352,7 @@ class Journal:
         return (found.st_dev, found.st_ino) == self._file
 
     def is_linked(self) -> bool:
-        """Whether some path leads to the file: a third of the cost of `is_in_place`, blind to a move."""
+        """Some path leads to the file: a third of the cost of `is_in_place`, blind to a move."""
         return os.fstat(self._descriptor).st_nlink > 0
 
     def close(self) -> None:

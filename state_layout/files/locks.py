@@ -46,7 +46,7 @@ def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the life lock at `path`. Takes it for a moment: for the supervisor only."""
+    """Nobody holds the life lock at `path`. Takes it for a moment: for the supervisor only."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             return try_lock(descriptor)
@@ -139,7 +139,7 @@ def _taken(path: Path, *, makes_folder: bool = False) -> int | None:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether `path` still leads to the open file: a lock on a removed one would keep nobody out."""
+    """The `path` still leads to the open file: a lock on a removed one would keep nobody out."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -25,7 +25,7 @@ class Unreadable(Exception):
 
 
 class FileVersion(NamedTuple):
-    """Which version of a file was read: differs when it was replaced or written to."""
+    """A version differs from that of a file that was replaced or written to since."""
 
     inode: int
     size: int
@@ -72,17 +72,17 @@ def read_record(path: Path) -> bytes:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is at `path`, links followed. Never raises: names may be too long or folders closed."""
+    """A file is at `path`, links followed. Never raises: names may be too long or folders closed."""
     return _mode(path, stat.S_ISREG)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is at `path`, links followed. Never raises."""
+    """A folder is at `path`, links followed. Never raises."""
     return _mode(path, stat.S_ISDIR)
 
 
 def is_there(path: Path) -> bool:
-    """Whether anything is at `path`, be it a link that leads nowhere. Never raises."""
+    """Something is at `path`, be it a link that leads nowhere. Never raises."""
     return os.path.lexists(path) if "\0" not in str(path) else False
 
 

@@ -25,7 +25,7 @@ _LOOK_EVERY_S = 0.02
 
 
 def place_of(handle: Handle) -> str:
-    """Where the process of `handle` runs, in words."""
+    """Say in words where the process of `handle` runs."""
     host = f" on host {handle.host!r}" if handle.host else ""
     if is_of_other_namespace(handle):
         return f"process {handle.pid} of another pid namespace (a container?){host}"
@@ -35,7 +35,7 @@ def place_of(handle: Handle) -> str:
 
 
 def works_under_another_name(tree: Tree) -> str | None:
-    """Where processes work on this very tree under another name, in words; None if none are seen.
+    """Say in words where processes work on this very tree under another name; None if none are seen.
 
     Reads only, and waits for nothing: it tells of processes that can be seen from here.
     """

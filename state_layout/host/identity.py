@@ -123,7 +123,7 @@ def read_handle(path: Path) -> Handle | None:
 
 
 def is_alive(handle: Handle) -> bool | None:
-    """Whether that very process runs: False if it ended or another has its pid now, None if unknown.
+    """Say whether that very process runs: False if it ended or another has its pid now, None if unknown.
 
     A handle of an earlier boot (or of another host) is not alive here. The handle of a copied tree may
     name a living process of the original: compare `run/host.json` first. Of another pid namespace nothing is
@@ -169,7 +169,7 @@ def open_process(handle: Handle) -> int | None:
 
 
 def is_of_other_namespace(handle: Handle) -> bool:
-    """Whether the numbers in `handle` are of another pid namespace of this machine: a container's, say."""
+    """The numbers in `handle` are of another pid namespace of this machine: a container's, say."""
     return handle.boot_id == boot_id() and bool(handle.pid_ns) and handle.pid_ns != _pid_namespace()
 
 

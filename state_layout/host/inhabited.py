@@ -10,7 +10,7 @@ from state_layout.paths import Tree
 
 
 def is_inhabited(tree: Tree) -> bool:
-    """Whether a supervisor or an agent lives, or may live."""
+    """A supervisor or an agent lives, or may live."""
     if _may_live(tree.supervisor_handle):
         return True
     with suppress(OSError):

@@ -16,7 +16,7 @@ PORTABLE = "portable"
 
 @cache
 def is_linux() -> bool:
-    """Whether pidfds, /proc, inotify and the like are used."""
+    """Processes are looked at by pidfds, /proc, inotify and the like."""
     return sys.platform == "linux" and os.environ.get(VARIABLE) != PORTABLE
 
 

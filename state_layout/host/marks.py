@@ -30,13 +30,13 @@ def mark_of(tree: Tree, agent: str, attempt: int) -> str:
 
 
 def mark_prefix(tree: Tree) -> str:
-    """What all marks of this tree, in this place, begin with."""
+    """Give the text with which all marks of this tree, in this place, begin."""
     found = tree.root.stat()
     return f"{boot_id()}:{found.st_dev}:{found.st_ino}:"
 
 
 def tree_place(tree: Tree) -> dict[str, object]:
-    """Where the tree is, as in `run/host.json`: boot id, device and inode of its directory."""
+    """Say where the tree is, as in `run/host.json`: boot id, device and inode of its directory."""
     found = tree.root.stat()
     return {"boot_id": boot_id(), "device": found.st_dev, "inode": found.st_ino}
 
@@ -66,7 +66,7 @@ def read_mark(pid: int) -> str | None:
 
 
 def blank_mark() -> str:
-    """What to execute a process with that will `wear` marks that are not known yet."""
+    """Give the mark to execute a process with that will `wear` marks that are not known yet."""
     return NO_ONES.ljust(MARK_BYTES)
 
 
@@ -119,7 +119,7 @@ def _seen_value() -> tuple[int, int] | None:
 
 
 def _lacks_memory(pid: int) -> bool:
-    """Whether `pid` is between two programs, or ending. The dead and the kernel's own never have any."""
+    """The process `pid` is between two programs, or ending. The dead and the kernel's own never have any."""
     fields = _fields(str(pid))
     is_process = fields[0] not in b"ZXx" and not int(fields[_FLAGS]) & _PF_KTHREAD
     return is_process and len(fields) > _ENV_END and fields[_ENV_END] == b"0"

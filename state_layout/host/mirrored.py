@@ -23,7 +23,7 @@ _SUFFIX = ".json"
 
 
 class FollowerTold(TypedDict):
-    """What a follower told last (None: nothing yet), and whether it lives (None: unknown)."""
+    """A follower told this last (None: nothing yet); `alive` says whether it lives (None: unknown)."""
 
     state: str | None
     at: str | None
@@ -90,7 +90,7 @@ def add_mirror(tree: Tree, mirror: Mirrored) -> None:
 
 
 def status_of_mirror(tree: Tree, name: str) -> FollowerTold:
-    """What its follower told last, and whether one lives."""
+    """Read what the mirror's follower told last, and whether one lives."""
     told: Mapping[str, Any]
     try:
         told = codec.decode_object(read_record(tree.mirror_file(name, "status.json")))

@@ -22,12 +22,12 @@ NO_FILES = (
 
 
 def has_room(tree: Tree) -> bool:
-    """Whether there is room on the disk for a start, as far as the file system tells."""
+    """There is room on the disk for a start, as far as the file system tells."""
     return want_of_room(tree.root) is None
 
 
 def want_of_room(path: Path) -> str | None:
-    """What is lacking for a start where `path` lies, in words; None: nothing that is known."""
+    """Say in words what is lacking for a start where `path` lies; None: nothing that is known."""
     try:
         found = os.statvfs(path)
     except OSError:

@@ -30,12 +30,12 @@ class ProcessStat(Struct, frozen=True, kw_only=True):
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has ended and only waits to be reaped."""
+        """The process has ended and only waits to be reaped."""
         return self.state in GONE_STATES
 
 
 def read_stat(pid: int) -> ProcessStat | None:
-    """What the system says of `pid` now; None if there is no such process, or nothing is told."""
+    """Ask what the system says of `pid` now; None if there is no such process, or nothing is told."""
     if not is_linux():
         return _read_portable(pid)
     try:
@@ -118,7 +118,7 @@ def _of(ask: Any, pid: int) -> int:
 
 
 def _start_of(psutil: Any, process: Any) -> int:
-    """When a process was born, by a clock that nobody sets: ticks on Linux, else hundredths of a second.
+    """Find when a process was born, by a clock that nobody sets: ticks on Linux, else hundredths of a second.
 
     psutil tells the time of day, which moves when the clock is set. The figure of the kernel it tells to
     itself only, from 7.1 on; older ones are asked for the time of the boot before and after.
@@ -137,7 +137,7 @@ def _start_of(psutil: Any, process: Any) -> int:
 
 
 def _session_of_boot() -> str:
-    """What macOS calls this boot."""
+    """Ask macOS for its name of this boot; empty where it has none."""
     import ctypes
 
     size = ctypes.c_size_t(64)

@@ -114,7 +114,7 @@ class TriggerWriter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a trigger said: of whom there is news, or that everything is to be looked at."""
+    """A trigger told this: of whom there is news, or that everything is to be looked at."""
 
     names: frozenset[str] = frozenset()
     is_general: bool = False
@@ -135,11 +135,11 @@ class TriggerReader:
         return self._descriptor
 
     def drain(self) -> bool:
-        """Whether it was pulled since the last time; empties it. Never waits."""
+        """Empty the trigger, and say whether it was pulled since the last time. Never waits."""
         return bool(self._drained())
 
     def heard(self) -> Heard:
-        """What was said since the last time; empties it. Never waits."""
+        """Empty the trigger, and say what was said since the last time. Never waits."""
         data = self._drained()
         *lines, rest = data.split(b"\n")
         names = {line.decode("ascii", "replace") for line in lines}
@@ -206,7 +206,7 @@ def _remove(folder: Path) -> None:
 
 
 def _has_reader(fifo: Path) -> bool:
-    """Whether somebody listens, or this is no FIFO at all."""
+    """Somebody listens, or this is no FIFO at all."""
     if not stat.S_ISFIFO(fifo.lstat().st_mode):
         return True
     try:

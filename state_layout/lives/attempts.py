@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """What an agent knows when it begins a life. `pin` names the line that it continues from."""
+    """A recall is what an agent knows when it begins a life. `pin` names the line that it continues from."""
 
     history: History
     pin: PinFields | None

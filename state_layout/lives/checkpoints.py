@@ -38,10 +38,10 @@ class Checkpoint:
 
 
 class Mail(Protocol):
-    """What a checkpoint must know of an agent's outgoing mail (`state_layout.mail.outbox.Outbox`)."""
+    """A checkpoint must know this of an agent's outgoing mail (`state_layout.mail.outbox.Outbox`)."""
 
     def covers(self, history: History) -> bool:
-        """Whether every message that `history` sent is in its mail file."""
+        """Every message that `history` sent is in its mail file."""
 
     def sync(self) -> dict[str, Mark]:
         """Make the mail files durable; their ends by recipient."""
@@ -121,7 +121,7 @@ def encoded(history: History, *, at: str) -> bytes:
 
 
 def _parts(history: History, *, at: str) -> list[bytes | memoryview]:
-    """What the line consists of, the long part not copied."""
+    """Make the parts that the line consists of, the long one not copied."""
     value = {
         "seq": history.seq,
         "at": at,

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 
 class Unit(StrEnum):
-    """What a figure is in."""
+    """A unit says what a figure is counted in."""
 
     COUNT = "count"
     BYTES = "bytes"

@@ -100,7 +100,7 @@ class History:
 
     @property
     def saved(self) -> Any:
-        """What the program of the current run saved last."""
+        """The program of the current run saved this last."""
         return self.saves.get(self.run or "")
 
     def take(self, line: Line) -> None:
@@ -129,7 +129,7 @@ class History:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> History:
-        """What `to_json` gave; unknown keys are dropped. Raises ValueError, KeyError or TypeError."""
+        """Make a history of `to_json`'s value, less unknown keys. Raises ValueError, KeyError, TypeError."""
         read = {key: item for key, item in value.items() if key in _NAMES}
         read["position"] = Position(*as_mark(value["position"]))
         read["tasks"] = {task: TaskOutcome.from_json(item) for task, item in value["tasks"].items()}
@@ -144,7 +144,7 @@ _NAMES = tuple(item.name for item in fields(History) if item.name != "unmailed")
 
 
 def run_key(task: str, run: int) -> str:
-    """How a run of a task is named in a history."""
+    """Name a run of a task as a history does."""
     return f"{task}#{run}"
 
 

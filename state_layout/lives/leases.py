@@ -31,7 +31,7 @@ PATIENCE = 1.5  # times its time to live, before others may take the agent over
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """What an attempt on another machine says of itself, or its supervisor."""
+    """A lease holds what an attempt on another machine says of itself, or its supervisor."""
 
     n: int  # moves
     ttl_s: float
@@ -46,7 +46,7 @@ class Lease(Struct, frozen=True, kw_only=True):
 
     @property
     def where(self) -> str:
-        """Where that is, in words."""
+        """The place where the attempt lives is put in words."""
         return f"process {self.pid} on {self.host}" + (
             f", {self.launcher} job {self.job}" if self.job else ""
         )
@@ -81,7 +81,7 @@ def supervisor_elsewhere(tree: Tree) -> Lease | None:
 
 
 def _age_s(path: Path, touched: Path) -> float:
-    """How old the file at `path` is by the clock of its file system, for which `touched` is touched.
+    """Measure how old the file at `path` is by the clock of its file system, for which `touched` is touched.
 
     0 where that cannot be told.
     """
@@ -121,7 +121,7 @@ def placed_agents(tree: Tree) -> set[str]:
 
 
 def have_moved(agents: Iterable[AgentPaths]) -> bool:
-    """Whether one of these agents lives on another machine: its lease is seen to move. May wait for that.
+    """One of these agents lives on another machine: its lease is seen to move. May wait for that.
 
     In a copy of a tree leases look alive and move no more. Raises StorageError.
     """
@@ -137,7 +137,7 @@ def have_moved(agents: Iterable[AgentPaths]) -> bool:
 
 
 def is_inhabited(agent: AgentPaths) -> bool:
-    """Whether the agent lives, here (its lock) or elsewhere (its lease). Raises StorageError.
+    """The agent lives, here (its lock) or elsewhere (its lease). Raises StorageError.
 
     For who looks once, and may touch the lock: a supervisor watches (`LeaseWatch`). A lease is believed by
     the clock of the file system, and where that cannot be asked.
@@ -152,7 +152,7 @@ def is_inhabited(agent: AgentPaths) -> bool:
 
 
 def last_written_s(agent: AgentPaths) -> float:
-    """When the lease of the last attempt was written, by the clock of the file system. Raises OSError."""
+    """Tell when the lease of the last attempt was written, by the file system's clock. Raises OSError."""
     return agent.attempt(numbers_of(agent)[-1]).lease.stat().st_mtime
 
 
@@ -171,7 +171,7 @@ class LeaseWatch:
         self._seen = dict[str, tuple[int, float]]()  # by the attempt's folder: `n`, and since when
 
     def has_stopped(self, attempt: AttemptPaths, lease: Lease, *, now_s: float) -> bool:
-        """Whether the lease stood still for so long that its owner has given it up."""
+        """The lease stood still for so long that its owner has given it up."""
         key = str(attempt.root)
         n, since_s = self._seen.get(key, (-1, now_s))
         if n != lease.n:

@@ -99,7 +99,7 @@ class Lineage:
         return None
 
     def counts(self, life: CountedLife, position: Position) -> bool:
-        """Whether a line that counts ends at `position` in the journal of `life`."""
+        """A line that counts ends at `position` in the journal of `life`."""
         return (life.last_seq is None or position.seq <= life.last_seq) and _stands(life, position)
 
     def lines(self, lives: Sequence[CountedLife], after: Position = ORIGIN) -> Iterator[Line]:
@@ -200,7 +200,7 @@ class Lineage:
             self.notes.append(f"{shown}: torn after seq {seq}, never acknowledged; left aside")
 
     def _is_bridged(self, lives: Sequence[CountedLife]) -> bool:
-        """Whether a checkpoint of `lives` holds what came before them."""
+        """A checkpoint of `lives` holds what came before them."""
         return any(self.checkpoint(life) is not None for life in lives)
 
     def _report_missing(self, life: CountedLife, pin: Pin) -> None:
@@ -238,7 +238,7 @@ def not_in_form(tree: Tree, paths: AttemptPaths, seq: int) -> Damaged:
 
 
 def _is_empty(folder: Path) -> bool:
-    """Whether `folder` is there and empty: a copy can find it so, just made."""
+    """The `folder` is there and empty: a copy can find it so, just made."""
     return folder.is_dir() and not any(folder.iterdir())
 
 

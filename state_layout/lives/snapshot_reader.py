@@ -22,7 +22,8 @@ _FRESH_NS = 20_000_000  # a snapshot so young may be replaced by another one of 
 
 
 class SnapshotReader:
-    """What the snapshot at `path` says: `status` all but its tasks, as it may be believed; `outcomes` those.
+    """The reader holds what the snapshot at `path` says: `status` all but its tasks, as it may be believed;
+    `outcomes` those.
 
     Neither is changed in place. `is_there`: the file was there at the last look; `is_snapshot`: and held one.
     With `only`, other tasks are left out.

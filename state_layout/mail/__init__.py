@@ -54,7 +54,7 @@ def read_messages(
 
 
 def count_undelivered(tree: Tree, reader: str, *, marks: Mapping[str, Mark]) -> int:
-    """How many messages wait for `reader` beyond `marks`. Raises StorageError."""
+    """Count the messages that wait for `reader` beyond `marks`. Raises StorageError."""
     boxes_read = (file for box in (reader, ALL) for file in files_of(tree, box))
     count = 0
     for file in boxes_read:

@@ -80,7 +80,7 @@ def operator_files(tree: Tree) -> list[Path]:
 
 
 def is_sender(name: str) -> bool:
-    """Whether `name` may stand before `.jsonl` in a box."""
+    """The `name` may stand before `.jsonl` in a box."""
     return is_name(name) or name == OPERATOR
 
 

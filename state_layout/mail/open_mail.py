@@ -43,7 +43,7 @@ class OpenMail:
             return 0
 
     def version(self) -> tuple[int, int]:
-        """What differs when it was written to or replaced."""
+        """Give a version that differs when the file was written to or replaced."""
         try:
             found = os.fstat(self._descriptor) if self._descriptor >= 0 else self.path.stat()
         except OSError:

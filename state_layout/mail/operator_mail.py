@@ -45,7 +45,8 @@ class OperatorEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorNews:
-    """What follows a mark. `mark` is the end of all that could be read; `is_moved`: the file was edited."""
+    """News is what follows a mark. `mark` is the end of all that could be read; `is_moved`: the file was
+    edited."""
 
     entries: list[OperatorEntry]
     mark: Mark
@@ -78,7 +79,7 @@ def read_operator_file(path: Path, mark: Mark, *, to: str) -> OperatorNews:
 
 
 def problems_in(path: Path) -> tuple[str, ...]:
-    """What is no message in a file of people's, as `<line>: why`; of a large file nothing.
+    """List what is no message in a file of people's, as `<line>: why`; of a large file nothing.
 
     It is read again only after it changed: views ask all the time.
     """
@@ -232,7 +233,7 @@ def _hash_at(data: bytes, offset: int) -> str:
 
 
 def _found_again(data: bytes, mark: Mark) -> int:
-    """Where to go on in a file that was edited: after the last line read, else after as many lines.
+    """Find where to go on in a file that was edited: after the last line read, else after as many lines.
 
     One that was empty meanwhile may be what an editor was about to save. A file that has neither that line
     nor more lines and bytes than were read was begun anew (`>` for `>>`): all of it is read, since a message

@@ -44,7 +44,7 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many journaled messages are not in their mail file, because an append failed."""
+        """Counts the journaled messages that are not in their mail file, because an append failed."""
         return sum(map(len, self._waiting.values()))
 
     def catch_up(self, history: History) -> int:
@@ -108,7 +108,7 @@ class Outbox:
         self._prepared.clear()
 
     def covers(self, history: History) -> bool:
-        """Whether every message that `history` sent is in its mail file, or could not be brought back."""
+        """Every message that `history` sent is in its mail file, or could not be brought back."""
         return all(max(self._end(to).seq, self._lost.get(to, 0)) >= n for to, n in history.sent.items())
 
     def sync(self) -> dict[str, Mark]:

@@ -38,14 +38,14 @@ class SourceEffect(TypedDict):
 
 
 class StateEffect(TypedDict, total=False):
-    """What changed of the agent's own keys."""
+    """These keys of the agent's own state changed."""
 
     set: dict[str, object]
     deleted: list[str]
 
 
 class Effects(TypedDict, total=False):
-    """What may stand in any line; all of it takes place, or none."""
+    """These keys may stand in any line; all of it takes place, or none."""
 
     sent: list[SentMessage]
     received: dict[str, Position]  # by "<box>/<from>"
@@ -58,7 +58,7 @@ class Effects(TypedDict, total=False):
 
 
 class AnyLine(Effects):
-    """What every line has. `synced`: the highest `seq` known to be durable before."""
+    """Every line has these keys. `synced`: the highest `seq` known to be durable before."""
 
     seq: int
     at: str
@@ -74,7 +74,7 @@ class OfRun(AnyLine):
 
 
 class RewoundTo(TypedDict):
-    """Why an attempt begins at an earlier moment. `cut` 0: a copy was mended."""
+    """The record says why an attempt begins at an earlier moment. `cut` 0: a copy was mended."""
 
     void: int
     cut: int
@@ -91,7 +91,7 @@ class StartLine(AnyLine):
 
 
 class TaskLine(AnyLine):
-    """What a key says stays said: an absent one is as it was."""
+    """A key keeps its last value: one that is absent is as it was."""
 
     type: Literal["task"]
     task: str
@@ -205,7 +205,7 @@ class Answered(Question):
 
 
 class EndedRun(TypedDict):
-    """How a run ended whose output is still being read."""
+    """A run whose output is still being read ended like this."""
 
     result: Any
     exit_code: int | None

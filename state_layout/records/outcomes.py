@@ -13,7 +13,7 @@ from state_layout.records.phases import TaskPhase
 
 
 class TaskOutcome(Struct, frozen=True, kw_only=True):
-    """Where a task stands in an agent's records (journal `task`, `status.json`)."""
+    """The outcome says where a task stands in an agent's records (journal `task`, `status.json`)."""
 
     phase: TaskPhase
     run: int = 1

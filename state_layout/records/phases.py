@@ -6,7 +6,8 @@ from enum import StrEnum
 
 
 class TaskPhase(StrEnum):
-    """Where a task stands. The first five are derived, the others are recorded outcomes or work under way."""
+    """The phase says where a task stands. The first five are derived, the others are recorded outcomes or
+    work under way."""
 
     WAITING = "waiting"  # a need is not done yet
     READY = "ready"
@@ -22,7 +23,7 @@ class TaskPhase(StrEnum):
 
 
 class AgentPhase(StrEnum):
-    """Where an agent stands, as `status` shows it."""
+    """The phase says where an agent stands, as `status` shows it."""
 
     WAITING = "waiting"  # no process: none of its tasks is ready
     QUEUED = "queued"  # no process: a task is ready, no slot is free
@@ -40,7 +41,7 @@ class AgentPhase(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where an orchestration stands."""
+    """The phase says where an orchestration stands."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -51,7 +52,7 @@ class Phase(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """How a life of an agent ended (`exit.json`)."""
+    """The reason says how a life of an agent ended (`exit.json`)."""
 
     PARKED = "parked"
     PAUSED = "paused"

@@ -11,7 +11,7 @@ from state_layout.records.attempt_lines import Answered, Question
 
 
 class ChangedFiles(TypedDict):
-    """What an agent changed of the project in its worktree; at most 500 `paths`."""
+    """An agent changed these files of the project in its worktree; at most 500 `paths`."""
 
     branch: str
     files: int

@@ -19,7 +19,7 @@ class LifePin(TypedDict):
 
 
 class AgentRemembered(TypedDict, total=False):
-    """What the supervisor carries of one agent from life to life; moments are ages."""
+    """The supervisor carries this of one agent from life to life; moments are ages."""
 
     handled: int  # the last attempt whose end was dealt with
     ages_s: list[float]  # of its restarts
@@ -30,7 +30,7 @@ class AgentRemembered(TypedDict, total=False):
 
 
 class MemoryCarried(TypedDict, total=False):
-    """What a supervisor remembers, as the first line of a life has it."""
+    """A supervisor remembers this, as the first line of a life has it."""
 
     agents: dict[str, AgentRemembered]
     outcomes: dict[str, TaskSnapshot]  # of tasks that it gave up

@@ -19,7 +19,7 @@ LOCAL = "local"  # the launcher that starts agents on the supervisor's own machi
 
 
 class Want(StrEnum):
-    """What a person wants of an orchestration, an agent or a task."""
+    """A want says what a person wants of an orchestration, an agent or a task."""
 
     RUN = "run"
     PAUSE = "pause"
@@ -41,7 +41,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Intervals(Struct, frozen=True, kw_only=True):
-    """How often things are done."""
+    """The intervals say how often things are done."""
 
     save_s: float = 1.0  # longest time raw output stays unsynced
     checkpoint_s: float = 120.0
@@ -62,7 +62,8 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 class Channels(Struct, frozen=True, kw_only=True):
-    """How people are told what wants them; any number of ways. URLs may be `$NAME` of a variable."""
+    """The channels are how people are told what wants them; any number of ways. URLs may be `$NAME` of a
+    variable."""
 
     command: tuple[str, ...] = ()  # argv
     desktop: bool = False
@@ -78,7 +79,8 @@ class Channels(Struct, frozen=True, kw_only=True):
 
 
 class Telemetry(Struct, frozen=True, kw_only=True):
-    """Where spans are sent while agents work; None: what the usual variables of OpenTelemetry say."""
+    """The telemetry says where spans are sent while agents work; None: as OpenTelemetry's usual variables
+    say."""
 
     endpoint: str | None = None  # a URL, or `$NAME` of a variable
     headers_from: Mapping[str, str] = field(default_factory=dict)  # by header, the variable that holds it
@@ -89,7 +91,7 @@ class Telemetry(Struct, frozen=True, kw_only=True):
 
 
 class Keep(Struct, frozen=True, kw_only=True):
-    """Which of the checkpoints that nobody named or pinned are kept: the newest of each is what counts."""
+    """These numbers say which checkpoints that nobody named or pinned are kept: the newest of each counts."""
 
     last: int = 20
     hourly: int = 24
@@ -107,7 +109,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, *values: Mapping[str, Any]) -> Workspace:
-        """What the first of `values` (an agent, then its orchestration) that says it says, key by key."""
+        """Take key by key what the first of `values` (an agent, then its orchestration) that says it says."""
         told = {
             key: value[key] for value in reversed(values) for key in cls.__struct_fields__ if key in value
         }
@@ -116,7 +118,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
 
 
 class Placement(Struct, frozen=True, kw_only=True):
-    """What an agent needs of the machine that its launcher finds for it; None: what is usual there."""
+    """An agent needs this of the machine that its launcher finds for it; None: what is usual there."""
 
     partition: str | None = None
     account: str | None = None
@@ -130,13 +132,13 @@ class Placement(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, *values: Mapping[str, object]) -> Placement:
-        """What the first of `values` (an agent, then its orchestration) that says it says, key by key."""
+        """Take key by key what the first of `values` (an agent, then its orchestration) that says it says."""
         told = {key: item for value in reversed(values) for key, item in value.items()}
         return convert(known_fields(cls, told), cls)
 
 
 class Land(Struct, frozen=True, kw_only=True):
-    """How what agents did is put together: `land`, and at the end of a watched run if `when` is `done`."""
+    """Landing joins what agents did: by `land`, and at the end of a watched run if `when` is `done`."""
 
     check: str | None = None  # a line for /bin/sh that each merge must pass
     onto: str | None = None  # a branch; None: the one that is checked out
@@ -156,7 +158,7 @@ class Restart(Struct, frozen=True, kw_only=True):
 
     @property
     def most_fruitless(self) -> int:
-        """How many restarts in a row may gain nothing."""
+        """As many restarts in a row may gain nothing."""
         return max(10, self.max) if self.max_without_progress is None else self.max_without_progress
 
 
@@ -306,5 +308,5 @@ class Specs(Struct, frozen=True, kw_only=True):
         return self.agents[agent].launcher or self.orchestration.launcher
 
     def place_of(self, agent: str) -> Placement:
-        """What `agent` needs of its machine."""
+        """Say what `agent` needs of its machine."""
         return Placement.of(self.agents[agent].place, self.orchestration.place)

@@ -41,11 +41,11 @@ class Hook:
 
     @property
     def name(self) -> str:
-        """How it is shown."""
+        """The hook is shown by this name."""
         return self.run if isinstance(self.run, str) else self.run[0]
 
     def meets(self, on: str, scope: str, key: str) -> bool:
-        """Whether it is for this event; patterns are those of a shell, `*` for all."""
+        """The hook is for this event; patterns are those of a shell, `*` for all."""
         return self.on == on and fnmatchcase(scope, self.scope) and fnmatchcase(key, self.key)
 
 

@@ -25,7 +25,7 @@ _LAST_CHARACTER = chr(0x10FFFF)
 
 
 class Version(NamedTuple):
-    """Which line gave a key its value: that of `writer` with this `seq` and hash."""
+    """A version says which line gave a key its value: that of `writer` with this `seq` and hash."""
 
     writer: str
     seq: int
@@ -63,7 +63,7 @@ class ScopeEntry(NamedTuple):
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the key has no value from here on."""
+        """The key has no value from here on."""
         return b'"type":"delete"' in self.line.raw and self.fields()["type"] == DELETE
 
     @property
@@ -133,7 +133,7 @@ def _bound(prefix: str) -> str:
 
 
 def described(entry: ScopeEntry) -> str:
-    """Who wrote a version, for people: `bob (task plan, run 1, step t3)`."""
+    """Say for people who wrote a version: `bob (task plan, run 1, step t3)`."""
     fields: Mapping[str, object] = entry.fields()
     parts = [f"{word} {fields[word]}" for word in ("task", "run", "step", "by", "file") if word in fields]
     return f"{entry.writer} ({', '.join(parts)})" if parts else entry.writer

@@ -27,14 +27,15 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-.")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a key is looked for. `owner`: the NAME of a custom scope, the agent or task of an owned one."""
+    """A scope is where a key is looked for. `owner`: the NAME of a custom scope, the agent or task of an
+    owned one."""
 
     sort: str
     owner: str = ""
 
     @property
     def is_shared(self) -> bool:
-        """Whether several may write it."""
+        """Several may write the scope."""
         return self.sort in SHARED_SORTS
 
     def __str__(self) -> str:
@@ -73,24 +74,24 @@ def owned_key(scope: Scope, run: int, key: str) -> str:
 
 
 def owned_prefix(scope: Scope, run: int) -> str:
-    """How the names of all keys of a task or session begin."""
+    """Give the text with which the names of all keys of a task or session begin."""
     return f"\0{scope.sort}:{scope.owner}{f'#{run}' if scope.sort == TASK else ''}\0"
 
 
 def is_of_agent(name: str) -> bool:
-    """Whether a name in an agent's own state is a key of its scope `agent`, not of a task or session."""
+    """The `name` in an agent's own state is a key of its scope `agent`, not of a task or session."""
     return not name.startswith("\0")
 
 
 def shared_folder(tree: Tree, scope: Scope) -> Path:
-    """Where the files of a shared scope lie: in the tree, or in the home for `global`."""
+    """Name the folder where the files of a shared scope lie: in the tree, or in the home for `global`."""
     if scope.sort == GLOBAL:
         return home() / "state" / GLOBAL
     return tree.state_scope(scope.sort, scope.owner)
 
 
 def schema_path(tree: Tree, scope: Scope) -> Path:
-    """Where it is said what the values of a shared scope look like: of `global` in the home."""
+    """Name the file that says what the values of a shared scope look like: of `global` in the home."""
     if scope.sort == GLOBAL:
         return home() / "state" / f"{GLOBAL}.schema.json"
     return tree.state_schema(scope.sort, scope.owner)

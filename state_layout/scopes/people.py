@@ -37,7 +37,7 @@ def refresh_snapshot(tree: Tree, scope: Scope, store: ScopeStore) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandEdit:
-    """What a person wrote for a key by hand; `fault` where it cannot be used."""
+    """A hand edit is what a person wrote for a key; `fault` says where it cannot be used."""
 
     scope: Scope
     key: str

@@ -56,7 +56,7 @@ class Schema:
     steps: Mapping[int, Migrate]
 
     def meets(self, key: str) -> bool:
-        """Whether it is for the values of `key`."""
+        """The schema is for the values of `key`."""
         return fnmatchcase(key, self.key)
 
     def check(self, key: str, value: Any) -> None:

@@ -45,7 +45,7 @@ class ScopeLock:
             self._letter[:] = letter
 
     def is_letter_w(self, *, is_held: bool) -> bool:
-        """Whether what is read now may not be durable."""
+        """Something that is read now may not be durable."""
         try:
             if is_held:
                 return os.pread(self._descriptor, 1, 0) == WRITING

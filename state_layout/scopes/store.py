@@ -40,7 +40,8 @@ Expected = Version | None | _Any
 
 
 class Written(NamedTuple):
-    """What a write came to. `is_repeated`: it was done before, under the same token."""
+    """The outcome of a write is the new entry and the one before. `is_repeated`: it was done before, under
+    the same token."""
 
     entry: ScopeEntry
     before: ScopeEntry | None
@@ -101,7 +102,7 @@ class ScopeStore:
             return self._fold.last_by_hand(key)
 
     def was_done(self, token: str) -> bool:
-        """Whether we made the change `token`. Raises as `get` does."""
+        """The change `token` was made by us. Raises as `get` does."""
         with self._turn:
             self._catch_up()
             return token in self._tokens
@@ -109,7 +110,8 @@ class ScopeStore:
     def foreseen(
         self, key: str, *, over: Expected = ANY_VERSION, token: str | None = None
     ) -> tuple[bool, ScopeEntry | None]:
-        """Whether the change `token` was made, and the version in force. Raises Lost where `put` would."""
+        """Say whether the change `token` was made, and find the version in force. Raises Lost where `put`
+        would."""
         with self._turn:
             self._catch_up()
             done, before = self._looked(key, _Wish(over, token, {}))
@@ -186,7 +188,7 @@ class ScopeStore:
             yield self._fold
 
     def _looked(self, key: str, wish: _Wish) -> tuple[Written | None, ScopeEntry | None]:
-        """What was done before under the token of `wish`, and the version in force. Raises Lost."""
+        """Find what was done before under the token of `wish`, and the version in force. Raises Lost."""
         if wish.token is not None and (done := self._done_before(wish.token)) is not None:
             return Written(done, None, is_repeated=True), None
         before = self._fold.get(key)

@@ -25,7 +25,7 @@ class WriterFile:
         self.journal: Journal | None = None
 
     def is_in_place(self) -> bool:
-        """Whether the path still leads to the file that is open here."""
+        """The path still leads to the file that is open here."""
         try:
             found = os.stat(self.name)  # noqa: PTH116 - half the cost of Path.stat
         except FileNotFoundError:
@@ -33,7 +33,7 @@ class WriterFile:
         return (found.st_ino, found.st_dev) == (self.stat.st_ino, self.stat.st_dev)
 
     def has_grown(self) -> bool | None:
-        """Whether there is something to read; None if the file was removed, replaced or cut.
+        """Say whether there is something to read; None if the file was removed, replaced or cut.
 
         A file that has another name elsewhere is not missed here: its folder has another time then.
         """

@@ -31,7 +31,7 @@ _BOUNDS: dict[str, tuple[type, Callable[[Any, Any], bool]]] = {
 
 
 def problems(value: Any, schema: Mapping[str, Any], *, at: str = "result") -> list[str]:
-    """What is wrong with `value`, each with its place; empty if nothing is."""
+    """List what is wrong with `value`, each with its place; empty if nothing is."""
     return [*_problems(value, schema, at)]
 
 

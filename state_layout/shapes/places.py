@@ -38,7 +38,7 @@ def line_of(lines: Mapping[At, int], at: At) -> int:
 
 
 def repeats_a_key(text: bytes) -> bool:
-    """Whether an object in the JSON `text` has one key twice (the last would win in silence)."""
+    """An object in the JSON `text` has one key twice (the last would win in silence)."""
     try:
         _DECODER.decode(text.decode())
     except _RepeatsError:

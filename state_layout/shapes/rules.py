@@ -20,7 +20,7 @@ At = tuple[str | int, ...]  # where in a document: ("agents", "bob", "command", 
 
 
 class Unknown(Enum):
-    """What to do about keys that a shape does not name."""
+    """The choice says what to do about keys that a shape does not name."""
 
     REFUSED = "refused"  # plans: a typing mistake would pass in silence
     KEPT = "kept"  # spec files: newer versions and other tools may write them
@@ -34,11 +34,11 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Rule(Protocol):
-    """What a value must be."""
+    """A rule says what a value must be."""
 
     @property
     def wish(self) -> str:
-        """What belongs there, to follow "use"."""
+        """The wish says what belongs there, to follow "use"."""
 
     def faults(self, value: object, at: At, *, unknown: Unknown) -> Iterator[Fault]:
         """Yield every mistake in `value`, which lies at `at`."""
@@ -266,7 +266,7 @@ def wrong(value: object, at: At, wish: str, *, secret: bool = False) -> Fault:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether `value` is a number; true and false are none."""
+    """The `value` is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

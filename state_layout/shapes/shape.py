@@ -58,7 +58,7 @@ ABSENT: Any = object()
 
 
 class Effect(StrEnum):
-    """When a changed value is in force, where work is under way."""
+    """The effect says when a changed value is in force, where work is under way."""
 
     AT_ONCE = "at_once"  # whoever it concerns looks again within seconds
     NEXT_TASK = "next_task"  # what is begun from then on, in this attempt or another

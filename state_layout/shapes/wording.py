@@ -49,7 +49,7 @@ def shown(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What sort of value it is, without the value: for what may be a secret."""
+    """Say what sort of value it is, without the value: for what may be a secret."""
     return _KINDS.get(type(value)) or ("null" if value is None else f"a {type(value).__name__}")
 
 

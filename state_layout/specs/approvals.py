@@ -32,7 +32,7 @@ _KERNEL_TICK_S, _WHOLE_SECONDS_S = 0.02, 2.0
 
 
 class Approval(Struct, frozen=True, kw_only=True):
-    """What a person said; `text` is the file's content, often empty."""
+    """An approval is what a person said; `text` is the file's content, often empty."""
 
     is_yes: bool
     text: str
@@ -105,12 +105,12 @@ def _stamps(seen: os.stat_result) -> list[int]:
 
 
 def _stood(seen: os.stat_result, stamps: Sequence[int] | None) -> bool:
-    """Whether it is the file that had these stamps."""
+    """The file that was `seen` is the one that had these stamps."""
     return stamps is not None and any(now == then for now, then in zip(_stamps(seen), stamps, strict=False))
 
 
 def _latest_s(seen: os.stat_result) -> float:
-    """When it was written, at the latest: file systems stamp by a clock that ticks, some in seconds."""
+    """Tell the latest time at which the file was written: file systems stamp by ticks, some in seconds."""
     stamp_ns = min(_stamps(seen))
     return stamp_ns / 1e9 + (_WHOLE_SECONDS_S if stamp_ns % 10**9 == 0 else _KERNEL_TICK_S)
 

@@ -38,7 +38,8 @@ _NO_SPEC_FILE = "is no spec file; use spec/orchestration.json, spec/agents/NAME.
 
 
 class Edit(Struct, frozen=True, kw_only=True):
-    """What an edit did; `before` is None for a new file, and equal to `after` if nothing had to change."""
+    """An edit is what was done; `before` is None for a new file, and equal to `after` if nothing had to
+    change."""
 
     path: Path
     before: dict[str, object] | None
@@ -152,7 +153,7 @@ def _encoded(
 
 
 def _task_link_faults(tree: Tree, rel: str, value: dict[str, object]) -> list[LinkFault]:
-    """What would be wrong between this task and the others; what is wrong among the others is not asked."""
+    """Find what would be wrong between this task and the others; faults among the others are not asked."""
     specs = read_specs(tree).specs
     task = spec_record(rel, value)
     if not isinstance(task, TaskSpec):

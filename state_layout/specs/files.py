@@ -67,7 +67,7 @@ def digest_of(data: bytes) -> str:
 
 
 def is_spec_path(rel: str) -> bool:
-    """Whether `rel` may be a spec file."""
+    """The path `rel` may be a spec file."""
     folder, _, name = rel.rpartition("/")
     return rel == ORCHESTRATION_REL or (
         folder in ("agents", "tasks") and name.endswith(".json") and is_name(name.removesuffix(".json"))
@@ -204,7 +204,7 @@ def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, object] | N
 
 
 def not_json_text(data: bytes, cause: codec.NotJson) -> str:
-    """What a person is told about bytes that are no JSON object."""
+    """Word for a person why bytes are no JSON object."""
     if not data.strip():
         return "is empty; write a JSON object {...}"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -62,11 +62,11 @@ class SpecFolder:
         return found
 
     def has_changed(self) -> bool:
-        """Whether a file that `read` would look at came, went or changed since; quick, for every tick."""
+        """A file that `read` would look at came, went or changed since; quick, for every tick."""
         return bool(self._unsettled) or self._stamped() != self._stamps
 
     def has_moved(self) -> bool:
-        """Whether a file may have come or gone since the last `read`, or the orchestration changed."""
+        """A file may have come or gone since the last `read`, or the orchestration changed."""
         return bool(self._unsettled) or self._folders is None or self._folders != self._folder_stamps()
 
     def _folder_stamps(self) -> tuple[FileVersion | None, ...] | None:
@@ -76,7 +76,7 @@ class SpecFolder:
         return None if self._clock_ns() - newest_ns < _FRESH_NS else found
 
     def _stamped(self) -> list[_Stamp]:
-        """What differs when a file came, went or changed."""
+        """List the stamps of folders and files: others when a file came, went or changed."""
         return [stamp for folder in ("", "/agents", "/tasks") for stamp in self._stamps_in(folder)]
 
     def _stamps_in(self, folder: str) -> list[_Stamp]:
@@ -90,7 +90,7 @@ class SpecFolder:
         return stamps
 
     def is_current(self, rel: str) -> bool:
-        """Whether `rel` is as it was at the last `read`."""
+        """The file `rel` is as it was at the last `read`."""
         if not self._was_read:
             return False
         version, known = self._version(rel), self._files.get(rel)
@@ -168,5 +168,5 @@ class SpecFolder:
 
 
 def _may_be_spec(name: str) -> bool:
-    """Whether a file of this name may be a spec file; editors' leftovers are none."""
+    """A file of this name may be a spec file; editors' leftovers are none."""
     return name.endswith(".json") and not name.startswith((".", "#"))

@@ -19,7 +19,7 @@ GROUP = "maos_sup.kinds"  # of entry points
 
 
 class KindTraits(Struct, frozen=True, kw_only=True):
-    """What is known of a kind. The defaults are those of a program that nobody knows."""
+    """The traits are what is known of a kind. The defaults are those of a program that nobody knows."""
 
     has_model: bool = False  # it may write anywhere in its folder, and a role makes another one of it
     runs_words_of_plan: bool = True  # `command`, `shell` or `callable` of a plan run as they stand
@@ -63,7 +63,7 @@ def traits_of(kind: str) -> KindTraits:
 
 
 def begins_anew(kind: str, settings: Mapping[str, Any]) -> bool:
-    """Whether an agent of `kind` with these settings begins its session anew when it goes back."""
+    """An agent of `kind` with these settings begins its session anew when it goes back."""
     traits = traits_of(kind)
     branches = any(settings.get(key) in values for key, values in traits.branching.items())
     return traits.begins_anew and not branches

@@ -18,7 +18,7 @@ _LONGEST_WAY = 12  # tasks of a circle that are named
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """What a task refers to; an agent that could not be made out is None and no fault."""
+    """A link says what a task refers to; an agent that could not be made out is None and no fault."""
 
     agent: str | None
     needs: Sequence[str] = ()
@@ -33,7 +33,7 @@ class LinkFault(Struct, frozen=True, kw_only=True):
 
 
 def links_of(tasks: Iterable[TaskSpec]) -> dict[str, Link]:
-    """What `tasks` refer to."""
+    """Collect what `tasks` refer to, by task."""
     return {task.id: Link(agent=task.agent, needs=task.needs) for task in tasks}
 
 
@@ -67,14 +67,15 @@ def faults_of(
 
 
 class Hints:
-    """What was probably meant. Looking for it takes long among thousands of names: a few are enough."""
+    """Hints guess what was probably meant. Looking for it takes long among thousands of names: a few are
+    enough."""
 
     def __init__(self, agents: Iterable[str], tasks: Iterable[str]) -> None:
         self._names = {"agent": sorted(agents), "task": sorted(tasks)}
         self._left = _MOST_HINTS
 
     def not_among(self, word: str, *, what: str, bad: Set[str]) -> str:
-        """Why `word` is no agent or task, and what to use."""
+        """Say why `word` is no agent or task, and what to use."""
         if (rel := f"{what}s/{word}.json") in bad:
             return f"whose file spec/{rel} is bad; mend that one"
         names = self._names[what]

@@ -44,7 +44,7 @@ class _File:
 
 @dataclass(slots=True)
 class _Kept:
-    """What this process read of a tree, for those that are forked from it."""
+    """This process read this much of a tree, for those that are forked from it."""
 
     files: dict[str, _File] = field(default_factory=dict)  # by rel, of `spec/`
     tasks_of: dict[str, list[str]] = field(default_factory=dict)  # rels, by agent
@@ -80,7 +80,7 @@ class AgentSpecs:
         self._own = set[str]()  # rels of what was the agent's own, at any look
 
     def read(self) -> Specs:
-        """What is in force. Raises NotATree if there never was a good orchestration.
+        """Read what is in force. Raises NotATree if there never was a good orchestration.
 
         The first time, where the process that forked this one has just made a `survey`, that is believed of
         all tasks. Then it `may_miss_tasks`: one given to this agent since may be missing, and one that it is
@@ -110,8 +110,8 @@ class AgentSpecs:
         return (ORCHESTRATION_REL, *self._own_rels)
 
     def is_due(self) -> bool:
-        """Whether it is time for a `read`: a task file came or went, what is read each time changed, or all
-        were looked at long enough ago. A few stats, whatever the number of tasks."""
+        """It is time for a `read`: a task file came or went, what is read each time changed, or all were
+        looked at long enough ago. A few stats, whatever the number of tasks."""
         return (
             self._lacks_needs
             or time.monotonic() >= self._due_s
@@ -121,7 +121,7 @@ class AgentSpecs:
         )
 
     def is_current(self, *rels: str) -> bool:
-        """Whether none of these files changed since the last `read`: one stat each, nothing is opened.
+        """None of these files changed since the last `read`: one stat each, nothing is opened.
 
         Not while a task needs what was not there then.
         """
@@ -150,7 +150,7 @@ class AgentSpecs:
         _kept[self._root] = self._kept
 
     def _is_believed(self) -> bool:
-        """Whether what the survey found may still be so: it is young, and no task file came or went since."""
+        """The survey may still be right: it is young, and no task file came or went since."""
         kept = self._kept
         return (
             kept.is_whole and kept.is_news and kept.folder is not None and kept.folder == self._folder_now()
@@ -205,7 +205,7 @@ class AgentSpecs:
         return record if isinstance(record, TaskSpec) else None
 
     def _has_needs(self, task: TaskSpec, *, is_own: bool) -> bool:
-        """Whether all that `task` needs is there; what another's task needs, by name alone."""
+        """All that `task` needs is there; what another's task needs, by name alone."""
         rels = [_task_rel(need) for need in task.needs]
         if not is_own:
             return self._names.issuperset(rels)
@@ -255,7 +255,7 @@ class AgentSpecs:
         return b"" if known is None else known.data
 
     def _record(self, rel: str) -> Record | None:
-        """What `rel` says, decoded once; while it is missing or bad, what was in force."""
+        """Read what `rel` says, decoded once; while it is missing or bad, what was in force."""
         data = self._bytes(rel)
         file = self._known(rel)
         if file is not None and file.record is None:
@@ -281,7 +281,7 @@ def _task_rel(task: str) -> str:
 
 
 def _is_at(path: str, file: _File) -> bool:
-    """Whether `file` is still the version that is there."""
+    """The version `file` is still the one that is there."""
     try:
         return file.version == FileVersion.of(os.lstat(path))
     except OSError:
@@ -289,7 +289,7 @@ def _is_at(path: str, file: _File) -> bool:
 
 
 def _is_settled(file: _File) -> bool:
-    """Whether `file` cannot have changed since without another time stamp."""
+    """The `file` cannot have changed since without another time stamp."""
     return _is_old(file.version)
 
 
@@ -298,13 +298,13 @@ def _is_old(version: FileVersion) -> bool:
 
 
 def _next_s(began_s: float) -> float:
-    """When to look at all files again after a look that began then, monotonic."""
+    """Tell when to look at all files again after a look that began then, monotonic."""
     now_s = time.monotonic()
     return now_s + max(_NEWS_S, (now_s - began_s) / _MOST_SHARE)
 
 
 def _agent_in(data: bytes) -> str:
-    """Whose task this is; empty where that cannot be told."""
+    """Read whose task this is; empty where that cannot be told."""
     try:
         agent = codec.decode_object(data).get("agent")
     except codec.NotJson:

@@ -31,7 +31,7 @@ from state_layout.specs.links import (
 
 
 class SpecsRead(Struct, frozen=True, kw_only=True):
-    """What `read_specs` found; `digests` and `raw` are of the bytes in force, by path relative to `spec/`."""
+    """`read_specs` found this; `digests` and `raw` are of the bytes in force, by path relative to `spec/`."""
 
     specs: Specs
     errors: list[SpecError] = field(default_factory=list)
@@ -92,20 +92,20 @@ class SpecCache:
         return self._last[1]
 
     def has_changed(self) -> bool:
-        """Whether any file may be other than it was read: one stat a file, none is opened."""
+        """Some file may be other than it was read: one stat a file, none is opened."""
         return self._ours.has_changed() or self._accepted.has_changed()
 
     def has_moved(self) -> bool:
-        """Whether a file of `spec/` may have come or gone since it was read, or what concerns all changed: a
-        few stats, whatever the number of files."""
+        """A file of `spec/` may have come or gone since it was read, or what concerns all changed: a few
+        stats, whatever the number of files."""
         return self._ours.has_moved()
 
     def is_current(self, *rels: str) -> bool:
-        """Whether none of these files changed since the last `read`: one stat each, nothing is opened."""
+        """None of these files changed since the last `read`: one stat each, nothing is opened."""
         return all(self._ours.is_current(rel) for rel in rels)
 
     def _are_good(self, ours: Mapping[str, SpecFile]) -> bool:
-        """Whether every file is good by itself and none is missing that was ever accepted."""
+        """Every file is good by itself and none is missing that was ever accepted."""
         return all(file.record for file in ours.values()) and self._accepted.rels() <= ours.keys()
 
     def _in_force(
@@ -139,7 +139,7 @@ def _tasks_among(rels: Iterable[str]) -> Iterator[str]:
 
 
 class _Choice:
-    """Which version of each file is in force: candidates in order, dropped one by one until all agree."""
+    """The choice is which version of each file is in force: candidates in order, dropped till all agree."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class _Choice:
             pass
 
     def read(self) -> SpecsRead:
-        """What is left. Raises BadInput or NotATree without an orchestration."""
+        """Give what is left. Raises BadInput or NotATree without an orchestration."""
         chosen = {rel: files[0] for rel, files in self._candidates.items() if files}
         records = {rel: file.record for rel, file in chosen.items()}
         orchestration = records.get(ORCHESTRATION_REL)

@@ -24,7 +24,7 @@ __all__ = [
 
 
 class TreeIdentity(Struct, frozen=True, kw_only=True):
-    """Which directory a tree is on this host: another one after a copy, the same after a rename."""
+    """The numbers name the directory of a tree on this host: others after a copy, the same after a rename."""
 
     device: int
     inode: int

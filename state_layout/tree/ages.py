@@ -14,7 +14,7 @@ _SLOWEST_S = 120.0  # from the time in an id to the first file of its tree
 
 
 def made_s(tree: Tree, id_: str) -> float | None:
-    """When the orchestration `id_` was made, in seconds since the epoch; None where no file tells.
+    """Tell when the orchestration `id_` was made, in seconds since the epoch; None where no file tells.
 
     That is the time of `FORMAT`, unless the id says that this is a later copy.
     """
