@@ -17,7 +17,7 @@ _SHORTEST_LOOK_S, _LONGEST_LOOK_S, _CHECK_S = 0.002, 0.1, 1.0
 def called(
     environment: Mapping[str, str], name: str, told: Mapping[str, Any], *, id_: str | None = None
 ) -> dict[str, object]:
-    """What the agent answers to the call of the tool `name`, once it is recorded: `content`, and effects.
+    """Call the tool `name`, and give the agent's answer once it is recorded: `content`, and effects.
 
     `id_` names the call: it is carried out once in a run of a task, whoever dies. Raises Lost, BadInput with
     what the agent says, StorageError.

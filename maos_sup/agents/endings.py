@@ -12,7 +12,7 @@ from state_layout.errors import BadInput
 
 
 class Interrupt(IntEnum):
-    """Why work is to end before it is done; a higher one overrides a lower one."""
+    """An interrupt says why work is to end before it is done; a higher one overrides a lower one."""
 
     ASK = 1  # it waits for an answer
     PAUSE = 2  # at the next safe point
@@ -35,12 +35,12 @@ class Ended(BaseException):
 
 
 class Missing(BadInput):
-    """What only a person can supply: the task fails at once, for trying again is of no use."""
+    """Only a person can supply this: the task fails at once, for trying again is of no use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOutcome:
-    """How work on a task ended. Done only if `ended` and `error` are None."""
+    """The outcome says how work on a task ended. Done only if `ended` and `error` are None."""
 
     ended: Interrupt | None = None  # cut short by this
     error: str | None = None

@@ -33,7 +33,8 @@ def lacks_of(
     needs: Sequence[Collection[str]],
     comes_along: bool,
 ) -> Iterator[Lack]:
-    """What an agent lacks, as a plan or a spec tells of it. Raises BadInput for a kind that is not here.
+    """Yield what an agent lacks, as a plan or a spec tells of it. Raises BadInput for a kind that is not
+    here.
 
     `needs`: those of each of its tasks. A program at an absolute path may be made by a task that all of them
     wait for, and a PATH of its own may lead to what is made on the way: neither is missed. `comes_along`: its

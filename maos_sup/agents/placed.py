@@ -48,7 +48,8 @@ def main(tree_root: str, agent: str) -> int:
 
 
 class Claim:
-    """What makes an attempt on this machine the only one that may write, and tells others that it lives."""
+    """A claim makes an attempt on this machine the only one that may write, and tells others that it
+    lives."""
 
     def __init__(self, *, number: int, launcher: str, job: str) -> None:
         self.number, self._launcher, self._job = number, launcher, job

@@ -40,7 +40,7 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallingProgram:
-    """Who speaks: the program of one task of one life of an agent."""
+    """The program of one task of one life of an agent speaks."""
 
     tree: Tree
     agent: str
@@ -108,7 +108,7 @@ def checkpoint(environment: Environment, value: Any) -> None:
 
 
 def saved(environment: Environment) -> Any:
-    """What an earlier attempt at this run of the task kept; None if it did not. Raises BadInput."""
+    """Read what an earlier attempt at this run of the task kept; None if it kept nothing. Raises BadInput."""
     try:
         path = Path(environment["MAOS_CHECKPOINT"])
         return codec.decode(read_record(path))
@@ -196,7 +196,7 @@ def _say(environment: Environment, value: Mapping[str, Any]) -> None:
 
 
 def _permits(program: CallingProgram) -> Permits:
-    """What the agent lets its programs ask for: to tell at once, for the agent decides by itself."""
+    """Read what the agent lets its programs ask for: to tell at once, for the agent decides by itself."""
     try:
         told = codec.decode_object(read_record(program.tree.agent_spec(program.agent)))
         spec = AgentSpec(name=program.agent, kind=told["kind"], settings=told)
@@ -206,7 +206,7 @@ def _permits(program: CallingProgram) -> Permits:
 
 
 def _marks(program: CallingProgram) -> dict[str, Mark]:
-    """How far mail was acknowledged: what the agent recorded, and control lines it has not seen yet."""
+    """Tell how far mail was acknowledged: what the agent recorded, and control lines it has not seen yet."""
     told = _status(program).get("mail_marks") or {}
     marks = {key: as_mark(mark) for key, mark in told.items()}
     with closing(Inbox(program.tree, program.agent, marks=marks)) as box:

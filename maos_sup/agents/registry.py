@@ -37,13 +37,13 @@ class Lack:
 
 
 class KindClass(Protocol):
-    """What a kind tells before an agent of it is made; `agents.kind.Kind` is the whole of it."""
+    """A kind tells this before an agent of it is made; `agents.kind.Kind` is the whole of it."""
 
     settings: ClassVar[Shape]  # its keys in `spec/agents/<agent>.json`
 
 
 def lacks(name: str, settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
-    """What an agent of the kind `name` lacks on this host, as far as its kind can tell beforehand."""
+    """Yield what an agent of the kind `name` lacks on this host, as far as its kind can tell beforehand."""
     find = getattr(find_kind(name), "lacks", None)
     if find is not None:
         yield from find(settings, environment)
@@ -95,7 +95,7 @@ def kind_shapes(tell: Callable[[str], object] | None = None) -> KindShapes:
 
 
 def _lack(kind: type[KindClass]) -> str | None:
-    """What a class of another package lacks to be a kind, in words; None if nothing."""
+    """Say in words what a class of another package lacks to be a kind; None if nothing."""
     try:
         settings: Any = kind.settings  # of whatever type it is
     except Exception:  # noqa: BLE001 - code of others, a property of its metaclass too

@@ -62,7 +62,7 @@ PRELOAD = (
 
 
 class Claims(Protocol):
-    """What a life needs that may have a rival on another machine."""
+    """A life needs this that may have a rival on another machine."""
 
     number: int
 
@@ -243,7 +243,7 @@ def _refuse(tree: Tree, agent: str, number: int, error: Damaged) -> None:
 
 
 def _settings(spec: AgentSpec, specs: WantedSpecs) -> dict[str, object]:
-    """What is in force, for the first line; of the environment only the names."""
+    """Collect what is in force, for the first line; of the environment only the names."""
     return {
         **{key: value for key, value in fields_of(spec).items() if key not in ("name", "env", "settings")},
         "restart": fields_of(spec.restart),

@@ -28,7 +28,7 @@ _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 K
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a kind is given."""
+    """A kind is given this work."""
 
     life: AgentLife
     task: TaskSpec
@@ -49,11 +49,11 @@ class Work:
 
     @property
     def saved(self) -> Any:
-        """What the program saved last in this run."""
+        """The program saved this last in this run."""
         return self.life.recorder.look(lambda history: history.saves.get(self.run))
 
     def act(self) -> Interrupt | None:
-        """Why the work is to end now, if it is; from then on that is final."""
+        """Say why the work is to end now, if it is; from then on that is final."""
         return self.life.bell.act()
 
     def wait(self, descriptors: Sequence[int], timeout_s: float | None) -> list[int]:
@@ -103,7 +103,7 @@ class Work:
         }
 
     def folder(self) -> Path:
-        """Where the work is done: the project where there is one, else the workspace, made if needed.
+        """Find where the work is done: the project where there is one, else the workspace, made if needed.
 
         Raises BadInput if the project is not there.
         """
@@ -118,7 +118,7 @@ class Work:
         return project
 
     def environment(self) -> dict[str, str]:
-        """What a program of this work finds in its environment, beside what we found in ours.
+        """Make what a program of this work finds in its environment, beside what we found in ours.
 
         Raises BadInput for what `env_from` does not find, and if the project is not there.
         """
@@ -146,7 +146,7 @@ class Work:
         return {**outside_environment(), **self._named_anew(), **self.spec.env, **own}
 
     def _named_anew(self) -> dict[str, str]:
-        """What `env_from` asks for. Raises BadInput for a variable that is not set."""
+        """Read what `env_from` asks for. Raises BadInput for a variable that is not set."""
         named = self.spec.env_from
         missing = sorted({outside for outside in named.values() if outside not in os.environ})
         if missing:

@@ -27,7 +27,8 @@ STRICT_UMASK = 0o077  # programs get that of who started the supervisor
 
 @dataclass(slots=True, kw_only=True)
 class AgentLife:
-    """What the working thread, the pulse and a kind share. `trouble` is what the pulse could not survive."""
+    """The working thread, the pulse and a kind share one life. `trouble` is what the pulse could not
+    survive."""
 
     tree: Tree
     agent: str
@@ -60,7 +61,7 @@ class AgentLife:
 
     @property
     def project(self) -> Path | None:
-        """What this agent works on, absolute: the project, or its own worktree of it; None without one."""
+        """The agent works on this, absolute: the project, or its own worktree of it; None without one."""
         return self.origin if self.place is None else self.place
 
     @property

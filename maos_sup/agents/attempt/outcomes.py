@@ -31,7 +31,7 @@ class Others:
         }
 
     def news(self, agent: str) -> Mapping[str, TaskOutcome] | None:
-        """What is known of the needed tasks of `agent`; None if that is as it was told last."""
+        """Read what is known of the needed tasks of `agent`; None if that is as it was told last."""
         reader = self._readers[agent]
         was_read = reader.look()
         if not reader.is_snapshot:
@@ -53,7 +53,7 @@ def result_of(tree: Tree, specs: Specs, task: str) -> Any:
 
 
 def phase_of(tree: Tree, specs: Specs, task: str) -> TaskPhase | None:
-    """How a task of another agent ended by that one's records, None if it did not.
+    """Find how a task of another agent ended by that one's records, None if it did not.
 
     Raises Damaged, StorageError.
     """

@@ -62,7 +62,7 @@ class Publisher:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something was recorded since the last snapshot."""
+        """Something was recorded since the last snapshot."""
         return self._is_owed or self._recorder.changes != self._known_changes
 
     def publish(self) -> None:
@@ -83,7 +83,7 @@ class Publisher:
             self._is_owed, self.due_s = True, min(self.due_s, self._soon_s)
 
     def is_missing(self) -> bool:
-        """Whether somebody removed the snapshot."""
+        """Somebody removed the snapshot."""
         return not self._path.exists()
 
     def _publish(self) -> None:
@@ -105,7 +105,7 @@ class Publisher:
         self._soon_s = time.monotonic() + (time.thread_time() - began_s) / MOST_SHARE
 
     def _snapshot(self, history: History) -> tuple[_Wanted, list[bytes]]:
-        """What may want attention, and the members of the snapshot."""
+        """Make what may want attention, and the members of the snapshot."""
         tasks = codec.encode_joined([self._task(name, outcome) for name, outcome in history.tasks.items()])
         before, after = (codec.encode(part(history))[1:-1] for part in (self._before, self._after))
         members = [before, b'"tasks":' + tasks, after]

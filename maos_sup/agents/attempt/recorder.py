@@ -147,7 +147,7 @@ class Recorder:
 
     @property
     def shared(self) -> Shared:
-        """What the agent keeps under keys, alone and with others."""
+        """The agent keeps values under keys with this, alone and with others."""
         if self._shared is None:
             self._shared = Shared(
                 self._tree,
@@ -171,7 +171,7 @@ class Recorder:
             return question(self._history)
 
     def marks(self) -> dict[str, Mark]:
-        """How far mail was acknowledged."""
+        """Tell how far mail was acknowledged."""
         return self.look(lambda history: dict(history.marks))
 
     def checkpoint(self) -> bool:

@@ -61,7 +61,8 @@ class Asker:
 
 @dataclass(slots=True, kw_only=True)
 class KeptValue:
-    """What a call came to. `effects` belong in the journal line that says so; `lost`: it came too late."""
+    """A kept value is what a call came to. `effects` belong in the journal line that says so; `lost`: it
+    came too late."""
 
     value: Any = None
     version: Version | None = None
@@ -169,7 +170,7 @@ class Shared:
         return KeptValue(value=[key for key, _ in found], effects=effects)
 
     def was_done(self, scope: Scope, asker: Asker) -> bool:
-        """Whether an earlier life made this change of a shared scope. Raises Damaged, StorageError."""
+        """An earlier life made this change of a shared scope. Raises Damaged, StorageError."""
         return self._store(scope).was_done(asker.token)
 
     # -- writing
@@ -292,7 +293,7 @@ class Shared:
         return KeptValue(effects={"state": change}, is_redacted=is_redacted)
 
     def _owned(self, scope: Scope, asker: Asker) -> dict[str, object]:
-        """What is kept in an owned scope, by key."""
+        """Collect what is kept in an owned scope, by key."""
         owner = self._owner(scope, asker)
         state = dict(self._own()) if owner == self._agent else dict(recall(self._tree, owner).history.state)
         if owner == self._agent and self._under_way is not None:
@@ -348,7 +349,7 @@ class Shared:
         )
 
     def _seen(self, scope: Scope, entries: list[ScopeEntry]) -> Effects:
-        """What the journal says of lines of others that were looked at: a moment has both or neither."""
+        """Make what the journal says of lines of others that were looked at: a moment has both or neither."""
         if scope.sort == GLOBAL:
             return {}
         seen = dict[str, int]()

@@ -36,7 +36,7 @@ class WantedSpecs:
 
     @property
     def want(self) -> Want:
-        """What this agent is to do: the stricter of its own and the orchestration's `want`."""
+        """The agent is to do this: the stricter of its own and the orchestration's `want`."""
         spec = self.agent
         return Want.STOP if spec is None else agent_want(self.now.orchestration, spec)
 
@@ -54,7 +54,7 @@ class WantedSpecs:
 
     @property
     def may_miss_tasks(self) -> bool:
-        """Whether a task that was given to this agent a moment ago may be missing until `reread`."""
+        """A task that was given to this agent a moment ago may be missing until `reread`."""
         return self._cache.may_miss_tasks
 
     def refresh(self, task: str | None = None) -> None:
@@ -71,7 +71,7 @@ class WantedSpecs:
             self.reread()
 
     def confirms(self, task: TaskSpec) -> bool:
-        """Whether `task` and all that decides on it is as it was read: a stat each."""
+        """The `task` and all that decides on it is as it was read: a stat each."""
         needs = (f"tasks/{need}.json" for need in task.needs if need in self.now.tasks)
         return self._cache.is_current(*self._cache.rels_of_all, f"tasks/{task.id}.json", *needs)
 
@@ -86,7 +86,7 @@ class WantedSpecs:
         )
 
     def ending_of(self, task: TaskSpec) -> Interrupt | None:
-        """Why work on `task`, as it was begun, is to end, or None."""
+        """Say why work on `task`, as it was begun, is to end, or None."""
         wanted = self.now.tasks[task.id]
         endings = [_AGENT_ENDINGS.get(self.want), _TASK_ENDINGS.get(wanted.want)]
         if wanted.run > task.run or wanted.agent != task.agent:

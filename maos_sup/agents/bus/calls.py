@@ -64,12 +64,12 @@ class Calls:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a call has no answer yet."""
+        """A call has no answer yet."""
         return bool(self._pending)
 
     @property
     def is_waiting_for_people(self) -> bool:
-        """Whether a call waits for an answer that may take long."""
+        """A call waits for an answer that may take long."""
         return any(pending.is_for_people for pending in self._pending.values())
 
     def take(self, told: Mapping[str, Any], commit: Commit) -> None:
@@ -104,7 +104,7 @@ class Calls:
         self.task = None
 
     def _is_answered(self, id_: str, name: str) -> bool:
-        """Whether the call was carried out; an answer of an earlier life is said again in this one."""
+        """Say whether the call was carried out; an answer of an earlier life is said again in this one."""
         attempt = self._life.recorder.look(
             lambda history: history.called.get(history.run or "", {}).get(id_),
         )
@@ -146,7 +146,7 @@ class Calls:
         return True
 
     def _result(self, pending: _Pending, task: TaskSpec) -> Result | None:
-        """What the call came to; None if messages are awaited."""
+        """Carry the call out, and give what it came to; None if messages are awaited."""
         try:
             scene = self._scene(task)
             if pending.name == "read_messages":

@@ -24,7 +24,7 @@ class Gate:
 
     @property
     def permits(self) -> Permits:
-        """What is permitted now. Raises BadInput for a spec that cannot be understood."""
+        """The permits are those in force now. Raises BadInput for a spec that cannot be understood."""
         spec = self._spec()
         if self._known is None or self._known[0] is not spec:
             self._known = (spec, permits_of(spec))

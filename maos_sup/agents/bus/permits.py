@@ -42,14 +42,14 @@ class Permits:
     reach: tuple[str, ...] | None = None
 
     def refusal(self, tool: str) -> str | None:
-        """Why `tool` is not carried out; None if it may be."""
+        """Say why `tool` is not carried out; None if it may be."""
         for names, what in ((self.offered, "is not offered"), (self.allowed, "is not allowed")):
             if names is not None and tool not in names and tool not in _ALWAYS:
                 return f"{tool} {what} to this agent ('tools', 'allowed_tools' of its settings)"
         return None
 
     def needs_yes(self, tool: str) -> bool:
-        """Whether a person's yes is wanted for `tool`."""
+        """A person's yes is wanted for `tool`."""
         return tool in self.approve or f"{self.prefix}{tool}" in self.approve
 
 
@@ -71,7 +71,8 @@ def tool_of(verb: str, value: Any) -> str | None:
 
 
 def as_input(verb: str, value: Any) -> dict[str, object]:
-    """What a control line says, as the input of the tool that does the same. Raises BadInput if none does."""
+    """Turn what a control line says into the input of the tool that does the same. Raises BadInput if none
+    does."""
     if verb in ("send", "save", "forget"):
         return dict(value)
     if verb in _TEXTS:
@@ -80,7 +81,7 @@ def as_input(verb: str, value: Any) -> dict[str, object]:
 
 
 def question_text(agent: str, name: str, shown: str) -> str:
-    """How a person is asked for a call's yes."""
+    """Ask a person for a call's yes in these words."""
     return f"May {agent} run {name} with {shown}?"
 
 
@@ -95,7 +96,7 @@ def essence(name: str, input_: Any) -> Any:
 
 
 def reach_of(tree: Tree, agent: str, permits: Permits, *, near: Path) -> list[Path] | None:
-    """Where files may be taken from, the innermost last; None for everywhere.
+    """List where files may be taken from, the innermost last; None for everywhere.
 
     What lies in a folder that programs write is taken beneath that folder: it may have become a link.
     """

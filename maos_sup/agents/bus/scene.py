@@ -25,7 +25,7 @@ class BadCall(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a call came to. All of it is recorded in one line, and then its messages leave."""
+    """A result is what a call came to. All of it is recorded in one line, and then its messages leave."""
 
     text: str
     is_error: bool = False
@@ -60,7 +60,7 @@ class VerbCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallScene:
-    """Who calls, and what a verb may look at."""
+    """The scene says who calls, and what a verb may look at."""
 
     tree: Tree
     recorder: Recorder

@@ -234,7 +234,7 @@ class Server:
 
 
 def _is_plainly_there(root: Path, agent: str) -> bool:
-    """Whether this is a tree of this format with this agent, for sure; a closer look costs imports."""
+    """This is a tree of this format with this agent, for sure; a closer look costs imports."""
     tree = Tree(root)
     try:
         is_ours = tree.format.read_bytes() == FORMAT_LINE

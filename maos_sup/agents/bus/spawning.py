@@ -105,7 +105,7 @@ def _check_counts(scene: CallScene, *, added: Mapping[Path, object]) -> None:
 
 
 def _spawned(folder: Path) -> list[str]:
-    """Who added the spec files in `folder` that agents added."""
+    """List who added the spec files in `folder` that agents added."""
     found = []
     for path in folder.glob("*.json"):
         try:

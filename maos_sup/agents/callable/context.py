@@ -85,7 +85,7 @@ class Context:
 
     @property
     def is_resumed(self) -> bool:
-        """Whether an earlier attempt at this run of the task began."""
+        """An earlier attempt at this run of the task began."""
         return self._work.is_resumed
 
     @property
@@ -99,7 +99,7 @@ class Context:
 
     @property
     def artifacts(self) -> Path:
-        """What this agent hands over lies here."""
+        """The agent's artifacts, which it hands over, lie here."""
         return self._life.paths.artifacts
 
     @property
@@ -109,7 +109,7 @@ class Context:
         return sorted(path.stem for path in folder.glob("*.json") if is_name(path.stem))
 
     def artifacts_of(self, agent: str) -> Path:
-        """Where `agent` keeps what it hands over."""
+        """Name the folder where `agent` keeps what it hands over."""
         return self._life.tree.agent(agent).artifacts
 
     @property
@@ -376,7 +376,7 @@ class Context:
 
 
 def _of_agent(state: dict[str, object]) -> dict[str, object]:
-    """What is kept in the scope `agent`."""
+    """Pick what is kept in the scope `agent`."""
     return {key: value for key, value in state.items() if is_of_agent(key)}
 
 

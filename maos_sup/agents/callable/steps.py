@@ -24,12 +24,12 @@ _MISSING: Any = object()
 
 
 class Unrecordable(TypeError):
-    """What a step returned, sent or kept has no JSON form."""
+    """A value that a step returned, sent or kept has no JSON form."""
 
 
 @dataclass(slots=True, kw_only=True)
 class StepEffects:
-    """What is done within a step, to be committed with its result or not at all."""
+    """The effects are done within a step, to be committed with its result or not at all."""
 
     messages: list[SentMessage] = field(default_factory=list)
     received: Received = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Steps:
         return key if times == 1 else f"{key}#{times}"
 
     def recorded(self, key: str) -> tuple[bool, Any]:
-        """Whether the step `key` was done, and a copy of its result."""
+        """Say whether the step `key` was done, and give a copy of its result."""
         result = self._recorder.look(lambda history: self._result(history, key))
         return (False, None) if result is _MISSING else (True, result)
 

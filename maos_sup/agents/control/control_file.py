@@ -33,6 +33,6 @@ def append_control(path: Path, value: dict[str, object]) -> None:
 
 
 def _is_torn(descriptor: int) -> bool:
-    """Whether the last line was left without its line feed."""
+    """The last line was left without its line feed."""
     size = os.fstat(descriptor).st_size
     return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

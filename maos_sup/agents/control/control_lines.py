@@ -29,7 +29,7 @@ class BadLine(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRequest:
-    """What one control line asks for."""
+    """One control line asks for this."""
 
     verb: str
     value: Any

@@ -152,7 +152,7 @@ class _Watch:
 
 
 def _hint(code: int) -> str:
-    """What the codes of a shell mean."""
+    """Say what the codes of a shell mean."""
     return {126: " (not executable)", 127: " (command not found)"}.get(code, "")
 
 

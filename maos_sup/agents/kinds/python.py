@@ -130,7 +130,7 @@ def _outcome(work: Work, result: Any) -> WorkOutcome:
 
 
 def _is_full(work: Work, error: BaseException) -> bool:
-    """Whether it failed because there is no room where the tree lies: no fault of its own."""
+    """The callable failed because there is no room where the tree lies: no fault of its own."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return False
     return not has_room(work.life.tree)

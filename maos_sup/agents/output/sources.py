@@ -43,7 +43,7 @@ class Source:
         return self.path.name
 
     def has_grown(self) -> bool:
-        """Whether there is something after what was looked at last, or was left for another look. A missing
+        """Say whether something follows what was looked at last, or was left for another look. A missing
         file has nothing."""
         size = self._size()
         if size < self._size_seen and size < self.offset:
@@ -55,21 +55,21 @@ class Source:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more than was read: a line that is not whole yet."""
+        """The file has more than was read: a line that is not whole yet."""
         return self._size_seen > self.offset
 
     @property
     def unread_bytes(self) -> int:
-        """How much follows what was read, by the size of the file now. Raises StorageError."""
+        """So many bytes follow what was read, by the size of the file now. Raises StorageError."""
         return max(0, self._size() - self.offset)
 
     @property
     def is_left(self) -> bool:
-        """Whether the last look left something for the next one."""
+        """The last look left something for the next one."""
         return self._is_left
 
     def is_durable(self) -> bool:
-        """Whether everything that was read is known to be durable."""
+        """Everything that was read is known to be durable."""
         return self.offset <= self._size_synced
 
     def leave(self, offset: int) -> None:

@@ -31,7 +31,8 @@ class SendWish:
 
 
 class Together:
-    """What was gathered of one source at a time and is not on record yet. Used by one thread at a time.
+    """Lines of one source at a time are gathered, which are not on record yet. Used by one thread at a
+    time.
 
     `cite` says how far a source was understood, `refuse` reports a line that cannot be carried out.
     """

@@ -87,17 +87,17 @@ class Translator:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a call over the bus has no answer yet: what it waits for may come from anywhere."""
+        """A call over the bus has no answer yet: what it waits for may come from anywhere."""
         return self.calls is not None and self.calls.is_waiting
 
     @property
     def has_more(self) -> bool:
-        """Whether the last look ended before the end of the output."""
+        """The last look ended before the end of the output."""
         return self.control.is_left or self.stdout.is_left
 
     @property
     def unread_bytes(self) -> int:
-        """How much of the output nobody looked at yet. Raises StorageError."""
+        """Nobody looked at so many bytes of the output yet. Raises StorageError."""
         return self.control.unread_bytes + self.stdout.unread_bytes
 
     def look(self) -> bool:
@@ -316,7 +316,8 @@ class Translator:
         self._recorder.commit(type_, fields | self._source(self.control, offset), messages=messages)
 
     def _source(self, source: Source, offset: int) -> dict[str, object]:
-        """What a record says that comes of `source` up to `offset`, which is durable before the record is."""
+        """Make what a record says that comes of `source` up to `offset`, which is durable before the
+        record is."""
         self._sync_names()
         source.sync(offset)
         return {"source": {"file": source.name, "attempt": source.attempt, "offset": offset}}
@@ -359,7 +360,8 @@ def translate_leftovers(
 
 @cache
 def pattern_of(keywords: tuple[str, ...]) -> re.Pattern[bytes]:
-    """What finds lines that begin with one of `keywords` and a colon: groups keyword and text."""
+    """Make the pattern that finds lines that begin with one of `keywords` and a colon: groups keyword and
+    text."""
     words = b"|".join(re.escape(word.encode()) for word in keywords)
     return re.compile(rb"^(%b):[ \t]*([^\n]*)" % words, re.MULTILINE)
 

@@ -57,7 +57,7 @@ class WatchedFolder:
                 self.is_armed = True
 
     def drain(self) -> bool:
-        """Whether something was written since `arm`; then it is not armed any more."""
+        """Say whether something was written since `arm`; then it is not armed any more."""
         if not self.is_armed:
             return False
         try:

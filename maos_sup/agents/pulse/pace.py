@@ -27,7 +27,7 @@ class Pace:
 
     @property
     def is_resting(self) -> bool:
-        """Whether the next write will be told: nobody has to look."""
+        """The next write will be told: nobody has to look."""
         return self._folder is not None and self._folder.is_armed
 
     def descriptors(self) -> list[int]:
@@ -40,7 +40,7 @@ class Pace:
             self.idle_s = SHORTEST_LOOK_S
 
     def hear(self) -> bool:
-        """Whether the rest is over: something was written."""
+        """The rest is over: something was written."""
         return self._folder is not None and self._folder.drain()
 
     def rest(self) -> None:

@@ -138,7 +138,7 @@ class Pulse:
                 self._rest(trigger)
 
     def _descriptors(self, trigger: TriggerReader | None) -> list[int]:
-        """What wakes this thread, beside its bell."""
+        """List what wakes this thread, beside its bell."""
         return [*([] if trigger is None else [trigger.fileno()]), *self._pace.descriptors()]
 
     def _rest(self, trigger: TriggerReader | None) -> None:
@@ -165,7 +165,7 @@ class Pulse:
             self._memory.look(self._resting_from_s, now_s, after_s=intervals.rest_s)
 
     def _rest_s(self, now_s: float) -> float:
-        """How long there is nothing to do."""
+        """Say for how many seconds there is nothing to do."""
         if self._translator.has_more and self.task is not None:
             return 0.0
         dues_s = [now_s + self._pace.idle_s, self._due["beat"], self._deadline_s()]
@@ -178,12 +178,12 @@ class Pulse:
         )  # what is overdue was handled in this round
 
     def _is_at_rest(self) -> bool:
-        """Whether whatever comes is told, and what came is dealt with."""
+        """Whatever comes is told, and what came is dealt with."""
         is_told = self._pace.is_resting and not (self._translator.is_waiting or self._translator.has_more)
         return is_told and not self._is_unsaved and not self._life.publisher.is_behind
 
     def _deadline_s(self) -> float:
-        """When something has to be decided, whatever happens until then."""
+        """Say when something has to be decided, whatever happens until then."""
         due_s, task, bell = self._due["checkpoint"], self.task, self._bell
         if task is not None and self._charged_from_s is not None:
             due_s = min(due_s, self._charged_from_s + self._life.specs.timeout_s(task) + _A_MOMENT_S)
@@ -266,7 +266,7 @@ class Pulse:
             self._force(ending)
 
     def _patience_s(self) -> float:
-        """How long the working thread has to react to a hard ending."""
+        """Say how many seconds the working thread has to react to a hard ending."""
         patience_s = self._life.specs.limits().stop_grace_s + _MARGIN_S
         return 2 * patience_s + _ACTING_S if self._bell.is_acted_on else patience_s
 
@@ -304,7 +304,7 @@ class Pulse:
         return max(beat_s, min(rest_s, specs.limits().hang_s / _BEATS_WITHIN_HANG))
 
     def _has_rested_long(self) -> bool:
-        """Whether nothing was told for so long that looks may be more seldom."""
+        """Nothing was told for so long that looks may be more seldom."""
         since_s = None if disk.is_guarded() else self._resting_from_s  # elsewhere only looks tell
         return since_s is not None and time.monotonic() - since_s > _LONG_S
 
@@ -317,7 +317,7 @@ class Pulse:
         return True
 
     def _look_after(self, trigger: TriggerReader | None) -> None:
-        """What needs a look once in a while: nothing tells of it, or what tells of it may be lost."""
+        """Look once in a while after what nothing tells of, or what tells of it may be lost."""
         life = self._life
         if trigger is not None:
             trigger.mend()
@@ -330,7 +330,7 @@ class Pulse:
         self._bell.ring()
 
     def _look_for_edits(self) -> None:
-        """What people do by hand pulls no trigger: mail, edits, `run/` deleted."""
+        """Look for what people do by hand, which pulls no trigger: mail, edits, `run/` deleted."""
         if self.task is self._edits_for and not self._edits.have_changed():
             return
         if not is_home(self._life.tree.root):

@@ -13,14 +13,14 @@ _Stamp = tuple[int, int, int] | None
 
 
 class Stamps:
-    """How the files in `paths` are now; `have_changed` compares."""
+    """The stamps are how the files in `paths` are now; `have_changed` compares."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = [os.fsencode(path) for path in paths]
         self._seen = [_stamp(path) for path in self._paths]
 
     def have_changed(self) -> bool:
-        """Whether one is not as it was when this was made."""
+        """One file is not as it was when the stamps were made."""
         return [_stamp(path) for path in self._paths] != self._seen
 
 

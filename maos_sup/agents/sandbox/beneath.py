@@ -20,7 +20,7 @@ _FILE_MODE, _FOLDER_MODE = 0o666, 0o777  # as the umask has it: these are the us
 
 
 def relative_to_one(path: str, folders: tuple[Path, ...]) -> tuple[Path, PurePath]:
-    """Which of `folders` (absolute) `path` lies in, and where; relative paths begin in the first.
+    """Find which of `folders` (absolute) `path` lies in, and where; relative paths begin in the first.
 
     Raises BadInput for a path out of all of them.
     """

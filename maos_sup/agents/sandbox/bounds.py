@@ -40,7 +40,7 @@ class Bounds:
     notes: tuple[str, ...] = ()
 
     def is_kept(self, path: Path) -> bool:
-        """Whether `path`, which may be written by its place, is not to be."""
+        """The `path`, which may be written by its place, is not to be."""
         whole = Path(os.path.realpath(path))
         held = _deepest(whole, (*self.kept, *self.guarded))
         return held > _deepest(whole, map(str, self.write))
@@ -99,7 +99,7 @@ def home_of(environment: Mapping[str, str]) -> Path | None:
 
 
 def installation() -> list[Path]:
-    """Where our programs and their interpreter lie, without links."""
+    """List where our programs and their interpreter lie, without links."""
     packages = [Path(module.__file__ or "").parent for module in (maos_sup, state_layout)]
     found = [*packages, Path(sys.executable), Path(sysconfig.get_path("stdlib"))]
     found += [Path(sys.executable).parent] if sys.prefix != sys.base_prefix else []
@@ -108,7 +108,7 @@ def installation() -> list[Path]:
 
 
 def is_reached_through(path: str, writable: Iterable[str | Path], *, kept: Sequence[str] = ()) -> bool:
-    """Whether `path` lies in what may be written, links on the way there followed, and is not kept."""
+    """The `path` lies in what may be written, links on the way there followed, and is not kept."""
     folders = [Path(folder) for folder in writable]
     whole = Path(os.path.normpath(Path.cwd() / path))
     for step in (*reversed(whole.parents), whole):
@@ -120,7 +120,7 @@ def is_reached_through(path: str, writable: Iterable[str | Path], *, kept: Seque
 
 
 def _wanted(asked: Sequence[Path], mine: Sequence[Path]) -> list[Path]:
-    """What people ask for, without what lies in what they ask for, or in what is the agent's anyway."""
+    """Pick what people ask for, without what lies in what they ask for, or in what is the agent's anyway."""
     found: list[Path] = []
     for path in sorted(asked, key=lambda path: len(path.parts)):
         if not is_reached_through(str(path), [*mine, *found]):
@@ -138,7 +138,7 @@ def _refuse_inside(path: Path, named: Sequence[tuple[Path, str]]) -> None:
 
 
 def _is_given(path: Path) -> bool:
-    """Whether `path` is, or lies in, a folder of an agent in which others may work, or in no tree at all.
+    """The `path` is, or lies in, a folder of an agent in which others may work, or in no tree at all.
 
     Folders in the home that are no orchestration are people's own.
     """
@@ -169,12 +169,12 @@ def _outermost(kept: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
 
 
 def _deepest(path: Path, folders: Iterable[str]) -> int:
-    """How many parts the innermost of `folders` has that holds `path`; 0 for none."""
+    """Count the parts of the innermost of `folders` that holds `path`; 0 for none."""
     return max((len(Path(folder).parts) for folder in folders if path.is_relative_to(folder)), default=0)
 
 
 def _imported(wanted: Sequence[Path]) -> Iterator[str]:
-    """What this process and its supervisor would import although confined commands may write it."""
+    """Yield what this process and its supervisor would import although confined commands may write it."""
     ours = installation()
     for name in sys.path:
         path = Path(os.path.realpath(name or "."))

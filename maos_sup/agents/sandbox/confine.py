@@ -41,7 +41,7 @@ _LIBRARIES = "LD_LIBRARY_PATH"  # an interpreter may need it to start
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What is started, in which environment, with which descriptors."""
+    """A launch says what is started, in which environment, with which descriptors."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -50,7 +50,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """What confines programs: `kind`, and the paths they may read (and execute) or also write.
+    """A sandbox confines programs: `kind`, and the paths they may read (and execute) or also write.
 
     Of what they may write, `kept` stays as it is; so does `guarded` where the kind can see to it.
     """
@@ -74,7 +74,7 @@ class Sandbox:
 
     @contextmanager
     def launch(self, argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[Launch]:
-        """What to start so that `argv` runs confined, with `environment` as its own."""
+        """Make what to start so that `argv` runs confined, with `environment` as its own."""
         own = {_ACROSS: "1"} | {
             name: value for name, value in environment.items() if name and "=" not in name
         }
@@ -122,7 +122,7 @@ UNCONFINED = Sandbox(kind=NONE)
 
 
 def choose(asked: str | None) -> str:
-    """Which sandbox it is to be: what is asked for, else Landlock where the kernel has it, else none.
+    """Choose the sandbox: what is asked for, else Landlock where the kernel has it, else none.
 
     Raises BadInput for one that is asked for and not there.
     """
@@ -142,7 +142,7 @@ def reach_if(asked: str | None, paths: Sequence[str]) -> tuple[str, ...] | None:
 
 @cache
 def can_part() -> bool:
-    """Whether a confined program can have a mount namespace of its own here."""
+    """A confined program can have a mount namespace of its own here."""
     rules = json.dumps({"read": [], "write": [], "apart": True})
     try:
         done = subprocess.run(
@@ -194,7 +194,7 @@ def _bwrap() -> str:
 
 
 def _capabilities() -> list[str]:
-    """What root may do in there; bubblewrap leaves it all, the right to mount anew among it."""
+    """Say what root may do in there; bubblewrap leaves it all, the right to mount anew among it."""
     if os.geteuid() != 0:
         return []
     return ["--cap-drop", "ALL", *(word for name in landlock.CAPABILITIES for word in ("--cap-add", name))]
@@ -214,7 +214,7 @@ def _readable(data: bytes) -> Iterator[int]:
 
 
 def _programs(environment: Mapping[str, str]) -> list[str]:
-    """Where programs lie that are found by PATH, with the libraries beside them, and our own Python."""
+    """List where programs lie that are found by PATH, with the libraries beside them, and our own Python."""
     folders = [sys.prefix, sys.base_prefix]
     for name in environment.get("PATH", os.defpath).split(os.pathsep):
         if name and Path(name).is_absolute() and not name.startswith(_SYSTEM[:7]):

@@ -94,7 +94,8 @@ def restrict(*, read: Sequence[str], write: Sequence[str]) -> None:
 
 
 def spared(path: str, kept: Sequence[str]) -> Iterator[str]:
-    """What is granted in place of `path` so that nothing of `kept` is: all entries on the way but those.
+    """Yield what is granted in place of `path` so that nothing of `kept` is: all entries on the way but
+    those.
 
     Nothing new can be made beside them: the right to make would be one for all that lies beneath.
     """

@@ -59,7 +59,7 @@ def part(*, read: Sequence[str], write: Sequence[str], held: Sequence[str]) -> N
 
 
 def order(write: Sequence[str], held: Sequence[str]) -> list[str]:
-    """What is mounted, outer places first: `write`, `held` in it, and the folders between.
+    """List what is mounted, outer places first: `write`, `held` in it, and the folders between.
 
     A mount cannot be renamed: so none can put another folder above what is held.
     """
@@ -79,7 +79,7 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 def _seen_again(read: Sequence[str], mounted: Sequence[str]) -> Iterator[str]:
-    """What of `read` lies in a folder that is hidden and is not mounted anyway."""
+    """Yield what of `read` lies in a folder that is hidden and is not mounted anyway."""
     for path in sorted({os.path.realpath(path) for path in read}):
         is_hidden = any(_is_within(path, hidden) for hidden in _HIDDEN)
         if is_hidden and path not in mounted and not any(_is_within(path, other) for other in mounted):

@@ -29,7 +29,7 @@ _HOOKS = "hooks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitPlaces:
-    """What git needs (`open` to write, `read`), what of it is `guarded`, and what a person should know."""
+    """Git needs these places (`open` to write, `read`); `guarded` is of them; `notes` are for a person."""
 
     open: tuple[Path, ...] = ()
     read: tuple[Path, ...] = ()
@@ -78,7 +78,7 @@ def _entry_of(folder: Path) -> Path | None:
 
 
 def _rooms(common: Path, branch: str) -> Iterator[Path]:
-    """Where git keeps that branch and its log: the folders, for it renames a lock into place."""
+    """Yield the folders where git keeps that branch and its log: it renames a lock into place there."""
     for folder in (common / "refs" / "heads", common / "logs" / "refs" / "heads"):
         room = (folder / branch).parent
         with suppress(OSError):
@@ -103,7 +103,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether it is a folder of this user: git trusts no other."""
+    """A folder of this user is at `path`: git trusts no other."""
     try:
         found = path.stat()
     except OSError:
@@ -158,7 +158,7 @@ def _worktree_of(config: str) -> str | None:
 
 
 def _guarded_in(folder: Path) -> Iterator[Path]:
-    """What in a git folder, and in those of its submodules and worktrees, names programs."""
+    """Yield what in a git folder, and in those of its submodules and worktrees, names programs."""
     with suppress(OSError):
         (folder / _HOOKS).mkdir(exist_ok=True)  # as git does: what is not there cannot be guarded
     inner = [*(folder / "worktrees").glob("*"), *_modules(folder / "modules", depth=4)]
@@ -178,7 +178,7 @@ def _modules(folder: Path, *, depth: int) -> Iterator[Path]:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether it is a file or a folder: a link would stand for what it points to."""
+    """A file or a folder is at `path`: a link would stand for what it points to."""
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -63,7 +63,7 @@ _LONGEST_KEY_BYTES = 1 << 15  # what is longer was none: somebody only spoke of 
 
 @cache
 def is_secret_name(name: str) -> bool:
-    """Whether a variable called `name` holds a secret, as its name says."""
+    """A variable called `name` holds a secret, as its name says."""
     return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
 
 
@@ -78,7 +78,8 @@ def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
 
 
 def secret_variables(environment: Mapping[str, str]) -> dict[str, list[str]]:
-    """What to look for, by the name of its variable; of values that span lines their lines as well."""
+    """Collect what to look for, by the name of its variable; of values that span lines their lines as
+    well."""
     found = {}
     for name, value in environment.items():
         if is_secret_name(name):
@@ -104,7 +105,7 @@ def _forms(value: str) -> list[str]:
 
 
 def pattern_of_secrets(environment: Mapping[str, str]) -> re.Pattern[str]:
-    """What finds secrets in text."""
+    """Make the pattern that finds secrets in text."""
     exact = [re.escape(form) for value in secret_values(environment) for form in _forms(value)]
     return re.compile("|".join([*exact, *SHAPES.values()]), re.DOTALL)
 
@@ -141,7 +142,7 @@ class Redactor:
         ]
 
     def finds(self, text: str) -> bool:
-        """Whether there is a secret in `text`."""
+        """There is a secret in `text`."""
         return self._pattern.search(text) is not None
 
     def record(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -210,7 +211,7 @@ class LineRedactor:
         return redacted
 
     def _behind_key(self, line: bytes) -> bytes:
-        """What follows in `line` behind the key that it is within; there another key may begin."""
+        """Take what follows in `line` behind the key that it is within; there another key may begin."""
         end = _key_ends(line)
         if end is None and not any(_key_begins(line)):
             self._left_out_bytes += len(line)

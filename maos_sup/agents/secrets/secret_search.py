@@ -31,7 +31,7 @@ _OVERLAP_BYTES = 1 << 13
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """Where a secret stands, and which it is by name: never the secret."""
+    """A found secret is told by its place and its name: never the secret."""
 
     path: str  # relative to the tree
     line: int
@@ -69,7 +69,7 @@ class SecretSearch:
         self._shapes = {what: re.compile(shape.encode(), re.DOTALL) for what, shape in SHAPES.items()}
 
     def in_bytes(self, data: bytes) -> str | None:
-        """What secret is in `data`, by name; None if there is none."""
+        """Name the secret that is in `data`; None if there is none."""
         for value, what in self._values:
             if value in data:
                 return what
@@ -81,7 +81,7 @@ class SecretSearch:
 
 
 def _known_values(tree: Tree, environment: Mapping[str, str]) -> dict[str, str]:
-    """What is secret by the name of its variable, and what to call it."""
+    """Collect what is secret by the name of its variable, and what to call it."""
     known: dict[str, str] = {}
     for agent in sorted(path.stem for path in tree.agent_specs.glob("*.json")):
         for name, values in secret_variables(spec_variables(tree, agent)).items():
@@ -92,7 +92,7 @@ def _known_values(tree: Tree, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pattern(tree: Tree, environment: Mapping[str, str]) -> tuple[re.Pattern[bytes], dict[int, str]]:
-    """What finds secrets in bytes, a group for each; and what each group is."""
+    """Make the pattern that finds secrets in bytes, a group for each; and say what each group is."""
     known = _known_values(tree, environment)
     parts, names = [], {}
     for value in sorted(known, key=len, reverse=True):

@@ -24,7 +24,7 @@ _FORK = '"$@" </dev/null & :'
 
 
 def is_supervised(tree: Tree) -> bool:
-    """Whether a supervisor lives, or may live: only a handle of this very place is believed."""
+    """A supervisor lives, or may live: only a handle of this very place is believed."""
     try:
         place = codec.decode_object(read_record(tree.host))
     except (OSError, codec.NotJson):

@@ -39,7 +39,7 @@ from state_layout.specs.kinds import traits_of
 
 
 def _has_place(work: Work) -> bool:
-    """Whether it works on the project, rather than in a folder that is its own anyway."""
+    """The task works on the project, rather than in a folder that is its own anyway."""
     return work.life.origin is not None and work.spec.cwd != "workspace"
 
 
@@ -50,7 +50,7 @@ def _choosing() -> type:
 
 
 class TaskEnd(Struct, frozen=True, kw_only=True):
-    """How a life ends."""
+    """The task end says how a life ends."""
 
     reason: ExitReason
     task: str | None = None
@@ -74,7 +74,7 @@ _REVIVED = frozenset({ExitReason.PARKED, ExitReason.ASKING, ExitReason.FAILED})
 
 
 def end_of_trouble(error: BaseException) -> TaskEnd:
-    """How a life ends because of `error`."""
+    """Say how a life ends because of `error`."""
     for type_, reason in (
         (StorageFull, ExitReason.DISK_FULL),
         (StorageError, ExitReason.POISONED),
@@ -188,7 +188,7 @@ class TaskLoop:
         return self._settle(task, self._read_to_the_end(task, outcome))
 
     def _outcome_on_record(self, task: TaskSpec) -> WorkOutcome | None:
-        """How the work on `task` ended, if only its output was left to be read: that is done by now."""
+        """Find how the work on `task` ended, if only its output was left to be read: that is done by now."""
         ended = self._life.recorder.look(lambda history: history.ended.get(run_key(task.id, task.run)))
         if ended is None:
             return None
@@ -240,7 +240,7 @@ class TaskLoop:
         return work
 
     def _doubt(self, task: TaskSpec, before: TaskOutcome) -> str | None:
-        """What is to be judged before `task` is done again: an attempt whose end nobody knows."""
+        """Say what is to be judged before `task` is done again: an attempt whose end nobody knows."""
         if before.phase is TaskPhase.RUNNING:
             return doubt_about(f"task {task.id!r}", attempt=self._life.continues_from)
         if before.phase is not TaskPhase.ASKING:

@@ -10,7 +10,7 @@ _QUESTION = " Do it again?"
 
 
 class LostStepVerdict(Enum):
-    """What is to be done."""
+    """The verdict is what is to be done."""
 
     AGAIN = "again"
     NOT_AGAIN = "not again"

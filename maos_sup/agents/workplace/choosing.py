@@ -30,7 +30,7 @@ _CHOSEN = re.compile(r"\bchosen:\s*[`*'\"]*([a-z0-9][a-z0-9_-]*)", re.IGNORECASE
 
 
 class Decision(TypedDict):
-    """Which attempt is taken over: its agent, its task, its commit, and why."""
+    """The decision is which attempt is taken over: its agent, its task, its commit, and why."""
 
     chosen: str
     task: str
@@ -63,7 +63,7 @@ class Choosing:
 
 
 def _decided(work: Work, repository: Repository) -> Decision:
-    """Which attempt, its task and commit, and why. Raises BadInput, Ended."""
+    """Decide which attempt is taken, its task and commit, and why. Raises BadInput, Ended."""
     known = _done(work, repository)
     choose = work.task.settings["choose"]
     review = choose.get("review")

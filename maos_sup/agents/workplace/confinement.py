@@ -16,7 +16,8 @@ from maos_sup.agents.work import Work
 
 
 def bounds_for(work: Work, *, kind: str | None, own: Sequence[Path], asked: Sequence[str]) -> Bounds:
-    """What programs of `work` may write: where the work is done, the agent's folders `own`, and `asked`.
+    """Bound what programs of `work` may write: where the work is done, the agent's folders `own`, and
+    `asked`.
 
     Without confinement (`kind` as the settings have it) nothing is bounded. Raises BadInput for a path that
     confined programs must not write.

@@ -38,7 +38,8 @@ class Asking:
         self._waiting = ProviderWaits(desk.work)
 
     def ask(self, question: dict[str, object], *, purpose: str) -> TalkEntry:
-        """What the line must say that makes the blocks an answer, which are journaled when this returns.
+        """Ask, and give what the line must say that makes the blocks an answer: these are journaled on
+        return.
 
         Raises Broken for a trouble that does not pass, kind.Ended if the work is to end or pause,
         StorageError.
@@ -98,7 +99,7 @@ class Asking:
             self._talk.take({"type": type_, **entry})
 
     def _close_old_try(self) -> None:
-        """What an earlier life asked and did not hear the end of."""
+        """Break off what an earlier life asked and did not hear the end of."""
         request = self._talk.request
         if request is not None and request.is_under_way:
             self._break_off("the process died")
@@ -126,7 +127,7 @@ class Asking:
         self._record("broken", fields)
 
     def _bill(self, key: str, ended: AnswerEnded, expected: dict[str, int]) -> TalkEntry:
-        """What the answer cost; as was expected, where its server does not say what it used."""
+        """Make the bill of the answer; as was expected, where its server does not say what it used."""
         request = self._talk.request
         chars = request.streamed_chars if request is not None else 0
         guessed = completed_usage(ended.usage, expected, chars=chars)
@@ -168,6 +169,6 @@ def _header(key: str, question: dict[str, object]) -> str:
 
 
 def _effects(amount: Amount) -> TalkEntry:
-    """What of a journal line adds to the agent's totals; an unknown cost adds nothing to them."""
+    """Make what of a journal line adds to the agent's totals; an unknown cost adds nothing to them."""
     told: TalkEntry = {"tokens": amount.tokens}
     return told if amount.cost_usd is None else told | {"cost_usd": amount.cost_usd}

@@ -32,7 +32,7 @@ TYPES = frozenset(
 
 
 class Move(Enum):
-    """What comes next."""
+    """A move is what comes next."""
 
     BEGIN = "begin"
     ASK = "ask"
@@ -42,7 +42,7 @@ class Move(Enum):
 
 
 class Purpose:
-    """What a request is for."""
+    """The purpose says what a request is for."""
 
     TURN = "turn"
     COMPACT = "compact"
@@ -65,7 +65,7 @@ class Request:
 
     @property
     def streamed_chars(self) -> int:
-        """How much came of the answer under way."""
+        """So many characters came of the answer under way."""
         return sum(self.chars.values())
 
 
@@ -105,7 +105,7 @@ class Conversation:
                 self.take(entry)
 
     def move(self) -> Move:
-        """What comes next."""
+        """Decide what comes next."""
         if self.finished is not None:
             return Move.ENDED
         if not self.messages:
@@ -228,7 +228,7 @@ def _answered(talk: Conversation, entry: TalkEntry) -> list[TalkBlock]:
 
 
 def _is_blank(block: TalkBlock) -> bool:
-    """Whether a block says nothing: some servers put one before a call, and others refuse to be told it."""
+    """The block says nothing: some servers put one before a call, and others refuse to be told it."""
     return block.get("type") == "text" and not str(block.get("text", "")).strip()
 
 

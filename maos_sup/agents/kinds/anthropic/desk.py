@@ -38,7 +38,7 @@ class ConversationDesk:
 
     @cached_property
     def scene(self) -> CallScene:
-        """What the team's verbs look at."""
+        """The team's verbs look at this scene."""
         work = self.work
         return CallScene(
             tree=work.life.tree,
@@ -51,7 +51,7 @@ class ConversationDesk:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the work is done, absolute, without links."""
+        """The work is done here: absolute, without links."""
         return self.work.folder().resolve()
 
     @cached_property
@@ -63,19 +63,19 @@ class ConversationDesk:
 
     @cached_property
     def bounds(self) -> Bounds:
-        """What commands may write, and what of that is kept from them. Raises BadInput."""
+        """The bounds are what commands may write, and what of that is kept from them. Raises BadInput."""
         paths, settings = self.work.life.paths, self.settings
         own = [paths.workspace, paths.artifacts]
         return bounds_for(self.work, kind=settings.sandbox, own=own, asked=settings.sandbox_write)
 
     @property
     def writable(self) -> tuple[Path, ...]:
-        """Where commands and edits may write, absolute, without links; the first is where they begin."""
+        """Commands and edits may write here, absolute, without links; the first is where they begin."""
         return tuple(dict.fromkeys([self.folder, *self.bounds.write]))
 
     @cached_property
     def sandbox(self) -> Sandbox:
-        """What confines commands. Raises BadInput for one that is asked for and not there."""
+        """The sandbox confines commands. Raises BadInput for one that is asked for and not there."""
         tree = self.work.life.tree
         others = [tree.agent(name).artifacts for name in self.work.life.specs.now.agents]
         read = [tree.spec, tree.mail, *others, *map(Path, self.settings.sandbox_read)]
@@ -85,7 +85,7 @@ class ConversationDesk:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What commands find in their environment: no secrets, a place for what is temporary."""
+        """Commands find this in their environment: no secrets, a place for what is temporary."""
         passed = frozenset(self.settings.pass_env)
         kept = {
             name: value
@@ -107,5 +107,5 @@ class ConversationDesk:
 
 
 def all_variables(work: Work) -> Mapping[str, str]:
-    """What this process and this agent have in their environments: where secrets may stand."""
+    """Join the environments of this process and this agent: secrets may stand there."""
     return {**os.environ, **work.spec.env}

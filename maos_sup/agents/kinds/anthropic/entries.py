@@ -31,7 +31,7 @@ class TalkMessage(TypedDict):
 
 
 class ShellLeft(TypedDict, total=False):
-    """What a shell was left with."""
+    """A shell was left with this."""
 
     env: dict[str, str]  # what was changed
     cwd: str

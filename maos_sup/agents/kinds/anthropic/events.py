@@ -71,7 +71,7 @@ class StreamReading:
     _is_over: bool = False
 
     def take(self, event: object) -> Iterator[Event]:
-        """What one event, as it came, means."""
+        """Yield what one event, as it came, means."""
         if not isinstance(event, dict):
             raise ValueError("an event is no object")
         type_ = event.get("type")
@@ -92,7 +92,8 @@ class StreamReading:
                 self._is_over = True
 
     def end(self) -> Iterator[Event]:
-        """What is known now that no event follows: blocks that nobody ended, and how the answer ended."""
+        """Yield what is known now that no event follows: blocks that nobody ended, and how the answer
+        ended."""
         if self._usage is None:
             raise ValueError("there is no event of an answer in it")
         if self._stop_reason is None and not (self._is_over and self._growing):
@@ -154,7 +155,8 @@ class StreamReading:
             yield AnswerPiece(index=index, text=text, what=what)
 
     def _delta(self, event: Mapping[str, object]) -> None:
-        """How it ends, and what was used: a zero that is said later takes no count of the prompt back."""
+        """Note how the answer ends, and what was used: a zero said later takes no count of the prompt
+        back."""
         delta, later = _object(event.get("delta") or {}, "delta"), _usage(event.get("usage"))
         if delta.get("stop_reason") is not None:
             told = _text(delta["stop_reason"], "stop_reason")
@@ -241,7 +243,7 @@ def _input(growing: _Growing) -> tuple[dict[str, object], str | None]:
 
 
 def _usage(usage: object) -> dict[str, int]:
-    """What was used, as far as it can be believed: neither less than nothing nor beyond all measure."""
+    """Read what was used, as far as it can be believed: neither less than nothing nor beyond all measure."""
     found = {name: usage.get(name) for name in USAGE_KEYS} if isinstance(usage, dict) else {}
     return {name: value for name, value in found.items() if type(value) is int and 0 <= value < _MOST_TOKENS}
 

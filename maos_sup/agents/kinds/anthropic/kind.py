@@ -29,7 +29,7 @@ class AnthropicKind:
 
     @staticmethod
     def permits(spec: AgentSpec) -> Permits:
-        """What its commands may ask for. Raises BadInput."""
+        """Say what the agent's commands may ask for. Raises BadInput."""
         from maos_sup.agents.sandbox.confine import reach_if
 
         settings = Settings.of(spec)

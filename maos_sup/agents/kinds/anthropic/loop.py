@@ -154,7 +154,7 @@ class TalkLoop:
             self._commit("turn", fields)
 
     def _nudge(self) -> tuple[str, str] | None:
-        """What to say to a model that stopped where it should not have, and why; None if it may end."""
+        """Find what to say to a model that stopped where it should not have, and why; None if it may end."""
         talk, settings = self._talk, self._desk.settings
         if talk.stop_reason in ("max_tokens", "model_context_window_exceeded"):
             return prompts.GO_ON, "its answers were cut off (max_tokens)"
@@ -167,7 +167,7 @@ class TalkLoop:
         return None
 
     def _has_mail(self) -> bool:
-        """Whether a message to this agent itself waits: it is answered before the task is done."""
+        """A message to this agent itself waits: it is answered before the task is done."""
         inbox = self._desk.inbox
         marks = self._life.recorder.marks()
         messages, _ = inbox.fetch()

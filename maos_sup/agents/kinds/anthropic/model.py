@@ -150,7 +150,8 @@ def _of_status_error(error: Any) -> Trouble:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the server wants to be left alone: in seconds, or until a time, by the server's own clock."""
+    """Read how long the server wants to be left alone: in seconds, or until a time, by the server's own
+    clock."""
     text = headers.get("retry-after") or ""
     try:
         seconds = float(text)

@@ -36,12 +36,12 @@ NO_CALL = "Your answer ended in order to call a tool, and no call came with it. 
 
 
 def unusable_input(reason: str, stop_reason: str | None) -> str:
-    """What the result of a call with an unusable input says: the answer's length may be to blame."""
+    """Word the result of a call with an unusable input: the answer's length may be to blame."""
     was_cut_off = stop_reason in ("max_tokens", "model_context_window_exceeded") or not reason
     return CUT_OFF if was_cut_off else _UNUSABLE.format(reason=reason)
 
 
 def system_prompt(spec: AgentSpec) -> str:
-    """Who the agent is and how it works."""
+    """Tell the model who the agent is and how it works."""
     rules = _RULES.format(agent=spec.name)
     return f"{spec.role.strip()}\n\n{rules}" if spec.role.strip() else rules

@@ -28,7 +28,7 @@ class ConversationSpending:
         self._largest_output = _LEAST_OUTPUT
 
     def amount(self, usage: Mapping[str, int]) -> Amount:
-        """What `usage` costs."""
+        """Price `usage`."""
         cost = cost_usd(self._settings.model, usage, price=self._settings.price)
         return Amount(cost_usd=cost, tokens=tokens_of(usage))
 
@@ -63,7 +63,7 @@ class ConversationSpending:
                 self._ledger.settle(key, talk.costs[key])
 
     def is_blind(self) -> bool:
-        """Whether a cap in USD is in force and nobody knows what the model costs."""
+        """A cap in USD is in force and nobody knows what the model costs."""
         has_cap = any(cap.max_cost_usd is not None for cap in self._caps().values())
         return has_cap and not is_priced(self._settings.model, price=self._settings.price)
 
@@ -76,7 +76,7 @@ class ConversationSpending:
 
 
 def waste_of(request: Request, spending: ConversationSpending, *, was_asked: bool = True) -> Amount:
-    """What a try that broke off cost, as the budget and the agent's totals count it.
+    """Price a try that broke off, as the budget and the agent's totals count it.
 
     The server's own count of the prompt and the length of what came; without such a count, the whole estimate
     (or nothing, if the question never reached it).

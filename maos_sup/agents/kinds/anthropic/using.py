@@ -67,7 +67,7 @@ class Using:
         sys.stdout.flush()
 
     def _refused(self, use: TalkBlock, name: str, tool: Tool | None, call: VerbCall) -> str | None:
-        """Why the call is not run, None if it may be. Raises Waits."""
+        """Say why the call is not run, None if it may be. Raises Waits."""
         settings = self._desk.settings
         if tool is None:
             return f"there is no tool {use['name']!r}; use one of {', '.join(self._tools)}"

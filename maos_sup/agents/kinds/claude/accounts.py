@@ -102,7 +102,7 @@ class Accounts:
         self._expected[id_] = usage
 
     def rest(self, result: ClaudeEvent) -> Told:
-        """What was used since the last result beside all that was seen; from here on it counts anew."""
+        """Take what was used since the last result beside all that was seen; from here on it counts anew."""
         told, self._settled = self._since(result), result.get("uuid")
         seen: dict[str, Usage] = {}
         for model, usage in self.seen:

@@ -34,7 +34,7 @@ _STOP: Reply = {"continue": False, "stopReason": "told to stop here"}
 
 
 def hooks() -> dict[str, object]:
-    """What it is to ask us about, as it wants to be told."""
+    """List what Claude Code is to ask us about, as it wants to be told."""
     return {
         name: [{"matcher": None, "hookCallbackIds": [name], "timeout": _LONGEST_HOOK_S}]
         for name in ("PreToolUse", "PostToolUse", "PostToolUseFailure")
@@ -123,7 +123,7 @@ class Gates:
             self._transcript.refresh()
 
     def _refusal(self, name: str, input_: Any) -> str | None:
-        """Why a person does not allow the call, None if it is allowed. Raises kind.Ended."""
+        """Say why a person does not allow the call, None if it is allowed. Raises kind.Ended."""
         shown = self._redactor.text(codec.encode(essence(name, input_)).decode())
         text = question_text(self._work.life.agent, name, shown)
         answer = self._work.ask(text)

@@ -35,7 +35,8 @@ class TranscriptBranch:
 
 
 def find_branch(session: Path, memory: RunMemory) -> TranscriptBranch | None:
-    """Where the last answer of `memory` stands in the configuration folder `session`. Raises StorageError."""
+    """Find where the last answer of `memory` stands in the configuration folder `session`. Raises
+    StorageError."""
     found = [_branch_of(path, memory) for path in _transcripts(session)] if memory.last_message else []
     return max((each for each in found if each), key=lambda each: each.counted, default=None)
 
@@ -76,7 +77,7 @@ def untold(session: Path, memory: RunMemory, told: set[str]) -> list[tuple[str, 
 
 
 def _branch_of(path: Path, memory: RunMemory) -> TranscriptBranch | None:
-    """How much of `path` counts; None if the last answer that does is not in it."""
+    """Find how much of `path` counts; None if the last answer that does is not in it."""
     size = counted = 0
     has_last = is_open = False
     for offset, record in _records(path):
@@ -92,7 +93,7 @@ def _branch_of(path: Path, memory: RunMemory) -> TranscriptBranch | None:
 
 
 def _counts(record: TranscriptRecord, memory: RunMemory) -> bool | None:
-    """Whether the journal has what `record` tells; None for what is no part of the conversation."""
+    """Say whether the journal has what `record` tells; None for what is no part of the conversation."""
     if record.get("isSidechain") or not record.get("uuid") or record.get("type") not in _OF_TALK:
         return None
     message = record.get("message") or {}

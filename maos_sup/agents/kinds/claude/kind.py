@@ -28,7 +28,7 @@ class ClaudeKind:
 
     @staticmethod
     def permits(spec: AgentSpec) -> Permits:
-        """What its commands may ask for: its `tools` and `allowed_tools` are not the team's."""
+        """Say what the agent's commands may ask for: its `tools` and `allowed_tools` are not the team's."""
         from maos_sup.agents.sandbox.confine import reach_if
 
         settings = ClaudeSettings.of(spec)

@@ -33,7 +33,7 @@ class Post:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something was sent that the model was not told yet."""
+        """Something was sent that the model was not told yet."""
         return bool(self._under_way)
 
     def begin(self) -> None:

@@ -29,12 +29,12 @@ _MOST_TOLD_AGAIN = 30  # messages and calls, the last ones
 
 
 def told_again(task: str, messages: Sequence[str], calls: Sequence[str]) -> str:
-    """What a session is told whose record is damaged: the task and what is on record of it."""
+    """Tell a session whose record is damaged the task and what is on record of it."""
     return "\n\n".join([_AGAIN, task, *messages[-_MOST_TOLD_AGAIN:], *calls[-_MOST_TOLD_AGAIN:]])
 
 
 def system_prompt(spec: AgentSpec, *, project_rules: str, server: str | None) -> str:
-    """What is appended to Claude Code's own system prompt."""
+    """Make what is appended to Claude Code's own system prompt."""
     tools = _TOOLS.format(server=server) if server else ""
     rules = _RULES.format(agent=spec.name, tools=tools)
     parts = [spec.role.strip(), rules]

@@ -22,7 +22,7 @@ class ProjectRules:
 
 
 def project_rules(folder: Path) -> ProjectRules:
-    """What the project in `folder` asks, unless Claude Code reads it by its own CLAUDE.md."""
+    """Read what the project in `folder` asks, unless Claude Code reads it by its own CLAUDE.md."""
     path, own = folder / _NAME, folder / _OWN
     try:
         if not path.is_file() or _is_read_by(own, path):
@@ -44,7 +44,7 @@ def project_rules(folder: Path) -> ProjectRules:
 
 
 def _is_read_by(own: Path, path: Path) -> bool:
-    """Whether Claude Code's own file is that file, or refers to it."""
+    """Claude Code's own file is that file, or refers to it."""
     return own.is_file() and (own.samefile(path) or _NAME.encode() in _beginning(own))
 
 

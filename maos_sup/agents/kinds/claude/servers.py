@@ -31,7 +31,7 @@ def write_mcp_config(work: Work, settings: ClaudeSettings) -> Path:
 def unset_variables(
     settings: ClaudeSettings, given: Mapping[str, str], outside: Mapping[str, str]
 ) -> list[str]:
-    """What to tell of each variable that `mcp_servers` names and Claude Code is not given.
+    """List what to tell of each variable that `mcp_servers` names and Claude Code is not given.
 
     `given` is its environment, `outside` what the agent itself finds.
     """
@@ -45,7 +45,7 @@ def unset_variables(
 
 
 def failures(states: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What to tell of each server of the plan that is not connected: it is worked without it."""
+    """Yield what to tell of each server of the plan that is not connected: it is worked without it."""
     for state in states:
         name, status = state.get("name"), state.get("status")
         if name != SERVER and status not in ("connected", "pending", "disabled"):
@@ -53,7 +53,7 @@ def failures(states: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def trouble_of_team(states: Iterable[Mapping[str, Any]]) -> str | None:
-    """What to tell if the team's server is not connected."""
+    """Say what to tell if the team's server is not connected."""
     state = next((item.get("status") for item in states if item.get("name") == SERVER), "missing")
     if state == "connected":
         return None

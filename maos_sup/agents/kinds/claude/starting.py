@@ -43,12 +43,12 @@ _HOW_TO_GET = "npm install -g @anthropic-ai/claude-code"
 
 
 def executable(settings: ClaudeSettings, environment: Mapping[str, str]) -> str:
-    """Where Claude Code is. Raises kind.Missing."""
+    """Find the program of Claude Code. Raises kind.Missing."""
     return find_claude(settings.program, environment)
 
 
 def find_claude(program: str | None, environment: Mapping[str, str]) -> str:
-    """Where Claude Code is: `program`, MAOS_SUP_CLAUDE, PATH, the Claude Agent SDK. Raises kind.Missing."""
+    """Find Claude Code: by `program`, MAOS_SUP_CLAUDE, PATH, the Claude Agent SDK. Raises kind.Missing."""
     named = program or environment.get(VARIABLE)
     found = shutil.which(named or "claude", path=environment.get("PATH", os.defpath))
     if found is None and not named:
@@ -70,13 +70,13 @@ def _of_sdk() -> str | None:
 
 
 def provider_of(settings: ClaudeSettings, environment: Mapping[str, str]) -> str:
-    """What agents that share its limits have alike: the host that it asks."""
+    """Name the provider, alike for agents that share its limits: the host that Claude Code asks."""
     url = settings.base_url or environment.get("ANTHROPIC_BASE_URL")
     return urlsplit(url).netloc if url else "api.anthropic.com"
 
 
 def environment_of(work: Work, settings: ClaudeSettings) -> dict[str, str]:
-    """What it finds in its environment: its provider's credentials, no other secrets."""
+    """Make the environment of Claude Code: its provider's credentials, no other secrets."""
     paths, passed = work.life.paths, frozenset([*settings.pass_env, *work.spec.env_from])
     temporary = temporary_folder(work)
     kept = {name: value for name, value in work.environment().items() if _is_kept(name, passed)}
@@ -162,7 +162,8 @@ def initialize(work: Work, settings: ClaudeSettings, rules: ProjectRules) -> dic
 def sandbox_of(
     work: Work, settings: ClaudeSettings, environment: Mapping[str, str], program: str, *, is_first: bool
 ) -> Sandbox:
-    """What confines it and all that it starts. Raises BadInput for one that is asked for and not there."""
+    """Make what confines Claude Code and all that it starts. Raises BadInput for one that is asked for and
+    not there."""
     paths, tree = work.life.paths, work.life.tree
     own = [paths.workspace, paths.artifacts, paths.session, work.life.files.control]
     bounds = bounds_for(work, kind=settings.sandbox, own=own, asked=settings.sandbox_write)

@@ -40,7 +40,7 @@ class Startup:
         self._request("initialize", initialize)
 
     def take(self, response: ControlResponse) -> None:
-        """What it answered."""
+        """Take an answer of the process to a request."""
         id_, told = response.get("request_id"), response.get("response") or {}
         if response.get("subtype") == "error":
             self._fail(f"Claude Code refused: {response.get('error')}")
@@ -54,7 +54,7 @@ class Startup:
                 self.is_ready = self.outcome is None
 
     def take_init(self, event: ClaudeEvent) -> None:
-        """What it says of itself when it begins a turn."""
+        """Take what the process says of itself when it begins a turn."""
         if not self._has_agents:
             self._check_agents(event.get("agents"))
         self._check_servers(event.get("mcp_servers") or [])
@@ -92,7 +92,7 @@ class Startup:
 
 
 def _why_missing(name: str, folder: Path) -> str:
-    """Why Claude Code does not have agent `name` of the project in `folder`, in words."""
+    """Say in words why Claude Code does not have agent `name` of the project in `folder`."""
     path = next((path for path in _agent_files(folder) if _may_be(path, name)), None)
     if path is None:
         return "which Claude Code has not: it is in no .claude/agents/ of the project, and yours are not read"

@@ -64,18 +64,19 @@ class Stream:
 
     @property
     def is_in_call(self) -> bool:
-        """Whether a tool is running: it has its own limits."""
+        """A tool is running: it has its own limits."""
         return bool(self._memory.calls.keys() - self._old_calls)
 
     @property
     def value(self) -> Any:
-        """What the last turn came to; a hook that does not let it end has the result empty."""
+        """The last turn came to this; a hook that does not let it end has the result empty."""
         result = self.result or {}
         told = result.get("structured_output")
         return told if told is not None else result.get("result") or self._last_text
 
     def events(self, *, is_final: bool = False) -> list[tuple[ClaudeEvent, int]]:
-        """What came since: events, each with the offset after it. Lines that are none are left out."""
+        """List the events that came since, each with the offset after it. Lines that are none are left
+        out."""
         return list(events_of(self._source, is_final=is_final))
 
     def take(self, event: ClaudeEvent, offset: int) -> None:
@@ -222,7 +223,7 @@ class Stream:
         self._spending.settle(key, self._memory.costs[key])
 
     def _lose(self, why: str, end: int | None) -> None:
-        """What was asked got no whole answer: what it cost is waste."""
+        """Record that what was asked got no whole answer: what it cost is waste."""
         waste = self._waste()
         fields: dict[str, object] = {
             "key": self._memory.key,
@@ -276,7 +277,7 @@ class Stream:
         return guessed
 
     def _waste(self) -> Amount:
-        """What the question that got no answer cost, as far as known."""
+        """Price the question that got no answer, as far as known."""
         answer = self.answer
         usage = None if answer is None else broken_usage(answer.usage, chars=answer.chars)
         if answer is None or usage is None:
@@ -284,12 +285,12 @@ class Stream:
         return self._spending.amount(usage, model=answer.model)
 
     def _at(self, offset: int) -> tuple[Source, int] | None:
-        """Where a later life goes on; not in the middle of an answer or a question."""
+        """Say where a later life goes on; not in the middle of an answer or a question."""
         return None if self.answer is not None or self.is_asking else (self._source, offset)
 
 
 def is_done(result: ClaudeEvent) -> bool:
-    """Whether a `result` event says that the model came to its end: a result without a turn is none."""
+    """A `result` event says that the model came to its end: a result without a turn is none."""
     if result.get("is_error") is not False or result.get("num_turns") == 0:
         return False
     return result.get("terminal_reason", "completed") in ("completed", "stop_hook_prevented")

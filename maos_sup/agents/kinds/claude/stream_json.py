@@ -40,7 +40,7 @@ class StreamPart(TypedDict, total=False):
 
 
 class HookInput(TypedDict, total=False):
-    """What a hook is called with."""
+    """A hook is called with this."""
 
     hook_event_name: str
     tool_name: str
@@ -51,7 +51,7 @@ class HookInput(TypedDict, total=False):
 
 
 class HookRequest(TypedDict, total=False):
-    """What it asks us."""
+    """Claude Code asks us this before and after a tool."""
 
     tool_use_id: str
     input: HookInput | None
@@ -65,14 +65,14 @@ class ServerState(TypedDict, total=False):
 
 
 class StartupAnswer(TypedDict, total=False):
-    """What it says of itself."""
+    """Claude Code says this of itself."""
 
     agents: Any
     mcpServers: list[ServerState] | None
 
 
 class ControlResponse(TypedDict, total=False):
-    """What it answered a request of ours."""
+    """Claude Code answered a request of ours with this."""
 
     request_id: str
     subtype: str
@@ -81,7 +81,7 @@ class ControlResponse(TypedDict, total=False):
 
 
 class RateLimit(TypedDict, total=False):
-    """What it was told of the limits of a subscription."""
+    """Claude Code was told this of the limits of a subscription."""
 
     status: str
     resetsAt: Any
@@ -120,7 +120,7 @@ class ClaudeEvent(TypedDict, total=False):
 
 
 class TranscriptAttachment(TypedDict, total=False):
-    """What comes beside the messages."""
+    """An attachment comes beside the messages."""
 
     type: str
     source_uuid: str | None
@@ -142,7 +142,7 @@ class TranscriptRecord(TypedDict, total=False):
 
 
 def is_event(value: object) -> TypeGuard[ClaudeEvent]:
-    """Whether `value` is an object, and what it is about as well."""
+    """The `value` is an object, and what it is about is one as well."""
     return _has_form(value)
 
 

@@ -37,7 +37,7 @@ _NOT_LOGGED_IN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkScene:
-    """What a process needs."""
+    """A process needs these parts."""
 
     work: Work
     settings: ClaudeSettings
@@ -157,7 +157,7 @@ class Talk:
             self.trouble = self.trouble or trouble_of(event, limit=self._limit, now=time.time())
 
     def _is_opened(self) -> bool:
-        """Whether it was told what comes first: before that, messages could be taken for a part of it."""
+        """The process was told what comes first: before that, messages could be taken for a part of it."""
         seen = self._scene.transcript.talk.seen
         return self._startup.is_ready and all(uuid in seen for _, uuid in self._opening)
 
@@ -183,7 +183,7 @@ class Talk:
     # -- judging
 
     def _judge(self) -> WorkOutcome | None:
-        """Whether it is time to end, and how."""
+        """Judge whether it is time to end, and how."""
         gates, now_s = self._scene.gates, time.monotonic()
         ending = self._work.life.bell.ending
         refusal = self._startup.outcome or self._refusal
@@ -282,7 +282,8 @@ class Talk:
 
 
 def refusal_of(result: ClaudeEvent, *, words: str | None) -> WorkOutcome | None:
-    """How the work ends if `result` says that a hook refused; `words` are the last that one gave. Pure."""
+    """Say how the work ends if `result` says that a hook refused; `words` are the last that one gave.
+    Pure."""
     if result.get("is_error") is not False:
         return None
     if result.get("num_turns") == 0:  # the prompt, which no model saw
@@ -296,7 +297,7 @@ def refusal_of(result: ClaudeEvent, *, words: str | None) -> WorkOutcome | None:
 
 
 def trouble_of(result: ClaudeEvent, *, limit: RateLimit, now: float) -> Trouble:
-    """What a `result` says that is no success; `limit` is what was said of a subscription's limits. Pure."""
+    """Read a `result` that is no success; `limit` is what was said of a subscription's limits. Pure."""
     text = str(
         result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype")
     )

@@ -61,11 +61,11 @@ class TranscriptTalk:
         return "\n\n".join(self.texts).strip()
 
     def was_told(self, text: str, uuid: str) -> bool:
-        """Whether the model was told this: several messages may be told as one, which has one uuid only."""
+        """The model was told this: several messages may be told as one, which has one uuid only."""
         return uuid in self.seen or any(text in told for told in self.told)
 
     def gap(self) -> Gap | None:
-        """Where the chain from the newest record to the first is broken, if it is."""
+        """Find where the chain from the newest record to the first is broken, if it is."""
         record, passed = self.newest, set[str]()
         while record is not None and record not in passed:
             passed.add(record)
@@ -152,7 +152,7 @@ def _text_of(content: Any) -> str:
 
 
 def again(gap: Gap) -> str:
-    """What names the message that tells a session its task again because of `gap`."""
+    """Name the message that tells a session its task again because of `gap`."""
     return f"again/{gap.record}"
 
 
@@ -167,7 +167,7 @@ class Transcript:
 
     @property
     def path(self) -> Path | None:
-        """Where it is; None before it is."""
+        """The transcript lies here; None before it is there."""
         if self._source is None:
             found = sorted(self._folder.glob(f"*/{self._name}"))
             if found:

@@ -181,13 +181,13 @@ class ClaudeSession:
 
     @property
     def _knows_no_task(self) -> bool:
-        """Whether the session is a copy of another's, in which nobody has told the task yet."""
+        """The session is a copy of another's, in which nobody has told the task yet."""
         origin = self._memory.origin
         is_imported = origin is not None and origin.get("is_imported", False)
         return is_imported and prompts.message_uuid(self._id, "task") not in self._transcript.talk.seen
 
     def _done(self) -> WorkOutcome | None:
-        """How the task ended, if that is known already: an answer that is there is not bought again."""
+        """Say how the task ended, if that is known already: an answer that is there is not bought again."""
         talk = self._transcript.talk
         if not talk.is_ended or self._knows_no_task or self._has_mail():
             return None
@@ -196,7 +196,7 @@ class ClaudeSession:
         return WorkOutcome(result=(self._memory.result or {}).get("value"))
 
     def _has_mail(self) -> bool:
-        """Whether there are messages that the model was not told; they are told by the next process."""
+        """There are messages that the model was not told; they are told by the next process."""
         untold: list[str] = []
         self._post.begin()
         self._post.send(self._transcript, lambda text, uuid: untold.append(uuid))
@@ -270,7 +270,7 @@ class ClaudeSession:
         return [self._program, *given]
 
     def _opening(self) -> list[tuple[str, str]]:
-        """What the process is told first: the task, or how its session was interrupted."""
+        """Make what the process is told first: the task, or how its session was interrupted."""
         work, talk, memory = self._work, self._transcript.talk, self._memory
         once_more = self._told_again()
         if once_more is not None:
@@ -298,7 +298,8 @@ class ClaudeSession:
         return [(text, prompts.message_uuid(self._id, what))]
 
     def _first_parts(self) -> list[str]:
-        """What a session is told that begins: the task, and what is on record of another one before it."""
+        """Make what a session is told that begins: the task, and what is on record of another one before
+        it."""
         work, memory = self._work, self._memory
         parts = [first_prompt(work, sandbox=choose(self._settings.sandbox))]
         if memory.turns:

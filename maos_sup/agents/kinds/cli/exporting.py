@@ -37,7 +37,7 @@ class ExportedPart(TypedDict, total=False):
 
 
 class ExportedInfo(TypedDict):
-    """Whose message it is."""
+    """The exported info says whose message it is."""
 
     role: str
 

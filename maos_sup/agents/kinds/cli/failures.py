@@ -17,7 +17,7 @@ _CAUSES = {"limit": Cause.LIMIT, "wait": Cause.OVERLOAD}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """How a process failed: what it said, its exit code, and the status of its provider if it told one."""
+    """A process failed like this: what it said, its exit code, and its provider's status if it told one."""
 
     text: str
     exit_code: int | None = None

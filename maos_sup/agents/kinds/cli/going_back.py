@@ -33,7 +33,7 @@ class Branch:
 
 
 def find_branch(home: Path | None, memory: RunMemory, profile: Profile) -> Branch | None:
-    """How much of the file of the session of `memory` counts; None where nothing of it does, or unclear."""
+    """Find how much of the file of `memory`'s session counts; None where nothing of it does, or unclear."""
     if home is None or not profile.back_files or not memory.session or not memory.said:
         return None
     for path in sorted(home.glob(profile.back_files)):
@@ -107,7 +107,7 @@ def _ids(meaning: Meaning) -> list[str]:
 
 
 def _meanings(data: bytes, rules: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Meaning]]:
-    """What the whole records of `data` mean, each with the offset after it."""
+    """Yield what the whole records of `data` mean, each with the offset after it."""
     end = 0
     for line in data.splitlines(keepends=True):
         end += len(line)

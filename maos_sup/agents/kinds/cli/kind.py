@@ -26,7 +26,8 @@ class CliKind:
 
     @staticmethod
     def permits(spec: AgentSpec) -> Permits:
-        """What its commands may ask for: anything, but files only of what they reach. Raises BadInput."""
+        """Say what the agent's commands may ask for: anything, but files only of what they reach. Raises
+        BadInput."""
         from maos_sup.agents.sandbox.confine import reach_if
 
         profile = Profile.of(spec.settings, agent=spec.name)

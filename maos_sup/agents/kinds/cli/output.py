@@ -29,7 +29,7 @@ _ORDER = (
 
 
 class Fate(StrEnum):
-    """How a process ended."""
+    """The fate says how a process ended."""
 
     WELL = "well"
     FAILED = "failed"  # by itself
@@ -78,7 +78,7 @@ class ProgramOutput:
 
     @property
     def is_over(self) -> bool:
-        """Whether it said how it ended: nothing of worth follows."""
+        """The process said how it ended: nothing of worth follows."""
         return self.has_result or self.error is not None
 
     def look(self, *, is_final: bool = False) -> bool:
@@ -173,7 +173,7 @@ class ProgramOutput:
             self._is_paid = self._profile.usage_at == "answer"
 
     def _amount(self, usage: dict[str, int], meaning: Meaning) -> Amount:
-        """What `usage` cost: as we are told, unless that is 0, which means no more than "no price known"."""
+        """Price `usage`: as we are told, unless that is 0, which means no more than "no price known"."""
         cost = meaning.values.get("cost_usd")
         amount = self._spending.amount(usage)
         if not isinstance(cost, int | float) or cost <= 0 or self._profile.price is not None:
@@ -271,7 +271,7 @@ class ProgramOutput:
         self._spending.keep(memory)
 
     def _lost(self, fate: Fate) -> tuple[Amount, Amount, int]:
-        """What of the estimates is waste; what will be told later, of how many answers.
+        """Find what of the estimates is waste, and what will be told later, of how many answers.
 
         One who counts from the beginning of its session tells what a process that died has spent later, but
         for the last answer, which it had not written down.
@@ -289,7 +289,7 @@ class ProgramOutput:
         return memory.last_estimate, _less(memory.unpriced, memory.last_estimate), memory.unpriced_turns - 1
 
     def _at(self) -> tuple[Source, int] | None:
-        """Where a later life goes on; not after text that is on no record."""
+        """Say where a later life goes on; not after text that is on no record."""
         return None if self._texts or self._pieces else (self._source, self._offset)
 
 

@@ -48,7 +48,8 @@ def meanings(line: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Ite
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands in `value` at `path`, like item.text or content.0.text; content.*.id: a list of all."""
+    """Take what stands in `value` at `path`, like item.text or content.0.text; content.*.id: a list of
+    all."""
     first, is_all, rest = path.partition(".*.")
     if is_all:
         items = at(value, first)
@@ -70,7 +71,7 @@ def _family(what: str) -> str:
 
 
 def _fits(line: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
-    """Whether all values of `when` are there and none of `unless`, for which what is missing is null."""
+    """All values of `when` are there and none of `unless`, for which what is missing is null."""
     if not all(_is_one_of(at(line, path), wanted) for path, wanted in rule["when"].items()):
         return False
     refused = ((at(line, path), unwanted) for path, unwanted in rule.get("unless", {}).items())

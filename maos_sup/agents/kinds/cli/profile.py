@@ -222,22 +222,22 @@ class Profile:
 
     @property
     def tells_usage(self) -> bool:
-        """Whether it ever says what it used."""
+        """The program says at some time what it used."""
         return any(rule["is"] == "usage" for rule in self.parser)
 
     @property
     def tells_calls(self) -> bool:
-        """Whether it says that a call begins, not only how it ended."""
+        """The program says that a call begins, not only how it ended."""
         return any(rule["is"] == "tool_call" for rule in self.parser)
 
     @property
     def names_session(self) -> bool:
-        """Whether we choose the name of a session."""
+        """We choose the name of a session."""
         return any("{session}" in part for part in self.start_argv)
 
     @property
     def tells_cost(self) -> bool:
-        """Whether it says what that cost."""
+        """The program says what its answers cost."""
         return any("cost_usd" in rule for rule in self.parser)
 
 
@@ -264,7 +264,7 @@ def _filled(part: str, names: Mapping[str, str]) -> str:
 
 
 def _words(argv: list[str]) -> int:
-    """How many words come before the first option: options may stand there whatever follows."""
+    """Count the words before the first option: options may stand there whatever follows."""
     for index, part in enumerate(argv):
         if part.startswith("-"):
             return index

@@ -42,7 +42,8 @@ class Start:
 
     @property
     def provider(self) -> str | None:
-        """What agents that share its limits have alike: the host that it asks. None if that is not known."""
+        """The host that the program asks is alike for agents that share its limits. None if that is not
+        known."""
         for name in self._profile.provider_env:
             if self.environment.get(name):
                 return urlsplit(self.environment[name]).netloc or None
@@ -50,7 +51,7 @@ class Start:
 
     @property
     def team(self) -> str:
-        """What it is told about how it reaches its team."""
+        """The program is told this about how it reaches its team."""
         return _BY_TOOLS if self._has_settings or self._arguments() else _BY_SHELL
 
     def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
@@ -65,7 +66,7 @@ class Start:
 
     @cached_property
     def sandbox(self) -> Sandbox:
-        """What confines it and all that it starts. Raises BadInput, StorageError."""
+        """The sandbox confines the program and all that it starts. Raises BadInput, StorageError."""
         profile, life, paths = self._profile, self._work.life, self._work.life.paths
         own = [paths.workspace, paths.artifacts, paths.session, life.files.control]
         bounds = bounds_for(self._work, kind=profile.sandbox, own=own, asked=profile.sandbox_write)
@@ -78,7 +79,7 @@ class Start:
         return sandbox
 
     def _keep_off_tmp(self, home: Path) -> None:
-        """Where `home` lies in the folder for temporary files, name another one. Raises StorageError."""
+        """Name another folder for temporary files where `home` lies in the usual one. Raises StorageError."""
         usual = Path(self.environment.get("TMPDIR") or "/tmp")
         if home.resolve().is_relative_to(usual.resolve()):
             own = home.parent / "tmp"

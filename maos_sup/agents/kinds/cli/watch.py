@@ -26,7 +26,7 @@ _LONGEST_POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchScene:
-    """What a watch works with."""
+    """A watch works with these parts."""
 
     work: Work
     profile: Profile
@@ -69,7 +69,7 @@ class ProgramWatch:
 
     @property
     def fate(self) -> Fate:
-        """How it ended."""
+        """The process ended like this."""
         code, output, wanted = self._code, self.output, self._profile.success
         is_ours = self._is_ended_by_us
         is_done = output.has_result and (is_ours or code == 0 or wanted == "result")
@@ -79,7 +79,7 @@ class ProgramWatch:
         return Fate.KILLED if is_killed and not output.is_over else Fate.FAILED
 
     def failure(self) -> Failure:
-        """How it failed, in words."""
+        """Say in words how the process failed."""
         output, running = self.output, self._running
         ended = running.ending_text() if running else "did not start"
         if not output.has_result and self._profile.success != "exit":

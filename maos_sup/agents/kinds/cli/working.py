@@ -129,7 +129,7 @@ class ProgramSession:
         return self._redactor.text(told_messages(messages)), marks if messages else {}
 
     def _prompt(self, news: str) -> str:
-        """What the next process is told: the task, how its session was interrupted, what came."""
+        """Make what the next process is told: the task, how its session was interrupted, what came."""
         memory, parts = self._memory, []
         if not self._can_resume():
             role = self._work.spec.role.strip()

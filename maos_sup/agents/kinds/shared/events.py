@@ -15,7 +15,7 @@ from state_layout.lives.attempts import list_attempts
 
 
 def left_by_the_dead(life: AgentLife) -> Iterator[Source]:
-    """What processes of dead lives wrote, the oldest first, each from where nobody understood it."""
+    """Yield what processes of dead lives wrote, the oldest first, each from where nobody understood it."""
     offsets = life.recorder.look(lambda history: dict(history.offsets))
     for attempt in list_attempts(life.paths):
         path = life.paths.attempt(attempt).events
@@ -24,12 +24,13 @@ def left_by_the_dead(life: AgentLife) -> Iterator[Source]:
 
 
 def before(source: Source) -> Source:
-    """What stands before the place of `source` in its file, to be read once more."""
+    """Make a source of what stands before the place of `source` in its file, to be read once more."""
     return Source(source.path, attempt=source.attempt, offset=0, end=source.offset)
 
 
 def of_next_process(life: AgentLife) -> Source:
-    """What the next process of this life will write: those before it are done with. Raises StorageError."""
+    """Make a source of what the next process of this life will write: those before it are done with.
+    Raises StorageError."""
     path = life.files.events
     try:
         size = path.stat().st_size

@@ -62,7 +62,7 @@ class RunMemory:
 
     @property
     def key(self) -> str:
-        """What the ledger calls the next question."""
+        """The ledger calls the next question by this key."""
         return f"{self.task}#{self.run}/{self.questions}"
 
     def take(self, entry: ProgramEntry) -> None:
@@ -80,7 +80,7 @@ class RunMemory:
 
 
 def recall_memory(tree: Tree, agent: str, task: TaskSpec) -> RunMemory:
-    """What is on record. Raises Damaged, StorageError."""
+    """Recall what is on record of the current run of `task`. Raises Damaged, StorageError."""
     lines = (line for line in all_lines(tree, agent) if any(mark in line.raw[:160] for mark in _MARKS))
     return RunMemory(task=task.id, run=task.run).take_all(line.fields() for line in lines)
 

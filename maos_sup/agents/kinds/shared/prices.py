@@ -36,7 +36,7 @@ def tokens_of(usage: Mapping[str, int]) -> int:
 
 
 def is_priced(model: str, *, price: Mapping[str, float] | None) -> bool:
-    """Whether it is known what an answer of `model` costs."""
+    """It is known what an answer of `model` costs."""
     return cost_usd(model, {"input_tokens": 1, "output_tokens": 1}, price=price) is not None
 
 
@@ -59,7 +59,8 @@ def completed_usage(
 
 
 def broken_usage(usage: Mapping[str, int], *, chars: int) -> dict[str, int] | None:
-    """What an answer that broke off after `chars` characters used; None if its prompt was not counted."""
+    """Count what an answer that broke off after `chars` characters used; None if its prompt was not
+    counted."""
     if not any(usage.get(key) for key in _INPUT_KEYS):
         return None
     output = max(usage.get("output_tokens", 0), int(chars / CHARS_A_TOKEN))
@@ -67,12 +68,12 @@ def broken_usage(usage: Mapping[str, int], *, chars: int) -> dict[str, int] | No
 
 
 def untold_usage(whose: str) -> str:
-    """What is said once where answers come without a usage."""
+    """Say once that answers come without a usage."""
     return f"{whose} does not say what it used: budgets count the tokens they expected"
 
 
 def blind_cap(model: str) -> str:
-    """What is said once where a cap in USD holds nothing."""
+    """Say once that a cap in USD holds nothing."""
     return (
         f"no table knows what model {model!r} costs: max_cost_usd cannot be held; give the agent's 'price', "
         "or cap max_tokens"

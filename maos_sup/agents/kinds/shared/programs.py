@@ -22,7 +22,7 @@ REDACT = Field(Flag(), "keep secrets out of its output, which then goes through 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is executed, where."""
+    """A program says what is executed, where."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -72,7 +72,7 @@ def argv_of(argv: Sequence[str], files: Path) -> list[str]:
 
 
 def start_error(program: Program, cause: OSError | ValueError) -> str:
-    """Why the program could not be started, and what to do."""
+    """Say why the program could not be started, and what to do."""
     name = program.argv[0]
     if isinstance(cause, ValueError):
         return f"cannot start {name!r}: {cause}; remove the zero character"
@@ -92,7 +92,7 @@ def start_error(program: Program, cause: OSError | ValueError) -> str:
 
 
 def never_starts(cause: OSError | ValueError) -> bool:
-    """Whether no repetition mends `cause`: a person has to install, name or mend something."""
+    """No repetition mends `cause`: a person has to install, name or mend something."""
     return isinstance(cause, ValueError) or cause.errno in _FINAL
 
 

@@ -36,7 +36,7 @@ def message_uuid(session: str, what: str) -> str:
 
 
 def going_on(interrupted: Iterable[ProgramEntry], finished: Iterable[ProgramEntry]) -> str:
-    """What a session is told when it goes on after its process ended in the middle."""
+    """Make what a session is told when it goes on after its process ended in the middle."""
     return "\n\n".join([GO_ON, *calls(interrupted, finished)])
 
 

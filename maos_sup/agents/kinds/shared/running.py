@@ -90,7 +90,7 @@ class Running:
         return self._process.poll()
 
     def ending_text(self) -> str:
-        """How it ended, in words."""
+        """Say in words how the process ended."""
         code = self.code
         killed = code is not None and code < 0
         return f"was killed by signal {-(code or 0)}" if killed else f"ended with exit code {code}"
@@ -190,7 +190,7 @@ def session_lock(session: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Launching:
-    """What is started, and how."""
+    """The launching says what is started, and how."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]

@@ -30,7 +30,7 @@ class Spending:
         self._turns = 0  # answers when that was reserved
 
     def amount(self, usage: Mapping[str, int], *, model: str | None = None) -> Amount:
-        """What `usage` costs."""
+        """Price `usage`."""
         name = model or self.model
         if name is None and self._price is None:
             return Amount(cost_usd=None, tokens=tokens_of(usage))
@@ -38,7 +38,7 @@ class Spending:
 
     @property
     def trusts_costs(self) -> bool:
-        """Whether what a program says that it cost goes before tables."""
+        """A program's word on what it cost goes before tables."""
         return self.believes_costs and self._price is None
 
     def estimate(self, memory: RunMemory, *, new_chars: int = 0) -> Amount:
@@ -93,7 +93,7 @@ class Spending:
             self.settle(self.reserved, memory.waste.get(self.reserved, NOTHING))
 
     def open(self, key: str) -> Amount | None:
-        """What an earlier life reserved for `key` and did not settle. Raises StorageError."""
+        """Find what an earlier life reserved for `key` and did not settle. Raises StorageError."""
         return self._ledger.open_keys().get(key)
 
     def settle_old(self, memory: RunMemory) -> None:
@@ -103,7 +103,7 @@ class Spending:
                 self._ledger.settle(key, memory.costs[key])
 
     def fence_usd(self, memory: RunMemory) -> float | None:
-        """What it may spend at most before it stops itself; None without a cap.
+        """Find what the program may spend at most before it stops itself; None without a cap.
 
         That is what is left and one question more: the answer at which it stops is kept, but what its calls
         came to is not told to the model, so to stop before that is our affair.
@@ -117,7 +117,7 @@ class Spending:
         return min(lefts) + one_more if lefts else None
 
     def has_usd_cap(self) -> bool:
-        """Whether a cap in USD is in force for this agent or all."""
+        """A cap in USD is in force for this agent or all."""
         return any(cap.max_cost_usd is not None for cap in self._caps().values())
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Spending:
         self._ledger.close()
 
     def _lost(self, memory: RunMemory) -> Amount:
-        """What was spent under the next key already: waste, and answers whose cost is told later."""
+        """Sum what was spent under the next key already: waste, and answers whose cost is told later."""
         return memory.waste.get(memory.key, NOTHING) + memory.unpriced
 
     def _caps(self) -> dict[str, Budget]:

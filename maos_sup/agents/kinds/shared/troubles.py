@@ -82,13 +82,13 @@ def in_vain(trouble: Trouble, tries: int) -> Trouble | None:
 
 
 def advice(trouble: Trouble) -> str:
-    """What is told of a trouble that ends the task: with the remedy, if there is one."""
+    """Word a trouble that ends the task: with the remedy, if there is one."""
     remedy = _REMEDIES.get(trouble.status or 0)
     return f"{trouble.text}; {remedy}" if remedy else trouble.text
 
 
 def delay_s(trouble: Trouble, tries: int, *, chance: float) -> float:
-    """How long to wait after the `tries`-th trouble in a row; `chance` is uniform in 0..1.
+    """Say how long to wait after the `tries`-th trouble in a row; `chance` is uniform in 0..1.
 
     What the server asks for is kept to the second, up to six hours; else, and where it asks for no wait at
     all, exponential with jitter.

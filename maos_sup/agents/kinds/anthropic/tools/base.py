@@ -15,17 +15,17 @@ class Tool(Protocol):
     name: str
 
     def definition(self, desk: ConversationDesk, *, plain: bool) -> dict[str, object]:
-        """How the model is told; `plain` for servers that know no tools of Anthropic's own."""
+        """Describe the tool to the model; `plain` for servers that know no tools of Anthropic's own."""
 
     def may_repeat(self, call: VerbCall) -> bool:
-        """Whether running the call a second time does no harm."""
+        """Running the call a second time does no harm."""
 
     def run(self, desk: ConversationDesk, call: VerbCall) -> Result:
         """Do it. Raises BadCall, BadInput, Waits, Ended, StorageError."""
 
 
 def definition_of(name: str) -> dict[str, object]:
-    """How a model is told of one of the tools that all kinds share."""
+    """Describe one of the tools that all kinds share to a model."""
     description, shape = DEFINITIONS[name]
     return {"name": name, "description": description, "input_schema": shape}
 

@@ -121,7 +121,7 @@ class _Run:
                 raise BadCall(f"no command can be started: {cause}") from cause
 
     def _folder(self) -> Path:
-        """Where the last command left the shell, or where the work begins."""
+        """Find where the last command left the shell, or where the work begins."""
         folder = (self._desk.folder / self._desk.talk.shell.get("cwd", ".")).resolve()
         return folder if folder.is_dir() and folder.is_relative_to(self._desk.folder) else self._desk.folder
 
@@ -198,7 +198,7 @@ def _is_kept(name: str) -> bool:
 
 
 def shown_output(output: IO[bytes], most_chars: int) -> str:
-    """What was written: whole, or its beginning and its end."""
+    """Show what was written: whole, or its beginning and its end."""
     size = os.fstat(output.fileno()).st_size
     if size <= most_chars:
         return _text(os.pread(output.fileno(), size, 0))

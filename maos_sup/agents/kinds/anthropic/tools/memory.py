@@ -79,7 +79,7 @@ class _Memory:
 
     @property
     def was_begun(self) -> bool:
-        """Whether an earlier life made the first change of this call: it is repeated then."""
+        """An earlier life made the first change of this call: it is repeated then."""
         return self._shared.was_done(SCOPE, replace(self._asker, token=f"{self._asker.token}/0"))
 
     def names(self, prefix: str) -> list[str]:

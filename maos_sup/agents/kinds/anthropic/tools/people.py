@@ -29,7 +29,8 @@ class AskHuman:
 
 
 def refusal(desk: ConversationDesk, name: str, call: VerbCall) -> str | None:
-    """Why a person does not allow the call, None if it is allowed. Raises Waits while there is no answer."""
+    """Say why a person does not allow the call, None if it is allowed. Raises Waits while there is no
+    answer."""
     shown = desk.redactor.text(codec.encode(dict(call.input)).decode())
     answer = desk.work.ask(question_text(desk.work.life.agent, name, shown))
     if answer is None:
