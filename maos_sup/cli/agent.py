@@ -22,7 +22,7 @@ _LOOK_S = 0.1
 
 @click.group("agent", no_args_is_help=True)
 def commands() -> None:
-    """What an agent's program may call from a shell. Each verb is durable when it returns."""
+    """Record, send and ask from a shell, as an agent's program. Each verb is durable when it returns."""
 
 
 @commands.command("send")

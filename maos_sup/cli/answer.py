@@ -90,7 +90,7 @@ def _refuse_answered(question: str) -> None:
 
 
 def _list(directory: str | None, *, as_json: bool) -> None:
-    """What is asked, in one orchestration or in all."""
+    """List what is asked, in one orchestration or in all."""
     try:
         trees = all_trees() if directory is None else [tree_at(directory)]
     except LayoutError:

@@ -70,7 +70,7 @@ def _own_limits(plan: Plan) -> dict[str, object]:
 
 
 def _caps_text(plan: Plan) -> str:
-    """What all agents may spend, in words."""
+    """Say in words what all agents may spend."""
     cost, tokens = (plan.orchestration["budget"][key] for key in ("max_cost_usd", "max_tokens"))
     told = [f"{cost:g} USD"] if cost is not None else []
     told += [f"{tokens} tokens"] if tokens is not None else []

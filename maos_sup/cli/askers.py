@@ -33,7 +33,7 @@ class NobodyToAsk(BadInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Who is asked. `kind` is what agents are by default, `model` what is written into the plan for them."""
+    """Is asked for plans. `kind` is what agents are by default, `model` what the plan names for them."""
 
     kind: str
     model: str | None

@@ -99,7 +99,7 @@ def told(made: Backup) -> dict[str, object]:
 
 
 def look_at(tree: Tree, *, with_secrets: bool) -> Look:
-    """What refuses bytes with a secret in them."""
+    """Make the look that refuses bytes with a secret in them."""
     if with_secrets:
         return lambda path, data: None
 

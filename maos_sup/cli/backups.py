@@ -33,7 +33,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @click.group("backups", no_args_is_help=True)
 def commands() -> None:
-    """What `backup` kept: look, examine, bring back, let go. BACKUP: a part of its name, an id, latest."""
+    """Look at what `backup` kept, examine, bring back, let go. BACKUP: a part of its name, an id, latest."""
 
 
 @commands.command("list")
@@ -238,7 +238,7 @@ def _say_restored(head: BackupHead, made: RestoredTree, *, is_dry: bool) -> None
 
 
 def _next_step(made: RestoredTree) -> str:
-    """How to go on with it, or why nobody can: what makes it an orchestration may be lost."""
+    """Say how to go on with it, or why nobody can: what makes it an orchestration may be lost."""
     tree = Tree(made.root)
     try:
         if not is_there(tree.format):

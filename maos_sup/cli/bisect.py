@@ -103,7 +103,7 @@ def _is_sure(found: Bisected) -> bool:
 
 
 def _lines(found: Bisected) -> list[str]:
-    """What was found, for people."""
+    """Tell people what was found."""
     ends = f"checkpoint {found.good.label} is good, {found.bad.label} is bad"
     if found.between:
         ends += f"; {found.between} between them could not be checked"

@@ -26,7 +26,7 @@ _LETTERS = {"added": "A", "changed": "M", "removed": "D", "moved": "R"}
 
 
 def is_meant(words: tuple[str, ...]) -> bool:
-    """Whether `words` name an orchestration and agents of it, or nothing, rather than moments."""
+    """These `words` name an orchestration and agents of it, or nothing, rather than moments."""
     if not words:
         return True
     try:
@@ -76,7 +76,7 @@ def show(
 
 
 def _since(tree: Tree, agent: str, checkpoint: str | None, *, must: bool) -> Since | None:
-    """What the agent had at the checkpoint; of one who had nothing yet, all that it did is new."""
+    """Find what the agent had at the checkpoint; of one who had nothing yet, all that it did is new."""
     if checkpoint is None:
         return None
     kept = Store(tree)

@@ -102,14 +102,14 @@ def _login() -> str:
 
 
 def _tell_witness(tree: Tree, problems: list[Problem]) -> None:
-    """What is whole is worth remembering; what is not must not be taken for the truth."""
+    """Let the witness remember a whole tree; what is not whole must not be taken for the truth."""
     witness = Witness.named(tree)
     if witness is not None and not any(problem.severity is Severity.PROBLEM for problem in problems):
         witness.note()
 
 
 def _code(problems: list[Problem]) -> int:
-    """What a person wrote and can mend is wrong usage; only what was recorded can be damaged."""
+    """Choose the exit code: what people wrote and can mend is wrong usage; only records can be damaged."""
     found = {problem.finding for problem in problems if problem.severity is Severity.PROBLEM}
     if not found:
         return edge.OK
@@ -130,7 +130,7 @@ def _lines(problems: list[Problem]) -> Iterator[str]:
 
 
 def _lines_of_copy(tree: Tree) -> Iterator[str]:
-    """What `resume` would put right here, if this is a copy that was taken while it was written to."""
+    """Say what `resume` would put right here, if this is a copy that was taken while it was written to."""
     with suppress(LayoutError):
         if Scene(tree).is_copy:
             for note in mending_of(tree, read_specs(tree).specs).notes():

@@ -86,7 +86,7 @@ def _lines(found: list[CleanedRow], *, dry_run: bool) -> Iterator[str]:
 def reason_to_keep(
     tree: Tree, *, with_artifacts: bool, force: bool, option: str = "--with-artifacts"
 ) -> str | None:
-    """Why `tree` is not to be deleted, with the option that does it all the same; None: it may go.
+    """Say why `tree` is not to be deleted, with the option that does it all the same; None: it may go.
 
     `option` is the command's own for trees that hold artifacts.
     """
@@ -141,7 +141,7 @@ def _remove(tree: Tree) -> str | None:
 
 
 def _last_change(tree: Tree) -> float:
-    """When anything in the tree was written last, seconds since the epoch."""
+    """Find the time at which anything in the tree was written last, in seconds since the epoch."""
     newest = 0.0
     for folder, _, names in os.walk(tree.root):
         for name in (".", *names):
@@ -162,7 +162,7 @@ def _repositories(tree: Tree) -> Iterator[Path]:
 
 
 def _is_dirty(folder: Path, questions: Sequence[list[str]]) -> bool:
-    """Whether git knows of work there that is nowhere else; where git cannot tell, yes.
+    """Git knows of work there that is nowhere else, or cannot tell.
 
     What an agent wrote into the repository's configuration is not obeyed.
     """

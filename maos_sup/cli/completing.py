@@ -88,7 +88,7 @@ def _quietly(
 def _words(
     arguments: list[click.Argument], slots: list[_Slot], ctx: click.Context, incomplete: str
 ) -> list[CompletionItem]:
-    """What may stand as the next word."""
+    """List the words that may stand next."""
     given, rest, tree_word = _given(arguments, ctx), [*slots], ctx.params.get("directory")
     scope = ""
     for word in given:
@@ -145,7 +145,7 @@ def _given(arguments: list[click.Argument], ctx: click.Context) -> list[str]:
 
 
 def _is_passed_over(slot: _Slot, word: str) -> bool:
-    """Whether `word` belongs to a later slot: this one may be left out, and it is not meant."""
+    """The `word` belongs to a later slot: this one may be left out, and it is not meant."""
     if slot.literals:
         return word not in slot.literals
     return slot.name == _TREE and _named(word) is None

@@ -35,7 +35,7 @@ Named = Mapping[tuple[str, ...], Sums]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeMoney:
-    """What one orchestration cost; `name` is what a command line calls it."""
+    """Tells what one orchestration cost; `name` is what a command line calls it."""
 
     name: str
     tree: Tree
@@ -154,7 +154,7 @@ def _say(parts: Iterable[list[str]], costs: Costs, *, total: str) -> None:
 
 
 def _total(costs: Costs, budget: BudgetShown) -> str:
-    """What was spent of what may be."""
+    """Say how much was spent of what may be."""
     return total_text(budget, cost=costs.total.cost_usd, tokens=costs.total.tokens) or f"{money(0)} USD"
 
 

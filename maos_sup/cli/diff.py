@@ -69,7 +69,7 @@ def command(
 
 
 def _names_owner(word: str, checkpoints: tuple[str, ...]) -> bool:
-    """Whether `word` is the orchestration whose `checkpoints` the others are, as with `rollback DIR`."""
+    """The `word` is the orchestration whose `checkpoints` the others are, as with `rollback DIR`."""
     try:
         store.find(tree_or_default(None), word)
     except LayoutError:

@@ -97,7 +97,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
 
 
 def _is_nowhere() -> bool:
-    """Whether the current folder is gone."""
+    """The current folder is gone."""
     try:
         os.getcwd()  # noqa: PTH109 - Path.cwd() may remember
     except FileNotFoundError:

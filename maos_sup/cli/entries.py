@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Where a command lies in `maos_sup.cli` (module:attribute) and what it does, in one line."""
+    """Says where a command lies in `maos_sup.cli` (module:attribute) and what it does, in one line."""
 
     place: str
     help: str

@@ -165,7 +165,7 @@ def _chosen(tree: Tree, agent: str, *, at: str | None, number: int | None, befor
 
 
 def snapshot_at(tree: Tree, agent: str, checkpoint: str) -> Snapshot:
-    """What the workspace of `agent` held at a checkpoint of the team. Raises BadInput if nothing was kept."""
+    """Find what the workspace of `agent` held at a checkpoint of the team. Raises BadInput without any."""
     cut = cut_store.find(tree, checkpoint)
     place = cut.places.get(agent)
     found = None
@@ -196,7 +196,7 @@ def _resting(tree: Tree, agent: str) -> Iterator[None]:
 
 
 def _refusals(tree: Tree, agent: str, chosen: Snapshot, now: Manifest, steps: list[Step]) -> Iterator[str]:
-    """Why it is not done without --force: edits of others that would go, a branch that moved."""
+    """Say why it is not done without --force: edits of others that would go, a branch that moved."""
     known = [one for one in snapshots.every(tree.agent(agent)) if one.place == chosen.place]
     if not known:
         return

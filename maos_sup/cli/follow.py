@@ -61,12 +61,12 @@ class View(Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody is in the middle of something, so that the end waits."""
+        """Somebody is in the middle of something, so the end waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How to follow."""
+    """Says how to follow."""
 
     pauses: bool  # Ctrl+C pauses; otherwise it only detaches
     starts: bool = False  # see to it that a supervisor lives
@@ -94,7 +94,7 @@ def follow(tree: Tree, manner: Manner) -> int:
 
 
 def is_screen(manner: Manner) -> bool:
-    """Whether a full-screen view is shown: in a terminal, unless lines are wanted."""
+    """A full-screen view is shown: this is a terminal, and no lines are wanted."""
     if manner.aside or manner.is_plain:
         return False
     from maos_sup.views.screen.opening import can_be_opened
@@ -103,7 +103,7 @@ def is_screen(manner: Manner) -> bool:
 
 
 def is_at_rest(status: Status) -> bool:
-    """Whether nothing more happens, and no supervisor is left to see that."""
+    """Nothing more happens, and no supervisor is left to see that."""
     return is_settled(status) and not status["supervisor"]["alive"]
 
 
@@ -129,7 +129,7 @@ class _Follower:
 
     @property
     def _status(self) -> Status:
-        """What was seen last; looked for if nothing was."""
+        """Give the status that was seen last; look for one if none was."""
         if self._last is None:
             self._last = self._watcher.status()
         return self._last
@@ -182,7 +182,7 @@ class _Follower:
 
     @property
     def _is_starting(self) -> bool:
-        """Whether `begin` will start a supervisor, for work that is left."""
+        """Work is left and no supervisor lives, so `begin` will start one."""
         status = self._status
         return self._manner.starts and not status["supervisor"]["alive"] and not is_settled(status)
 
@@ -210,7 +210,7 @@ class _Follower:
         self._is_left = True
 
     def _what_ends(self, status: Status) -> End | None:
-        """What to do last, if this is the end."""
+        """Choose what to do last, if this is the end."""
         if self._is_left:
             return self._settled if is_at_rest(status) else self._detached
         if self._interrupts > self._obeyed:

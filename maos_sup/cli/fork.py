@@ -60,7 +60,7 @@ def command(
 
 
 def _roots(tree: Tree, out: Path | None, count: int) -> list[Path]:
-    """Where the forks go: `out`, else ids of their own in the home."""
+    """Choose where the forks go: `out`, else ids of their own in the home."""
     if out is not None:
         return fork_roots(out.absolute(), int(count))
     request = read_specs(tree).specs.orchestration.request

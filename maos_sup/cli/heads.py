@@ -49,7 +49,7 @@ def _look(tree: Tree) -> None:
 
 
 def _news(tree: Tree, seen: Heads, now: Heads) -> Iterator[str]:
-    """What is to be said about what happened since `seen`."""
+    """Yield what is to be said about what happened since `seen`."""
     when = seen.at[:19]
     gone = [*missing(tree, seen)]
     for what in gone:
@@ -67,7 +67,7 @@ def _now(tree: Tree, before: Heads | None) -> Heads:
 
 
 def _path(tree: Tree) -> Path:
-    """Where the heads of the tree at this place are kept."""
+    """Name the file that keeps the heads of the tree at this place."""
     name = sha256(str(tree.root).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return home() / ".heads" / f"{name}.json"
 

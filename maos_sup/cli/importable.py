@@ -20,13 +20,13 @@ _MOST = 10  # sessions of each program
 
 
 def claude_folder() -> Path:
-    """Where Claude Code keeps its sessions."""
+    """Find the folder in which Claude Code keeps its sessions."""
     given = os.environ.get("CLAUDE_CONFIG_DIR")
     return Path(given) if given else Path.home() / ".claude"
 
 
 def codex_folder() -> Path:
-    """Where Codex keeps its sessions."""
+    """Find the folder in which Codex keeps its sessions."""
     given = os.environ.get("CODEX_HOME")
     return Path(given) if given else Path.home() / ".codex"
 

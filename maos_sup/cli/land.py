@@ -79,7 +79,7 @@ def command(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What landed, on which branch of ours, and the tasks that were given to the resolver, by agent."""
+    """Tells what landed, on which branch of ours, and the resolver's new tasks, by agent."""
 
     found: Landing
     branch: str
@@ -88,7 +88,7 @@ class Done:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it landed."""
+        """All of it landed."""
         return all(one.sort in (landing.MERGED, landing.NOTHING) for one in self.found.outcomes)
 
 

@@ -120,13 +120,13 @@ def _lines(found: list[TreeListed], *, has_agents: bool) -> list[str]:
 
 
 def _request_text(row: TreeListed, width: int) -> str:
-    """What was asked for, in a few lines at most; of a tree that cannot be read, why, whole."""
+    """Show what was asked for, in a few lines at most; of a tree that cannot be read, why, whole."""
     text = one_line(row["request"])
     return cut(text, max(_LEAST_REQUEST, width - _BESIDE)) if "tasks" in row else text
 
 
 def _team_text(row: TreeListed) -> str:
-    """Who stands how; of a tree that cannot be read, why."""
+    """Say how each agent stands; of a tree that cannot be read, why."""
     if "team" not in row:
         return one_line(row["request"])
     return ", ".join(f"{agent['name']} {agent['phase']}" for agent in row["team"])

@@ -112,7 +112,7 @@ task: Decorator = click.option("--task", metavar="T", help="Only this task.")
 
 
 def planning(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a request in words is planned."""
+    """Add the options that say how a request in words is planned."""
     for option in (
         click.option(
             "--agents",
@@ -140,7 +140,7 @@ def caps(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def caps_of(max_cost: float | None, max_tokens: int | None) -> dict[str, float]:
-    """What was given of `caps`, by the keys of [budget] in plans."""
+    """Collect what was given of `caps`, by the keys of [budget] in plans."""
     given = {"max_cost_usd": max_cost, "max_tokens": max_tokens}
     return {key: value for key, value in given.items() if value is not None}
 
@@ -159,7 +159,7 @@ def _or_auto(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 
 
 def approval(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Who approves what a model planned."""
+    """Add the options that say who approves what a model planned."""
     for option in (
         click.option(
             "--allow-commands",

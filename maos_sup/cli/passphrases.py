@@ -35,7 +35,7 @@ def in_file(path: Path) -> str:
 
 
 def asked_for(what: str, *, twice: bool = False) -> str:
-    """What a person types on the terminal, unseen. Raises BadInput where there is none."""
+    """Let a person type a passphrase on the terminal, unseen. Raises BadInput where there is no terminal."""
     import getpass
 
     try:

@@ -113,7 +113,7 @@ def user_roles() -> Path:
 
 
 def name_of(tree: Tree) -> str:
-    """How the tree is named on a command line that works from anywhere."""
+    """Name the tree for a command line that works from anywhere."""
     return tree.root.name if tree.root.parent == home().resolve() else str(tree.root)
 
 

@@ -105,7 +105,7 @@ def _told(plan: Plan) -> dict[str, object]:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """What a plan would run, a line for each agent and task."""
+    """Say what a plan would run, a line for each agent and task."""
     lines = [f"{plan.orchestration['request']}"]
     lines += [
         f"  agent {name} ({agent['kind']}) {str(agent.get('role', '')).partition(chr(10))[0]}".rstrip()

@@ -48,7 +48,7 @@ class PlanWanted:
 
 
 def is_request(text: str) -> bool:
-    """Whether `text` is a request in words rather than the path of a plan."""
+    """The `text` is a request in words rather than the path of a plan."""
     path = Path(text).expanduser()
     if len(text.split()) < 2 or path.exists():
         return False
@@ -78,7 +78,7 @@ def refuse_for_file(*, model: str | None, most_agents: int | None) -> None:
 
 
 def shelf_of(wish: PlanWanted) -> Shelf:
-    """Where the plan of `wish` lies until it is run or refused."""
+    """Find where the plan of `wish` lies until it is run or refused."""
     return Shelf.of(home(), wish.request, about=wish.project)
 
 
@@ -131,7 +131,7 @@ def bought(wish: PlanWanted, shelf: Shelf, path: Path, *, project: str | None) -
 
 
 def cost_text(answers: tuple[ModelAnswer, ...]) -> str:
-    """What some answers cost, in words."""
+    """Say in words what some answers cost."""
     tokens = sum(answer.tokens for answer in answers)
     costs = [answer.cost_usd for answer in answers]
     known = [cost for cost in costs if cost is not None]

@@ -98,6 +98,6 @@ def _launcher_faults(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 
 def _comes_along(plan: Plan, agent: Mapping[str, Any]) -> bool:
-    """Whether its program is a file of the plan, which was looked at when the plan was read."""
+    """The agent's program is a file of the plan, which was looked at when the plan was read."""
     argv = agent.get("command")
     return isinstance(argv, list) and plain_relative(argv[0]) in plan.files

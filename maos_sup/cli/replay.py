@@ -33,7 +33,7 @@ def command(directory: str | None, *, until: str | None, is_verified: bool, as_j
 
 
 def _lines(agent: str, each: Replay) -> list[str]:
-    """What became of one agent, for people."""
+    """Tell people what became of one agent."""
     history = each.history
     tasks = ", ".join(f"{task} {outcome.phase.value}" for task, outcome in sorted(history.tasks.items()))
     messages = sum(map(len, each.sent.values()))

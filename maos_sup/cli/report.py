@@ -46,7 +46,7 @@ def command(directory: str | None, *, output: str | None, is_markdown: bool) -> 
 
 
 def redactor_of(tree: Tree) -> Redact:
-    """What takes secrets out of values: those of this environment, and of what the specs of agents set."""
+    """Make what takes secrets out of values: those of this environment, and of what agents' specs set."""
     known = dict(os.environ)
     for spec in sorted(tree.agent_specs.glob("*.json")):
         known |= {f"{name}_{spec.stem}": value for name, value in spec_variables(tree, spec.stem).items()}

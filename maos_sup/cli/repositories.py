@@ -129,6 +129,6 @@ def _shown(repo: str) -> str:
 
 
 def sweep_of(repository: BackupRepository) -> Callable[[], int]:
-    """What removes the leftovers of killed processes, where the store has such."""
+    """Find the function that removes leftovers of killed processes, where the store has such."""
     sweep: Callable[[], int] = getattr(repository.store, "remove_leftovers", lambda: 0)
     return sweep

@@ -86,7 +86,7 @@ def command(
 
 
 def _detached(tree: Tree, resumption: Resumption) -> str:
-    """What comes of it, and what to type."""
+    """Say what comes of it, and what to type."""
     if resumption["tasks_left"]:
         return f"runs without a view; watch with: maos-sup attach {word_of(tree)}"
     if failed := len(resumption["tasks_failed"]):
@@ -96,7 +96,7 @@ def _detached(tree: Tree, resumption: Resumption) -> str:
 
 
 def lacks_of(tree: Tree, resumption: Resumption) -> list[str]:
-    """What agents with work left cannot do without and this host does not have: said, nothing is refused."""
+    """List what agents with work left need and this host does not have: said, nothing is refused."""
     specs = read_specs(tree).specs
     names = [agent["name"] for agent in resumption["agents"] if agent["left"] and agent["pid"] is None]
     known = [name for name in names if name in specs.agents]

@@ -37,7 +37,7 @@ _FOLDER = click.Path(path_type=Path)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
-    """Where a tree is to be made, and words for its id; None: in the home, and those of the request."""
+    """Says where a tree is to be made, and words for its id; None: in the home, and those of the request."""
 
     directory: Path | None
     name: str | None

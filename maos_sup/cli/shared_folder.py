@@ -24,7 +24,7 @@ _PATIENCE_S = 300.0
 
 
 class ProbeResult(TypedDict, total=False):
-    """What one process of the probe left; `trouble`: it could not go on."""
+    """Tells what one process of the probe found; `trouble`: it could not go on."""
 
     host: str
     number: int
@@ -38,7 +38,7 @@ class ProbeResult(TypedDict, total=False):
 
 
 class SharedVerdict(Struct, frozen=True, kw_only=True):
-    """What was found of one promise. `level`: ok, note or no."""
+    """Tells what was found of one promise. `level`: ok, note or no."""
 
     level: str
     name: str

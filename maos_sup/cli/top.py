@@ -59,7 +59,7 @@ def command(directory: str | None, *, is_plain: bool, as_json: bool) -> int:
 
 
 def _used(agent: AgentShown) -> dict[str, object]:
-    """What one agent uses, as JSON; all but CPU is whole."""
+    """Tell as JSON what one agent uses; all but CPU is whole."""
     told = {row.key: agent["figures"][row.key] for row in MEASURED}
     return {
         **{"name": agent["name"], "phase": str(agent["phase"]), "pid": agent["pid"]},

@@ -21,7 +21,7 @@ _MOST_CHARACTERS = 100
 
 
 class Grade(StrEnum):
-    """How it stands with something."""
+    """Says how it stands with something."""
 
     OK = "ok"
     WARN = "warn"
@@ -30,7 +30,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeFinding:
-    """What was found of one thing. `remedy` is what to do, empty where there is nothing to do.
+    """Tells what was found of one thing. `remedy` is what to do, empty where there is nothing to do.
 
     `is_needed`: no orchestration can run without it.
     """
@@ -61,7 +61,7 @@ class Probe:
 
 
 def examine(probes: Sequence[Probe], *, longest_s: float = LONGEST_S) -> list[ProbeFinding]:
-    """What all probes found, in their order, after at most about `longest_s` seconds."""
+    """List what all probes found, in their order, after at most about `longest_s` seconds."""
     found: dict[str, list[ProbeFinding]] = {}
 
     def look(probe: Probe) -> None:
