@@ -28,12 +28,12 @@ class Beside:
         self._life: tuple[int, Reader] | None = None
 
     def spent(self) -> Amount:
-        """What all agents have spent or reserved by now. Raises StorageError."""
+        """Add up what all agents have spent or reserved by now. Raises StorageError."""
         self._books = dict(self._read_on())
         return sum((account.total() for _, account in self._books.values()), NOTHING)
 
     def ends(self) -> dict[str, Position]:
-        """Where the file of each agent that spends ended when `spent` was asked."""
+        """Tell where the file of each agent that spends ended when `spent` was asked."""
         return {agent: reader.position for agent, (reader, _) in self._books.items()}
 
     def _read_on(self) -> Iterator[tuple[str, tuple[Reader, Account]]]:

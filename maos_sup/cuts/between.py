@@ -46,7 +46,7 @@ class Past:
         }
 
     def holds(self, cut: TeamCut) -> bool:
-        """Whether `cut` lies on the way to `bad`."""
+        """The `cut` lies on the way to `bad`."""
         return all(
             not each.place.attempt or (each.place.seq, each.place.h) in self._ends.get(agent, ())
             for agent, each in cut.agents.items()
@@ -100,7 +100,7 @@ def _in_causal_order(waiting: dict[str, list[HistoryStep]], good: TeamCut) -> li
 def _is_possible(
     step: HistoryStep, sent: Mapping[tuple[str, str], int], waiting: Mapping[str, list[HistoryStep]]
 ) -> bool:
-    """Whether all that `step` has read is sent, or will never be: then nothing is known of its sender."""
+    """All that `step` has read is sent, or will never be: then nothing is known of its sender."""
     for key, mark in step.marks.items():
         box, _, sender = key.partition("/")
         if sender != step.agent and waiting.get(sender) and sent.get((sender, box), 0) < mark:

@@ -36,7 +36,7 @@ class Bisected:
 
 
 class Looks:
-    """What was looked at so far, by the name of each moment, kept in `folder`."""
+    """Remembers what was looked at so far, by the name of each moment, in a file in `folder`."""
 
     def __init__(self, tree: Tree, folder: Path, check: Check) -> None:
         """Raises BadInput for a folder that is somebody's: all that a search makes is removed again."""
@@ -56,11 +56,11 @@ class Looks:
 
     @property
     def count(self) -> int:
-        """How many moments were looked at."""
+        """Count the moments that were looked at."""
         return len(self._known)
 
     def at(self, name: str, cut: TeamCut) -> BisectionVerdict:
-        """What the check says of `cut`, which is called `name`; asked once. Raises as `lay_out` does."""
+        """Ask the check once about `cut`, which is called `name`. Raises as `lay_out` does."""
         if name not in self._known:
             lay_out(self._tree, cut, self._folder)
             self._known[name] = self._check(self._folder, name)
@@ -79,7 +79,7 @@ class Looks:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether nothing is there, or nothing but what a search left that was killed at its beginning."""
+    """Nothing is there, or nothing but what a search left that was killed at its beginning."""
     if not folder.exists():
         return True
     return folder.is_dir() and all(atomic.is_temporary(path.name) for path in folder.iterdir())

@@ -23,7 +23,7 @@ from state_layout.records import Specs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mending:
-    """What has to be done to a copy; nothing, if both are empty."""
+    """Tells what has to be done to a copy; nothing, if neither an agent nor a file has to go back."""
 
     moment: Moment
     mail: tuple[MailMove, ...]
@@ -31,11 +31,11 @@ class Mending:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything has to be done."""
+        """Something has to be done."""
         return bool(self.moment.cut.lowered or self.mail or self.state)
 
     def notes(self) -> list[str]:
-        """What is done, for people: a line for each agent that goes back, one for all mail."""
+        """Tell people what is done: a line for each agent that goes back, one for all mail, one for state."""
         lines = [
             f"{agent} goes back by {count} {'line' if count == 1 else 'lines'}: it knew of what nobody in "
             "this copy has done yet; what it did since is done again"
@@ -51,7 +51,7 @@ class Mending:
 
 
 def mending_of(tree: Tree, specs: Specs) -> Mending:
-    """What `resume` would do to a copy. Only reads. Raises StorageError."""
+    """Work out what `resume` would do to a copy. Only reads. Raises StorageError."""
     moment = TeamReader(tree).moment(agents_of(tree, specs), needs_of(specs))
     sent = _sent_at(moment)
     state = moves_back(tree, last_lines(moment, moment.cut.ends))

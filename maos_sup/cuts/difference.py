@@ -33,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDifference:
-    """How one agent differs. `common`: lines both have; the others count what each side has after them."""
+    """Tells how one agent differs. `common`: lines both have; the others count what each side has after."""
 
     common: int
     lines: tuple[int, int]
@@ -47,7 +47,7 @@ class AgentDifference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both sides are the same."""
+        """Both sides are the same."""
         return self.lines == (0, 0)
 
 
@@ -100,7 +100,7 @@ def _difference(agent: str, left: Side, right: Side, redact: Redact) -> AgentDif
 
 
 class _Told:
-    """What one side's journal says of an agent, up to its cut; starts of attempts aside."""
+    """Folds what one side's journal says of an agent, up to its cut; starts of attempts aside."""
 
     def __init__(self, agent: str, side: Side) -> None:
         self.history, self.hashes, self._sent = History(), list[str](), list[int]()
@@ -130,7 +130,7 @@ class _Told:
         return words_of({name: redact(value) for name, value in found.items()})  # keys of steps as well
 
     def sent_after(self, index: int) -> int:
-        """How many messages the lines from `index` on send."""
+        """Count the messages that the lines from `index` on send."""
         return sum(self._sent[index:])
 
     def tasks(self) -> dict[str, str]:

@@ -56,7 +56,7 @@ def fork(
 
 
 def _lineage(tree: Tree, cut: TeamCut) -> dict[str, object]:
-    """Where the fork comes from, by names that mean something elsewhere too."""
+    """Tell where the fork comes from, by names that mean something elsewhere too."""
     return {"id": tree.root.name, "checkpoint": cut.number, "name": cut.name, "at": cut.at}
 
 

@@ -38,7 +38,7 @@ _NEW_SESSION = "the session of its program: a new one begins, which is told what
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLoss:
-    """What goes back with one agent, counted, and what stays done outside of the tree, by name."""
+    """Counts what goes back with one agent, and names what stays done outside of the tree."""
 
     lines: int
     counts: Mapping[str, int] = field(default_factory=dict)  # step, turn, message, discovery
@@ -49,7 +49,7 @@ class AgentLoss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a rollback does, before it is done."""
+    """Tells what a rollback does, before it is done."""
 
     cut: TeamCut
     plan: Rewind
@@ -61,7 +61,7 @@ class Preview:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing would change, but that lives which did nothing would not have begun."""
+        """Nothing would change, but that lives which did nothing would not have begun."""
         is_there = all(loss.is_there for loss in self.losses.values())
         return is_there and not (self.plan.mail or self.plan.state or self.plan.specs)
 
@@ -74,7 +74,7 @@ def preview_rollback(
     reader: TeamReader | None = None,
     redact: Redact = as_it_is,
 ) -> Preview:
-    """What going back to `cut` does, for all agents or for `only` these and whom they drag along.
+    """Work out what going back to `cut` does, for all agents or `only` these and whom they drag along.
 
     What is shortened goes through `redact` before. `reader` is one that was used before: that makes it cheap.
     Raises BadInput for an agent that is not there or whose journals are damaged, StorageError.
@@ -129,7 +129,7 @@ def _refuse(moment: Moment, cut: TeamCut, only: Collection[str]) -> None:
 
 
 def _targets(tree: Tree, moment: Moment, cut: TeamCut, only: Collection[str]) -> dict[str, Place]:
-    """Where each agent goes."""
+    """Find the place that each agent goes to."""
     wanted = {agent: cut.agents[agent].place if agent in cut.agents else NOWHERE for agent in moment.ends}
     if not only:
         return wanted
@@ -152,14 +152,14 @@ def _is_at(cut: TeamCut, agent: str, targets: Mapping[str, Place]) -> bool:
 
 
 def _by_hand(tree: Tree, cut: TeamCut) -> dict[str, bytes]:
-    """What people wrote for shared state; a cut of an older build says nothing of it."""
+    """Read what people wrote for shared state; a cut of an older build says nothing of it."""
     return {} if cut.state is None else files_by_hand(tree)
 
 
 def _state_moves(
     tree: Tree, moment: Moment, cut: TeamCut, targets: Mapping[str, Place], *, is_all: bool
 ) -> Iterator[StateMove]:
-    """What becomes of the files of shared state; a cut of an older build says nothing of them."""
+    """Yield what becomes of the files of shared state; a cut of an older build says nothing of them."""
     if cut.state is None:
         return
     if is_all:
@@ -186,13 +186,14 @@ def _next_numbers(moment: Moment) -> dict[str, dict[str, int]]:
 
 
 def _begins_anew(spec: AgentSpec | None) -> bool:
-    """Whether its program cannot go back, and begins a session anew."""
+    """The agent's program cannot go back, and begins a session anew."""
     return spec is not None and begins_anew(spec.kind, spec.settings)
 
 
 def _loss(tree: Tree, move: AgentMove, *, is_new: bool, redact: Redact) -> AgentLoss:
-    """What stands in the lines between where the agent goes and where it is, if it goes back in its own line
-    of attempts; from another one nothing is lost that was not shown before."""
+    """Count what stands in the lines between where the agent goes and where it is, if it goes back in its own
+    line of attempts; from another one nothing is lost that was not shown before.
+    """
     counts, reopened = Counter[str](), list[str]()
     outside = [_NEW_SESSION] if is_new else list[str]()
     runs, lines, starts = runs_after(tree, move.agent, move.to), 0, 0
@@ -222,7 +223,7 @@ def _entries(runs: Iterable[tuple[int, Run]]) -> Iterator[Mapping[str, Any]]:
 
 
 def _outside(entry: Mapping[str, Any], redact: Redact) -> Iterator[str]:
-    """What the line says was done to the world outside of the records."""
+    """Yield what the line says was done to the world outside of the records."""
     match entry["type"]:
         case "tool_call":
             yield f"{entry.get('name')} {_shortened(redact(entry.get('input')))}".strip()

@@ -22,7 +22,7 @@ from state_layout.specs import read_specs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
-    """What was seen of the tree `id` at `at`. `void`: of the last rollback that was on record, 0 for none."""
+    """Tells what was seen of the tree `id` at `at`. `void`: of the last rollback on record, 0 for none."""
 
     id: str
     at: str
@@ -79,7 +79,7 @@ def heads_of(tree: Tree, *, at: str, rewound: Mapping[str, Any] | None, before: 
 
 
 def _end(tree: Tree, agent: str, attempt: int, known: Position) -> Position:
-    """Where the last whole line of a journal ends, which somebody may be writing."""
+    """Find the end of the last whole line of a journal, which somebody may be writing."""
     reader = Reader(tree.agent(agent).attempt(attempt).journal, known)
     for _ in reader.runs():
         pass
@@ -96,7 +96,7 @@ def missing(tree: Tree, seen: Heads) -> Iterator[str]:
 
 
 def added(seen: Heads, now: Heads) -> int:
-    """How many lines were added; below 0 where a rollback took more than was added."""
+    """Count the lines that were added; below 0 where a rollback took more than was added."""
     return sum(
         place.seq - (seen.agents[agent].seq if agent in seen.agents else 0)
         for agent, place in now.agents.items()

@@ -39,7 +39,7 @@ NOWHERE = Place(0, 0, 0, "")
 
 
 def place_of(tree: Tree, agent: str, seq: int, *, after: Place = NOWHERE) -> Place:
-    """Where the line `seq` of the lines of `agent` that count ends, NOWHERE if there is none.
+    """Find the end of the line `seq` of the lines of `agent` that count, NOWHERE if there is none.
 
     `after` is a place before it that counts, which spares reading what is before. Raises Damaged,
     StorageError.
@@ -71,7 +71,7 @@ def runs_after(tree: Tree, agent: str, place: Place) -> Iterator[tuple[int, Run]
 
 
 def is_among(lives: Sequence[CountedLife], place: Place) -> bool:
-    """Whether `place` is the end of a line of the first of `lives` that counts."""
+    """The `place` is the end of a line of the first of `lives` that counts."""
     if not lives or lives[0].number != place.attempt:
         return False
     is_void = lives[0].last_seq is not None and place.seq > lives[0].last_seq

@@ -19,7 +19,7 @@ _PHASES = frozenset(phase.value for phase in TaskPhase)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCut:
-    """Where one agent stands. `settling`: why what it was doing may be half done; None: exact."""
+    """Tells where one agent stands. `settling`: why its work may be half done; None: exact."""
 
     place: Place
     kind: str
@@ -31,7 +31,7 @@ class AgentCut:
 
     @property
     def sum(self) -> Sum | None:
-        """What its lines come to, for those who would read them; None where this does not say it all."""
+        """Sum up the agent's lines for those who would read them; None where this does not say it all."""
         is_known = _PHASES.issuperset(self.tasks.values())
         if self.marks is None or not self.place.attempt or not is_known:
             return None
@@ -91,22 +91,22 @@ class TeamCut:
 
     @property
     def places(self) -> dict[str, Place]:
-        """Where each agent stands."""
+        """Give the place of each agent."""
         return {name: agent.place for name, agent in self.agents.items()}
 
     @property
     def label(self) -> str:
-        """How people are shown it: `7 before-refactor`."""
+        """Name the cut as people are shown it: `7 before-refactor`."""
         return f"{self.number} {self.name}" if self.name else str(self.number)
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is kept for ever, whatever the rule of keeping says."""
+        """The cut is kept for ever, whatever the rule of keeping says."""
         return self.pinned or self.name is not None
 
     @property
     def is_exact(self) -> bool:
-        """Whether nobody was in the middle of something that no record describes."""
+        """Nobody was in the middle of something that no record describes."""
         return all(agent.settling is None for agent in self.agents.values())
 
     def to_json(self) -> dict[str, object]:

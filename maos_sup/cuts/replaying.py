@@ -45,7 +45,7 @@ class ReplayFault:
 
 @dataclass(slots=True, kw_only=True)
 class Replay:
-    """What the lines of one agent come to, and the first that does not follow."""
+    """Tells what the lines of one agent come to, and the first that does not follow."""
 
     history: History = field(default_factory=History)
     lines: int = 0
@@ -91,7 +91,7 @@ def _replay(tree: Tree, agent: str, until: TeamCut | None, *, is_verified: bool)
 
 
 def _fault(found: Replay, line: Line) -> str | None:
-    """Why `line` does not follow from what `found` has folded, or None."""
+    """Say why `line` does not follow from what `found` has folded, or None."""
     try:
         entry = line.fields()
         return next(_faults(found, entry), None)
@@ -144,7 +144,7 @@ def _compactions(tree: Tree, agent: str) -> dict[int, list[tuple[Path, Checkpoin
 def _compaction_faults(
     tree: Tree, compactions: list[tuple[Path, Checkpoint]], line: Line, folded: Mapping[str, Any]
 ) -> Iterator[ReplayFault]:
-    """Whether the compactions that stand on `line` hold what the lines came to; others are void."""
+    """Hold the compactions that stand on `line` against what the lines came to; others are void."""
     for folder, checkpoint in compactions:
         if checkpoint.history.h != line.end.h:
             continue

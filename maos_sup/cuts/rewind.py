@@ -147,7 +147,7 @@ def agent_moves(
 def mail_moves(
     tree: Tree, sent: Mapping[str, Mapping[str, int]], people: Mapping[str, tuple[int, str]] | None
 ) -> list[MailMove]:
-    """What becomes of each mail file when `sent` (by sender and recipient) is all that was ever sent.
+    """Say what becomes of each mail file when `sent` (by sender and recipient) is all that was ever sent.
 
     A sender that `sent` does not name is left alone: nothing is known of him. `people`: by box the size of
     what people had written and its sign; None leaves people's mail as it is. A message is known by its
@@ -168,13 +168,13 @@ def mail_moves(
 
 
 def _senders(tree: Tree, box: str) -> set[str]:
-    """Whose mail lies in `box`, or was set aside there."""
+    """Name the senders whose mail lies in `box`, or was set aside there."""
     aside = {path.name.partition(".jsonl")[0] for path in tree.mail_box(box).glob(f"*.jsonl{_VOID}*")}
     return {sender for sender in {file.sender for file in files_of(tree, box)} | aside if is_sender(sender)}
 
 
 def _channel_move(tree: Tree, box: str, sender: str, last: int) -> MailMove | None:
-    """What becomes of the file of one sender when `last` is the last number that counts."""
+    """Say what becomes of the file of one sender when `last` is the last number that counts."""
     current = tree.mail_file(box, sender)
     was = _size(current)
     end, is_there, has_more = _prefix(current, last)
@@ -192,7 +192,7 @@ def _channel_move(tree: Tree, box: str, sender: str, last: int) -> MailMove | No
 
 
 def _prefix(path: Path, last: int) -> tuple[int, bool, bool]:
-    """Where the lines up to number `last` end, whether that number is among them, whether more follow."""
+    """Find the end of the lines up to number `last`; say if that number is among them, if more follow."""
     near = _prefix_after(Reader(path, tail.before(path, last)), last)
     return near if near[1] else _prefix_after(Reader(path), last)
 
@@ -222,7 +222,7 @@ def _people_move(tree: Tree, box: str, wanted: tuple[int, str]) -> MailMove | No
 
 
 def sign_of(path: Path, size: int) -> str:
-    """What tells the first `size` bytes of the file `path` from others: a hash over their last 4 KiB."""
+    """Tell the first `size` bytes of the file `path` from others, by a hash over their last 4 KiB."""
     if not size:
         return ""
     try:
@@ -243,7 +243,7 @@ def voids(tree: Tree, box: str, sender: str) -> list[Path]:
 
 
 def void_path(tree: Tree, move: MailMove, void: int) -> Path:
-    """Where the file of `move` is set aside to."""
+    """Name the path that the file of `move` is set aside to."""
     return tree.mail_box(move.box) / f"{move.sender}.jsonl{_VOID}{void}"
 
 
@@ -285,7 +285,7 @@ def sent_by(cut: TeamCut) -> dict[str, dict[str, int]]:
 
 
 def _output_of(tree: Tree, agent: str, last: int) -> Iterator[tuple[str, int]]:
-    """What every attempt of `agent` wrote, in bytes: after a rewind none of it is read again."""
+    """Yield how many bytes each attempt of `agent` wrote: after a rewind none of it is read again."""
     for number in range(1, last + 1):
         attempt = tree.agent(agent).attempt(number)
         for path in (attempt.stdout, attempt.control, attempt.events):

@@ -47,7 +47,7 @@ class StateMove:
 
 
 def ends_at(tree: Tree, moment: Moment) -> Ends:
-    """How far each file belongs to `moment`. Raises StorageError."""
+    """Tell how far each file belongs to `moment`. Raises StorageError."""
     found: Ends = {}
     for scope, folder in folders_in(tree):
         ends = dict[str, tuple[int, int, str]]()
@@ -89,7 +89,7 @@ def values_at(tree: Tree, scope: Scope, ends: Mapping[str, tuple[int, int, str]]
 def moves_to(
     tree: Tree, ends: Mapping[str, Mapping[str, tuple[int, int, str]]], *, only: frozenset[str] | None = None
 ) -> list[StateMove]:
-    """What becomes of each file when `ends` is all that was ever written; of `only` these writers.
+    """Say what becomes of each file when `ends` is all that was ever written; of `only` these writers.
 
     A file in which the end of `ends` does not stand, nor in one set aside, is left alone. StorageError.
     """
@@ -168,7 +168,7 @@ def _last_of(moment: Moment, scope: Scope, writer: str) -> int | None:
 
 
 def _end(path: Path, last: int | None) -> Position:
-    """Where the line `last` ends, or the last one."""
+    """Find the end of the line `last`, or of the last one."""
     end = ORIGIN
     for line in Reader(path):
         if last is not None and line.seq > last:

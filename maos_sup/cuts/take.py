@@ -148,7 +148,7 @@ def _last(steps: Steps, end: int) -> int:
 
 
 def _settling(tree: Tree, agent: str, kind: str, tasks: Mapping[str, str]) -> str | None:
-    """Why what the agent was doing may be half done on the disk, or None."""
+    """Say why the agent's work may be half done on the disk, or None."""
     if traits_of(kind).is_exact or TaskPhase.RUNNING not in tasks.values():
         return None
     if not is_inhabited(tree.agent(agent)):
@@ -175,7 +175,7 @@ def _sync(path: Path) -> None:
 
 
 def _output_sizes(tree: Tree, moment: Moment) -> Iterator[tuple[str, int]]:
-    """How much each agent's newest attempt had written, by path in the tree."""
+    """Yield how many bytes each agent's newest attempt had written, by path in the tree."""
     for agent, place in sorted(moment.places.items()):
         attempt = tree.agent(agent).attempt(place.attempt)
         for path in (attempt.stdout, attempt.stderr, attempt.control, attempt.events):

@@ -42,13 +42,13 @@ def box_of(scope: Scope | str) -> str:
 
 
 def is_mail_box(name: str) -> bool:
-    """Whether `name`, in a trace, is that of a mail box and not of a shared scope."""
+    """The `name`, in a trace, is that of a mail box and not of a shared scope."""
     return not name.startswith(_OF_STATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """What the lines of one agent up to `place` come to: who has it need not read them."""
+    """Tells what the lines of one agent up to `place` come to: who has it need not read them."""
 
     place: Place
     sent: Mapping[str, int] = field(default_factory=dict)  # by recipient
@@ -79,7 +79,7 @@ class _Mark(Struct, gc=False, array_like=True):
 
 
 class _Entry(Struct, gc=False):
-    """What a line of a journal says about others; the rest of it is passed over."""
+    """Holds what a line of a journal says about others; the rest of it is passed over."""
 
     type: str
     sent: list[_Sent] = []
@@ -143,7 +143,7 @@ class _Telling:
                 self._take_task(seq, entry)
 
     def _take_mail(self, seq: int, entry: _Entry) -> None:
-        """What `_raise` does for each, in place: on lines of a chattering team, calls are what it costs."""
+        """Do for each what `_raise` does, in place: on a chattering team's lines, calls are what it costs."""
         for message in entry.sent:
             steps = self.sent.get(message.to)
             if steps is None:
@@ -194,7 +194,7 @@ class _Telling:
         return {task: phases[-1] for task, phases in at.items() if phases}
 
     def trace(self) -> Trace:
-        """What was taken so far, not to be changed by what is taken later."""
+        """Give what was taken so far, not to be changed by what is taken later."""
         return Trace(
             end=self.place.seq,
             base=self.base.seq,
@@ -307,7 +307,7 @@ class TeamReader:
         return not reader.is_displaced and (reader.damage is None or reader.damage.is_partial)
 
     def _place(self, agent: str, seq: int) -> Place:
-        """Where the line `seq` of `agent` ends."""
+        """Find the end of the line `seq` of `agent`."""
         told = self._known[agent]
         for place in (told.place, told.base):
             if seq == place.seq:
@@ -336,7 +336,7 @@ def _with_unsaid(tree: Tree, agent: str, trace: Trace) -> Trace:
 
 
 def _read_anew(tree: Tree, agent: str, *, known: Sum | None = None, from_start: bool = False) -> _Telling:
-    """What the lines of `agent` say, by way of `known` or its newest compaction unless `from_start`."""
+    """Read what the lines of `agent` say, by way of `known` or its newest compaction unless `from_start`."""
     lineage = Lineage(tree, tree.agent(agent), list_attempts(tree.agent(agent)))
     found: list[Sum] = []
 
