@@ -71,7 +71,7 @@ def families_of(figures: Iterable[TreeFigures]) -> list[Family]:
 
 
 def _labels(figures: Sequence[TreeFigures]) -> list[str]:
-    """What each is called: its id; of several with one id, the folder's name; at need a hash."""
+    """Name each tree: by its id; of several with one id, by the folder's name; at need by a hash."""
     ids = Counter(one.status["id"] for one in figures)
     names = [
         one.status["id"]
@@ -170,7 +170,7 @@ def _of_money(figures: TreeFigures) -> Iterator[Told]:
 
 
 def _models(costs: Costs) -> dict[str, str]:
-    """What each model is called in a label."""
+    """Name each model for a label."""
     dearest = sorted(costs.models, key=lambda model: -costs.models[model].tokens)
     kept = {model for model in dearest[:_MOST_MODELS] if _NAME.fullmatch(model)}
     named = {model for _, model, _ in costs.token_types}

@@ -39,7 +39,7 @@ class ArchivedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveManifest:
-    """What an archive holds. `only`: the top folders, where it is not a whole tree."""
+    """Tells what an archive holds. `only`: the top folders, where it is not a whole tree."""
 
     id: str
     request: str
@@ -147,7 +147,7 @@ def refuse_escapes(
 
 
 def _lies_below(path: str, leaves: Set[str], safe: set[str]) -> bool:
-    """Whether a folder above `path` is one of `leaves`; `safe` remembers folders that are none."""
+    """A folder above `path` is one of `leaves`; `safe` remembers folders that are none."""
     while slash := path.rfind("/") + 1:
         path = path[: slash - 1]
         if path in safe:
@@ -159,7 +159,7 @@ def _lies_below(path: str, leaves: Set[str], safe: set[str]) -> bool:
 
 
 def is_lock(path: str) -> bool:
-    """Whether the file at `path` is a lock, which nobody needs elsewhere."""
+    """The file at `path` is a lock, which nobody needs elsewhere."""
     if not path.endswith("lock"):
         return False
     row = row_of(path)
@@ -167,14 +167,14 @@ def is_lock(path: str) -> bool:
 
 
 def is_safe(path: str) -> bool:
-    """Whether `path` names something inside of a tree that a copy of it may have."""
+    """The `path` names something inside of a tree that a copy of it may have."""
     parts = path.split("/")
     is_plain = all(part not in ("", ".", "..") and "\0" not in part for part in parts)
     return is_plain and len(path) <= _LONGEST_PATH and parts[0] != _HOST_BOUND
 
 
 def leads_inside(path: str, target: str) -> bool:
-    """Whether a link at `path` stays in the folder of programs that it lies in, as far as names tell."""
+    """A link at `path` stays in the folder of programs that it lies in, as far as names tell."""
     base = path.split("/")[:3]  # agents/<agent>/workspace
     if (
         len(path.split("/")) < 4

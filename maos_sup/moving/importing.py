@@ -52,7 +52,7 @@ class _Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an archive held; `root` is where it lies now, or would lie. `notes` are of `check`."""
+    """Tells what an archive held; `root` is where it lies now, or would lie. `notes` are of `check`."""
 
     manifest: ArchiveManifest
     root: Path
@@ -204,7 +204,7 @@ def _plain(
     identity: Path | None,
     passphrase: Callable[[], str] | None,
 ) -> Iterator[_Readable]:
-    """What the archive holds, decrypted and decompressed."""
+    """Yield what the archive holds, decrypted and decompressed."""
     begin = file.read(len(_AGE))
     file.seek(0)
     decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)

@@ -77,7 +77,7 @@ def _prefix(target: Path) -> str:
 
 
 def checked(tree: Tree, holder: str, *, may_be_damaged: bool) -> tuple[str, ...]:
-    """What `check` notes of `tree`, which came out of a `holder`. Raises Damaged for a problem."""
+    """List what `check` notes of `tree`, which came out of a `holder`. Raises Damaged for a problem."""
     problems = check(tree)
     bad = [str(problem) for problem in problems if problem.severity is Severity.PROBLEM]
     if bad and not may_be_damaged:

@@ -50,7 +50,7 @@ def _take(source: Path, target: Path, *, is_link: bool) -> None:
 
 
 def cautions(repository: Repository, worktree: Path) -> Iterator[str]:
-    """What a person should know of a worktree that was just made."""
+    """Yield what a person should know of a worktree that was just made."""
     if (worktree / ".gitmodules").is_file():
         yield "submodules are empty in it; where they are needed: setup = ['git submodule update --init']"
     if _names_lfs(worktree):

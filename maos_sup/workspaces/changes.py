@@ -42,7 +42,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Since:
-    """What a workspace held at another time: the `manifest` of a snapshot, and where its contents are."""
+    """Holds what a workspace held at another time: a snapshot's `manifest`, and where its contents are."""
 
     store: Store
     manifest: Manifest
@@ -58,7 +58,7 @@ class Changes:
 
     @property
     def added(self) -> int:
-        """How many lines, as far as files have lines."""
+        """Count the added lines, as far as files have lines."""
         return sum(change.added or 0 for change in self.files)
 
     @property
@@ -75,7 +75,7 @@ class Changes:
 def changes_of(
     paths: AgentPaths, repository: Repository, *, patch: bool = False, since: Since | None = None
 ) -> Changes | None:
-    """What the agent with these `paths` changed, or changed `since`; None if it has no worktree (yet).
+    """Find what the agent with these `paths` changed, or changed `since`; None without a worktree (yet).
 
     Raises BadInput where git cannot tell, Damaged.
     """

@@ -31,7 +31,7 @@ class TooLarge(BadInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """What a copy holds, and what was `left` out of it: paths, relative."""
+    """Tells what a copy holds, and what was `left` out of it: paths, relative."""
 
     files: int
     size_bytes: int
@@ -39,7 +39,7 @@ class Copied:
 
 
 def measure(source: Path, *, limit_mib: int, without: Collection[Path] = ()) -> int:
-    """How many bytes the files in `source` have, the folders `without` aside. Raises TooLarge."""
+    """Add up the bytes of the files in `source`, the folders `without` aside. Raises TooLarge."""
     total = 0
     for root, _, names in _walk(source, without):
         for name in names:

@@ -82,7 +82,7 @@ class Git:
     def run(
         self, *words: str, data: bytes | None = None, who: str = WHO, fine: Sequence[int] = (0,)
     ) -> bytes:
-        """What git says to `words`, given `data` on its standard input. Raises GitFailed."""
+        """Give git's answer to `words`, given `data` on its standard input. Raises GitFailed."""
         return self.outcome(*words, data=data, who=who, fine=fine)[1]
 
     def text(self, *words: str, data: bytes | None = None, who: str = WHO, at: str | None = None) -> str:

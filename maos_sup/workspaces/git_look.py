@@ -33,7 +33,7 @@ class CannotLook(OSError):
 
 
 def git_answer(folder: Path, question: Sequence[str]) -> bytes:
-    """What git says to `question`, like ["status", "--porcelain"], about the work tree at `folder`.
+    """Ask git a `question`, like ["status", "--porcelain"], about the work tree at `folder`.
 
     Raises CannotLook where there is no git, no repository, or one that cannot be looked at so.
     """
@@ -114,7 +114,7 @@ def _own_repository(repository: Path) -> Iterator[Path]:
 
 
 def _extended(repository: Path) -> bool:
-    """Whether its configuration speaks of extensions (other hashes, other refs)."""
+    """The repository's configuration speaks of extensions (other hashes, other refs)."""
     text = _content(repository / "config") or b""
     return b"extensions" in text.lower() or (repository / "reftable").exists()
 

@@ -26,7 +26,7 @@ _UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What became of the work in a worktree: the `record` as it is now, how many `files` were committed.
+    """Tells what became of the work in a worktree: its new `record`, how many `files` were committed.
 
     `note` says why something was left, None if nothing was.
     """
@@ -207,7 +207,7 @@ def _go_to(paths: AgentPaths, repository: Repository, record: Record, head: str,
 
 
 def _cannot(admin: Path, record: Record, ref: str | None, head: str | None) -> str | None:
-    """Why nothing is committed there by us, None if it may be."""
+    """Say why nothing is committed there by us, None if it may be."""
     if ref == record.ref and head is None:
         tip = record.tip or record.base
         return f"that branch is not there any more; to have it again: git branch {record.branch} {tip[:12]}"

@@ -37,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of the work of one agent. `ours`: what it was merged into; `ancestor`: what both come from.
+    """Tells what became of an agent's work. `ours`: what it was merged into; `ancestor`: what both come from.
 
     `files`: how many it changed there. `conflicts`: paths, each with the agents that landed before and
     changed it too. `why`: what the check said, or whose work holds this.
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """Where it landed: `start` is the commit of `onto`, `tip` what holds all that was merged."""
+    """Says where it landed: `start` is the commit of `onto`, `tip` what holds all that was merged."""
 
     onto: str
     start: str
@@ -113,7 +113,7 @@ def land(
 
 
 def _holder(git: Git, candidate: Candidate, candidates: Sequence[Candidate]) -> str | None:
-    """Whose work holds that of `candidate`: a resolver's holds what it resolved."""
+    """Name the agent whose work holds that of `candidate`: a resolver's holds what it resolved."""
     tip = candidate.tip
     if tip == candidate.ground:
         return None
@@ -218,7 +218,7 @@ def conflict_tree(repository: Repository, ours: str, theirs: str) -> Merge:
 
 
 def by_hand(outcome: Outcome, branch: str, tip_branch: str, *, git_dir: Path | None = None) -> Iterator[str]:
-    """What a person may type to see the three versions of what does not merge, and to merge it.
+    """Yield what a person may type to see the three versions of what does not merge, and to merge it.
 
     `git_dir`: where the commits are, if that is not the project.
     """

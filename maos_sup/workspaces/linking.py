@@ -27,7 +27,7 @@ def named_by(admin: Path) -> Path | None:
 
 
 def is_at(entry: Path, admin: Path) -> bool:
-    """Whether the `.git` file `entry` is there and names `admin`."""
+    """The `.git` file `entry` is there and names `admin`."""
     try:
         told = entry.read_text().removeprefix("gitdir:").strip()
     except OSError:
@@ -36,5 +36,5 @@ def is_at(entry: Path, admin: Path) -> bool:
 
 
 def is_linked(paths: AgentPaths, admin: Path) -> bool:
-    """Whether `admin` is the folder of the agent's worktree, whatever lies there in place of its `.git`."""
+    """The folder `admin` is that of the agent's worktree, whatever lies there in place of its `.git`."""
     return named_by(admin) == entry_of(paths)

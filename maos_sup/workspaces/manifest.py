@@ -40,7 +40,7 @@ class ManifestEntry:
     object: str = ""
 
     def is_same(self, other: ManifestEntry | None) -> bool:
-        """Whether the two hold the same by themselves: times aside, and what lies in a folder."""
+        """The two hold the same by themselves: times aside, and what lies in a folder."""
         return (
             other is not None
             and (self.kind, self.mode) == (other.kind, other.mode)
@@ -170,7 +170,7 @@ class Scan:
         self._files, self._folders = {}, {}
 
     def look(self, *, now_ns: int) -> Manifest:
-        """What is there now. Raises OSError where the folder cannot be read."""
+        """List what is there now. Raises OSError where the folder cannot be read."""
         self._entries, self._excluded, self._next, self._now_ns = {}, [], {}, now_ns
         descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | _NEVER)
         top = self._walk(descriptor, "")
@@ -198,7 +198,7 @@ class Scan:
         return known[1]
 
     def _entry(self, folder: int, name: str, path: str) -> ManifestEntry | None:
-        """What is there under `name`; None where it has gone or cannot be read."""
+        """Look at what is there under `name`; None where it has gone or cannot be read."""
         with suppress(OSError):
             at = os.lstat(name, dir_fd=folder)
             if _is_left_out(name, at):

@@ -16,7 +16,7 @@ class Merge:
 
 
 def merge(git: Git, ours: str, theirs: str) -> Merge:
-    """What comes of merging the commit `theirs` into `ours`. Raises GitFailed."""
+    """Try what comes of merging the commit `theirs` into `ours`. Raises GitFailed."""
     code, told = git.outcome(
         "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--allow-unrelated-histories",
         ours, theirs,
@@ -26,7 +26,7 @@ def merge(git: Git, ours: str, theirs: str) -> Merge:
 
 
 def is_ancestor(git: Git, old: str, new: str) -> bool:
-    """Whether `new` holds all of `old`."""
+    """The commit `new` holds all of `old`."""
     return git.outcome("merge-base", "--is-ancestor", old, new)[0] == 0
 
 

@@ -23,7 +23,7 @@ WORKTREE = "worktree"
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How a workspace of one sort is begun, made and found again; all raise BadInput, StorageError."""
+    """Says how a workspace of one sort is begun, made and found again; all raise BadInput, StorageError."""
 
     begin: Callable[[AgentPaths, Repository, Wish], Record]
     make: Callable[[AgentPaths, Repository, Record, Wish], Record]
@@ -66,7 +66,7 @@ def share(paths: AgentPaths, repository: Repository, record: Record) -> Record:
 
 
 def is_there(paths: AgentPaths, record: Record) -> bool:
-    """Whether the workspace of `record` is where it should be."""
+    """The workspace of `record` is where it should be."""
     if record.mode == WORKTREE:
         return (paths.worktree / ".git").is_file()
     return (paths.worktree / ".git").is_dir() if record.mode == CLONE else paths.worktree.is_dir()

@@ -47,7 +47,7 @@ def own_repository(tree: Tree, project: Path) -> Repository:
 
 
 def has_own(tree: Tree) -> bool:
-    """Whether agents of `tree` have copies of a project."""
+    """Agents of `tree` have copies of a project."""
     return (tree.own_project / "HEAD").is_file()
 
 
@@ -180,7 +180,7 @@ def _refuse_ignored(project: Path, steps: list[Step]) -> None:
 
 
 def _steps(project: Path, told: bytes) -> Iterator[Step]:
-    """What `git diff-tree -z --raw` says is to be done, each path as it lies in the project now."""
+    """Yield what `git diff-tree -z --raw` says is to be done, each path as it lies in the project now."""
     words = iter(split_null(told))
     for word in words:
         old, new = (part.lstrip(":") for part in word.split(" ")[:2])

@@ -47,7 +47,7 @@ class Record:
 
 
 def read_record(paths: AgentPaths) -> Record | None:
-    """What is on record, None if nothing is. Raises Damaged for what is no record."""
+    """Read what is on record, None if nothing is. Raises Damaged for what is no record."""
     try:
         value = codec.decode_object(paths.worktree_record.read_bytes())
     except FileNotFoundError:

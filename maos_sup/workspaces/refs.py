@@ -137,7 +137,7 @@ def _owned(own: Path, lock: Path) -> int | None:
 
 
 def _is_one(path: Path, other: Path | int) -> bool:
-    """Whether both are one file."""
+    """Both are one file."""
     try:
         return os.path.samestat(
             os.lstat(path), os.lstat(other) if isinstance(other, Path) else os.fstat(other)
@@ -170,7 +170,7 @@ def _log(common: Path, ref: str, old: str | None, commit: str, why: str) -> None
 
 
 def last_reason(common: Path, ref: str) -> str:
-    """Why `ref` was last moved, as its reflog says; empty if it is not there or says nothing."""
+    """Say why `ref` was last moved, as its reflog has it; empty if it is not there or says nothing."""
     if read_ref(common, ref) is None:
         return ""
     try:

@@ -54,7 +54,7 @@ class Repository:
 
 
 def is_in_repository(folder: Path) -> bool:
-    """Whether git would find a repository around `folder`, whatever its state."""
+    """Git would find a repository around `folder`, whatever its state."""
     return any((above / ".git").exists() for above in (folder, *folder.parents)) or _is_bare(folder)
 
 

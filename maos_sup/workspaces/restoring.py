@@ -46,7 +46,7 @@ class Step:
 
 
 def steps_between(now: Manifest, then: Manifest, paths: Collection[str]) -> list[Step]:
-    """What is to be done to go from `now` to `then`, for `paths` and what lies in them; () is everything."""
+    """List the steps from `now` to `then`, for `paths` and what lies in them; () is everything."""
     return [
         Step(path=path, before=before, after=after)
         for path, before, after in differences(now, then)
@@ -165,7 +165,7 @@ class _Work:
 
 
 def under_way(paths: AgentPaths) -> RestoringFile | None:
-    """What is on record of a restore that has not ended. Raises Damaged."""
+    """Read what is on record of a restore that has not ended. Raises Damaged."""
     path = paths.restoring / RESTORING
     try:
         told: RestoringFile = codec.decode(path.read_bytes())
@@ -202,7 +202,7 @@ def lay_out(store: Store, manifest: Manifest, paths: Collection[str], folder: Pa
 
 
 def _lies_in(path: str, excluded: Collection[str]) -> bool:
-    """Whether it was left out of the snapshot, which says nothing of it then."""
+    """The path was left out of the snapshot, which says nothing of it then."""
     return any(path == one or path.startswith(f"{one}/") for one in excluded)
 
 

@@ -80,7 +80,7 @@ class Camera:
             yield
 
     def look(self) -> Manifest:
-        """What is there now; its contents are kept, until they are on record only within `in_use`.
+        """List what is there now; its contents are kept, until they are on record only within `in_use`.
 
         Raises Locked, StorageError.
         """
@@ -256,7 +256,7 @@ def before_call(paths: AgentPaths, call: str) -> Snapshot | None:
 
 
 def manifest_of(store: Store, snapshot: Snapshot) -> Manifest:
-    """What `snapshot` holds. Raises Damaged."""
+    """Read the manifest of `snapshot`. Raises Damaged."""
     return Manifest.read(snapshot.manifest, store.get)
 
 
@@ -325,7 +325,7 @@ def _json(snapshot: Snapshot) -> dict[str, object]:
 
 
 def stored(tree: Tree) -> tuple[int, int]:
-    """How many snapshots the agents of `tree` have, and the bytes that their contents take on the disk."""
+    """Count the snapshots of the agents of `tree`, and the bytes that their contents take on the disk."""
     agents = sorted(tree.agents.glob("*/snapshots"))
     count = sum(len(numbers(tree.agent(folder.parent.name))) for folder in agents)
     return count, Store(tree).size_bytes() if count else 0

@@ -107,7 +107,7 @@ class Store:
         return name
 
     def get(self, name: str) -> bytes:
-        """What was kept under `name`. Raises Damaged where it is gone or not what it was."""
+        """Read what was kept under `name`. Raises Damaged where it is gone or not what it was."""
         path = self._path(name)
         try:
             head, _, data = zlib.decompress(path.read_bytes()).partition(b"\0")
@@ -123,7 +123,7 @@ class Store:
             yield path.parent.name + path.name, path
 
     def size_bytes(self) -> int:
-        """What all objects take on the disk."""
+        """Add up the bytes that all objects take on the disk."""
         total = 0
         for _, path in self.names():
             with suppress(OSError):
@@ -182,7 +182,7 @@ class Store:
 
 
 def _is(path: Path, content: bytes) -> bool:
-    """Whether an object holds `content`. Raises FileNotFoundError, OSError."""
+    """The object at `path` holds `content`. Raises FileNotFoundError, OSError."""
     packed = path.read_bytes()
     try:
         return zlib.decompress(packed) == content

@@ -15,7 +15,7 @@ from state_layout.paths import AgentPaths
 
 
 def is_unsaved(paths: AgentPaths, repository: Repository) -> bool:
-    """Whether something in the clone or copy of the agent is neither in the project nor on a branch there.
+    """Something in the agent's clone or copy is neither in the project nor on a branch there.
 
     A worktree's commits are in the project. Raises BadInput where git cannot tell, Damaged.
     """

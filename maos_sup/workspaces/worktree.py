@@ -37,7 +37,7 @@ HEAD, WORKING_TREE = "HEAD", "working-tree"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Whose worktree it is (`id` of the orchestration), what it begins with, and which results it takes up.
+    """Says whose worktree it is (the orchestration's `id`), what it begins with, which results it takes up.
 
     `needs`: the newest commits of agents whose tasks come before, by name. `carry`: files that git does not
     know, taken along. `has_setup`: lines are run in it, on the base alone. `copy_limit_mib`: of a project
@@ -183,7 +183,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
 
 
 def has(repository: Repository, commit: str) -> bool:
-    """Whether the repository has `commit`."""
+    """The repository has `commit`."""
     if not commit:
         return False
     with Git(repository) as git:
@@ -272,7 +272,7 @@ def names_for(wish: Wish) -> Iterator[tuple[str, str]]:
 
 
 def admin_of(repository: Repository, record: Record) -> Path:
-    """Where the index and HEAD of a workspace are: of a clone in its git folder, else in the repository."""
+    """Find the index and HEAD of a workspace: of a clone in its git folder, else in the repository."""
     if record.mode == "clone":
         return repository.git_dir
     return repository.common / "worktrees" / record.name
