@@ -24,7 +24,7 @@ from state_layout.tree.making import create_tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeWish:
-    """What is to come of a session."""
+    """Says what is to come of a session."""
 
     session: FoundSession
     id: str  # of the orchestration
@@ -70,6 +70,6 @@ def _make(wish: ClaudeWish, root: Path, tally: Tally, scratch: Path) -> Tree:
 
 
 def seed_of(session: FoundSession) -> tuple[datetime, Random]:
-    """When the session was changed last, and chance that is the same for the same state of it."""
+    """Give the time of the session's last change, and chance that is the same for the same state of it."""
     when = datetime.fromtimestamp(session.changed_s).astimezone()
     return when, Random(f"{session.id} {session.size}")

@@ -116,7 +116,7 @@ def _head(path: Path) -> Iterator[Entry]:
 
 
 def _wish(record: Entry, inner: Entry) -> str:
-    """What a person asked for, if `record` says so; not what the program itself put in his mouth."""
+    """Give what a person asked for, if `record` says so; not what the program itself put in his mouth."""
     if record.get("isSidechain") or record.get("isMeta"):
         return ""
     if record.get("type") == "user":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class RowFate(StrEnum):
-    """What came of something; `CHANGED` is taken too, in another form."""
+    """Says what came of something; `CHANGED` is taken too, in another form."""
 
     TAKEN = "taken"
     CHANGED = "changed"
@@ -53,5 +53,5 @@ class Tally:
         )
 
     def count(self, what: str, *fates: RowFate) -> int:
-        """How many of `what` had one of `fates`."""
+        """Count those of `what` that had one of `fates`."""
         return sum(row.number for row in self.rows if row.what == what and row.fate in fates)

@@ -24,7 +24,7 @@ def transcript_of(config: Path, session: str) -> Path | None:
 
 
 def fault_of_transcript(path: Path) -> str | None:
-    """Why the file is no transcript of the session that it is named after; None if it is one."""
+    """Say why the file is no transcript of the session that it is named after; None if it is one."""
     if not re.fullmatch(SESSION, path.stem):
         return "is no session of Claude Code: its name is not the id of one"
     if path.is_symlink() or not path.is_file():

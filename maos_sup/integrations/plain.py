@@ -8,7 +8,7 @@ _DEEPEST, _INT_BITS = 100, 63
 
 
 def is_plain(value: object, *, depth: int = _DEEPEST, tuples: bool = False) -> bool:
-    """Whether `value` comes back from JSON as it is: its own types, text keys, numbers that fit.
+    """The `value` comes back from JSON as it is: its own types, text keys, numbers that fit.
 
     `tuples`: they may become lists.
     """

@@ -27,7 +27,7 @@ Fields = Mapping[str, Any]
 
 
 class JournalPlace(NamedTuple):
-    """Where a line lies in its file, without its line feed, and the hash of the line before it."""
+    """Says where a line lies in its file, without its line feed, and the hash of the line before it."""
 
     offset: int
     length: int
@@ -67,11 +67,11 @@ class JournalShelf(Generic[IndexT]):
 
     @property
     def is_begun(self) -> bool:
-        """Whether the file has its first line."""
+        """The file has its first line."""
         return self._reader.position.seq > 0
 
     def is_in_place(self) -> bool:
-        """Whether the path still leads to this file."""
+        """The path still leads to this file."""
         try:
             return os.path.samestat(self._path.stat(), os.fstat(self.descriptor))
         except FileNotFoundError:

@@ -32,7 +32,7 @@ class BrokenConnection(Exception):
 
 
 class ConnectionHost(Protocol):
-    """What a connection needs of the server that accepted it."""
+    """Gives a connection what it needs of the server that accepted it."""
 
     api_key: str | None
     with_bodies: bool
@@ -98,7 +98,7 @@ class Connection(BaseHTTPRequestHandler):
         self._take(route, path, body)
 
     def _has_key(self) -> bool:
-        """Whether the key is the one asked for, wherever the APIs put it."""
+        """The key is the one asked for, wherever the APIs put it, or none is asked for."""
         query = parse_qs(urlsplit(self.path).query).get("key", [])
         bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
         named = [self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"), bearer, *query]
@@ -242,12 +242,12 @@ class Connection(BaseHTTPRequestHandler):
 
 
 def _strikes(fault: PlannedFault, event: DialectEvent, pieces: int) -> bool:
-    """Whether `fault` happens before `event`: at its piece, at the end of the content at the latest."""
+    """The `fault` happens before `event`: at its piece, at the end of the content at the latest."""
     return event.is_closing or (event.is_piece and pieces >= (fault.after_chunks or 0))
 
 
 def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> TokenUsage:
-    """What a provider asks for a stream that ends here: its input, and the output sent by then."""
+    """Count what a provider asks for a stream that ends here: its input, and the output sent by then."""
     share = pieces / all_pieces if all_pieces else 1.0
     return {**answer.usage, "output_tokens": math.ceil(answer.output_tokens * share)}
 

@@ -27,7 +27,7 @@ TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_token
 
 
 class AnswerFacts(TypedDict, total=False):
-    """What is said of an answer that ended, beside how it did."""
+    """Tells of an answer that ended all but how it did."""
 
     status: int
     rule: str
@@ -118,7 +118,7 @@ class Log:
 
 
 def sum_charged(entries: Iterable[LoggedEntry]) -> dict[str, int]:
-    """What all `entries` of a log were charged, by kind of token."""
+    """Add up what all `entries` of a log were charged, by kind of token."""
     total: Counter[str] = Counter()
     for entry in entries:
         total.update({name: tokens for name, tokens in entry.get("charged", {}).items() if name in TOKENS})

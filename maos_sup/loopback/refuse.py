@@ -11,7 +11,7 @@ from maos_sup.loopback.request import blocks_of
 
 
 def refusal(body: Any) -> str | None:
-    """Why the real API would refuse `body`, or None."""
+    """Say why the real API would refuse `body`, or None."""
     if not isinstance(body, dict):
         return "the body is no object"
     if not isinstance(body.get("model"), str):

@@ -33,7 +33,7 @@ ERROR_TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFault:
-    """What goes wrong with a reply.
+    """Says what goes wrong with a reply.
 
     `after_chunks` pieces of text (or of a tool's input) are sent first; None: it happens before the headers.
     """
@@ -53,7 +53,7 @@ class PlannedFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyPace:
-    """How fast it comes: `delay_s` before anything, then pieces of `chunk_chars` every `chunk_delay_s`."""
+    """Says a reply's pace: `delay_s` before anything, then pieces of `chunk_chars` every `chunk_delay_s`."""
 
     delay_s: float = 0.0
     chunk_chars: int = 40

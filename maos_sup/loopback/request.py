@@ -80,7 +80,7 @@ class LoopbackRequest:
 
     @cached_property
     def turn(self) -> int:
-        """How many answers the conversation has already: 0 at its beginning."""
+        """Count the answers that the conversation has already: 0 at its beginning."""
         return sum(message["role"] == "assistant" for message in self.messages)
 
     @cached_property

@@ -54,7 +54,7 @@ def events(reply: ScriptedReply, whole: MessagesAnswer) -> Iterator[StreamedEven
 
 
 def is_piece(event: StreamedEvent) -> bool:
-    """Whether `event` carries a piece of a block: what paces and `after_chunks` count."""
+    """The `event` carries a piece of a block: these are paced, and `after_chunks` counts them."""
     return event["type"] == "content_block_delta"
 
 

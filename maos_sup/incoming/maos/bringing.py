@@ -37,7 +37,7 @@ class Brought:
 
 @dataclass(slots=True, kw_only=True)
 class MaosImport:
-    """What came of one database; `beside` counts what belongs to no orchestration."""
+    """Tells what came of one database; `beside` counts what belongs to no orchestration."""
 
     brought: list[Brought] = field(default_factory=list)
     beside: Tally = field(default_factory=Tally)

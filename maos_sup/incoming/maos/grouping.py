@@ -36,12 +36,12 @@ class MaosOrchestration:
 
     @property
     def is_over(self) -> bool:
-        """Whether MAOS came to its end, so that what is unfinished stays so."""
+        """MAOS came to its end, so what is unfinished stays so."""
         return self.row is not None and text_of(self.row, "status") in _ENDED
 
     @property
     def created(self) -> datetime | None:
-        """When it began, as far as anything tells: agents first, for their times do not depend on a zone."""
+        """Find the time of its beginning, told by agents first, for their times do not depend on a zone."""
         told = [agent.get("created_at") for agent in self.agents.values()]
         told += [] if self.row is None else [self.row.get("created_at")]
         return next((when for each in told if (when := time_of(each)) is not None), None)
@@ -75,7 +75,7 @@ def chosen(found: Sequence[MaosOrchestration], wanted: str) -> list[MaosOrchestr
 
 
 def _claimed(row: Row, agents: dict[str, Row], tally: Tally) -> MaosOrchestration:
-    """What a row of `orchestrations` claims. An agent belongs to who claims it first."""
+    """Collect what a row of `orchestrations` claims. An agent belongs to who claims it first."""
     told = json_of(row, "batches")
     batches = [words_in(batch) for batch in told] if isinstance(told, list) else []
     names = dict.fromkeys([*words_in(json_of(row, "agents")), *(name for batch in batches for name in batch)])
@@ -110,7 +110,7 @@ def _crashed(rest: dict[str, Row], checkpoints: Iterable[Row], known: set[str]) 
 
 
 def _distance(when: datetime, saves: list[datetime]) -> timedelta:
-    """How far `when` is from the time in which an orchestration with these saves was alive."""
+    """Measure how far `when` is from the time in which an orchestration with these saves was alive."""
     begin, end = min(saves) - _SAVE_EVERY, max(saves) + _SAVE_EVERY
     return max(begin - when, when - end, timedelta(0))
 

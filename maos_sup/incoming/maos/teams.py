@@ -51,7 +51,7 @@ class TaskStory:
 
     @property
     def elapsed_s(self) -> float | None:
-        """How long it took, where that is known."""
+        """Give the seconds that the task took, None where they are not known."""
         if self.began is None or self.ended is None:
             return None
         return max(0.0, (self.ended - self.began).total_seconds())
@@ -72,7 +72,7 @@ class AgentStory:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left for it to do."""
+        """Nothing is left for the agent to do."""
         return all(task.phase is not None for task in self.tasks)
 
 

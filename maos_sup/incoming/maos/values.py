@@ -23,7 +23,7 @@ def number_of(row: Row, column: str) -> float:
 
 
 def json_of(row: Row, column: str) -> Any:
-    """What the JSON in `column` says; None where there is none, or none that can be read."""
+    """Read the JSON in `column`; None where there is none, or none that can be read."""
     value = row.get(column)
     try:
         return codec.decode(value.encode()) if isinstance(value, str) and value else None
@@ -32,7 +32,7 @@ def json_of(row: Row, column: str) -> Any:
 
 
 def is_unreadable(row: Row, column: str) -> bool:
-    """Whether there is something in `column` that should be JSON and is not."""
+    """There is something in `column` that should be JSON and is not."""
     value = row.get(column)
     return value not in (None, "", "null") and json_of(row, column) is None
 

@@ -61,7 +61,7 @@ class Writing:
 
 
 class _Clock:
-    """What lines that are written now tell as their time."""
+    """Tells the time that lines which are written now bear."""
 
     def __init__(self, when: datetime) -> None:
         self._when = when
@@ -206,7 +206,7 @@ def _settle(journal: Journal, task: TaskStory, clock: _Clock) -> None:
 
 
 def _marks(tree: Tree, agent: str) -> dict[str, list[object]]:
-    """How far mail goes that the agent has."""
+    """Tell how far mail goes that the agent has."""
     with closing(Inbox(tree, agent, marks={})) as inbox:
         marks: dict[str, list[object]] = {}
         while found := inbox.fetch(_AT_ONCE)[1]:

@@ -64,7 +64,7 @@ class TreeSessionStore(SessionStore):
         return [{"session_id": summary["session_id"], "mtime": summary["mtime"]} for summary in found]
 
     async def list_session_summaries(self, project_key: str) -> list[SessionSummaryEntry]:
-        """What the SDK folded of each main transcript of a project."""
+        """List what the SDK folded of each main transcript of a project."""
         return await asyncio.to_thread(self._summaries, project_key)
 
     async def delete(self, key: SessionKey) -> None:

@@ -15,14 +15,14 @@ Version = str | int | float
 
 
 class CheckpointPlace(NamedTuple):
-    """Where a checkpoint lies, and what it continues from."""
+    """Says where a checkpoint lies, and what it continues from."""
 
     place: JournalPlace
     parent: str | None
 
 
 class WritePlace(NamedTuple):
-    """Where a pending write lies: the `nth` of the line at `place`."""
+    """Says where a pending write lies: the `nth` of the line at `place`."""
 
     path: str
     task: str
@@ -58,11 +58,11 @@ class ThreadIndex:
                 self._take_writes(fields, place)
 
     def value(self, ns: str, channel: str, version: Version) -> tuple[JournalPlace, int] | None:
-        """Where the value of `channel` at `version` lies (line, nth); None if it has none."""
+        """Find the value of `channel` at `version` (line, nth); None if it has none."""
         return self._values.get((ns, channel, version))
 
     def is_stored(self, ns: str, channel: str, version: Version) -> bool:
-        """Whether it is known what `channel` has at `version`, be it nothing."""
+        """The index knows what `channel` has at `version`, be it nothing."""
         return (ns, channel, version) in self._values
 
     def writes(self, ns: str, id_: str) -> Writes:

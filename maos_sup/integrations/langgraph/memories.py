@@ -47,7 +47,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class MemoryRecord(TypedDict):
-    """What is kept of an item: its value, when it was put, and how long it lives if it does not for good."""
+    """Keeps an item: its value, when it was put, and how long it lives if it does not for good."""
 
     value: Any  # the caller's
     created_at: str
@@ -211,7 +211,7 @@ def _is_record(value: object) -> TypeGuard[MemoryRecord]:
 
 
 def _folder(folder: Path, scope: str) -> Path:
-    """Where the items lie. Raises BadInput for a scope that is not in a tree."""
+    """Find where the items lie. Raises BadInput for a scope that is not in a tree."""
     if not (folder / "FORMAT").is_file():
         return folder
     found = scope_of(scope)
@@ -254,7 +254,7 @@ def _matches(wanted: MatchCondition, namespace: Namespace) -> bool:
 
 
 def _holds(value: Any, wanted: Any) -> bool:
-    """Whether `value` is as a filter wants it."""
+    """The `value` is as a filter wants it."""
     if isinstance(wanted, dict) and any(name.startswith("$") for name in wanted):
         unknown = [name for name in wanted if name not in _COMPARE]
         if unknown:

@@ -50,7 +50,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
 
     @property
     def store(self) -> Path:
-        """Where the threads lie."""
+        """Give the folder of the threads."""
         return self._threads.store
 
     # -- reading

@@ -26,7 +26,7 @@ _ENDINGS = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length"
 
 
 class CalledFunction(TypedDict, total=False):
-    """What is called. `arguments` is JSON text."""
+    """Names the function that is called. `arguments` is JSON text."""
 
     name: str
     arguments: str
@@ -117,7 +117,7 @@ class Chat:
 
 
 def _entries(message: ChatMessage) -> Iterator[RoleBlocks]:
-    """What one message says, by the roles of the Messages API."""
+    """Yield what one message says, by the roles of the Messages API."""
     role, content = message["role"], message.get("content")
     parts = [text_block(content)] if isinstance(content, str) else list(content or [])
     if role == "tool":

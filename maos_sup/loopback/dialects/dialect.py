@@ -69,7 +69,7 @@ class Dialect(Protocol):
         """
 
     def refusal(self, body: Any) -> str | None:
-        """Why the real API would refuse `body`, or None."""
+        """Say why the real API would refuse `body`, or None."""
 
     def whole(self, answer: DialectAnswer) -> Mapping[str, object]:
         """The answer without streaming."""

@@ -16,7 +16,7 @@ _CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
 class OpenAiError(TypedDict):
-    """What is under `error`."""
+    """Stands under `error` in an answer."""
 
     message: str
     type: str

@@ -16,7 +16,7 @@ MESSAGES = Messages()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What a path asks for."""
+    """Says what a path asks for."""
 
     dialect: Dialect
     is_count: bool = False  # of tokens only; no answer

@@ -73,7 +73,7 @@ class ResponsesRequest(TypedDict, total=False):
 
 
 class ItemPlace(TypedDict, total=False):
-    """Where in an answer an event belongs."""
+    """Says where in an answer an event belongs."""
 
     item_id: str
     output_index: int
@@ -247,7 +247,7 @@ def _item(answer: DialectAnswer, block: MessageBlock, index: int, *, text: str |
 
 
 def _called(answer: DialectAnswer, name: str) -> Wire:
-    """How a tool is called: by its name, and its namespace where it is in one."""
+    """Say how a tool is called: by its name, and its namespace where it is in one."""
     for tool in answer.tools:
         if tool.get("name") == name and "called" in tool:
             space, own = tool["called"]
