@@ -14,7 +14,7 @@ BESIDE_TASKS = "(beside tasks)"
 
 
 class CostEntry(NamedTuple):
-    """What one line tells of money. `h` is its hash: a line of a fork is that of its original."""
+    """Holds what one line tells of money. `h` is its hash: a line of a fork is that of its original."""
 
     seq: int
     h: str

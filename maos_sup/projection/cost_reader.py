@@ -65,7 +65,7 @@ class CostReader:
 
 
 def _may_have_cost(status: Status, lives: Mapping[str, list[LifeSpan]]) -> bool:
-    """Whether journals are worth reading: most programs cost nothing, and theirs may be long."""
+    """Journals are worth reading: most programs cost nothing, and theirs may be long."""
     counts = status["counts"]
     if counts["cost_usd"] or counts["tokens"]:
         return True
@@ -73,7 +73,7 @@ def _may_have_cost(status: Status, lives: Mapping[str, list[LifeSpan]]) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where money went. Of one life there are few."""
+    """Says where money went. Of one life there are few."""
 
     task: str
     model: str
@@ -82,7 +82,7 @@ class _Place(NamedTuple):
 
 
 class _LifeSums:
-    """What one life spent, up to `offset` of its journal."""
+    """Adds up what one life spent, up to `offset` of its journal."""
 
     __slots__ = ("counted", "is_whole", "last_seq", "models", "offset", "types", "void", "void_above")
 
@@ -93,7 +93,7 @@ class _LifeSums:
         self.models = dict[str, str]()
 
     def fits(self, void_above: int | None) -> bool:
-        """Whether the same lines of those that were read count as when they were."""
+        """The same lines of those that were read count as when they were."""
         if void_above == self.void_above:
             return True
         return all(above is None or above >= self.last_seq for above in (void_above, self.void_above))

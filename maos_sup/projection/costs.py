@@ -57,7 +57,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What may be expected. Each is None where nothing can be said yet."""
+    """Says what may be expected. Each is None where nothing can be said yet."""
 
     at_end_usd: float | None = None  # if the tasks that are left cost what those that are done did
     usd_per_hour: float | None = None  # over the whole run, while somebody works
@@ -99,7 +99,7 @@ NO_COSTS = Costs(
 
 
 def forecast_of(status: Status, spent_usd: float, *, begun_s: float | None, now_s: float) -> Forecast:
-    """What a run may come to. Nothing is said of one that costs nothing, or before two tasks are done."""
+    """Forecast a run's costs. Nothing is said of a run that costs nothing, or before two tasks are done."""
     if not spent_usd:
         return Forecast()
     counts = status["counts"]

@@ -157,7 +157,7 @@ def piece_of(path: Path, *, since: str, until: str, most_bytes: int) -> Piece:
 
 
 def _offset_at(descriptor: int, size: int, at: str) -> int:
-    """Where the first line begins whose time is not before `at`, to the line; `size` where all are before."""
+    """Find the first line whose time is not before `at`, by its offset; `size` where all are before."""
     low, high, wanted = 0, size, at.encode()
     while high - low > _NEAR_BYTES:
         middle = (low + high) // 2

@@ -28,7 +28,7 @@ class LifeSpan:
 
     @property
     def is_void(self) -> bool:
-        """Whether nothing of it counts."""
+        """Nothing of it counts."""
         return self.void_above == 0
 
 

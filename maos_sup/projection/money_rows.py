@@ -28,7 +28,7 @@ def sum_rows(sums: Mapping[str, Sums], most: int) -> list[Row]:
 
 
 def money_lines(costs: Costs) -> list[str]:
-    """What is to be said of money beside the tables: waste, unknown prices, what may come."""
+    """Say what is to be said of money beside the tables: waste, unknown prices, what may come."""
     found = []
     if costs.broken.calls:
         found.append(

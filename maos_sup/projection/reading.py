@@ -91,7 +91,7 @@ class Reading:
         return judged(found)
 
     def begun_s(self) -> float | None:
-        """When the first supervisor began; None if none ever did."""
+        """Tell when the first supervisor began, in seconds since the epoch; None if none ever did."""
         if self._begun_s is None:
             first = next(iter(readable_numbers(self.tree.lives)), None)
             raw = None if first is None else first_line(self.tree.life_journal(first))
@@ -215,7 +215,7 @@ class Reading:
         return [*([Scope(ORCHESTRATION)] if has_whole else []), *(Scope(CUSTOM, name) for name in customs)]
 
     def unread(self, agent: str) -> int:
-        """How many messages wait for `agent`, by its last snapshot; numbers that were left out count."""
+        """Count the messages that wait for `agent`, by its last snapshot; numbers left out count, too."""
         marks = (read_object(self.tree.agent(agent).status) or {}).get("marks")
         known = marks if isinstance(marks, dict) else {}
         count = 0

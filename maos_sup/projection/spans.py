@@ -57,7 +57,7 @@ class SpanFold:
 
     @property
     def open_spans(self) -> list[Span]:
-        """What goes on, by when it began."""
+        """List the spans that go on, by when they began."""
         return sorted(self._open.values(), key=lambda span: span.begin_s)
 
     def take(self, line: JournalLine) -> None:

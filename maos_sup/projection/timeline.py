@@ -78,7 +78,7 @@ class Timeline:
 
 @dataclass(slots=True, kw_only=True)
 class _Seen:
-    """What the lanes of a window told beside their own spans."""
+    """Collects what the lanes of a window told beside their own spans."""
 
     sent: list[tuple[str, float, Mapping[str, Any]]] = field(default_factory=list)  # by whom, when, what
     marks: dict[tuple[str, str, str], list[tuple[int, float]]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ def timeline_of(
 
 
 def _bounds(reading: Reading, status: Status, now_s: float) -> tuple[float, float]:
-    """When the run began, and when it was last heard of: now, if somebody is at work."""
+    """Tell when the run began, and when it was last heard of: now, if somebody is at work."""
     created_s = reading.begun_s() or seconds_of(status.get("created_at")) or now_s
     if status["counts"]["alive"] or status["supervisor"]["alive"]:
         return created_s, max(now_s, created_s + _MARGIN_S)

@@ -37,7 +37,7 @@ class Wanted:
 
 
 def wants_of(status: Status, *, name: str) -> list[Wanted]:
-    """What `status` waits for; `name` is what a command line calls the tree."""
+    """List what `status` waits for; `name` is what a command line calls the tree."""
     return [
         *_questions(status, name),
         *_budgets(status, name),

@@ -54,7 +54,7 @@ class Contents:
 
     @property
     def waiting(self) -> list[Wanted]:
-        """What waits for a person, failures aside: these have a section of their own."""
+        """List what waits for a person, failures aside: these have a section of their own."""
         return [wanted for wanted in self.wants if wanted.kind != FAILED]
 
     @property

@@ -25,7 +25,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 class _Room:
-    """How many characters of texts are still to be shown."""
+    """Counts the characters of texts that are still to be shown."""
 
     def __init__(self, limits: ReportLimits) -> None:
         self._one, self._left = limits.text, limits.texts
@@ -238,7 +238,7 @@ def _table(head: Row, rows: Sequence[Row], *, numbers: int) -> Markup:
 
 
 def _wide(inner: Markup, label: str, *, size: str = "wide") -> Markup:
-    """What is scrolled sideways where it is narrow, by keys too."""
+    """Wrap what is scrolled sideways where it is narrow, by keys too."""
     return tag("div", inner, class_=size, tabindex=0, role="region", aria_label=label)
 
 

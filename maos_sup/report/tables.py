@@ -82,7 +82,7 @@ def _figures(contents: Contents, most: int) -> list[FigureColumn]:
 
 
 def changed_of(agent: Mapping[str, Any]) -> str:
-    """What an agent changed in its worktree, in words."""
+    """Say in words what an agent changed in its worktree."""
     told = agent.get("changed")
     if not told or not told.get("files"):
         return ""

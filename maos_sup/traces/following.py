@@ -104,7 +104,7 @@ class _SpanFollower:
         self._exporter.export()
 
     def _kept_in(self, manner: SendingManner) -> Path:
-        """Where it stands what this collector has taken: by a hash, since an address may hold a key."""
+        """Name the file of what this collector has taken: by a hash, since an address may hold a key."""
         return self._tree.otel_file(f"{sha256(manner.collector.url.encode()).hexdigest()[:12]}.sent")
 
     def _have_trouble(self, text: str) -> None:

@@ -87,7 +87,7 @@ def attributes_of(span: TraceSpan, names: Names) -> dict[str, Value]:
 
 
 def _content_of(span: TraceSpan, names: Names) -> dict[str, Value]:
-    """What was said, where that is wanted. What tools were given 1.37 only has in messages."""
+    """Collect what was said, where that is wanted. What tools were given 1.37 only has in messages."""
     content = span.content
     if content is None:
         return {}
@@ -102,7 +102,7 @@ def _content_of(span: TraceSpan, names: Names) -> dict[str, Value]:
 
 
 def is_error(span: TraceSpan) -> bool:
-    """Whether a span ended badly."""
+    """The span ended badly."""
     return span.state in ("failed", "lost", "cut", "damaged", "poisoned", "disk_full")
 
 
@@ -151,7 +151,7 @@ def _of_others(span: TraceSpan, names: Names) -> dict[str, Value]:
 
 
 def _provider(model: str) -> str:
-    """Who makes a model, by its name; `maos.unknown` where that says nothing."""
+    """Guess who makes a model, by its name; `maos.unknown` where that says nothing."""
     known = {"claude": "anthropic", "gpt": "openai", "gemini": "gcp.gemini"}
     return next((name for begin, name in known.items() if begin in model.lower()), "maos.unknown")
 

@@ -32,7 +32,7 @@ _ENDED = (Phase.DONE, Phase.FAILED, Phase.STOPPED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collector:
-    """Where spans go and what they say of their source; `headers` may hold a key."""
+    """Says where spans go and what they say of their source; `headers` may hold a key."""
 
     url: str
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class Collector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingManner:
-    """What is sent, and where to."""
+    """Says what is sent, and where to."""
 
     collector: Collector
     names: Names
@@ -77,7 +77,7 @@ class Exporter:
         return count + self._send(status["id"], most)
 
     def is_over(self) -> bool:
-        """Whether nothing more will end by itself."""
+        """Nothing more will end by itself."""
         return _is_over(self._reading.status())
 
     def spans(self) -> list[TraceSpan]:
@@ -162,12 +162,12 @@ class Exporter:
 
 
 def _is_of_mail(raw: bytes) -> bool:
-    """Whether a line tells of a task, or of what was sent."""
+    """The line tells of a task, or of what was sent."""
     return type_of(raw) == "task" or b'"sent":' in raw
 
 
 def _is_told(raw: bytes) -> bool:
-    """Whether spans are made of a line, or their links."""
+    """Spans are made of the line, or their links."""
     return type_of(raw) in _TYPES or b'"received":' in raw
 
 
@@ -179,7 +179,7 @@ def _is_over(status: Status) -> bool:
 
 
 def _key(span: TraceSpan) -> str:
-    """What was sent of a span: it is sent again when it was taken back, and the run's when it went on."""
+    """Name a sent span: it is sent again when it was taken back, and the run's when it went on."""
     if span.parent is None:
         return f"{span.id}@{span.end_s:.6f}"
     is_void = span.source is not None and span.source.is_void

@@ -25,7 +25,7 @@ def manner_of(
     names: str | None = None,
     content: bool | None = None,
 ) -> SendingManner:
-    """How to send; what neither the arguments nor `wish` say is what `environment` does.
+    """Choose how to send; what neither the arguments nor `wish` say is what `environment` does.
 
     Raises BadInput for what is no address, no word, or a variable that is not set.
     """
@@ -60,7 +60,7 @@ def _checked(place: str, what: str) -> str:
 
 
 def _captures(word: str) -> bool:
-    """Whether content goes into spans, as the variable has it."""
+    """Content goes into spans, as the variable has it."""
     told = word.strip().lower()
     if told not in _WITH_CONTENT | _WITHOUT_CONTENT:
         raise BadInput(f"{CAPTURE} is {word!r}; use SPAN_ONLY, SPAN_AND_EVENT, EVENT_ONLY or NO_CONTENT")

@@ -43,7 +43,7 @@ class TraceSpan:
 
 @dataclass(slots=True)
 class _AgentFold:
-    """What was folded of one agent."""
+    """Holds what was folded of one agent."""
 
     at_work: AtWork
     spans: SpanFold = field(default_factory=SpanFold)
@@ -87,7 +87,7 @@ class RunFold:
         self._gather(fold)
 
     def ended(self) -> list[TraceSpan]:
-        """What has ended since the last time."""
+        """Take the spans that have ended since the last time."""
         ready, self._new = self._new, []
         return ready
 

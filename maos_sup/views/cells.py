@@ -18,7 +18,7 @@ def _cell(character: str) -> int:
 
 
 def cells(text: str) -> int:
-    """How many cells `text` takes."""
+    """Count the cells that `text` takes."""
     return len(text) if text.isascii() else sum(map(_cell, text))
 
 

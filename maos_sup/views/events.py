@@ -56,7 +56,7 @@ def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]
 
 
 def outcome_text(task: TaskShown) -> str:
-    """How a task ended, in a few words: `failed after 3 attempts: exit code 2`."""
+    """Say in a few words how a task ended: `failed after 3 attempts: exit code 2`."""
     took = f" in {duration_text(task['elapsed_s'])}" if task["elapsed_s"] else ""
     many = f" after {task['attempts']} attempts" if task["attempts"] > 1 else ""
     why = f": {_short(task['error'])}" if task["error"] else ""
@@ -101,7 +101,7 @@ def _of_agents(before: Mapping[str, AgentShown], agents: Sequence[AgentShown]) -
 
 
 def reason_of(agent: AgentShown) -> str | None:
-    """Why an agent is not simply at work, where that is more than its phase says."""
+    """Say why an agent is not simply at work, where that is more than its phase says."""
     reason = agent["reason"] if agent["phase"] in _EXPLAINED else None
     return None if reason in (agent["phase"], "parked") else reason
 

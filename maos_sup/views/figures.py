@@ -81,7 +81,7 @@ NOTHING = ""  # the cell of an agent of which a figure is not known, or nothing
 
 
 def figure_text(row: Figure, value: float | None) -> str:
-    """What a figure is in a cell: `12`, `3.4 MB`, `40%` of a core; empty where it is not known."""
+    """Write a figure for a cell: `12`, `3.4 MB`, `40%` of a core; empty where it is not known."""
     if value is None:
         return NOTHING
     if row.unit is Unit.BYTES:
@@ -111,7 +111,7 @@ def figures_told(agents: Iterable[AgentShown]) -> list[Mapping[str, float]]:
 
 
 def said_figures(agent: AgentShown) -> list[tuple[str, str]]:
-    """What there is to say of an agent's figures: `("turns", "12")`; nothing of those that are 0."""
+    """List what there is to say of an agent's figures: `("turns", "12")`; nothing of those that are 0."""
     (told,) = figures_told([agent])
     rows = (row for row in (*KEPT, *MEASURED) if told.get(row.key))
     return [(row.head.lower(), figure_text(row, told[row.key])) for row in rows]

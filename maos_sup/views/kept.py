@@ -122,7 +122,7 @@ def _owner(tree: Tree, scope: Scope) -> str:
 
 
 def _prefix_in(scope: Scope, names: list[str]) -> str | None:
-    """How the names of the scope's keys begin; of a task those of its last run. None: the agent's own."""
+    """Find how names of the scope's keys begin; of a task, its last run's. None: the agent's own."""
     if scope.sort == AGENT:
         return None
     if scope.sort != TASK:

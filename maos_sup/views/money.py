@@ -20,7 +20,7 @@ def tokens_within(tokens: int) -> int:
 
 
 def digits_of(total_usd: float) -> int:
-    """How many digits after the point amounts of this size are shown with."""
+    """Choose how many digits after the point amounts of this size are shown with."""
     return 4 if 0 < total_usd < _SMALL_USD else 2
 
 

@@ -30,7 +30,7 @@ class OutputTimes:
         self._sizes: dict[str, list[tuple[int, str]]] | None = None
 
     def at(self, line: OutputLine) -> str | None:
-        """When `line` was there for certain, in UTC as records write it; None where its file is gone."""
+        """Tell when `line` was there for certain, in UTC as records write it; None if its file is gone."""
         key = (line.agent, line.attempt, line.stream)
         if key not in self._known:
             self._known[key] = _rising(sorted(self._anchors(*key)))

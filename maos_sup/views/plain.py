@@ -72,7 +72,7 @@ def time_text(at: str) -> str:
 
 
 def discovery_text(message: MessageShown, *, longest: int = 200) -> str:
-    """What a message says, in one line."""
+    """Write what a message says, in one line."""
     said = message.get("text")
     text = printable(" ".join(str(message.get("body") if said is None else said).split()))
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -56,7 +56,7 @@ def planned_lines(
 
 
 def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterator[PlannedLine]:
-    """What each agent is told beyond its template, or beyond its first line, which the table has."""
+    """Yield what each agent is told beyond its template, or beyond its first line, which the table has."""
     for name, agent in agents.items():
         role = str(agent.get("role") or "").strip()
         known = max(
@@ -71,7 +71,7 @@ def _instructions(agents: Specs, templates: Sequence[str], width: int) -> Iterat
 
 
 def _limits(tasks: Specs, limits: Mapping[str, Any]) -> Iterator[PlannedLine]:
-    """How many may work at once and how long tasks may take, as far as the plan says so."""
+    """Yield how many may work at once and how long tasks may take, as far as the plan says so."""
     told = [f"{key} = {value}" for key, value in limits.items()]
     told += [
         f"{id_}: timeout_s = {task['timeout_s']}" for id_, task in tasks.items() if task.get("timeout_s")

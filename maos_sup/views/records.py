@@ -14,7 +14,7 @@ from state_layout.paths import Tree
 
 
 class ResultLine(TypedDict, total=False):
-    """What is read here of a line `task` or `result`: any key may be missing."""
+    """Declares what is read here of a line `task` or `result`: any key may be missing."""
 
     type: str
     task: str

@@ -27,7 +27,7 @@ _TASKS_BY_WORTH = ("NEEDS", "ATTEMPTS", "DONE", "AGENT")
 
 
 def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> list[str]:
-    """What it is, how it stands, what is wrong and what is asked, each with what to type.
+    """Say what it is, how it stands, what is wrong and what is asked, each with what to type.
 
     `name` is what a command line calls the tree.
     """
@@ -55,7 +55,7 @@ def head_lines(status: Status, *, name: str = "ID", width: int = UNBOUNDED) -> l
 
 
 def budget_text(status: Status) -> str:
-    """What was spent of what is allowed, in words; empty where neither is known."""
+    """Say how much was spent of what is allowed; empty where neither is known."""
     counts = status["counts"]
     return total_text(status["budget"], cost=counts["cost_usd"], tokens=counts["tokens"])
 
@@ -71,7 +71,7 @@ def total_text(budget: BudgetShown, *, cost: float, tokens: int) -> str:
 
 
 def cap_line(agent: AgentShown, *, name: str) -> str | None:
-    """What to type where an agent waits because a budget is used up; None where it does not."""
+    """Say what to type where an agent waits because a budget is used up; None where it does not."""
     reason = str(agent.get("reason") or "")
     if not reason.startswith("budget "):
         return None
@@ -148,7 +148,7 @@ def message_lines(messages: Sequence[MessageShown]) -> list[str]:
 
 
 def last_text(agent: AgentShown) -> str:
-    """What there is to say of an agent: why it does not work, else what it said last."""
+    """Say of an agent why it does not work, else what it said last."""
     text = str(reason_of(agent) or agent["note"] or agent["last_line"] or "")
     if agent.get("failed_before") and not reason_of(agent):
         text = f"{text} (attempt {agent['attempt'] - 1}: {agent['failed_before']})"
@@ -164,13 +164,13 @@ def percent(progress: float | None) -> str:
 
 
 def age_text(at: str | None) -> str:
-    """How long ago `at` was, by this clock; `-` if never."""
+    """Say how long ago `at` was, by this clock; `-` if never."""
     seconds = age_s(at)
     return "-" if seconds is None else duration_text(seconds)
 
 
 def age_s(at: str | None) -> float | None:
-    """How many seconds ago `at` was, by this clock; None if that is not known."""
+    """Count the seconds since `at`, by this clock; None if that is not known."""
     try:
         then = datetime.fromisoformat(at or "")
     except ValueError:
@@ -197,7 +197,7 @@ def terminal_width() -> int:
 
 
 def _is_to_be_typed(line: str) -> bool:
-    """Whether it names a command to copy, which a terminal may wrap and we may not break."""
+    """The line names a command to copy, which a terminal may wrap and we may not break."""
     return line.startswith("  answer: ")
 
 

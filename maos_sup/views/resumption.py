@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AgentResumed(TypedDict):
-    """What one agent goes on from."""
+    """Tells what one agent goes on from."""
 
     name: str
     pid: int | None
@@ -40,7 +40,7 @@ class AgentResumed(TypedDict):
 
 
 class Resumption(TypedDict):
-    """What a resume would go on from."""
+    """Tells what a resume would go on from."""
 
     id: str
     request: str
@@ -115,7 +115,7 @@ def _messages(resumption: Resumption) -> str:
 
 
 def _undelivered(resumption: Resumption) -> str:
-    """What agents with work left have not read; to the others nobody will deliver anything."""
+    """Say what agents with work left have not read; to the others nobody will deliver anything."""
     return f", {resumption['undelivered']} unread" if resumption["tasks_left"] else ""
 
 
@@ -172,7 +172,7 @@ def _checkpoint_seq(tree: Tree, name: str, attempt: int) -> int:
 
 
 def _from(agent: AgentResumed) -> str:
-    """Where one agent goes on, in words."""
+    """Say in words where one agent goes on."""
     if agent["pid"] is not None:
         return f"runs on (pid {agent['pid']}, attempt {agent['attempt']})"
     if agent["want"] != Want.RUN:

@@ -123,7 +123,7 @@ class MirrorShown(TypedDict):
 
 
 class Subject(TypedDict, total=False):
-    """What an event is about: one of these."""
+    """Names what an event is about: one of these."""
 
     agent: AgentShown
     task: TaskShown

@@ -117,7 +117,7 @@ def _in_place(tasks: Collection[TaskSpec]) -> list[TaskSpec]:
 
 
 def is_settled(status: Status) -> bool:
-    """Whether nothing more happens by itself: all done, or failed, or stopped and standing still."""
+    """Nothing more happens by itself: all done, or failed, or stopped and standing still."""
     return status["phase"] in (Phase.DONE, Phase.FAILED, Phase.STOPPED) and not status["counts"]["alive"]
 
 
@@ -164,7 +164,7 @@ def _agent(
 
 
 def _failed_before(tree: Tree, agent: AgentStanding) -> str | None:
-    """Why the attempt before the living one ended, where it failed and the same task goes on."""
+    """Say why the attempt before the living one ended, where it failed and the same task goes on."""
     if agent.pid is None or agent.attempt < 2:
         return None
     ended = exit_snapshot(read_snapshot(tree.agent(agent.name).attempt(agent.attempt - 1).exit))
@@ -176,7 +176,7 @@ def _failed_before(tree: Tree, agent: AgentStanding) -> str | None:
 
 
 def _since_s(agent: AgentStanding) -> float:
-    """How old the snapshot of a living agent is: its task has run on since."""
+    """Measure how old a living agent's snapshot is: its task has run on since."""
     at = agent.status.get("at") if agent.pid is not None else None
     with suppress(ValueError, TypeError):
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(str(at))).total_seconds())
@@ -207,7 +207,7 @@ def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None, *, sinc
 
 
 def _last_output(tree: Tree, agent: AgentStanding) -> tuple[str | None, str | None]:
-    """When the newest attempt last wrote anything, and its last line."""
+    """Tell when the newest attempt last wrote anything, and its last line."""
     attempt = tree.agent(agent.name).attempt(agent.attempt)
     newest = max(
         (stamp for path in (attempt.stdout, attempt.stderr) if (stamp := _written(path))), default=None
@@ -226,7 +226,7 @@ def _written(path: Path) -> tuple[float, Path] | None:
 
 
 def _spec_errors(read: SpecsRead, supervisor: SupervisorStanding) -> list[SpecFault]:
-    """What is wrong in `spec/` now; what the supervisor found beyond that comes after it."""
+    """List what is wrong in `spec/` now; what the supervisor found beyond that comes after it."""
     errors: list[SpecFault] = [
         {"path": error.path, "line": error.line, "key": error.key, "text": error.text}
         for error in read.errors
@@ -278,6 +278,6 @@ def _counts(agents: list[AgentShown], tasks: list[TaskShown]) -> CountsShown:
 
 
 def _created_at(tree: Tree, id_: str) -> str | None:
-    """When the orchestration was made."""
+    """Tell when the orchestration was made."""
     made = made_s(tree, id_)
     return None if made is None else moment(made)

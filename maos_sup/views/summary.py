@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def summary_lines(
     status: Status, *, name: str, took_s: float | None = None, width: int = UNBOUNDED
 ) -> list[str]:
-    """How it ended, what failed, where the tree and the artifacts are, what to type next.
+    """Say how it ended, what failed, where the tree and the artifacts are, what to type next.
 
     What is no path and no command is folded at `width`.
     """
@@ -32,7 +32,7 @@ def summary_lines(
 
 
 def artifact_paths(status: Status) -> list[str]:
-    """Where the artifacts lie that agents handed over."""
+    """List the paths of artifacts that agents handed over."""
     paths = []
     for agent in status["agents"]:
         folder = Path(status["directory"]) / "agents" / agent["name"] / "artifacts"
@@ -41,7 +41,7 @@ def artifact_paths(status: Status) -> list[str]:
 
 
 def changed_lines(status: Status) -> list[str]:
-    """What each agent changed in a worktree of its own, and who changed the same."""
+    """Say what each agent changed in a worktree of its own, and who changed the same."""
     changed = {
         agent["name"]: agent["changed"]
         for agent in status["agents"]

@@ -26,15 +26,15 @@ class Times:
         self._known: dict[tuple[str, str], str] | None = None
 
     def of_task(self, task: TaskShown) -> str | None:
-        """When the task came into its phase, as far as a journal says so."""
+        """Tell when the task came into its phase, as far as a journal says so."""
         return self._read().get((str(task["id"]), str(task["phase"]))) or self.of_agent(str(task["agent"]))
 
     def of_agent(self, agent: str) -> str | None:
-        """When its last record was made: it was as it is told since then, or soon after."""
+        """Tell when its last record was made: it was as it is told since then, or soon after."""
         return self._read().get((agent, _LAST))
 
     def of_question(self, question: Question) -> str | None:
-        """When it was asked."""
+        """Tell when it was asked."""
         at = question.get("at")
         return at if isinstance(at, str) else None
 

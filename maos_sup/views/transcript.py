@@ -32,7 +32,7 @@ class TranscriptBlock(TypedDict, total=False):
 
 
 class TranscriptLine(TypedDict, total=False):
-    """What is read here of a journal line of any type."""
+    """Declares what is read here of a journal line of any type."""
 
     type: str
     at: object
@@ -141,7 +141,7 @@ def _block(block: TranscriptBlock) -> Iterator[str]:
 
 
 def _user(entry: TranscriptLine) -> Iterator[str]:
-    """What a model was told; results of tools are told where they came."""
+    """Yield what a model was told; results of tools are told where they came."""
     content = entry.get("content")
     blocks: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
     texts = [
@@ -161,7 +161,7 @@ def _call(entry: TranscriptLine) -> Iterator[str]:
 
 
 def _result(entry: TranscriptLine) -> Iterator[str]:
-    """What a tool came to."""
+    """Yield what a tool came to."""
     elapsed_s = entry.get("elapsed_s")
     took = f" in {elapsed_s:.1f} s" if isinstance(elapsed_s, int | float) else ""
     ended = "failed" if entry.get("is_error") else "gave"

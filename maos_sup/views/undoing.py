@@ -15,7 +15,7 @@ Shared = Mapping[str, Mapping[str, tuple[Any, Any]]]  # by scope and key, both v
 
 
 def preview_lines(preview: Preview) -> list[str]:
-    """What goes back, what goes along, what stays done."""
+    """Say what goes back, what goes along, what stays done."""
     if preview.is_empty:
         return [f"the team stands at checkpoint {preview.cut.label} already; there is nothing to do"]
     return [printable(line) for line in _lines(preview)]
@@ -140,7 +140,7 @@ def difference_lines(
     shared: Shared | None = None,
     redact: Redact = as_it_is,
 ) -> list[str]:
-    """What differs, to be read in ten seconds: one head, a few lines for each agent that differs.
+    """Say what differs, to be read in ten seconds: one head, a few lines for each agent that differs.
 
     Values go through `redact` before they are shortened, or half a secret would pass.
     """

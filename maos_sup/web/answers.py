@@ -38,7 +38,7 @@ def json_answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def error(status: HTTPStatus, text: str) -> Response:
-    """What is wrong, as JSON."""
+    """Say as JSON what is wrong."""
     return json_answer({"error": plain(text)}, status)
 
 
@@ -62,5 +62,5 @@ def _read(name: str) -> bytes:
 
 
 def raw_headers(more: Iterable[tuple[str, str]] = ()) -> list[tuple[bytes, bytes]]:
-    """What every answer says, as ASGI has it."""
+    """List the headers of every answer, as ASGI has them."""
     return [(name.encode(), value.encode()) for name, value in (*HEADERS, *more)]

@@ -177,12 +177,12 @@ class Pages:
         return await self._told(request, look)
 
     async def cut(self, request: Request) -> Response:
-        """What differs between a checkpoint and now, or the checkpoint `with`."""
+        """Answer what differs between a checkpoint and now, or the checkpoint `with`."""
         number, other = request.path_params["number"], _first(request, "with")
         return await self._told(request, lambda shown: {"lines": shown.difference_lines(number, other)})
 
     async def back(self, request: Request) -> Response:
-        """What going back to a checkpoint would do, as `rollback --dry-run` says it."""
+        """Answer what going back to a checkpoint would do, as `rollback --dry-run` says it."""
         number = request.path_params["number"]
         return await self._told(request, lambda shown: {"lines": shown.rollback_lines(number)})
 
@@ -203,7 +203,7 @@ class Pages:
         return error(HTTPStatus.NOT_FOUND, "no such orchestration") if shown is None else shown
 
     async def _told(self, request: Request, look: Callable[[ShownTree], Any]) -> Response:
-        """What `look` makes of the tree that is asked for, in a thread."""
+        """Answer what `look` makes of the tree that is asked for, in a thread."""
         shown = await self._found(request)
         if isinstance(shown, Response):
             return shown

@@ -43,7 +43,7 @@ HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
-    """Why a request is not let in."""
+    """Says why a request is not let in."""
 
     status: HTTPStatus
     text: str
@@ -71,7 +71,7 @@ class RequestGate:
     paths: frozenset[str] = field(default_factory=frozenset)
 
     def refusal(self, asked: Asked) -> Denial | None:
-        """Why `asked` is refused; None: it may be routed."""
+        """Say why `asked` is refused; None: it may be routed."""
         if any(_count(asked.headers, name) > 1 for name in _ONCE):
             return Denial(status=HTTPStatus.BAD_REQUEST, text="a header is there twice")
         headers = {name.lower(): value for name, value in asked.headers}

@@ -49,7 +49,7 @@ class Keys:
         return session
 
     def is_standing(self, key: str) -> bool:
-        """Whether `key` is the one that people keep."""
+        """The `key` is the one that people keep."""
         return self._standing is not None and _same(key, self._standing)
 
     def session(self, secret: str) -> Session | None:

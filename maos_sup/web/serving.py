@@ -34,7 +34,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListeningPlace:
-    """Where to serve. `unix` in place of address and port; `names`: what else the header Host may say."""
+    """Says where to serve. `unix`: in place of address and port; `names`: what else Host may say."""
 
     address: str = "127.0.0.1"
     port: int = 0
@@ -191,7 +191,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _hosts(place: ListeningPlace, port: int) -> Iterable[str]:
-    """What the header Host may say."""
+    """Yield what the header Host may say."""
     if place.unix is not None:
         yield "localhost"
         return

@@ -41,12 +41,12 @@ Word = Callable[[Tree], str]
 
 
 def key_of(tree: Tree) -> str:
-    """How a tree is named in addresses: what a request says is never a path."""
+    """Name a tree for addresses: what a request says is never a path."""
     return sha256(os.fsencode(tree.root)).hexdigest()[:12]
 
 
 class TimeWindow(NamedTuple):
-    """What of a timeline is drawn: from when to when (None: all), how many lanes from which on."""
+    """Says what of a timeline is drawn: from when to when (None: all), how many lanes from which on."""
 
     since_s: float | None = None
     until_s: float | None = None
@@ -89,11 +89,11 @@ class ShownTree:
             raise NotATree(f"{self.tree.root}: is not there any more")
 
     def wants(self) -> list[Wanted]:
-        """What waits for a person. Raises LayoutError."""
+        """List what waits for a person. Raises LayoutError."""
         return wants_of(self.status(), name=self.word)
 
     def costs(self) -> Costs:
-        """Where the money went, at most seconds old, and never older than the sums of `status`, or a page
+        """Say where the money went, at most seconds old, and never older than the sums of `status`, or a page
         that is told of a change would keep what was before it. The first look reads all. Raises LayoutError.
         """
         status = self.status()
@@ -125,7 +125,7 @@ class ShownTree:
             return found
 
     def difference_lines(self, checkpoint: str, other: str | None) -> list[str]:
-        """What differs between a checkpoint and another one, or now. Raises LayoutError."""
+        """Say what differs between a checkpoint and another one, or now. Raises LayoutError."""
         left, right, redact = self._side(checkpoint), self._side(other), self._redact
         lines = difference_lines(
             left,
@@ -145,13 +145,13 @@ class ShownTree:
         return Side(tree=self.tree, cut=cut, label=f"checkpoint {cut.label}")
 
     def rollback_lines(self, checkpoint: str) -> list[str]:
-        """What going back to a checkpoint would do. Raises LayoutError."""
+        """Say what going back to a checkpoint would do. Raises LayoutError."""
         cut = store.find(self.tree, checkpoint)
         preview = preview_rollback(self.tree, cut, redact=self._redact)
         return [plain(self._redact(line)) for line in preview_lines(preview)]
 
     def figures(self) -> TreeFigures:
-        """What metrics tell. Raises LayoutError."""
+        """Collect what metrics tell. Raises LayoutError."""
         costs, status = self.costs(), self.status()
         with self._lock:
             return figures_of(self.reading, status, costs, now_s=time.time())
@@ -196,7 +196,7 @@ class ShownTrees:
             return
 
     def figures(self) -> list[TreeFigures]:
-        """What metrics tell of all of them; what cannot be read is left out."""
+        """Collect what metrics tell of all of them; what cannot be read is left out."""
         found = []
         for tree in self.trees():
             try:

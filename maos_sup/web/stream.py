@@ -42,7 +42,7 @@ def sheet_of_board(shown: ShownTree) -> BoardSheet:
 
 
 class Differences:
-    """What of a board differs from the one before: rows, by their name; `gone`: names of rows.
+    """Tells what of a board differs from the one before: rows, by their name; `gone`: names of rows.
 
     The first is `whole`: nothing that is not in it is there.
     """

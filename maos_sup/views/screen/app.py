@@ -45,7 +45,7 @@ _NOTICE_S = 6.0
 
 
 class Desk(Protocol):
-    """What the view needs of the tree: to read more, and to act."""
+    """Reads more of the tree for the view, and acts on it."""
 
     def act(self, act: Act) -> str:
         """Do it; what changed, in words. Raises LayoutError."""
@@ -61,10 +61,10 @@ class Desk(Protocol):
 
 
 class Course(Protocol):
-    """What is followed: it is looked at again and again until it has an end."""
+    """A course is looked at again and again until it has an end."""
 
     def begin(self) -> None:
-        """What comes before the first look; it may take long. Raises LayoutError."""
+        """Do what comes before the first look; it may take long. Raises LayoutError."""
 
     def step(self) -> bool:
         """Look once, and show it; whether this is the end. Raises LayoutError."""
@@ -153,7 +153,7 @@ class ScreenApp(App[None]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether the person is in the middle of something: then the end waits."""
+        """The person is in the middle of something: then the end waits."""
         return self.choice.prompt is not None or self.choice.page in (READ, HELP)
 
     # The loop.
@@ -352,7 +352,7 @@ class ScreenView:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody reads or types: what has ended is shown until then."""
+        """Somebody reads or types: what has ended is shown until then."""
         return self._app is not None and self._app.is_busy
 
     def run(self, course: Course, status: Status, *, is_starting: bool = False) -> None:

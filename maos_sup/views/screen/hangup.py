@@ -8,7 +8,7 @@ import termios
 
 
 def terminal_is_gone() -> bool:
-    """Whether standard input was a terminal that is closed now (under nohup no signal tells of it)."""
+    """Standard input was a terminal that is closed now (under nohup no signal tells of it)."""
     stream = sys.__stdin__
     if stream is None:
         return True

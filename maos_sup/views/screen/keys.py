@@ -48,7 +48,7 @@ HELP_LINES = (
 
 
 class Pressed(NamedTuple):
-    """What came of a key."""
+    """Tells what came of a key."""
 
     choice: Choice
     act: Act | None = None
@@ -56,7 +56,7 @@ class Pressed(NamedTuple):
 
 
 def pressed(look: Look, choice: Choice, key: str, character: str | None = None) -> Pressed:
-    """What `key` does; `character` is what it types, if it does."""
+    """Do what `key` does; `character` is what it types, if it does."""
     key = "enter" if key == "ctrl+j" else key  # what was typed before the terminal was ours
     if choice.prompt is not None:
         return _typed(look, choice, choice.prompt, key, character)
@@ -94,7 +94,7 @@ def keys_line(choice: Choice, *, width: int) -> str:
 
 
 def pasted(choice: Choice, text: str) -> Choice:
-    """What a paste does: it goes into the line that is typed, without its line feeds."""
+    """Paste `text` into the line that is typed, without its line feeds."""
     if choice.prompt is None:
         return choice
     prompt = replace(choice.prompt, text=choice.prompt.text + " ".join(text.split()))

@@ -17,7 +17,7 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[2J\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
 def can_be_opened() -> bool:
-    """Whether there is a terminal that a full-screen view can be drawn on."""
+    """There is a terminal that a full-screen view can be drawn on."""
     streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     has_terminal = all(stream is not None and stream.isatty() for stream in streams)
     return has_terminal and os.environ.get("TERM") not in (None, "", "dumb")

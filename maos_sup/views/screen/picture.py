@@ -46,7 +46,7 @@ def picture(look: Look, choice: Choice, *, width: int, height: int) -> list[Line
 
 
 def title(status: Status) -> str:
-    """What the terminal's title says: how far it is, and whether somebody is wanted."""
+    """Say in the terminal's title how far it is, and whether somebody is wanted."""
     counts = status["counts"]
     wanted = _wanted_text(status)
     far = f"{_done(status)}/{counts['tasks']}"
@@ -54,7 +54,7 @@ def title(status: Status) -> str:
 
 
 def visible_rows(many: int, selected: int, room: int) -> range:
-    """Which of `many` rows are shown in `room` lines; one line is kept for what is said of the rest."""
+    """Choose which of `many` rows `room` lines show; one line is kept for what is said of the rest."""
     if many <= room:
         return range(many)
     shown = max(1, room - 1)
@@ -69,7 +69,7 @@ def page_of(lines: int, offset: int, room: int) -> int:
 
 
 def _head(look: Look, width: int) -> list[Line]:
-    """How it stands, what it is, what it was asked for."""
+    """Draw how it stands, what it is, what it was asked for."""
     status, counts = look.status, look.status["counts"]
     wanted = _wanted_text(status)
     facts = ["starting" if look.is_starting else _phase_text(status)] + ([wanted] if wanted else [])
@@ -196,7 +196,7 @@ def _row(laid: list[Column], number: int | None, style: str) -> Line:
 
 
 def _detail(look: Look, agent: AgentShown, width: int) -> list[Line]:
-    """What there is to know and to do of the selected agent; nothing where its row says all."""
+    """Draw what to know and do of the selected agent; nothing where its row says all."""
     if agent["questions"]:
         asked = agent["questions"][0]
         text = f"{agent['name']} asks: {one_line(str(asked.get('text', '')))}"

@@ -55,7 +55,7 @@ class Column(NamedTuple):
 
 
 def wants_you(agent: AgentShown) -> bool:
-    """Whether an agent waits for a person: it asks, failed, hangs, or its budget is used up."""
+    """The agent waits for a person: it asks, failed, hangs, or its budget is used up."""
     if _RANKS.get(agent["phase"], _OTHER) <= 1 or agent["questions"]:
         return True
     return str(agent.get("reason") or "").startswith("budget ") and agent["phase"] != AgentPhase.DONE
@@ -73,7 +73,7 @@ def ordered(look: Look, choice: Choice) -> list[AgentShown]:
 
 
 def elapsed_s(status: Status, agent: AgentShown) -> float | None:
-    """How long an agent has been at its task, or was at its last one."""
+    """Tell how long an agent has been at its task, or was at its last one."""
     return _elapsed(status).get(agent["name"])
 
 
@@ -105,14 +105,14 @@ def column_width(column: Column) -> int:
 
 
 def said(agent: AgentShown) -> str:
-    """What matters most of an agent: what it asks, why it failed, else what it said last."""
+    """Say what matters most of an agent: what it asks, why it failed, else what it said last."""
     if agent["questions"]:
         return one_line(str(agent["questions"][0].get("text", "")))
     return last_text(agent)
 
 
 def rest_text(hidden: Sequence[AgentShown]) -> str:
-    """Who is not shown: `and 8 more: 5 asking, 1 failed, 2 running`."""
+    """Say who is not shown: `and 8 more: 5 asking, 1 failed, 2 running`."""
     phases = Counter(str(agent["phase"]) for agent in sorted(hidden, key=_rank))
     return f"and {len(hidden)} more: {', '.join(f'{many} {phase}' for phase, many in phases.items())}"
 
@@ -158,7 +158,7 @@ def _percent(agent: AgentShown) -> str:
 
 
 def _elapsed(status: Status) -> dict[str, float]:
-    """How long each agent has been at the task it is at, else at the one it ended last."""
+    """Find how long each agent has been at the task it is at, else at the one it ended last."""
     found = dict[str, float]()
     at = {agent["name"]: agent["task"] for agent in status["agents"]}
     for task in status["tasks"]:
@@ -187,5 +187,5 @@ _KEYS: dict[str, Key] = {
 
 
 def reason_text(agent: AgentShown) -> str:
-    """Why an agent does not work, whole; empty where it does."""
+    """Say why an agent does not work, whole; empty where it does."""
     return one_line(str(reason_of(agent) or ""))

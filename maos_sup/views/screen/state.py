@@ -24,7 +24,7 @@ class News(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was seen at one moment."""
+    """Holds what was seen at one moment."""
 
     status: Status
     name: str  # what a command line calls the tree
@@ -49,7 +49,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What the person chose."""
+    """Holds what the person chose."""
 
     page: str = AGENTS
     selected: str | None = None
