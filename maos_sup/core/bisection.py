@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class BisectionVerdict(StrEnum):
-    """What a look at a moment said."""
+    """The verdict is what a look at a moment said."""
 
     GOOD = "good"
     BAD = "bad"

@@ -28,7 +28,8 @@ _NONE: _Outcomes = {}
 
 
 class Board:
-    """Where every task of `specs` stands, by the newest outcomes of several sources (agents, supervisor).
+    """A board says where every task of `specs` stands, by the newest outcomes of several sources (agents,
+    supervisor).
 
     `take` what a source says whenever it says something else; `specs` never change: make another board then.
     Of two sources that say as much of a task, the agent that comes first by name counts.
@@ -68,7 +69,7 @@ class Board:
         return (self.phases, self.newest) != before
 
     def first(self, agent: str, *, answered: Collection[str] = ()) -> TaskSpec | None:
-        """What `agent` is to work on now: the first of `core.tasks.ready_tasks`."""
+        """Pick what `agent` is to work on now: the first of `core.tasks.ready_tasks`."""
         begun = min(self._begun_of(agent, answered), key=self._places.__getitem__, default=None)
         if begun is not None:
             return self.specs.tasks[begun]
@@ -85,7 +86,7 @@ class Board:
         return self._counts_of[agent].keys() if agent in self._counts_of else ()
 
     def count(self, *phases: TaskPhase) -> int:
-        """How many tasks stand there."""
+        """Count the tasks that are in one of these phases."""
         return sum(self._counts[phase] for phase in phases)
 
     def among(self, phase: TaskPhase) -> Collection[str]:

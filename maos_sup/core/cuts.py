@@ -18,7 +18,8 @@ Steps = tuple[tuple[int, int], ...]  # (seq of the line, number), both rising
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What one agent's journal, read up to the line `end`, says about what it shares with others.
+    """A trace holds what one agent's journal, read up to the line `end`, says about what it shares with
+    others.
 
     `base` is a line below which nothing is known in detail: where a compaction was read instead of lines.
     Every first entry may stand at `base` and sum up what came before it.
@@ -116,7 +117,7 @@ class _Search:
         return max(sent, self._floors.get(sender, {}).get(box, 0))
 
     def _is_open(self, need: str, agent: str) -> bool:
-        """Whether `need`, which another agent settled, is not settled at that agent's present end."""
+        """The `need`, which another agent settled, is not settled at that agent's present end."""
         settler = self._settlers.get(need)
         if settler is None or settler == agent:
             return False

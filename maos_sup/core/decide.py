@@ -45,7 +45,8 @@ def decide_ahead(
     board: Board | None = None,
     concerned: AbstractSet[str] | None = None,
 ) -> list[Action]:
-    """What to do now, and what follows from that until somebody has to look: to be taken in this order.
+    """Decide what to do now, and what follows from that until somebody has to look: to be taken in this
+    order.
 
     A death is sealed, judged and answered by a new start at once, with one sync of the journal. `board` and
     `concerned` as for `decide`.
@@ -68,7 +69,7 @@ def decide(
     board: Board | None = None,
     concerned: AbstractSet[str] | None = None,
 ) -> list[Action]:
-    """What to do now. Deaths are dealt with before anything is started.
+    """Decide what to do now. Deaths are dealt with before anything is started.
 
     `board`: where the tasks stand by what is seen and remembered, where that is known. `concerned`: the only
     agents of whom something may have changed since nothing was left to do; None: look at all.
@@ -99,7 +100,7 @@ def decide(
 
 
 def board_of(seen: Observation, memory: Memory) -> Board:
-    """Where the tasks stand by what is seen and remembered, found from nothing."""
+    """Find from nothing where the tasks stand by what is seen and remembered."""
     sources = {name: observed.outcomes for name, observed in seen.agents.items()}
     return Board(seen.specs, {**sources, SUPERVISOR: memory.outcomes})
 
@@ -131,14 +132,14 @@ def _stops_for_failure(board: Board) -> bool:
 
 
 def _is_stop_wanted(specs: Specs) -> bool:
-    """Whether somebody is to stop."""
+    """Somebody is to stop."""
     return specs.orchestration.want is Want.STOP or any(
         spec.want is Want.STOP for spec in specs.agents.values()
     )
 
 
 def _busy(seen: Observation) -> int:
-    """How many agents have a process, or may have one."""
+    """Count the agents that have a process, or may have one."""
     return sum(
         observed.process is Process.ALIVE
         or (observed.process is Process.UNKNOWN and not (seen.leaving and observed.unknown_s > _PATIENCE_S))
@@ -147,7 +148,8 @@ def _busy(seen: Observation) -> int:
 
 
 def _death(seen: Observation, memory: Memory, name: str, board: Board) -> list[Action]:
-    """What follows from an end: that it is written down, if nobody did, and what was not dealt with yet."""
+    """Decide what follows from an end: that it is written down, if nobody did, and what was not dealt with
+    yet."""
     observed, known = seen.agents[name], memory.of(name)
     if missing_attempt(observed, known):
         return []

@@ -6,7 +6,7 @@ import shlex
 
 
 def is_leave(text: str) -> bool:
-    """Whether a question asks for leave to run a tool, which takes yes or no and nothing else."""
+    """The question asks for leave to run a tool, which takes yes or no and nothing else."""
     return text.startswith("May ") and " run " in text and " with " in text
 
 

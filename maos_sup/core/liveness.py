@@ -14,7 +14,7 @@ PATIENCE_S = 60.0  # without progress, where an agent announced nothing
 
 
 class Liveness(StrEnum):
-    """What the counters say. A missing beat is unknown, never dead."""
+    """The counters of an agent say this. A missing beat is unknown, never dead."""
 
     UNKNOWN = "unknown"
     LIVELY = "lively"
@@ -23,7 +23,7 @@ class Liveness(StrEnum):
 
 
 class Watch(Struct, frozen=True, kw_only=True):
-    """What an observer remembers of one agent's counters. Times are its own monotonic seconds."""
+    """A watch is what an observer remembers of one agent's counters. Times are its own monotonic seconds."""
 
     beat: int
     beat_since_s: float

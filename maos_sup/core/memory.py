@@ -69,12 +69,12 @@ def agent_of(action: Action) -> str:
 
 
 def is_remembered_only(action: Action) -> bool:
-    """Whether `action` changes nothing but memory: there is nothing to do."""
+    """The `action` changes nothing but memory: there is nothing to do."""
     return isinstance(action, Acknowledge | Delay)
 
 
 def is_foreseen(action: Action) -> bool:
-    """Whether all that `action` changes is known before it is taken: more may be decided without a look."""
+    """All that `action` changes is known before it is taken: more may be decided without a look."""
     return isinstance(action, Acknowledge | Delay | Seal)
 
 
@@ -194,7 +194,7 @@ def memory_to_json(memory: Memory, *, now_s: float) -> MemoryCarried:
 
 
 def memory_after(records: Iterable[Mapping[str, Any]], *, now_s: float) -> Memory | None:
-    """What the journal lines of one life add up to; None before its `start`.
+    """Add up the journal lines of one life; None before its `start`.
 
     Raises ValueError for a line that is not as FORMAT.md says.
     """

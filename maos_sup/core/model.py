@@ -15,14 +15,14 @@ from state_layout.records import ExitReason, Phase, Specs, TaskOutcome
 
 
 class EndReason(StrEnum):
-    """Why the end of a process was asked for."""
+    """The reason says why the end of a process was asked for."""
 
     STOP = "stop"  # wanted: nothing follows from it
     HUNG = "hung"  # counts as a death
 
 
 class Process(StrEnum):
-    """Whether an agent's process runs. Dead is said only when its lock is free."""
+    """An agent's process runs, or not, or that is unknown. Dead is said only when its lock is free."""
 
     GONE = "gone"
     ALIVE = "alive"
@@ -30,7 +30,7 @@ class Process(StrEnum):
 
 
 class AgentObserved(Struct, frozen=True, kw_only=True):
-    """What was seen of one agent."""
+    """An observer saw this of one agent."""
 
     process: Process
     unknown_s: float = 0.0  # for how long its process is unknown
@@ -58,7 +58,7 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class AgentMemory(Struct, frozen=True, kw_only=True):
-    """What the supervisor remembers of one agent beyond what can be seen."""
+    """The supervisor remembers this of one agent beyond what can be seen."""
 
     handled: int = 0  # the last attempt whose end was dealt with
     sealed: int = 0  # the last attempt whose end this life wrote down
@@ -72,14 +72,14 @@ class AgentMemory(Struct, frozen=True, kw_only=True):
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """What the supervisor remembers; carried from life to life through its journal."""
+    """The memory is what the supervisor remembers; carried from life to life through its journal."""
 
     agents: Mapping[str, AgentMemory] = field(default_factory=dict)
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)  # tasks it settled itself
     notified: frozenset[str] = frozenset()  # keys of the events that people were told of
 
     def of(self, agent: str) -> AgentMemory:
-        """What is remembered of `agent`."""
+        """Give what is remembered of `agent`."""
         return self.agents.get(agent) or AgentMemory()
 
 

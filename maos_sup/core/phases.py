@@ -73,5 +73,5 @@ def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None
 
 
 def stops_for_failure(specs: Specs, phases: Mapping[str, TaskPhase]) -> bool:
-    """Whether a task failed and that is to stop all others."""
+    """A task failed and that is to stop all others."""
     return specs.orchestration.limits.on_failure == "stop" and has_failed(specs, phases)

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelQuestion:
-    """What is asked: `schema` is a JSON schema of the answer, `name` what the form is called."""
+    """A question is asked: `schema` is a JSON schema of the answer, `name` what the form is called."""
 
     system: str
     prompt: str
@@ -23,7 +23,7 @@ class ModelQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnswer:
-    """What came back; `value` is None where the model did not give an object, `text` is what it said then."""
+    """An answer came back; `value` is None where the model gave no object, `text` is what it said then."""
 
     value: Mapping[str, Any] | None
     text: str = ""

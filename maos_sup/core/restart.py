@@ -18,7 +18,7 @@ from state_layout.records import Restart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What to do about a death: start again after `delay_s`, or give up."""
+    """The verdict is what to do about a death: start again after `delay_s`, or give up."""
 
     gives_up: bool
     delay_s: float

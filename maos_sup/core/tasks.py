@@ -48,7 +48,7 @@ def ready_tasks(
 
 
 def agent_want(orchestration: OrchestrationSpec, agent: AgentSpec) -> Want:
-    """What an agent is to do: the stricter of its own `want` and the orchestration's."""
+    """Decide what an agent is to do: the stricter of its own `want` and the orchestration's."""
     return max(orchestration.want, agent.want, key=[Want.RUN, Want.PAUSE, Want.STOP].index)
 
 
@@ -64,7 +64,7 @@ def merged(*sources: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
 
 
 def is_newer(outcome: TaskOutcome, known: TaskOutcome) -> bool:
-    """Whether `outcome` counts, of two that are recorded of one task."""
+    """The `outcome` counts, of two that are recorded of one task."""
     return _weight(outcome) > _weight(known)
 
 
@@ -102,7 +102,8 @@ def _phase(task: TaskSpec, outcome: TaskOutcome | None, known: Mapping[str, Task
 
 
 def needs_of(task: TaskSpec, known: Mapping[str, TaskPhase]) -> tuple[bool, bool]:
-    """Whether the needs of `task` can be met no more, and whether they are; `known` are the phases by now."""
+    """Say whether the needs of `task` can be met no more, and whether they are; `known` are the phases by
+    now."""
     needs = {known.get(need, TaskPhase.WAITING) for need in task.needs if need not in task.any_of}
     is_any_over, are_all_met = not needs.isdisjoint(OVER), needs <= MET
     if task.any_of:
@@ -113,7 +114,7 @@ def needs_of(task: TaskSpec, known: Mapping[str, TaskPhase]) -> tuple[bool, bool
 
 
 def has_failed(specs: Specs, phases: Mapping[str, TaskPhase]) -> bool:
-    """Whether a task failed that counts: an attempt that failed does not, unless nothing came of all."""
+    """A task failed that counts: an attempt that failed does not, unless nothing came of all."""
     return any(
         phase is TaskPhase.FAILED
         and ((of := specs.tasks[task].settings.get("attempt_of")) is None or phases.get(of) in OVER)

@@ -12,14 +12,14 @@ HTTP = ("http://", "https://")
 
 
 def wants_spans(wish: Telemetry | None, environment: Mapping[str, str]) -> bool:
-    """Whether the spec asks for spans, or the usual variable of OpenTelemetry does, and none forbids them."""
+    """The spec asks for spans, or the usual variable of OpenTelemetry does, and none forbids them."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     return wish is not None or environment.get("OTEL_TRACES_EXPORTER") == "otlp"
 
 
 def is_address(place: str) -> bool:
-    """Whether `place` is a URL whose port is one, or left out: the system takes 70000 for 4464."""
+    """The `place` is a URL whose port is one, or left out: the system takes 70000 for 4464."""
     try:
         return place.startswith(HTTP) and urlsplit(place).port != 0
     except ValueError:

@@ -38,7 +38,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What is known of the last process of an agent."""
+    """A launcher knows this of the last process of an agent."""
 
     pid: int  # 0: not started yet, or never
     alive: bool  # also while it is being started
@@ -73,7 +73,7 @@ class Launcher(Protocol):
         """Watch a living agent that another launcher started; whether its process was found."""
 
     def says(self, agent: str, *, launcher: str, attempt: int) -> Process | None:
-        """Whether `agent`, whom `living` does not name, runs; None: the lock on this machine tells.
+        """Say whether `agent`, whom `living` does not name, runs; None: the lock on this machine tells.
 
         `launcher` is the one that is to start it, `attempt` its last one. Only what is certain is GONE.
         """

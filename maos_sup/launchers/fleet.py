@@ -87,7 +87,7 @@ class Fleet:
             self._launchers[name].cancel(some, grace_s=grace_s)
 
     def sweep(self, marks: AbstractSet[str]) -> Swept:
-        """What ran elsewhere is ended there, by whoever placed it."""
+        """End what ran on this machine; who placed the rest elsewhere ends it there."""
         prefix = mark_prefix(self._tree)
         near = {
             mark

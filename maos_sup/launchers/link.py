@@ -66,7 +66,7 @@ class ZygoteLink:
 
     @property
     def is_behind(self) -> bool:
-        """Whether requests wait because the zygote does not take them."""
+        """Requests wait because the zygote does not take them."""
         return bool(self._queue)
 
     def fileno(self) -> int:

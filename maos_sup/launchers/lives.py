@@ -35,7 +35,7 @@ class Tracked:
 
     @property
     def has_ended(self) -> bool:
-        """Whether its process is known to run no more, told or not."""
+        """The agent's process is known to run no more, told or not."""
         return self.target is not None and self.target.has_ended
 
     def learn_end(self) -> None:

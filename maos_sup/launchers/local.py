@@ -360,7 +360,8 @@ def _ask_to_end(life: Tracked) -> None:
 
 
 def _open_log(tree: Tree) -> int:
-    """Where the zygote and its agents write until they know better; nowhere if that cannot be."""
+    """Open the log where the zygote and its agents write until they know better; nowhere if that cannot
+    be."""
     try:
         atomic.make_folder(tree.run)
         return disk.create(tree.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, atomic.FILE_MODE)
@@ -374,7 +375,7 @@ def launcher(tree: Tree, *, entry: str, placed_entry: str) -> LocalLauncher:
 
 
 def _places_elsewhere(tree: Tree) -> bool:
-    """Whether the tree's agents go elsewhere unless they say otherwise: a guess."""
+    """The tree's agents go elsewhere unless they say otherwise: a guess."""
     try:
         spec = codec.decode_object(read_record(tree.orchestration_spec))
     except (OSError, ValueError):

@@ -26,7 +26,7 @@ _REMEDY = "install a version that fits this maos-sup"
 
 
 class MakesLauncher(Protocol):
-    """What an entry point names: a function that makes a launcher.
+    """An entry point names this: a function that makes a launcher.
 
     `entry` is `module:function`, which lives the life of an agent on this machine; `placed_entry` the same on
     another one, with the attempt in `MAOS_SUP_ATTEMPT`. Both get the tree's root and the agent.
@@ -41,7 +41,8 @@ def launcher_names() -> list[str]:
 
 
 def find_launcher(name: str) -> MakesLauncher:
-    """What makes the launcher called `name`. Raises BadInput if it is not there, or cannot be used."""
+    """Find the function that makes the launcher called `name`. Raises BadInput if it is not there, or
+    cannot be used."""
     target = BUILT_IN.get(name)
     where = target or ""
     if target is None:

@@ -49,7 +49,7 @@ class Debris:
         self._far.add(agent)
 
     def add(self, agent: str, orphans: Iterable[Target]) -> None:
-        """What was left in the session of `agent`, which died."""
+        """Take what was left in the session of `agent`, which died."""
         known = self._orphans.setdefault(agent, [])
         for orphan in orphans:
             orphan.spare_descriptor(SPARE_DESCRIPTORS)

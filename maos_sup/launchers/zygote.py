@@ -65,7 +65,8 @@ def main() -> None:
 
 
 def settle(title: str) -> None:
-    """What every agent starts with, and the zygote already has so that it costs its children nothing.
+    """Set up what every agent starts with, and the zygote already has so that it costs its children
+    nothing.
 
     Signals that whoever started the supervisor had ignored (nohup, shells) act as usual again.
     """

@@ -35,7 +35,7 @@ and your reasons. This was the task:
 
 
 def attempt_faults(plan: Plan) -> Iterator[Fault]:
-    """What cannot be as the tasks of `plan` say, one for each task."""
+    """Yield what cannot be as the tasks of `plan` say, one for each task."""
     places = {id_: ("tasks", index) for index, id_ in enumerate(plan.listed)}
     for id_, task in plan.tasks.items():
         found = _fault(plan, id_, task)
@@ -107,7 +107,7 @@ def _fault(plan: Plan, id_: str, task: Mapping[str, Any]) -> tuple[str, str] | N
 
 
 def _homeless(plan: Plan, agent: Mapping[str, Any]) -> str | None:
-    """Why several cannot try the work of `agent` side by side, None if they can."""
+    """Say why several cannot try the work of `agent` side by side, None if they can."""
     wish = Workspace.of(agent, plan.orchestration)
     is_told = "workspace" in agent or "workspace" in plan.orchestration
     if plan.project is None:

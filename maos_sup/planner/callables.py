@@ -22,7 +22,8 @@ _HIDDEN_WAYS = frozenset(  # to define names
 
 
 def callable_fault(name: str, folders: Sequence[Path]) -> str | None:
-    """What is wrong with `module:function`, looked for in `folders` and among what is installed; or None."""
+    """Say what is wrong with `module:function`, looked for in `folders` and among what is installed; or
+    None."""
     module, _, path = name.partition(":")
     source = _source(module, folders)
     if source is None:
@@ -64,7 +65,8 @@ def _source(module: str, folders: Sequence[Path]) -> Path | None:
 
 
 def _installed(module: str) -> Sequence[Path] | None:
-    """Where the source of an installed module may lie, nowhere if that is not known; None if there is none.
+    """List where the source of an installed module may lie, nowhere if that is not known; None if there is
+    none.
 
     Only its top package is looked for by Python, and nothing is imported; the rest is a matter of files.
     """
@@ -85,7 +87,7 @@ def _installed(module: str) -> Sequence[Path] | None:
 
 
 def _fault_of_installed(module: str, wanted: str, places: Sequence[Path]) -> str | None:
-    """What is wrong with the name `wanted` of an installed module, if its source tells for sure."""
+    """Say what is wrong with the name `wanted` of an installed module, if its source tells for sure."""
     source = next(filter(is_file, places), None)
     if source is None or any(is_there(source.parent / name) for name in (wanted, f"{wanted}.py")):
         return None  # written in C, for one; or a module of the package may be meant
@@ -145,7 +147,7 @@ def _stored(node: ast.stmt) -> Iterator[ast.Name]:
 
 
 def _defined_inside(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
-    """What blocks of an `if`, `try`, `with` or loop define."""
+    """Yield what blocks of an `if`, `try`, `with` or loop define."""
     for key in ("body", "orelse", "finalbody"):
         yield from _defined(getattr(node, key, None) or [])
     for handler in getattr(node, "handlers", []):

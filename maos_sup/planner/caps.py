@@ -54,7 +54,7 @@ def with_caps(text: str, caps: Caps) -> str:
 
 
 def is_capped(text: str, caps: Caps) -> bool:
-    """Whether the TOML `text` says just these `caps`."""
+    """The TOML `text` says these `caps`."""
     try:
         budget = tomllib.loads(text).get("budget", {})
     except tomllib.TOMLDecodeError:

@@ -63,13 +63,13 @@ class Explained:
 
     @property
     def set_key(self) -> str:
-        """How `maos-sup set` takes it."""
+        """The command `maos-sup set` takes the key so."""
         named = self.at[0] in _NAMED and len(self.at) > 2
         return f"{self.at[0]}/{self.at[1]}.{'.'.join(self.at[2:])}" if named else self.key
 
 
 def explain(key: str, kinds: Mapping[str, Shape]) -> list[Explained]:
-    """What `key` is, once for each meaning among `kinds`. Raises BadInput with the nearest keys."""
+    """Explain what `key` is, once for each meaning among `kinds`. Raises BadInput with the nearest keys."""
     wanted = _parts(key)
     known = every_key(kinds)
     found = [one for one in known if _fits(wanted, one.at)]
@@ -149,7 +149,7 @@ def _parts(key: str) -> tuple[str, ...]:
 
 
 def _fits(wanted: tuple[str, ...], at: tuple[str, ...]) -> bool:
-    """Whether `wanted` means the key at `at`; a name may be any one, or left out."""
+    """The words `wanted` mean the key at `at`; a name may be any one, or left out."""
     if len(wanted) == len(at):
         return all(part in (word, "NAME") for word, part in zip(wanted, at, strict=True))
     return len(at) > 2 and at[1] == "NAME" and wanted == (at[0], *at[2:])

@@ -64,12 +64,12 @@ def placed(plan: Plan) -> tuple[Plan, list[str]]:
 
 
 def wish_of(plan: Plan, agent: Table) -> Workspace:
-    """What the plan says of where `agent` works."""
+    """Read what the plan says of where `agent` works."""
     return Workspace.of(agent, plan.orchestration)
 
 
 def _shares(plan: Plan, agent: Table) -> bool:
-    """Whether it runs a model that can write in the project, and nothing is said of where."""
+    """The `agent` runs a model that can write in the project, and nothing is said of where."""
     tools, traits = agent.get("tools"), traits_of(agent["kind"])
     writing = traits.writing_tools
     reads_only = tools is not None and writing is not None and not writing & {*tools}
@@ -94,7 +94,7 @@ def _faults(plan: Plan) -> Iterator[Fault]:
 
 
 def _cannot(plan: Plan, agent: Table, sort: str) -> str | None:
-    """Why `agent` cannot have a workspace of that sort, None if it can."""
+    """Say why `agent` cannot have a workspace of that sort, None if it can."""
     project, wish = plan.project or Path(), wish_of(plan, agent)
     try:
         if sort != OWN:
@@ -112,7 +112,7 @@ def _cannot(plan: Plan, agent: Table, sort: str) -> str | None:
 
 
 def _told(plan: Plan) -> list[str]:
-    """Who works in a worktree, on what, and what of the project is not in it."""
+    """List who works in a worktree, on what, and what of the project is not in it."""
     if plan.project is None:
         return []
     wishes = {name: wish_of(plan, agent) for name, agent in plan.agents.items()}

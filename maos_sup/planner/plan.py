@@ -37,7 +37,8 @@ SpecTables = dict[str, Table]  # by name or id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a tree is made of: spec objects as they are written, and files by their path in `spec/files`.
+    """A plan is what a tree is made of: spec objects as they are written, and files by their path in
+    `spec/files`.
 
     `orchestration` lacks `id` and `project`, which depend on where the tree will be.
     """
@@ -119,7 +120,7 @@ def _task_entries(value: Table) -> Iterator[_Entry]:
 
 
 def _link(task: Table) -> Link | None:
-    """What the task refers to, None if that cannot be made out (a fault of its shape says why)."""
+    """Make out what the task refers to, None if that cannot be done (a fault of its shape says why)."""
     agent, needs = task.get("agent"), task.get("needs", [])
     if not isinstance(agent, str) or not isinstance(needs, list):
         return None
@@ -149,7 +150,7 @@ def _task_faults(value: Table, entries: list[_Entry], team: Team | None) -> Iter
 
 
 def _budget_faults(given: Mapping[str, object], agents: Set[str]) -> Iterator[Fault]:
-    """Who is to have the budget of an agent that is none, or that has its own from another one."""
+    """Yield who is to have the budget of an agent that is none, or that has its own from another one."""
     for name, agent in given.items():
         holder = agent.get("budget_of") if isinstance(agent, dict) else None
         if not isinstance(holder, str):
@@ -243,7 +244,7 @@ def _plan(document: Document, entries: list[_Entry], collection: Collection, pro
 
 
 def _size_faults(plan: Plan, places: Mapping[str, At]) -> Iterator[Fault]:
-    """What is good, and more than a spec file may hold: it would be refused when it is read."""
+    """Yield what is good, and more than a spec file may hold: it would be refused when it is read."""
     specs: list[tuple[At, str, Table]] = [((), "the plan without its agents and tasks", plan.orchestration)]
     specs += [(("agents", name), f"agent {name!r}", spec) for name, spec in plan.agents.items()]
     specs += [(places[id_], f"task {id_!r}", spec) for id_, spec in plan.tasks.items()]

@@ -42,7 +42,7 @@ class ClaudeAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What was found. `test` is a command line for a shell, None where none is known."""
+    """A look at a project found this. `test` is a command line for a shell, None where none is known."""
 
     language: str | None = None
     test: str | None = None
@@ -51,7 +51,7 @@ class Project:
 
 
 def look_at(folder: Path) -> Project:
-    """What the project in `folder` is. Never raises."""
+    """Look what the project in `folder` is. Never raises."""
     language, test, because = next(_found(folder), (None, None, None))
     if _MAKE_TEST.search(_text(folder / "Makefile")):
         test, because = "make test", "Makefile"

@@ -25,7 +25,7 @@ Table = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a proposal may choose from. `model` is written into agents that have one."""
+    """A proposal may choose from this. `model` is written into agents that have one."""
 
     kinds: tuple[str, ...]  # the first is the default
     roles: Mapping[str, Role]
@@ -35,7 +35,7 @@ class Offer:
 
 
 def proposal_shape(offer: Offer, *, is_addition: bool = False) -> Shape:
-    """What may be proposed; an addition to a team needs no new agents."""
+    """Describe what may be proposed; an addition to a team needs no new agents."""
     agent = Shape(
         fields={
             "name": Field(name, "short and telling: lower case, digits, - and _", required=True),

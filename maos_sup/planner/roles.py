@@ -33,7 +33,7 @@ class Role:
 
 
 def role_folders(*, project: Path | None, user: Path | None) -> list[Path]:
-    """Where templates are looked for, the ones that win last."""
+    """List where templates are looked for, the ones that win last."""
     wanted = [OURS, user, None if project is None else project / IN_PROJECT]
     return [folder for folder in wanted if folder is not None]
 

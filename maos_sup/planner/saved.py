@@ -27,7 +27,7 @@ FOLDER = "plans"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """Where the plan of one request lies."""
+    """The plan of one request lies on a shelf."""
 
     path: Path
 
@@ -71,7 +71,7 @@ class Shelf:
         self.forget()
 
     def _known(self) -> dict[str, dict[str, object]]:
-        """What is recorded; a file that was damaged is as good as none."""
+        """Read what is recorded; a file that was damaged is as good as none."""
         found: dict[str, dict[str, object]] = {}
         with suppress(OSError, ValueError, KeyError, TypeError):
             for line in self.answers.read_bytes().splitlines():

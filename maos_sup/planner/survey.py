@@ -24,7 +24,7 @@ _NOT_ENTERED = frozenset({"node_modules", "__pycache__", "venv", "target", "buil
 
 
 def survey(project: Path) -> str:
-    """What there is to say of the folder `project`, as text for a model. Reads only; never raises."""
+    """Tell a model what there is to say of the folder `project`, as text. Reads only; never raises."""
     listed = _git_paths(project)
     paths = _walked(project) if listed is None else listed
     kind = "a folder without version control" if listed is None else "a git repository"

@@ -32,7 +32,7 @@ class Team:
 
 
 def is_same(what: str, there: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """Whether a spec that is there says the same as `value`; `what` is agents or tasks."""
+    """A spec that is there says the same as `value`; `what` is agents or tasks."""
     return all((there.get(key) or None) == (value.get(key) or None) for key in _SAME[what])
 
 
@@ -62,7 +62,7 @@ def clash_problems(team: Team, agents: Tables, tasks: Tables) -> list[str]:
 
 
 def team_text(status: Mapping[str, Any], roles: Mapping[str, str], discoveries: Sequence[str]) -> str:
-    """What the model is told of a team: `status` as `status_of` gives it, `roles` by agent."""
+    """Tell the model of a team: `status` as `status_of` gives it, `roles` by agent."""
     agents = [
         f"<agent name={quoteattr(agent['name'])} kind={quoteattr(str(agent['kind']))}>"
         f"{escape(roles.get(agent['name'], '').partition(chr(10))[0])}</agent>"

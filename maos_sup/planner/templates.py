@@ -35,7 +35,7 @@ def template_names() -> list[str]:
 
 
 def first_line(name: str) -> str:
-    """What the template is for, in one line."""
+    """Say in one line what the template is for."""
     return _read(name).partition("\n")[0].partition(": ")[2]
 
 

@@ -29,7 +29,8 @@ _MOST_ERRORS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanWish:
-    """What is wanted. `project` as the plan is to name it; `survey` says what is in it.
+    """The wish is what is wanted of a plan. `project` as the plan is to name it; `survey` says what is in
+    it.
 
     With `team` it is work for that one, which plans add to.
     """

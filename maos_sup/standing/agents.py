@@ -36,7 +36,7 @@ class AgentStanding(Struct, frozen=True, kw_only=True):
 
     @property
     def current(self) -> AgentSnapshot:
-        """What its snapshot says of work under way; empty unless its process lives and has begun."""
+        """The snapshot says this of work under way; empty unless the agent's process lives and has begun."""
         is_current = self.pid is not None and self.status.get("attempt") == self.attempt
         return self.status if is_current else {}
 
@@ -98,7 +98,7 @@ def _fresh_lease(paths: AgentPaths) -> Lease | None:
 
 
 def _is_last_word(status: AgentSnapshot, ended: ExitSnapshot | None, attempt: int) -> bool:
-    """Whether a snapshot is known to be the last word: its attempt ended in order."""
+    """The snapshot is known to be the last word: its attempt ended in order."""
     return ended is not None and ended.get("by") == "agent" and status.get("attempt") == attempt
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Journaled(Struct, frozen=True, kw_only=True):
-    """What the journals of one agent say. `status` has the keys of a snapshot, but for its tasks."""
+    """The journals of one agent say this. `status` has the keys of a snapshot, but for its tasks."""
 
     status: AgentSnapshot
     outcomes: Mapping[str, TaskOutcome]

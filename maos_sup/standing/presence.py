@@ -19,7 +19,7 @@ from state_layout.paths import Tree
 
 
 def is_here(tree: Tree) -> bool:
-    """Whether `run/` is of this tree: the handles of a copied one name processes of the original.
+    """The folder `run/` is of this tree: the handles of a copied one name processes of the original.
 
     Where `run/` was deleted while agents lived, they wrote their handles again: their marks tell.
     """
@@ -35,7 +35,7 @@ def is_here(tree: Tree) -> bool:
 
 
 def is_at_home(tree: Tree) -> bool:
-    """Whether `run/host.json` names this very place."""
+    """The file `run/host.json` names this very place."""
     host = read_snapshot(tree.host) or {}
     try:
         return all(host.get(key) == value for key, value in tree_place(tree).items())
@@ -59,7 +59,7 @@ def living_process(handle_file: Path, lock: Path, *, here: bool) -> tuple[int | 
 
 
 def _has_marked_process(tree: Tree) -> bool:
-    """Whether a living process that `run/` names wears a mark of this very tree."""
+    """A living process that `run/` names wears a mark of this very tree."""
     handles = filter(None, map(read_handle, tree.run_agents.glob("*.handle.json")))
     prefix = mark_prefix(tree)
     return any(is_alive(handle) and (read_mark(handle.pid) or "").startswith(prefix) for handle in handles)

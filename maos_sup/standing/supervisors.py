@@ -62,7 +62,7 @@ def supervisor_standing(tree: Tree) -> SupervisorStanding:
 
 
 def remembered(tree: Tree) -> Memory:
-    """What the newest life knew that got as far as a line.
+    """Recall what the newest life knew that got as far as a line.
 
     Files that are no journals are passed over: `check` names them, and agents say most things themselves.
     """
@@ -76,7 +76,7 @@ def settled_by_supervisor(tree: Tree) -> Mapping[str, TaskOutcome]:
 
 
 class _Read(Struct, frozen=True):
-    """What a journal of a supervisor's life said, up to the end of a whole line."""
+    """A journal of a supervisor's life said this, up to the end of a whole line."""
 
     inode: int
     end: int  # in bytes
@@ -96,7 +96,8 @@ def _newest(tree: Tree, words: tuple[bytes, ...]) -> Memory:
 
 
 def _memory_in(path: Path, words: tuple[bytes, ...]) -> Memory | None:
-    """What the life with this journal knew, by the lines that hold one of `words`; None before it has begun.
+    """Read what the life with this journal knew, by the lines that hold one of `words`; None before it has
+    begun.
 
     Its first line tells what the lives before it knew.
     """

@@ -67,7 +67,7 @@ class StandingReader:
         return self._specs_read
 
     def look(self) -> TeamStanding:
-        """How the team stands now.
+        """Look how the team stands now.
 
         Raises BadInput or NotATree where even `spec/orchestration.json` has no good copy.
         """
@@ -157,7 +157,7 @@ def _asking_tasks(
 
 
 def _has_open_question(status: AgentSnapshot) -> bool:
-    """Whether the program of the task at hand waits for a person: a call, `maos-sup agent ask`."""
+    """The program of the task at hand waits for a person: a call, `maos-sup agent ask`."""
     here = (status.get("task"), status.get("run"))
     return any((asked.get("task"), asked.get("run")) == here for asked in status.get("questions") or ())
 

@@ -24,7 +24,7 @@ _LEAVE = re.compile(r"May (\S+) run \S+ with ", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a person says: yes or no, and words that go to the agent with it."""
+    """A reply is what a person says: yes or no, and words that go to the agent with it."""
 
     is_yes: bool
     text: str = ""
@@ -37,7 +37,8 @@ class Reply:
 
 
 def reply_of(question: Question, words: tuple[str, ...]) -> Reply:
-    """What `words` say to `question`: a decision and text, or only text, which says yes to an open question.
+    """Read what `words` say to `question`: a decision and text, or only text, which says yes to an open
+    question.
 
     Raises BadInput where a decision is wanted and the words hold none.
     """
@@ -53,7 +54,7 @@ def reply_of(question: Question, words: tuple[str, ...]) -> Reply:
 
 
 def asks_for_leave(question: Question) -> bool:
-    """Whether a tool waits for leave to run, which is yes or no, rather than for words."""
+    """A tool waits for leave to run, which is yes or no, rather than for words."""
     found = _LEAVE.match(str(question.get("text", "")))
     return found is not None and str(question["id"]).startswith(f"{found[1]}-")
 

@@ -22,7 +22,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """What is done, or would be: `changes` by key, before and after."""
+    """A migration is what is done, or would be: `changes` by key, before and after."""
 
     version: int
     values: int

@@ -38,7 +38,7 @@ def brought_to_rest(tree: Tree) -> Iterator[None]:
 
 
 def living(tree: Tree) -> list[str]:
-    """Who lives in the tree: `supervisor` and names of agents."""
+    """List who lives in the tree: `supervisor` and names of agents."""
     is_supervised = not is_free(tree.supervisor_lock) or supervisor_elsewhere(tree) is not None
     names = ["supervisor"] if is_supervised else []
     folders = sorted(tree.agents.iterdir()) if tree.agents.is_dir() else []

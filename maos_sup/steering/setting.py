@@ -46,7 +46,7 @@ def as_value(text: str) -> Any:
 
 
 def _later(tree: Tree, path: Path, keys: list[str], *, kinds: Kinds) -> str:
-    """When the change is in force, where an attempt under way keeps the old value; else nothing."""
+    """Say when the change is in force, where an attempt under way keeps the old value; else nothing."""
     if path.parent != tree.agent_specs:
         return ""
     status = next((one for one in status_of(tree)["agents"] if one["name"] == path.stem), None)

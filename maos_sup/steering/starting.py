@@ -32,7 +32,8 @@ class Started:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; negative: the signal; None while it runs, or if it is another's child."""
+        """The supervisor ended with this; negative: the signal; None while it runs, or if it is another's
+        child."""
         return None if self._process is None else self._process.poll()
 
     def let_go(self) -> None:
@@ -42,7 +43,7 @@ class Started:
 
 
 def is_supervised(tree: Tree) -> bool:
-    """Whether a supervisor of `tree` lives on this host."""
+    """A supervisor of `tree` lives on this host."""
     return supervisor_standing(tree).pid is not None
 
 
@@ -104,7 +105,7 @@ def _environment(tree: Tree) -> dict[str, str]:
 
 
 def _published(tree: Tree) -> tuple[int, int] | None:
-    """Which snapshot of a supervisor there is; another one is newer."""
+    """Identify the snapshot of a supervisor that there is; another one is newer."""
     try:
         found = tree.supervisor_status.stat()
     except OSError:

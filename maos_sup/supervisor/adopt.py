@@ -31,7 +31,7 @@ _STDOUT, _STDERR = 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePlace:
-    """Where the tree was found."""
+    """The place tells where the tree was found."""
 
     is_new: bool
     notes: tuple[str, ...]
@@ -109,7 +109,8 @@ def stay(tree: Tree) -> None:
 
 
 def renew_log(tree: Tree) -> None:
-    """Where `run/` was deleted under us, what we say would go into a file that has no name: begin it anew."""
+    """Begin the log anew where `run/` was deleted under us: what we say would go into a file that has no
+    name."""
     log = os.fstat(_STDERR)
     if not stat.S_ISREG(log.st_mode) or log.st_nlink:
         return

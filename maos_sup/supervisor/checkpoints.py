@@ -32,7 +32,8 @@ class TeamCheckpoints:
 
     @property
     def due_s(self) -> float | None:
-        """When one is to be taken though nothing happens, of those that wait for their time; None: none."""
+        """A checkpoint is to be taken at this time though nothing happens, of those that wait for it;
+        None: none."""
         return self._may_s if self._is_wanted else None
 
     def look(self, board: Board, *, is_last: bool) -> None:

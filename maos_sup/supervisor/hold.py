@@ -23,7 +23,7 @@ class DiskHold:
         self._until_s, self._next_s = now_s + self._next_s, min(2 * self._next_s, LONGEST_S)
 
     def is_on(self, now_s: float) -> bool:
-        """Whether nothing is to be started yet."""
+        """Nothing is to be started yet."""
         return now_s < self._until_s
 
     def end(self) -> None:

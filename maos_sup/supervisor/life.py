@@ -147,6 +147,6 @@ def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, object] | Non
 
 
 def is_starting(seen: Observation, life: Life) -> bool:
-    """Whether an agent was asked for that has not begun its attempt."""
+    """An agent was asked for that has not begun its attempt."""
     memory = life.memory
     return any(memory.of(name).submitted > each.last_attempt for name, each in seen.agents.items())

@@ -166,7 +166,7 @@ class _Supervisor:
         return self._specs.now.orchestration.intervals.tick_s
 
     def _is_due(self) -> bool:
-        """Whether a tick at which nothing was heard has something to do.
+        """A tick at which nothing was heard has something to do.
 
         Events may get lost, so everything is looked at every few ticks; on each tick where no trigger could
         be made, and the specs where the system does not tell of changes. A disk that fills up tells nobody,
@@ -274,11 +274,11 @@ class _Supervisor:
         return self._specs.has_changed()
 
     def _may_agents_know_more(self) -> bool:
-        """Whether an agent may have ended for an edit that we were not told of: to start it again is vain."""
+        """An agent may have ended for an edit that we were not told of: to start it again is vain."""
         return not self._wake.is_watching and self._specs.has_changed()
 
     def _run_folder_is_ours(self) -> bool:
-        """Whether `run/` still says who supervises; else it was deleted, and is made anew."""
+        """The folder `run/` still says who supervises; else it was deleted, and is made anew."""
         if os.path.exists(self._tree.supervisor_handle):  # noqa: PTH110 - False where `run/` is unreadable
             return True
         self._specs_due_s = 0.0
@@ -359,14 +359,14 @@ class _Supervisor:
         )
 
     def _due_after(self, seen: Observation) -> float:
-        """When to look at everything again: at beats and specs, and soon where something is unsure."""
+        """Say when to look at everything again: at beats and specs, and soon where something is unsure."""
         dues_s = [self._specs_due_s, self._observer.due_s]
         if not seen.has_room or any(each.process is Process.UNKNOWN for each in seen.agents.values()):
             dues_s.append(seen.now_s + self._tick_s)
         return min((due_s for due_s in dues_s if due_s > seen.now_s), default=seen.now_s)
 
     def _soon_after(self, seen: Observation) -> float:
-        """When something is to be done at the latest: after a back-off, when news may be published."""
+        """Say when something is to be done at the latest: after a back-off, when news may be published."""
         known = self._life.memory.agents.items()
         dues_s = [each.not_before_s for name, each in known if self._turns.waits(name)]
         if self._publisher.is_behind:

@@ -54,7 +54,7 @@ class Mirroring:
         }
 
     def _may_start(self, name: str) -> bool:
-        """Whether who is missing is started now, which is noted."""
+        """Say whether the follower that is missing is started now, which is noted."""
         now_s = self._clock()
         self._missing.add(name)
         started_s, pause_s = self._tries.get(name, (now_s, 0.0))

@@ -53,12 +53,12 @@ class Notifier:
 
     @property
     def troubles(self) -> list[str]:
-        """What went wrong, for the status."""
+        """The troubles say for the status what went wrong."""
         return self._programs.troubles
 
     @property
     def is_busy(self) -> bool:
-        """Whether a command runs."""
+        """A command runs."""
         return self._programs.is_busy
 
     def look(self, board: Board, life: Life, agents: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ class Notifier:
             self._programs.see_ends()
 
     def _questions(self, agents: Iterable[str]) -> Iterator[Notice]:
-        """What agents ask, and whose budget is used up."""
+        """Yield what agents ask, and whose budget is used up."""
         for agent in agents:
             status = self._snapshot(agent).status
             for asked in status.get("questions") or ():

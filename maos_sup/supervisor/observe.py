@@ -39,7 +39,7 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(slots=True, kw_only=True)
 class _Seen:
-    """What was read of one agent, and when it has to be read again; its paths, made once."""
+    """An observer read this of one agent; it says when that has to be read again; its paths are made once."""
 
     paths: AgentPaths
     beat_path: str
@@ -82,8 +82,8 @@ class Observer:
     def observe(
         self, specs: Specs, memory: Memory, *, leaving: bool, only: AbstractSet[str] | None = None
     ) -> Observation:
-        """What is, now. With `only`, agents that are not in it are taken as they were seen last, unless the
-        launcher has news of them."""
+        """Observe what is, now. With `only`, agents that are not in it are taken as they were seen last,
+        unless the launcher has news of them."""
         now_s = time.monotonic()
         if now_s >= self.due_s:
             self._every_s = between_beats_s(specs)
@@ -109,7 +109,8 @@ class Observer:
         )
 
     def snapshot(self, agent: str) -> SnapshotReader:
-        """What the snapshot of `agent` said at the last look; it must not be looked at again by others."""
+        """Give what the snapshot of `agent` said at the last look; it must not be looked at again by
+        others."""
         return self._seen[agent].told
 
     def _news(self) -> set[str]:
@@ -204,7 +205,7 @@ class Observer:
         return was_read
 
     def _is_old(self, seen: _Seen) -> bool:
-        """Whether the snapshot is of an earlier attempt than the last, which lived on another machine.
+        """The snapshot is of an earlier attempt than the last, which lived on another machine.
 
         What is suspended there in the middle of a rename may put its own back after it was fenced.
         """
@@ -237,7 +238,7 @@ class Observer:
 
 
 def between_beats_s(specs: Specs) -> float:
-    """How often to look at the beats: often enough to judge by the shortest `hang_s`, else every few ticks.
+    """Say how often to look at the beats: enough to judge by the shortest `hang_s`, else every few ticks.
 
     At least four looks fall into it, so that one long gap (a suspended machine) is told from a hang.
     """
@@ -248,7 +249,7 @@ def between_beats_s(specs: Specs) -> float:
 
 
 def _is_as_before(last: AgentObserved, seen: _Seen) -> bool:
-    """Whether a living agent of this machine, its snapshot not read again, is what it was at the last look.
+    """A living agent of this machine, its snapshot not read again, is what it was at the last look.
 
     One that asks something is looked at: the answer is another file.
     """
@@ -265,7 +266,7 @@ def _is_as_before(last: AgentObserved, seen: _Seen) -> bool:
 
 
 def _gains(status: AgentSnapshot) -> int | None:
-    """What the work gained, as its snapshot says; None if that is of a build that does not say."""
+    """Read what the work gained, as its snapshot says; None if that is of a build that does not say."""
     gains = status.get("gains", None if status else 0)
     return gains if type(gains) is int else None
 

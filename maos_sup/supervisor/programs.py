@@ -29,7 +29,7 @@ class _Running:
 
 
 class Programs:
-    """What runs for one tree. `troubles` is what went wrong with it, for the status."""
+    """These programs run for one tree. `troubles` is what went wrong with it, for the status."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -38,7 +38,7 @@ class Programs:
 
     @property
     def is_busy(self) -> bool:
-        """Whether one runs."""
+        """A program runs."""
         return bool(self._running)
 
     def start(

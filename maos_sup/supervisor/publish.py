@@ -66,7 +66,8 @@ def _agent(seen: Observation, memory: Memory, name: str, board: Board) -> Superv
 
 
 def notes_on_missing(seen: Observation, memory: Memory) -> list[str]:
-    """What people have to be told of agents whose last attempts vanished: none of them is begun again."""
+    """List what people have to be told of agents whose last attempts vanished: none of them is begun
+    again."""
     return [
         f"agents/{name}: attempt {missing} was here and is gone; put its folder back and work goes on "
         "(or stop, remove run/ and resume: then it begins with what is there)"

@@ -88,7 +88,7 @@ def last_rewinding(tree: Tree) -> SupervisorLine | None:
 
 
 def memory_at(tree: Tree, place: tuple[int, int, int, str] | None) -> Mapping[str, Any] | None:
-    """What the supervisor knew at `place` (life, seq, offset, h), as its journal carries it, or None."""
+    """Find what the supervisor knew at `place` (life, seq, offset, h), as its journal carries it, or None."""
     if place is None:
         return None
     life, seq, _, _ = place

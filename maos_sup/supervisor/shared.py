@@ -67,7 +67,7 @@ class SharedState:
                 self._show(scope)
 
     def is_due(self) -> bool:
-        """Whether something changed since the last look, as far as a few stats tell."""
+        """Something changed since the last look, as far as a few stats tell."""
         if time.monotonic() < self._due_s:
             return False
         if self._suspected or self._hooked.programs.is_busy:
@@ -77,7 +77,7 @@ class SharedState:
         return self._tree.state.is_dir() and any(map(self._is_behind, folders_in(self._tree)))
 
     def _is_behind(self, place: tuple[Scope, Path]) -> bool:
-        """Whether a snapshot is to be made of a scope."""
+        """A snapshot is to be made of a scope."""
         scope, folder = place
         is_shown = self._shown.get(scope) == _sizes(folder)
         return not is_shown and time.monotonic() >= self._not_before_s.get(scope, 0.0)
@@ -114,7 +114,7 @@ class SharedState:
 
     @property
     def troubles(self) -> list[str]:
-        """What went wrong, for the status."""
+        """The troubles say for the status what went wrong."""
         return [*self._hooked.programs.troubles, *([self.trouble] if self.trouble else [])]
 
     def _look_at_edits(self, life: Life, now_s: float, hooks: Sequence[dict[str, object]]) -> None:
@@ -161,7 +161,7 @@ class SharedState:
         return None
 
     def _asked(self, edit: HandEdit, before: Any, hooks: Sequence[dict[str, object]]) -> Any:
-        """What hooks leave of the value of an edit. Raises BadInput."""
+        """Take what hooks leave of the value of an edit. Raises BadInput."""
         met = meeting(map(Hook.of, hooks), BEFORE_SAVE, str(edit.scope), edit.key)
         told = {"on": BEFORE_SAVE, "scope": str(edit.scope), "key": edit.key, "value": edit.value}
         return ask_before(self._tree, met, told | {"before": before, "by": WRITER})["value"]
@@ -182,7 +182,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _stamp(tree: Tree) -> _Stamp:
-    """What differs when a file in `spec/state/` came, went or changed."""
+    """Make a stamp that differs when a file in `spec/state/` came, went or changed."""
     found = list[tuple[str, int, int, int]]()
     if not tree.state_specs.is_dir():
         return ()

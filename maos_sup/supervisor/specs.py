@@ -49,21 +49,21 @@ class SpecsInForce:
 
     @property
     def is_unrecorded(self) -> bool:
-        """Whether there is more for `record` to keep."""
+        """There is more for `record` to keep."""
         return bool(self._read.unaccepted)
 
     @property
     def is_long_to_keep(self) -> bool:
-        """Whether there is more to keep than one turn does."""
+        """There is more to keep than one turn does."""
         return len(self._read.unaccepted) > MOST_AT_ONCE
 
     @property
     def is_unsure(self) -> bool:
-        """Whether a file failed once and has to be looked at again soon."""
+        """A file failed once and has to be looked at again soon."""
         return len(self._suspected_s) > len(self._reported)
 
     def has_changed(self) -> bool:
-        """Whether a file is not as it was at the last look: a stat each, nothing is opened."""
+        """A file is not as it was at the last look: a stat each, nothing is opened."""
         return self._cache.has_changed()
 
     def refresh(self, *, now_s: float) -> None:
@@ -76,7 +76,8 @@ class SpecsInForce:
         self._suspected_s = {error: self._suspected_s.get(error, now_s) for error in self._read.errors}
 
     def were_edited(self) -> bool:
-        """Whether what is in force is not what the last look found. Never raises: the tree may be gone."""
+        """Read again, and say whether what is in force is not what the last look found. Never raises: the
+        tree may be gone."""
         before = self.digests
         with suppress(LayoutError, OSError):
             self._read = self._cache.read()
@@ -122,7 +123,7 @@ class SpecsInForce:
         accept(self._tree, contents)
 
     def _accepted(self, rel: str) -> dict[str, object]:
-        """What was in force before; {} if there was nothing."""
+        """Read what was in force before; {} if there was nothing."""
         try:
             return codec.decode_object(read_record(self._tree.accepted / rel))
         except (OSError, codec.NotJson):

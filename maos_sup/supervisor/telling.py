@@ -55,7 +55,7 @@ def title_of(event: Mapping[str, Any]) -> str:
 
 
 def text_of(event: Mapping[str, Any]) -> str:
-    """What is to be known, and the command that answers it."""
+    """Say what is to be known, and the command that answers it."""
     text = event["text"][:_MOST_CHARACTERS]
     return f"{text}\n{event['hint']}" if event.get("hint") else text
 

@@ -22,7 +22,7 @@ MOST_SHARE = 0.01  # of the time that passes, for finding the board from nothing
 
 
 class Turns:
-    """What is kept of one stay. `concerned`: the agents to decide on, None for all."""
+    """One stay keeps this from look to look. `concerned`: the agents to decide on, None for all."""
 
     def __init__(self) -> None:
         self._board: Board | None = None
@@ -35,7 +35,7 @@ class Turns:
 
     @property
     def board(self) -> Board:
-        """Where the tasks stand. Only after the first `take`."""
+        """The board says where the tasks stand. Only after the first `take`."""
         if self._board is None:
             raise RuntimeError("nothing was taken yet")
         return self._board
@@ -74,7 +74,7 @@ class Turns:
         self.concerned = None
 
     def waits(self, agent: str) -> bool:
-        """Whether `agent` is to be decided on though nothing is heard of it."""
+        """The `agent` is to be decided on though nothing is heard of it."""
         return agent in self._waiting
 
     def correct(self) -> bool:

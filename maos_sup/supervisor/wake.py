@@ -35,16 +35,16 @@ class Wake:
 
     @property
     def is_watching(self) -> bool:
-        """Whether the system tells of changes in `spec/`."""
+        """The system tells of changes in `spec/`."""
         return self._folders.fileno() >= 0
 
     @property
     def is_deaf(self) -> bool:
-        """Whether there is no trigger that agents and commands could pull."""
+        """There is no trigger that agents and commands could pull."""
         return self._trigger is None
 
     def heard(self) -> Heard:
-        """What the trigger said since the last time."""
+        """Take what the trigger said since the last time."""
         return Heard() if self._trigger is None else self._trigger.heard()
 
     def mend(self) -> None:

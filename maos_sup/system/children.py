@@ -32,7 +32,7 @@ _BETWEEN_LOOKS_S = 0.1
 
 
 def has_children() -> bool:
-    """Whether this process may have a child, dead or alive."""
+    """This process may have a child, dead or alive."""
     if not is_linux():
         return True  # an orphan is nobody's child here: only a look at all processes tells
     try:

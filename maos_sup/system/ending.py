@@ -22,7 +22,7 @@ MOST_GLANCES = 100  # at a machine on which strangers come and go as well
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What ending came to."""
+    """Ending processes came to this."""
 
     ended: int  # processes
     left: tuple[int, ...] = ()  # pids that did not go in time (stuck in the kernel): sweep again later
@@ -31,7 +31,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What a look found, parents before their children; the rest as in `processes.Listing`."""
+    """A look found this, parents before their children; the rest as in `processes.Listing`."""
 
     rows: Sequence[ProcessRow]
     pids: AbstractSet[int] = frozenset()

@@ -32,7 +32,7 @@ def system_name() -> str:
 
 
 def facts() -> list[Fact]:
-    """What is given here, the most important first."""
+    """List what is given here, the most important first."""
     linux = is_linux()
     return [
         Fact(

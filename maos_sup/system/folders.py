@@ -20,7 +20,7 @@ class Folders(Protocol):
         """Readable when there is news; -1: there never is."""
 
     def drain(self) -> bool:
-        """Whether there was news. Folders that were made anew are watched from here on."""
+        """Say whether there was news. Folders that were made anew are watched from here on."""
 
     def close(self) -> None:
         """Watch no more."""

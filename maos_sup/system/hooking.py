@@ -45,7 +45,7 @@ def ask_before(tree: Tree, hooks: Iterable[Hook], told: Told) -> Told:
 
 
 def _run(tree: Tree, hook: Hook, told: Told) -> Any:
-    """What a program answers."""
+    """Run a program, and give what it answers."""
     environment = {**os.environ, "MAOS_DIR": str(tree.root), "MAOS_EVENT": hook.on}
     try:
         process = subprocess.Popen(
@@ -83,7 +83,7 @@ def _run(tree: Tree, hook: Hook, told: Told) -> Any:
 
 
 def _called(tree: Tree, hook: Hook, told: Told) -> Any:
-    """What a callable answers."""
+    """Call a callable, and give what it answers."""
     try:
         return _callable(str(hook.run), str(tree.files))(told)
     except Exception as cause:

@@ -34,7 +34,7 @@ class InotifyFolders:
         return int(self._descriptor)
 
     def drain(self) -> bool:
-        """Whether there was news. Folders that were made anew are watched from here on."""
+        """Say whether there was news. Folders that were made anew are watched from here on."""
         if self._descriptor < 0:
             return False
         try:

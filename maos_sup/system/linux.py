@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a process ended; both None if nobody can say."""
+    """An exit says how a process ended; both are None if nobody can say."""
 
     code: int | None = None
     signal: int | None = None
@@ -70,7 +70,7 @@ def set_open_limit(pid: int, limits: tuple[int, int]) -> None:
 
 
 def exit_of(pidfd: int) -> Exit | None:
-    """How the process behind `pidfd` ended; None if it lives, or if that cannot be known (yet).
+    """Find how the process behind `pidfd` ended; None if it lives, or if that cannot be known (yet).
 
     Reaps it if it is our child. For the children of others the kernel keeps it from 6.15 on, from the moment
     they are reaped.
@@ -124,7 +124,8 @@ class KernelTimer:
 
 @cache
 def _title_place() -> tuple[int, int]:
-    """Where the command line lies, and how long it is without its last zero. The same in forked children."""
+    """Find where the command line lies, and how long it is without its last zero. The same in forked
+    children."""
     try:
         stat = Path("/proc/self/stat").read_bytes()
         fields = stat[stat.rindex(b")") + 2 :].split()

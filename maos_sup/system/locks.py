@@ -10,7 +10,8 @@ from state_layout.host.kernel import is_linux, read_raw
 
 
 def lock_holder(lock: Path) -> int | None:
-    """Who holds the `flock` on `lock`, as the kernel tells it; None if nobody, or if it does not tell.
+    """Find who holds the `flock` on `lock`, as the kernel tells it; None if nobody, or if it does not
+    tell.
 
     The kernel tells of no holder in a pid namespace that is not below ours.
     """
@@ -29,7 +30,7 @@ def lock_holder(lock: Path) -> int | None:
 
 
 def _places(lock: Path) -> set[str]:
-    """How /proc/locks may name the file: by the device of `stat` or, on btrfs, by that of its mount.
+    """List how /proc/locks may name the file: by the device of `stat` or, on btrfs, by that of its mount.
 
     A btrfs has a device of its own for each subvolume, which only `stat` tells.
     """

@@ -18,7 +18,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def can_page_out() -> bool:
-    """Whether this system swaps at all: a line for each swap file, partition or zram follows the heads."""
+    """This system swaps at all: a line for each swap file, partition or zram follows the heads."""
     if not is_linux():
         return False
     try:

@@ -37,7 +37,7 @@ def belonging(
     kin: Callable[[str], bool] | None = None,
     spare: AbstractSet[int] = frozenset(),
 ) -> list[ProcessRow]:
-    """Who wears one of `marks`, the `roots`, their sessions, and all that descends from these.
+    """Find who wears one of `marks`, the `roots`, their sessions, and all that descends from these.
 
     A descendant that wears a mark which is not `kin` (not one of `marks`, if that is not given) belongs to
     somebody else, with its own descendants. `spare` is never in it. Parents come before their children.
@@ -60,7 +60,7 @@ def belonging(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What a look at the processes came to; no snapshot, they go on while one looks."""
+    """A look at the processes came to this; no snapshot, they go on while one looks."""
 
     table: dict[int, ProcessRow]  # those that could be read
     pids: frozenset[int]  # all that were there
@@ -114,7 +114,7 @@ def read_children(pid: int) -> list[int]:
 
 @cache
 def knows_children() -> bool:
-    """Whether this kernel lists the children of a process."""
+    """This kernel lists the children of a process."""
     return is_linux() and os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a file of /proc
 
 

@@ -23,7 +23,7 @@ _WORDS = 1000  # in the file that is replaced: more than one page
 
 
 class SharedProbe:
-    """What process `number` of `count` does in `folder`; `told` is what it found."""
+    """Process `number` of `count` does this in `folder`; `told` is what it found."""
 
     def __init__(self, folder: Path, *, number: int, count: int) -> None:
         self._folder, self._number, self._count = folder, number, count
@@ -84,7 +84,7 @@ class SharedProbe:
         self.told["lags_s"] = sorted(lags_s)
 
     def sync(self) -> None:
-        """How long a durable append takes."""
+        """Measure how long a durable append takes."""
         took_s = []
         with (self._folder / f"synced-{self._number}").open("ab") as file:
             for _ in range(SYNCS):
@@ -96,7 +96,7 @@ class SharedProbe:
         self.told["syncs_s"] = sorted(took_s)
 
     def lock(self) -> None:
-        """Whether a lock that one holds keeps the others out."""
+        """Try whether a lock that one holds keeps the others out."""
         with (self._folder / "lock").open("ab") as file:
             try:
                 if self._number == 0:

@@ -39,7 +39,7 @@ class Target:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it runs no more, reaped or not."""
+        """The process runs no more, reaped or not."""
         if self.pidfd >= 0:
             return is_readable(self.pidfd)
         stat = read_stat(self.pid)
@@ -65,7 +65,8 @@ class Target:
             os.kill(self.pid, number)
 
     def exit(self) -> Exit | None:
-        """How it ended; None if it runs or if that cannot be known (yet). Reaps it if it is our child."""
+        """Find how the process ended; None if it runs or if that cannot be known (yet). Reaps it if it is
+        our child."""
         if self.pidfd >= 0:
             return exit_of(self.pidfd)
         if not self.has_ended:
@@ -159,14 +160,14 @@ def await_end(target: Target, until_s: float) -> bool:
 
 
 def is_readable(descriptor: int, *, patience_s: float = 0.0) -> bool:
-    """Whether `descriptor` is readable, now or soon. A pidfd is when its process ended, reaped or not."""
+    """The `descriptor` is readable, now or soon. A pidfd is when its process ended, reaped or not."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(patience_s * 1000))
 
 
 def _exists(pid: int) -> bool:
-    """Whether any process has this number, as far as can be told without a descriptor."""
+    """Some process has this number, as far as can be told without a descriptor."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -177,14 +178,14 @@ def _exists(pid: int) -> bool:
 
 
 def _can_spare(descriptor: int, reserve: int) -> bool:
-    """Whether at least `reserve` are left beside `descriptor`: the system gives the lowest that is free."""
+    """At least `reserve` are left beside `descriptor`: the system gives the lowest that is free."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return most == resource.RLIM_INFINITY or descriptor < most - reserve
 
 
 @cache
 def can_signal_by_pidfd() -> bool:
-    """Whether this system lets us signal through a pidfd; a profile may allow to open one and no more."""
+    """This system lets us signal through a pidfd; a profile may allow to open one and no more."""
     try:
         pidfd = open_pidfd(os.getpid())
     except OSError:

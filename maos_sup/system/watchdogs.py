@@ -42,7 +42,7 @@ class WatchdogFolders(FileSystemEventHandler):
         return self._read_end
 
     def drain(self) -> bool:
-        """Whether there was news. Folders that were made anew are watched from here on."""
+        """Say whether there was news. Folders that were made anew are watched from here on."""
         try:
             os.read(self._read_end, 1 << 16)
         except BlockingIOError:

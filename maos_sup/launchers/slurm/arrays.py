@@ -61,7 +61,7 @@ class Arrays:
 
 
 def read_tasks(path: Path) -> tuple[Task, ...]:
-    """What a record says; nothing where there is none. Raises StorageError."""
+    """Read what a record says; nothing where there is none. Raises StorageError."""
     try:
         return msgspec.json.decode(read_record(path), type=ArrayRecord).tasks
     except FileNotFoundError:

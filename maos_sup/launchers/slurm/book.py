@@ -30,7 +30,7 @@ class RefusedJob(Struct, frozen=True, kw_only=True):
 
 
 class QueueView(Struct, frozen=True, kw_only=True):
-    """What is known of our jobs; `is_known` is false until the queue answered once."""
+    """A view is what is known of our jobs; `is_known` is false until the queue answered once."""
 
     is_known: bool = False
     jobs: Mapping[str, Job] = {}  # by agent: the one that counts
@@ -53,7 +53,7 @@ class _Order(Struct):
     last_id: str = ""  # the agent's last job before that
 
     def is_met_by(self, job: Job | None) -> bool:
-        """Whether `job` is the one that was ordered; it may be over before it is seen."""
+        """The `job` is the one that was ordered; it may be over before it is seen."""
         if job is None or job.attempt != self.submission.attempt:
             return False
         return job.is_active or ((self.is_tried or self.is_under_way) and job.id != self.last_id)
@@ -96,7 +96,7 @@ class Book:
             self.changed.notify_all()
 
     def wants_answer(self, now_s: float) -> bool:
-        """Whether an order waits for a question to be asked."""
+        """An order waits for a question to be asked."""
         with self.changed:
             return any(
                 not order.is_under_way and order.placed_s > self._asked_s and order.not_before_s <= now_s
@@ -104,7 +104,7 @@ class Book:
             )
 
     def take_batch(self, *, now_s: float) -> list[Submission]:
-        """What is to be submitted now by one command: one job, or an array. Is under way from now on."""
+        """Take what is to be submitted now by one command: one job, or an array. Is under way from now on."""
         with self.changed:
             due = [order for order in self._orders.values() if self._is_due(order, now_s)]
             if due and due[0].submission.place.array:
@@ -137,7 +137,8 @@ class Book:
             self._tell(now_s, refused=refused, held="", settled=self.view.settled + len(closed))
 
     def postponed(self, batch: Sequence[Submission], why: str, *, now_s: float) -> None:
-        """What became of a batch is not known: the queue is asked, and what is not there is tried again."""
+        """Note that the fate of a batch is not known: the queue is asked, and what is not there is tried
+        again."""
         with self.changed:
             for submission in batch:
                 order = self._orders.get(submission.agent)
@@ -154,7 +155,7 @@ class Book:
             self._tell(now_s, held=why)
 
     def is_hopeless(self, batch: Sequence[Submission]) -> bool:
-        """Whether nobody waits for these jobs any more: they are there, or not wanted."""
+        """Nobody waits for these jobs any more: they are there, or not wanted."""
         with self.changed:
             return not any(
                 submission.agent in self._orders and submission.agent not in self._endings
@@ -256,7 +257,7 @@ class Book:
             self._tell(now_s, unended=why)
 
     def endings_due_s(self) -> float:
-        """When there is something to be ended, at the earliest."""
+        """Say when there is something to be ended, at the earliest."""
         with self.changed:
             dues_s = [float("inf")]
             for agent, ending in self._endings.items():
@@ -266,7 +267,7 @@ class Book:
             return min(dues_s)
 
     def orders_due_s(self) -> float:
-        """When an order may be tried again, at the earliest."""
+        """Say when an order may be tried again, at the earliest."""
         with self.changed:
             orders = self._orders.values()
             return min(
@@ -301,7 +302,7 @@ class Book:
 
 
 def _are_alike(one: Submission, other: Submission) -> bool:
-    """Whether both can be tasks of one array."""
+    """Both can be tasks of one array."""
     return (one.place, one.variables, one.tree_root) == (other.place, other.variables, other.tree_root)
 
 

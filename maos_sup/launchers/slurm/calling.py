@@ -26,7 +26,7 @@ _PASSING = re.compile(
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a command said. `code` None: it could not be called, or did not end in time."""
+    """An answer is what a command said. `code` None: it could not be called, or did not end in time."""
 
     code: int | None
     out: str = ""
@@ -35,7 +35,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether Slurm itself said no, and will say it again: everything else may pass."""
+        """Slurm itself said no, and will say it again: everything else may pass."""
         says_no = any(line.startswith("sbatch: ") for line in self.error.splitlines())
         return bool(self.code) and says_no and not _PASSING.search(self.error)
 

@@ -74,7 +74,7 @@ class Clerk:
             os.read(self._read_end, 1 << 16)
 
     def look(self) -> tuple[QueueView, set[str]]:
-        """What is known now, and the agents whose jobs are ordered and not submitted yet."""
+        """Give what is known now, and the agents whose jobs are ordered and not submitted yet."""
         with self._book.changed:  # both or none of it
             return self._book.view, self._book.ordered()
 
@@ -163,7 +163,7 @@ class Clerk:
                 self._book.submitted(batch, jobs, now_s=time.monotonic())
 
     def _next_batch(self) -> Sequence[Submission] | None:
-        """What is to be submitted, as soon as there is something; None when all is over."""
+        """Wait for what is to be submitted, and give it; None when all is over."""
         with self._book.changed:
             while not self._is_closed:
                 batch = self._book.take_batch(now_s=time.monotonic())

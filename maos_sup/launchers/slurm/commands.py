@@ -52,13 +52,13 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def number(self) -> int:
-        """What the controller counts by: all tasks of an array have the same."""
+        """The controller counts by this number: all tasks of an array have the same."""
         head = self.id.partition("_")[0]
         return int(head) if head.isdecimal() else 0
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits, runs, or has a state that nobody here knows: then nothing may follow from it."""
+        """The job waits, runs, or has a state that nobody here knows: then nothing may follow from it."""
         return self.state not in _ENDED and self.state not in {"NODE_FAIL", "BOOT_FAIL", "REVOKED"}
 
     @property
@@ -67,12 +67,12 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether its node said that it ended. Of a lost node nothing is known."""
+        """The job's node said that it ended. Of a lost node nothing is known."""
         return self.state in _ENDED
 
     @property
     def where(self) -> str:
-        """Where it is, in words."""
+        """The place of the job is put in words."""
         if self.is_pending:
             return f"slurm job {self.id}: {self.state.lower()} ({self.reason})"
         return (
@@ -122,7 +122,7 @@ class Naming:
         return jobs
 
     def _task(self, rest: str, id_: str) -> Task | None:
-        """Whose job it is that has `rest` in its name."""
+        """Find whose job it is that has `rest` in its name."""
         if rest.startswith("+"):
             tasks, index = self._tasks(rest[1:]), id_.rpartition("_")[2]
             return tasks[int(index)] if index.isdecimal() and int(index) < len(tasks) else None
@@ -171,13 +171,13 @@ def job_number(printed: str) -> str | None:
 
 
 def script_of(entry: str, submission: Submission) -> str:
-    """What the job runs: one interpreter in the place of its shell, so that signals reach it."""
+    """Make what the job runs: one interpreter in the place of its shell, so that signals reach it."""
     argv = python("execute", entry, submission.tree_root, submission.agent)
     return f'#!/bin/sh\nMAOS_SUP_JOB="$SLURM_JOB_ID" exec {shlex.join(argv)}\n'
 
 
 def array_script_of(entry: str, *, tree_root: str, record: str) -> str:
-    """What each task of an array runs: it finds in `record` whose it is."""
+    """Make what each task of an array runs: it finds in `record` whose it is."""
     argv = python("execute_task", entry, tree_root, record, module="maos_sup.launchers.slurm.task")
     job = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     return f'#!/bin/sh\nMAOS_SUP_JOB="{job}" exec {shlex.join(argv)}\n'
@@ -227,5 +227,5 @@ def seconds_of(time: str) -> int:
 
 
 def _warning_s(time: str) -> int:
-    """How long before the end of `time` the job is warned."""
+    """Say how many seconds before the end of `time` the job is warned."""
     return min(WARNED_S, max(1, seconds_of(time) // _LONG_ENOUGH))

@@ -109,7 +109,7 @@ class SlurmLauncher:
         return Observed(pid=0, alive=False, error=refused.why if refused else None, where=where)
 
     def _by_lease(self, agent: str, attempt: int, job: Job | None) -> Process | None:
-        """What is to be believed of an attempt that is not in the queue (any more)."""
+        """Say what is to be believed of an attempt that is not in the queue (any more)."""
         paths = self._tree.agent(agent).attempt(attempt)
         lease = read_lease(paths) if attempt else None
         if lease is None:
@@ -130,7 +130,7 @@ class SlurmLauncher:
 
 
 def _waits_for(view: QueueView) -> str:
-    """What an agent waits for that is not in the queue, in words."""
+    """Say in words what an agent waits for that is not in the queue."""
     why = view.trouble or view.held
     if why:
         return f"waits for slurm: {_plain(why)}"
