@@ -1,8 +1,8 @@
 """Says how often an agent looks at what its program writes: often while something comes, then ever more
 seldom.
 
-When nothing has come for a moment it rests: the kernel tells of the next write, so nobody has to look. Where
-the kernel does not, looks go on once a second. Being told is a hint; what it missed is found by a look once
+When a look found nothing it rests: the kernel tells of the next write, so nobody has to look. Where the
+kernel does not, looks go on once a second. Being told is a hint; what it missed is found by a look once
 in a while.
 """
 
@@ -44,8 +44,8 @@ class Pace:
         return self._folder is not None and self._folder.drain()
 
     def rest(self) -> None:
-        """Be told of the next write, if nothing has come for a while. To be followed by a look."""
-        if self.idle_s >= LONGEST_LOOK_S and not self.is_resting:
+        """Be told of the next write, if the last look found nothing. To be followed by a look."""
+        if self.idle_s > SHORTEST_LOOK_S and not self.is_resting:
             if self._folder is None:
                 self._folder = WatchedFolder(self._path)
             self._folder.arm()

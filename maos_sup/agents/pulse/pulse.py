@@ -168,7 +168,9 @@ class Pulse:
         """Say for how many seconds there is nothing to do."""
         if self._translator.has_more and self.task is not None:
             return 0.0
-        dues_s = [now_s + self._pace.idle_s, self._due["beat"], self._deadline_s()]
+        dues_s = [self._due["beat"], self._deadline_s()]
+        if not self._is_told():
+            dues_s.append(now_s + self._pace.idle_s)
         if self._is_unsaved:
             dues_s.append(self._due["save"])
         if self._life.publisher.is_behind:
@@ -179,8 +181,11 @@ class Pulse:
 
     def _is_at_rest(self) -> bool:
         """Whatever comes is told, and what came is dealt with."""
-        is_told = self._pace.is_resting and not (self._translator.is_waiting or self._translator.has_more)
-        return is_told and not self._is_unsaved and not self._life.publisher.is_behind
+        return self._is_told() and not self._is_unsaved and not self._life.publisher.is_behind
+
+    def _is_told(self) -> bool:
+        """Nobody has to look at output: the kernel tells of what comes."""
+        return self._pace.is_resting and not (self._translator.is_waiting or self._translator.has_more)
 
     def _deadline_s(self) -> float:
         """Say when something has to be decided, whatever happens until then."""
@@ -218,7 +223,7 @@ class Pulse:
         """Understand what is new, unless the kernel would have told of it."""
         pace, is_waiting = self._pace, self._translator.is_waiting
         was_told = pace.hear()
-        if pace.is_resting and not (is_waiting or self._translator.has_more):
+        if self._is_told():
             return
         self._is_unsaved = True
         if not was_told and not is_waiting:
