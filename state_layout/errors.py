@@ -22,7 +22,7 @@ _REMEDIES = {
 
 
 class LayoutError(Exception):
-    """Base of all errors of this package; `exit_code` is what the command line returns for it."""
+    """All errors of this package are of this class; `exit_code` is what the command line returns for it."""
 
     exit_code = 1
 
@@ -66,7 +66,7 @@ class StorageError(LayoutError):
 
 
 class StorageFull(StorageError):
-    """No space (ENOSPC, EDQUOT): wait for room, then go on."""
+    """There is no space (ENOSPC, EDQUOT): wait for room, then go on."""
 
 
 def storage_error(action: str, path: Path, cause: OSError) -> StorageError:

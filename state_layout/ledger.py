@@ -27,7 +27,7 @@ _PATIENCE_S, _POLL_S = 10.0, 0.002
 
 
 def together(*agents: str) -> str:
-    """The scope of a cap on what these agents spend together; of one that is its name.
+    """Name the scope of a cap on what these agents spend together; of one that is its name.
 
     The cap is that of the first.
     """
@@ -36,7 +36,7 @@ def together(*agents: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """Money and tokens. A cost of None is unknown; sums leave it out."""
+    """An amount is money and tokens. A cost of None is unknown; sums leave it out."""
 
     cost_usd: float | None = 0.0
     tokens: int = 0
@@ -82,7 +82,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Account:
-    """The fold of one agent's file."""
+    """An account is the fold of one agent's file."""
 
     settled: Amount = NOTHING
     reserved: dict[str, Amount] = field(default_factory=dict)  # by key, not settled

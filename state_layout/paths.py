@@ -34,13 +34,13 @@ def checked_name(text: str, what: str) -> str:
 
 
 def number_name(number: int) -> str:
-    """The folder name of an attempt or a life: `0003`."""
+    """Name the folder of an attempt or a life: `0003`."""
     return f"{number:04d}"
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptPaths:
-    """The files of one process life of an agent."""
+    """The paths are those of the files of one process life of an agent."""
 
     root: Path
 
@@ -283,7 +283,7 @@ class Tree:
 
     @cached_property
     def workspaces(self) -> Path:
-        """The contents of workspaces: a bare git repository, used as an object database only."""
+        """The contents of workspaces are here: a bare git repository, used as an object database only."""
         return self.root / "workspaces.git"
 
     @cached_property
@@ -359,7 +359,7 @@ class Tree:
         return self.run / "jobs" / f"array-{token}.log"
 
     def tools(self, agent: str) -> Path:
-        """Settings that give a command line the team's tools."""
+        """Settings that give a command line the team's tools are here."""
         return self.run_agents / f"{agent}.tools.json"
 
     @cached_property
@@ -380,7 +380,7 @@ class Tree:
         return self.run / "mirrors"
 
     def mirror_file(self, name: str, what: str) -> Path:
-        """Of the mirror `name`: `json`, `status.json`, `handle.json`, `lock` or `log`."""
+        """Name a file of the mirror `name`: `json`, `status.json`, `handle.json`, `lock` or `log`."""
         return self.mirrors / f"{name}.{what}"
 
     @cached_property

@@ -29,7 +29,7 @@ _CHUNK_BYTES = 1 << 12
 
 
 class WitnessLine(TypedDict):
-    """A line of a witness's file: what changed since the one before."""
+    """A line of a witness's file says what changed since the one before."""
 
     type: str  # seen, or accepted: all before is forgotten
     at: str
@@ -40,7 +40,7 @@ class WitnessLine(TypedDict):
 
 @dataclass(slots=True)
 class Seen:
-    """The fold of a witness's file, for the orchestration it saw last."""
+    """The fold of a witness's file is this, for the orchestration it saw last."""
 
     id: str | None = None
     at: str = ""

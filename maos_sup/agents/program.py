@@ -40,7 +40,7 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallingProgram:
-    """The program of one task of one life of an agent speaks."""
+    """The program is that of one task of one life of an agent."""
 
     tree: Tree
     agent: str
@@ -67,7 +67,7 @@ class CallingProgram:
 
     @property
     def control(self) -> Path:
-        """The file of control lines."""
+        """The file of control lines is here."""
         return self.tree.agent(self.agent).attempt(self.attempt).control
 
 

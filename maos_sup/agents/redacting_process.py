@@ -24,7 +24,7 @@ _ROOM_S = 0.2
 
 
 class _Stream:
-    """One pipe and the file that its lines go to."""
+    """A stream is one pipe and the file that its lines go to."""
 
     def __init__(self, source: int, path: Path, redactor: LineRedactor | ControlRedactor) -> None:
         self.source, self._redactor = source, redactor

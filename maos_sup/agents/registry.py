@@ -55,7 +55,8 @@ def kind_names() -> list[str]:
 
 
 def find_kind(name: str) -> type[KindClass]:
-    """The kind called `name`. Raises Missing for one that is not there, or cannot be imported or used."""
+    """Find the kind called `name`. Raises Missing for one that is not there, or cannot be imported or
+    used."""
     target = BUILT_IN.get(name)
     where = target or ""
     if target is None:

@@ -12,7 +12,7 @@ from state_layout.specs import read_specs
 
 
 def session_problems(tree: Tree) -> list[Problem]:
-    """The problems of all agents of `tree`; none of those whose kind is not here."""
+    """List the problems of all agents of `tree`; none of those whose kind is not here."""
     found: list[Problem] = []
     try:
         agents = read_specs(tree).specs.agents

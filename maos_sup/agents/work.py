@@ -44,7 +44,7 @@ class Work:
 
     @property
     def limits(self) -> Limits:
-        """The limits in force now."""
+        """The limits are those in force now."""
         return self.life.specs.limits()
 
     @property
@@ -179,7 +179,8 @@ def doubt_about(what: str, *, attempt: int) -> str:
 
 
 def outside_environment() -> dict[str, str]:
-    """Our environment without what an agent around us put there; our own programs found last in PATH."""
+    """Give our environment without what an agent around us put there; our own programs are found last in
+    PATH."""
     kept = {key: value for key, value in os.environ.items() if _is_outside(key)}
     binaries = str(Path(sys.executable).parent)
     path = kept.get("PATH", os.defpath)

@@ -31,7 +31,8 @@ def bounds(last: int, verdicts: Mapping[int, BisectionVerdict]) -> tuple[int, in
 
 
 def next_look(last: int, verdicts: Mapping[int, BisectionVerdict]) -> int | None:
-    """The moment to look at next; None when nothing is left between the last good and the first bad one."""
+    """Choose the moment to look at next; None when nothing is left between the last good and the first bad
+    one."""
     good, bad = bounds(last, verdicts)
     middle = (good + bad) // 2
     left = [number for number in range(good + 1, bad) if number not in verdicts]

@@ -82,7 +82,7 @@ class Board:
         return None
 
     def phases_of(self, agent: str) -> Collection[TaskPhase]:
-        """The phases of the tasks of `agent`, each once."""
+        """Give the phases of the tasks of `agent`, each once."""
         return self._counts_of[agent].keys() if agent in self._counts_of else ()
 
     def count(self, *phases: TaskPhase) -> int:
@@ -90,7 +90,7 @@ class Board:
         return sum(self._counts[phase] for phase in phases)
 
     def among(self, phase: TaskPhase) -> Collection[str]:
-        """The tasks that stand there; of these few phases only: begun, asking, failed."""
+        """Give the tasks that stand there; of these few phases only: begun, asking, failed."""
         return self._members[phase]
 
     def _fill(self) -> None:

@@ -125,7 +125,7 @@ class _Search:
 
 
 def _first_above(steps: Steps, limit: int) -> int | None:
-    """The line at which `steps` first exceeds `limit`."""
+    """Find the line at which `steps` first exceeds `limit`."""
     index = bisect_right(steps, limit, key=lambda step: step[1])
     return steps[index][0] if index < len(steps) else None
 

@@ -10,7 +10,8 @@ _HOUR_DIGITS, _DAY_DIGITS = 13, 10  # of `at`: 2026-11-21T01, 2026-11-21
 
 
 def to_remove(moments: Sequence[tuple[int, str]], *, kept: Iterable[int], rule: Keep) -> list[int]:
-    """The numbers to remove of `moments` (number, `at`), lowest first; those in `kept` stay in any case."""
+    """List the numbers to remove of `moments` (number, `at`), lowest first; those in `kept` stay in any
+    case."""
     newest_first = sorted(moments, reverse=True)
     wanted = {*kept, *(number for number, _ in newest_first[: rule.last])}
     for digits, most in ((_HOUR_DIGITS, rule.hourly), (_DAY_DIGITS, rule.daily)):

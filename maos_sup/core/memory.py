@@ -45,7 +45,7 @@ _PARK_PAUSE_S = 0.05  # an agent that parks although a task is ready is not star
 
 
 def remember(memory: Memory, action: Action, *, now_s: float) -> Memory:
-    """The memory after `action`."""
+    """Give the memory after `action`."""
     if isinstance(action, Finish):
         return memory
     if isinstance(action, Notify):
@@ -104,8 +104,8 @@ def _agent_after(known: AgentMemory, action: Action, now_s: float) -> AgentMemor
 
 
 def forget_what_was_asked(memory: Memory) -> Memory:
-    """Memory for a new life, or after a failure: starts, ends and seals that were journaled may not have been
-    carried out.
+    """Make the memory for a new life, or after a failure: starts, ends and seals that were journaled may
+    not have been carried out.
 
     Whether an attempt was begun, its folder tells; an end is asked for again while the process lives; an end
     that nobody wrote down is written.
@@ -117,7 +117,7 @@ def forget_what_was_asked(memory: Memory) -> Memory:
 
 
 def forget_attempts(memory: Memory, at_most: Mapping[str, int]) -> Memory:
-    """Memory for a copy: of ends of attempts that it has not, nothing is known."""
+    """Make the memory for a copy: of ends of attempts that it has not, nothing is known."""
     agents = {
         name: replace(known, handled=min(known.handled, at_most.get(name, known.handled)))
         for name, known in memory.agents.items()
@@ -126,7 +126,7 @@ def forget_attempts(memory: Memory, at_most: Mapping[str, int]) -> Memory:
 
 
 def to_record(action: Action) -> tuple[str, Mapping[str, object]]:
-    """An action as a journal line: its type and fields."""
+    """Make a journal line of an action: its type and fields."""
     return _TYPES[type(action)], asdict(action)
 
 

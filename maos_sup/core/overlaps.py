@@ -23,7 +23,7 @@ def overlaps(touched: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 
 
 def only_tried(tasks: Iterable[TaskSpec]) -> frozenset[str]:
-    """The agents that only make attempts: what they do is not merged, the best of it is taken over."""
+    """Find the agents that only make attempts: what they do is not merged, the best of it is taken over."""
     tried, works = set[str](), set[str]()
     for task in tasks:
         (tried if "attempt_of" in task.settings else works).add(task.agent)
@@ -31,7 +31,8 @@ def only_tried(tasks: Iterable[TaskSpec]) -> frozenset[str]:
 
 
 def overlap_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
-    """A sentence for each group of agents that touched the same paths: `found`, as `overlaps` gives it."""
+    """Write a sentence for each group of agents that touched the same paths: `found`, as `overlaps` gives
+    it."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for path, agents in found.items():
         groups.setdefault(tuple(agents), []).append(path)
@@ -44,10 +45,10 @@ def overlap_lines(found: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def changed_text(files: int, added: int, removed: int) -> str:
-    """`3 files, +10 -2 lines`."""
+    """Word figures like `3 files, +10 -2 lines`."""
     return f"{counted_files(files)}, +{added} -{removed} lines"
 
 
 def counted_files(files: int) -> str:
-    """`1 file`, `2 files`."""
+    """Word a number like `1 file`, `2 files`."""
     return f"{files} file{'' if files == 1 else 's'}"

@@ -23,7 +23,7 @@ def agent_phase(
     mine: Collection[TaskPhase],
     now_s: float,
 ) -> AgentPhase:
-    """The phase of one agent; `mine` are those of its tasks, each at least once."""
+    """Find the phase of one agent; `mine` are those of its tasks, each at least once."""
     if observed.process is not Process.GONE:
         starting = known.submitted > observed.last_attempt
         return AgentPhase.STARTING if starting else _ALIVE.get(observed.liveness, AgentPhase.RUNNING)

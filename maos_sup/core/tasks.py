@@ -27,7 +27,8 @@ UNFINISHED = frozenset(TaskPhase) - OVER - MET
 
 
 def task_phases(specs: Specs, outcomes: Mapping[str, TaskOutcome]) -> dict[str, TaskPhase]:
-    """The phase of every task; `outcomes` are the newest recorded ones. Cycles and unknown needs wait."""
+    """Find the phase of every task; `outcomes` are the newest recorded ones. Cycles and unknown needs
+    wait."""
     phases: dict[str, TaskPhase] = {}
     for task in _needs_first(specs.tasks):
         phases[task.id] = _phase(task, outcomes.get(task.id), phases)
@@ -53,7 +54,7 @@ def agent_want(orchestration: OrchestrationSpec, agent: AgentSpec) -> Want:
 
 
 def merged(*sources: Mapping[str, TaskOutcome]) -> dict[str, TaskOutcome]:
-    """Several sources of outcomes (agents, supervisor) as one: the higher run wins, then the settled one."""
+    """Merge several sources of outcomes (agents, supervisor): the higher run wins, then the settled one."""
     whole: dict[str, TaskOutcome] = {}
     for source in sources:
         for task, outcome in source.items():

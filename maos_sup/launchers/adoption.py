@@ -12,7 +12,8 @@ from state_layout.paths import Tree
 
 
 def find_process(tree: Tree, agent: str) -> Target | None:
-    """The living process of `agent`; None if it cannot be found (which does not mean that it is dead).
+    """Find the living process of `agent`; None if it cannot be found (which does not mean that it is
+    dead).
 
     The finder closes it.
     """

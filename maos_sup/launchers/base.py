@@ -21,7 +21,7 @@ NOWHERE_SPECIAL = Placement()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A request for one life of an agent. `attempt` is the number it is expected to take."""
+    """A submission requests one life of an agent. `attempt` is the number it is expected to take."""
 
     agent: str
     attempt: int

@@ -22,7 +22,8 @@ from state_layout.records import LOCAL
 
 
 class Fleet:
-    """The launchers of `tree`; `entry` and `placed_entry` as `registry.MakesLauncher` takes them."""
+    """A fleet is all launchers of `tree`; `entry` and `placed_entry` are as `registry.MakesLauncher` takes
+    them."""
 
     def __init__(self, tree: Tree, *, entry: str, placed_entry: str) -> None:
         self._tree, self._entry, self._placed_entry = tree, entry, placed_entry
@@ -102,7 +103,7 @@ class Fleet:
             launcher.close()
 
     def _named(self, name: str) -> Launcher:
-        """The launcher called `name`. Raises BadInput."""
+        """Find the launcher called `name`. Raises BadInput."""
         known = self._launchers.get(name)
         if known is None:
             known = make_launcher(name, self._tree, entry=self._entry, placed_entry=self._placed_entry)

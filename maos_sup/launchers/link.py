@@ -36,12 +36,12 @@ def python(function: str, *arguments: str, module: str = _ZYGOTE) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with room for a mark."""
+    """Give our environment, with room for a mark."""
     return {**os.environ, MARK_VARIABLE: blank_mark()}
 
 
 class ZygoteLink:
-    """One zygote. `fileno()` is readable when it says something or has ended."""
+    """A link leads to one zygote. `fileno()` is readable when it says something or has ended."""
 
     def __init__(self, entry: str, *, log: int) -> None:
         """Start it; what it writes, and its agents until they redirect it, goes to `log`. Raises OSError."""

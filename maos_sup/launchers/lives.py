@@ -12,7 +12,7 @@ from maos_sup.system.targets import Target
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Tracked:
-    """One process of an agent, from its submission (or adoption) on."""
+    """The process of an agent is tracked from its submission (or adoption) on."""
 
     agent: str
     root: str = ""  # of the tree; empty: adopted, not started here
@@ -52,7 +52,7 @@ class Tracked:
 
 @dataclass(slots=True)
 class Lives:
-    """The last life of every agent."""
+    """The lives are the last one of every agent."""
 
     of: dict[str, Tracked] = field(default_factory=dict)
     observed: dict[str, Observed] = field(default_factory=dict)  # as of the last `note` of each

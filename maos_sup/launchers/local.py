@@ -46,7 +46,8 @@ BLIND_LOOK_S = 0.25  # at a process of whose end no descriptor tells
 
 
 class LocalLauncher:
-    """The launcher of one tree. `entry` is `module:function`, called with the tree's root and the agent."""
+    """The launcher is that of one tree. `entry` is `module:function`, called with the tree's root and the
+    agent."""
 
     def __init__(self, tree: Tree, *, entry: str, forks: bool = True, waits: bool = False) -> None:
         """With `forks` false agents are executed, each in a new interpreter.
@@ -370,7 +371,7 @@ def _open_log(tree: Tree) -> int:
 
 
 def launcher(tree: Tree, *, entry: str, placed_entry: str) -> LocalLauncher:
-    """The launcher called `local`; where all agents are placed elsewhere it costs as good as nothing."""
+    """Make the launcher called `local`; where all agents are placed elsewhere it costs as good as nothing."""
     return LocalLauncher(tree, entry=entry, waits=_places_elsewhere(tree))
 
 

@@ -18,7 +18,8 @@ from maos_sup.system.pipes import quiet_pipe
 
 
 class MemoryLauncher:
-    """The shipped fake. `submitted`, `cancelled` and `swept` record what was asked, in order."""
+    """The launcher is the shipped fake. `submitted`, `cancelled` and `swept` record what was asked, in
+    order."""
 
     def __init__(self, *, begins_at_once: bool = True) -> None:
         self.submitted: list[Submission] = []

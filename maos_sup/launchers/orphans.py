@@ -17,7 +17,7 @@ def told_orphans(orphans: Sequence[Target]) -> tuple[dict[str, Any], list[int]]:
 
 
 def heard_orphans(message: Mapping[str, Any], pidfds: Sequence[int]) -> list[Target]:
-    """The orphans in `message`. Where not all descriptors arrived the start times have to do."""
+    """Take the orphans in `message`. Where not all descriptors arrived the start times have to do."""
     pids, starts = message["orphans"], message["starts"]
     if len(pidfds) != len(pids):
         for pidfd in pidfds:

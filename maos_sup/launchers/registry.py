@@ -66,7 +66,7 @@ def find_launcher(name: str) -> MakesLauncher:
 
 
 def make_launcher(name: str, tree: Tree, *, entry: str, placed_entry: str) -> Launcher:
-    """The launcher called `name`, for `tree`. Raises BadInput, also for one that is broken."""
+    """Make the launcher called `name`, for `tree`. Raises BadInput, also for one that is broken."""
     makes = find_launcher(name)
     if name in BUILT_IN:
         return makes(tree, entry=entry, placed_entry=placed_entry)

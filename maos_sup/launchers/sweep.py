@@ -56,7 +56,7 @@ class Debris:
             known.append(orphan)
 
     def agents_of(self, marks: AbstractSet[str]) -> set[str]:
-        """The agents of this tree that `marks` name."""
+        """Find the agents of this tree that `marks` name."""
         return {
             mark.removeprefix(self._prefix).rpartition(":")[0]
             for mark in marks

@@ -21,7 +21,7 @@ Caps = Mapping[str, float]  # by the keys of [budget]; only those that were give
 
 
 def capped(plan: Plan, caps: Caps) -> Plan:
-    """`plan` with `caps` in place of its own."""
+    """Put `caps` in the place of those of `plan`."""
     budget = {**plan.orchestration["budget"], **caps}
     return replace(plan, orchestration={**plan.orchestration, "budget": budget})
 

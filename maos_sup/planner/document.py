@@ -31,7 +31,7 @@ class Document:
     repeats: list[tuple[Fault, int]] = field(default_factory=list)
 
     def problems(self, faults: Iterable[Fault]) -> list[str]:
-        """All mistakes as `path:line: text`, in the order of the file."""
+        """List all mistakes as `path:line: text`, in the order of the file."""
         found = [(line, fault.text) for fault, line in self.repeats]
         faults = list(faults)
         if faults:
@@ -41,7 +41,7 @@ class Document:
         return [f"{self.path}:{line}: {text}" for line, text in found]
 
     def lines(self) -> dict[At, int]:
-        """The line of every key."""
+        """Find the line of every key."""
         return places.json_places(self.text).lines if self.is_json else toml_lines(self.text)
 
 
@@ -106,7 +106,7 @@ def _toml(path: Path, data: bytes) -> Document:
 
 
 def _not_toml(path: Path, text: str, message: str) -> str:
-    """tomllib's message with the line in front and the line's text behind."""
+    """Give tomllib's message with the line in front and the line's text behind."""
     place = _TOML_PLACE.search(message)
     lines = text.splitlines() or [""]
     number = int(place[1]) if place and place[1] else len(lines)

@@ -44,7 +44,8 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """A key. `at` has `NAME` where a name belongs; `kinds` are those of agents that have it, () for all."""
+    """A key is explained. `at` has `NAME` where a name belongs; `kinds` are those of agents that have it,
+    () for all."""
 
     at: tuple[str, ...]
     type: str
@@ -58,7 +59,7 @@ class Explained:
 
     @property
     def key(self) -> str:
-        """The key, dotted."""
+        """The key is written with dots."""
         return ".".join(self.at)
 
     @property
@@ -79,7 +80,7 @@ def explain(key: str, kinds: Mapping[str, Shape]) -> list[Explained]:
 
 
 def every_key(kinds: Mapping[str, Shape]) -> list[Explained]:
-    """All keys of plans and specs, each once for each meaning."""
+    """List all keys of plans and specs, each once for each meaning."""
     plan = plan_shape(kinds)
     found = [*_of_shape(plan, (), Effect.FIXED)]
     there = {one.at for one in found}
@@ -143,7 +144,7 @@ def _joined(found: Sequence[Explained]) -> list[Explained]:
 
 
 def _parts(key: str) -> tuple[str, ...]:
-    """`agents/bob.want`, `tasks[0].needs`, `[agents.bob]` as parts."""
+    """Split `agents/bob.want`, `tasks[0].needs`, `[agents.bob]` into parts."""
     text = re.sub(r"\[(\d+)\]", r".\1", key).strip("[] ")
     return tuple(part for part in re.split(r"[./]", text) if part)
 

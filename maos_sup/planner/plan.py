@@ -201,7 +201,7 @@ def _homeless_agents(value: Table) -> Iterator[Fault]:
 
 
 def _project(value: Table, folder: Path, override: Path | None) -> tuple[Path | None, list[Fault]]:
-    """The folder to work on, absolute."""
+    """Find the folder to work on, absolute."""
     if override is not None:
         if not is_folder(real(override)):
             raise BadInput(f"--project is {str(override)!r}, which is no folder; name one that is there")

@@ -34,7 +34,7 @@ _PYTHON = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeAgent:
-    """An agent of Claude Code: a file of `.claude/agents/`."""
+    """An agent of Claude Code is a file of `.claude/agents/`."""
 
     name: str
     description: str

@@ -53,7 +53,7 @@ _MOST_PROPOSAL_CHARS = 30_000
 
 
 def system_prompt(offer: Offer, *, form: str) -> str:
-    """The rules of planning."""
+    """Write the rules of planning."""
     roles = "\n".join(f"- {role.name}: {role.first_line}" for role in offer.roles.values())
     kinds = _COMMANDS if COMMAND in offer.kinds else ""
     return _RULES.format(

@@ -39,7 +39,7 @@ def role_folders(*, project: Path | None, user: Path | None) -> list[Path]:
 
 
 def read_roles(folders: Iterable[Path]) -> dict[str, Role]:
-    """The roles in `folders` by name; later folders win. Raises BadInput for a file that is none."""
+    """Read the roles in `folders` by name; later folders win. Raises BadInput for a file that is none."""
     found = dict[str, Role]()
     for folder in folders:
         for path in sorted(folder.glob("*.md")):

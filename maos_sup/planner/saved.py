@@ -33,7 +33,7 @@ class Shelf:
 
     @classmethod
     def of(cls, home: Path, request: str, *, about: Path | None) -> Shelf:
-        """The place for `request` about the folder `about`; nothing is made yet."""
+        """Find the place for `request` about the folder `about`; nothing is made yet."""
         exact = codec.encode([" ".join(request.split()), str(about or "")])
         name = "-".join([*telling_words(request), sha256(exact).hexdigest()[:8]])
         return cls(path=home / FOLDER / f"{name}.toml")
@@ -65,7 +65,7 @@ class Shelf:
             _change(path, path.unlink)
 
     def used(self, id_: str) -> None:
-        """It became the orchestration `id_`: the same request is planned anew from now on."""
+        """Note that the plan became the orchestration `id_`: the same request is planned anew from now on."""
         kept = self.path.with_name(f"{id_}.toml")
         _change(self.path, lambda: self.path.replace(kept))
         self.forget()

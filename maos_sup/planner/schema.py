@@ -103,7 +103,7 @@ _PLAN_TASK = Shape(
 
 @dataclass(frozen=True, slots=True)
 class AgentOfKind:
-    """An agent: the common keys and those of its kind."""
+    """An agent has the common keys and those of its kind."""
 
     kinds: Kinds
     wish: str = "a table {...}, in TOML under [agents.NAME]"
@@ -214,7 +214,7 @@ def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
 
 
 def plan_schema(kinds: Kinds) -> dict[str, object]:
-    """A plan as JSON Schema (draft 2020-12)."""
+    """Describe a plan as JSON Schema (draft 2020-12)."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "maos-sup plan",

@@ -67,7 +67,7 @@ def _read(name: str) -> str:
 
 
 def _chosen(text: str, values: Mapping[str, str | None]) -> Iterator[str]:
-    """The lines whose conditions hold; conditions may stand within others."""
+    """Yield the lines whose conditions hold; conditions may stand within others."""
     conditions = list[str]()
     for line in text.splitlines(keepends=True):
         if not line.startswith("#:"):

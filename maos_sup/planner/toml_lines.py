@@ -27,7 +27,7 @@ _BARE_VALUE = re.compile(r"[^,\]}\n#]*")
 
 
 def toml_lines(text: str) -> dict[At, int]:
-    """The line, from 1, of every key, table and list item of the TOML `text`."""
+    """Find the line, from 1, of every key, table and list item of the TOML `text`."""
     scan = _Scan(text)
     with suppress(_LostError, RecursionError):  # what was found until then is still right
         scan.document()

@@ -17,7 +17,7 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
 
 
 def plan_text(plan: Mapping[str, Any], *, head: str = "") -> str:
-    """The TOML text of `plan`; `head` goes before it as a comment."""
+    """Write the TOML text of `plan`; `head` goes before it as a comment."""
     blocks = ["\n".join(f"# {line}".rstrip() for line in head.splitlines())] if head else []
     plain = {key: item for key, item in plan.items() if key not in ("agents", "tasks", "limits", "budget")}
     blocks.append("\n".join(_pairs(plain)))
@@ -74,6 +74,6 @@ def _text(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` as a string of TOML on one line."""
+    """Quote `text` as a string of TOML on one line."""
     escaped = "".join(_ESCAPES.get(character, character) for character in text)
     return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped) + '"'

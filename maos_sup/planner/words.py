@@ -46,7 +46,7 @@ class PlanWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A good plan, written at `plan.path`, and what it cost to get."""
+    """A good plan is written at `plan.path`; the answers are what it cost to get."""
 
     plan: Plan
     summary: str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class AgentStanding(Struct, frozen=True, kw_only=True):
-    """One agent as its files tell it."""
+    """The standing is that of one agent as its files tell it."""
 
     name: str
     pid: int | None  # None: no process of this tree on this host
@@ -103,7 +103,7 @@ def _is_last_word(status: AgentSnapshot, ended: ExitSnapshot | None, attempt: in
 
 
 def _of_the_dead(outcomes: Mapping[str, TaskOutcome]) -> Mapping[str, TaskOutcome]:
-    """The outcomes of an agent without a process: no task can run in it."""
+    """Make the outcomes of an agent without a process: no task can run in it."""
     cut = {
         task: replace(outcome, phase=TaskPhase.INTERRUPTED)
         for task, outcome in outcomes.items()

@@ -39,7 +39,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class SupervisorStanding(Struct, frozen=True, kw_only=True):
-    """The supervisor as files tell it; `status` is its snapshot, `memory` what its journals say."""
+    """The supervisor stands as files tell; `status` is its snapshot, `memory` what its journals say."""
 
     pid: int | None
     life: int

@@ -34,7 +34,8 @@ _MOST_SHARE = 0.05  # of the time that passes, for looks at all spec files
 
 
 class TeamStanding(Struct, frozen=True, kw_only=True):
-    """The team at one moment. All mappings have each agent and each task that is in force."""
+    """The standing is that of the team at one moment. All mappings have each agent and each task that is
+    in force."""
 
     specs: Specs
     supervisor: SupervisorStanding
@@ -61,7 +62,7 @@ class StandingReader:
 
     @property
     def specs_read(self) -> SpecsRead:
-        """Only after the first `look`."""
+        """The specs are those of the last `look`; only after the first one."""
         if self._specs_read is None:
             raise RuntimeError("nothing was looked at yet")
         return self._specs_read
@@ -89,7 +90,7 @@ class StandingReader:
 def team_of(
     specs: Specs, supervisor: SupervisorStanding, agents: Mapping[str, AgentStanding]
 ) -> TeamStanding:
-    """The team that these make. Pure."""
+    """Make the team of these parts. Pure."""
     outcomes = _outcomes(agents.values(), supervisor)
     phases = task_phases(specs, outcomes)
     mine = _phases_by_agent(specs, phases)
@@ -114,7 +115,7 @@ def team_of(
 
 
 def _phases_by_agent(specs: Specs, phases: Mapping[str, TaskPhase]) -> Mapping[str, Collection[TaskPhase]]:
-    """The phases of the tasks of each agent."""
+    """Find the phases of the tasks of each agent."""
     found = defaultdict[str, set[TaskPhase]](set)
     for task in specs.tasks.values():
         found[task.agent].add(phases[task.id])
@@ -150,7 +151,7 @@ def _asking_tasks(
     agent_phases: Mapping[str, AgentPhase],
     phases: Mapping[str, TaskPhase],
 ) -> dict[str, TaskPhase]:
-    """The tasks that wait for an answer within a living process."""
+    """Find the tasks that wait for an answer within a living process."""
     asking = [agent for name, agent in agents.items() if agent_phases[name] is AgentPhase.ASKING]
     waiting = (agent.current.get("task") for agent in asking)
     return {task: TaskPhase.ASKING for task in waiting if task and phases.get(task) is TaskPhase.RUNNING}

@@ -39,7 +39,8 @@ def add_task(tree: Tree, text: str, agent: str | None) -> Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task to add. Without `agent` the only one does it, without `id` its name is made of the text."""
+    """A task is to be added. Without `agent` the only one does it, without `id` its name is made of the
+    text."""
 
     text: str
     agent: str | None = None

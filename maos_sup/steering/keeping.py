@@ -30,7 +30,7 @@ Outcome = TypeVar("Outcome")
 
 
 def people_store(tree: Tree, scope: Scope, *, writer: str = OPERATOR) -> ScopeStore:
-    """The shared scope as people write it. Raises BadInput for one that belongs to an agent."""
+    """Open the shared scope as people write it. Raises BadInput for one that belongs to an agent."""
     if not scope.is_shared:
         raise BadInput(
             f"scope {str(scope)!r}: belongs to its agent, who alone writes it; send it a message "

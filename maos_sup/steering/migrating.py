@@ -29,7 +29,7 @@ class Migration:
     changes: dict[str, tuple[Any, Any]]
 
     def lines(self, *, is_done: bool) -> list[str]:
-        """For people: a count, and a few examples."""
+        """List for people a count, and a few examples."""
         done = "are" if is_done else "would be"
         head = f"{len(self.changes)} of {self.values} values {done} of version {self.version}"
         some = list(self.changes.items())[:EXAMPLES]

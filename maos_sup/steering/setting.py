@@ -87,7 +87,8 @@ def _edit(tree: Tree, path: Path, keys: list[str], value: object, *, kinds: Kind
 def _changed(
     spec: dict[str, object], keys: list[str], value: object, *, rel: str, kinds: Kinds
 ) -> dict[str, object]:
-    """`spec` with the value at `keys`. Raises BadInput for a key that nothing reads and that is new there."""
+    """Put the value at `keys` in `spec`. Raises BadInput for a key that nothing reads and that is new
+    there."""
     changed = _with(spec, keys, value)
     before = {fault.at for fault in unknown_keys(rel, spec, kinds=kinds)}
     for fault in unknown_keys(rel, changed, kinds=kinds):
@@ -115,7 +116,7 @@ def _located(tree: Tree, key: str) -> tuple[Path, list[str]]:
 
 
 def _with(spec: dict[str, object], keys: list[str], value: object) -> dict[str, object]:
-    """`spec` with the value at `keys`; what lies around it is kept."""
+    """Put the value at `keys` in a copy of `spec`; what lies around it is kept."""
     first, *rest = keys
     changed = dict(spec)
     if rest:

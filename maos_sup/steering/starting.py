@@ -25,7 +25,7 @@ _FINE = (0, 3)  # it had nothing to do, or a task failed
 
 
 class Started:
-    """A supervisor that this process started; being its parent, this process must ask for its end."""
+    """The supervisor was started by this process, which as its parent must ask for its end."""
 
     def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
         self._process = process
@@ -93,7 +93,8 @@ def see_to_it(tree: Tree) -> str | None:
 
 
 def _environment(tree: Tree) -> dict[str, str]:
-    """Ours; but a supervisor started from inside an agent of this tree must not pass for a part of it."""
+    """Give our environment; but a supervisor started in an agent of this tree must not pass for a part of
+    it."""
     inside = os.environ.get("MAOS_DIR")
     if inside is None or Path(inside).resolve() != tree.root:
         return dict(os.environ)

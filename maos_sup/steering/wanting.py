@@ -52,7 +52,7 @@ def run_again(tree: Tree, tasks: Iterable[TaskShown]) -> tuple[Change, ...]:
 
 
 def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[TaskShown]:
-    """The tasks meant: one by name if it has ended, else those of `agent`, or all, that failed."""
+    """Find the tasks meant: one by name if it has ended, else those of `agent`, or all, that failed."""
     status = status_of(tree)
     if task is not None:
         chosen = _task(status, task)

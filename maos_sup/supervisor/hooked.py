@@ -30,7 +30,7 @@ _Marks = dict[str, dict[str, list[Any]]]  # by scope and writer: seq, offset, h
 
 
 class Hooked:
-    """The after-hooks of one tree."""
+    """The object runs the after-hooks of one tree."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -64,7 +64,7 @@ class Hooked:
             self.programs.start(what, argv, told, variables={"MAOS_EVENT": hook.on}, longest_s=hook.timeout_s)
 
     def is_due(self) -> bool:
-        """Agents of this tree changed something in the home since the last look."""
+        """Agents of this tree have changed something in the home since the last look."""
         return self._asks_home and _sizes(self._in_home()) != self._home_sizes
 
     def _files(self, hooks: list[Hook]) -> Iterator[tuple[Scope, Path]]:

@@ -30,7 +30,7 @@ from state_layout.paths import Tree, number_name
 
 
 class Life:
-    """The running life; `memory` is what is known now."""
+    """A life is the running one; `memory` is what is known now."""
 
     def __init__(self, number: int, journal: Journal, memory: Memory) -> None:
         self.number, self.memory = number, memory
@@ -128,7 +128,7 @@ def _unbegin(journal: Path) -> None:
 
 
 def _last_known(tree: Tree, numbers: list[int]) -> tuple[dict[str, object] | None, Memory]:
-    """The newest life that got as far as its first line: where it ended and what it knew."""
+    """Find the newest life that got as far as its first line: where it ended and what it knew."""
     for number in reversed(numbers):
         reader = Reader(tree.life_journal(number))
         try:

@@ -79,7 +79,7 @@ def supervise(root: Path) -> Phase:
 
 
 def _supervise(tree: Tree) -> tuple[Phase, SpecsInForce]:
-    """One stay: the phase it ended in, and the specs that it went by."""
+    """Stay once: give the phase that the stay ended in, and the specs that it went by."""
     settle(tree.root)
     finished = finish_rewinding(tree)
     lock = take_tree(tree)

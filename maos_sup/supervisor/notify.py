@@ -132,7 +132,7 @@ class Notifier:
 
 
 def _end_event(board: Board, phase: Phase) -> Notice | None:
-    """The end of all work; None if it only paused or was stopped."""
+    """Make the event of the end of all work; None if it only paused or was stopped."""
     if phase not in (Phase.DONE, Phase.FAILED):
         return None
     specs, failed = board.specs, board.count(TaskPhase.FAILED)

@@ -213,7 +213,8 @@ class Observer:
         return not is_of_last and read_lease(seen.paths.attempt(seen.last_attempt)) is not None
 
     def moved(self) -> set[str]:
-        """Agents on other machines that got on since the last look: nothing tells of that but their files."""
+        """Find the agents on other machines that got on since the last look: only their files tell of
+        that."""
         moved = set[str]()
         for name, told in self._told.items():
             seen = self._seen.get(name)

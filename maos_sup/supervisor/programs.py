@@ -29,7 +29,7 @@ class _Running:
 
 
 class Programs:
-    """These programs run for one tree. `troubles` is what went wrong with it, for the status."""
+    """These programs run for one tree. `troubles` is what went wrong with them, for the status."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree

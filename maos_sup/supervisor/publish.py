@@ -27,7 +27,7 @@ MOST_SHARE = 0.05  # of the time that passes, for making and writing snapshots
 
 
 def snapshot(seen: Observation, memory: Memory, board: Board, *, final: Phase | None) -> SupervisorSnapshot:
-    """The changing part of `supervisor/status.json`."""
+    """Make the changing part of `supervisor/status.json`."""
     is_anyone_alive = any(agent.process is not Process.GONE for agent in seen.agents.values())
     phase = final or orchestration_phase(
         seen.specs, board.phases, is_anyone_alive=is_anyone_alive, is_supervised=True

@@ -67,7 +67,7 @@ class SharedState:
                 self._show(scope)
 
     def is_due(self) -> bool:
-        """Something changed since the last look, as far as a few stats tell."""
+        """Something has changed since the last look, as far as a few stats tell."""
         if time.monotonic() < self._due_s:
             return False
         if self._suspected or self._hooked.programs.is_busy:

@@ -28,7 +28,8 @@ MOST_AT_ONCE = 64  # files kept, each with a sync: the rest waits for the next t
 
 
 class SpecsInForce:
-    """The specs in force; `refresh` looks again. Raises BadInput where nothing good was ever there."""
+    """The object holds the specs in force; `refresh` looks again. Raises BadInput where nothing good was
+    ever there."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree, self._cache = tree, SpecCache(tree)
@@ -39,12 +40,12 @@ class SpecsInForce:
 
     @property
     def now(self) -> Specs:
-        """The specs in force."""
+        """The specs are those in force."""
         return self._read.specs
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every file in force, by path relative to `spec/`."""
+        """The digests are the SHA-256 of every file in force, by path relative to `spec/`."""
         return self._read.digests
 
     @property
@@ -131,7 +132,7 @@ class SpecsInForce:
 
 
 def _concerned(before: Mapping[str, str], after: Mapping[str, str], specs: Iterable[Specs]) -> set[str]:
-    """The agents that need to know of the files of which the digests differ."""
+    """Find the agents that need to know of the files of which the digests differ."""
     concerned = set[str]()
     for rel in before.keys() | after.keys():
         if before.get(rel) == after.get(rel):

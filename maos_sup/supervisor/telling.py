@@ -49,7 +49,7 @@ def main(channel: str, url: str | None) -> str | None:
 
 
 def title_of(event: Mapping[str, Any]) -> str:
-    """A line for people: what it is, and of which orchestration."""
+    """Write a line for people: what it is, and of which orchestration."""
     what = _TITLES.get(event["event"], "{event}").format_map({"agent": "", "task": "", **event})
     return f"maos-sup: {what} ({event['id']})"
 

@@ -64,7 +64,7 @@ class Wake:
         self._selector.register(descriptor, selectors.EVENT_READ)
 
     def catch_signals(self) -> None:
-        """From now on TERM and INT set `signalled` and wake, instead of ending the process."""
+        """Catch TERM and INT from now on: they set `signalled` and wake, instead of ending the process."""
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
@@ -96,7 +96,7 @@ class Wake:
 
 
 def _trigger_of(tree: Tree) -> TriggerReader | None:
-    """The supervisor's trigger; None where it cannot be made: no runtime folder, a full one, another's."""
+    """Make the supervisor's trigger; None where that cannot be: no runtime folder, a full one, another's."""
     try:
         return TriggerReader(tree, "supervisor")
     except StorageError:

@@ -24,7 +24,7 @@ class Fact:
 
 
 def system_name() -> str:
-    """The mechanisms in use: `linux`, or `portable` and why."""
+    """Name the mechanisms in use: `linux`, or `portable` and why."""
     if is_linux():
         return "linux"
     why = f"{VARIABLE}={PORTABLE}" if sys.platform == "linux" else sys.platform

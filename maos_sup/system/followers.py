@@ -68,7 +68,7 @@ def _start(words: list[str], *, log: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what an agent around us put there."""
+    """Give our environment, without what an agent around us put there."""
     return {
         name: value
         for name, value in os.environ.items()

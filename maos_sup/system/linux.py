@@ -32,7 +32,7 @@ class Exit:
 
     @classmethod
     def of_status(cls, status: int) -> Exit:
-        """From a wait status."""
+        """Read a wait status."""
         if os.WIFSIGNALED(status):
             return cls(signal=os.WTERMSIG(status))
         return cls(code=os.WEXITSTATUS(status))

@@ -6,7 +6,8 @@ import os
 
 
 def quiet_pipe() -> tuple[int, int]:
-    """A pipe (reading end, writing end) to wake with: neither end waits. Python's pipes are not inherited."""
+    """Make a pipe (reading end, writing end) to wake with: neither end waits. Python's pipes are not
+    inherited."""
     ends = os.pipe()
     for end in ends:
         os.set_blocking(end, False)

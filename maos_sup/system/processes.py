@@ -17,7 +17,7 @@ KTHREADD = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRow:
-    """One living process."""
+    """The row is one living process."""
 
     pid: int
     parent: int
@@ -68,7 +68,7 @@ class Listing:
 
 
 def read_table(known: AbstractSet[int] = frozenset()) -> Listing:
-    """All processes of this machine but those `known` and the kernel's own."""
+    """Read all processes of this machine but those `known` and the kernel's own."""
     pids = all_pids()
     table, is_torn = _read_rows(pids - known)
     return Listing(table=table, pids=pids, is_torn=is_torn)
@@ -87,7 +87,7 @@ def read_descendants(roots: AbstractSet[int], known: AbstractSet[int] = frozense
 
 
 def read_row(pid: int) -> ProcessRow | None:
-    """One living process as of now."""
+    """Read one living process as of now; None if it is gone."""
     stat = read_stat(pid)
     if stat is None or stat.is_gone:
         return None
@@ -119,7 +119,8 @@ def knows_children() -> bool:
 
 
 def parents_first(found: Table) -> list[ProcessRow]:
-    """`found` in that order. A table is no snapshot: rows that are each other's parents come last."""
+    """Order `found` so that parents come first. A table is no snapshot: rows that are each other's parents
+    come last."""
     children: dict[int, list[ProcessRow]] = {}
     for row in found.values():
         children.setdefault(row.parent, []).append(row)

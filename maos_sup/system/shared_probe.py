@@ -37,7 +37,7 @@ class SharedProbe:
         self._meet("end")
 
     def claim(self) -> None:
-        """All make the same folders at once: each must have one maker."""
+        """Make the same folders as all others at once: each must have one maker."""
         won = []
         for index in range(FOLDERS):
             with suppress(FileExistsError):

@@ -31,7 +31,8 @@ _RESERVE = 8  # descriptors that are left for reading while many are held
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Target:
-    """One process; `pidfd` is -1 where there is none, then `start_time` (ticks since the boot) counts."""
+    """A target is one process; `pidfd` is -1 where there is none, then `start_time` (ticks since the boot)
+    counts."""
 
     pid: int
     start_time: int = 0

@@ -74,7 +74,8 @@ def folder_pattern() -> re.Pattern[str]:
 
 
 def row_of(path: str) -> Row | None:
-    """The row of the file at `path`, relative to the tree; None if it has none, or lies in a free folder."""
+    """Find the row of the file at `path`, relative to the tree; None if it has none, or lies in a free
+    folder."""
     known = [(each, row) for row in ROWS if not row.is_free for each in row.paths]
     found = [(each.count("<"), row) for each, row in known if re.fullmatch(_pattern(each), path)]
     return min(found, key=lambda pair: pair[0], default=(0, None))[1]  # `operator` is no agent
@@ -89,7 +90,7 @@ def globs(form: Form) -> list[str]:
 
 
 def markdown_table() -> str:
-    """The table of FORMAT.md, without a last line feed."""
+    """Make the table of FORMAT.md, without a last line feed."""
     cells = [(_shown(row), row.writer, row.readers, row.how, row.edit, row.copy) for row in ROWS]
     head, *lines = (f"| {' | '.join(line)} |" for line in (_HEAD, *cells, _SET_ASIDE))
     return "\n".join([head, "|---" * len(_HEAD) + "|", *lines])
@@ -118,7 +119,7 @@ def _folders(path: str) -> Iterator[str]:
 
 
 def _pattern(path: str) -> str:
-    """The regular expression for one path of a row."""
+    """Make the regular expression for one path of a row."""
     return "".join(starmap(_part, _PARTS.findall(path)))
 
 

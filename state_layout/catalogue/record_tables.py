@@ -18,13 +18,13 @@ _WORDS |= {"Any": "anything", "object": "anything", "Position": "[seq, offset, h
 
 
 def with_records(document: str) -> str:
-    """`document` with the tables between their two marks. Raises ValueError if it has no marks."""
+    """Put the tables between their two marks in `document`. Raises ValueError if it has no marks."""
     begin = document.index(BEGIN) + len(BEGIN)
     return f"{document[:begin]}\n\n{records_text()}\n\n{document[document.index(END) :]}"
 
 
 def records_text() -> str:
-    """All tables."""
+    """Make the tables of all records."""
     return "\n\n".join(text for name in _MODULES for text in _module_tables(name))
 
 

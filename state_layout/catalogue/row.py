@@ -20,7 +20,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sort of file; the first four stand in the order of the table.
+    """A row describes one sort of file; the first four fields stand in the order of the table.
 
     `path` is relative to the tree, with words in angle brackets for what differs and alternatives in braces.
     A folder that is free ends with `/**`. Several paths are separated by a blank.
@@ -37,7 +37,7 @@ class Row:
 
     @property
     def paths(self) -> list[str]:
-        """Each of its paths."""
+        """The row's files have these paths."""
         return self.path.split(" ")
 
     @property

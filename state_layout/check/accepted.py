@@ -33,7 +33,7 @@ class FileState(TypedDict):
 
 
 class Acceptance(FileState):
-    """A line of the file: who stands by which finding."""
+    """A line of the file says who stands by which finding."""
 
     at: str
     by: str

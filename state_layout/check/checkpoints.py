@@ -26,7 +26,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedSlots:
-    """The checkpoints of one life. `mailed`: mail that they rely on, by recipient."""
+    """One life has these checkpoints. `mailed`: mail that they rely on, by recipient."""
 
     number: int
     whole: list[Slot] = field(default_factory=list)
@@ -44,7 +44,7 @@ class CheckedSlots:
 
 
 def read_slots(scene: Scene, agent: str, number: int) -> CheckedSlots:
-    """The checkpoints of life `number`; one that is not whole is reported unless it is being written."""
+    """Read the checkpoints of life `number`; report one that is not whole unless it is being written."""
     paths = scene.tree.agent(agent).attempt(number)
     slots = CheckedSlots(number=number)
     for index in SLOTS:

@@ -14,7 +14,7 @@ from state_layout.paths import number_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinSeen:
-    """The line that a life continues from."""
+    """A life continues from this line."""
 
     attempt: int
     seq: int

@@ -92,7 +92,7 @@ class _Fold:
 
 
 class _Life:
-    """One life under examination."""
+    """The object examines one life."""
 
     def __init__(
         self, scene: Scene, agent: str, number: int, birth: Birth | None, standing: Standing

@@ -36,7 +36,8 @@ def check_moments(scene: Scene, ways_back: Iterable[int]) -> None:
 
 
 def _specs_in(scene: Scene, path: Path) -> dict[str, str]:
-    """SHA-256 by path of the specs of a checkpoint; none of one that is not whole: others tell that."""
+    """Read the SHA-256 by path of the specs of a checkpoint; none of one that is not whole: others tell
+    that."""
     try:
         specs: Any = scene.object_in(path).get("specs")
     except (OSError, ValueError):

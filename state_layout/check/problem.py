@@ -73,7 +73,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding. `path` is relative to the tree, `line` counts from 1."""
+    """A problem is one finding. `path` is relative to the tree, `line` counts from 1."""
 
     finding: Finding
     path: str

@@ -49,7 +49,7 @@ class FileScan:
 
     @property
     def position(self) -> Position:
-        """The end of the last valid line."""
+        """The last valid line ends here."""
         return self._reader.position
 
     @property

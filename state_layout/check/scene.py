@@ -24,7 +24,7 @@ LARGEST_SNAPSHOT_BYTES = 1 << 28
 
 
 class Scene:
-    """One examination of one tree."""
+    """A scene is one examination of one tree."""
 
     def __init__(self, tree: Tree, *, is_held_still: bool = False) -> None:
         self.tree, self._is_held_still = tree, is_held_still
@@ -83,7 +83,8 @@ class Scene:
         return []
 
     def object_in(self, path: Path) -> dict[str, Any]:
-        """The JSON object in a small file. Raises FileNotFoundError, ValueError (Unreadable is reported)."""
+        """Read the JSON object in a small file. Raises FileNotFoundError, ValueError (Unreadable is
+        reported)."""
         if not self.is_folder(path.parent):
             raise FileNotFoundError(path)
         data, _ = read_regular(path, most_bytes=LARGEST_SNAPSHOT_BYTES)

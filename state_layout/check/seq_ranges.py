@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class SeqRanges:
-    """Numbers added in growing order."""
+    """The set holds numbers that were added in growing order."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []  # first and last, growing, apart
@@ -47,6 +47,6 @@ class SeqRanges:
 
 
 def shown(ranges: list[tuple[int, int]]) -> str:
-    """`2, 5 to 9` and how many more."""
+    """Show ranges as `2, 5 to 9` and how many more."""
     texts = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:5]]
     return ", ".join(texts) + (f" and {len(ranges) - 5} more" if len(ranges) > 5 else "")

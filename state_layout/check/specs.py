@@ -80,7 +80,7 @@ def _has_copy(scene: Scene, path: Path) -> bool:
 
 
 def _without_place(error: SpecError) -> str:
-    """The text of an error without the path and line before it."""
+    """Give the text of an error without the path and line before it."""
     for place in (f"{error.path}:{error.line}: ", f"{error.path}: "):
         if error.text.startswith(place):
             return error.text.removeprefix(place)

@@ -25,7 +25,8 @@ def check_stores(scene: Scene) -> None:
 
 
 def _journals(folder: Path) -> Iterator[Path]:
-    """Every journal below `folder`; links are not followed, folders that cannot be read are left out."""
+    """Yield every journal below `folder`; links are not followed, folders that cannot be read are left
+    out."""
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if _JOURNAL in names:

@@ -143,7 +143,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextmanager
 def opened(path: Path | str, flags: int) -> Iterator[int]:
-    """A file descriptor of `path`, closed on exec, closed at the end."""
+    """Open a file descriptor of `path`, closed on exec, closed at the end."""
     descriptor = disk.create(path, flags, FILE_MODE)
     try:
         yield descriptor
@@ -192,7 +192,7 @@ def _linked(temporary: str, path: Path) -> bool:
 
 
 def _no_sync(descriptor: int) -> None:
-    """For snapshots that need none."""
+    """Sync nothing, for snapshots that need none."""
 
 
 def _swap(path: Path, data: bytes, sync: Callable[[int], None]) -> None:

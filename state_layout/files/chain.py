@@ -22,7 +22,7 @@ LONGEST_SEQ_DIGITS = 19
 
 
 class Position(NamedTuple):
-    """A place between two lines: what was read or written up to here."""
+    """A position is a place between two lines: what was read or written up to here."""
 
     seq: int = 0
     offset: int = 0  # bytes
@@ -33,7 +33,7 @@ ORIGIN = Position()
 
 
 class Line(NamedTuple):
-    """A whole line. `raw` is without its line feed; `end` is the position after it."""
+    """A line is whole and valid. `raw` is without its line feed; `end` is the position after it."""
 
     raw: bytes
     end: Position
@@ -59,7 +59,7 @@ class Run(NamedTuple):
         return self.end.seq - len(self.raws) + 1
 
     def lines(self) -> Iterator[Line]:
-        """Each line with its end."""
+        """Yield each line with its end."""
         offset = self.after.offset
         for seq, raw in enumerate(self.raws, self.first_seq):
             offset += len(raw) + 1

@@ -95,7 +95,7 @@ def encode_member(key: str, value: object) -> bytes:
 
 
 def encode_joined(members: Iterable[bytes]) -> bytes:
-    """The object of these members, compactly."""
+    """Encode the object of these members, compactly."""
     return b"{" + b",".join(members) + b"}"
 
 
@@ -172,7 +172,8 @@ class TypedLines(Generic[_T]):
         self._struct, self._decoder = struct, msgspec.json.Decoder(struct)
 
     def decode(self, lines: Sequence[bytes]) -> list[_T]:
-        """Each of `lines`, JSON objects without line feeds. Raises NotJson, also for a field of another type.
+        """Decode each of `lines`, JSON objects without line feeds. Raises NotJson, also for a field of
+        another type.
 
         What only orjson takes for JSON is decoded by it.
         """

@@ -105,7 +105,7 @@ def fsync(descriptor: int) -> None:
 
 
 def _sync_fully(descriptor: int) -> None:
-    """`fsync`; on macOS that leaves the cache of the drive out, which F_FULLFSYNC does not."""
+    """Call `fsync`; on macOS that leaves the cache of the drive out, which F_FULLFSYNC does not."""
     if _FULL_SYNC is not None:
         with suppress(OSError):
             fcntl.fcntl(descriptor, _FULL_SYNC)
@@ -150,7 +150,7 @@ def rename(source: Path | str, target: Path) -> None:
 
 
 def rename_to(source: Path, folder: int, name: str) -> None:
-    """As `rename`, to `name` in the open folder `folder`."""
+    """Do as `rename` does, to `name` in the open folder `folder`."""
     _seen("rename", source, name)
     os.rename(source, name, dst_dir_fd=folder)
 
@@ -183,13 +183,13 @@ def create_in(folder: int, path: Path, flags: int, mode: int) -> int:
 
 
 def rename_in(folder: int, source: Path, target: Path) -> None:
-    """As `rename`, of two files of the open folder `folder`."""
+    """Do as `rename` does, with two files of the open folder `folder`."""
     _seen("rename", source, target)
     os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def unlink_in(folder: int, path: Path) -> None:
-    """As `unlink`, of a file of the open folder `folder`."""
+    """Do as `unlink` does, with a file of the open folder `folder`."""
     _seen("unlink", path)
     with suppress(FileNotFoundError):
         os.unlink(path.name, dir_fd=folder)

@@ -61,7 +61,7 @@ class Reader:
         self._lines_read = 0
 
     def read(self) -> list[Line]:
-        """All whole valid lines after `position`; moves it. A missing file has none."""
+        """Read all whole valid lines after `position`, and move it. A missing file has none."""
         return list(self)
 
     def __iter__(self) -> Iterator[Line]:
@@ -88,7 +88,7 @@ class Reader:
             raise storage_error("read", self.path, cause) from cause
 
     def runs(self) -> Iterator[Run]:
-        """The same lines as by iterating, many at once: for those who look at few of them closely.
+        """Yield the same lines as by iterating, many at once: for those who look at few of them closely.
 
         `position` is the end of the run that came last.
         """
@@ -197,7 +197,7 @@ class Prepared(NamedTuple):
 
 
 class Journal:
-    """The writer of one chained file. Safe to use from several threads of its process.
+    """A journal writes one chained file. Safe to use from several threads of its process.
 
     After a failed sync or write (but for want of space, cut back) every further use raises StorageError: a
     second sync would report success over lost pages.
@@ -270,7 +270,7 @@ class Journal:
         return self._synced_seq
 
     def append(self, type_: str, fields: _Fields, *, seq: int | None = None) -> Position:
-        """`record`, for those who need only the end of the line."""
+        """Do as `record` does, for those who need only the end of the line."""
         return self.record(type_, fields, seq=seq).end
 
     def record(self, type_: str, fields: _Fields, *, seq: int | None = None) -> Line:

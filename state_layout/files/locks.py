@@ -26,7 +26,7 @@ class LifeLock:
         os.register_at_fork(after_in_child=self._close_in_child)
 
     def release(self) -> None:
-        """Free the lock. No error if it is free."""
+        """Release the lock. No error if it is free."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

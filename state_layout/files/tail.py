@@ -17,7 +17,8 @@ _NEAR_BYTES = 1 << 15
 
 
 def near_end(path: Path, *, lines: int) -> Position:
-    """A position after which the last `lines` whole lines of `path` come; ORIGIN where few stand before."""
+    """Find a position after which the last `lines` whole lines of `path` come; ORIGIN where few stand
+    before."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             size = os.fstat(descriptor).st_size
@@ -44,7 +45,8 @@ def _place(data: bytes, begin: int, lines: int) -> Position | None:
 
 
 def before(path: Path, seq: int) -> Position:
-    """The end of a line before the line `seq`, at most some ten kilobytes off; ORIGIN where none is found.
+    """Find the end of a line before the line `seq`, at most some ten kilobytes off; ORIGIN where there is
+    none.
 
     Found by halving, for numbers rise: a file that is damaged may lead it anywhere.
     """

@@ -24,7 +24,7 @@ _MOST_EXPECT_S = 999_999_999
 
 
 class Beat(Struct, frozen=True, kw_only=True):
-    """The counters; after the last progress nothing more is expected for `expect_s` seconds."""
+    """A beat holds the counters; after the last progress nothing more is expected for `expect_s` seconds."""
 
     beat: int
     progress: int
@@ -52,7 +52,7 @@ class BeatWriter:
             self._write()
 
     def progress(self, expect_s: float = 0) -> None:
-        """The agent's work got on; the next word may take `expect_s` seconds."""
+        """Note that the agent's work got on; the next word may take `expect_s` seconds."""
         with self._lock:
             self._beat += 1
             self._progress += 1

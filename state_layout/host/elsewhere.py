@@ -48,7 +48,8 @@ def _words(told: Iterable[str | None]) -> str | None:
 
 
 def moves_under_another_name(tree: Tree, *, but: Collection[str] = ()) -> str | None:
-    """As above; where no process can be seen it is awaited whether a beat moves, for `LOOK_S` at most.
+    """Do as `works_under_another_name`; where no process is seen, await that a beat moves, at most
+    `LOOK_S`.
 
     Agents of `but` say nothing of names: they live on whatever machine, this one perhaps. Only a beat that
     was written within `FRESH_S`, and not copied with its time, is worth the wait: a tree that was copied is

@@ -44,7 +44,7 @@ _INCOMPLETE = "no handle: boot_id, pid, start_time, pidfd_inode or attempt is mi
 
 
 class Handle(Struct, frozen=True, kw_only=True):
-    """The identity of a process, as in `run/**.handle.json`; `start_time` is in ticks since the boot."""
+    """A handle identifies a process, as in `run/**.handle.json`; `start_time` is in ticks since the boot."""
 
     boot_id: str
     pid: int
@@ -89,7 +89,7 @@ class Handle(Struct, frozen=True, kw_only=True):
 
 
 def own_handle(attempt: int) -> Handle:
-    """The handle of this process."""
+    """Make the handle of this process."""
     handle = handle_of(os.getpid(), attempt=attempt)
     if handle is None:  # no /proc: nothing can be checked later, so nothing is claimed
         return Handle(
@@ -115,7 +115,7 @@ def handle_of(pid: int, *, attempt: int) -> Handle | None:
 
 
 def read_handle(path: Path) -> Handle | None:
-    """The handle in `path`; None if it is missing or no handle (which is *unknown*, never dead)."""
+    """Read the handle in `path`; None if it is missing or no handle (which is *unknown*, never dead)."""
     try:
         return Handle.from_json(codec.decode_object(read_record(path)))
     except (OSError, ValueError):

@@ -21,7 +21,7 @@ def is_linux() -> bool:
 
 
 def read_raw(path: str) -> bytes:
-    """All bytes of a file of /proc, quicker than `Path.read_bytes`. Raises OSError."""
+    """Read all bytes of a file of /proc, quicker than `Path.read_bytes`. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []

@@ -42,7 +42,7 @@ def tree_place(tree: Tree) -> dict[str, object]:
 
 
 def read_mark(pid: int) -> str | None:
-    """The mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read).
+    """Read the mark `pid` wears: "" for none, None if it cannot be told (gone, or not ours to read).
 
     A process has no environment for a moment while it executes a program, and while it ends: that moment is
     waited for.
@@ -126,7 +126,7 @@ def _lacks_memory(pid: int) -> bool:
 
 
 def _fields(pid: str) -> list[bytes]:
-    """The fields of /proc/<pid>/stat after the name. Raises OSError."""
+    """Read the fields of /proc/<pid>/stat after the name. Raises OSError."""
     stat = read_raw(f"/proc/{pid}/stat")
     return stat[stat.rindex(b")") + 2 :].split()
 

@@ -37,14 +37,16 @@ class FollowerTold(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrored:
-    """A mirror of a tree. `url` may be `$NAME`, of a variable of the environment of whoever uses it."""
+    """A mirror of a tree is a database that follows it. `url` may be `$NAME`, of a variable of the
+    environment of whoever uses it."""
 
     name: str
     url: str
 
     @property
     def place(self) -> str:
-        """The URL itself. Raises BadInput for a variable that is not set."""
+        """The mirror's URL is this, the variable looked up. Raises BadInput for a variable that is not
+        set."""
         if not self.url.startswith("$"):
             return self.url
         found = os.environ.get(self.url[1:])
@@ -56,7 +58,7 @@ class Mirrored:
 
 
 def mirrors_of(tree: Tree) -> list[Mirrored]:
-    """The mirrors of `tree` by name; none where there is no such folder."""
+    """List the mirrors of `tree` by name; none where there is no such folder."""
     try:
         names = sorted(os.listdir(tree.mirrors))  # noqa: PTH208 - names are all we want
     except OSError:
@@ -66,7 +68,7 @@ def mirrors_of(tree: Tree) -> list[Mirrored]:
 
 
 def mirror_named(tree: Tree, name: str) -> Mirrored:
-    """The mirror `name`. Raises BadInput if there is none."""
+    """Find the mirror `name`. Raises BadInput if there is none."""
     found = _read(tree, name) if is_name(name) else None
     if found is None:
         known = ", ".join(each.name for each in mirrors_of(tree)) or "none; maos-sup mirror add"

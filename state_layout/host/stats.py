@@ -19,7 +19,8 @@ _LETTERS = {"zombie": "Z", "dead": "X", "stopped": "T", "tracing-stop": "t"}  # 
 
 
 class ProcessStat(Struct, frozen=True, kw_only=True):
-    """One process; `start_time` is in ticks since the boot, on other systems in hundredths of a second."""
+    """A process has these numbers; `start_time` is in ticks since the boot, elsewhere in hundredths of a
+    second."""
 
     pid: int
     state: str
@@ -65,7 +66,7 @@ def read_environment(pid: int) -> dict[str, str] | None:
 
 
 def all_pids() -> frozenset[int]:
-    """The numbers of all processes."""
+    """List the numbers of all processes."""
     if is_linux():
         return frozenset(int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
     import psutil
@@ -75,7 +76,8 @@ def all_pids() -> frozenset[int]:
 
 @cache
 def boot_id() -> str:
-    """The id of this boot of this machine; its time where the system has no id, empty where not even that.
+    """Give the id of this boot of this machine; its time where the system has no id, empty where not even
+    that.
 
     A boot's time moves where somebody sets the clock by hand: then a tree is taken for one that was copied.
     """
@@ -110,7 +112,8 @@ def _read_portable(pid: int) -> ProcessStat | None:
 
 
 def _of(ask: Any, pid: int) -> int:
-    """The group or session of `pid`; 0 if it is over, or a system tells it of our own session only."""
+    """Ask for the group or session of `pid`; 0 if it is over, or a system tells it of our own session
+    only."""
     try:
         return int(ask(pid))
     except OSError:

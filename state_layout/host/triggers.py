@@ -33,13 +33,13 @@ MOST_OPEN = 64  # triggers that one writer keeps open
 
 
 def trigger_folder(tree: Tree) -> Path:
-    """The folder of this tree's triggers."""
+    """Name the folder of this tree's triggers."""
     found = tree.root.stat()
     return _runtime_folder() / f"{found.st_dev}-{found.st_ino}"
 
 
 def _runtime_folder() -> Path:
-    """The folder of the triggers of all trees of this user."""
+    """Name the folder of the triggers of all trees of this user."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("TMPDIR") or "/tmp"
     return Path(runtime) / f"maos-sup-{os.getuid()}"
 
@@ -121,7 +121,7 @@ class Heard:
 
 
 class TriggerReader:
-    """The reading end of a trigger; `fileno()` is readable when it was pulled."""
+    """A reader is the reading end of a trigger; `fileno()` is readable when it was pulled."""
 
     def __init__(self, tree: Tree, reader: str) -> None:
         """Raises StorageError if no FIFO can be made there, or the tree was moved away."""

@@ -75,7 +75,7 @@ class Checkpointer:
 
 
 class Slots:
-    """The two slots of one life, for writing: they stay open between checkpoints. Close them."""
+    """The object writes the two slots of one life: they stay open between checkpoints. Close them."""
 
     def __init__(self, paths: AttemptPaths) -> None:
         self._paths = paths
@@ -110,13 +110,13 @@ class Slots:
 
 
 def read_checkpoints(paths: AttemptPaths) -> list[Checkpoint]:
-    """The valid checkpoints among the two slots, the newest first."""
+    """Read the valid checkpoints among the two slots, the newest first."""
     found = [checkpoint for slot in SLOTS if (checkpoint := _read(paths.checkpoint(slot))) is not None]
     return sorted(found, key=lambda checkpoint: checkpoint.history.seq, reverse=True)
 
 
 def encoded(history: History, *, at: str) -> bytes:
-    """The line of a checkpoint."""
+    """Encode the line of a checkpoint."""
     return b"".join(_parts(history, at=at))
 
 
@@ -148,7 +148,7 @@ def decoded(data: bytes) -> Checkpoint | None:
 
 
 def _filled(parts: list[bytes | memoryview]) -> bytes:
-    """The line of `parts` and blanks up to a whole block: a file that keeps its length is synced without its
+    """Join `parts` and blanks up to a whole block: a file that keeps its length is synced without its
     inode."""
     blanks = -(sum(map(len, parts)) + 1) % _BLOCK_BYTES
     return b"".join((*parts, b" " * blanks, b"\n"))

@@ -50,7 +50,7 @@ Mark = tuple[int, int, str]  # how far a mail file was read or written: seq, off
 
 @dataclass(slots=True, kw_only=True)
 class History:
-    """The fold up to and including `position`, the end of a line in the journal of `attempt`."""
+    """A history is the fold up to and including `position`, the end of a line in the journal of `attempt`."""
 
     position: Position = ORIGIN
     attempt: int = 0
@@ -90,12 +90,12 @@ class History:
 
     @property
     def seq(self) -> int:
-        """The number of the last line taken."""
+        """The last line taken has this number."""
         return self.position.seq
 
     @property
     def h(self) -> str:
-        """The hash of the last line taken."""
+        """The last line taken has this hash."""
         return self.position.h
 
     @property
@@ -122,7 +122,7 @@ class History:
         self.position = end
 
     def to_json(self) -> dict[str, object]:
-        """All but `unmailed`: the mail of a checkpoint is in the mail files."""
+        """Give all but `unmailed`: the mail of a checkpoint is in the mail files."""
         value = {name: getattr(self, name) for name in _NAMES}
         tasks = {task: fields_of(outcome) for task, outcome in self.tasks.items()}
         return value | {"position": list(self.position), "tasks": tasks}
@@ -157,7 +157,7 @@ def as_mark(value: Any) -> Mark:
 
 
 def _run_of(history: History, entry: OfRun) -> str:
-    """The run an entry speaks of: the current one unless it names another."""
+    """Name the run an entry speaks of: the current one unless it names another."""
     return run_key(entry["task"], entry.get("run", 1)) if "task" in entry else history.run or ""
 
 

@@ -58,12 +58,13 @@ def write_lease(path: Path, lease: Lease) -> None:
 
 
 def read_lease(attempt: AttemptPaths) -> Lease | None:
-    """The lease of an attempt; None if it has none (it lives where its supervisor does), or none to read."""
+    """Read the lease of an attempt; None if it has none (it lives where its supervisor does), or none to
+    read."""
     return _read(attempt.lease)
 
 
 def life_lease(tree: Tree, life: int) -> Path:
-    """The lease of a supervisor, beside its journal."""
+    """Name the lease of a supervisor, beside its journal."""
     return tree.life_journal(life).with_name("lease.json")
 
 
@@ -157,7 +158,7 @@ def last_written_s(agent: AgentPaths) -> float:
 
 
 def numbers_of(agent: AgentPaths) -> list[int]:
-    """The numbers of its attempts, lowest first. Raises StorageError."""
+    """List the numbers of the agent's attempts, lowest first. Raises StorageError."""
     try:
         return numbers_in(agent.attempts)
     except OSError as cause:

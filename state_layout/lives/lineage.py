@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Pin(NamedTuple):
-    """The line that a life continues from."""
+    """A life continues from this line."""
 
     attempt: int
     seq: int
@@ -103,7 +103,7 @@ class Lineage:
         return (life.last_seq is None or position.seq <= life.last_seq) and _stands(life, position)
 
     def lines(self, lives: Sequence[CountedLife], after: Position = ORIGIN) -> Iterator[Line]:
-        """The lines of `lives`, in order, after those up to `after` in the first, to the end.
+        """Yield the lines of `lives`, in order, after those up to `after` in the first, to the end.
 
         Past a gap only if a checkpoint bridges it. Raises Damaged, StorageError.
         """

@@ -25,12 +25,12 @@ def numbers_in(folder: Path) -> list[int]:
 
 
 def last_number(folder: Path) -> int:
-    """The highest number in `folder`; 0 if there is none, or if the folder cannot be read."""
+    """Find the highest number in `folder`; 0 if there is none, or if the folder cannot be read."""
     return max(readable_numbers(folder), default=0)
 
 
 def readable_numbers(folder: Path) -> list[int]:
-    """The numbers in `folder`, lowest first; none if the folder cannot be read."""
+    """List the numbers in `folder`, lowest first; none if the folder cannot be read."""
     try:
         return numbers_in(folder)
     except OSError:

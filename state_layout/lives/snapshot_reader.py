@@ -83,7 +83,7 @@ class SnapshotReader:
 
 
 def outcome_in(value: Any) -> TaskOutcome | None:
-    """The outcome of a task in a snapshot; None for what is none."""
+    """Read the outcome of a task in a snapshot; None for what is none."""
     try:
         return TaskOutcome.from_json(value)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -28,7 +28,7 @@ MOST = 1 << 62
 
 
 def read_snapshot(path: Path) -> dict[str, object] | None:
-    """The JSON object in `path`, unchecked; None if it is missing, no file, or none."""
+    """Read the JSON object in `path`, unchecked; None if it is missing, no file, or none."""
     try:
         return codec.decode_object(read_record(path))
     except (OSError, codec.NotJson):

@@ -37,7 +37,7 @@ def read_messages(
     since: str | None = None,
     limit: int | None = None,
 ) -> list[Message]:
-    """The messages of the tree as people look at them: by time, the last `limit`; bad lines are passed over.
+    """Read the messages of the tree as people look at them: by time, the last `limit`, without bad lines.
 
     `to` is a box, `all` being one; `since` compares with `at` (UTC, as in records). Raises StorageError.
     """

@@ -114,7 +114,7 @@ class Inbox:
         return [message for message in read if message], (max(before[0], end.seq), end.offset, end.h)
 
     def _new_lines(self, file: OpenMail, mark: Mark, room: int | None) -> tuple[list[Line], Position]:
-        """At most `room` whole lines above `mark`, and the place after them."""
+        """Read at most `room` whole lines above `mark`, and the place after them."""
         reader = Reader(file.path, Position(0, mark[1], mark[2]))
         lines = _above(reader, file, mark[0], room)
         if reader.is_displaced:
@@ -145,7 +145,7 @@ class Inbox:
         return messages, news.mark
 
     def _message(self, file: OpenMail, line: Line) -> Message | None:
-        """The message of a line; the path says from whom to whom, whatever the line says."""
+        """Make the message of a line; the path says from whom to whom, whatever the line says."""
         try:
             told = line.fields()
         except ValueError:

@@ -23,7 +23,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class OpenMail:
-    """One mail file. `key` names it in marks."""
+    """The object holds one mail file open. `key` names it in marks."""
 
     __slots__ = ("_descriptor", "box", "inode", "key", "path", "sender")
 
@@ -81,7 +81,8 @@ class OpenMail:
 
 
 class OpenBox:
-    """The box of `to`; `without` names a sender that is passed over (one's own broadcasts)."""
+    """The object holds the box of `to` open; `without` names a sender that is passed over (one's own
+    broadcasts)."""
 
     def __init__(self, tree: Tree, to: str, *, without: str | None = None) -> None:
         self._to, self._folder, self._without = to, tree.mail_box(to), without

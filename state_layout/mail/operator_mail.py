@@ -36,7 +36,7 @@ _LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorEntry:
-    """One entry of the file: a message, or what is wrong with it. `mark` is the place after it."""
+    """An entry of the file is a message, or what is wrong with it. `mark` is the place after it."""
 
     message: Message | None
     problem: str | None
@@ -150,7 +150,7 @@ def _append(descriptor: int, line: bytes) -> None:
 
 
 class OperatorLine(TypedDict, total=False):
-    """A message as people write it: any key may be missing, or of another type (`_problem`)."""
+    """People write a message so: any key may be missing, or of another type (`_problem`)."""
 
     text: str | None
     type: str | None
@@ -160,7 +160,8 @@ class OperatorLine(TypedDict, total=False):
 
 
 def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[OperatorEntry]:
-    """The entries from byte `start` on; `count` were read before. An unfinished last line is not one yet."""
+    """Yield the entries from byte `start` on; `count` were read before. An unfinished last line is not one
+    yet."""
     number = data.count(b"\n", 0, start) + 1
     while start < len(data):
         feed = data.find(b"\n", start)

@@ -30,7 +30,7 @@ MOST_OPEN = 128  # mail files at once
 
 
 class Outbox:
-    """The outgoing mail of one life of `sender`. Call `catch_up` first."""
+    """An outbox sends the mail of one life of `sender`. Call `catch_up` first."""
 
     def __init__(self, tree: Tree, sender: str, *, attempt: int, now: Callable[[], str] = utc_now) -> None:
         self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
@@ -139,7 +139,7 @@ class Outbox:
             waiting.popleft()
 
     def _content(self, message: SentMessage) -> tuple[str, dict[str, object]]:
-        """The type and the fields of the mail line of `message`."""
+        """Make the type and the fields of the mail line of `message`."""
         fields: dict[str, object] = {"from": self._sender, "to": message["to"]}
         if "text" in message:
             fields["text"] = message["text"]
@@ -182,7 +182,7 @@ class Outbox:
         return journal if journal.is_in_place() else self._opened_again(to, journal)
 
     def _linked(self, to: str) -> Journal:
-        """The same for each message, cheaply: that somebody moved it shows at the next `sync`."""
+        """Find the same for each message, cheaply: that somebody moved it shows at the next `sync`."""
         journal = self._journals.get(to) or self._opened(to)
         return journal if journal.is_linked() else self._opened_again(to, journal)
 
@@ -216,7 +216,7 @@ _NONE: Mark = (ORIGIN.seq, ORIGIN.offset, ORIGIN.h)
 
 
 def _floors(tree: Tree, sender: str) -> dict[str, int]:
-    """By recipient: the highest number that may have been used before the tree was copied."""
+    """Read by recipient the highest number that may have been used before the tree was copied."""
     try:
         restored = codec.decode_object(read_record(tree.restored))
         return {to: int(n) - 1 for to, n in restored["next_seq"].get(sender, {}).items()}

@@ -24,7 +24,8 @@ _MOST_DIGITS = 9
 
 
 def version_of(tree: Tree) -> int:
-    """The format of `tree`. Raises FileNotFoundError without a FORMAT file, NotATree if it is not ours."""
+    """Read the format of `tree`. Raises FileNotFoundError without a FORMAT file, NotATree if it is not
+    ours."""
     try:
         data, _ = read_regular(tree.format, most_bytes=_LONGEST_FORMAT_BYTES)
     except Unreadable as cause:

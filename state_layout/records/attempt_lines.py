@@ -38,7 +38,7 @@ class SourceEffect(TypedDict):
 
 
 class StateEffect(TypedDict, total=False):
-    """These keys of the agent's own state changed."""
+    """These keys of the agent's own state were changed."""
 
     set: dict[str, object]
     deleted: list[str]
@@ -67,7 +67,7 @@ class AnyLine(Effects):
 
 
 class OfRun(AnyLine):
-    """A line of a run of a task: of the current one where it names none."""
+    """The line is of a run of a task: of the current one where it names none."""
 
     task: NotRequired[str]
     run: NotRequired[int]
@@ -106,7 +106,7 @@ class TaskLine(AnyLine):
 
 
 class CallLine(OfRun):
-    """The intent of a step."""
+    """The line says which step is to be done next."""
 
     type: Literal["call"]
     key: str
@@ -135,7 +135,8 @@ class ProgressLine(AnyLine):
 
 
 class ValueLine(OfRun):
-    """`saved`: the program's own checkpoint; `result`: kept until the task settles."""
+    """The line keeps a value: `saved`: the program's own checkpoint; `result`: kept until the task
+    settles."""
 
     type: Literal["saved", "result"]
     value: Any
@@ -169,7 +170,7 @@ class AnsweredLine(AnyLine):
 
 
 class CalledLine(OfRun):
-    """The answer to a call over the bus. `shown`: the marks of the messages in it."""
+    """The line answers a call over the bus. `shown`: the marks of the messages in it."""
 
     type: Literal["called"]
     id: str
@@ -180,7 +181,7 @@ class CalledLine(OfRun):
 
 
 class TurnLine(OfRun):
-    """A turn of a conversation; what else stands in it depends on its role and on the kind."""
+    """The line is a turn of a conversation; what else stands in it depends on its role and on the kind."""
 
     type: Literal["turn"]
     role: NotRequired[str]
@@ -198,7 +199,7 @@ class Question(TypedDict):
 
 
 class Answered(Question):
-    """A question with its answer."""
+    """The question has an answer."""
 
     answer: str | None
     reply: str | None

@@ -41,6 +41,6 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 def _text_in(value: Mapping[str, Any], key: str) -> str | None:
-    """The text under `key`; what is none counts as not there."""
+    """Take the text under `key`; what is none counts as not there."""
     found = value.get(key)
     return found if isinstance(found, str) else None

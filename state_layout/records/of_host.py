@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 
 
 class HostFile(TypedDict):
-    """`run/host.json`: where the tree was when it was supervised last."""
+    """`run/host.json` says where the tree was when it was supervised last."""
 
     boot_id: str
     device: int
@@ -14,7 +14,7 @@ class HostFile(TypedDict):
 
 
 class HandleFile(TypedDict):
-    """A process: the same only if the first four are."""
+    """The handle is of a process: the same only if the first four are."""
 
     boot_id: str
     pid: int
@@ -27,7 +27,7 @@ class HandleFile(TypedDict):
 
 
 class HoldFile(TypedDict):
-    """`run/holds/<agent>.json`: no request to `provider` before `until_s`."""
+    """`run/holds/<agent>.json` allows no request to `provider` before `until_s`."""
 
     boot_id: str
     provider: str

@@ -22,7 +22,7 @@ MailLine = TypedDict(
 
 
 class BudgetLine(TypedDict):
-    """`reserve`: an estimate, before the call `key`; `settle`: what it cost."""
+    """`reserve` is an estimate, before the call `key`; `settle` says what it cost."""
 
     seq: int
     at: str
@@ -34,7 +34,7 @@ class BudgetLine(TypedDict):
 
 
 class ScopeLine(TypedDict):
-    """A change of shared state: `put` or `delete`."""
+    """The line changes shared state: `put` or `delete`."""
 
     seq: int
     at: str

@@ -11,7 +11,7 @@ from state_layout.records.attempt_lines import Answered, Question
 
 
 class ChangedFiles(TypedDict):
-    """An agent changed these files of the project in its worktree; at most 500 `paths`."""
+    """An agent has changed these files of the project in its worktree; at most 500 `paths`."""
 
     branch: str
     files: int
@@ -21,7 +21,7 @@ class ChangedFiles(TypedDict):
 
 
 class TaskSnapshot(TypedDict, total=False):
-    """One task in an agent's snapshot: the fields of `TaskOutcome`."""
+    """A task in an agent's snapshot has the fields of `TaskOutcome`."""
 
     phase: str
     run: int
@@ -36,7 +36,7 @@ class TaskSnapshot(TypedDict, total=False):
 
 
 class AgentSnapshot(TypedDict, total=False):
-    """`agents/<agent>/status.json`."""
+    """`agents/<agent>/status.json` has these keys."""
 
     agent: str
     kind: str
@@ -67,7 +67,7 @@ class AgentSnapshot(TypedDict, total=False):
 
 
 class SupervisedAgent(TypedDict, total=False):
-    """An agent in the supervisor's snapshot."""
+    """An agent in the supervisor's snapshot has these keys."""
 
     phase: str
     attempt: int
@@ -78,7 +78,7 @@ class SupervisedAgent(TypedDict, total=False):
 
 
 class SupervisedTask(TypedDict, total=False):
-    """A task in the supervisor's snapshot; `reason` if the supervisor gave it up."""
+    """A task in the supervisor's snapshot has these keys; `reason` if the supervisor gave it up."""
 
     phase: str
     run: int
@@ -86,7 +86,7 @@ class SupervisedTask(TypedDict, total=False):
 
 
 class SpecFault(TypedDict, total=False):
-    """Something wrong in `spec/`."""
+    """A fault is something wrong in `spec/`."""
 
     path: str
     line: int | None
@@ -95,7 +95,7 @@ class SpecFault(TypedDict, total=False):
 
 
 class SupervisorSnapshot(TypedDict, total=False):
-    """`supervisor/status.json`."""
+    """`supervisor/status.json` has these keys."""
 
     phase: str
     life: int
@@ -108,7 +108,7 @@ class SupervisorSnapshot(TypedDict, total=False):
 
 
 class ExitSnapshot(TypedDict, total=False):
-    """`exit.json` of an attempt."""
+    """`exit.json` of an attempt has these keys."""
 
     attempt: int
     at: str

@@ -11,7 +11,7 @@ from state_layout.records.snapshots import TaskSnapshot
 
 
 class LifePin(TypedDict):
-    """The last line of the life before."""
+    """The pin is the last line of the life before."""
 
     life: int
     seq: int
@@ -38,7 +38,7 @@ class MemoryCarried(TypedDict, total=False):
 
 
 class SupervisorLine(TypedDict, total=False):
-    """Any line: which keys are there depends on `type`.
+    """Any line has some of these keys: which are there depends on `type`.
 
     `start` has life, pin, memory; `submit`, `seal`, `adopted` have agent and attempt; `acknowledged` has
     reason as well; `restart` delay_s, ages_s, fruitless and gains besides; `gave_up` tasks in place of these;

@@ -55,7 +55,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True):
-    """Caps; None is no cap."""
+    """A budget is a pair of caps; None is no cap."""
 
     max_cost_usd: float | None = None
     max_tokens: int | None = None
@@ -147,7 +147,7 @@ class Land(Struct, frozen=True, kw_only=True):
 
 
 class Restart(Struct, frozen=True, kw_only=True):
-    """Restart policy: exponential back-off with full jitter, at most `max` within `window_s`, and at most
+    """A restart is an exponential back-off with full jitter, at most `max` within `window_s`, and at most
     `max_without_progress` in a row."""
 
     max: int = 5
@@ -163,7 +163,7 @@ class Restart(Struct, frozen=True, kw_only=True):
 
 
 class OrchestrationSpec(Struct, frozen=True, kw_only=True):
-    """`spec/orchestration.json`."""
+    """`spec/orchestration.json` is read into this."""
 
     id: str
     request: str
@@ -207,7 +207,7 @@ class OrchestrationSpec(Struct, frozen=True, kw_only=True):
 
 
 class AgentSpec(Struct, frozen=True, kw_only=True):
-    """`spec/agents/<agent>.json`; `settings` are the keys that belong to the kind."""
+    """`spec/agents/<agent>.json` is read into this; `settings` are the keys that belong to the kind."""
 
     name: str
     kind: str
@@ -258,12 +258,12 @@ class AgentSpec(Struct, frozen=True, kw_only=True):
         )
 
     def limits_in_force(self, common: Limits) -> Limits:
-        """The orchestration's limits with this agent's own in their place."""
+        """Put this agent's own limits in the place of the orchestration's."""
         return replace(common, **known_fields(Limits, self.limits)) if self.limits else common
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True):
-    """`spec/tasks/<task>.json`."""
+    """`spec/tasks/<task>.json` is read into this."""
 
     id: str
     agent: str

@@ -20,7 +20,8 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """One of `hooks` in `spec/orchestration.json`. `run`: argv of a program, or a callable's name."""
+    """A hook is one of `hooks` in `spec/orchestration.json`. `run`: argv of a program, or a callable's
+    name."""
 
     on: str
     run: tuple[str, ...] | str

@@ -51,7 +51,7 @@ def version_of(value: Any) -> Version | None:
 
 
 class ScopeEntry(NamedTuple):
-    """One line: a version of a key."""
+    """An entry is one line: a version of a key."""
 
     n: int
     writer: str
@@ -68,11 +68,11 @@ class ScopeEntry(NamedTuple):
 
     @property
     def value(self) -> Any:
-        """The value, the caller's own copy; None if there is none."""
+        """The value is the caller's own copy; None if there is none."""
         return self.line.fields().get("value")
 
     def fields(self) -> ScopeLine:
-        """The whole line, decoded."""
+        """Decode the whole line."""
         fields: ScopeLine = self.line.fields()
         return fields
 
@@ -112,7 +112,7 @@ class Fold:
         return None if key in self._deleted else self._entries.get(key)
 
     def last(self, key: str) -> ScopeEntry | None:
-        """The last line of `key`, also one that deleted it."""
+        """Find the last line of `key`, also one that deleted it."""
         return self._entries.get(key)
 
     def sorted_keys(self, prefix: str = "") -> Iterator[str]:
@@ -127,7 +127,7 @@ class Fold:
 
 
 def _bound(prefix: str) -> str:
-    """The first text above all that begin with `prefix`; nothing where there is none."""
+    """Make the first text above all that begin with `prefix`; nothing where there is none."""
     cut = prefix.rstrip(_LAST_CHARACTER)
     return cut[:-1] + chr(ord(cut[-1]) + 1) if cut else ""
 
@@ -140,7 +140,7 @@ def described(entry: ScopeEntry) -> str:
 
 
 def shown_value(value: Any, *, most: int = 120) -> str:
-    """A value on one line, shortened."""
+    """Show a value on one line, shortened to `most` characters."""
     text = codec.encode(value).decode()
     return text if len(text) <= most else f"{text[:most]}..."
 

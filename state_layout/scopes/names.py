@@ -107,7 +107,7 @@ def folders_in(tree: Tree) -> list[tuple[Scope, Path]]:
 
 
 def file_name(key: str) -> str:
-    """The name of the file of `key` in `spec/state/`, safe on every system. Raises BadInput if too long."""
+    """Name the file of `key` in `spec/state/`, safe on every system. Raises BadInput if too long."""
     name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in key.encode())
     if name.startswith("."):
         name = f"%2E{name[1:]}"

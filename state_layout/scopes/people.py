@@ -48,7 +48,7 @@ class HandEdit:
 
 
 def edits_in(tree: Tree) -> Iterator[HandEdit]:
-    """Every file in `spec/state/`. Only reads; files that vanish meanwhile are left out."""
+    """Yield an edit for every file in `spec/state/`. Only reads; files that vanish meanwhile are left out."""
     for scope, folder in _spec_folders(tree):
         seen = dict[str, str]()
         for path in sorted(folder.glob("*.json")):

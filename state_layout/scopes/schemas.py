@@ -47,7 +47,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """One schema file, understood. `steps`: by version the function that makes its values of older ones."""
+    """A schema is one schema file, understood. `steps`: by version the function that makes its values of
+    older ones."""
 
     shown: str
     version: int
@@ -88,7 +89,7 @@ class Schema:
 
 
 def schema_of(tree: Tree, scope: Scope) -> Schema | None:
-    """The schema of a shared scope, None without one. Raises BadInput for one that cannot be used."""
+    """Find the schema of a shared scope, None without one. Raises BadInput for one that cannot be used."""
     path = schema_path(tree, scope)
     try:
         found = os.lstat(path)
@@ -102,7 +103,7 @@ def schema_of(tree: Tree, scope: Scope) -> Schema | None:
 
 
 def _read(path: Path, tree: Tree | None) -> Schema:
-    """The schema in `path`; callables that it names lie in `tree`, else where Python finds them."""
+    """Read the schema in `path`; callables that it names lie in `tree`, else where Python finds them."""
     shown = tree.shown(path) if tree else str(path)
     try:
         told = codec.decode_object(read_regular(path)[0])
@@ -161,7 +162,7 @@ def compiled(ops: Iterable[Mapping[str, Any]], *, where: str, files: Path | None
 
 
 def _lines(op: Mapping[str, Any], index: int, names: dict[str, object], *, where: str) -> list[str]:
-    """The lines of one operation; what they need is put into `names`."""
+    """Write the lines of one operation; what they need is put into `names`."""
     name = op["op"]
     if name in ("copy", "rename"):
         source, target = repr(str(op["from"])), repr(str(op["to"]))

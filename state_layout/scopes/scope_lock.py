@@ -22,7 +22,7 @@ PATIENCE_S, _POLL_S = 10.0, 0.0005
 
 
 class ScopeLock:
-    """The lock in `folder`, for one thread of one process at a time. It may be held around itself."""
+    """The lock in `folder` is for one thread of one process at a time. It may be held around itself."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME

@@ -32,7 +32,7 @@ _COARSE_TICK_NS = 3_000_000_000  # the same on file systems that keep whole seco
 
 
 class _Any:
-    """Any version: a put that does not compare."""
+    """Any version will do: a put that does not compare."""
 
 
 ANY_VERSION = _Any()
@@ -77,19 +77,21 @@ class ScopeStore:
     # -- reading
 
     def get(self, key: str) -> ScopeEntry | None:
-        """The version of `key` in force; None if it has no value. Durable. Raises Damaged, StorageError."""
+        """Get the version of `key` in force; None if it has no value. Durable. Raises Damaged,
+        StorageError."""
         with self._turn:
             self._catch_up()
             return self._fold.get(key)
 
     def keys(self, prefix: str = "") -> list[str]:
-        """The keys that begin with `prefix`, sorted. Raises as `get` does."""
+        """List the keys that begin with `prefix`, sorted. Raises as `get` does."""
         with self._turn:
             self._catch_up()
             return list(self._fold.sorted_keys(prefix))
 
     def entries(self, prefix: str = "") -> list[tuple[str, ScopeEntry]]:
-        """Keys and their versions in force. Raises as `get` does."""
+        """List the keys that begin with `prefix`, sorted, with their versions in force. Raises as `get`
+        does."""
         with self._turn:
             self._catch_up()
             found = ((key, self._fold.get(key)) for key in self._fold.sorted_keys(prefix))
@@ -243,7 +245,8 @@ class ScopeStore:
         return file
 
     def _journal(self, file: WriterFile) -> Journal:
-        """The writer of our file, at its end; what a process of this name left torn is set aside first."""
+        """Open the writer of our file, at its end; what a process of this name left torn is set aside
+        first."""
         journal = file.journal
         if file.reader.damage is not None:
             floor = self._floors.get(self.writer, 0)

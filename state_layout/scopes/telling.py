@@ -18,7 +18,7 @@ _REASONS = ("task", "run", "step", "attempt", "by", "file")
 
 
 class ShownVersion(TypedDict, total=False):
-    """A version as commands and tools give it. A deletion has `deleted` in place of a value."""
+    """Commands and tools give a version so. A deletion has `deleted` in place of a value."""
 
     key: str
     deleted: bool
@@ -36,7 +36,8 @@ class ShownVersion(TypedDict, total=False):
 def lines_of(
     folder: Path, *, only: Path | None = None, writer: str = ""
 ) -> Iterator[tuple[str, Line, ScopeLine]]:
-    """Every line of every writer of the scope in `folder`, file by file; `only` those of `writer` in a file.
+    """Yield every line of every writer of the scope in `folder`, file by file; of `only`, those of
+    `writer`.
 
     Raises StorageError.
     """
@@ -60,7 +61,8 @@ def versions_of(folder: Path, key: str | None = None) -> list[ShownVersion]:
 
 
 def shown_entry(entry: ScopeEntry, fields: ScopeLine | None = None) -> ShownVersion:
-    """A version as commands and tools give it: key, value, version, who wrote it when, what it replaced."""
+    """Show a version as commands and tools give it: key, value, version, who wrote it when, what it
+    replaced."""
     told = fields if fields is not None else entry.fields()
     shown: ShownVersion = {"key": told["key"]}
     if told["type"] == DELETE:

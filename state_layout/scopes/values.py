@@ -22,7 +22,7 @@ _SMALL = range(-(1 << 31), 1 << 31)
 
 
 def checked_value(value: Any) -> bytes:
-    """`value` as JSON. Raises BadInput that names the place of the fault."""
+    """Encode `value` as JSON. Raises BadInput that names the place of the fault."""
     _check(value, "value", ())
     data = codec.encode(value)
     if len(data) > LARGEST_VALUE_BYTES:

@@ -17,7 +17,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
 class Places(Struct):
-    """The line of every key and list item, from 1, and keys that repeat: (where, first line, line)."""
+    """The places are the line of every key and list item, from 1, and keys that repeat: (where, first
+    line, line)."""
 
     lines: dict[At, int] = field(default_factory=dict)
     repeated: list[tuple[At, int, int]] = field(default_factory=list)

@@ -27,7 +27,8 @@ class Unknown(Enum):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One mistake in a document; `text` names key, value and remedy. The file's reader adds path and line."""
+    """A fault is one mistake in a document; `text` names key, value and remedy. The file's reader adds
+    path and line."""
 
     at: At
     text: str
@@ -44,11 +45,12 @@ class Rule(Protocol):
         """Yield every mistake in `value`, which lies at `at`."""
 
     def schema(self) -> dict[str, object]:
-        """This rule as JSON Schema."""
+        """Describe this rule as JSON Schema."""
 
 
 class Text(Struct, frozen=True, kw_only=True):
-    """Text of at least `least` characters; `pattern` must match all of it and is explained by `wish`.
+    """The value is text of at least `least` characters; `pattern` must match all of it and is explained by
+    `wish`.
 
     `secret` keeps the value out of error texts.
     """
@@ -79,7 +81,7 @@ class Text(Struct, frozen=True, kw_only=True):
 
 
 class OneOf(Struct, frozen=True):
-    """One of a few words."""
+    """The value is one of a few words."""
 
     words: tuple[str, ...]
 
@@ -96,7 +98,8 @@ class OneOf(Struct, frozen=True):
 
 
 class Number(Struct, frozen=True, kw_only=True):
-    """A finite number: `above` is excluded, `least` and `most` are not. `whole` refuses fractions."""
+    """The value is a finite number: `above` is excluded, `least` and `most` are not. `whole` refuses
+    fractions."""
 
     above: float | None = None
     least: float | None = None
@@ -136,7 +139,7 @@ class Number(Struct, frozen=True, kw_only=True):
 
 
 class Flag(Struct, frozen=True):
-    """true or false."""
+    """The value is true or false."""
 
     wish: str = "true or false"
 
@@ -149,7 +152,7 @@ class Flag(Struct, frozen=True):
 
 
 class ListOf(Struct, frozen=True, kw_only=True):
-    """A list of at least `least` items, no two alike if `unique`."""
+    """The value is a list of at least `least` items, no two alike if `unique`."""
 
     item: Rule
     least: int = 0
@@ -178,7 +181,7 @@ class ListOf(Struct, frozen=True, kw_only=True):
 
 
 class MapOf(Struct, frozen=True, kw_only=True):
-    """An object with free keys that match `key` (a pattern, explained by `key_wish`)."""
+    """The value is an object with free keys that match `key` (a pattern, explained by `key_wish`)."""
 
     value: Rule
     key: str = ".+"
@@ -210,7 +213,7 @@ class MapOf(Struct, frozen=True, kw_only=True):
 
 
 class Nullable(Struct, frozen=True):
-    """The rule, or null."""
+    """The value keeps to the rule, or is null."""
 
     rule: Rule
 
@@ -246,7 +249,7 @@ class Free(Struct, frozen=True):
 
 
 class Argv(ListOf, frozen=True, kw_only=True):
-    """A program and its arguments. A planner looks here for files to take along."""
+    """The value is a program and its arguments. A planner looks here for files to take along."""
 
     item: Rule = Text(wish="text in quotes")
     least: int = 1
@@ -254,7 +257,7 @@ class Argv(ListOf, frozen=True, kw_only=True):
 
 
 class CallableName(Text, frozen=True, kw_only=True):
-    """`module:function`. A planner looks here for files to take along."""
+    """The value is a name like `module:function`. A planner looks here for files to take along."""
 
     pattern: str | None = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
     wish: str = "module:function, like reporter:main"

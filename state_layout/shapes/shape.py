@@ -66,7 +66,7 @@ class Effect(StrEnum):
 
 
 class Field(Struct, frozen=True):
-    """One key of a shape. `default` and `example` are for people and the JSON Schema only.
+    """A field is one key of a shape. `default` and `example` are for people and the JSON Schema only.
 
     `effect`: None is that of the key around it. `example` is needed where none can be made of the rule.
     """
@@ -88,7 +88,7 @@ class Field(Struct, frozen=True):
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """An object with named keys.
+    """The value is an object with named keys.
 
     `exactly_one`: groups of keys of which one must be there. `instead`: remedies for keys that people write
     and that no key here resembles. `less`: pairs of numbers of which the first must be below the second.
@@ -133,7 +133,7 @@ class Shape(Struct, frozen=True, kw_only=True):
         return schema
 
     def extended(self, more: Shape) -> Shape:
-        """This shape with the keys of `more` added; on a clash this one's key stands."""
+        """Add the keys of `more` to this shape; on a clash this one's key stands."""
         added = {key: known for key, known in more.fields.items() if key not in self.fields}
         return Shape(
             fields={**self.fields, **added},

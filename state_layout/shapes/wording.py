@@ -20,7 +20,7 @@ _KINDS: dict[type, str] = {
 
 
 def key_text(at: Iterable[str | int]) -> str:
-    """The key at `at` as people write it: `'tasks[1].needs[0]'`."""
+    """Show the key at `at` as people write it: `'tasks[1].needs[0]'`."""
     text = ""
     for part in at:
         text += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if text else _short(part)
@@ -54,13 +54,13 @@ def kind_of(value: object) -> str:
 
 
 def listed(words: Iterable[str], *, last: str) -> str:
-    """`run, pause or stop`, with `last` before the last of `words`."""
+    """List words as `run, pause or stop`, with `last` before the last of `words`."""
     *first, end = [*words] or [""]
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'needs'?`, or nothing."""
+    """Ask `did you mean 'needs'?`, or nothing where no word of `known` is close."""
     import difflib  # mistakes are rare, and it takes a quarter of a megabyte
 
     found = difflib.get_close_matches(word.lower(), [*known], n=1, cutoff=0.6)

@@ -39,7 +39,7 @@ class Approval(Struct, frozen=True, kw_only=True):
 
 
 def question_id(agent: str, task: str, run: int, text: str) -> str:
-    """The id of a question: the agent's name and a hash over everything that makes it this question."""
+    """Make the id of a question: the agent's name and a hash over everything that makes it this question."""
     exact = codec.encode([agent, task, run, text])
     return f"{agent}-{sha256(exact).hexdigest()[:12]}"
 

@@ -101,7 +101,8 @@ def add_specs(
 
 
 def validate_spec_bytes(path: str, data: bytes, *, kinds: Kinds | None = None) -> list[SpecError]:
-    """Every mistake in `data` as the spec file `path` (relative to the tree), links to other files aside."""
+    """List every mistake in `data` as the spec file `path` (relative to the tree), links to other files
+    aside."""
     rel = path.removeprefix("spec/")
     if not is_spec_path(rel):
         return [SpecError(path=path, line=0, key="", text=f"{path}: {_NO_SPEC_FILE}")]
@@ -139,7 +140,7 @@ def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, object]:
 def _encoded(
     tree: Tree, rel: str, value: dict[str, object], kinds: Kinds, *, before: Mapping[str, Any] | None = None
 ) -> bytes:
-    """The bytes of `value` as `rel`. Raises BadInput with every mistake."""
+    """Check `value` and encode it as `rel`. Raises BadInput with every mistake."""
     faults: list[Fault | LinkFault] = [*spec_faults(rel, value, kinds=kinds)]
     is_linked_anew = before is None or any(before.get(key) != value.get(key) for key in ("agent", "needs"))
     if not faults and is_linked_anew and rel.startswith("tasks/"):

@@ -56,13 +56,13 @@ class SpecFile(Struct, frozen=True, kw_only=True):
     errors: tuple[SpecError, ...] = ()
 
     def error(self, at: At, text: str) -> SpecError:
-        """The error `text` about the key at `at` of this file."""
+        """Make the error `text` about the key at `at` of this file."""
         line = places.line_of(json_lines(self.data), at)
         return located(self.path, Fault(at=at, text=text), line=line, digest=self.digest)
 
 
 def digest_of(data: bytes) -> str:
-    """The SHA-256 of a spec file's bytes."""
+    """Hash a spec file's bytes by SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -122,7 +122,7 @@ def checked(
 
 
 def spec_faults(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fault]:
-    """Every mistake in `value` as the content of `rel`, links to other files aside."""
+    """List every mistake in `value` as the content of `rel`, links to other files aside."""
     return list(_shape(rel, value, kinds).faults(value, (), unknown=Unknown.KEPT))
 
 
@@ -139,7 +139,7 @@ def unknown_keys(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fa
 
 
 def encoded_spec(value: Mapping[str, Any]) -> bytes:
-    """The bytes of a spec file. Raises BadInput, without its path, for what no reader would take."""
+    """Encode a spec file. Raises BadInput, without its path, for what no reader would take."""
     try:
         data = codec.encode_pretty(dict(value))
     except TypeError as cause:
@@ -155,7 +155,7 @@ def encoded_spec(value: Mapping[str, Any]) -> bytes:
 
 
 def spec_record(rel: str, value: dict[str, object]) -> Record:
-    """The record of a good `value`."""
+    """Make the record of a good `value`."""
     name = rel.rpartition("/")[2].removesuffix(".json")
     if rel == ORCHESTRATION_REL:
         return OrchestrationSpec.from_json(value)
@@ -163,13 +163,13 @@ def spec_record(rel: str, value: dict[str, object]) -> Record:
 
 
 def located(path: str, fault: Fault, *, line: int, digest: str | None = None) -> SpecError:
-    """`fault` with its file and line."""
+    """Make an error of `fault` with its file and line."""
     key = key_text(fault.at).strip("'") if fault.at else ""
     return SpecError(path=path, line=line, key=key, text=f"{path}:{line}: {fault.text}", digest=digest)
 
 
 def whole_file(path: str, text: str) -> SpecError:
-    """An error about all of the file at `path`."""
+    """Make an error about all of the file at `path`."""
     return SpecError(path=path, line=0, key="", text=f"{path}: {text}")
 
 
@@ -180,7 +180,7 @@ def repeated_keys(found: places.Places) -> Iterable[tuple[Fault, int]]:
 
 
 def json_lines(data: bytes) -> dict[At, int]:
-    """The line of each key of valid JSON."""
+    """Find the line of each key of valid JSON."""
     return places.json_places(data.decode()).lines
 
 

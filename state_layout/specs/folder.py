@@ -70,7 +70,7 @@ class SpecFolder:
         return bool(self._unsettled) or self._folders is None or self._folders != self._folder_stamps()
 
     def _folder_stamps(self) -> tuple[FileVersion | None, ...] | None:
-        """The versions of folders and orchestration; None while one may change within its time stamp."""
+        """Read the versions of folders and orchestration; None while one may change within its time stamp."""
         found = tuple(self._version(rel) for rel in ("agents", "tasks", ORCHESTRATION_REL))
         newest_ns = max((max(each.mtime_ns, each.ctime_ns) for each in found if each is not None), default=0)
         return None if self._clock_ns() - newest_ns < _FRESH_NS else found

@@ -31,7 +31,7 @@ class KindTraits(Struct, frozen=True, kw_only=True):
 
 
 class KindShapes(dict[str, Shape]):
-    """The settings of the kinds at hand, by name; `left_out` says why others cannot be used."""
+    """The settings of the kinds at hand are here, by name; `left_out` says why others cannot be used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ BUILT_IN = {
 
 
 def traits_of(kind: str) -> KindTraits:
-    """The traits of the kind called `kind`; the defaults of one that is not installed or has none."""
+    """Find the traits of the kind called `kind`; the defaults of one that is not installed or has none."""
     return BUILT_IN.get(kind) or _of_another_package(kind)
 
 

@@ -137,7 +137,8 @@ def needs_first(tasks: Mapping[str, Link]) -> list[str]:
 
 
 def _follow(start: str, tasks: Mapping[str, Link], *, done: set[str]) -> Iterator[list[str]]:
-    """Depth first without recursion: `path` is the way here, each with the needs still to follow from it."""
+    """Search depth first without recursion: `path` is the way here, each with the needs still to follow
+    from it."""
     path = {start: iter(tasks[start].needs)}
     while path:
         task = next(reversed(path))

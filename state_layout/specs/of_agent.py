@@ -106,7 +106,7 @@ class AgentSpecs:
 
     @property
     def rels_of_all(self) -> tuple[str, ...]:
-        """The files that decide on all work of the agent, whatever the task."""
+        """These files decide on all work of the agent, whatever the task."""
         return (ORCHESTRATION_REL, *self._own_rels)
 
     def is_due(self) -> bool:
@@ -121,7 +121,7 @@ class AgentSpecs:
         )
 
     def is_current(self, *rels: str) -> bool:
-        """None of these files changed since the last `read`: one stat each, nothing is opened.
+        """None of these files was changed since the last `read`: one stat each, nothing is opened.
 
         Not while a task needs what was not there then.
         """
@@ -157,7 +157,7 @@ class AgentSpecs:
         )
 
     def _told(self) -> dict[str, TaskSpec]:
-        """The tasks by the survey alone: nothing is looked at that was read before."""
+        """Find the tasks by the survey alone: nothing is looked at that was read before."""
         made = self._kept.made.get(self._agent)
         if made is None:
             self._looked |= self._kept.files.keys()
@@ -170,7 +170,7 @@ class AgentSpecs:
         return dict(made)
 
     def _seen(self) -> dict[str, TaskSpec]:
-        """The tasks by a look at all files."""
+        """Find the tasks by a look at all files."""
         began_s, self._folder = time.monotonic(), self._settled_folder()
         rels = self._task_rels()
         self._names = set(rels)
@@ -198,7 +198,7 @@ class AgentSpecs:
         return {need.id: need for need in needs if need is not None}
 
     def _task(self, rel: str) -> TaskSpec | None:
-        """The task in `rel`; as it was accepted, while it needs what is not there."""
+        """Read the task in `rel`; as it was accepted, while it needs what is not there."""
         record = self._record(rel)
         if isinstance(record, TaskSpec) and not self._has_needs(record, is_own=record.agent == self._agent):
             self._lacks_needs, record = True, self._accepted(rel)  # bad with the others: no wish
@@ -226,7 +226,7 @@ class AgentSpecs:
             return None
 
     def _settled_folder(self) -> FileVersion | None:
-        """The version of the folder of tasks; None while it may change without another time stamp."""
+        """Read the version of the folder of tasks; None while it may change without another time stamp."""
         found = self._folder_now()
         return found if found is not None and _is_old(found) else None
 

@@ -62,7 +62,8 @@ class SpecCache:
         clock_ns: Callable[[], int] = time.time_ns,
         is_view: bool = False,
     ) -> None:
-        """`is_view`: `unaccepted` does not matter, so accepted copies are read only where they are needed."""
+        """With `is_view`, `unaccepted` does not matter, so accepted copies are read only where they are
+        needed."""
         self._accepted_first, self._is_view = accepted_first, is_view
         self._ours = SpecFolder(tree.spec, shown="spec", kinds=kinds or {}, clock_ns=clock_ns)
         shown = tree.shown(tree.accepted)
@@ -101,7 +102,7 @@ class SpecCache:
         return self._ours.has_moved()
 
     def is_current(self, *rels: str) -> bool:
-        """None of these files changed since the last `read`: one stat each, nothing is opened."""
+        """None of these files was changed since the last `read`: one stat each, nothing is opened."""
         return all(self._ours.is_current(rel) for rel in rels)
 
     def _are_good(self, ours: Mapping[str, SpecFile]) -> bool:
@@ -131,7 +132,7 @@ def _missing(rel: str) -> str:
 
 
 def _tasks_among(rels: Iterable[str]) -> Iterator[str]:
-    """The ids of the tasks among spec files."""
+    """Yield the ids of the tasks among spec files."""
     for rel in rels:
         folder, _, name = rel.rpartition("/")
         if folder == "tasks":

@@ -31,7 +31,7 @@ class TreeIdentity(Struct, frozen=True, kw_only=True):
 
 
 def identity(tree: Tree) -> TreeIdentity:
-    """The identity of the tree's directory. Raises NotATree if it is gone."""
+    """Read the identity of the tree's directory. Raises NotATree if it is gone."""
     try:
         found = tree.root.stat()
     except OSError as cause:
@@ -40,7 +40,7 @@ def identity(tree: Tree) -> TreeIdentity:
 
 
 def open_tree(path: Path) -> Tree:
-    """The tree at `path`, of this format; an older one is migrated first.
+    """Open the tree at `path`, of this format; an older one is migrated first.
 
     Raises NotATree: not there, no tree, half made, of a newer format. Raises Locked if a tree of an older
     one cannot be migrated because a process of it lives.
@@ -81,7 +81,8 @@ def find_tree(text: str, home: Path) -> Tree:
 
 
 def list_trees(home: Path) -> list[Tree]:
-    """The trees below `home` by name, so the oldest first; what is no tree of this format is left out.
+    """List the trees below `home` by name, so the oldest first; what is no tree of this format is left
+    out.
 
     A home that is not there yet has none. Raises StorageError for one that cannot be read.
     """
@@ -96,7 +97,7 @@ def list_trees(home: Path) -> list[Tree]:
 
 
 def relative_project(root: Path, project: Path) -> dict[str, str]:
-    """The entries of `spec/orchestration.json` for working on the folder `project`. Raises BadInput."""
+    """Make the entries of `spec/orchestration.json` for working on the folder `project`. Raises BadInput."""
     target = real(project)
     if not is_folder(target):
         why = "is no folder" if is_there(target) else "is not there"

@@ -101,7 +101,8 @@ def _spec_contents(
 
 
 def _sources(tree: Tree, files: Mapping[str, Path]) -> dict[Path, Path]:
-    """Target -> source. Raises BadInput for targets outside `spec/files` and sources that cannot be read."""
+    """Find the source of each target in `spec/files`. Raises BadInput for targets outside `spec/files` and
+    sources that cannot be read."""
     sources = dict[Path, Path]()
     for rel, source in files.items():
         path = PurePosixPath(rel)

@@ -20,7 +20,8 @@ _FILLERS = frozenset(
 
 
 def new_id(request: str, now: datetime, random: Random) -> str:
-    """A name for an orchestration of `request`: time (UTC), a few words of it, four random characters."""
+    """Make a name for an orchestration of `request`: time (UTC), a few words of it, four random
+    characters."""
     from datetime import UTC
 
     words = [now.astimezone(UTC).strftime("%Y%m%d-%H%M"), *telling_words(request)]
@@ -28,7 +29,7 @@ def new_id(request: str, now: datetime, random: Random) -> str:
 
 
 def telling_words(request: str) -> list[str]:
-    """The first telling words of `request` in plain letters, up to 24 characters in all."""
+    """List the first telling words of `request` in plain letters, up to 24 characters in all."""
     plain = unicodedata.normalize("NFKD", request).encode("ascii", "ignore").decode().lower()
     words = [word for word in re.findall(r"[a-z0-9]+", plain.replace("'", "")) if word not in _FILLERS]
     kept, room = list[str](), _SLUG_CHARACTERS

@@ -64,7 +64,7 @@ def restore_copy(tree: Tree, *, agents: Collection[str]) -> list[str]:
 
 
 def _see_earlier(tree: Tree, findings: _Findings) -> None:
-    """Numbers of an earlier restore stay taken: this may be the copy of a copy."""
+    """Take the numbers of an earlier restore: they stay taken, for this may be the copy of a copy."""
     try:
         earlier = codec.decode_object(read_record(tree.restored))
         for sender, numbers in earlier["next_seq"].items():
@@ -83,7 +83,7 @@ def _see_earlier(tree: Tree, findings: _Findings) -> None:
 
 
 def _see_mail(tree: Tree, findings: _Findings) -> dict[str, int]:
-    """The end of each mail file in bytes, by "<box>/<from>"."""
+    """Find the end of each mail file in bytes, by "<box>/<from>"."""
     ends: dict[str, int] = {}
     for box in boxes(tree):
         for file in files_of(tree, box):

@@ -76,7 +76,7 @@ class Bell:
             self.is_acted_on = self.was_unwound = False
 
     def act(self) -> Interrupt | None:
-        """The ending to act on now, if any; from now on it is not taken back."""
+        """Take the ending to act on now, if any; from now on it is not taken back."""
         with self._lock:
             self.is_acted_on = self.ending is not None
             return self.ending

@@ -51,12 +51,12 @@ class AgentLife:
 
     @property
     def paths(self) -> AgentPaths:
-        """The files of this agent."""
+        """The agent has these files."""
         return self.tree.agent(self.agent)
 
     @property
     def files(self) -> AttemptPaths:
-        """The files of this life."""
+        """This life has these files."""
         return self.paths.attempt(self.attempt)
 
     @property
@@ -66,7 +66,7 @@ class AgentLife:
 
     @property
     def origin(self) -> Path | None:
-        """The project itself, absolute; None if there is none."""
+        """The project itself is here, absolute; None if there is none."""
         relative = self.specs.now.orchestration.project
         return None if relative is None else Path(os.path.normpath(self.tree.root / relative))
 
@@ -124,7 +124,7 @@ def open_outputs(files: AttemptPaths, *, reserved: int | None) -> int:
 
 
 def without_place(tree: Tree, text: str) -> str:
-    """`text` with paths relative to the tree: what is recorded must be true of a copy as well."""
+    """Make paths in `text` relative to the tree: what is recorded must be true of a copy as well."""
     return text.replace(f"{tree.root}/", "").replace(str(tree.root), ".")
 
 

@@ -41,7 +41,8 @@ class Others:
 
 
 def result_of(tree: Tree, specs: Specs, task: str) -> Any:
-    """The result of a settled task of another agent; None if it has none. Raises Damaged, StorageError."""
+    """Find the result of a settled task of another agent; None if it has none. Raises Damaged,
+    StorageError."""
     owner = specs.tasks[task].agent
     status = agent_snapshot(read_snapshot(tree.agent(owner).status))
     entry = (status.get("tasks") or {}).get(task) or {}

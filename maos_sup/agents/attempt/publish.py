@@ -83,7 +83,7 @@ class Publisher:
             self._is_owed, self.due_s = True, min(self.due_s, self._soon_s)
 
     def is_missing(self) -> bool:
-        """Somebody removed the snapshot."""
+        """Somebody has removed the snapshot."""
         return not self._path.exists()
 
     def _publish(self) -> None:
@@ -146,7 +146,7 @@ class Publisher:
         return after
 
     def _task(self, name: str, outcome: TaskOutcome) -> bytes:
-        """The member of one task; of one that is settled, made once."""
+        """Encode the member of one task; of one that is settled, once."""
         known = self._encoded.get(name)
         if known is not None and known[0] is outcome:
             return known[1]

@@ -111,7 +111,7 @@ class Shared:
     def do(
         self, what: str, scope: Scope, key: str, asker: Asker, *, own: ScopeChanges | None = None, **told: Any
     ) -> KeptValue | None:
-        """`load`, `keys`, `save` or `forget`; `own` are changes of the agent's own that are under way."""
+        """Do `load`, `keys`, `save` or `forget`; `own` are changes of the agent's own that are under way."""
         self._under_way = own
         try:
             match what:
@@ -146,7 +146,7 @@ class Shared:
     # -- reading
 
     def load(self, scope: Scope, key: str, asker: Asker) -> KeptValue | None:
-        """The value of `key`; None if it has none. Raises Refused, BadInput, Damaged, StorageError."""
+        """Load the value of `key`; None if it has none. Raises Refused, BadInput, Damaged, StorageError."""
         self._check_read(scope, asker)
         key = checked_key(key)
         if not scope.is_shared:
@@ -161,7 +161,7 @@ class Shared:
         return KeptValue(value=value, version=entry.version, effects=self._seen(scope, [entry]))
 
     def keys(self, scope: Scope, prefix: str, asker: Asker) -> KeptValue:
-        """The keys that begin with `prefix`, sorted. Raises as `load` does."""
+        """List the keys that begin with `prefix`, sorted. Raises as `load` does."""
         self._check_read(scope, asker)
         if not scope.is_shared:
             return KeptValue(value=sorted(key for key in self._owned(scope, asker) if key.startswith(prefix)))

@@ -21,7 +21,7 @@ _TASK_ENDINGS = {Want.PAUSE: Interrupt.PAUSE, Want.CANCEL: Interrupt.CANCEL, Wan
 
 
 class WantedSpecs:
-    """The specs in force for one agent."""
+    """The object holds the specs in force for one agent."""
 
     def __init__(self, tree: Tree, agent: str) -> None:
         """Raises BadInput or NotATree without a good orchestration, BadInput without a spec of the agent."""
@@ -41,7 +41,7 @@ class WantedSpecs:
         return Want.STOP if spec is None else agent_want(self.now.orchestration, spec)
 
     def limits(self) -> Limits:
-        """The limits in force for this agent."""
+        """Find the limits in force for this agent."""
         now, known = self.now, self._limits
         if known is None or known[0] is not now:
             common, own = now.orchestration.limits, now.agents.get(self._agent)

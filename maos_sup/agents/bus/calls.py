@@ -44,7 +44,7 @@ Commit = Callable[[str, dict[str, object], list["SentMessage"]], None]
 
 @dataclass(kw_only=True)
 class _Pending:
-    """A call without answer."""
+    """The call has no answer yet."""
 
     name: str
     call: VerbCall

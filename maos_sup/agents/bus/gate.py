@@ -15,7 +15,7 @@ def _nobody() -> None:
 
 
 class Gate:
-    """The gate of one agent; `spec` gives the spec in force. `refused` hears of what does not pass."""
+    """A gate is that of one agent; `spec` gives the spec in force. `refused` hears of what does not pass."""
 
     def __init__(self, spec: Callable[[], AgentSpec | None] = _nobody) -> None:
         self._spec = spec

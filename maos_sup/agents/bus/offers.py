@@ -10,7 +10,7 @@ LONGEST_WAIT_S = 600.0
 
 
 def schema(*required: str, **properties: Mapping[str, object]) -> Definition:
-    """The JSON schema of an input."""
+    """Make the JSON schema of an input."""
     return {"type": "object", "properties": properties, "required": list(required)}
 
 

@@ -30,7 +30,8 @@ _TEXTS = {"discovery": "text", "ask": "question"}  # under which name the tool h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permits:
-    """`offered` and `allowed`: names of tools, None for all. `prefix`: what people know the tools by.
+    """The permits name tools in `offered` and `allowed`, None for all. `prefix`: what people know the
+    tools by.
 
     `reach`: paths beside the agent's own that files may be taken from, None where programs are not confined.
     """
@@ -57,7 +58,7 @@ EVERYTHING = Permits()
 
 
 def permits_of(spec: AgentSpec | None) -> Permits:
-    """The permits of the agent with this spec. Raises BadInput for a spec that cannot be understood."""
+    """Find the permits of the agent with this spec. Raises BadInput for a spec that cannot be understood."""
     if spec is None:
         return EVERYTHING
     told = getattr(find_kind(spec.kind), "permits", None)

@@ -89,7 +89,7 @@ class Relay:
 
 
 def connected(root: Path, agent: str, *, environment: Mapping[str, str]) -> Relay:
-    """The relay of `agent` of the tree at `root`. Raises BadInput, NotATree."""
+    """Connect to `agent` of the tree at `root`, and give the relay. Raises BadInput, NotATree."""
     return Relay(tree_of(root, agent), agent, environment=environment)
 
 
@@ -105,7 +105,7 @@ def tree_of(root: Path, agent: str) -> Tree:
 
 
 def _newest_attempt(tree: Tree, agent: str) -> int:
-    """The number of the last life. Raises BadInput if there is none."""
+    """Find the number of the last life. Raises BadInput if there is none."""
     folder = tree.agent(agent).attempts
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     numbers = [int(name) for name in names if name.isdecimal()]

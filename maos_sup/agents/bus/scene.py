@@ -37,21 +37,22 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerbCall:
-    """One call. `id` is the model's, `token` a random key that a repetition would have as well."""
+    """The call is one use of a tool. `id` is the model's, `token` a random key that a repetition would
+    have as well."""
 
     id: str
     token: str
     input: Mapping[str, Any]
 
     def text(self, name: str, *, default: str | None = None) -> str:
-        """The text `name` of the input. Raises BadCall."""
+        """Take the text `name` of the input. Raises BadCall."""
         value = self.input.get(name, default)
         if not isinstance(value, str):
             raise BadCall(f"{name!r} must be text")
         return value
 
     def number(self, name: str, *, default: float) -> float:
-        """The number `name` of the input. Raises BadCall."""
+        """Take the number `name` of the input. Raises BadCall."""
         value = self.input.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadCall(f"{name!r} must be a number")

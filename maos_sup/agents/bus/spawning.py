@@ -43,7 +43,7 @@ def _name(scene: CallScene, call: VerbCall) -> str:
 
 
 def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str, object]]:
-    """The spec files to add: that of a new agent, unless one is named, and that of the task."""
+    """Make the spec files to add: that of a new agent, unless one is named, and that of the task."""
     tree = scene.tree
     description = scene.redactor.text(call.text("description"))
     if not description.strip():

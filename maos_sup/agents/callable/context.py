@@ -66,7 +66,7 @@ class Context:
 
     @property
     def agent(self) -> str:
-        """The name of this agent."""
+        """The agent has this name."""
         return self._life.agent
 
     @property
@@ -75,12 +75,12 @@ class Context:
 
     @property
     def task(self) -> TaskSpec:
-        """The task: `id`, `description`, `run`, `settings`."""
+        """The task has `id`, `description`, `run` and `settings`."""
         return self._work.task
 
     @property
     def attempt(self) -> int:
-        """The number of this process life."""
+        """The number is that of this process life."""
         return self._life.attempt
 
     @property
@@ -94,7 +94,7 @@ class Context:
 
     @property
     def workspace(self) -> Path:
-        """This agent's own folder."""
+        """The folder is this agent's own."""
         return self._life.paths.workspace
 
     @property
@@ -122,7 +122,8 @@ class Context:
 
     @property
     def token(self) -> str:
-        """A random key of the step under way, the same at each try: for services that refuse doubles."""
+        """The token is a random key of the step under way, the same at each try: for services that refuse
+        doubles."""
         if self._token is None:
             raise RuntimeError("ctx.token is there within a step only")
         with self._inside():
@@ -220,7 +221,7 @@ class Context:
 
     @contextmanager
     def _inside(self, *, is_safe_point: bool = True) -> Iterator[None]:
-        """Our own code: not unwound in the middle, ended at its beginning where that is wanted."""
+        """Run our own code: not unwound in the middle, ended at its beginning where that is wanted."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("use ctx in the thread that got it")
         with self._bell.shielded():

@@ -26,7 +26,8 @@ class State(MutableMapping[str, Any]):
         self._change, self._read, self._do = change, read, do
 
     def __call__(self, scope: str) -> ScopedState:
-        """The values of another scope: `ctx.state("orchestration").update("n", lambda n: (n or 0) + 1)`.
+        """Give the values of another scope: `ctx.state("orchestration").update("n", lambda n: (n or 0) +
+        1)`.
 
         Raises ValueError for what is no scope.
         """
@@ -78,7 +79,8 @@ class Value(NamedTuple):
 
 
 class ScopedState:
-    """Values under keys in one scope. Each call is durable, and done once for all attempts.
+    """The object holds values under keys in one scope. Each call is durable, and done once for all
+    attempts.
 
     Raises NotGranted, ValueError for keys and values that cannot be kept.
     """
@@ -87,12 +89,12 @@ class ScopedState:
         self._scope, self._do = scope, do
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of `key`."""
+        """Get the value of `key`, or `default` without one."""
         found = self.read(key)
         return default if found is None else found.value
 
     def read(self, key: str) -> Value | None:
-        """The value of `key` and its version, None without one."""
+        """Read the value of `key` and its version, None without one."""
         told = self._do("load", self._scope, key)
         if told is None:
             return None
@@ -100,7 +102,7 @@ class ScopedState:
         return Value(told.get("value"), None if version is None else (*version,))
 
     def keys(self, prefix: str = "") -> list[str]:
-        """The keys that begin with `prefix`, sorted."""
+        """List the keys that begin with `prefix`, sorted."""
         told = self._do("keys", self._scope, prefix) or {}
         return list(told.get("value") or ())
 

@@ -66,7 +66,7 @@ class StepEffects:
 
 
 class Steps:
-    """The steps of one run of a task."""
+    """The object holds the steps of one run of a task."""
 
     def __init__(self, recorder: Recorder, task: TaskSpec, *, attempt: int) -> None:
         self._recorder, self._task, self._attempt = recorder, task, attempt

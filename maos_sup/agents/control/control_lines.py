@@ -24,7 +24,7 @@ VERBS = (
 
 
 class BadLine(ValueError):
-    """Not a control line; the text says why."""
+    """The line is no control line; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ControlRequest:
 
 
 def parse(line: bytes) -> ControlRequest:
-    """The request in `line`. Raises BadLine."""
+    """Read the request in `line`. Raises BadLine."""
     try:
         value = codec.decode_object(line)
         if "save" in value or "call" in value:

@@ -109,7 +109,7 @@ class _Watch:
             self._work.wait([], _POLL_S)
 
     def _end(self) -> WorkOutcome:
-        """TERM to the program's group, the grace, KILL to all that descends from it."""
+        """Send TERM to the program's group, wait for the grace, send KILL to all that descends from it."""
         ending = self._work.act()
         deadline_s = time.monotonic() + self._work.limits.stop_grace_s
         self._signal(signal.SIGTERM)

@@ -38,11 +38,11 @@ class ClaudeCodeAsker:
         self._redactor = Redactor(environment)
 
     def __call__(self, question: ModelQuestion) -> ModelAnswer:
-        """The answer. Raises NoAnswer."""
+        """Ask, and give the answer. Raises NoAnswer."""
         return self._answer(self._said(question))
 
     def _said(self, question: ModelQuestion) -> dict[str, object]:
-        """The CLI's result event. Raises NoAnswer."""
+        """Run the CLI, and give its result event. Raises NoAnswer."""
         prompt = self._redactor.text(question.prompt).encode()
         with tempfile.TemporaryDirectory(prefix="maos-sup-") as folder:
             try:

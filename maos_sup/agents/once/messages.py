@@ -44,7 +44,7 @@ class MessagesAsker:
         self._redactor, self._tell, self._patience_s = Redactor(environment), tell, patience_s
 
     def __call__(self, question: ModelQuestion) -> ModelAnswer:
-        """The answer. Raises NoAnswer, KeyboardInterrupt.
+        """Ask, and give the answer. Raises NoAnswer, KeyboardInterrupt.
 
         Asks from a thread: an interrupt in the midst of a foreign library may be swallowed there, or turned
         into another error; here it finds this thread waiting, and the process may end.
@@ -99,7 +99,7 @@ class MessagesAsker:
         }
 
     def _answer(self, body: dict[str, object], form: str, key: str) -> ModelAnswer:
-        """One try. Raises Broken."""
+        """Try once, and give the answer. Raises Broken."""
         value, texts, usage, ended = None, dict[int, str](), dict[str, int](), None
         for event in self._model.ask(body, key=key):
             match event:

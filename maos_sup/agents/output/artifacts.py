@@ -97,7 +97,7 @@ def _misplaced(artifacts: Path, tree: Tree) -> BadInput:
 
 @contextmanager
 def _opened(source: Path, told: str, readable: Sequence[Path] | None) -> Iterator[int]:
-    """A descriptor of the regular file `source`. Raises BadInput."""
+    """Open a descriptor of the regular file `source`. Raises BadInput."""
     try:
         descriptor = os.open(source, _OPEN) if readable is None else _open_beneath(source, told, readable)
     except OSError as cause:

@@ -19,7 +19,7 @@ LONGEST_LINE_BYTES = 1 << 24  # what is longer is no line of ours
 
 
 class OutputPiece(NamedTuple):
-    """Whole lines of a source: `end` is the offset after them."""
+    """The piece is whole lines of a source: `end` is the offset after them."""
 
     data: bytes
     start: int
@@ -27,10 +27,10 @@ class OutputPiece(NamedTuple):
 
 
 class Source:
-    """One growing file. `offset` is how far it was read."""
+    """A source is one growing file. `offset` is how far it was read."""
 
     def __init__(self, path: Path, *, attempt: int, offset: int, end: int | None = None) -> None:
-        """`end`: nothing behind it is read."""
+        """Behind `end` nothing is read."""
         self.path, self.attempt, self.offset, self._end = path, attempt, offset, end
         self.was_cut = False  # the program emptied it: what it held is lost
         self._size_seen = offset

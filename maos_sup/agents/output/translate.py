@@ -61,7 +61,7 @@ class Translator:
         keywords: tuple[str, ...] = (),
         gate: Gate = ANY,
     ) -> None:
-        """`gate`: what its programs may ask for."""
+        """The `gate` is what the agent's programs may ask for."""
         self._tree, self._agent, self._recorder = tree, agent, recorder
         files = tree.agent(agent).attempt(attempt)
         offsets = recorder.look(lambda history: dict(history.offsets))
@@ -97,7 +97,7 @@ class Translator:
 
     @property
     def unread_bytes(self) -> int:
-        """Nobody looked at so many bytes of the output yet. Raises StorageError."""
+        """So many bytes of the output were not looked at yet. Raises StorageError."""
         return self.control.unread_bytes + self.stdout.unread_bytes
 
     def look(self) -> bool:

@@ -276,7 +276,7 @@ class Pulse:
         return 2 * patience_s + _ACTING_S if self._bell.is_acted_on else patience_s
 
     def _enforce_ending(self) -> None:
-        """After trouble of our own: still see to it that the working thread ends."""
+        """See to it after trouble of our own that the working thread ends still."""
         while not self._is_over and not self._has_gone_off:
             self._force_if_deaf(time.monotonic())
             self._own.wait([], LONGEST_LOOK_S)
@@ -369,7 +369,7 @@ class Pulse:
 
 
 def _together(now_s: float, after_s: float) -> float:
-    """A moment at most `after_s` from now that other agents choose too: what one of them has brought into the
-    caches is there for the next, which halves the cost of a wake-up."""
+    """Choose a moment at most `after_s` from now that other agents choose too: what one of them has
+    brought into the caches is there for the next, which halves the cost of a wake-up."""
     at_s = now_s + after_s
     return at_s // TOGETHER_S * TOGETHER_S if after_s > TOGETHER_S else at_s

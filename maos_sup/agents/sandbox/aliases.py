@@ -16,7 +16,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """The part `root` of the file system `device` at the place `point`."""
+    """The mount shows the part `root` of the file system `device` at the place `point`."""
 
     device: str
     root: Path

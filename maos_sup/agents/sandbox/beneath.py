@@ -33,7 +33,7 @@ def relative_to_one(path: str, folders: tuple[Path, ...]) -> tuple[Path, PurePat
 
 @contextmanager
 def opened_folder(folder: Path, parts: tuple[str, ...], *, make: bool = False) -> Iterator[int]:
-    """A descriptor of the folder at `parts` beneath `folder`; `make` creates what is missing.
+    """Open a descriptor of the folder at `parts` beneath `folder`; `make` creates what is missing.
 
     Raises OSError (ELOOP or ENOTDIR for a link on the way).
     """
@@ -51,7 +51,7 @@ def opened_folder(folder: Path, parts: tuple[str, ...], *, make: bool = False) -
 
 
 def read_beneath(folder: Path, path: PurePath, *, most_bytes: int) -> bytes:
-    """The content of a regular file, at most `most_bytes` of it. Raises OSError."""
+    """Read the content of a regular file, at most `most_bytes` of it. Raises OSError."""
     with opened_folder(folder, path.parts[:-1]) as parent:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(path.name, flags, dir_fd=parent)

@@ -91,7 +91,7 @@ def bounds_of(
 
 
 def home_of(environment: Mapping[str, str]) -> Path | None:
-    """The home of orchestrations that commands in `environment` use."""
+    """Name the home of orchestrations that commands in `environment` use."""
     told, home = environment.get("MAOS_SUP_HOME"), environment.get("HOME")
     if told:
         return Path(told).expanduser().absolute()

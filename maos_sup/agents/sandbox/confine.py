@@ -168,7 +168,8 @@ def make_sandbox(
     environment: Mapping[str, str],
     bounds: Bounds = NO_BOUNDS,
 ) -> Sandbox:
-    """A sandbox for the system's programs; `read` and `write` are what they work on, and what `bounds` says.
+    """Make a sandbox for the system's programs; `read` and `write` are what they work on, as is what
+    `bounds` says.
 
     Raises BadInput.
     """

@@ -68,7 +68,7 @@ def git_places(folder: Path, *, branch: str | None = None) -> GitPlaces:
 
 
 def _entry_of(folder: Path) -> Path | None:
-    """The nearest `.git`; of a folder in an orchestration not one that lies around that."""
+    """Find the nearest `.git`; of a folder in an orchestration not one that lies around that."""
     for above in (folder, *folder.parents):
         if _is_there(above / ".git"):
             return above / ".git"
@@ -88,7 +88,7 @@ def _rooms(common: Path, branch: str) -> Iterator[Path]:
 
 
 def _others(common: Path, branch: str) -> Iterator[Path]:
-    """The branches of other agents that lie beside it, and their logs."""
+    """Yield the branches of other agents that lie beside it, and their logs."""
     for room in _rooms(common, branch):
         own = room / branch.rpartition("/")[2]
         yield from (path for path in sorted(room.iterdir()) if path != own and _is_plain(path))
@@ -147,7 +147,7 @@ def _confirmed(found: Path, entry: Path) -> Path | None:
 
 
 def _worktree_of(config: str) -> str | None:
-    """`core.worktree` of a git configuration; files that it includes do not count."""
+    """Read `core.worktree` of a git configuration; files that it includes do not count."""
     section = ""
     for line in config.splitlines():
         if head := _SECTION.match(line):

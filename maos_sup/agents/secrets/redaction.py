@@ -89,7 +89,7 @@ def secret_variables(environment: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def secret_values(environment: Mapping[str, str]) -> list[str]:
-    """The values of secret variables, the longest first."""
+    """List the values of secret variables, the longest first."""
     values = {value for parts in secret_variables(environment).values() for value in parts}
     return sorted(values, key=lambda value: (-len(value), value))
 
@@ -146,9 +146,8 @@ class Redactor:
         return self._pattern.search(text) is not None
 
     def record(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`fields` of a journal line without secrets: what people, models and programs said, not how lines,
-        tasks and messages are named. The same object if there is none.
-        """
+        """Take secrets out of `fields` of a journal line: of what people, models and programs said, not of
+        how lines, tasks and messages are named. The same object if there is none."""
         return self.records(fields).parts[0] if fields else fields
 
     def records(self, *parts: Mapping[str, Any]) -> Redacted:
@@ -169,7 +168,7 @@ class Redactor:
         return Redacted(clean, codec.encode(clean), False)
 
     def text(self, text: str) -> str:
-        """`text` without secrets."""
+        """Take secrets out of `text`."""
         return self._pattern.sub(STAND_IN, text)
 
     def value(self, value: Any) -> Any:
@@ -191,7 +190,7 @@ class LineRedactor:
         self._is_within_key, self._left_out_bytes = False, 0
 
     def lines(self, data: bytes) -> bytes:
-        """`data`, whole lines, without secrets."""
+        """Take secrets out of `data`, whole lines."""
         if not self._is_within_key and _KEY_BEGINS not in data:
             return self._text(data)
         return b"".join(self._line(line) for line in data.splitlines(keepends=True))
@@ -223,13 +222,14 @@ class LineRedactor:
 
 
 class ControlRedactor:
-    """As `LineRedactor`, for control lines: each is JSON by itself, and stays so whatever is left out."""
+    """The object does as `LineRedactor` for control lines: each is JSON by itself, and stays so whatever
+    is left out."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._redactor, self._others = Redactor(environment), LineRedactor(environment)
 
     def lines(self, data: bytes) -> bytes:
-        """`data`, whole lines, without secrets."""
+        """Take secrets out of `data`, whole lines."""
         return b"".join(self._line(line) for line in data.splitlines(keepends=True))
 
     def _line(self, line: bytes) -> bytes:

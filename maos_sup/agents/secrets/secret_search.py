@@ -45,7 +45,7 @@ class Secret:
 
 
 def find_secrets(tree: Tree, environment: Mapping[str, str]) -> list[Secret]:
-    """Every line of every file with a secret. Raises StorageError for a file that cannot be read."""
+    """Find every line of every file with a secret. Raises StorageError for a file that cannot be read."""
     pattern, names = _pattern(tree, environment)
     return [
         Secret(path=str(path.relative_to(tree.root)), line=line, what=names[number])
@@ -107,7 +107,7 @@ def _pattern(tree: Tree, environment: Mapping[str, str]) -> tuple[re.Pattern[byt
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The regular files below `folder`, sorted; what vanishes meanwhile is none."""
+    """Yield the regular files below `folder`, sorted; what vanishes meanwhile is none."""
     stack = [folder]
     while stack:
         try:
@@ -143,7 +143,8 @@ def _in_file(path: Path, pattern: re.Pattern[bytes]) -> list[tuple[int, int]]:
 
 
 def _pieces(descriptor: int) -> Iterator[tuple[bytes, int]]:
-    """Whole lines, some at a time, and the number of the first; of very long lines pieces that overlap."""
+    """Yield whole lines, some at a time, and the number of the first; of very long lines pieces that
+    overlap."""
     rest, line = b"", 1
     while chunk := os.read(descriptor, _CHUNK_BYTES):
         data = rest + chunk

@@ -71,7 +71,7 @@ class TaskChoice:
 
 
 def _needed_of_others(specs: Specs, agent: str) -> dict[str, list[str]]:
-    """The tasks of other agents that those of `agent` need, by agent."""
+    """Find the tasks of other agents that those of `agent` need, by agent."""
     needed = defaultdict[str, dict[str, None]](dict)
     for task in specs.tasks.values():
         if task.agent == agent:

@@ -86,7 +86,7 @@ def end_of_trouble(error: BaseException) -> TaskEnd:
 
 
 class TaskLoop:
-    """The work of one life."""
+    """The loop is the work of one life."""
 
     def __init__(self, life: AgentLife) -> None:
         self._life = life
@@ -164,7 +164,7 @@ class TaskLoop:
         return self._choice.next(life.specs.now, own, answered=answered)
 
     def _work_on(self, task: TaskSpec) -> TaskEnd | None:
-        """One attempt at `task`; how the life ends if it does."""
+        """Attempt `task` once; say how the life ends if it does."""
         life, pulse = self._life, self._pulse
         life.bell.clear()
         if (outcome := self._outcome_on_record(task)) is not None:
@@ -354,7 +354,8 @@ class TaskLoop:
             revive(life.tree)
 
     def _force(self, ending: Interrupt) -> None:
-        """From the pulse: the working thread is deaf. Keep what there is and end the process."""
+        """Force an end from the pulse, for the working thread is deaf. Keep what there is and end the
+        process."""
         life, task = self._life, self._pulse.task
         reason = _FORCED.get(ending, ExitReason.PARKED)
         detail = f"did not react to {ending.name.lower()} within the grace"

@@ -252,7 +252,7 @@ def run_line(work: Work, line: str, *, cwd: Path, stdout: int, more: Mapping[str
 
 
 def _message(task: TaskSpec) -> str:
-    """The text of a commit: which task, in its own words."""
+    """Write the text of a commit: which task, in its own words."""
     if (merge := task.settings.get("merge")) is not None:
         return f"Merge the work of {merge['of']}\n\nMaos-Task: {task.id}/{task.run}\n"
     first = " ".join(task.description.split())[:60]

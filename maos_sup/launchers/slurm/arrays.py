@@ -23,13 +23,13 @@ from state_layout.paths import Tree
 
 
 class ArrayRecord(Struct, frozen=True, kw_only=True):
-    """`supervisor/arrays/<token>.json`: agent and attempt of each task, in the order of their numbers."""
+    """`supervisor/arrays/<token>.json` has agent and attempt of each task, in the order of their numbers."""
 
     tasks: tuple[Task, ...]
 
 
 class Arrays:
-    """The arrays of one tree."""
+    """The object keeps the arrays of one tree."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -51,7 +51,7 @@ class Arrays:
         return token
 
     def tasks(self, token: str) -> Sequence[Task]:
-        """The tasks of an array; none where nothing is written of it. Raises StorageError."""
+        """Find the tasks of an array; none where nothing is written of it. Raises StorageError."""
         known = self._known.get(token)
         if known is None and token.isalnum():
             known = read_tasks(self._tree.array(token))

@@ -23,7 +23,7 @@ MOST_TASKS = 500  # in one array; Slurm's usual limit is 1001
 
 
 class RefusedJob(Struct, frozen=True, kw_only=True):
-    """A submission that Slurm refused for good."""
+    """The submission was refused by Slurm for good."""
 
     number: int  # of all that it refused: each is another one
     why: str
@@ -127,7 +127,7 @@ class Book:
             self._tell(now_s, jobs=jobs_now, refused=refused, held="", settled=settled)
 
     def refused(self, batch: Sequence[Submission], why: str, *, now_s: float) -> None:
-        """Slurm refused a batch for good."""
+        """Note that Slurm refused a batch for good."""
         with self.changed:
             closed = self._close_orders(batch)
             refused = self._refused_but(closed)

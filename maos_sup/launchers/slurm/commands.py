@@ -95,15 +95,15 @@ class Naming:
         self._tasks = tasks
 
     def of(self, agent: str, attempt: int) -> str:
-        """The name of one job."""
+        """Name one job."""
         return f"{self._prefix}.{agent}.{attempt}"
 
     def of_array(self, token: str) -> str:
-        """The name of an array; no agent's name has a plus."""
+        """Name an array; no agent's name has a plus."""
         return f"{self._prefix}.+{token}"
 
     def read(self, listing: str) -> list[Job]:
-        """Our jobs among those that `squeue` listed. Raises NoListing, StorageError."""
+        """Find our jobs among those that `squeue` listed. Raises NoListing, StorageError."""
         head, _, lines = listing.partition("\n")
         if head.strip() != _HEAD:
             raise NoListing(f"squeue printed no list of jobs but {listing[:80]!r}")
@@ -138,7 +138,7 @@ def queue_command() -> list[str]:
 def submit_command(
     name: str, place: Placement, *, root: str, log: str, tasks: int | None = None
 ) -> list[str]:
-    """`sbatch` for a script on its standard input; an array if there is a number of `tasks`.
+    """Make the `sbatch` for a script on its standard input; an array if there is a number of `tasks`.
 
     The job gets all of the environment that the command is called in, so that has to be `sbatch_environment`:
     of a list of names Slurm makes the login environment of the user on the node, and adds the names to it.
@@ -165,7 +165,7 @@ def submit_command(
 
 
 def job_number(printed: str) -> str | None:
-    """The number of the job that `sbatch --parsable` printed last; None if there is none."""
+    """Read the number of the job that `sbatch --parsable` printed last; None if there is none."""
     last = (printed.split() or [""])[-1].partition(";")[0]
     return last if last.isdecimal() else None
 
@@ -184,7 +184,7 @@ def array_script_of(entry: str, *, tree_root: str, record: str) -> str:
 
 
 def variables_of(submission: Submission) -> dict[str, str]:
-    """The environment of a job: named variables of ours, never all of them."""
+    """Make the environment of a job: named variables of ours, never all of them."""
     ours = environment()
     named = {*_VARIABLES, *submission.variables, MARK_VARIABLE}
     told = {key: value for key, value in ours.items() if key in named or key.startswith(_PREFIXES)}
@@ -192,13 +192,15 @@ def variables_of(submission: Submission) -> dict[str, str]:
 
 
 def sbatch_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment of `sbatch` itself: that of the job, and what tells the command how to reach Slurm."""
+    """Make the environment of `sbatch` itself: that of the job, and what tells the command how to reach
+    Slurm."""
     own = {key: value for key, value in os.environ.items() if key in _OF_SLURM or key.startswith("SBATCH_")}
     return {**own, **variables}
 
 
 def cancel_commands(ids: Sequence[str], *, is_asked: bool) -> list[list[str]]:
-    """`scancel`; `is_asked`: only the agents themselves get a TERM, and stop at a safe point."""
+    """Make the calls of `scancel`; `is_asked`: only the agents themselves get a TERM, and stop at a safe
+    point."""
     how = ["--batch", "--signal=TERM"] if is_asked else []
     parts = [ids[start : start + MOST_IDS] for start in range(0, len(ids), MOST_IDS)]
     return [["scancel", "--quiet", *how, *part] for part in parts]

@@ -138,7 +138,7 @@ def _waits_for(view: QueueView) -> str:
 
 
 def _plain(text: str) -> str:
-    """In one line."""
+    """Put `text` in one line."""
     return " ".join(text.split())
 
 
@@ -147,6 +147,6 @@ def _number(job: Job) -> int:
 
 
 def launcher(tree: Tree, *, entry: str, placed_entry: str) -> SlurmLauncher:
-    """The launcher called `slurm`. Raises BadInput where the tree's specs cannot be read."""
+    """Make the launcher called `slurm`. Raises BadInput where the tree's specs cannot be read."""
     orchestration = read_specs(tree).specs.orchestration.id
     return SlurmLauncher(tree, orchestration=orchestration, entry=placed_entry)

@@ -79,7 +79,7 @@ class Asking:
     # -- one try
 
     def _key(self, purpose: str) -> str:
-        """The same for every try of the same question, in whichever life."""
+        """Make the key of a question, the same for every try of it, in whichever life."""
         if self._talk.request is not None and self._talk.request.purpose != purpose:
             self._give_up()
         task = self._desk.work.task
@@ -144,7 +144,7 @@ class Asking:
     # -- waits
 
     def _held_until(self, trouble: Trouble, count: int) -> float:
-        """Until when to wait, monotonic; a limit is told to everybody at once."""
+        """Say until when to wait, monotonic; a limit is told to everybody at once."""
         tree, provider = self._life.tree, self._model.provider
         if trouble.cause is Cause.LIMIT:
             count = max(count, recent_tries(tree, provider))
@@ -164,7 +164,7 @@ class Asking:
 
 
 def _header(key: str, question: dict[str, object]) -> str:
-    """The key of a question for its server: another question never has the same."""
+    """Make the key of a question for its server: another question never has the same."""
     return sha256(key.encode() + codec.encode(question)).hexdigest()[:32]
 
 

@@ -50,7 +50,8 @@ class Purpose:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """A question to the model without a whole answer. `key` names it in the ledger and to the server."""
+    """A request is a question to the model without a whole answer. `key` names it in the ledger and to the
+    server."""
 
     key: str
     purpose: str
@@ -71,7 +72,8 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Conversation:
-    """The fold. `messages` are as the API takes them; `n` numbers turns, prompts and answers alike."""
+    """A conversation is the fold of its lines. `messages` are as the API takes them; `n` numbers turns,
+    prompts and answers alike."""
 
     task: str
     run: int
@@ -121,7 +123,7 @@ class Conversation:
         return [use for use in self.uses if use["id"] not in self.results]
 
     def last_text(self) -> str:
-        """The text of the last answer."""
+        """Take the text of the last answer."""
         for message in reversed(self.messages):
             if message["role"] == "assistant":
                 texts = [block["text"] for block in message["content"] if block.get("type") == "text"]
@@ -155,7 +157,7 @@ def _prompt(talk: Conversation, entry: TalkEntry) -> None:
 
 
 def _told(talk: Conversation, block: TalkBlock) -> TalkBlock:
-    """A block of a prompt; a tool result that is only named is put in its place."""
+    """Take a block of a prompt; a tool result that is only named is put in its place."""
     if block["type"] == "tool_result" and "content" not in block:
         return talk.results[block["tool_use_id"]]
     return block

@@ -23,7 +23,7 @@ from state_layout.records import Message
 
 @dataclass(kw_only=True)
 class ConversationDesk:
-    """Made once for each attempt at a task."""
+    """A desk is made once for each attempt at a task."""
 
     work: Work
     settings: Settings
@@ -32,7 +32,7 @@ class ConversationDesk:
 
     @cached_property
     def inbox(self) -> Inbox:
-        """The agent's mail, from the committed marks on."""
+        """The inbox reads the agent's mail, from the committed marks on."""
         life = self.work.life
         return Inbox(life.tree, life.agent, marks=life.recorder.marks())
 

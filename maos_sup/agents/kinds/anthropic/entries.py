@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class TalkBlock(TypedDict):
-    """A block of content, by its `type`."""
+    """A block of content has keys by its `type`."""
 
     type: str
     text: NotRequired[str]
@@ -38,7 +38,7 @@ class ShellLeft(TypedDict, total=False):
 
 
 class TalkEntry(TypedDict, total=False):
-    """A line of one of the `TYPES` of `conversation`."""
+    """The entry is a line of one of the `TYPES` of `conversation`."""
 
     type: str
     task: str

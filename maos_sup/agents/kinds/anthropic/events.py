@@ -25,7 +25,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPiece:
-    """A piece of a block: of its text, its thinking or its input."""
+    """A piece of a block came: of its text, its thinking or its input."""
 
     index: int
     text: str
@@ -125,7 +125,8 @@ class StreamReading:
         self._growing.append(_Growing(block))
 
     def _free_id(self, told: object, index: int) -> str:
-        """The id of a call: results go by ids, so a call that has none, or another's, gets one of ours."""
+        """Find a free id for a call: results go by ids, so a call that has none, or another's, gets one of
+        ours."""
         taken = {growing.block.get("id") for growing in self._growing}
         id_ = _text(told or "", "id")
         while not id_ or id_ in taken:

@@ -38,7 +38,7 @@ class Model:
     def __init__(
         self, environment: Mapping[str, str], *, base_url: str | None = None, stall_s: float | None = None
     ) -> None:
-        """`stall_s`: how long silence may last, by default longer for servers that are not Anthropic's.
+        """Silence may last `stall_s` seconds, by default longer for servers that are not Anthropic's.
 
         Raises Missing if there is nobody to ask, or the package is not installed.
         """

@@ -78,7 +78,7 @@ SETTINGS = Shape(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one agent."""
+    """One agent has these settings."""
 
     model: str = MODEL
     base_url: str | None = None

@@ -19,7 +19,7 @@ _LEAST_OUTPUT = 512  # tokens: what an answer is expected to have at least
 
 
 class ConversationSpending:
-    """The money of one agent's work on one task."""
+    """The object spends the money of one agent's work on one task."""
 
     def __init__(self, work: Work, settings: Settings) -> None:
         """Raises Damaged, StorageError."""

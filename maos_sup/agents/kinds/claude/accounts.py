@@ -34,14 +34,14 @@ _CHARS_A_TOKEN = 3.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Usage by model, and its cost in USD as Claude Code reckons it."""
+    """The usage is told by model, and its cost in USD as Claude Code reckons it."""
 
     usage: Mapping[str, Usage] = field(default_factory=dict)
     cost_usd: float = 0.0
 
     @property
     def total(self) -> Usage:
-        """The usage of all models."""
+        """The total is the usage of all models."""
         total = dict.fromkeys(USAGE, 0)
         for usage in self.usage.values():
             _add(total, usage)
@@ -61,7 +61,8 @@ class SubAgentAccount:
 
 @dataclass(slots=True, kw_only=True)
 class Accounts:
-    """The fold of the events of one process after another. `saved`: the counts that its session has."""
+    """The accounts are the fold of the events of one process after another. `saved`: the counts that its
+    session has."""
 
     saved: Told = field(default_factory=Told)
     seen: list[tuple[str, Usage]] = field(default_factory=list)  # since the last result: models, usage
@@ -183,7 +184,7 @@ def counts(usage: Mapping[str, Any]) -> Usage:
 
 
 def plain(model: Any) -> str | None:
-    """A model's name without the size of its window."""
+    """Take a model's name without the size of its window."""
     return model.partition("[")[0] if isinstance(model, str) else None
 
 

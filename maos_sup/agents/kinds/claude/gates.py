@@ -64,7 +64,7 @@ class Gates:
         )
 
     def reply(self, request: HookRequest, *, is_there: Callable[[], bool]) -> Reply | None:
-        """The answer to a hook, None for none; `is_there`: whether who asked lives. Raises StorageError."""
+        """Answer a hook, None for no answer; `is_there`: whether who asked lives. Raises StorageError."""
         hook: HookInput = request.get("input") or {}
         reply: Reply = {}
         try:

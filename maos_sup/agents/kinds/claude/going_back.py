@@ -112,7 +112,7 @@ def _counts(record: TranscriptRecord, memory: RunMemory) -> bool | None:
 
 
 def _transcripts(session: Path) -> list[Path]:
-    """The transcripts of all sessions, as Claude Code lays them out."""
+    """List the transcripts of all sessions, as Claude Code lays them out."""
     found = sorted((session / "projects").glob("*/*.jsonl"))
     return [path for path in found if path.is_file() and not path.is_symlink()]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ClaudeKind:
-    """Claude Code, working on tasks."""
+    """Claude Code works on the tasks."""
 
     traits: ClassVar[KindTraits] = BUILT_IN["claude"]
     settings: ClassVar[Shape] = SETTINGS
@@ -41,7 +41,7 @@ class ClaudeKind:
 
     @staticmethod
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
-        """Claude Code itself, or the sandbox."""
+        """Yield Claude Code itself, or the sandbox, where it is lacking."""
         from maos_sup.agents.kinds.claude.starting import find_claude
         from maos_sup.agents.kinds.shared.needs import sandbox_lack
 

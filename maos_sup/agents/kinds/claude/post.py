@@ -23,7 +23,7 @@ _MOST_UNDER_WAY = 20
 
 
 class Post:
-    """The mail of one piece of work."""
+    """The post is the mail of one piece of work."""
 
     def __init__(self, work: Work, redactor: Redactor, *, session: str) -> None:
         life = work.life
@@ -37,7 +37,7 @@ class Post:
         return bool(self._under_way)
 
     def begin(self) -> None:
-        """A new process: what was under way was lost with the old one."""
+        """Begin with a new process: what was under way was lost with the old one."""
         self._under_way.clear()
         self._inbox.rewind(self._life.recorder.marks())
 

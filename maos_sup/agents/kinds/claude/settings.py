@@ -57,7 +57,7 @@ SETTINGS = Shape(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeSettings:
-    """The settings of one agent."""
+    """One agent has these settings."""
 
     model: str | None = None
     agent: str | None = None

@@ -118,7 +118,8 @@ def temporary_folder(work: Work) -> Path:
 def arguments(
     work: Work, settings: ClaudeSettings, *, session: str, transcript: Path | None, fence_usd: float | None
 ) -> list[str]:
-    """Its arguments: a session that begins, or the transcript to go on with. Raises StorageError.
+    """Make the arguments of Claude Code: a session that begins, or the transcript to go on with. Raises
+    StorageError.
 
     Long texts are none of them, for the kernel takes 128 KiB: they are told by `initialize` or lie in a file.
     """
@@ -144,7 +145,7 @@ def arguments(
 
 
 def initialize(work: Work, settings: ClaudeSettings, rules: ProjectRules) -> dict[str, object]:
-    """The first request to it: whom it is to ask, and its long texts.
+    """Make the first request to Claude Code: whom it is to ask, and its long texts.
 
     Without `systemPromptSnapshot` it keeps to the system prompt with which the session began, whatever the
     role is now; versions that know no such thing do without.

@@ -103,7 +103,7 @@ def _why_missing(name: str, folder: Path) -> str:
 
 
 def _agent_files(folder: Path) -> Iterator[Path]:
-    """The files of agents of the project, above its folder as well."""
+    """Yield the files of agents of the project, above its folder as well."""
     left = _MOST_FILES
     for place in (folder, *folder.parents):
         for path in sorted((place / ".claude" / "agents").glob("**/*.md")):

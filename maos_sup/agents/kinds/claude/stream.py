@@ -172,7 +172,7 @@ class Stream:
                 )
 
     def _control_request(self, event: ClaudeEvent, offset: int) -> None:
-        """A tool that ran: on record before it is told to the model."""
+        """Record a tool that ran before its result is told to the model."""
         request = event.get("request") or {}
         hook = request.get("input") or {}
         name = hook.get("hook_event_name")
@@ -324,7 +324,7 @@ def _length(delta: Mapping[str, Any]) -> int:
 
 
 def _plain_result(content: Any) -> Any:
-    """The output of a command as text; anything else as it is."""
+    """Give the output of a command as text; anything else as it is."""
     if isinstance(content, dict) and isinstance(content.get("stdout"), str):
         return "\n".join(part for part in (content["stdout"], content.get("stderr")) if part)
     return "" if content is None else content

@@ -21,7 +21,7 @@ _PARTS = {  # by type, what it is about
 
 
 class ClaudeMessage(TypedDict, total=False):
-    """A message of the Messages API. `content`: text, or blocks."""
+    """The message is one of the Messages API. `content`: text, or blocks."""
 
     id: str
     model: str
@@ -31,7 +31,7 @@ class ClaudeMessage(TypedDict, total=False):
 
 
 class StreamPart(TypedDict, total=False):
-    """An event of the API within an event."""
+    """An event of the API is within an event."""
 
     type: str
     message: ClaudeMessage
@@ -88,7 +88,7 @@ class RateLimit(TypedDict, total=False):
 
 
 class ClaudeEvent(TypedDict, total=False):
-    """A line of its output; which keys it has depends on its type."""
+    """The event is a line of Claude Code's output; which keys it has depends on its type."""
 
     type: str
     subtype: str
@@ -129,7 +129,7 @@ class TranscriptAttachment(TypedDict, total=False):
 
 
 class TranscriptRecord(TypedDict, total=False):
-    """A record of a transcript."""
+    """The record is one of a transcript."""
 
     type: str
     uuid: str | None
@@ -147,7 +147,7 @@ def is_event(value: object) -> TypeGuard[ClaudeEvent]:
 
 
 def is_record(value: object) -> TypeGuard[TranscriptRecord]:
-    """The same of a record."""
+    """The `value` is an object, and what it is about is one as well: a record of a transcript."""
     return _has_form(value)
 
 

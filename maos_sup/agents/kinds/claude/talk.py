@@ -113,7 +113,7 @@ class Talk:
             self._show_running()
 
     def _answer(self, event: ClaudeEvent) -> None:
-        """A hook: answered when what it waits for is there, and not to nobody."""
+        """Answer a hook when what it waits for is there, and not to nobody."""
         if not self._is_there():
             return
         reply = self._scene.gates.reply(event.get("request") or {}, is_there=self._is_there)
@@ -129,7 +129,7 @@ class Talk:
     # -- its start
 
     def _status(self, response: ControlResponse) -> None:
-        """It answered a request of ours: once it is up, tell it what there is to tell."""
+        """Take an answer to a request of ours: once Claude Code is up, tell it what there is to tell."""
         was_ready = self._startup.is_ready
         self._startup.take(response)
         if self._startup.is_ready and not was_ready:

@@ -52,7 +52,7 @@ def work_on(work: Work) -> WorkOutcome:
 
 
 class ClaudeSession:
-    """One run of a task in one life."""
+    """A session does one run of a task in one life."""
 
     def __init__(self, work: Work, settings: ClaudeSettings) -> None:
         life = work.life

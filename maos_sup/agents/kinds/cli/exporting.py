@@ -30,7 +30,7 @@ _ID = re.compile(rb'"(ses|msg|prt)_([0-9a-f]{12})([0-9A-Za-z]{14})"')  # a time 
 
 
 class ExportedPart(TypedDict, total=False):
-    """A part of a message: text, a call (`tool`) or something else."""
+    """A part of a message is text, a call (`tool`) or something else."""
 
     type: str
     callID: str
@@ -43,7 +43,7 @@ class ExportedInfo(TypedDict):
 
 
 class ExportedMessage(TypedDict):
-    """A message of the document that a program exports."""
+    """The message is one of the document that a program exports."""
 
     info: ExportedInfo
     parts: list[ExportedPart]
@@ -119,7 +119,7 @@ def _known_parts(parts: list[ExportedPart], wanted: set[str]) -> list[ExportedPa
 
 
 def with_other_ids(data: bytes, *, salt: str) -> bytes:
-    """`data` with the random part of every id exchanged: they sort as before and are nobody's."""
+    """Exchange the random part of every id in `data`: the ids sort as before and are nobody's."""
 
     def other(found: re.Match[bytes]) -> bytes:
         chance = sha256(salt.encode() + found[0]).hexdigest()[:14].encode()

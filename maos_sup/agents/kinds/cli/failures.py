@@ -25,7 +25,7 @@ class Failure:
     is_refused: bool = False  # it said itself that to ask again is of no use
 
     def means(self, rules: Sequence[Mapping[str, Any]]) -> str | None:
-        """One of profile.FAILURES: that of the first rule that fits; None if none does."""
+        """Find which of profile.FAILURES it is: that of the first rule that fits; None if none does."""
         if self.is_refused:
             return "final"
         return next((rule["is"] for rule in rules if self._fits(rule)), None)

@@ -36,7 +36,7 @@ class CliKind:
 
     @staticmethod
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
-        """Its program, or the sandbox."""
+        """Yield the agent's program, or the sandbox, where it is lacking."""
         from maos_sup.agents.kinds.shared.needs import program_lack, sandbox_lack
 
         profile = Profile.of(settings, agent=str(settings.get("profile", "")))

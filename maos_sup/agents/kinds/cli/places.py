@@ -19,7 +19,7 @@ _DIGITS = 16
 
 
 def digests(*, tree: Path, folder: Path, home: Path | None) -> dict[str, str]:
-    """The places of a process, by name, each as a digest of its path."""
+    """Name the places of a process, each as a digest of its path."""
     found = {TREE: _digest(tree), FOLDER: _digest(folder)}
     return found if home is None else found | {HOME: _digest(home)}
 

@@ -181,7 +181,7 @@ class Profile:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, agent: str) -> Profile:
-        """The profile of an agent. Raises BadInput without a command line."""
+        """Make the profile of an agent. Raises BadInput without a command line."""
         name = settings.get("profile")
         base = read_profile(name) if name is not None else {}
         known: dict[str, Any] = {
@@ -204,7 +204,7 @@ class Profile:
     def argv(
         self, *, session: str | None, prompt: str, is_resumed: bool, team: Sequence[str] = ()
     ) -> list[str]:
-        """The arguments of one process; `prompt` is the text or, for prompt = file, its path.
+        """Make the arguments of one process; `prompt` is the text or, for prompt = file, its path.
 
         `team` are arguments that give it the team's tools.
         """

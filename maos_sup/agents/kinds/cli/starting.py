@@ -55,7 +55,7 @@ class Start:
         return _BY_TOOLS if self._has_settings or self._arguments() else _BY_SHELL
 
     def argv(self, *, session: str | None, prompt: str, is_resumed: bool) -> list[str]:
-        """The arguments of one process. Raises StorageError."""
+        """Make the arguments of one process. Raises StorageError."""
         profile, life = self._profile, self._work.life
         told = prompt
         if profile.prompt == "file":
@@ -87,7 +87,7 @@ class Start:
             self.environment["TMPDIR"] = str(own)
 
     def _arguments(self) -> list[str]:
-        """Those that give it the team's tools."""
+        """Make the arguments that give the program the team's tools."""
         if not self._profile.team:
             return []
         values = {name: codec.encode(value).decode() for name, value in self._server().items()}

@@ -35,7 +35,7 @@ class WatchScene:
 
 
 class ProgramWatch:
-    """One process and its `output`. `is_cut_short`: it was ended by us, to go on when it may."""
+    """A watch has one process and its `output`. `is_cut_short`: it was ended by us, to go on when it may."""
 
     def __init__(self, scene: WatchScene, output: ProgramOutput) -> None:
         self._work, self._profile, self._spending = scene.work, scene.profile, scene.spending
@@ -127,7 +127,7 @@ class ProgramWatch:
             raise Ended(ending)
 
     def _look_at_money(self, running: Running) -> None:
-        """After an answer: is there money for another, may it go on?"""
+        """Look after an answer whether there is money for another, and whether the program may go on."""
         refusal = self._spending.reserve(self._memory)
         ending = self._work.act()
         is_too_long = self._memory.turns >= self._profile.max_turns

@@ -55,7 +55,7 @@ def work_on(work: Work) -> WorkOutcome:
 
 
 class ProgramSession:
-    """One run of a task in one life."""
+    """A session does one run of a task in one life."""
 
     def __init__(self, work: Work, profile: Profile) -> None:
         life = work.life
@@ -263,7 +263,7 @@ class ProgramSession:
         self._waiting.until(until_s, trouble.text)
 
     def _given_up(self, outcome: WorkOutcome) -> WorkOutcome:
-        """`outcome`; if it is the last one, nobody will tell us what its answers cost."""
+        """Give `outcome`; if it is the last one, nobody will tell us what its answers cost."""
         if outcome.is_final:
             write_off(self._record, self._spending, "the task failed")
         return outcome

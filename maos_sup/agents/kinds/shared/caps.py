@@ -8,7 +8,8 @@ from state_layout.records import AgentSpec, Budget
 
 
 def caps_in_force(specs: WantedSpecs, begun: AgentSpec) -> dict[str, Budget]:
-    """By scope of the ledger; `begun` is the agent's spec as its work began, for one that is gone meanwhile.
+    """Find the caps by scope of the ledger; `begun` is the agent's spec as its work began, if it is gone
+    since.
 
     Where several attempts have one budget, that is the budget of the agent that they are attempts of: who
     raises it raises it for all of them.

@@ -21,7 +21,8 @@ class SessionOrigin(TypedDict):
 
 
 class ProgramEntry(TypedDict, total=False):
-    """A line `process`, `session`, `turn`, `broken`, `tool_call`, `tool_result`, `end` or `result`."""
+    """The entry is a line `process`, `session`, `turn`, `broken`, `tool_call`, `tool_result`, `end` or
+    `result`."""
 
     type: str
     task: str

@@ -21,7 +21,7 @@ from state_layout.paths import Tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """No request to `provider` before `until_s`, monotonic."""
+    """A hold allows no request to `provider` before `until_s`, monotonic."""
 
     provider: str
     until_s: float
@@ -51,7 +51,7 @@ def hold_on(tree: Tree, provider: str) -> Hold | None:
 
 
 def recent_tries(tree: Tree, provider: str) -> int:
-    """The most refusals in a row that an agent met lately: who is refused next does not begin anew."""
+    """Count the most refusals in a row that an agent met lately: who is refused next does not begin anew."""
     lately_s = time.monotonic() - LONGEST_DELAY_S
     return max((hold.tries for hold in _holds_on(tree, provider, lately_s)), default=0)
 

@@ -26,7 +26,7 @@ _INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_toke
 
 @dataclass(slots=True, kw_only=True)
 class RunMemory:
-    """The fold of one run."""
+    """The memory is the fold of one run."""
 
     task: str
     run: int

@@ -33,7 +33,7 @@ def first_prompt(work: Work, *, sandbox: str) -> str:
 
 
 def _all_specs(work: Work) -> Specs:
-    """The specs of all: an agent itself reads only those that it needs."""
+    """Read the specs of all: an agent itself reads only those that it needs."""
     try:
         return read_specs(work.life.tree).specs
     except LayoutError:  # no good orchestration.json just now

@@ -22,7 +22,7 @@ CHARS_A_TOKEN = 3.5
 
 
 def cost_usd(model: str, usage: Mapping[str, int], *, price: Mapping[str, float] | None) -> float | None:
-    """The cost of `usage` (keys as the API's); `price` is in USD a million tokens and goes before tables."""
+    """Price `usage` (keys as the API's) in USD; `price` is in USD a million tokens and goes before tables."""
     if price is not None:
         fallback = {"cache_read": price.get("input", 0.0), "cache_write": price.get("input", 0.0)}
         rates = {**fallback, **price}
@@ -100,7 +100,8 @@ def _from_table(model: str, usage: Mapping[str, int]) -> float | None:
 
 
 def _names(model: str) -> Iterator[tuple[str | None, str]]:
-    """The providers (None: whose model it is by its name) and names under which a table may have `model`.
+    """Yield the providers (None: whose model it is by its name) and names by which a table may have
+    `model`.
 
     Programs for several providers write `provider/model`, and some do so twice: openrouter/openai/gpt-5.
     """

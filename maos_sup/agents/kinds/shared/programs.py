@@ -29,7 +29,8 @@ class Program:
 
     @classmethod
     def of(cls, work: Work) -> Program:
-        """The program of `work`. Raises BadInput for settings that are none, and for a missing folder."""
+        """Make the program of `work`. Raises BadInput for settings that are none, and for a missing
+        folder."""
         settings = work.spec.settings
         argv = ("/bin/sh", "-c", settings["shell"]) if "shell" in settings else settings.get("command")
         if not argv or not all(isinstance(part, str) for part in argv):

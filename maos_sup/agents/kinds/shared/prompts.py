@@ -31,7 +31,7 @@ def session_id(orchestration: str, agent: str, task: str, run: int) -> str:
 
 
 def message_uuid(session: str, what: str) -> str:
-    """The identity of a message of `session`."""
+    """Make the identity of a message of `session`."""
     return str(uuid5(UUID(session), what))
 
 

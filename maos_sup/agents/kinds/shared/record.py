@@ -69,7 +69,7 @@ class ProgramRecord:
         amount: Amount,
         at: tuple[Source, int] | None,
     ) -> None:
-        """An answer of the model; its text is shown where it comes in. Raises StorageError."""
+        """Record an answer of the model; its text is shown where it comes in. Raises StorageError."""
         text = self._redactor.text("\n\n".join(texts).strip())
         told: dict[str, object] = {"role": "assistant", "text": text, **fields, "tokens": amount.tokens}
         told |= {"cost": "unknown"} if amount.cost_usd is None else {"cost_usd": amount.cost_usd}
@@ -94,7 +94,8 @@ class ProgramRecord:
         at: tuple[Source, int] | None = None,
         is_waiting: bool = False,
     ) -> None:
-        """A tool ran; what it left is kept. `is_waiting`: the program goes on when we have answered.
+        """Record that a tool ran; what it left is kept. `is_waiting`: the program goes on when we have
+        answered.
 
         Raises StorageError.
         """

@@ -33,7 +33,8 @@ _PATIENCE_S = 5.0  # for a session's lock: what held it was ended before
 
 
 class Running:
-    """One process of the command line `argv`, started by the constructor. `begun_s` is monotonic."""
+    """The object is one process of the command line `argv`, started by the constructor. `begun_s` is
+    monotonic."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Running:
 
     @property
     def code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """The process has this exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def ending_text(self) -> str:

@@ -17,10 +17,10 @@ _NEW_INPUT = 1000  # tokens: what results and messages are expected to add to a 
 
 
 class Spending:
-    """The money of one agent's work on one task."""
+    """The object spends the money of one agent's work on one task."""
 
     def __init__(self, work: Work, *, price: Mapping[str, float] | None, model: str | None) -> None:
-        """`price`: USD a million tokens, goes before tables. Raises Damaged, StorageError."""
+        """The `price` is in USD a million tokens and goes before tables. Raises Damaged, StorageError."""
         self._work, self._price = work, price
         self._ledger = Ledger(work.life.tree, work.life.agent)
         self.model = model  # as last heard of
@@ -46,7 +46,7 @@ class Spending:
         return self.amount(self.expected(memory, new_chars=new_chars))
 
     def expected(self, memory: RunMemory, *, new_chars: int = 0) -> dict[str, int]:
-        """The usage of `estimate`."""
+        """Expect the usage of `estimate`."""
         known = memory.input_tokens
         return {
             "cache_read_input_tokens": known,

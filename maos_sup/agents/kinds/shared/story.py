@@ -56,7 +56,7 @@ def messages_before(tree: Tree, agent: str, marks: dict[str, Mark]) -> list[Mess
 
 
 def story(entries: Iterable[ProgramEntry], *, misses_calls: bool) -> str:
-    """The same from journal entries of a run. Pure."""
+    """Tell the same from journal entries of a run. Pure."""
     parts: list[str] = []
     for entry in entries:
         part = _part(entry)

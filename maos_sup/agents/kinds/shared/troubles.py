@@ -15,7 +15,7 @@ LONGEST_RETRY_AFTER_S = 6 * 3600.0
 
 
 class Cause(StrEnum):
-    """Kinds of trouble."""
+    """A cause is a kind of trouble."""
 
     LIMIT = "limit"  # 429: holds for everybody who uses the provider
     OVERLOAD = "overload"  # 529, 5xx
@@ -40,7 +40,8 @@ _NOT_SENT = "could not connect"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One trouble. `text` is for people; `was_asked`: the server may have got the question."""
+    """A trouble is one failure of a question to the model. `text` is for people; `was_asked`: the server
+    may have got the question."""
 
     cause: Cause
     text: str
@@ -50,7 +51,7 @@ class Trouble:
 
 
 class Broken(Exception):
-    """A question that got no whole answer."""
+    """A question has got no whole answer."""
 
     def __init__(self, trouble: Trouble) -> None:
         super().__init__(trouble.text)

@@ -10,7 +10,7 @@ from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 
 
 class Tool(Protocol):
-    """One tool. `name` is what the model calls."""
+    """A tool is one that the model calls by `name`. `name` is what the model calls."""
 
     name: str
 

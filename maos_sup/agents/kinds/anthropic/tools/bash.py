@@ -69,7 +69,7 @@ class BashTool:
 
 
 class _Run:
-    """One command."""
+    """The object runs one command."""
 
     def __init__(self, desk: ConversationDesk, command: str, token: str) -> None:
         self._desk, self._command, self._token = desk, command, token

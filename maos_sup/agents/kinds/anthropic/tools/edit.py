@@ -130,7 +130,7 @@ def _read(folder: Path, path: PurePath) -> str:
 
 
 def _range(value: Any, count: int) -> tuple[int, int]:
-    """First and last line to show."""
+    """Read the first and last line to show."""
     if value is None:
         return 1, count
     if not isinstance(value, list) or len(value) != 2 or not all(type(item) is int for item in value):
@@ -152,7 +152,7 @@ def _limited(text: str, most_chars: int) -> str:
 
 
 def _listing(folder: Path, path: PurePath) -> str:
-    """Files and folders, two levels deep; hidden ones left out."""
+    """List files and folders, two levels deep; hidden ones are left out."""
     found: list[str] = []
     _list(folder, path.parts, 2, found)
     shown = found[:_MOST_ENTRIES]

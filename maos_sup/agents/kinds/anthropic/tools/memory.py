@@ -83,7 +83,7 @@ class _Memory:
         return self._shared.was_done(SCOPE, replace(self._asker, token=f"{self._asker.token}/0"))
 
     def names(self, prefix: str) -> list[str]:
-        """The files below a folder; all that are texts."""
+        """List the files below a folder; all that are texts."""
         kept = self._shared.keys(SCOPE, prefix, self._asker)
         self._note(kept)
         return [name for name in kept.value if "=" not in name]  # others are of other tools
