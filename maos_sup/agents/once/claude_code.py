@@ -66,6 +66,9 @@ class ClaudeCodeAsker:
         except codec.NotJson as cause:
             raise self._failed(done.stderr.decode("utf-8", "replace"), done.returncode) from cause
         if said.get("is_error") or done.returncode:
+            errors = said.get("errors")
+            if said.get("subtype") == "error_max_structured_output_retries" and isinstance(errors, list):
+                raise NoAnswer(f"no plan from {self._program}: {self._short(' '.join(map(str, errors)))}")
             raise self._failed(str(said.get("result") or said.get("subtype")), done.returncode)
         return said
 
@@ -92,5 +95,8 @@ class ClaudeCodeAsker:
         )
 
     def _failed(self, words: str, code: int) -> NoAnswer:
-        last = self._redactor.text(" ".join(words.split()))[:300] or f"exit code {code}"
+        last = self._short(words) or f"exit code {code}"
         return NoAnswer(f"no plan from {self._program}: {last}; see that 'claude -p hello' works")
+
+    def _short(self, words: str) -> str:
+        return self._redactor.text(" ".join(words.split()))[:300]

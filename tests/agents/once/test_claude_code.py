@@ -96,6 +96,15 @@ def test_answer_that_cannot_be_had_is_one_error(
     assert "dummy" not in str(told.value)
 
 
+def test_form_that_is_never_filled_in_rightly_is_named_as_the_reason(
+    program: str, server: LoopbackServer, tmp_path: Path
+) -> None:
+    server.script = lambda _: call(FORM, {"tasks": "none"})
+    with pytest.raises(NoAnswer, match="valid structured output") as told:
+        ClaudeCodeAsker(environment(server, tmp_path), model=None, program=program)(QUESTION)
+    assert "claude -p hello" not in str(told.value)
+
+
 def test_program_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(NoAnswer, match="cannot be started"):
         ClaudeCodeAsker({}, model=None, program=str(tmp_path / "claude"))(QUESTION)
