@@ -31,7 +31,7 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 class BucketStore:
-    """Objects of a bucket, all below a prefix."""
+    """The store keeps objects of a bucket, all below a prefix."""
 
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         bucket, prefix = _parts(url)
@@ -157,7 +157,7 @@ class BucketStore:
 
 
 def _parts(url: str) -> tuple[str, str]:
-    """Bucket and prefix of s3://BUCKET/PREFIX."""
+    """Split s3://BUCKET/PREFIX into bucket and prefix."""
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not bucket or any(sign in url for sign in "@?#") or ":" in bucket:
         raise BadInput("an address in S3 is s3://BUCKET/PREFIX, without credentials: these come from AWS_...")

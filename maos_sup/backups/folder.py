@@ -18,7 +18,7 @@ _PATIENCE_S = 10.0
 
 
 class FolderStore:
-    """Objects below `root`. A reader needs no right to write there."""
+    """The store keeps objects below `root`. A reader needs no right to write there."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.place = root, str(root)

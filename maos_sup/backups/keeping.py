@@ -58,7 +58,7 @@ def forgettable(heads: Iterable[BackupHead], rule: KeepRule) -> list[BackupHead]
 
 
 def _staying(heads: Sequence[BackupHead], rule: KeepRule) -> list[BackupHead]:
-    """Those of one orchestration, the newest first, that stay."""
+    """Choose those of one orchestration, the newest first, that stay."""
     stay = [*heads[: rule.last]]
     for count, form in ((rule.hourly, _HOUR), (rule.daily, _DAY), (rule.weekly, _WEEK)):
         newest = dict[str, BackupHead]()

@@ -45,7 +45,7 @@ class LeaseStore(Protocol):
 
 
 class Leases:
-    """The lock of one process in `store`."""
+    """The leases are the lock of one process in `store`."""
 
     def __init__(self, store: LeaseStore) -> None:
         self._store = store

@@ -38,7 +38,7 @@ Name = str | list[str]  # a name that is no UTF-8 is its bytes in hexadecimal, i
 
 
 class SegmentRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A segment: the SHA-256 of what is stored, how much that is, and how much it was."""
+    """A segment has the SHA-256 of what is stored, how much that is, and how much it was."""
 
     sha256: str
     stored_bytes: _Count
@@ -46,12 +46,12 @@ class SegmentRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     @property
     def name(self) -> str:
-        """Its name in a repository."""
+        """The segment has this name in a repository."""
         return f"segments/{self.sha256[:2]}/{self.sha256}"
 
 
 class StoredPiece(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Bytes of a file: from `offset` on in the segment number `segment` of its manifest."""
+    """The piece is bytes of a file: from `offset` on in the segment number `segment` of its manifest."""
 
     segment: _Count
     offset: _Count
@@ -60,7 +60,7 @@ class StoredPiece(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class StoredFile(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A file in a backup. Size, times and inode tell whether it is still the same."""
+    """The file is one in a backup. Size, times and inode tell whether it is still the same."""
 
     name: Name
     mode: _Count
@@ -112,7 +112,7 @@ class BackupHead(StoredHead, frozen=True, kw_only=True):
 
 
 class BackupManifest(Struct, frozen=True, kw_only=True):
-    """All of a backup. `left_out` has a reason each."""
+    """A manifest tells all of a backup. `left_out` has a reason each."""
 
     head: BackupHead
     segments: tuple[SegmentRef, ...]
@@ -155,12 +155,12 @@ class BackupManifest(Struct, frozen=True, kw_only=True):
 
 
 def head_of(data: bytes, name: str) -> BackupHead:
-    """The head of the manifest `data`, stored as `name`. Raises Damaged, BadInput if it is newer."""
+    """Read the head of the manifest `data`, stored as `name`. Raises Damaged, BadInput if it is newer."""
     return _in_form(name, lambda: _head(data, name))
 
 
 def manifest_of(data: bytes, name: str) -> BackupManifest:
-    """The manifest `data`, stored as `name`: in form, but its names are not to be trusted yet.
+    """Read the manifest `data`, stored as `name`: in form, but its names are not to be trusted yet.
 
     Raises as `head_of`.
     """
@@ -194,7 +194,7 @@ def time_in(name: str) -> datetime:
 
 
 def without_unused(manifest: BackupManifest) -> BackupManifest:
-    """`manifest` with only the segments that its files lie in."""
+    """Drop the segments of `manifest` that none of its files lies in."""
     used = sorted({piece.segment for each in manifest.files for piece in each.pieces})
     if len(used) == len(manifest.segments):
         return manifest

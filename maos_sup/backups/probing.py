@@ -67,7 +67,7 @@ def _refuses(store: ConditionalStore, name: str, version: str | None) -> bool:
 
 
 def _one_wins(store: ConditionalStore, name: str, version: str) -> bool:
-    """Exactly one wins of several who want to make an object anew at once."""
+    """Exactly one has won of several who want to make an object anew at once."""
     barrier, outcomes = Barrier(RACERS), list[bool]()
     race = f"{name}-{os.urandom(4).hex()}"
 

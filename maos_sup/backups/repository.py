@@ -75,7 +75,7 @@ class BackupRepository:
 
     @classmethod
     def opened(cls, store: BackupStore, *, identity: Path | None = None) -> BackupRepository:
-        """The repository in `store`. Raises BadInput if there is none."""
+        """Open the repository in `store`. Raises BadInput if there is none."""
         data = store.get(MARKER)
         if data is None:
             raise BadInput(f"{store.place}: holds no backups; make one with maos-sup backup --to")
@@ -123,11 +123,11 @@ class BackupRepository:
         return manifest_of(self._unsealed(data, name), name)
 
     def head(self, name: str) -> BackupHead:
-        """The head of the backup `name`. Raises Damaged."""
+        """Read the head of the backup `name`. Raises Damaged."""
         return head_of(self._unsealed(self._there(name), name), name)
 
     def heads(self) -> Iterator[BackupHead | Damaged]:
-        """The head of each backup, the oldest first; of one that cannot be read, why."""
+        """Read the head of each backup, the oldest first; of one that cannot be read, why."""
         for name in sorted(self.names(), key=_by_time):
             try:
                 yield self.head(name)
@@ -135,7 +135,7 @@ class BackupRepository:
                 yield cause
 
     def manifest(self, name: str) -> BackupManifest:
-        """The backup `name`. Raises Damaged, also for names that lead out of a tree."""
+        """Read the backup `name`. Raises Damaged, also for names that lead out of a tree."""
         found = manifest_of(self._unsealed(self._there(name), name), name)
         found.refuse_escapes()
         return found

@@ -178,7 +178,7 @@ def _make_folders(root: Path, folders: Sequence[str]) -> None:
 
 
 def _make_links(root: Path, links: Sequence[tuple[str, str]]) -> None:
-    """Last of all: nothing is written through one."""
+    """Make the links last of all: nothing is written through one."""
     for path, target in links:
         (root / path).parent.mkdir(mode=atomic.FOLDER_MODE, parents=True, exist_ok=True)
         (root / path).symlink_to(target)

@@ -86,7 +86,7 @@ def sound_segments(repository: BackupRepository, base: BackupManifest | None) ->
 
 
 class Saver:
-    """One backup in the making: what is in `base`, in segments that are `sound`, is not brought again."""
+    """The object makes one backup: what is in `base`, in segments that are `sound`, is not brought again."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ def _is_same(known: StoredFile, found: os.stat_result) -> bool:
 
 
 def _worth_keeping(known: StoredFile | None) -> tuple[StoredPiece, ...]:
-    """The pieces of a file to compare with: many small ones at its end are to become one again."""
+    """Choose the pieces of a file to compare with: many small ones at its end are to become one again."""
     if known is None:
         return ()
     pieces = known.pieces
@@ -237,7 +237,7 @@ def _worth_keeping(known: StoredFile | None) -> tuple[StoredPiece, ...]:
 
 
 def _exactly(descriptor: int, size: int) -> bytes:
-    """The next `size` bytes, fewer only at the end."""
+    """Read the next `size` bytes, fewer only at the end."""
     data = os.read(descriptor, size)
     while len(data) < size and (more := os.read(descriptor, size - len(data))):
         data += more

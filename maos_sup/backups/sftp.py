@@ -31,7 +31,7 @@ _FOLDER = asyncssh.SFTPAttrs(permissions=atomic.FOLDER_MODE)
 
 
 class SftpStore:
-    """Objects below a folder of another host."""
+    """The store keeps objects below a folder of another host."""
 
     def __init__(self, url: str) -> None:
         address = SftpAddress.of(url)
@@ -89,7 +89,7 @@ class SftpStore:
         self._connection.run(self._put_lock(name, data))
 
     def lock_times(self) -> Mapping[str, datetime]:
-        """Locks and their times, by the clock of the server."""
+        """List locks and their times, by the clock of the server."""
         found = self._listed(LOCKS)
         return {name: datetime.fromtimestamp(each.mtime or 0, UTC) for name, each in found.items()}
 

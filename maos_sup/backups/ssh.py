@@ -43,7 +43,7 @@ class SftpAddress(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> SftpAddress:
-        """The parts of sftp://USER@HOST:PORT/PATH. Raises BadInput, without telling a password."""
+        """Split sftp://USER@HOST:PORT/PATH into its parts. Raises BadInput, without telling a password."""
         try:
             found = urlsplit(url)
             host, port, path = found.hostname, found.port, unquote(found.path, errors="surrogateescape")
@@ -75,11 +75,12 @@ class SftpConnection:
         self._connecting = asyncio.Lock()  # many may ask at once
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """The result of `work`; any thread may ask. Raises what it raises."""
+        """Run `work`, and give its result; any thread may ask. Raises what it raises."""
         return asyncio.run_coroutine_threadsafe(work, self._running()).result()
 
     async def client(self) -> asyncssh.SFTPClient:
-        """SFTP on the connection. Raises StorageError with a remedy, BadInput for a broken configuration."""
+        """Open SFTP on the connection. Raises StorageError with a remedy, BadInput for a broken
+        configuration."""
         async with self._connecting:
             if self._client is None:
                 self._client = await self._connected()

@@ -16,7 +16,7 @@ LARGEST_OBJECT_BYTES = 1 << 29  # more than any of ours has; nobody reads more i
 
 
 class BackupStore(Protocol):
-    """A folder, or a bucket. Every method raises StorageError with its place and a remedy."""
+    """A store is a folder, or a bucket. Every method raises StorageError with its place and a remedy."""
 
     place: str  # how people name it
 
@@ -24,7 +24,7 @@ class BackupStore(Protocol):
         """Keep `data` as `name`, durably, unless there is one already; whether this call kept it."""
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of `name`; None if it is not there. Raises Damaged for more than any of ours has."""
+        """Read the bytes of `name`; None if it is not there. Raises Damaged for more than any of ours has."""
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Name and size of each object whose name begins with `prefix`, which ends with a slash."""

@@ -46,7 +46,7 @@ def _open_what_was_closed() -> None:
 
 
 def _status(directory: str | None = None) -> int:
-    """`status` without options, typed most: what reads options takes a third of its time."""
+    """Run `status` without options, typed most: what reads options takes a third of its time."""
     from maos_sup.cli import edge, outputs
 
     def show() -> int:

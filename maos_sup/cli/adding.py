@@ -92,7 +92,7 @@ def team_of(tree: Tree) -> Team:
 
 
 def _written(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The spec objects in `folder` by name; one that is bad has its name all the same."""
+    """Read the spec objects in `folder` by name; one that is bad has its name all the same."""
     found = dict[str, Mapping[str, Any]]()
     for path in sorted(folder.glob("*.json")):
         try:

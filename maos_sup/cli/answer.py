@@ -43,7 +43,7 @@ def command(directory: str | None, question: str | None, words: tuple[str, ...],
 
 
 def _short(name: str, doc: str, *, is_yes: bool) -> click.Command:
-    """`answer` with the decision in its name."""
+    """Make `answer` with the decision in its name."""
 
     @click.command(name, help=doc)
     @click.argument("directory", metavar="[DIR|ID]")
@@ -64,7 +64,8 @@ deny = _short("deny", "Say no to the question whose id begins with QUESTION; TEX
 
 
 def _meant(directory: str, question: str, words: tuple[str, ...]) -> tuple[Tree, str, tuple[str, ...]]:
-    """The tree, the question and the answer; where the first word names no tree, it may name a question."""
+    """Find the tree, the question and the answer; where the first word names no tree, it may name a
+    question."""
     try:
         return tree_at(directory), question, words
     except (NotATree, BadInput):

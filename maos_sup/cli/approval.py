@@ -59,7 +59,7 @@ def show(plan: Plan) -> None:
 
 
 def _templates() -> list[str]:
-    """The texts of the role templates that planned agents begin with."""
+    """List the texts of the role templates that planned agents begin with."""
     return [role.text for role in read_roles(role_folders(project=None, user=user_roles())).values()]
 
 

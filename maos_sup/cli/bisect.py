@@ -69,7 +69,7 @@ def command(
 
 
 def _scratch(tree: Tree, good: TeamCut, bad: TeamCut, words: tuple[str, ...]) -> Path:
-    """A folder of this search alone: who repeats it goes on in it."""
+    """Name a folder of this search alone: who repeats it goes on in it."""
     key = codec.encode([str(tree.root), good.number, bad.number, str(Path.cwd()), *words])
     return home() / ".bisect" / f"{tree.root.name}-{sha256(key).hexdigest()[:12]}"
 
@@ -119,7 +119,7 @@ def _lines(found: Bisected) -> list[str]:
 
 
 def _json(found: Bisected) -> dict[str, object]:
-    """The same as one JSON object."""
+    """Tell what was found as one JSON object."""
     return {
         "good": found.good.number,
         "bad": found.bad.number,

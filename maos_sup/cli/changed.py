@@ -90,7 +90,7 @@ def _since(tree: Tree, agent: str, checkpoint: str | None, *, must: bool) -> Sin
 
 
 def repository_of(tree: Tree) -> Repository:
-    """The repository of the project of `tree`. Raises BadInput."""
+    """Find the repository of the project of `tree`. Raises BadInput."""
     project = read_specs(tree).specs.orchestration.project
     if project is None:
         raise BadInput(f"{name_of(tree)}: has no project")
@@ -103,7 +103,7 @@ def repository_of(tree: Tree) -> Repository:
 
 
 def _meant(words: tuple[str, ...], directory: str | None) -> tuple[Tree, list[str]]:
-    """The tree and the agents that `words` name; none: all of them."""
+    """Find the tree and the agents that `words` name; none: all of them."""
     if directory is not None:
         tree = tree_at(directory)
     else:

@@ -117,7 +117,7 @@ def _code(problems: list[Problem]) -> int:
 
 
 def _lines(problems: list[Problem]) -> Iterator[str]:
-    """A line for each problem; notes of one kind beyond a few are counted."""
+    """Write a line for each problem; notes of one kind beyond a few are counted."""
     counts = Counter[object]()
     for problem in problems:
         kind: object = problem.finding if problem.severity is Severity.NOTE else problem

@@ -153,7 +153,7 @@ def _last_change(tree: Tree) -> float:
 
 
 def _repositories(tree: Tree) -> Iterator[Path]:
-    """Git work trees in workspaces."""
+    """Yield the git work trees in workspaces."""
     for workspace in sorted(tree.agents.glob("*/workspace")):
         for folder, folders, names in os.walk(workspace):
             if ".git" in folders or ".git" in names:

@@ -30,14 +30,14 @@ Found = Iterable[tuple[str, str]]  # words and what they are
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """A word of a usage. `may_repeat`: it takes all further words."""
+    """A slot is a word of a usage. `may_repeat`: it takes all further words."""
 
     name: str
     may_repeat: bool
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """`show|cleanup`: the words that may stand there, else none."""
+        """The literals are the words that may stand there, like `show|cleanup`, else none."""
         return tuple(self.name.split("|")) if self.name.islower() else ()
 
 
@@ -134,7 +134,7 @@ def _items(found: Found, incomplete: str) -> list[CompletionItem]:
 
 
 def _given(arguments: list[click.Argument], ctx: click.Context) -> list[str]:
-    """The words before the one to complete."""
+    """List the words before the one to complete."""
     values = [ctx.params.get(str(param.name)) for param in arguments]
     return [
         str(word)

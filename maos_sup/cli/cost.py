@@ -133,7 +133,7 @@ def _print_many(
 
 
 def _of_many(word: str, found: Iterable[TreeMoney], whole: Costs) -> list[str]:
-    """The table by `word`: names of agents and tasks mean something in one orchestration only."""
+    """Make the table by `word`: names of agents and tasks mean something in one orchestration only."""
     if word in ("agent", "task"):
         named = {
             (one.name, name): sums for one in found for name, sums in one.part(word).items() if sums.calls
@@ -159,7 +159,7 @@ def _total(costs: Costs, budget: BudgetShown) -> str:
 
 
 def _lines(words: tuple[str, ...], named: Named) -> list[str]:
-    """A table; answers without a known price have a column where there are any."""
+    """Make a table; answers without a known price have a column where there are any."""
     has_unpriced = any(one.unpriced for one in named.values())
     costs = shares([one.cost_usd for one in named.values()]) if named else []
     rows = [

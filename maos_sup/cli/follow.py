@@ -108,7 +108,7 @@ def is_at_rest(status: Status) -> bool:
 
 
 def exit_code_of(status: Status) -> int:
-    """3 if some task failed, else 0."""
+    """Give 3 if some task failed, else 0."""
     return edge.TASK_FAILED if status["phase"] == Phase.FAILED else edge.OK
 
 
@@ -158,7 +158,7 @@ class _Follower:
             self._woken.clear()
 
     def _run_on_screen(self) -> Status:
-        """The same in a full-screen view: its first frame stands before what is heavy is imported."""
+        """Follow in a full-screen view: its first frame stands before what is heavy is imported."""
         from maos_sup.views.screen import opening
         from maos_sup.views.screen.state import Choice, Look
 
@@ -233,7 +233,7 @@ class _Follower:
         return None
 
     def _obey(self) -> None:
-        """First pause, then stop; more is no different."""
+        """Obey Ctrl+C: first pause, then stop; more is no different."""
         first = self._obeyed == 1
         want_of_all(self._tree, Want.PAUSE if first else Want.STOP)
         if first:
@@ -286,5 +286,5 @@ class _Follower:
 
 
 def _plain_view(tree: Tree, manner: Manner) -> View:
-    """Lines, each with its time in UTC."""
+    """Make a view of lines, each with its time in UTC."""
     return PlainView(say_aside if manner.aside else say, name=word_of(tree), clock=utc_now, times=Times(tree))

@@ -70,7 +70,7 @@ def say_tally(tally: Tally) -> None:
 
 
 def tally_json(tally: Tally) -> list[dict[str, object]]:
-    """The table as JSON."""
+    """Tell the table as JSON."""
     return [
         {"what": row.what, "fate": str(row.fate), "count": row.number, "why": row.why} for row in tally.rows
     ]

@@ -88,7 +88,7 @@ class Done:
 
     @property
     def is_whole(self) -> bool:
-        """All of it landed."""
+        """All of what was done landed."""
         return all(one.sort in (landing.MERGED, landing.NOTHING) for one in self.found.outcomes)
 
 
@@ -170,7 +170,7 @@ def landed_when_done(tree: Tree, watch: Callable[[], int], tell: Callable[[str],
 
 
 def _everybody(tree: Tree) -> list[str]:
-    """All agents, the resolver last; not those who only made an attempt: the best one was taken over."""
+    """List all agents, the resolver last; not those who only made an attempt: the best one was taken over."""
     specs = read_specs(tree).specs
     tried = only_tried(specs.tasks.values())
     return sorted(
@@ -184,7 +184,7 @@ def _meant(words: tuple[str, ...]) -> tuple[Tree, list[str]]:
 
 
 def _kept(tree: Tree, repository: Repository, name: str) -> Record | None:
-    """The record of an agent's worktree; what a resting agent left uncommitted is committed first."""
+    """Read the record of an agent's worktree; what a resting agent left uncommitted is committed first."""
     paths = tree.agent(name)
     record = read_record(paths)
     if record is None or record.state != MADE:

@@ -28,7 +28,8 @@ class _Member(TypedDict):
 
 
 class TreeListed(TypedDict):
-    """An entry of `list --json`; of a tree that cannot be read `request` says why, and counts are missing."""
+    """The entry is one of `list --json`; of a tree that cannot be read `request` says why, and counts are
+    missing."""
 
     id: str
     phase: str

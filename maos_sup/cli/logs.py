@@ -91,7 +91,7 @@ def command(
 
 
 def meant(directory: str | None, agents: tuple[str, ...]) -> tuple[Tree, list[str]]:
-    """The tree and the agents; where the first word names no tree, it is an agent of the default one."""
+    """Find the tree and the agents; where the first word names no tree, it is an agent of the default one."""
     try:
         tree = tree_or_default(directory)
     except NotATree:
@@ -133,7 +133,8 @@ def _timed(lines: Iterable[OutputLine], at: str | None = None) -> Iterator[Timed
 
 
 def _dated(tree: Tree, lines: Iterable[Timed], *, span: tuple[str, str]) -> Iterator[Timed]:
-    """The lines of that span with their times, in the order of these; what is of one file stays in order."""
+    """Yield the lines of that span with their times, in the order of these; what is of one file stays in
+    order."""
     times = OutputTimes(tree)
     dated = (Timed(one.line, times.at(one.line)) for one in lines)
     chosen = [one for one in dated if span[0] <= (one.at or "") <= span[1]]
@@ -146,7 +147,7 @@ def _second(at: str | None) -> str:
 
 
 def _fields(one: Timed, *, has_times: bool) -> dict[str, object]:
-    """A line for `--json`; with times also where it ends in its file, to go on there."""
+    """Make a line for `--json`; with times also where it ends in its file, to go on there."""
     told = one.line._asdict()
     return told | {"at": one.at} if has_times else {key: told[key] for key in told if key != "end"}
 

@@ -76,12 +76,13 @@ def command(
 
 
 def newest(tree: Tree, *, limit: int) -> list[MessageShown]:
-    """The newest messages, oldest first."""
+    """Read the newest messages, oldest first."""
     return Mailbox(tree, newest=limit).read()
 
 
 def moment_of(text: str, *, now: datetime, name: str = "--since") -> str:
-    """`10m`, `2h`, `1d` before `now`, an ISO time, or a printed time of day. Raises BadInput."""
+    """Read a moment: `10m`, `2h`, `1d` before `now`, an ISO time, or a printed time of day. Raises
+    BadInput."""
     try:
         then = _moment(text.strip(), now)
     except (ValueError, OverflowError) as cause:

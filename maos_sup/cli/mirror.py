@@ -246,7 +246,7 @@ def _refuse_inside(tree: Tree, url: str) -> None:
 
 
 def _file_of(url: str) -> Path:
-    """The file itself, whatever links and `..` lead to it."""
+    """Find the file itself, whatever links and `..` lead to it."""
     return Path(url.removeprefix("sqlite:").removeprefix("//")).resolve()
 
 

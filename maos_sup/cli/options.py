@@ -37,7 +37,7 @@ class AmountType(click.ParamType):  # type: ignore[type-arg]  # generic from cli
 
 
 class Word(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """One of a few words; others are refused in the words of plans."""
+    """The word is one of a few; others are refused in the words of plans."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -47,7 +47,7 @@ class Word(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
 
 
 def count(least: int = 1, most: float = 1e15) -> AmountType:
-    """A whole number from `least` to `most`."""
+    """Make the type of a whole number from `least` to `most`."""
     return AmountType(Number(least=least, most=most, whole=True))
 
 

@@ -22,7 +22,7 @@ passphrase_file_option: Decorator = click.option(
 
 
 def in_file(path: Path) -> str:
-    """The first line of `path`. Raises BadInput if there is none."""
+    """Read the first line of `path`. Raises BadInput if there is none."""
     try:
         with path.open("rb") as file:
             line = file.readline(_MOST_BYTES + 1)

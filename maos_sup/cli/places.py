@@ -31,7 +31,7 @@ def tree_at(text: str) -> Tree:
 
 
 def trees_at(texts: Iterable[str]) -> list[Tree]:
-    """The trees that these name, each once, by whatever words and links. Raises NotATree, BadInput."""
+    """Find the trees that these name, each once, by whatever words and links. Raises NotATree, BadInput."""
     found = dict[Path, Tree]()
     for tree in map(tree_at, texts):
         found.setdefault(tree.root.resolve(), tree)
@@ -60,7 +60,8 @@ def _made(tree: Tree) -> tuple[float, str]:
 
 
 def tree_or_default(text: str | None) -> Tree:
-    """As `tree_at`; without `text` the tree around the current folder, else the newest in the home."""
+    """Find the tree as `tree_at` does; without `text` that around the current folder, else the newest at
+    home."""
     if text is not None:
         return tree_at(text)
     here = Path.cwd()
@@ -107,7 +108,7 @@ def _is_supervised(tree: Tree) -> bool:
 
 
 def user_roles() -> Path:
-    """The folder of the user's own role templates."""
+    """Name the folder of the user's own role templates."""
     given = os.environ.get("XDG_CONFIG_HOME")
     return (Path(given) if given else Path.home() / ".config") / "maos-sup" / "roles"
 

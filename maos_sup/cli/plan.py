@@ -83,7 +83,7 @@ def command(
 
 
 def _written(wish: PlanWanted, output: Path) -> Plan:
-    """The plan of `wish`, written to `output`. Raises BadInput, before it is bought, if that is there."""
+    """Write the plan of `wish` to `output`. Raises BadInput, before it is bought, if that is there."""
     if output.exists():
         raise BadInput(f"{output}: is there already; name another file, or remove it")
     if not output.parent.is_dir():

@@ -58,7 +58,7 @@ def is_request(text: str) -> bool:
 def wanted(
     request: str, *, project: Path | None, model: str | None, most_agents: int | None, caps: Caps
 ) -> PlanWanted:
-    """The wish for `request` about `project`, by default the current folder. Raises BadInput."""
+    """Make the wish for `request` about `project`, by default the current folder. Raises BadInput."""
     folder = real(project or Path.cwd())
     if not folder.is_dir():
         raise BadInput(f"--project is {str(project)!r}, which is no folder; name one that is there")
@@ -83,7 +83,7 @@ def shelf_of(wish: PlanWanted) -> Shelf:
 
 
 def load_any(path: Path) -> Plan:
-    """The plan at `path`, of any kinds. Raises BadInput."""
+    """Load the plan at `path`, of any kinds. Raises BadInput."""
     return load_plan(path, kinds=kind_shapes())
 
 
@@ -98,7 +98,7 @@ def planned(wish: PlanWanted, shelf: Shelf) -> Plan:
 
 
 def bought(wish: PlanWanted, shelf: Shelf, path: Path, *, project: str | None) -> Planned:
-    """A new plan, written to `path`; says what it cost. Raises LayoutError."""
+    """Buy a new plan, written to `path`, and say what it cost. Raises LayoutError."""
     provider = find_provider(model=wish.model, tell=say_aside)
     atomic.make_folder(shelf.path.parent)
     roles = read_roles(role_folders(project=wish.project, user=user_roles()))

@@ -45,7 +45,7 @@ def _lines(agent: str, each: Replay) -> list[str]:
 
 
 def _json(each: Replay) -> dict[str, object]:
-    """The same as JSON."""
+    """Tell a replay as JSON."""
     history = each.history
     return {
         "lines": each.lines,

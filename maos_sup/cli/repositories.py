@@ -120,7 +120,7 @@ def _not_installed(cause: ImportError, *, extra: str = "archive") -> BadInput:
 
 
 def _shown(repo: str) -> str:
-    """`repo` without a password."""
+    """Show `repo` without a password."""
     try:
         host = urlsplit(repo).netloc
     except ValueError:

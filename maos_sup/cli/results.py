@@ -42,7 +42,7 @@ def command(words: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _meant(words: tuple[str, ...]) -> tuple[Tree, str | None]:
-    """The tree and the task; a single word is a task of the default tree, where there is such a one."""
+    """Find the tree and the task; a single word is a task of the default tree, where there is such a one."""
     if len(words) == 2:
         return tree_at(words[0]), words[1]
     if not words:

@@ -82,7 +82,8 @@ def redo(directory: str | None, *, with_files: bool, dry_run: bool, yes: bool, a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Manner:
-    """`word`: rollback or redo. `only`: agents, () for all. `with_files`: their workspaces go as well."""
+    """The manner says what is asked: `word` is rollback or redo. `only`: agents, () for all. `with_files`:
+    their workspaces go as well."""
 
     word: str
     only: tuple[str, ...]

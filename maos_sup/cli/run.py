@@ -103,7 +103,7 @@ def command(
 
 
 def _from_words(wish: PlanWanted, place: RunPlace, *, yes: bool, allows_commands: bool) -> Tree | None:
-    """The tree of what a model planned and somebody approved; None if it was refused."""
+    """Make the tree of what a model planned and somebody approved; None if it was refused."""
     if place.directory is not None and (place.directory / "FORMAT").exists():
         raise BadInput(f"{place.directory}: holds an orchestration already; use resume, or another folder")
     shelf = shelf_of(wish)

@@ -74,7 +74,7 @@ class SteeringDesk:
         return self._reading[key].lines()
 
     def messages(self) -> tuple[str, ...]:
-        """The newest messages, a line each."""
+        """List the newest messages, a line each."""
         if self._mailbox is None:
             self._mailbox = Mailbox(self._tree, newest=_MESSAGES)
         self._messages = [*self._messages, *message_lines(self._mailbox.read())][-_MESSAGES:]

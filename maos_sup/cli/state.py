@@ -211,7 +211,7 @@ def migrate(words: tuple[str, ...], *, to: float | None, is_dry: bool, is_back: 
 
 
 def _meant(words: tuple[str, ...], *, usage: str, needs_key: bool = False) -> tuple[Tree, Scope, str | None]:
-    """The tree, the scope and the key that `words` name; the tree may be left out."""
+    """Find the tree, the scope and the key that `words` name; the tree may be left out."""
     least = 2 if needs_key else 1
     if not needs_key and len(words) == 2 and _is_scope(words[0]):
         tree, rest = tree_of_words(words, 2, usage=usage)

@@ -29,7 +29,7 @@ _USAGE = "say where: sync [DIR|ID] s3://BUCKET/PREFIX"
 
 
 class SyncGroup(click.Group):
-    """Its commands; anything else is what `run` takes, so that `sync DIR URL` is enough."""
+    """The group has its commands; anything else is what `run` takes, so that `sync DIR URL` is enough."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

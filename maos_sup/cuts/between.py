@@ -21,7 +21,7 @@ from state_layout.paths import Tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryStep:
-    """One journal line of one agent, and what it shares with others."""
+    """A step is one journal line of one agent, and what it shares with others."""
 
     agent: str
     place: Place
@@ -33,7 +33,7 @@ class HistoryStep:
 
 
 class Past:
-    """All lines that lead to the cut `bad` of `tree`. Raises Damaged, StorageError."""
+    """A past is all lines that lead to the cut `bad` of `tree`. Raises Damaged, StorageError."""
 
     def __init__(self, tree: Tree, bad: TeamCut) -> None:
         self._bad = bad
@@ -53,7 +53,8 @@ class Past:
         )
 
     def after(self, good: TeamCut) -> list[HistoryStep]:
-        """The lines from `good` to `bad`, causes before effects. Raises BadInput if it is not on the way."""
+        """List the lines from `good` to `bad`, causes before effects. Raises BadInput if it is not on the
+        way."""
         if not self.holds(good):
             raise BadInput(
                 f"checkpoint {good.label} does not lie on the way to {self._bad.label}: the team was taken "
@@ -83,7 +84,8 @@ def _step(agent: str, attempt: int, line: Line) -> HistoryStep:
 
 
 def _in_causal_order(waiting: dict[str, list[HistoryStep]], good: TeamCut) -> list[HistoryStep]:
-    """The steps of `waiting` (by agent, the last first): always the oldest that knows of nothing to come."""
+    """Order the steps of `waiting` (by agent, the last first): always the oldest that knows of nothing to
+    come."""
     sent = {(agent, to): n for agent, each in good.agents.items() for to, n in each.sent.items()}
     order = list[HistoryStep]()
     while any(waiting.values()):
@@ -109,7 +111,7 @@ def _is_possible(
 
 
 def cut_after(good: TeamCut, bad: TeamCut, steps: list[HistoryStep]) -> TeamCut:
-    """The moment after `steps`, the first lines that follow `good`; specs are those of `good`."""
+    """Make the moment after `steps`, the first lines that follow `good`; specs are those of `good`."""
     places = {agent: _place(good, agent) for agent in bad.agents}
     sent: dict[str, dict[str, int]] = defaultdict(dict)
     tasks: dict[str, dict[str, str]] = defaultdict(dict)

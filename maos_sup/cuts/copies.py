@@ -82,7 +82,7 @@ def mend_copy(tree: Tree, specs: Specs) -> list[str]:
 
 
 def _sent_at(moment: Moment) -> Mapping[str, Mapping[str, int]]:
-    """By sender and recipient the last number sent at the moment."""
+    """Find by sender and recipient the last number sent at the moment."""
     return {
         agent: {
             to: max((number for line, number in steps if line <= moment.cut.ends[agent]), default=0)

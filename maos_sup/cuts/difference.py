@@ -24,7 +24,7 @@ Redact = Callable[[Any], Any]  # takes secrets out of a value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two moments."""
+    """A side is one of the two moments."""
 
     tree: Tree
     cut: TeamCut
@@ -57,7 +57,7 @@ def as_it_is(value: Any) -> Any:
 
 
 def differences(left: Side, right: Side, *, redact: Redact = as_it_is) -> dict[str, AgentDifference]:
-    """By agent, how the two sides differ; what is shortened went through `redact` before.
+    """Find by agent how the two sides differ; what is shortened went through `redact` before.
 
     Raises Damaged, StorageError.
     """
@@ -66,13 +66,13 @@ def differences(left: Side, right: Side, *, redact: Redact = as_it_is) -> dict[s
 
 
 def spec_differences(left: Side, right: Side) -> list[str]:
-    """The spec files whose bytes differ."""
+    """List the spec files whose bytes differ."""
     paths = sorted({*left.cut.specs, *right.cut.specs})
     return [rel for rel in paths if left.cut.specs.get(rel) != right.cut.specs.get(rel)]
 
 
 def shared_differences(left: Side, right: Side) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """By shared scope and key the two values, where they differ; None stands for none. StorageError."""
+    """Find by shared scope and key the two values, where they differ; None stands for none. StorageError."""
     scopes = sorted({*(left.cut.state or {}), *(right.cut.state or {})})
     found = {scope: _changed(_values(left, scope), _values(right, scope)) for scope in scopes}
     return {scope: dict(changed) for scope, changed in found.items() if changed}
@@ -120,7 +120,7 @@ class _Told:
                 yield line
 
     def line_at(self, index: int, redact: Redact) -> str | None:
-        """The line `index` in words; it is read once more, for few of many are shown."""
+        """Word the line `index`; it is read once more, for few of many are shown."""
         if index >= len(self.hashes):
             return None
         wanted = self.hashes[index]
@@ -134,7 +134,7 @@ class _Told:
         return sum(self._sent[index:])
 
     def tasks(self) -> dict[str, str]:
-        """Phase by task."""
+        """Find the phase of each task."""
         return {task: outcome.phase.value for task, outcome in self.history.tasks.items()}
 
     def results(self) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _changed(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, tup
 
 
 def words_of(entry: Mapping[str, Any]) -> str:
-    """A line in a few words."""
+    """Word a line briefly."""
     names = ("task", "phase", "key", "name", "role", "note", "value", "result")
     told = [f"{name}={str(entry[name])[:60]}" for name in names if entry.get(name) is not None]
     return " ".join([f"seq {entry['seq']}", str(entry["type"]), *told])

@@ -61,7 +61,7 @@ def _lineage(tree: Tree, cut: TeamCut) -> dict[str, object]:
 
 
 def _project_from(tree: Tree, target: Tree) -> dict[str, object]:
-    """The project's path as seen from the fork."""
+    """Make the project's path as seen from the fork."""
     spec = codec.decode_object(target.orchestration_spec.read_bytes())
     project = spec.get("project")
     if not isinstance(project, str):
@@ -70,7 +70,7 @@ def _project_from(tree: Tree, target: Tree) -> dict[str, object]:
 
 
 def fork_roots(base: Path, count: int) -> list[Path]:
-    """`count` places beside each other: `base` itself for one, else `base-1`, `base-2`, ..."""
+    """Choose `count` places beside each other: `base` itself for one, else `base-1`, `base-2`, ..."""
     if count == 1:
         return [base]
     roots = [base.with_name(f"{base.name}-{number}") for number in range(1, count + 1)]

@@ -59,7 +59,8 @@ class Heads:
 
 
 def heads_of(tree: Tree, *, at: str, rewound: Mapping[str, Any] | None, before: Heads | None) -> Heads:
-    """The heads of `tree` now; `rewound` is the last line of a rollback. Raises StorageError, BadInput.
+    """Read the heads of `tree` now; `rewound` is the last line of a rollback. Raises StorageError,
+    BadInput.
 
     `before` makes it cheap: a journal is read from where it ended then.
     """

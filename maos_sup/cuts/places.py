@@ -13,7 +13,7 @@ from state_layout.paths import Tree
 
 
 class Place(NamedTuple):
-    """The end of a line in the journal of one attempt; attempt 0 is before the first line."""
+    """A place is the end of a line in the journal of one attempt; attempt 0 is before the first line."""
 
     attempt: int
     seq: int
@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
     @property
     def position(self) -> Position:
-        """The place within its journal."""
+        """The position is that of the place within its journal."""
         return Position(self.seq, self.offset, self.h)
 
     @classmethod

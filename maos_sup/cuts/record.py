@@ -38,7 +38,7 @@ class AgentCut:
         return Sum(place=self.place, sent=self.sent, marks=self.marks, tasks=self.tasks)
 
     def to_json(self) -> dict[str, object]:
-        """The entry under `agents`."""
+        """Make the entry under `agents`."""
         return {
             **self.place.to_json(),
             "kind": self.kind,
@@ -67,7 +67,7 @@ class AgentCut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamCut:
-    """`checkpoints/<number>.json`."""
+    """`checkpoints/<number>.json` has these keys."""
 
     number: int
     at: str  # UTC; for people
@@ -110,7 +110,7 @@ class TeamCut:
         return all(agent.settling is None for agent in self.agents.values())
 
     def to_json(self) -> dict[str, object]:
-        """The whole file."""
+        """Make the whole file."""
         return {
             "number": self.number,
             "name": self.name,

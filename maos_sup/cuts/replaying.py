@@ -54,7 +54,7 @@ class Replay:
 
 
 def replay(tree: Tree, *, until: TeamCut | None, is_verified: bool) -> dict[str, Replay]:
-    """By agent, the fold of its lines up to `until`, or to the end. Raises StorageError.
+    """Fold by agent its lines up to `until`, or to the end. Raises StorageError.
 
     With `is_verified` compactions, mail and marks are held against it; only at the end: they are of now.
     """
@@ -132,7 +132,7 @@ def _task_faults(history: History, entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _compactions(tree: Tree, agent: str) -> dict[int, list[tuple[Path, Checkpoint]]]:
-    """The valid compactions of `agent` by the last line that they hold."""
+    """Find the valid compactions of `agent` by the last line that they hold."""
     found = dict[int, list[tuple[Path, Checkpoint]]]()
     for folder in sorted(tree.agent(agent).attempts.glob("*")):
         if folder.name.isdigit():

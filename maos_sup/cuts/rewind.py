@@ -40,7 +40,7 @@ class AgentMove:
     passed: Mapping[str, int] = field(default_factory=dict)  # bytes by "<attempt>/<file>"
 
     def to_json(self) -> dict[str, object]:
-        """The entry of a `rewind` line."""
+        """Make the entry of a `rewind` line."""
         return {"before": self.before.to_json(), "to": self.to.to_json(), "passed": dict(self.passed)}
 
     @classmethod
@@ -65,7 +65,7 @@ class MailMove:
     was: int  # its size before
 
     def to_json(self) -> dict[str, object]:
-        """The entry of a `rewind` line."""
+        """Make the entry of a `rewind` line."""
         return {"source": self.source, "size": self.size, "was": self.was}
 
     @classmethod
@@ -96,7 +96,7 @@ class Rewind:
     memory: Mapping[str, Any] | None = None  # of the supervisor at the cut; None: kept as it is
 
     def to_json(self) -> dict[str, object]:
-        """The fields of a `rewind` line."""
+        """Make the fields of a `rewind` line."""
         return {
             "void": self.void,
             "cut": self.cut,
@@ -274,13 +274,13 @@ def void_of(journal: Path) -> int:
 
 
 def spec_moves(now: Mapping[str, str], then: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:
-    """By path the hash before and after, for those specs that differ."""
+    """Find by path the hash before and after, for those specs that differ."""
     paths = sorted({*now, *then})
     return {rel: (now.get(rel), then.get(rel)) for rel in paths if now.get(rel) != then.get(rel)}
 
 
 def sent_by(cut: TeamCut) -> dict[str, dict[str, int]]:
-    """By sender and recipient the last number sent at `cut`."""
+    """Find by sender and recipient the last number sent at `cut`."""
     return {agent: dict(each.sent) for agent, each in cut.agents.items()}
 
 

@@ -37,7 +37,7 @@ class StateMove:
     was: int
 
     def to_json(self) -> dict[str, object]:
-        """The entry of a `rewind` line."""
+        """Make the entry of a `rewind` line."""
         return {"source": self.source, "size": self.size, "was": self.was}
 
     @classmethod
@@ -103,7 +103,8 @@ def moves_to(
 
 
 def moves_back(tree: Tree, last: Mapping[str, Mapping[str, int]]) -> list[StateMove]:
-    """The same for agents that go back in their own files; `last` by agent and scope their last line.
+    """Find the moves for agents that go back in their own files; `last` by agent and scope their last
+    line.
 
     Raises StorageError.
     """
@@ -147,7 +148,7 @@ def _move(tree: Tree, folder: Path, writer: str, end: Position) -> Iterator[Stat
 
 
 def _versions(folder: Path, writer: str) -> list[Path]:
-    """The file of a writer and those set aside, the newest first."""
+    """List the file of a writer and those set aside, the newest first."""
     name = f"{writer}{SUFFIX}{_VOID}"
     aside = [path for path in folder.glob(f"{name}*") if path.name[len(name) :].isdigit()]
     aside.sort(key=lambda path: int(path.name[len(name) :]), reverse=True)

@@ -22,7 +22,7 @@ _MOST_SHOWN = 5
 
 
 def numbers(tree: Tree) -> list[int]:
-    """The numbers of all checkpoints, lowest first. Raises StorageError."""
+    """List the numbers of all checkpoints, lowest first. Raises StorageError."""
     try:
         names = [path.stem for path in tree.checkpoints.glob("*.json")]
     except OSError as cause:
@@ -43,7 +43,8 @@ def write(tree: Tree, cut: TeamCut) -> TeamCut:
 
 
 def read(tree: Tree, number: int) -> TeamCut:
-    """The checkpoint `number`. Raises BadInput where there is none, Damaged for one that is not whole."""
+    """Read the checkpoint `number`. Raises BadInput where there is none, Damaged for one that is not
+    whole."""
     path = tree.checkpoint_file(number)
     try:
         return TeamCut.from_json(codec.decode_object(read_record(path)))
@@ -101,7 +102,7 @@ def keep_specs(tree: Tree, contents: Iterable[bytes]) -> None:
 
 
 def kept_spec(tree: Tree, digest: str) -> bytes:
-    """The bytes of the spec with the hash `digest`. Raises Damaged where they are gone or changed."""
+    """Read the bytes of the spec with the hash `digest`. Raises Damaged where they are gone or changed."""
     path = tree.kept_spec(digest)
     try:
         data = read_record(path)
@@ -130,5 +131,5 @@ def remove(tree: Tree, cuts: Iterable[TeamCut]) -> list[Path]:
 
 
 def digests_of(contents: Mapping[str, bytes]) -> dict[str, str]:
-    """SHA-256 by path of the bytes of specs."""
+    """Hash by path the bytes of specs by SHA-256."""
     return {rel: sha256(data).hexdigest() for rel, data in contents.items()}

@@ -37,7 +37,7 @@ _OF_STATE = "="  # begins the names of shared scopes where else the name of a ma
 
 
 def box_of(scope: Scope | str) -> str:
-    """The name of a shared scope in traces: to write it is to send to it, to look into it is to receive."""
+    """Name a shared scope in traces: to write it is to send to it, to look into it is to receive."""
     return f"{_OF_STATE}{scope}"
 
 
@@ -103,7 +103,7 @@ class _NotInForm(ValueError):
 
 @dataclass(slots=True)
 class _Telling:
-    """The lines of one agent that say something about others, in order."""
+    """The object holds the lines of one agent that say something about others, in order."""
 
     base: Place = NOWHERE  # what came up to here is known as a sum only
     place: Place = NOWHERE  # where the last line taken ends
@@ -189,7 +189,7 @@ class _Telling:
             self.phases[task] += [each for each in phases if each[0] > seq]
 
     def tasks_at(self, seq: int) -> dict[str, str]:
-        """The phase of each task at the line `seq`."""
+        """Find the phase of each task at the line `seq`."""
         at = {task: [phase for line, phase in steps if line <= seq] for task, steps in self.phases.items()}
         return {task: phases[-1] for task, phases in at.items() if phases}
 
@@ -229,7 +229,7 @@ def _raise(steps_by_key: dict[str, list[tuple[int, int]]], key: str, seq: int, n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A consistent cut of a tree: where each agent stands in it, and where its records end."""
+    """A moment is a consistent cut of a tree: where each agent stands in it, and where its records end."""
 
     places: Mapping[str, Place]
     ends: Mapping[str, Place]
@@ -250,7 +250,7 @@ class TeamReader:
         self._whole = set[str]()  # agents read from their first line
 
     def moment(self, agents: Iterable[str], needs: Mapping[str, Iterable[str]]) -> Moment:
-        """The newest consistent moment of `agents`; `needs` by task. Raises StorageError."""
+        """Find the newest consistent moment of `agents`; `needs` by task. Raises StorageError."""
         damaged = dict[str, str]()
         for agent in sorted(agents):
             try:
@@ -272,7 +272,8 @@ class TeamReader:
         return Moment(places=places, ends=ends, cut=cut, traces=traces, tasks=tasks, damaged=damaged)
 
     def whole_moment(self, agents: Iterable[str], needs: Mapping[str, Iterable[str]]) -> Moment:
-        """The same, of every line from the first on: for who asks what an earlier end would take along."""
+        """Find the same moment by every line from the first on: to ask what an earlier end would take
+        along."""
         for agent in agents:
             with suppress(Damaged):  # told by `moment`
                 self._read_whole(agent)

@@ -46,7 +46,8 @@ def placed(root: Path, make: Callable[[Path], Tree], *, is_dry: bool = False) ->
 
 @contextmanager
 def _scratch_beside(root: Path) -> Iterator[Path]:
-    """An empty folder for making `root` in, this process's alone; what a killed one left in it goes first."""
+    """Make an empty folder for making `root` in, this process's alone; what a killed one left in it goes
+    first."""
     scratch = root.with_name(f".{root.name[:_LONGEST_NAME]}.tmp-import")
     try:
         lock = take_life_lock(scratch / "lock")

@@ -27,7 +27,8 @@ _NO_WISH = re.compile(r"\s*<(command-|local-command|system-reminder|environment_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSession:
-    """One session. `words` are the first that the person asked, `cwd` is where; empty where nothing tells."""
+    """The session was found on this machine. `words` are the first that the person asked, `cwd` is where;
+    empty where nothing tells."""
 
     id: str
     path: Path
@@ -43,7 +44,7 @@ def claude_sessions(config: Path, *, most: int) -> tuple[list[FoundSession], int
 
 
 def codex_sessions(home: Path, *, most: int) -> tuple[list[FoundSession], int]:
-    """The same of Codex's `home` (~/.codex)."""
+    """Find the sessions of Codex in its `home` (~/.codex)."""
     return _newest(_sized(home.glob("sessions/*/*/*/rollout-*.jsonl")), most)
 
 

@@ -16,7 +16,7 @@ class RowFate(StrEnum):
 
 
 class TallyRow(NamedTuple):
-    """One line of the table."""
+    """A row is one line of the table."""
 
     what: str
     fate: RowFate

@@ -16,7 +16,7 @@ _FOLDER = "projects/imported"  # below session/, where Claude Code looks for tra
 
 
 def transcript_of(config: Path, session: str) -> Path | None:
-    """The transcript of `session` in the configuration folder `config`; None if it has no sound one."""
+    """Find the transcript of `session` in the configuration folder `config`; None if it has no sound one."""
     if not re.fullmatch(SESSION, session):
         return None
     found = sorted(config.glob(f"projects/*/{session}.jsonl"))

@@ -40,7 +40,7 @@ def store_folder(folder: Path, what: str) -> Path:
 
 
 def folder_name(id_: str) -> str:
-    """The name of the folder for the id `id_`: `my-thread-1f6b0a7c41d2e5b8`."""
+    """Name the folder for the id `id_`: `my-thread-1f6b0a7c41d2e5b8`."""
     readable = _READABLE.sub("-", id_.lower())[:_LONGEST].strip("-")
     digest = sha256(id_.encode()).hexdigest()[:16]
     return f"{readable}-{digest}" if readable else digest

@@ -36,7 +36,8 @@ FIRST, OTHER = "alice", "bob"
 
 
 class TreeAdapter(MemoryAdapter):
-    """An orchestration with a witness. `check` is an audit: it is asked, it does not stand in the way."""
+    """The adapter is for an orchestration with a witness. `check` is an audit: it is asked, it does not
+    stand in the way."""
 
     name = "maos-sup"
     detection_point = "audit"
@@ -173,7 +174,7 @@ class TreeAdapter(MemoryAdapter):
 
 
 class UnwitnessedAdapter(TreeAdapter):
-    """The same without a witness."""
+    """The adapter is for an orchestration without a witness."""
 
     name = "maos-sup (no witness)"
     is_witnessed = False

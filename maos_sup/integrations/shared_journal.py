@@ -35,7 +35,7 @@ class JournalPlace(NamedTuple):
 
 
 class Index(Protocol):
-    """The fold of a journal; it keeps places of lines, not the lines."""
+    """An index is the fold of a journal; it keeps places of lines, not the lines."""
 
     def take(self, fields: Fields, place: JournalPlace) -> None:
         """Fold one line. Lines come in order, each once."""
@@ -78,7 +78,7 @@ class JournalShelf(Generic[IndexT]):
             return False
 
     def line(self, place: JournalPlace) -> dict[str, object]:
-        """The line at `place`, decoded. Raises Damaged if it was edited since it was folded."""
+        """Read and decode the line at `place`. Raises Damaged if it was edited since it was folded."""
         raw = os.pread(self.descriptor, place.length, place.offset)
         if verified(Position(0, place.offset, place.previous), raw) is None:
             raise Damaged(

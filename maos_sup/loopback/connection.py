@@ -61,7 +61,7 @@ class Connection(BaseHTTPRequestHandler):
     _dialect: Dialect = MESSAGES
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on stderr: requests are in the log."""
+        """Write nothing on stderr: requests are in the log."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -253,7 +253,7 @@ def _charge(answer: DialectAnswer, pieces: int, all_pieces: int) -> TokenUsage:
 
 
 def _with_ids(request: LoopbackRequest, reply: ScriptedReply, prefix: str) -> ScriptedReply:
-    """`reply` with an id for each tool call: the same for the same request, so that repeats are alike."""
+    """Give each tool call of `reply` an id: the same for the same request, so that repeats are alike."""
     content = tuple(
         _named(block, f"{prefix}{request.digest}{index:04d}") if block["type"] == "tool_use" else block
         for index, block in enumerate(reply.content)

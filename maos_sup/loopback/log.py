@@ -36,7 +36,7 @@ class AnswerFacts(TypedDict, total=False):
 
 
 class LoggedEntry(AnswerFacts, total=False):
-    """A line of the log."""
+    """The entry is a line of the log."""
 
     what: Required[str]  # request, answer or refused
     at_s: Required[float]
@@ -96,7 +96,7 @@ class Log:
                 self._file.write(codec.encode(entry) + b"\n")
 
     def requests(self) -> list[LoggedEntry]:
-        """The requests so far, in the order of their arrival."""
+        """List the requests so far, in the order of their arrival."""
         with self._lock:
             return [entry for entry in self.entries if entry["what"] == "request"]
 

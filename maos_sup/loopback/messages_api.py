@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class MessageBlock(TypedDict):
-    """A block of content: text, thinking, the call of a tool or its result, by its `type`."""
+    """A block of content is text, thinking, the call of a tool or its result, by its `type`."""
 
     type: str
     text: NotRequired[str]
@@ -23,21 +23,21 @@ class MessageBlock(TypedDict):
 
 
 class ConversationMessage(TypedDict):
-    """One turn. `content`: text, or blocks."""
+    """A message is one turn. `content`: text, or blocks."""
 
     role: str
     content: Any
 
 
 class OfferedTool(TypedDict, total=False):
-    """A tool that a request offers. `called`: namespace and name, where its API has namespaces."""
+    """The tool is one that a request offers. `called`: namespace and name, where its API has namespaces."""
 
     name: str
     called: tuple[str, str]
 
 
 class MessagesRequest(TypedDict, total=False):
-    """The body of a request."""
+    """The body of a request has these keys."""
 
     model: str
     stream: bool
@@ -56,7 +56,7 @@ class TokenUsage(TypedDict, total=False):
 
 
 class MessagesAnswer(TypedDict):
-    """An answer, whole."""
+    """A whole answer has these keys."""
 
     id: str
     type: str
@@ -76,7 +76,7 @@ class ErrorBody(TypedDict):
 
 
 def words_of(block: MessageBlock) -> str:
-    """The text or the thinking of a block; nothing of others."""
+    """Take the text or the thinking of a block; nothing of others."""
     if block["type"] == "text":
         return block.get("text", "")
     return block.get("thinking", "") if block["type"] == "thinking" else ""

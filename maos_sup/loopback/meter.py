@@ -28,14 +28,14 @@ def input_tokens(body: MessagesRequest) -> int:
 
 
 class Meter:
-    """The cache of one server: digests of the prefixes seen with `cache_control`."""
+    """A meter is the cache of one server: digests of the prefixes seen with `cache_control`."""
 
     def __init__(self) -> None:
         self._cached: set[str] = set()
         self._lock = threading.Lock()
 
     def usage(self, request: LoopbackRequest, reply: ScriptedReply) -> TokenUsage:
-        """The usage of `reply`: what the script says, and the rest as counted."""
+        """Count the usage of `reply`: what the script says, and the rest as counted."""
         total = input_tokens(request.body)
         counted: TokenUsage = {
             "input_tokens": total,

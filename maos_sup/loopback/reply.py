@@ -62,7 +62,8 @@ class ReplyPace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedReply:
-    """One answer. Blocks are those of the API; ids of tool calls are made where missing."""
+    """A scripted reply is one answer. Blocks are those of the API; ids of tool calls are made where
+    missing."""
 
     content: tuple[MessageBlock, ...] = ()
     stop_reason: str | None = None  # tool_use if a tool is called, end_turn otherwise
@@ -82,7 +83,7 @@ Script = Callable[[LoopbackRequest], ScriptedReply]
 
 
 def say(text: str, **more: Any) -> ScriptedReply:
-    """A reply of text."""
+    """Make a reply of text."""
     return ScriptedReply(content=({"type": "text", "text": text},), **more)
 
 
@@ -93,5 +94,5 @@ def call(name: str, input_: dict[str, object], *, text: str = "", **more: Any) -
 
 
 def fail(status: int, **more: Any) -> ScriptedReply:
-    """An HTTP error."""
+    """Make a reply that is an HTTP error."""
     return ScriptedReply(fault=PlannedFault(kind=FaultKind.ERROR, status=status, **more))

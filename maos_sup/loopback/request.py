@@ -15,7 +15,7 @@ from state_layout.files import codec
 
 
 def blocks_of(content: Any) -> list[MessageBlock]:
-    """Content as a list of blocks: bare text is one text block."""
+    """List content as blocks: bare text is one text block."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [block for block in content or [] if _is_block(block)]
@@ -26,7 +26,7 @@ def _is_block(value: object) -> TypeGuard[MessageBlock]:
 
 
 def text_of(content: Any) -> str:
-    """All text in `content`, tool results included, joined by line feeds."""
+    """Join all text in `content`, tool results included, by line feeds."""
     return "\n".join(_texts(content))
 
 
@@ -53,7 +53,7 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class LoopbackRequest:
-    """One request for an answer. `number` counts such requests of this server, from 1."""
+    """The request asks for one answer. `number` counts such requests of this server, from 1."""
 
     number: int
     body: MessagesRequest  # as a Messages request
@@ -93,7 +93,7 @@ class LoopbackRequest:
 
     @cached_property
     def last_user(self) -> str:
-        """The text of all that followed the last answer."""
+        """The text is that of all that followed the last answer."""
         texts: list[str] = []
         for message in reversed(self.messages):
             if message["role"] == "assistant":
@@ -108,12 +108,13 @@ class LoopbackRequest:
 
     @cached_property
     def conversation(self) -> str:
-        """A name for the conversation: what it began with."""
+        """The name of the conversation is made of what it began with."""
         return digest([self.system[:2000], self.first_user])[:12]
 
     @cached_property
     def prefixes(self) -> list[str]:
-        """A digest after tools and system, then one after each message: equal prefixes, equal digests."""
+        """The prefixes are a digest after tools and system, then one after each message: equal if these
+        are."""
         head = [without_cache_marks(part) for part in (self.body.get("tools"), self.body.get("system"))]
         found = [digest([self.model, *head])]
         for message in self.messages:

@@ -242,7 +242,7 @@ def _fault(entry: ScriptFault) -> PlannedFault:
 
 
 def _filled(value: Any, groups: dict[str, str]) -> Any:
-    """`value` with `${name}` replaced in every text; unknown names stay."""
+    """Replace `${name}` in every text of `value`; unknown names stay."""
     if isinstance(value, str):
         return string.Template(value).safe_substitute(groups) if groups else value
     if isinstance(value, dict):

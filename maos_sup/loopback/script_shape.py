@@ -77,7 +77,7 @@ SCRIPT = Shape(
 
 
 class ScriptPace(TypedDict, total=False):
-    """`pace`, of the script, of a rule or of a reply."""
+    """The pace is that of the script, of a rule or of a reply (`pace`)."""
 
     delay_s: float
     chunk_chars: int
@@ -85,7 +85,7 @@ class ScriptPace(TypedDict, total=False):
 
 
 class ScriptMatch(TypedDict, total=False):
-    """`match`: what must hold of a request."""
+    """The match says what must hold of a request (`match`)."""
 
     model: str
     system: str
@@ -99,7 +99,7 @@ class ScriptMatch(TypedDict, total=False):
 
 
 class ScriptFault(TypedDict, total=False):
-    """`fault` of a reply."""
+    """The fault is that of a reply (`fault`)."""
 
     kind: str
     status: int
@@ -111,7 +111,7 @@ class ScriptFault(TypedDict, total=False):
 
 
 class ScriptFaultRule(ScriptFault, total=False):
-    """One of `fault`, and when it strikes."""
+    """The rule is one of `fault`, and says when it strikes."""
 
     match: ScriptMatch
     at: list[int]
@@ -121,7 +121,7 @@ class ScriptFaultRule(ScriptFault, total=False):
 
 
 class ScriptReply(TypedDict, total=False):
-    """One of `reply`."""
+    """The reply is one of `reply`."""
 
     text: str
     tools: list[MessageBlock]
@@ -133,7 +133,7 @@ class ScriptReply(TypedDict, total=False):
 
 
 class ScriptRule(TypedDict):
-    """One of `rule`."""
+    """The rule is one of `rule`."""
 
     name: NotRequired[str]
     match: NotRequired[ScriptMatch]
@@ -144,7 +144,7 @@ class ScriptRule(TypedDict):
 
 
 class ScriptFile(TypedDict, total=False):
-    """The whole script."""
+    """The file is the whole script."""
 
     rule: list[ScriptRule]
     fault: list[ScriptFaultRule]

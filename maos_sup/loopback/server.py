@@ -58,7 +58,7 @@ class LoopbackServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The base URL for clients."""
+        """The base URL is for clients."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def start(self) -> None:

@@ -11,7 +11,7 @@ from state_layout.files import codec
 
 
 class StreamedEvent(TypedDict, total=False):
-    """An event of a stream; which keys it has depends on its type."""
+    """The event is one of a stream; which keys it has depends on its type."""
 
     type: Required[str]
     index: int
@@ -39,7 +39,7 @@ def message(reply: ScriptedReply, *, id_: str, model: str, usage: TokenUsage) ->
 
 
 def events(reply: ScriptedReply, whole: MessagesAnswer) -> Iterator[StreamedEvent]:
-    """The events of the stream of `whole`, in order; pieces of `reply.pace.chunk_chars` characters."""
+    """Yield the events of the stream of `whole`, in order; pieces of `reply.pace.chunk_chars` characters."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     yield {"type": "message_start", "message": begun}
@@ -59,7 +59,7 @@ def is_piece(event: StreamedEvent) -> bool:
 
 
 def wire(event: StreamedEvent | ErrorBody) -> bytes:
-    """`event` as server-sent event."""
+    """Encode `event` as server-sent event."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), codec.encode(event))
 
 

@@ -29,5 +29,5 @@ class _Told:
 
 
 def exposed(families: Iterable[Family]) -> bytes:
-    """The families in the text format of Prometheus."""
+    """Write the families in the text format of Prometheus."""
     return generate_latest(_Told(families))

@@ -33,7 +33,8 @@ Samples = Mapping[Labels, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeFigures:
-    """One orchestration at one moment. `unread`: messages by agent; `free_bytes` of its disk, if known.
+    """The figures are those of one orchestration at one moment. `unread`: messages by agent; `free_bytes`
+    of its disk, if known.
 
     `folder` is where it lies: a copy has the id of its original.
     """
@@ -48,7 +49,8 @@ class TreeFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One metric: its samples by the values of `labels` (the orchestration comes first, always)."""
+    """A family is one metric: its samples by the values of `labels` (the orchestration comes first,
+    always)."""
 
     name: str
     kind: str
@@ -58,7 +60,7 @@ class Family:
 
 
 def families_of(figures: Iterable[TreeFigures]) -> list[Family]:
-    """All metrics of all orchestrations; ones of the same name are one family."""
+    """Make all metrics of all orchestrations; ones of the same name are one family."""
     found, told = dict[str, Family](), list(figures)
     for one, label in zip(told, _labels(told), strict=True):
         for name, kind, text, labels, samples in _families(one):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def figures_of(reading: Reading, status: Status, costs: Costs, *, now_s: float) -> TreeFigures:
-    """The figures now."""
+    """Gather the figures as of now."""
     try:
         free_bytes = shutil.disk_usage(reading.tree.root).free
     except OSError:

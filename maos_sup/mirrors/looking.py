@@ -248,7 +248,8 @@ class Looker:
         return found
 
     def _lose(self, lost: list[str]) -> None:
-        """Contents go with their file; lines and pieces are records, which are kept and marked."""
+        """Note what is lost: contents go with their file; lines and pieces are records, which are kept and
+        marked."""
         for path in lost:
             if path in self.cursor.contents:
                 del self.cursor.contents[path]

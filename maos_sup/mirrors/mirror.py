@@ -24,7 +24,7 @@ class MirrorTrouble(LayoutError):
 
 
 class Superseded(Locked):
-    """Another follower opened the mirror of this tree since: this one has to end."""
+    """Another follower has opened the mirror of this tree since: this one has to end."""
 
 
 class Sort(StrEnum):
@@ -37,7 +37,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """The next lines of a chained file; `is_anew`: what the mirror has of it goes first."""
+    """The next lines of a chained file are these; `is_anew`: what the mirror has of it goes first."""
 
     path: str  # relative to the tree
     runs: tuple[Run, ...]  # at least one, each following the one before
@@ -62,7 +62,7 @@ class FilePiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A small file, whole; `data` is None where it is not there any more."""
+    """A small file is whole; `data` is None where it is not there any more."""
 
     path: str
     data: bytes | None
@@ -90,7 +90,7 @@ class MirrorBatch:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing changed."""
+        """Nothing has changed."""
         return not (self.lines or self.pieces or self.contents or self.counted or self.gone)
 
 
@@ -106,7 +106,8 @@ class Cursor:
 
 
 class Mirror(Protocol):
-    """The part of a database that mirrors one tree. Every method but `close` may raise MirrorTrouble.
+    """A mirror is the part of a database that mirrors one tree. Every method but `close` may raise
+    MirrorTrouble.
 
     `cursor` makes this object the only one that may write: another one's next `apply` raises Superseded.
     """
@@ -139,7 +140,7 @@ class Mirror(Protocol):
         """The bytes that it has of a file of pieces, or of one content, in order."""
 
     def trees(self) -> list[str]:
-        """The ids of the orchestrations that the whole database mirrors."""
+        """List the ids of the orchestrations that the whole database mirrors."""
 
     def identity(self) -> str:
         """A word that two have in common only if they are the same database, whatever URLs lead there now."""

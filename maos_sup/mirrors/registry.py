@@ -34,7 +34,7 @@ def place_of(text: str) -> str:
 
 
 def open_mirror(url: str, tree: str, *, may_make: bool = False) -> Mirror:
-    """The mirror of the orchestration `tree` at `url`. Raises BadInput, MirrorTrouble."""
+    """Open the mirror of the orchestration `tree` at `url`. Raises BadInput, MirrorTrouble."""
     opener = _opener(url)
     refuse_unreadable(url)
     return opener(url, tree, may_make=may_make)

@@ -113,7 +113,8 @@ def _make_mail_boxes(root: Path) -> None:
 
 
 def chosen(mirror: Mirror, wanted: str | None) -> str:
-    """The id of the orchestration to restore: `wanted`, a part of one, the only one. Raises BadInput."""
+    """Choose the id of the orchestration to restore: `wanted`, a part of one, the only one. Raises
+    BadInput."""
     ids = mirror.trees()
     matching = [id_ for id_ in ids if wanted is None or wanted in id_]
     if len(matching) == 1:

@@ -31,7 +31,8 @@ def rows_of(lines: Lines) -> Iterator[tuple[int, str | None, str | None, bytes]]
 
 
 def cursor_of(rows: Iterable[CursorRow]) -> Cursor:
-    """The cursor that rows of files tell: path, sort, seq, offset, h, up to where it counts, is it gone."""
+    """Make the cursor that rows of files tell: path, sort, seq, offset, h, up to where it counts, is it
+    gone."""
     found = Cursor()
     for path, sort, seq, offset, h, counted, is_gone in rows:
         if sort == Sort.LINES:

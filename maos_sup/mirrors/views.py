@@ -13,13 +13,13 @@ class SqlDialect(Protocol):
     """Says in a database's SQL how to look into a line. `key` is a path such as `value.text`."""
 
     def text(self, json: str, key: str) -> str:
-        """The value of `key` as text; objects and lists as JSON."""
+        """Write the value of `key` as text; objects and lists as JSON."""
 
     def whole(self, json: str, key: str) -> str:
-        """The value of `key` as a whole number."""
+        """Write the value of `key` as a whole number."""
 
     def real(self, json: str, key: str) -> str:
-        """The value of `key` as a number."""
+        """Write the value of `key` as a number."""
 
 
 NAMES = ("agents", "tasks", "attempts", "turns", "tools", "mail", "costs", "state", "checkpoints", "lines")

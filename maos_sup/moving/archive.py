@@ -28,7 +28,7 @@ _HOST_BOUND = "run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFile:
-    """A file in an archive. `path` is relative to the tree."""
+    """The file is one in an archive. `path` is relative to the tree."""
 
     path: str
     size: int
@@ -53,7 +53,7 @@ class ArchiveManifest:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files together."""
+        """The size is that of all files together."""
         return sum(each.size for each in self.files)
 
     def encoded(self) -> bytes:

@@ -20,7 +20,7 @@ def recipient_of(text: str, option: str) -> object:
 
 
 def identities_in(path: Path) -> list[object]:
-    """The private keys in the file `path`. Raises BadInput if there is none, OSError."""
+    """Read the private keys in the file `path`. Raises BadInput if there is none, OSError."""
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         if "PRIVATE KEY" in text:

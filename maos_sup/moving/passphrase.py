@@ -106,7 +106,7 @@ def _wrapping_key(passphrase: str, salt: bytes, work: int) -> bytes:
 
 
 def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:
-    """HKDF-SHA-256 of 32 bytes (RFC 5869)."""
+    """Derive 32 bytes by HKDF-SHA-256 (RFC 5869)."""
     return hmac.digest(hmac.digest(salt or bytes(32), key, "sha256"), info + b"\1", "sha256")
 
 

@@ -52,7 +52,7 @@ def _scratch(root: Path, size_bytes: int) -> Iterator[Path]:
 
 @contextmanager
 def scratch_for(target: Path) -> Iterator[Path]:
-    """A folder beside `target`, for this process alone: locked, so that others know that it lives."""
+    """Make a folder beside `target`, for this process alone: locked, so that others know that it lives."""
     folder = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
         with ExitStack() as stack:

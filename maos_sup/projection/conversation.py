@@ -24,7 +24,7 @@ _MOST_CHARS = 6000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call of a tool. `result` None: it runs, or nobody saw its end."""
+    """A call is one of a tool. `result` None: it runs, or nobody saw its end."""
 
     id: str
     name: str
@@ -187,7 +187,7 @@ def _start(fold: _Fold, line: JournalLine) -> None:
 
 
 def _texts(content: object) -> str:
-    """The texts in the content of a prompt, an answer or a result."""
+    """Join the texts in the content of a prompt, an answer or a result."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

@@ -22,7 +22,8 @@ _LEAST_DONE = 2  # tasks, before anything is expected of the others
 
 @dataclass(slots=True, kw_only=True)
 class Sums:
-    """Money and tokens. `unpriced`: answers whose price nobody knows, which add nothing to `cost_usd`."""
+    """The sums are of money and tokens. `unpriced`: answers whose price nobody knows, which add nothing to
+    `cost_usd`."""
 
     cost_usd: float = 0.0
     tokens: int = 0
@@ -79,7 +80,7 @@ class Costs:
     forecast: Forecast = field(default_factory=Forecast)
 
     def to_json(self) -> dict[str, object]:
-        """As one JSON object."""
+        """Tell the costs as one JSON object."""
         parts = {"agents": self.agents, "tasks": self.tasks, "models": self.models, "days": self.days}
         return {
             "total": self.total.to_json(),

@@ -16,7 +16,7 @@ MOST_NODES, _MOST_SINGLE, _MOST_ROWS = 240, 60, 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A task, or several alike (`count` above 1). Shares are of the whole run, from 0 to 1."""
+    """A node is a task, or several alike (`count` above 1). Shares are of the whole run, from 0 to 1."""
 
     id: str
     label: str
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """Nodes, and edges as pairs of their ids: what is needed, and what needs it."""
+    """A graph has nodes, and edges as pairs of their ids: what is needed, and what needs it."""
 
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
@@ -91,7 +91,7 @@ def _node(
 
 
 def _columns(tasks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """The column of each task: 0 without needs. Needs that are not there, or go round, do not count."""
+    """Find the column of each task: 0 without needs. Needs that are not there, or go round, do not count."""
     needs = {task["id"]: list(task["needs"]) for task in tasks}
     found, waiting = dict[str, int](), dict[str, set[str]]()
     behind = defaultdict[str, list[str]](list)
@@ -113,7 +113,7 @@ def _columns(tasks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def _groups(
     tasks: Sequence[Mapping[str, Any]], columns: Mapping[str, int]
 ) -> dict[str, list[Mapping[str, Any]]]:
-    """Nodes by name: single tasks while they are few, else those that stand alike."""
+    """Group nodes by name: single tasks while they are few, else those that stand alike."""
     if len(tasks) <= _MOST_SINGLE:
         return {task["id"]: [task] for task in tasks}
     behind = defaultdict[str, set[str]](set)

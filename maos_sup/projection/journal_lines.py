@@ -24,7 +24,7 @@ _BEGIN_S, _END_S = 0.0, 253402300799.0  # what a calendar here holds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLine:
-    """One line, decoded. `at_s`: seconds since the epoch; `is_void`: it does not count (any more)."""
+    """A journal line is decoded. `at_s`: seconds since the epoch; `is_void`: it does not count (any more)."""
 
     agent: str
     attempt: int
@@ -38,7 +38,8 @@ class JournalLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Whole lines of one file: `raws`, oldest first; `left_out` bytes of the window stand before them."""
+    """A piece is whole lines of one file: `raws`, oldest first; `left_out` bytes of the window stand
+    before."""
 
     raws: tuple[bytes, ...]
     left_out: int = 0
@@ -61,7 +62,7 @@ def text_of(at_s: float) -> str:
 
 
 def type_of(raw: bytes) -> str:
-    """The type of a line, without decoding it; empty for what is no line of a journal."""
+    """Read the type of a line, without decoding it; empty for what is no line of a journal."""
     found = _HEAD.match(raw)
     return found[3].decode() if found else ""
 
@@ -88,7 +89,7 @@ def decoded(raw: bytes, *, agent: str, attempt: int, void_above: int | None = No
 
 
 def first_line(path: Path) -> bytes | None:
-    """The first whole line of `path`."""
+    """Read the first whole line of `path`; None if there is none."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             line, feed, _ = os.pread(descriptor, _FIRST_BYTES, 0).partition(b"\n")
@@ -121,9 +122,8 @@ def lines_from(path: Path, offset: int) -> Iterator[bytes]:
 
 
 def batches_from(path: Path, offset: int, until: int = sys.maxsize) -> Iterator[tuple[list[bytes], int]]:
-    """As `lines_from`, many at a time, each time with the offset behind the last of them; none that ends
-    behind `until`.
-    """
+    """Yield lines as `lines_from` does, many at a time, each time with the offset behind the last of them;
+    none that ends behind `until`."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             rest = b""

@@ -11,7 +11,8 @@ from maos_sup.projection.journal_lines import seconds_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeSpan:
-    """One attempt: when it began and ended (None: it lives, or nobody knows), why, what of it counts.
+    """A span is one attempt: when it began and ended (None: it lives, or nobody knows), why, what of it
+    counts.
 
     `void_above`: lines with a higher number do not count; None: all count; 0: none does.
     """
@@ -55,7 +56,7 @@ def life_of(attempt: int, first: Mapping[str, Any] | None, ended: Mapping[str, A
 
 
 def judged(lives: Sequence[LifeSpan]) -> list[LifeSpan]:
-    """`lives`, oldest first, with what the pins of their successors make void."""
+    """Mark in `lives`, oldest first, what the pins of their successors make void."""
     by_number = {life.attempt: life for life in lives}
     counts = dict[int, int | None]()
     life = next((life for life in reversed(lives) if life.begun_s is not None), None)

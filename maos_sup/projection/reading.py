@@ -50,7 +50,7 @@ _MOST_OWN_BYTES = 4_000_000  # of journals that are read for an agent's own valu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentKeeps:
-    """A value that an agent put under a key; `scope` as `state list` takes it."""
+    """An agent put the value under a key; `scope` is as `state list` takes it."""
 
     scope: str
     key: str
@@ -100,27 +100,27 @@ class Reading:
         return self._begun_s
 
     def last_word_s(self, agent: str, attempt: int) -> float | None:
-        """The time of the last whole line of an attempt."""
+        """Read the time of the last whole line of an attempt."""
         raw = last_line_of(self.tree.agent(agent).attempt(attempt).journal)
         line = None if raw is None else decoded(raw, agent=agent, attempt=attempt)
         return None if line is None else line.at_s
 
     def piece(self, agent: str, attempt: int, *, since_s: float, until_s: float, most_bytes: int) -> Piece:
-        """The lines of one attempt in a window of time, raw; of many the last ones."""
+        """Read the lines of one attempt in a window of time, raw; of many the last ones."""
         path = self.tree.agent(agent).attempt(attempt).journal
         return piece_of(path, since=text_of(since_s), until=text_of(until_s), most_bytes=most_bytes)
 
     def redacted(self, text: str | None) -> str | None:
-        """`text` without secrets."""
+        """Take secrets out of `text`."""
         return None if text is None else str(self._redact(text))
 
     def line(self, raw: bytes, *, agent: str, life: LifeSpan) -> JournalLine | None:
-        """`raw` of the journal of `life` as a value; None for what is no line."""
+        """Make a value of the line `raw` of the journal of `life`; None for what is no line."""
         line = decoded(raw, agent=agent, attempt=life.attempt, void_above=life.void_above)
         return None if line is None else replace(line, fields=self._redact(line.fields))
 
     def journal_size(self, agent: str, attempt: int) -> int:
-        """Bytes of the journal of an attempt; 0 where there is none."""
+        """Count the bytes of the journal of an attempt; 0 where there is none."""
         return _size(self.tree.agent(agent).attempt(attempt).journal)
 
     def lines_after(
@@ -170,7 +170,7 @@ class Reading:
         return found
 
     def messages(self, *, newest: int, agent: str | None = None) -> list[MessageShown]:
-        """The newest messages, oldest first; of or to `agent`, if one is given."""
+        """Read the newest messages, oldest first; of or to `agent`, if one is given."""
         try:
             found = Mailbox(self.tree, newest=newest, to=agent).read()
             if agent is not None:
@@ -230,7 +230,8 @@ class Reading:
         return count
 
     def artifact(self, agent: str, name: str, *, most_bytes: int) -> str | None:
-        """The beginning of an artifact; None for one that is no text, or no file of that agent's folder."""
+        """Read the beginning of an artifact; None for one that is no text, or no file of that agent's
+        folder."""
         folder = self.tree.agent(agent).artifacts
         path = folder / name
         try:
@@ -267,7 +268,7 @@ def _is_costly(raw: bytes) -> bool:
 
 
 def _last_number_in(file: MailFile) -> int:
-    """The number of the last message in a mail file; of what people wrote, how many lines there are."""
+    """Find the number of the last message in a mail file; of what people wrote, how many lines there are."""
     if file.sender == OPERATOR:
         return sum(1 for raw in lines_from(file.path, 0) if raw.strip())
     raw = last_line_of(file.path)
@@ -276,18 +277,18 @@ def _last_number_in(file: MailFile) -> int:
 
 
 def read_some(path: Path, *, most_bytes: int) -> bytes:
-    """The first `most_bytes` of `path`. Raises OSError."""
+    """Read the first `most_bytes` of `path`. Raises OSError."""
     with atomic.opened(path, os.O_RDONLY) as descriptor:
         return os.pread(descriptor, most_bytes, 0)
 
 
 def shown_json(value: Any) -> str:
-    """`value` as one line of JSON; a text as it is."""
+    """Show `value` as one line of JSON; a text as it is."""
     return value if isinstance(value, str) else codec.encode(value).decode()
 
 
 def _tail(path: Path, most_bytes: int) -> str:
-    """The last whole lines of `path`."""
+    """Read the last whole lines of `path`."""
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             size = os.fstat(descriptor).st_size

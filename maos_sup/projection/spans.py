@@ -25,7 +25,8 @@ _OPEN, _DONE, _FAILED, _CUT = "open", "done", "failed", "cut"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Something that lasted. `end_s` None: it goes on. `state`: open, done, failed, cut (a process died)."""
+    """A span is something that lasted. `end_s` None: it goes on. `state`: open, done, failed, cut (a
+    process died)."""
 
     kind: str
     name: str
@@ -187,7 +188,7 @@ class SpanFold:
 
 
 def spans_of(lines: Iterable[JournalLine]) -> SpanFold:
-    """The fold of the lines of one agent, oldest first."""
+    """Fold the lines of one agent, oldest first."""
     fold = SpanFold()
     for line in lines:
         fold.take(line)

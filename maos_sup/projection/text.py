@@ -6,7 +6,7 @@ from maos_sup.views.files import printable
 
 
 def plain(text: object) -> str:
-    """`text` with its lines and tabs, without escape sequences and control characters.
+    """Take escape sequences and control characters out of `text`; its lines and tabs stay.
 
     What a path has that is no text (names of folders are bytes) is a `?`.
     """
@@ -15,7 +15,7 @@ def plain(text: object) -> str:
 
 
 def short(text: object, most: int) -> str:
-    """`text` plain, in one line of at most `most` characters; `…` says that something is left out."""
+    """Put `text` in one line of at most `most` characters, plain; `…` says that something is left out."""
     line = " ".join(plain(text).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 

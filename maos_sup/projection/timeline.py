@@ -28,7 +28,7 @@ _MOST_CHARS = 200  # of a message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One agent in a window. `left_out`: spans and bytes of journals that are not shown."""
+    """A lane is one agent in a window. `left_out`: spans and bytes of journals that are not shown."""
 
     agent: str
     phase: str
@@ -39,7 +39,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrow:
-    """A message from a lane to a lane (or `all`). `read_s` None: not yet, or not in the window."""
+    """An arrow is a message from a lane to a lane (or `all`). `read_s` None: not yet, or not in the
+    window."""
 
     sender: str
     to: str
@@ -51,7 +52,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A checkpoint on the line of time."""
+    """A tick is a checkpoint on the line of time."""
 
     number: int
     label: str
@@ -95,7 +96,8 @@ def timeline_of(
     first: int = 0,
     most_lanes: int = MOST_LANES,
 ) -> Timeline:
-    """A window of the run; the whole of it where no times are given. `first`: how many lanes to pass over."""
+    """Make a window of the run; the whole of it where no times are given. `first`: how many lanes to pass
+    over."""
     agents = sorted(status["agents"], key=lambda agent: natural(agent["name"]))
     shown = agents[first : first + min(most_lanes, MOST_LANES)]
     begun_s, ended_s = _bounds(reading, status, now_s)
@@ -172,7 +174,7 @@ def _lane(reading: Reading, agent: AgentShown, window: tuple[float, float], seen
 
 
 def _folded(lines: Iterable[JournalLine], ends: Mapping[int, float | None]) -> SpanFold:
-    """The spans that `lines` tell; what a process left open ended with it, as `ends` says by attempt."""
+    """Fold the spans that `lines` tell; what a process left open ended with it, as `ends` says by attempt."""
     fold, attempt = SpanFold(), 0
     for line in lines:
         ended_s = ends.get(attempt) if line.attempt != attempt else None
@@ -185,7 +187,7 @@ def _folded(lines: Iterable[JournalLine], ends: Mapping[int, float | None]) -> S
 
 
 def _clean(reading: Reading, span: Span) -> Span:
-    """`span` without secrets; only what is shown is looked through."""
+    """Take secrets out of `span`; only what is shown is looked through."""
     return replace(span, name=str(reading.redacted(span.name)), why=reading.redacted(span.why))
 
 

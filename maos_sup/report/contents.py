@@ -28,7 +28,7 @@ class ReportLimits:
     texts: int = 300_000
 
     def halved(self) -> ReportLimits:
-        """The same with half as much of everything."""
+        """Halve the limits of everything."""
         return ReportLimits(
             rows=max(10, self.rows // 2),
             messages=self.messages // 2,
@@ -59,7 +59,7 @@ class Contents:
 
     @property
     def took_s(self) -> float:
-        """From the first record to the last."""
+        """So many seconds lie between the first record and the last."""
         return self.timeline.ended_s - self.timeline.begun_s
 
 

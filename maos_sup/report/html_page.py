@@ -38,7 +38,7 @@ class _Room:
 
 
 def html_page(contents: Contents, limits: ReportLimits) -> str:
-    """The whole file."""
+    """Draw the whole file."""
     status, room = contents.status, _Room(limits)
     head = tag(
         "head",

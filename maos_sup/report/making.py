@@ -12,7 +12,8 @@ _MOST_MARKDOWN_BYTES = 60_000  # what comments of pull requests take
 
 
 def report_of(reading: Reading, *, name: str, now_s: float, is_markdown: bool = False) -> str:
-    """The report of a tree, below 2 MB (Markdown: 60 KB); `name` is what a command line calls the tree.
+    """Make the report of a tree, below 2 MB (Markdown: 60 KB); `name` is what a command line calls the
+    tree.
 
     Raises LayoutError where the tree has no good spec.
     """

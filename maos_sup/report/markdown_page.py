@@ -19,12 +19,12 @@ _MOST_DRAWN = 40
 
 
 def markdown_page(contents: Contents, limits: ReportLimits) -> str:
-    """The whole text."""
+    """Write the whole text."""
     return "\n".join(_lines(contents, limits)).rstrip() + "\n"
 
 
 def escaped(text: object) -> str:
-    """`text` in one line, with no meaning to Markdown: no link, no mention, no element of HTML."""
+    """Put `text` in one line, with no meaning to Markdown: no link, no mention, no element of HTML."""
     line = _LINKED.sub(lambda found: f"{found[1][0]}{_APART}{found[1][1:]}", " ".join(plain(text).split()))
     return _SPECIAL.sub(r"\\\1", line)
 

@@ -18,7 +18,8 @@ class Markup(str):
 
 
 def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
-    """An element. `class_` stands for `class`, `stroke_width` for `stroke-width`; None leaves one out."""
+    """Make an element. `class_` stands for `class`, `stroke_width` for `stroke-width`; None leaves one
+    out."""
     told = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(plain(value))}"'
         for key, value in attributes.items()

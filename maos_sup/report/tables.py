@@ -21,7 +21,7 @@ Row = tuple[str, ...]
 
 
 def figures_of(contents: Contents) -> list[tuple[str, str]]:
-    """The figures at the head of a report: what they are, how much."""
+    """List the figures at the head of a report: what they are, how much."""
     status, counts = contents.status, contents.status["counts"]
     done = counts["tasks_by_phase"].get("done", 0)
     budget = status["budget"]

@@ -43,7 +43,7 @@ class SaidMessage(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanContent:
-    """The content of one span, each as JSON or a text; None: it has no such thing."""
+    """The content is that of one span, each as JSON or a text; None: it has no such thing."""
 
     input_messages: str | None = None
     output_messages: str | None = None
@@ -144,14 +144,14 @@ class ContentFold:
 
 
 def _said(blocks: Mapping[int, Block], text: object) -> Iterable[Part]:
-    """The parts of an answer: of its blocks, or of the text that is all that a command line tells."""
+    """Yield the parts of an answer: of its blocks, or of the text that is all that a command line tells."""
     if isinstance(text, str) and text and not blocks:
         yield {"type": "text", "content": cut(text, MOST_CHARS)}
     yield from _parts_of([blocks[index] for index in sorted(blocks)])
 
 
 def _parts_of(content: object) -> Iterable[Part]:
-    """The parts of a message; what a tool gave is not among them, since it has a message of its own."""
+    """Yield the parts of a message; what a tool gave is not among them, since it has a message of its own."""
     if isinstance(content, str) and content:
         yield {"type": "text", "content": cut(content, MOST_CHARS)}
     for block in content if isinstance(content, list) else ():
@@ -183,7 +183,8 @@ def _bounded(value: object) -> str:
 
 
 def _messages_text(messages: list[SaidMessage]) -> str:
-    """`messages` as JSON; of what is too long the first parts are left out, and a part says how many."""
+    """Encode `messages` as JSON; of what is too long the first parts are left out, and a part says how
+    many."""
     parts = [(message, part) for message in messages for part in message["parts"]]
     sizes = [len(codec.encode(part)) for _, part in parts]
     begin, size = len(parts), 0
@@ -198,7 +199,7 @@ def _messages_text(messages: list[SaidMessage]) -> str:
 
 
 def _joined(messages: list[SaidMessage]) -> list[SaidMessage]:
-    """`messages` with those of one role, one after another, as one."""
+    """Join those of `messages` of one role that come one after another."""
     found = list[SaidMessage]()
     for message in messages:
         if found and found[-1]["role"] == message["role"]:

@@ -9,11 +9,11 @@ _TRACE_BYTES, _SPAN_BYTES = 16, 8
 
 
 def trace_id(orchestration: str) -> str:
-    """The id of an orchestration's trace; a copy of the tree has the same, a fork one of its own."""
+    """Make the id of an orchestration's trace; a copy of the tree has the same, a fork one of its own."""
     return sha256(f"maos-sup/{orchestration}".encode()).hexdigest()[: 2 * _TRACE_BYTES]
 
 
 def span_id(orchestration: str, *parts: object) -> str:
-    """The id of a span: a hash of what names the line that began it."""
+    """Make the id of a span: a hash of what names the line that began it."""
     told = "/".join(map(str, ("maos-sup", orchestration, *parts)))
     return sha256(told.encode()).hexdigest()[: 2 * _SPAN_BYTES]

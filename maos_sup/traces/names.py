@@ -60,7 +60,7 @@ def names_of(asked: str | None, opt_in: str) -> Names:
 
 
 def shown_name(span: TraceSpan, names: Names) -> str:
-    """The name of a span: an operation and what it is about, never a free text."""
+    """Name a span: an operation and what it is about, never a free text."""
     source = span.source
     if span.kind == RUN:
         return f"{names.workflow} {span.name}"
@@ -74,7 +74,7 @@ def shown_name(span: TraceSpan, names: Names) -> str:
 
 
 def attributes_of(span: TraceSpan, names: Names) -> dict[str, Value]:
-    """The attributes of a span."""
+    """Collect the attributes of a span."""
     told: dict[str, Value] = {"maos.kind": span.kind}
     if span.agent is not None:
         told |= {"gen_ai.agent.name": span.agent, "maos.attempt": span.attempt}

@@ -38,7 +38,7 @@ class AtWork:
 
 @dataclass(slots=True)
 class _Run:
-    """Messages in a row that one span sent."""
+    """The run is of messages in a row that one span sent."""
 
     first: int
     last: int

@@ -22,7 +22,7 @@ Message = dict[str, object]
 
 
 def message_of(spans: Sequence[TraceSpan], names: Names, *, resource: Mapping[str, Value]) -> Message:
-    """The body of a request: an ExportTraceServiceRequest."""
+    """Make the body of a request: an ExportTraceServiceRequest."""
     scope: Message = {"name": "maos-sup", "version": __version__}
     return {
         "resourceSpans": [
@@ -59,7 +59,7 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> None:
 
 
 def encoded(message: Message) -> bytes:
-    """A body as bytes."""
+    """Encode a body."""
     return codec.encode(message)
 
 

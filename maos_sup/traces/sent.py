@@ -19,7 +19,7 @@ _is_key = re.compile(r"[0-9a-f]{16}(?:-|@\d+\.\d{6})?").fullmatch
 
 
 class SentSpans:
-    """A set of keys; kept in `path`, where one is given, a line each. Raises StorageError."""
+    """The object is a set of keys; kept in `path`, where one is given, a line each. Raises StorageError."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path

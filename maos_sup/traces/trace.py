@@ -92,7 +92,7 @@ class RunFold:
         return ready
 
     def whole(self, begin_s: float, end_s: float) -> TraceSpan:
-        """The span of the run itself."""
+        """Make the span of the run itself."""
         return TraceSpan(
             kind=RUN,
             name=self._id,

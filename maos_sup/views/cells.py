@@ -23,7 +23,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` cells; `…` at its end says that something is left out."""
+    """Cut `text` to at most `width` cells; `…` at its end says that something is left out."""
     if cells(text) <= width:
         return text
     if width < 1:
@@ -38,7 +38,8 @@ def padded(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken where words end; a longer word is broken within."""
+    """Wrap `text` in lines of at most `width` cells, broken where words end; a longer word is broken
+    within."""
     width = max(width, 2)
     lines, line = list[str](), ""
     for word in _pieces(text, width):
@@ -63,7 +64,7 @@ def _pieces(text: str, width: int) -> Iterator[str]:
 
 
 def _first(text: str, width: int) -> str:
-    """The longest beginning of `text` that fits into `width` cells."""
+    """Take the longest beginning of `text` that fits into `width` cells."""
     if text.isascii():
         return text[:width]
     taken = 0

@@ -64,14 +64,14 @@ def outcome_text(task: TaskShown) -> str:
 
 
 def counted(number: int, word: str) -> str:
-    """`1 task`, `2 tasks`, `3 discoveries`."""
+    """Word a number like `1 task`, `2 tasks`, `3 discoveries`."""
     if number == 1:
         return f"1 {word}"
     return f"{number} {word.removesuffix('y')}ies" if word.endswith("y") else f"{number} {word}s"
 
 
 def duration_text(seconds: float) -> str:
-    """`3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`."""
+    """Word a duration like `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds < 59.95:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     for size_s, unit, below_s, below in (

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class MeasuredFigure(Struct, frozen=True, kw_only=True):
-    """One figure that processes tell now: the sum of what `measure` finds in each, or the rate of that.
+    """A measured figure is told by processes now: the sum of what `measure` finds in each, or the rate of
+    that.
 
     `measure` may raise any error of psutil: then the process adds nothing.
     """
@@ -106,7 +107,7 @@ def figure_columns(
 
 
 def figures_told(agents: Iterable[AgentShown]) -> list[Mapping[str, float]]:
-    """The figures of each agent, by key; of one that a caller made without any, none."""
+    """List the figures of each agent, by key; of one that a caller made without any, none."""
     return [agent.get("figures") or {} for agent in agents]
 
 

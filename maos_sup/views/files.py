@@ -23,12 +23,12 @@ _SEQUENCES = re.compile(
 
 
 def read_object(path: Path) -> dict[str, object] | None:
-    """The JSON object in `path`, or None."""
+    """Read the JSON object in `path`, or None."""
     return read_snapshot(path)
 
 
 def last_line(path: Path, *, longest: int = 2000) -> str | None:
-    """The last line of `path` with text in it, without control characters, or None.
+    """Read the last line of `path` with text in it, without control characters, or None.
 
     Of a line that is very long what stands near its end. Who shows less of it cuts it after secrets were
     taken out, or half of one would pass: `longest` is far more than is ever shown.
@@ -68,5 +68,5 @@ def moment(seconds: float) -> str:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts `a2` before `a10`."""
+    """Make a key that sorts `a2` before `a10`."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

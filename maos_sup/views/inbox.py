@@ -32,7 +32,7 @@ class Waiting:
 
 
 def inbox_of(trees: Iterable[Tree]) -> list[Waiting]:
-    """The open questions of `trees`, the oldest first. Trees that cannot be read have none."""
+    """List the open questions of `trees`, the oldest first. Trees that cannot be read have none."""
     found = list[Waiting]()
     for tree in trees:
         try:

@@ -29,7 +29,7 @@ _VIEWER = "~viewer"  # writes nothing
 
 
 def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None = None) -> Versions:
-    """The values in force of the keys that begin with `prefix`, now or at `cut`, sorted by key.
+    """List the values in force of the keys that begin with `prefix`, now or at `cut`, sorted by key.
 
     One that its schema cannot bring to its version is as it was written, with the reason as `fault`.
     Raises BadInput, Damaged, StorageError.
@@ -44,7 +44,7 @@ def values_of(tree: Tree, scope: Scope, prefix: str = "", *, cut: TeamCut | None
 
 
 def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) -> ShownVersion | None:
-    """The value in force of `key`, now or at `cut`; None if it has none. Raises as `values_of` does."""
+    """Find the value in force of `key`, now or at `cut`; None if it has none. Raises as `values_of` does."""
     if scope.is_shared and cut is None:
         with closing(ScopeStore(_folder(tree, scope), _VIEWER)) as store:
             entry = store.get(key)
@@ -56,7 +56,7 @@ def value_of(tree: Tree, scope: Scope, key: str, *, cut: TeamCut | None = None) 
 
 
 def history_of(tree: Tree, scope: Scope, key: str | None = None) -> Versions:
-    """Every version of `key`, or of all keys, the oldest first. Raises as `values_of` does."""
+    """List every version of `key`, or of all keys, the oldest first. Raises as `values_of` does."""
     if scope.is_shared:
         return versions_of(_folder(tree, scope), key)
     return [told for told in _owned(tree, scope, None) if key is None or told["key"] == key]

@@ -76,13 +76,13 @@ class Mailbox:
             )
 
     def _begun(self, path: Path) -> Reader:
-        """A reader of `path` from its beginning, or from where no more than the newest come."""
+        """Open a reader of `path` from its beginning, or from where no more than the newest come."""
         is_end_enough = self._newest is not None and self._type is None
         begin = near_end(path, lines=self._newest or 0) if is_end_enough else ORIGIN
         return self._readers.setdefault(path, Reader(path, begin))
 
     def _of_people(self, path: Path, to: str) -> Iterator[MessageShown]:
-        """Lines written by hand; what is no message is noted."""
+        """Yield messages that people wrote by hand; a line that is no message is noted."""
         news = read_operator_file(path, self._people.get(path, (0, 0, "")), to=to)
         self._people[path] = news.mark
         for entry in news.entries:

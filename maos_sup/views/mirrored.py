@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mirrors_told(tree: Tree) -> list[MirrorShown]:
-    """Each mirror of the tree."""
+    """List the mirrors of the tree."""
     return [_told(tree, mirror) for mirror in mirrors_of(tree)]
 
 
@@ -31,7 +31,7 @@ def _told(tree: Tree, mirror: Mirrored) -> MirrorShown:
 
 
 def mirror_line(told: MirrorShown) -> str:
-    """One mirror in words."""
+    """Put one mirror in words."""
     where = f"mirror {told['name']} ({told['url']})"
     behind, note = told["lag_bytes"] or 0, f"; {told['trouble']}" if told["trouble"] else ""
     late = f"{behind:,} bytes behind" if behind or told["lag_bytes"] is None else "up to date"

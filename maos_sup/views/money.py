@@ -10,7 +10,7 @@ _SMALL_USD = 1.0  # below this a cent is too coarse to tell agents apart
 
 
 def usd_within(usd: float) -> float:
-    """`usd`, at most a million million: sums of what nobody spent do not grow beyond all numbers."""
+    """Limit `usd` to at most a million million: sums of what nobody spent do not grow beyond all numbers."""
     return max(-_MOST_USD, min(_MOST_USD, usd))
 
 
@@ -25,12 +25,12 @@ def digits_of(total_usd: float) -> int:
 
 
 def money(usd: float) -> str:
-    """`1.25`, `0.0092`, `0.00`."""
+    """Word an amount like `1.25`, `0.0092`, `0.00`."""
     return f"{usd:.{digits_of(usd)}f}"
 
 
 def shares(amounts: Sequence[float]) -> list[str]:
-    """The amounts as text, rounded so that they add up to `money(sum(amounts))`.
+    """Word the amounts, rounded so that they add up to `money(sum(amounts))`.
 
     The digits that rounding leaves over go to the amounts that lost most by it (largest remainder).
     """
@@ -47,21 +47,22 @@ def shares(amounts: Sequence[float]) -> list[str]:
 
 
 def spent_text(spent_usd: float, cap_usd: float | None) -> str:
-    """`0.31 of 5.00 USD`, or without a cap `0.31 USD`."""
+    """Word what was spent like `0.31 of 5.00 USD`, or without a cap `0.31 USD`."""
     if cap_usd is None:
         return f"{money(spent_usd)} USD"
     return f"{money(spent_usd)} of {money(cap_usd)} USD"
 
 
 def tokens_text(tokens: int) -> str:
-    """`812`, `12.3k`, `4.1M`."""
+    """Word tokens like `812`, `12.3k`, `4.1M`."""
     if tokens < 10_000:
         return str(tokens)
     return f"{tokens / 1000:.1f}k" if tokens < 999_950 else f"{tokens / 1_000_000:.1f}M"
 
 
 def bytes_text(count: int) -> str:
-    """`0 B`, `812 B`, `12 KB`, `3.4 MB`, `1.2 GB`: what is there is never shown as nothing."""
+    """Word bytes like `0 B`, `812 B`, `12 KB`, `3.4 MB`, `1.2 GB`: what is there is never shown as
+    nothing."""
     if count < 1000:
         return f"{count} B"
     amount = float(count)

@@ -18,7 +18,7 @@ STREAMS = ("stdout", "stderr")
 
 
 class OutputLine(NamedTuple):
-    """One line of a program, without its line feed. `end`: bytes of the file up to its end."""
+    """A line is that of a program, without its line feed. `end`: bytes of the file up to its end."""
 
     agent: str
     attempt: int
@@ -35,7 +35,7 @@ class _Source:
 
 
 class Output:
-    """The output of some agents; `read` gives what came since the last call.
+    """The object reads the output of some agents; `read` gives what came since the last call.
 
     With `attempt` only that life of each; otherwise all lives, oldest first.
     """

@@ -67,7 +67,7 @@ class PlainView:
 
 
 def time_text(at: str) -> str:
-    """`03:07:41Z`: the time of day of a record, in UTC as it is stored; what is none, as it is."""
+    """Word the time of day of a record like `03:07:41Z`, in UTC as it is stored; what is none, as it is."""
     return f"{at[11:19]}Z" if len(at) > 19 and at.endswith("Z") else at
 
 

@@ -33,7 +33,7 @@ def planned_lines(
     templates: Iterable[str] = (),
     limits: Mapping[str, Any] | None = None,
 ) -> list[PlannedLine]:
-    """The plan of these specs, text folded at `width`; what tasks need beyond them is there already.
+    """Show the plan of these specs, text folded at `width`; what tasks need beyond them is there already.
 
     What an agent is told beyond one of the role `templates` is shown in full, for it is what is approved.
     """
@@ -82,7 +82,7 @@ def _limits(tasks: Specs, limits: Mapping[str, Any]) -> Iterator[PlannedLine]:
 
 
 class GraphRow(NamedTuple):
-    """One line of the graph; `task` is None between the tasks."""
+    """A row is one line of the graph; `task` is None between the tasks."""
 
     graph: str
     task: str | None = None

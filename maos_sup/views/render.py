@@ -61,7 +61,7 @@ def budget_text(status: Status) -> str:
 
 
 def total_text(budget: BudgetShown, *, cost: float, tokens: int) -> str:
-    """`cost` USD and `tokens` of a budget, in words; empty where neither is known."""
+    """Word `cost` USD and `tokens` of a budget; empty where neither is known."""
     most_cost, most_tokens = budget["max_cost_usd"], budget["max_tokens"]
     told = [spent_text(cost, most_cost)] if cost or most_cost is not None else []
     if tokens or most_tokens is not None:
@@ -84,7 +84,7 @@ def answer_line(asked: Question, *, name: str) -> str:
 
 
 def agents_table(status: Status, *, width: int) -> list[str]:
-    """A row for each agent."""
+    """Make a table with a row for each agent."""
     costs = shares([agent["cost_usd"] for agent in status["agents"]])
     figures = list(figure_columns((*KEPT, *MEASURED), figures_told(status["agents"])))
     rows = [
@@ -110,7 +110,7 @@ def agents_table(status: Status, *, width: int) -> list[str]:
 
 
 def tasks_table(status: Status, *, width: int) -> list[str]:
-    """A row for each task."""
+    """Make a table with a row for each task."""
     rows = [
         (
             task["id"],
@@ -140,7 +140,7 @@ def discovery_lines(status: Status, *, width: int = UNBOUNDED) -> list[str]:
 
 
 def message_lines(messages: Sequence[MessageShown]) -> list[str]:
-    """A line for each message: when (UTC), who to whom, what."""
+    """Write a line for each message: when (UTC), who to whom, what."""
     return [
         f"{_when(message)} {message['from']} -> {message['to']} {message['type']}: {_said(message)}"
         for message in messages
@@ -157,7 +157,7 @@ def last_text(agent: AgentShown) -> str:
 
 
 def percent(progress: float | None) -> str:
-    """`40%`, or `-`."""
+    """Word progress like `40%`, or `-`."""
     if not isinstance(progress, int | float):
         return "-"
     return f"{max(0.0, min(1.0, progress)):.0%}"
@@ -181,12 +181,12 @@ def age_s(at: str | None) -> float | None:
 
 
 def one_line(text: str) -> str:
-    """`text` as one line that no terminal obeys."""
+    """Make `text` one line that no terminal obeys."""
     return printable(" ".join(text.split()))
 
 
 def terminal_width() -> int:
-    """Columns of the terminal on stdout; elsewhere lines are not folded."""
+    """Count the columns of the terminal on stdout; elsewhere lines are not folded."""
     import sys
 
     if not sys.stdout.isatty():

@@ -91,7 +91,7 @@ def resumption_of(tree: Tree) -> Resumption:
 
 
 def resumption_lines(resumption: Resumption) -> list[str]:
-    """The same for people."""
+    """Tell a resumption to people."""
     done = len(resumption["tasks_done"])
     failed = f", {len(resumption['tasks_failed'])} failed" if resumption["tasks_failed"] else ""
     lines = [

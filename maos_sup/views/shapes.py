@@ -13,7 +13,7 @@ from state_layout.records.snapshots import ChangedFiles, SpecFault
 
 
 class BudgetShown(TypedDict):
-    """The caps of an orchestration; None is no cap."""
+    """The caps of an orchestration are these; None is no cap."""
 
     max_cost_usd: float | None
     max_tokens: int | None
@@ -131,14 +131,14 @@ class Subject(TypedDict, total=False):
 
 
 class SnapshotsShown(TypedDict):
-    """The snapshots of files of all agents, and what their contents take on the disk."""
+    """The snapshots of files of all agents are counted, with what their contents take on the disk."""
 
     count: int
     bytes: int
 
 
 class Status(TypedDict):
-    """An orchestration at one moment."""
+    """The status is that of an orchestration at one moment."""
 
     id: str
     request: str

@@ -41,7 +41,7 @@ _ORDERLY = (ExitReason.PARKED, ExitReason.PAUSED, ExitReason.ASKING, ExitReason.
 
 
 def status_of(tree: Tree) -> Status:
-    """The status of `tree` now; see `Watcher.status`."""
+    """Look up the status of `tree` now; see `Watcher.status`."""
     return Watcher(tree).status()
 
 
@@ -109,7 +109,7 @@ def _status(tree: Tree, team: TeamStanding, read: SpecsRead) -> Status:
 
 
 def _in_place(tasks: Collection[TaskSpec]) -> list[TaskSpec]:
-    """As in the plan; what was added without a place comes last, by name."""
+    """Order tasks as in the plan; what was added without a place comes last, by name."""
     places = {task.order for task in tasks}
     if len(places) == len(tasks) and None not in places:  # names cost as much as all the rest
         return sorted(tasks, key=lambda task: task.order or 0)
@@ -184,7 +184,7 @@ def _since_s(agent: AgentStanding) -> float:
 
 
 def _task(task: TaskSpec, phase: TaskPhase, outcome: TaskOutcome | None, *, since_s: float) -> TaskShown:
-    """One task; what earlier runs left does not count. `since_s` after the snapshot it still runs."""
+    """Show one task; what earlier runs left does not count. `since_s` after the snapshot it still runs."""
     known = (
         outcome if outcome is not None and outcome.run >= task.run else TaskOutcome(phase=phase, run=task.run)
     )

@@ -55,7 +55,7 @@ def changed_lines(status: Status) -> list[str]:
 
 
 def saved_line(status: Status, *, name: str) -> str:
-    """The one line after a pause: what was saved, and how to go on."""
+    """Write the one line after a pause: what was saved, and how to go on."""
     counts = status["counts"]
     begun = [
         task["id"] for task in status["tasks"] if task["phase"] in (TaskPhase.INTERRUPTED, TaskPhase.ASKING)

@@ -18,7 +18,8 @@ _NOTHING = frozenset({"", "-", "0", "0.00"})
 
 
 class Laid(Struct, frozen=True, kw_only=True):
-    """A table as lines: the heading, the lines of each row, the headings of the columns without room."""
+    """A table is laid as lines: the heading, the lines of each row, the headings of the columns without
+    room."""
 
     head: str
     rows: tuple[tuple[str, ...], ...]
@@ -26,7 +27,7 @@ class Laid(Struct, frozen=True, kw_only=True):
 
 
 def table(heads: Row, rows: Sequence[Row], *, width: int, by_worth: Sequence[str] = ()) -> list[str]:
-    """The lines of a table; `by_worth` names the columns that may go, the first first."""
+    """Write the lines of a table; `by_worth` names the columns that may go, the first first."""
     if not rows:
         return []
     laid = lay(heads, rows, width=width, by_worth=by_worth)
@@ -58,7 +59,7 @@ def lay(heads: Row, rows: Sequence[Row], *, width: int, by_worth: Sequence[str] 
 def _kept(
     heads: Row, rows: Sequence[Row], sizes: Sequence[int], *, width: int, by_worth: Sequence[str]
 ) -> list[int]:
-    """The columns that stay: those that say nothing go first, then those of the least worth."""
+    """Choose the columns that stay: those that say nothing go first, then those of the least worth."""
     shown = [*range(len(heads))]
     going = [heads.index(name) for name in by_worth if name in heads]
     empty = [column for column in going if all(row[column] in _NOTHING for row in rows)]
@@ -70,13 +71,14 @@ def _kept(
 
 
 def _needed(shown: Sequence[int], sizes: Sequence[int]) -> int:
-    """The least width for these columns; the last one may be folded."""
+    """Sum the least width for these columns; the last one may be folded."""
     *fixed, last = (sizes[column] for column in shown)
     return sum(fixed) + len(GAP) * len(fixed) + min(last, _LEAST_LAST)
 
 
 def _squeezed(sizes: Sequence[int], shown: Sequence[int], width: int) -> list[int]:
-    """The sizes, the last column's so that the row fits; where that is not enough the widest give way."""
+    """Squeeze the sizes, the last column's so that the row fits; where that is not enough the widest give
+    way."""
     squeezed = [*sizes]
     last = shown[-1]
     gaps = len(GAP) * (len(shown) - 1)
@@ -91,7 +93,7 @@ def _squeezed(sizes: Sequence[int], shown: Sequence[int], width: int) -> list[in
 
 
 def _lines(row: Row, shown: Sequence[int], sizes: Sequence[int]) -> list[str]:
-    """One row; each cell that is wider than its column goes on in the next line."""
+    """Write one row; each cell that is wider than its column goes on in the next line."""
     columns = [
         wrapped(row[column], sizes[column]) if cells(row[column]) > sizes[column] else [row[column]]
         for column in shown

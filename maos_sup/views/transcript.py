@@ -68,7 +68,7 @@ class TranscriptReading:
         self._blocks: dict[str, list[TranscriptLine]] = {}
 
     def lines(self) -> tuple[str, ...]:
-        """All lines so far, the oldest first; none of them has control characters."""
+        """List all lines so far, the oldest first; none of them has control characters."""
         self._lines.extend(map(_clean, self.news()))
         return tuple(self._lines)
 
@@ -111,7 +111,7 @@ class TranscriptReading:
 
 
 def _assistant(entry: TranscriptLine, blocks: list[TranscriptLine]) -> Iterator[str]:
-    """An answer of a model: its text, its thinking and its calls, with what it cost."""
+    """Yield the lines of an answer of a model: its text, its thinking and its calls, with what it cost."""
     usd = entry.get("cost_usd")
     told = [f"{usd:.4f} USD"] if isinstance(usd, int | float) else []
     told += [f"{entry['tokens']} tokens"] if entry.get("tokens") else []

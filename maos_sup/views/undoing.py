@@ -62,7 +62,7 @@ def _outside_lines(preview: Preview) -> Iterator[str]:
 
 
 def preview_json(preview: Preview) -> dict[str, object]:
-    """The same as one JSON object."""
+    """Tell a preview as one JSON object."""
     return {
         "checkpoint": preview.cut.number,
         "name": preview.cut.name,
@@ -85,7 +85,7 @@ def preview_json(preview: Preview) -> dict[str, object]:
 
 
 def cut_lines(cuts: Sequence[TeamCut], problems: Iterable[str]) -> list[str]:
-    """A line for each checkpoint, the newest last."""
+    """Write a line for each checkpoint, the newest last."""
     rows = [("CHECKPOINT", "WHEN (UTC)", "EXACT", "TASKS", "USD", "WHY")] if cuts else []
     for cut in cuts:
         tasks = [phase for agent in cut.agents.values() for phase in agent.tasks.values()]
@@ -110,7 +110,7 @@ def cut_lines(cuts: Sequence[TeamCut], problems: Iterable[str]) -> list[str]:
 
 
 def cut_details(cut: TeamCut) -> list[str]:
-    """One checkpoint, for people."""
+    """Tell one checkpoint to people."""
     lines = [f"checkpoint {cut.label}, {cut.at}, by {cut.by}: {cut.why}"]
     for agent, each in cut.agents.items():
         tasks = ", ".join(f"{task} {phase}" for task, phase in sorted(each.tasks.items())) or "no task begun"
@@ -195,7 +195,7 @@ def difference_json(
     *,
     shared: Shared | None = None,
 ) -> dict[str, object]:
-    """The same as one JSON object."""
+    """Tell a difference as one JSON object."""
     agents = {
         agent: {
             "common": each.common,

@@ -36,7 +36,7 @@ def acted(tree: Tree, name: str, fields: Mapping[str, Any]) -> str:
 
 
 def names() -> list[str]:
-    """All acts."""
+    """List the names of all acts."""
     return [*acts, *_OWN]
 
 

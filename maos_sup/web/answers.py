@@ -33,7 +33,7 @@ FILES = (
 
 
 def json_answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """`value` as JSON."""
+    """Answer with `value` as JSON."""
     return Response(codec.encode(value), status_code=status, media_type="application/json")
 
 

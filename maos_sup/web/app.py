@@ -41,7 +41,7 @@ class Pages:
         self._warming: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
-        """All of them."""
+        """List all routes of the page's server."""
         get = {
             "/": self.index,
             "/enter": self.enter,
@@ -236,7 +236,7 @@ def _first(request: Request, name: str) -> str | None:
 
 
 def _number(request: Request, name: str) -> float | None:
-    """A finite number of the query; None for everything else."""
+    """Read a finite number of the query; None for everything else."""
     try:
         value = float(_first(request, name) or "nan")
     except ValueError:
@@ -245,7 +245,7 @@ def _number(request: Request, name: str) -> float | None:
 
 
 class Guarded:
-    """The gate before the routes: an ASGI application around another one. No traceback leaves it."""
+    """The gate stands before the routes: an ASGI application around another one. No traceback leaves it."""
 
     def __init__(self, inner: Asgi, gate: RequestGate) -> None:
         self._inner, self._gate = inner, gate
@@ -287,7 +287,7 @@ def _with_headers(send: Send) -> Send:
 
 
 def make_app(shelf: ShownTrees, gate: RequestGate, *, is_ending: Callable[[], bool]) -> Asgi:
-    """The whole application; streams of events end when `is_ending`."""
+    """Make the whole application; streams of events end when `is_ending`."""
 
     async def lost(request: Request, trouble: Exception) -> Response:
         return error(HTTPStatus.NOT_FOUND, "no such page")

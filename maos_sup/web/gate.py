@@ -61,7 +61,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestGate:
-    """The rules of one server. `hosts`: what the header Host may say; `scheme`: of our own origin."""
+    """The gate keeps the rules of one server. `hosts`: what the header Host may say; `scheme`: of our own
+    origin."""
 
     hosts: frozenset[str]
     keys: Keys

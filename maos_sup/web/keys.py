@@ -22,7 +22,8 @@ class Session:
 
 
 class Keys:
-    """Made anew by each server. `standing`: a key that people keep in a file, which stays valid."""
+    """The keys are made anew by each server. `standing`: a key that people keep in a file, which stays
+    valid."""
 
     def __init__(self, standing: str | None = None) -> None:
         self._standing = standing
@@ -53,7 +54,7 @@ class Keys:
         return self._standing is not None and _same(key, self._standing)
 
     def session(self, secret: str) -> Session | None:
-        """The session with this secret."""
+        """Find the session with this secret."""
         with self._lock:
             return next((known for known in self._sessions.values() if _same(known.secret, secret)), None)
 

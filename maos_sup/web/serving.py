@@ -97,7 +97,8 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """One server: bound when it is made, so that its address is known before it answers."""
+    """The object serves at one place: bound when it is made, so that its address is known before it
+    answers."""
 
     def __init__(self, shelf: ShownTrees, place: ListeningPlace, *, is_steered: bool) -> None:
         _check(place)
@@ -221,7 +222,7 @@ def _tcp_socket(place: ListeningPlace) -> socket.socket:
 
 
 def _unix_socket(path: Path) -> socket.socket:
-    """A socket that only this user reaches. One that a dead server left is replaced."""
+    """Bind a socket that only this user reaches. One that a dead server left is replaced."""
     if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
         raise BadInput(f"--unix is {str(path)!r}, which is there and no socket; name another place")
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

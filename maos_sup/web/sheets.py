@@ -40,7 +40,7 @@ def sheet_of(value: Any) -> Any:
 
 
 def head_sheet(status: Status, wants: Iterable[Wanted]) -> Sheet:
-    """The head of an orchestration: all but its agents and tasks."""
+    """Show the head of an orchestration: all but its agents and tasks."""
     return {
         "id": status["id"],
         "request": cut(status["request"], 4000),
@@ -57,7 +57,7 @@ def head_sheet(status: Status, wants: Iterable[Wanted]) -> Sheet:
 
 
 def agent_sheet(agent: AgentShown) -> Sheet:
-    """A row of the board."""
+    """Make a row of the board."""
     changed = agent["changed"]
     told: Mapping[str, Any] = agent
     return {
@@ -75,7 +75,7 @@ def agent_sheet(agent: AgentShown) -> Sheet:
 
 
 def task_sheet(task: TaskShown) -> Sheet:
-    """A row of the tasks. How long a task that goes on has run is told by whole seconds."""
+    """Make a row of the tasks. How long a task that goes on has run is told by whole seconds."""
     elapsed = task["elapsed_s"]
     told: Mapping[str, Any] = task
     return {
@@ -105,7 +105,7 @@ def _rows(sums: Mapping[str, Sums]) -> list[Sheet]:
 
 
 def cut_sheet(found: TeamCut) -> Sheet:
-    """A checkpoint."""
+    """Show a checkpoint."""
     tasks = [phase for agent in found.agents.values() for phase in agent.tasks.values()]
     return {
         "number": found.number,

@@ -55,7 +55,8 @@ class TimeWindow(NamedTuple):
 
 
 class ShownTree:
-    """One tree. Its locks let one look at a time be made; money, which takes longer, has its own reader."""
+    """The object reads one tree as it is shown. Its locks let one look at a time be made; money, which
+    takes longer, has its own reader."""
 
     def __init__(self, tree: Tree, *, word: str, redact: Redact) -> None:
         self.tree, self.word, self.key = tree, word, key_of(tree)
@@ -69,7 +70,7 @@ class ShownTree:
         self._timeline: tuple[float, TimeWindow, Timeline] | None = None
 
     def status(self) -> Status:
-        """The status, at most a moment old. Raises LayoutError."""
+        """Read the status, at most a moment old. Raises LayoutError."""
         with self._lock:
             begun_s = time.monotonic()
             self.be_there()
@@ -105,7 +106,7 @@ class ShownTree:
             return self._costs[2]
 
     def timeline(self, window: TimeWindow) -> Timeline:
-        """A window of the timeline, the same for all who ask in a moment. Raises LayoutError."""
+        """Read a window of the timeline, the same for all who ask in a moment. Raises LayoutError."""
         status = self.status()
         with self._lock:
             now_s = time.monotonic()
@@ -170,7 +171,7 @@ class ShownTrees:
         self._lock = threading.Lock()
 
     def trees(self) -> list[Tree]:
-        """The newest of them, the newest first. Raises LayoutError."""
+        """List the newest trees, the newest first. Raises LayoutError."""
         return [*reversed(self._list())][:MOST_LISTED]
 
     def find(self, key: str) -> ShownTree | None:
@@ -184,7 +185,7 @@ class ShownTrees:
         return None if tree is None else self._opened(tree)
 
     def listed(self) -> list[dict[str, object]]:
-        """A row for each tree, the newest first."""
+        """Make a row for each tree, the newest first."""
         return [self._row(tree) for tree in self.trees()]
 
     def warm(self) -> None:
@@ -206,7 +207,7 @@ class ShownTrees:
         return found
 
     def _opened(self, tree: Tree) -> ShownTree:
-        """The readers of `tree`: those that are kept, else new ones, for which the longest unused go."""
+        """Find the readers of `tree`: those that are kept, else new ones, for which the longest unused go."""
         key = key_of(tree)
         with self._lock:
             shown = self._open.get(key)

@@ -54,7 +54,7 @@ class Differences:
         ] = {}  # hashes: what orjson gives takes 4 KB, however short it is
 
     def after(self, board: BoardSheet) -> Sheet | None:
-        """The difference to `board`; None if there is none."""
+        """Find the difference to `board`; None if there is none."""
         told: Sheet = {"whole": True} if self._head is None else {}
         head = codec.encode(board.head)
         if head != self._head:
@@ -109,5 +109,5 @@ async def _rest(for_s: float, is_ending: Callable[[], bool]) -> None:
 
 
 def event(name: str, value: Any) -> bytes:
-    """One event: JSON has no line feed in it."""
+    """Encode one event: JSON has no line feed in it."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), codec.encode(value))

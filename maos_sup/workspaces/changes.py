@@ -31,7 +31,8 @@ _RENAMES = ("--find-renames", "--no-ext-diff", "--no-textconv")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
-    """A file: `path` as it is now, `sort` of the change, lines (None: it has none), what it was before."""
+    """A file was changed: `path` is as it is now, `sort` of the change, lines (None: it has none), what it
+    was before."""
 
     path: str
     sort: str
@@ -50,7 +51,7 @@ class Since:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """All that one agent changed; `patch` only if it was asked for."""
+    """The changes are all that one agent changed; `patch` only if it was asked for."""
 
     record: Record
     files: tuple[FileChange, ...]

@@ -31,7 +31,7 @@ _FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "
 
 
 def home_of(paths: AgentPaths, repository: Repository) -> Repository:
-    """The clone itself, seen as a repository; how contents are written is said by the project's."""
+    """See the clone itself as a repository; how contents are written is said by the project's."""
     top = Path(os.path.realpath(paths.worktree))
     return replace(repository, top=top, git_dir=top / ".git", common=top / ".git")
 

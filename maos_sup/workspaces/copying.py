@@ -81,7 +81,8 @@ def copy_folder(source: Path, target: Path, *, limit_mib: int, without: Collecti
 def _walk(
     source: Path, without: Collection[Path], unread: Callable[[OSError], object] | None = None
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Every folder, its folders and its other entries, but for those `without`; links are not entered.
+    """Yield every folder, its folders and its other entries, but for those `without`; links are not
+    entered.
 
     `unread` hears of folders that cannot be listed.
     """

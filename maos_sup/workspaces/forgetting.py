@@ -12,7 +12,7 @@ _MINE = "maos."
 
 
 def linked_folders(tree: Tree) -> list[Path]:
-    """The folders in repositories that stand for worktrees of `tree`, and for no others."""
+    """List the folders in repositories that stand for worktrees of `tree`, and for no others."""
     found = []
     for entry in sorted(tree.agents.glob("*/worktree/.git")):
         try:

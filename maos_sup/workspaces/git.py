@@ -29,7 +29,7 @@ class GitFailed(BadInput):
 
 
 class Git:
-    """Git with a folder of its own; a context manager. Raises GitFailed where git fails."""
+    """The object runs git with a folder of its own; a context manager. Raises GitFailed where git fails."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Git:
 
     @property
     def folder(self) -> Path:
-        """The git folder of our own."""
+        """The git folder is our own."""
         if self._scratch is None:
             raise RuntimeError("git is used as a context manager")
         return Path(self._scratch.name)
@@ -86,7 +86,8 @@ class Git:
         return self.outcome(*words, data=data, who=who, fine=fine)[1]
 
     def text(self, *words: str, data: bytes | None = None, who: str = WHO, at: str | None = None) -> str:
-        """As `run`: its one line, without the line feed. `at`: the time of a commit, as git reads it."""
+        """Run git as `run` does, and give its one line, without the line feed. `at`: the time of a commit,
+        as git reads it."""
         said = self.outcome(*words, data=data, who=who, fine=(0,), at=at)[1]
         return said.decode("utf-8", "surrogateescape").strip()
 

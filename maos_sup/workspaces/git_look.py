@@ -59,7 +59,7 @@ def git_answer(folder: Path, question: Sequence[str]) -> bytes:
 
 
 def nobodys_environment() -> dict[str, str]:
-    """Of ours without git's own variables, and nobody's configuration."""
+    """Make an environment of ours without git's own variables, and with nobody's configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
     never = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
@@ -73,7 +73,7 @@ def quoted(value: str | Path) -> str:
 
 
 def _repository_of(folder: Path) -> tuple[Path, Path]:
-    """The top of the work tree around `folder`, and its git folder. Raises CannotLook."""
+    """Find the top of the work tree around `folder`, and its git folder. Raises CannotLook."""
     for above in (folder, *folder.parents):
         entry = above / ".git"
         try:
@@ -144,7 +144,7 @@ def as_old(copy: Path, index: Path) -> None:
 
 
 def _content(path: Path) -> bytes | None:
-    """The content of a regular file, not through a link; None where there is none."""
+    """Read the content of a regular file, not through a link; None where there is none."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

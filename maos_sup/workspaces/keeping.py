@@ -223,7 +223,7 @@ def _nested(git: Git) -> list[str]:
 
 
 class _Index:
-    """A copy of a worktree's index to work on, under git's lock; put in its place, or not."""
+    """The index is a copy of a worktree's to work on, under git's lock; put in its place, or not."""
 
     def __init__(self, admin: Path) -> None:
         self._index, self._lock = admin / "index", admin / "index.lock"

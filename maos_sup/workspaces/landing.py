@@ -24,7 +24,7 @@ Check = Callable[[str, str], str | None]  # agent, commit -> why it does not pas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """The work of one agent: its newest commit, and what it began with.
+    """A candidate is the work of one agent: its newest commit, and what it began with.
 
     `is_apart`: its base holds what the user had not committed, so only the difference to that is merged.
     """
@@ -65,7 +65,7 @@ class Landing:
 
 
 def target(repository: Repository, onto: str | None) -> tuple[str, str]:
-    """The branch to land on (without refs/heads/) and its commit. Raises NoWorktree."""
+    """Find the branch to land on (without refs/heads/) and its commit. Raises NoWorktree."""
     if onto is not None:
         commit = read_ref(repository.common, f"refs/heads/{onto}")
         if commit is None:
@@ -123,7 +123,7 @@ def _holder(git: Git, candidate: Candidate, candidates: Sequence[Candidate]) -> 
 
 
 def landed_branch(repository: Repository, folder: str, tree: Path) -> str:
-    """The branch for what lands of `tree` in `folder` (maos/ID).
+    """Choose the branch for what lands of `tree` in `folder` (maos/ID).
 
     That of another copy of the tree stays as it is, and so does one on which somebody went on by himself:
     the newest line of a branch's reflog says whose it is. That of a tree that has gone is free.
@@ -202,7 +202,7 @@ def _paths(git: Git, old: str, new: str) -> list[str]:
 
 
 def _text(git: Git, candidate: Candidate, ours: str) -> str:
-    """The text of the commit: the first lines of what it brings."""
+    """Write the text of the commit: the first lines of what it brings."""
     base = candidate.ground if candidate.is_apart else ours
     told = git.run("log", "-z", "--no-merges", "--reverse", "--format=%s", f"{base}..{candidate.tip}")
     lines = [line for line in split_null(told) if line.strip()]

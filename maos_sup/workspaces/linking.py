@@ -13,7 +13,7 @@ from state_layout.paths import AgentPaths
 
 
 def entry_of(paths: AgentPaths) -> Path:
-    """The `.git` file of the agent's worktree, without links on the way."""
+    """Name the `.git` file of the agent's worktree, without links on the way."""
     return Path(os.path.realpath(paths.worktree)) / ".git"
 
 

@@ -31,7 +31,8 @@ _FRESH_NS = 20_000_000  # a file that was written so lately may change again wit
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One entry. `mode`: permissions. `object`: name of its content, of a folder that of its listing."""
+    """An entry is one of a manifest. `mode`: permissions. `object`: name of its content, of a folder that
+    of its listing."""
 
     kind: str
     mode: int
@@ -53,7 +54,8 @@ Listing = dict[str, ManifestEntry]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The entries by path, relative; the paths that were left out; the name of the listing at the top.
+    """A manifest has the entries by path, relative; the paths that were left out; the name of the listing
+    at the top.
 
     `listings`: of each folder its listing, the name of that, and how many changes it is made of. `bases`: the
     names of listings that others are changes of.

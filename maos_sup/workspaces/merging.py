@@ -31,13 +31,13 @@ def is_ancestor(git: Git, old: str, new: str) -> bool:
 
 
 def commit_tree(git: Git, tree: str, *parents: str, text: str, who: str, at: str | None = None) -> str:
-    """A commit of `tree`; its name. With `at`, a time, the same commit whenever it is made."""
+    """Make a commit of `tree`, and give its name. With `at`, a time, the same commit whenever it is made."""
     words = [word for parent in dict.fromkeys(parents) for word in ("-p", parent)]
     return git.text("commit-tree", *words, tree, data=text.encode("utf-8", "surrogateescape"), who=who, at=at)
 
 
 def tree_of(git: Git, commit: str) -> str:
-    """The tree of `commit`."""
+    """Find the tree of `commit`."""
     return git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
 
 

@@ -38,7 +38,7 @@ MODES = {
 
 
 def repository_for(tree: Tree, project: Path, mode: str) -> Repository:
-    """The repository that agents with workspaces of this `mode` share. Raises NoWorktree."""
+    """Find the repository that agents with workspaces of this `mode` share. Raises NoWorktree."""
     return own.own_repository(tree, project) if mode == OWN else repository_around(project)
 
 

@@ -91,7 +91,8 @@ def make(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
 
 
 def _with_branch(repository: Repository, record: Record, state: str) -> str:
-    """The newest commit of its branch; of one that nobody has worked on, the `state` that was copied."""
+    """Find the newest commit of the agent's branch; of one that nobody has worked on, the `state` that was
+    copied."""
     tip = read_ref(repository.common, record.ref)
     if tip is None or (not record.tip and tip != state):
         new = record.tip or state
@@ -190,7 +191,7 @@ def _steps(project: Path, told: bytes) -> Iterator[Step]:
 
 
 def _entry(mode: str, path: Path) -> ManifestEntry | None:
-    """An entry of a mode of git's; its permissions are those of the file at `path`, if there is one."""
+    """Make an entry of a mode of git's; its permissions are those of the file at `path`, if there is one."""
     if mode == "120000":
         return ManifestEntry(LINK, 0o777, 0, 0)
     if mode not in ("100644", "100755"):

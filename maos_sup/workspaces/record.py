@@ -18,7 +18,8 @@ MAKING, MADE = "making", "made"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """`base`: the commit it began with. `ground`: that, with what was taken up of others since.
+    """A record says what a workspace is; `base` is the commit it began with. `ground`: that, with what was
+    taken up of others since.
 
     `state`: `making` until it is whole. `done`: how many lines of `setup` ran. `taken`: commits of others, by
     agent. `tip`: its newest commit as of the last task. `merging`: a task that merges (`run`, `ours`,

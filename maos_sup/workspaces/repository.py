@@ -38,7 +38,7 @@ class NoWorktree(BadInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository with a work tree. Paths are absolute, without links.
+    """A repository has a work tree. Paths are absolute, without links.
 
     `git_dir` is that of the user's checkout, `common` the one that all worktrees share; `inside` is where the
     project lies in the work tree. `settings` are configuration keys that say how contents are written.
@@ -113,7 +113,8 @@ def _common_of(git_dir: Path) -> Path:
 
 
 def _settings(common: Path) -> dict[str, str]:
-    """The keys of its configuration, in lower case; what it includes is left out. Raises NoWorktree."""
+    """Read the keys of the repository's configuration, in lower case; what it includes is left out. Raises
+    NoWorktree."""
     path = common / "config"
     if not path.exists():
         return {}

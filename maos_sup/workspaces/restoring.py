@@ -38,7 +38,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One path: what is there, and what is to be (None: nothing)."""
+    """A step is one path: what is there, and what is to be (None: nothing)."""
 
     path: str
     before: ManifestEntry | None
@@ -115,7 +115,7 @@ class RestoringFile(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A restore under way."""
+    """The work is a restore under way."""
 
     tree: Tree
     agent: str

@@ -31,7 +31,8 @@ NO_SEQ = -1  # of one that a person had taken: it stands for no moment of the ag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`place`: `worktree` or `workspace`. `seq`: of the agent's newest journal line then. `why` for people.
+    """A snapshot is that of a `place`: `worktree` or `workspace`. `seq`: of the agent's newest journal
+    line then. `why` for people.
 
     `call`: the tool call after which it was taken. `head`: the commit that was checked out. `manifest`: the
     name of its content in the store. `excluded`: how many paths are not in it, `left_out` some of them.
@@ -186,7 +187,7 @@ def numbers(paths: AgentPaths) -> list[int]:
 
 
 def read(paths: AgentPaths, number: int) -> Snapshot:
-    """The snapshot of this number. Raises BadInput where there is none, Damaged."""
+    """Read the snapshot of this number. Raises BadInput where there is none, Damaged."""
     path = paths.snapshot(number)
     try:
         value = codec.decode_object(path.read_bytes())

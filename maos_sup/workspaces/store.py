@@ -29,7 +29,7 @@ _CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
 class Store:
-    """The objects of one tree."""
+    """The store keeps the objects of one tree."""
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.workspaces
@@ -65,7 +65,7 @@ class Store:
             return b""
 
     def _locked(self, how: int) -> int:
-        """The file `using`, locked. Raises Locked if that takes long, StorageError."""
+        """Lock the file `using`, and give its descriptor. Raises Locked if that takes long, StorageError."""
         path = self._root / _USING
         until_s = time.monotonic() + _PATIENCE_S
         try:
@@ -118,7 +118,7 @@ class Store:
         return data
 
     def names(self) -> Iterator[tuple[str, Path]]:
-        """Every object and its file."""
+        """Yield every object and its file."""
         for path in sorted(self._objects.glob("[0-9a-f][0-9a-f]/[0-9a-f]*")):
             yield path.parent.name + path.name, path
 

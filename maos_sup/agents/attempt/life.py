@@ -27,8 +27,8 @@ STRICT_UMASK = 0o077  # programs get that of who started the supervisor
 
 @dataclass(slots=True, kw_only=True)
 class AgentLife:
-    """The working thread, the pulse and a kind share one life. `trouble` is what the pulse could not
-    survive."""
+    """The working thread, the pulse and a kind have one life in common. `trouble` is what the pulse could
+    not survive."""
 
     tree: Tree
     agent: str

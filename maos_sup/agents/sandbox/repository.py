@@ -124,7 +124,7 @@ def _named(entry: Path) -> Path | None:
 
 
 def _read(path: Path) -> str | None:
-    """The text of a small file, not through a link."""
+    """Read the text of a small file, not through a link."""
     with suppress(OSError, UnicodeDecodeError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

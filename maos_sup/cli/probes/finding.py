@@ -42,7 +42,7 @@ class ProbeFinding:
     is_needed: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """The finding, keys as in `doctor --json`."""
+        """Give the finding, with keys as in `doctor --json`."""
         return {
             "name": self.name,
             "grade": str(self.grade),

@@ -28,7 +28,7 @@ _MOVE_HOME = "set MAOS_SUP_HOME to a folder on a local disk"
 
 
 def host_probes(home: Path) -> list[Probe]:
-    """The probes of this host; `home` is where the trees lie, or will."""
+    """List the probes of this host; `home` is where the trees lie, or will."""
     return [
         Probe(name="python", look=_python),
         Probe(name="maos-sup", look=_maos_sup),

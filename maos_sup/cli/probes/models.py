@@ -90,7 +90,7 @@ def _servers() -> Iterator[ProbeFinding]:
 
 
 def _answer(scheme: str, host: str, port: int | None) -> int:
-    """The status of some answer of that server. Raises OSError, HTTPException."""
+    """Ask for the status of some answer of that server. Raises OSError, HTTPException."""
     made = HTTPSConnection if scheme == "https" else HTTPConnection
     connection = made(host, port, timeout=_ANSWER_S)
     try:

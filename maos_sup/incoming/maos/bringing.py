@@ -25,7 +25,7 @@ from state_layout.tree.names import new_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """One orchestration: where it lies now, or would lie, and what became of its rows."""
+    """One orchestration was brought: where it lies now, or would lie, and what became of its rows."""
 
     id: str  # of MAOS
     tree: Tree

@@ -51,7 +51,7 @@ Row = Mapping[str, object]
 
 
 class MaosDatabase:
-    """The rows of an open database, as dictionaries by column."""
+    """The object reads the rows of an open database, as dictionaries by column."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, columns: Mapping[str, list[str]]) -> None:
         self.path, self._connection, self._columns = path, connection, columns

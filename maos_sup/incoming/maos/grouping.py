@@ -48,7 +48,7 @@ class MaosOrchestration:
 
 
 def orchestrations_in(database: MaosDatabase, tally: Tally) -> list[MaosOrchestration]:
-    """All orchestrations, the oldest first; `tally` is told of what belongs to none."""
+    """List all orchestrations, the oldest first; `tally` is told of what belongs to none."""
     agents = {text_of(row, "id"): row for row in database.rows("agents")}
     checkpoints = [*database.rows("checkpoints")]
     found = [_claimed(row, agents, tally) for row in database.rows("orchestrations")]

@@ -36,7 +36,7 @@ NO_END = "MAOS noted no end of it; maos-sup retry runs it again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStory:
-    """One task, and what MAOS noted of it. `phase` is None where it is left to do."""
+    """A story is one task, and what MAOS noted of it. `phase` is None where it is left to do."""
 
     name: str
     description: str
@@ -176,7 +176,7 @@ def _role(row: Row) -> str:
 
 
 def _turns(session: Row, tally: Tally) -> list[tuple[str, str, datetime | None]]:
-    """The conversation of a session. The time of a `result` is a random id, so it has none."""
+    """Read the conversation of a session. The time of a `result` is a random id, so it has none."""
     told = json_of(session, "conversation_history")
     if is_unreadable(session, "conversation_history") or not isinstance(told, list | None):
         tally.leave_out("turns", "the conversation is no JSON; kept in spec/files/maos")
@@ -200,7 +200,7 @@ def _turns(session: Row, tally: Tally) -> list[tuple[str, str, datetime | None]]
 def _tasks_of(
     source: MaosOrchestration, id_: str, name: str, taken: set[str], tally: Tally
 ) -> list[TaskStory]:
-    """The tasks of one agent; where it has none, the one that its row or its session tells."""
+    """List the tasks of one agent; where it has none, the one that its row or its session tells."""
     rows = source.tasks.get(id_, [])
     if rows:
         return [_task(source, row, _free(name, taken), tally) for row in rows]
@@ -290,7 +290,7 @@ def _needing(task: TaskStory, before: Iterable[TaskStory]) -> TaskStory:
 
 
 def _names(ids: Iterable[str]) -> dict[str, str]:
-    """A name for each agent that FORMAT.md allows: its id where that is one."""
+    """Choose a name for each agent that FORMAT.md allows: its id where that is one."""
     taken = set[str]()
     return {id_: _free(id_, taken) for id_ in ids}
 

@@ -11,13 +11,13 @@ from state_layout.files import codec
 
 
 def text_of(row: Row, column: str) -> str:
-    """The text in `column`; empty where there is none."""
+    """Take the text in `column`; empty where there is none."""
     value = row.get(column)
     return "" if value is None else value if isinstance(value, str) else str(value)
 
 
 def number_of(row: Row, column: str) -> float:
-    """The number in `column`; 0 where there is none."""
+    """Take the number in `column`; 0 where there is none."""
     value = row.get(column)
     return float(value) if isinstance(value, int | float) and abs(value) < 1e12 else 0.0
 
@@ -63,5 +63,5 @@ def time_of(value: object, zone: tzinfo | None = None) -> datetime | None:
 
 
 def at_of(when: datetime) -> str:
-    """`when` as lines of ours tell it."""
+    """Write `when` as lines of ours tell it."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

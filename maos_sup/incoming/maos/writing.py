@@ -111,7 +111,7 @@ def _for_spec(text: str) -> str:
 
 
 def _write_life(tree: Tree, story: Writing, agent: AgentStory, clock: _Clock) -> None:
-    """The first and only life of an agent, up to where its tasks settle."""
+    """Write the first and only life of an agent, up to where its tasks settle."""
     nothing = Recall(history=History(), pin=None, attempt=0, notes=[])
     attempt = begin_attempt(tree, agent.name, recall=nothing, settings={}, now=clock)
     journal = attempt.journal

@@ -55,7 +55,7 @@ class TreeSessionStore(SessionStore):
             await asyncio.to_thread(self._append, key, entries)
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
-        """All entries in order; None for a key that was never written."""
+        """Load all entries in order; None for a key that was never written."""
         return await asyncio.to_thread(self._load, key)
 
     async def list_sessions(self, project_key: str) -> list[SessionStoreListEntry]:

@@ -35,7 +35,7 @@ def write(transcript: SharedJournal[TranscriptIndex]) -> None:
 
 
 def read(folder: Path) -> SessionSummaryEntry | None:
-    """The summary of the session in `folder`; None if it has no main transcript. Raises Damaged."""
+    """Read the summary of the session in `folder`; None if it has no main transcript. Raises Damaged."""
     try:
         data, _ = read_regular(folder / SUMMARY, most_bytes=MOST_BYTES)
         found = codec.decode_object(data)

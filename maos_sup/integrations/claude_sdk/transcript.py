@@ -17,7 +17,7 @@ HEAD = ("project_key", "session_id", "subpath")
 
 
 class TranscriptIndex:
-    """The fold of one transcript: which entries it has, where they lie, what lists tell of it."""
+    """An index is the fold of one transcript: which entries it has, where they lie, what lists tell of it."""
 
     def __init__(self) -> None:
         self.head: Mapping[str, str] | None = None
@@ -64,5 +64,5 @@ def form(entry: SessionStoreEntry) -> dict[str, object]:
 
 
 def entries_of(fields: Fields) -> list[SessionStoreEntry]:
-    """The entries of an `append` line."""
+    """Decode the entries of an `append` line."""
     return [item["json"] if "json" in item else json.loads(item["text"]) for item in fields["entries"]]

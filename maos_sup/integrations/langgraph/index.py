@@ -36,7 +36,7 @@ Writes = dict[tuple[str, int], WritePlace]  # by task and idx
 
 
 class ThreadIndex:
-    """The fold of one thread's journal."""
+    """An index is the fold of one thread's journal."""
 
     def __init__(self) -> None:
         self.thread_id: str | None = None
@@ -78,7 +78,7 @@ class ThreadIndex:
         yield from self._writes.items()
 
     def lineage(self, ns: str, id_: str) -> Iterator[tuple[str, JournalPlace]]:
-        """The ancestors of a checkpoint, the nearest first."""
+        """Yield the ancestors of a checkpoint, the nearest first."""
         known, seen = self.checkpoints.get(ns, {}), {id_}
         found = known.get(id_)
         while found is not None and found.parent is not None and found.parent not in seen:
@@ -110,6 +110,7 @@ class ThreadIndex:
 def new_writes(
     index: ThreadIndex, key: tuple[str, str], task: str, writes: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
-    """Those of `writes` that count: the first of an idx stands, but special ones (below 0) are replaced."""
+    """Pick those of `writes` that count: the first of an idx stands, but special ones (below 0) are
+    replaced."""
     known: Mapping[tuple[str, int], WritePlace] = index.writes(*key)
     return [write for write in writes if write["idx"] < 0 or (task, write["idx"]) not in known]

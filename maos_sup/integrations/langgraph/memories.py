@@ -82,7 +82,7 @@ class TreeStore(BaseStore):
         return [self._done(op) for op in ops]
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """`batch`, in a worker thread."""
+        """Do as `batch` does, in a worker thread."""
         return await asyncio.to_thread(self.batch, [*ops])
 
     def update(
@@ -230,7 +230,7 @@ def _prefix(namespace: Namespace) -> str:
 
 
 def _key(namespace: Namespace, key: str) -> str:
-    """`users/42/=name`: no label has a slash or an equals sign of its own."""
+    """Join a namespace and a key as `users/42/=name`: no label has a slash or an equals sign of its own."""
     return f"{_prefix(namespace)}={key}"
 
 

@@ -190,7 +190,7 @@ class TreeSaver(BaseCheckpointSaver[str]):
         self._threads.named(target).rewrite(make)
 
     def get_next_version(self, current: str | None, channel: None) -> str:
-        """A higher version than `current`, and another one on each branch of a thread."""
+        """Make a higher version than `current`, and another one on each branch of a thread."""
         number = 0 if current is None else int(str(current).split(".", 1)[0])
         return f"{number + 1:032}.{random.random():016}"
 

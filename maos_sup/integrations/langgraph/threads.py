@@ -51,5 +51,5 @@ class Threads:
 
 
 def thread_text(value: object) -> str:
-    """A thread's id as text: numbers are taken for theirs, as other savers do. Raises BadInput."""
+    """Make text of a thread's id: numbers are taken for theirs, as other savers do. Raises BadInput."""
     return checked_text(value, "thread_id")

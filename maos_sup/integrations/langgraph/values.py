@@ -19,7 +19,7 @@ EMPTY = {"empty": True}  # a channel without a value at this version
 
 
 def packed(serde: SerializerProtocol, value: Any) -> dict[str, object]:
-    """`value` as JSON: `{"json": ...}` or `{"serde": tag, "base64": ...}`."""
+    """Pack `value` as JSON: `{"json": ...}` or `{"serde": tag, "base64": ...}`."""
     if type(serde) is JsonPlusSerializer and is_plain(value, tuples=True):  # msgpack makes lists of them too
         return {"json": value}
     tag, data = serde.dumps_typed(value)

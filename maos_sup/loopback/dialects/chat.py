@@ -33,7 +33,7 @@ class CalledFunction(TypedDict, total=False):
 
 
 class ChatCall(TypedDict):
-    """A call in a message of the assistant."""
+    """The call is one in a message of the assistant."""
 
     id: str
     function: CalledFunction
@@ -58,7 +58,7 @@ class ChatRequest(TypedDict, total=False):
 
 
 class Chat:
-    """POST .../chat/completions."""
+    """The dialect answers POST .../chat/completions."""
 
     name = "chat"
     call_prefix = "call_"

@@ -22,7 +22,7 @@ RoleBlocks = tuple[str, list[MessageBlock]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialectAnswer:
-    """A reply on its way: with its id, its model, its usage in the words of the Messages API."""
+    """A reply is on its way: with its id, its model, its usage in the words of the Messages API."""
 
     id: str  # 24 hexadecimal digits; each dialect puts its own prefix before them
     model: str
@@ -32,7 +32,7 @@ class DialectAnswer:
 
     @property
     def input_tokens(self) -> int:
-        """All tokens of the input, cached ones too, as the APIs besides Messages count them."""
+        """The input has so many tokens, cached ones too, as the APIs besides Messages count them."""
         usage = self.usage
         cached = (usage.get("cache_read_input_tokens") or 0) + (usage.get("cache_creation_input_tokens") or 0)
         return (usage.get("input_tokens") or 0) + cached
@@ -57,13 +57,13 @@ class DialectEvent:
 
 
 class Dialect(Protocol):
-    """One API."""
+    """A dialect is one API."""
 
     name: str
     call_prefix: str  # of the ids of calls
 
     def asked(self, body: Any, path: str) -> MessagesRequest:
-        """`body` as a Messages request with `model`, `stream`, `system`, `tools`, `messages`.
+        """Read `body` as a Messages request with `model`, `stream`, `system`, `tools`, `messages`.
 
         Raises KeyError, TypeError, AttributeError or ValueError if it is not what the API takes.
         """
@@ -72,26 +72,26 @@ class Dialect(Protocol):
         """Say why the real API would refuse `body`, or None."""
 
     def whole(self, answer: DialectAnswer) -> Mapping[str, object]:
-        """The answer without streaming."""
+        """Make the answer without streaming."""
 
     def events(self, answer: DialectAnswer) -> Iterator[DialectEvent]:
-        """The answer as a stream."""
+        """Make the answer as a stream."""
 
     def error(self, fault: PlannedFault) -> Mapping[str, object]:
-        """The body of an HTTP error."""
+        """Make the body of an HTTP error."""
 
     def error_event(self, fault: PlannedFault) -> bytes:
         """The event that says in mid-stream that it failed."""
 
 
 def wire(value: Mapping[str, object], *, name: str | None = None) -> bytes:
-    """`value` as server-sent event."""
+    """Encode `value` as server-sent event."""
     head = b"" if name is None else b"event: %b\n" % name.encode()
     return b"%bdata: %b\n\n" % (head, codec.encode(value))
 
 
 def pieces(text: str, chars: int) -> Iterator[str]:
-    """`text` in pieces of `chars` characters."""
+    """Yield `text` in pieces of `chars` characters."""
     size = max(1, chars)
     for start in range(0, len(text), size):
         yield text[start : start + size]
@@ -116,12 +116,12 @@ def text_block(text: str) -> MessageBlock:
 
 
 def arguments_of(block: MessageBlock) -> str:
-    """The input of a call as JSON text."""
+    """Encode the input of a call as JSON text."""
     return codec.encode(block.get("input", {})).decode()
 
 
 def input_of(text: str) -> Any:
-    """The input of a call from JSON text; text that is none is kept as it is."""
+    """Decode the input of a call from JSON text; text that is none is kept as it is."""
     try:
         return codec.decode(text.encode())
     except codec.NotJson:

@@ -30,7 +30,7 @@ _STATES = {
 
 
 class GeminiCall(TypedDict, total=False):
-    """A call; `id` is not always there."""
+    """A call has a name; `id` is not always there."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ class GeminiCall(TypedDict, total=False):
 
 
 class GeminiResult(TypedDict, total=False):
-    """The result of a call."""
+    """The result is that of a call."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class GeminiResult(TypedDict, total=False):
 
 
 class GeminiPart(TypedDict, total=False):
-    """A part of content: a call, a result, or text, which is a `thought` or said."""
+    """A part of content is a call, a result, or text, which is a `thought` or said."""
 
     functionCall: GeminiCall
     functionResponse: GeminiResult
@@ -55,7 +55,7 @@ class GeminiPart(TypedDict, total=False):
 
 
 class GeminiContent(TypedDict, total=False):
-    """One turn."""
+    """The content is one turn."""
 
     role: str
     parts: list[GeminiPart] | None
@@ -70,7 +70,7 @@ class GeminiRequest(TypedDict, total=False):
 
 
 class Gemini:
-    """POST .../models/MODEL:streamGenerateContent and :generateContent."""
+    """The dialect answers POST .../models/MODEL:streamGenerateContent and :generateContent."""
 
     name = "gemini"
     call_prefix = "call_"

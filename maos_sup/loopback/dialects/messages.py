@@ -13,7 +13,7 @@ from maos_sup.loopback.reply import PlannedFault
 
 
 class Messages:
-    """POST /v1/messages."""
+    """The dialect answers POST /v1/messages."""
 
     name = "messages"
     call_prefix = "toolu_"

@@ -25,7 +25,7 @@ class OpenAiError(TypedDict):
 
 
 def openai_error(fault: PlannedFault) -> OpenAiError:
-    """The error: its type is `error_type`, or what the status means."""
+    """Make the error: its type is `error_type`, or what the status means."""
     type_ = fault.error_type or _TYPES.get(fault.status, "server_error")
     code = fault.error_type or _CODES.get(fault.status)
     return {"message": fault.message, "type": type_, "param": None, "code": code}

@@ -33,5 +33,5 @@ _ROUTES: tuple[tuple[re.Pattern[str], Route], ...] = (
 
 
 def route_of(path: str) -> Route | None:
-    """The route of a path without its query; None: nothing is there."""
+    """Find the route of a path without its query; None: nothing is there."""
     return next((route for pattern, route in _ROUTES if pattern.fullmatch(path)), None)

@@ -36,7 +36,7 @@ class ResponsesPart(TypedDict, total=False):
 
 
 class ResponsesItem(TypedDict, total=False):
-    """An item of a conversation: a message, a call, its output, or reasoning, by its `type`."""
+    """An item of a conversation is a message, a call, its output, or reasoning, by its `type`."""
 
     type: str
     role: str
@@ -50,13 +50,13 @@ class ResponsesItem(TypedDict, total=False):
 
 
 class NamespacedTool(TypedDict):
-    """A tool of a namespace."""
+    """The tool is one of a namespace."""
 
     name: str
 
 
 class ResponsesTool(OfferedTool, total=False):
-    """A tool, or a namespace of `tools`."""
+    """The entry is a tool, or a namespace of `tools`."""
 
     type: str
     tools: list[NamespacedTool] | None
@@ -82,7 +82,7 @@ class ItemPlace(TypedDict, total=False):
 
 
 class Responses:
-    """POST .../responses."""
+    """The dialect answers POST .../responses."""
 
     name = "responses"
     call_prefix = "call_"
@@ -225,7 +225,7 @@ def _usage(answer: DialectAnswer) -> Wire:
 
 
 def _item(answer: DialectAnswer, block: MessageBlock, index: int, *, text: str | None = None) -> Wire:
-    """The item of a block; `text`, if given, is what it has of its text or arguments so far."""
+    """Make the item of a block; `text`, if given, is what it has of its text or arguments so far."""
     id_ = f"{answer.id}{index:04d}"
     status = "completed" if text is None else "in_progress"
     if block["type"] == "tool_use":

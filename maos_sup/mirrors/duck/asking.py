@@ -111,7 +111,7 @@ class FileQueries:
         shutil.rmtree(self._cuts, ignore_errors=True)
 
     def ask(self, query: str) -> SqlAnswer:
-        """The answer to `query`. Raises BadInput if it is not right, Damaged for a line that is no JSON."""
+        """Answer `query`. Raises BadInput if it is not right, Damaged for a line that is no JSON."""
         with _translated(self._paths):
             found = self._database.execute(query)
             if found is None:

@@ -248,7 +248,7 @@ class PostgresMirror:
         return file
 
     def _file(self, path: str) -> int:
-        """The number of a file; 0 for one that is not known."""
+        """Find the number of a file; 0 for one that is not known."""
         with self._translated():
             row = self._row(
                 "SELECT id FROM maos.mirrored_file WHERE tree = %s AND path = %s", self._tree, path
@@ -319,7 +319,7 @@ class PostgresMirror:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One transaction: all that is done inside, or nothing."""
+        """Do in one transaction all that is done inside, or nothing."""
         with self._translated():
             self._end_reading()
             try:
@@ -349,7 +349,7 @@ class PostgresMirror:
         return row
 
     def _streamed(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The rows, never all in memory; who stops early leaves the transaction as it was."""
+        """Yield the rows, never all in memory; who stops early leaves the transaction as it was."""
         with self._translated():
             if self._database.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
                 self._run(_BEGIN_READING)

@@ -207,7 +207,7 @@ class RedisMirror:
             together.hset(file, mapping={"seq": seq, "offset": offset, "h": h, "is_gone": 0})
 
     def _file(self, together: Any, path: str, prefix: str) -> str:
-        """The key of a file's cursor; what the file is stands in it from now on."""
+        """Make the key of a file's cursor; what the file is stands in it from now on."""
         source, key = _source(path), f"{prefix}:file:{path}"
         if path not in self._sizes:
             told = {
@@ -250,7 +250,7 @@ class RedisMirror:
 
     @contextmanager
     def _changing(self) -> Iterator[Any]:
-        """One MULTI: all that is done inside, or nothing; refused if another follower took over."""
+        """Do in one MULTI all that is done inside, or nothing; refused if another follower took over."""
         with self._translated(), self._server.pipeline() as together:
             together.watch(self._prefix)
             if together.hget(self._prefix, "follower") != self._follower.encode():
@@ -331,5 +331,5 @@ def _source(path: str) -> FollowedFile:
 
 
 def _escaped(text: str) -> str:
-    """`text` in a pattern of Redis."""
+    """Escape `text` in a pattern of Redis."""
     return "".join(f"\\{character}" if character in "*?[]\\{}^" else character for character in text)

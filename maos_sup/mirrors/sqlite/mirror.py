@@ -202,7 +202,7 @@ class SqliteMirror:
         return file
 
     def _file(self, path: str) -> int:
-        """The number of a file; 0 for one that is not known."""
+        """Find the number of a file; 0 for one that is not known."""
         row = self._row("SELECT id FROM mirrored_file WHERE tree = ? AND path = ?", self._tree, path)
         return row[0] if row else 0
 
@@ -272,7 +272,7 @@ class SqliteMirror:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One transaction: all that is done inside, or nothing."""
+        """Do in one transaction all that is done inside, or nothing."""
         with self._translated():
             self._end_reading()
             self._database.execute("BEGIN IMMEDIATE")

@@ -51,10 +51,10 @@ class Desk(Protocol):
         """Do it; what changed, in words. Raises LayoutError."""
 
     def read(self, agent: str, *, is_raw: bool) -> tuple[str, ...]:
-        """The transcript or the raw output of an agent."""
+        """Read the transcript or the raw output of an agent."""
 
     def messages(self) -> tuple[str, ...]:
-        """The newest messages, a line each."""
+        """List the newest messages, a line each."""
 
     def edit(self, agent: str) -> str:
         """Let the spec of an agent be edited on this terminal; what changed. Raises LayoutError."""
@@ -77,7 +77,7 @@ class Course(Protocol):
 
 
 class Picture(Widget, can_focus=True):
-    """The lines, one below the other."""
+    """The picture shows the lines, one below the other."""
 
     DEFAULT_CSS = "Picture { width: 100%; height: 100%; background: ansi_default; color: ansi_default; }"
 
@@ -102,7 +102,7 @@ class Picture(Widget, can_focus=True):
 
 
 class ScreenApp(App[None]):
-    """The loop: a timer that looks, and keys."""
+    """The app is the loop: a timer that looks, and keys."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = "Screen { background: ansi_default; color: ansi_default; }"
@@ -308,7 +308,7 @@ class ScreenApp(App[None]):
             self.look = replace(self.look, notice=text)
 
     def _terminated(self, number: int, frame: object) -> None:
-        """TERM: the terminal is left as it was, and everything goes on."""
+        """End on TERM: the terminal is left as it was, and everything goes on."""
         self.course.left()
 
     # The terminal's title, and its bell.

@@ -42,7 +42,7 @@ class Figures:
 
 
 def _owned(owners: Mapping[int, str]) -> list[tuple[psutil.Process, str]]:
-    """Each process that descends from one in `owners`, and that one's name."""
+    """Find each process that descends from one in `owners`, and that one's name."""
     processes, parents = dict[int, psutil.Process](), dict[int, int]()
     for process in psutil.process_iter() if owners else ():
         with suppress(psutil.Error):
@@ -53,7 +53,7 @@ def _owned(owners: Mapping[int, str]) -> list[tuple[psutil.Process, str]]:
 
 
 def _owner(pid: int, parents: Mapping[int, int], owners: Mapping[int, str]) -> str | None:
-    """The agent that a process descends from."""
+    """Find the agent that a process descends from."""
     for _ in range(64):  # deeper than any tree of processes; a circle cannot be followed for ever
         if pid in owners:
             return owners[pid]

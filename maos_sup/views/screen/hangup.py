@@ -20,7 +20,7 @@ def terminal_is_gone() -> bool:
 
 
 def terminal_size() -> tuple[int, int] | None:
-    """Columns and rows of the terminal on standard output; None if it is none."""
+    """Ask for columns and rows of the terminal on standard output; None if it is none."""
     try:
         return os.get_terminal_size()
     except OSError:

@@ -77,7 +77,7 @@ def selected_agent(look: Look, choice: Choice) -> AgentShown | None:
 
 
 def keys_line(choice: Choice, *, width: int) -> str:
-    """The keys, as many as fit."""
+    """List the keys in a line, as many as fit."""
     if choice.page in (READ, HELP):
         words = ["Esc back", "j/k scroll", "G end", "l raw/transcript", "a answer", "m message"]
     else:
@@ -146,7 +146,7 @@ def _raw(look: Look, choice: Choice) -> Pressed:
 
 
 def _answer(look: Look, choice: Choice) -> Pressed:
-    """A prompt for the question of the selected agent, else for the first one."""
+    """Prompt for an answer to the question of the selected agent, else to the first one."""
     agent = selected_agent(look, choice)
     asked = (agent["questions"] if agent else []) or look.status["questions"]
     if not asked:
@@ -228,7 +228,7 @@ _SCROLLS = {
 
 
 def _scrolled(look: Look, choice: Choice, key: str) -> int:
-    """The offset after a key; from the end up it counts from the number of lines that there are."""
+    """Find the offset after a key; from the end up it counts from the number of lines that there are."""
     if key in ("g", "home"):
         return 0
     if key in ("G", "upper_g", "end"):

@@ -37,7 +37,7 @@ _DETAIL_LINES = 6  # at most of the selected agent
 
 
 def picture(look: Look, choice: Choice, *, width: int, height: int) -> list[Line]:
-    """Exactly `height` lines of `width` cells."""
+    """Draw exactly `height` lines of `width` cells."""
     head, foot = _head(look, width), _foot(look, choice, width)
     room = max(0, height - len(head) - len(foot))
     body = _BODIES[choice.page](look, choice, width, room)[:room]
@@ -63,7 +63,7 @@ def visible_rows(many: int, selected: int, room: int) -> range:
 
 
 def page_of(lines: int, offset: int, room: int) -> int:
-    """The first line shown of `lines`, with `room` for so many; END stays at the end."""
+    """Find the first line shown of `lines`, with `room` for so many; END stays at the end."""
     last = max(0, lines - room)
     return last if offset == END else min(max(0, offset), last)
 
@@ -95,14 +95,14 @@ def _head(look: Look, width: int) -> list[Line]:
 
 
 def _phase_text(status: Status) -> str:
-    """The phase; what is wanted as well while it is not yet so."""
+    """Word the phase; what is wanted as well while it is not yet so."""
     want, phase = str(status["want"]), str(status["phase"])
     under_way = {"pause": "pausing", "stop": "stopping"}.get(want)
     return f"{phase}, {under_way}" if under_way and phase == Phase.RUNNING else phase
 
 
 def _done(status: Status) -> int:
-    """Tasks that need no more work; what failed is not done."""
+    """Count the tasks that need no more work; what failed is not done."""
     return sum(status["counts"]["tasks_by_phase"].get(phase, 0) for phase in ("done", "skipped"))
 
 
@@ -115,7 +115,7 @@ def _wanted_text(status: Status) -> str:
 
 
 def _bar(status: Status, width: int) -> Line:
-    """Tasks done, failed and under way, each with a mark of its own: readable without colours."""
+    """Draw tasks done, failed and under way, each with a mark of its own: readable without colours."""
     counts = status["counts"]
     total, phases = max(1, counts["tasks"]), counts["tasks_by_phase"]
     room = min(width, 60)

@@ -48,7 +48,7 @@ MARK = "!"
 
 
 class Column(NamedTuple):
-    """One column: its heading and its cell for each agent, in their order."""
+    """A column has a heading and a cell for each agent, in their order."""
 
     head: str
     cells: tuple[str, ...]
@@ -126,7 +126,7 @@ _PLACES = (
 
 
 def _offers(look: Look, agents: Sequence[AgentShown]) -> list[Column]:
-    """The columns by worth, the most first."""
+    """List the columns by worth, the most first."""
     spent = _elapsed(look.status)
     measured = [look.figures.get(agent["name"], {}) for agent in agents]
     costs = shares([agent["cost_usd"] for agent in agents])

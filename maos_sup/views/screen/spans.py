@@ -21,7 +21,7 @@ STYLES: dict[str, tuple[str, str]] = {
 
 
 class Painted(NamedTuple):
-    """Some text in one style."""
+    """The text is painted in one style."""
 
     text: str
     style: str = ""
@@ -31,17 +31,17 @@ Line = tuple[Painted, ...]
 
 
 def line(text: str, style: str = "") -> Line:
-    """A line in one style."""
+    """Make a line in one style."""
     return (Painted(text, style),)
 
 
 def text_of(spans: Line) -> str:
-    """The text of a line."""
+    """Take the text of a line."""
     return "".join(span.text for span in spans).rstrip()
 
 
 def fitted(spans: Line, width: int) -> Line:
-    """The line in exactly `width` cells: cut with `…`, or filled with blanks in its last style."""
+    """Fit the line into exactly `width` cells: cut with `…`, or filled with blanks in its last style."""
     left = width
     kept = list[Painted]()
     for span in spans:

@@ -16,7 +16,7 @@ END = -1  # an offset: the end of what is read, and on with it
 
 
 class News(NamedTuple):
-    """Something that happened."""
+    """News is something that happened."""
 
     at: str  # HH:MM:SSZ
     text: str
