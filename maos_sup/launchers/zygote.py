@@ -34,7 +34,7 @@ from maos_sup.system.processes import read_children
 from maos_sup.system.targets import Target, hold_child
 from state_layout.files import codec
 from state_layout.files.complaints import forgive_stderr
-from state_layout.host.marks import MARK_VARIABLE
+from state_layout.host.marks import keep_blank
 from state_layout.host.stats import read_stat
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
@@ -54,7 +54,7 @@ def main() -> None:
     gc.disable()
     entry = load(entry_name)
     preload(entry_name)
-    os.environ.pop(MARK_VARIABLE, None)
+    keep_blank()
     settle("zygote")
     linux.become_subreaper()
     gc.collect()
@@ -143,7 +143,7 @@ def execute() -> None:
 def execute_agent(entry_name: str, root: str, agent: str) -> NoReturn:
     """Be `agent`, in a process that was started for it alone."""
     os.closerange(3, _MOST_OPEN)
-    os.environ.pop(MARK_VARIABLE, None)
+    keep_blank()
     settle(f"agent {agent} {root}")
     gc.disable()
     entry = load(entry_name)

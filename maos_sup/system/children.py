@@ -80,14 +80,23 @@ def end_descendants(*, grace_s: float) -> Swept:
 
 
 def end_marked(marks: AbstractSet[str]) -> Swept:
-    """End all that wears one of `marks`, with what descends from it, at once; never this process."""
+    """End all that wears one of `marks`, with what descends from it, at once; never this process.
+
+    Looks again as long as it ended something and cannot tell whether that was all.
+    """
 
     def look(known: AbstractSet[int]) -> Sighting:
         listing = read_table(known)
         rows = belonging(listing.table, marks=marks, spare={os.getpid()})
         return Sighting(rows=rows, pids=listing.pids, is_torn=listing.is_torn)
 
-    return end_all(look, patience_s=KILL_PATIENCE_S)
+    ended = 0
+    for _ in range(_MOST_TRIES):
+        swept = end_all(look, patience_s=KILL_PATIENCE_S)
+        ended += swept.ended
+        if swept.is_sure or swept.left or not swept.ended:
+            break
+    return Swept(ended=ended, left=swept.left, is_sure=swept.is_sure)
 
 
 def _ask_to_end(look: Look, *, until_s: float) -> None:

@@ -26,7 +26,7 @@ class Swept:
 
     ended: int  # processes
     left: tuple[int, ...] = ()  # pids that did not go in time (stuck in the kernel): sweep again later
-    is_sure: bool = True  # False: some came and went too quickly to be looked at: sweep again later
+    is_sure: bool = True  # False: some came and went too quickly to be looked at, or time was up: sweep again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,11 @@ Look = Callable[[AbstractSet[int]], Sighting]  # called with the pids that need 
 
 
 def end_all(look: Look, *, patience_s: float = PATIENCE_S, glances: int = MOST_GLANCES) -> Swept:
-    """End whatever `look` finds, to a fixed point."""
+    """End whatever `look` finds, to a fixed point.
+
+    Looking goes on for `patience_s`. What was killed has as long to end, however late it was found: where
+    processes are many, or by other ways than Linux's, one look may take longer than that.
+    """
     deadline_s = time.monotonic() + patience_s
     ended, refused = 0, set[int]()
     while True:
@@ -56,12 +60,12 @@ def end_all(look: Look, *, patience_s: float = PATIENCE_S, glances: int = MOST_G
             if not held:
                 return Swept(ended=ended, left=tuple(sorted(refused)), is_sure=not found.is_torn)
             refused |= held.kill()
-            left = held.wait(deadline_s)
+            left = held.wait(max(deadline_s, time.monotonic() + patience_s))
             ended += len(held) - len(left)
         finally:
             held.close()
         if left or time.monotonic() > deadline_s:
-            return Swept(ended=ended, left=tuple(sorted(left | refused)))
+            return Swept(ended=ended, left=tuple(sorted(left | refused)), is_sure=False)
 
 
 def find(look: Look, deadline_s: float, *, glances: int) -> Sighting:

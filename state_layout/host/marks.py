@@ -3,13 +3,15 @@
 `MAOS_MARK=<boot id>:<device>:<inode>:<agent>:<attempt>`: programs inherit it however they detach themselves.
 A copy of the tree has another inode, another life another attempt, so neither is ever taken for this one.
 The kernel shows the environment a process was *executed* with; what a process that was only forked puts
-into its environment is not seen. Hence `wear`, which writes the mark over the one it was executed with.
+into its environment is not seen. Hence `wear`, which writes the mark over the one it was executed with:
+other systems show the environment from the same memory, where the C library knew it before it was changed.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from state_layout.host.kernel import is_linux, read_raw
 from state_layout.host.stats import boot_id, read_environment
@@ -76,19 +78,26 @@ def wear(mark: str) -> bool:
     Returns whether it can be seen. Without room `-` is seen there instead of a mark that is no longer true;
     room is what the process was executed with: `blank_mark()` is enough for every mark.
     """
-    os.environ[MARK_VARIABLE] = mark
     place = _seen_value()
+    os.environ[MARK_VARIABLE] = mark
     if place is None:
         return False
     address, room = place
     text = mark.encode() if len(mark) <= room else NO_ONES.encode()
     _overwrite(address, text.ljust(room), room)
-    return len(mark) <= room
+    return len(mark) <= room and (is_linux() or read_mark(os.getpid()) == mark)
 
 
 def wear_none() -> None:
     """Take off whatever mark this process was started with: a supervisor is nobody's leftover."""
     wear(NO_ONES)
+    os.environ.pop(MARK_VARIABLE, None)
+
+
+def keep_blank() -> None:
+    """Have nobody inherit the blank mark this process was executed with; it can be worn still."""
+    if not is_linux():
+        _value_of_libc()  # who does not know any more where it lies cannot write over it
     os.environ.pop(MARK_VARIABLE, None)
 
 
@@ -105,7 +114,7 @@ def _value(environ: bytes) -> tuple[int, int]:
 def _seen_value() -> tuple[int, int] | None:
     """Address and length of the mark's value in the environment this process was executed with."""
     if not is_linux():
-        return None
+        return _value_of_libc()
     try:
         environ = read_raw("/proc/self/environ")
         fields = _fields("self")
@@ -116,6 +125,17 @@ def _seen_value() -> tuple[int, int] | None:
         return None
     first, last = int(fields[_ENV_START]), int(fields[_ENV_END])
     return (first + start, end - start) if last - first == len(environ) else None
+
+
+@cache
+def _value_of_libc() -> tuple[int, int] | None:
+    """The same as the C library has it, asked before this process first changes its environment."""
+    import ctypes
+
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype, getenv.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    address = getenv(MARK_VARIABLE.encode())
+    return (address, len(ctypes.string_at(address))) if address else None
 
 
 def _lacks_memory(pid: int) -> bool:

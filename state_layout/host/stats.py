@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec import Struct
 from state_layout.host.kernel import is_linux, read_raw
 
 GONE_STATES = frozenset("ZXx")  # a zombie runs no more: its files are closed, its locks are free
+_EXECUTING_LOOKS, _EXECUTING_PAUSE_S = 20, 0.0005
 _LETTERS = {"zombie": "Z", "dead": "X", "stopped": "T", "tracing-stop": "t"}  # of psutil's words
 
 
@@ -55,11 +57,19 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def read_environment(pid: int) -> dict[str, str] | None:
-    """The environment that `pid` was executed with, by psutil; None if it may not be read, or is over."""
+    """The environment that `pid` was executed with, by psutil; None if it may not be read, or is over.
+
+    On Linux it has none for a moment while it executes a program: that moment is waited for.
+    """
     import psutil
 
     try:
-        told: dict[str, str] = psutil.Process(pid).environ()
+        process = psutil.Process(pid)
+        told: dict[str, str] = process.environ()
+        for _ in range(_EXECUTING_LOOKS if sys.platform == "linux" and not told and process.exe() else 0):
+            time.sleep(_EXECUTING_PAUSE_S)
+            if told := process.environ():
+                break
     except (psutil.Error, OSError):
         return None
     return told

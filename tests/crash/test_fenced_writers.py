@@ -43,7 +43,9 @@ class Rivals:
         self.team, self.tree = team, team.tree
         self.living = list[subprocess.Popen[bytes]]()
 
-    def begin(self, attempt: int, *, stop: str = "") -> subprocess.Popen[bytes]:
+    def begin(
+        self, attempt: int, *, stop: str = "", is_apart: bool = True, **variables: str
+    ) -> subprocess.Popen[bytes]:
         """Begin an attempt; with `stop` it stops in the middle of an append."""
         environment = {
             **self.team.environment,
@@ -53,11 +55,16 @@ class Rivals:
             "MAOS_SUP_TEST_STOP": stop,
             "PYTHONPATH": f"{self.team.environment['PYTHONPATH']}:{HERE}",
             MARK_VARIABLE: blank_mark(),
+            **variables,
         }
         agent = [sys.executable, "-P", "-c", BOOT, "fenced_entry:main", str(self.tree.root), "ann"]
         with (self.team.folder / f"attempt-{attempt}.out").open("ab") as out:
             process = subprocess.Popen(
-                [*_apart(), *agent], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                [*(_apart() if is_apart else ()), *agent],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
             )
         self.living.append(process)
         return process
@@ -153,6 +160,20 @@ def test_a_writer_suspended_anywhere_wakes_up_fenced(rivals: Rivals) -> None:
         assert before.wait(30) == FENCED
         before = after
     rivals.finish(before)
+    assert_one_counts(rivals)
+
+
+@pytest.mark.parametrize("system", ["linux", "portable"])
+def test_a_writer_suspended_on_the_same_machine_is_ended_by_its_successor(
+    rivals: Rivals, system: str
+) -> None:
+    first = rivals.begin(1, is_apart=False, MAOS_SUP_SYSTEM=system)
+    rivals.wait_lines(1, 4)
+    first.send_signal(signal.SIGSTOP)
+    second = rivals.begin(2, is_apart=False, MAOS_SUP_SYSTEM=system)
+    rivals.wait_lines(2, 4)
+    assert first.wait(30) == -signal.SIGKILL
+    rivals.finish(second)
     assert_one_counts(rivals)
 
 

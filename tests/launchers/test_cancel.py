@@ -6,7 +6,6 @@ import os
 import signal
 import time
 
-import pytest
 from lab import IDLE, Lab, runs, started
 
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -111,7 +110,6 @@ def test_deaf_agent_that_is_still_being_started_is_killed(lab: Lab) -> None:
     assert lab.ended("bob").signal in (signal.SIGTERM, signal.SIGKILL)
 
 
-@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_supervisor_that_an_agent_started_is_left_alone(lab: Lab) -> None:
     lab.path("nested.py").write_text(
         "import sys, time\nfrom pathlib import Path\nfrom state_layout.host.marks import wear_none\n"

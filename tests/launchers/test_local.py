@@ -123,7 +123,6 @@ def test_agent_is_named_in_the_process_list(any_lab: Lab) -> None:
     assert " " not in Path(f"/proc/{pid}/comm").read_text()  # or Slurm does not find it
 
 
-@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_agent_can_wear_its_mark(any_lab: Lab) -> None:
     pid = any_lab.start(
         "bob", f"from state_layout.host.marks import wear\nwear('{any_lab.mark('bob')}')\n{IDLE}"

@@ -80,7 +80,6 @@ def test_process_without_an_environment_in_the_session_of_a_dead_agent_is_ended(
     assert not runs(pid)
 
 
-@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_forked_child_of_an_agent_that_wears_its_mark_is_ended(any_lab: Lab) -> None:
     fork = (
         "import os, signal\nif not os.fork():\n    os.setsid()\n"

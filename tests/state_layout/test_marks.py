@@ -67,7 +67,6 @@ def test_mark_of_the_longest_name_fits_into_a_blank_one(tmp_path: Path) -> None:
     assert len(blank_mark()) == MARK_BYTES
 
 
-@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_forked_child_is_seen_to_wear_what_its_parent_put_on() -> None:
     before, put_on, in_child, taken_off = worn(blank_mark(), "boot:1:2:bob:3")
     assert before == "-"
@@ -76,7 +75,6 @@ def test_forked_child_is_seen_to_wear_what_its_parent_put_on() -> None:
     assert taken_off == "- False"
 
 
-@pytest.mark.linux("a mark that is worn instead of inherited")
 def test_longer_mark_than_there_is_room_for_leaves_no_false_one() -> None:
     before, put_on, in_child, _ = worn("boot:1:2:a:1", "boot:1:2:much-longer:1")
     assert before == "boot:1:2:a:1"

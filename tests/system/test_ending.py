@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -69,6 +70,19 @@ def test_stopped_process_is_ended(spawn: Spawn) -> None:
     process = spawn()
     process.send_signal(signal.SIGSTOP)
     assert end_all(marked).ended == 1
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_what_was_found_by_a_slow_look_has_time_to_end(spawn: Spawn) -> None:
+    """A look by psutil at a thousand processes takes longer than all patience on a busy machine."""
+    process = spawn()
+
+    def look(known: AbstractSet[int]) -> Sighting:
+        time.sleep(1.1)
+        return marked(known)
+
+    swept = end_all(look, patience_s=1)
+    assert (swept.ended, swept.left, swept.is_sure) == (1, (), False)
     assert process.wait() == -signal.SIGKILL
 
 
