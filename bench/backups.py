@@ -1,4 +1,4 @@
-"""What a backup costs beside restic: the first, again with nothing new, after many new lines, and back."""
+"""Measures what a backup costs beside restic: first, again with nothing new, after new lines, and back."""
 
 from __future__ import annotations
 

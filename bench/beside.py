@@ -1,4 +1,4 @@
-"""What cuts of a living team cost those who send: eight processes step and sync while it is cut, or is not.
+"""Measures what cuts of a living team cost senders: eight processes step and sync while it is cut, or not.
 
 Seconds with cuts and seconds without them alternate, so whatever else the machine does meets both alike.
 """
@@ -48,7 +48,7 @@ def rows(folder: Path) -> Iterable[Row]:
 
 
 def _has_cuts(after_s: float) -> bool:
-    """Whether the second that `after_s` is in is one with cuts."""
+    """The second that `after_s` is in is one with cuts."""
     return int(after_s) % 2 == 1
 
 

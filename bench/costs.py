@@ -1,4 +1,4 @@
-"""What things cost in CPU, ours beside an earlier commit, in turns: a busy machine moves that little."""
+"""Measures CPU, ours beside an earlier commit's, in turns: a busy machine moves that little."""
 
 from __future__ import annotations
 

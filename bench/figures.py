@@ -57,7 +57,7 @@ class Section:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Section:
-        """What another process measured."""
+        """Read what another process measured."""
         rows = [Row(**row) for row in value["rows"]]
         bars = [Bars(**group) for group in value["bars"]]
         return cls(title=value["title"], note=value["note"], rows=rows, lost=value["lost"], bars=bars)
@@ -74,7 +74,7 @@ def scratch() -> Iterator[Path]:
 
 
 def sized(full: int, quick: int) -> int:
-    """How much of something: `full`, or `quick` in a quick run."""
+    """Choose how much of something: `full`, or `quick` in a quick run."""
     return quick if QUICK else full
 
 
@@ -101,7 +101,7 @@ def interleaved(
 
 
 def words(cause: BaseException) -> str:
-    """Why something failed, in one short line of a table."""
+    """Say why something failed, in one short line of a table."""
     text = " ".join(f"{type(cause).__name__}: {cause}".split())
     return text.replace("|", "/")[:300]
 

@@ -1,4 +1,4 @@
-"""What a task costs as tasks grow in number: CPU of all processes together, by shape, beside make and Luigi.
+"""Measures what a task costs as tasks grow in number: CPU of all processes, by shape, beside make and Luigi.
 
 CPU time is what the kernel counted for every process that took part (orphans come to this one and are waited
 for), so a busy machine moves the figures less than a clock would.

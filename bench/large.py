@@ -24,7 +24,7 @@ TIMES = 2 * ROUNDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one command took."""
+    """Tells what one command took."""
 
     took_s: float
     peak_mb: float

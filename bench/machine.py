@@ -1,4 +1,4 @@
-"""What the figures were measured on: machine, system, versions. Facts only, read when asked for."""
+"""Says what the figures were measured on: machine, system, versions. Facts only, read when asked for."""
 
 from __future__ import annotations
 

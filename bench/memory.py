@@ -1,4 +1,4 @@
-"""What supervisor, zygote and agents weigh at 100 and at 500 agents, and how long it takes until all run."""
+"""Weighs supervisor, zygote and agents at 100 and at 500 agents; says how long it takes until all run."""
 
 from __future__ import annotations
 

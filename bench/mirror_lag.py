@@ -1,4 +1,4 @@
-"""How long a line takes from its journal into a mirror: a real follower, a thousand lines a second."""
+"""Measures a line's way from its journal into a mirror: a real follower, a thousand lines a second."""
 
 from __future__ import annotations
 

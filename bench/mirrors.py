@@ -1,4 +1,4 @@
-"""What following costs: a rebuild beside a naive one, a count beside DuckDB's own, a follower at rest."""
+"""Measures following: a rebuild beside a naive one, a count beside DuckDB's own, a follower at rest."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _rebuild_at(tree: Tree, url: str) -> None:
 
 
 def _lags(folder: Path, url: str | None) -> list[Row]:
-    """How late a line is in each sort of database."""
+    """Measure how late a line is in each sort of database."""
     path = folder / "lag.db"
     rows = [_lag_row("SQLite", lags_s(folder / "near", f"sqlite:{path}", partial(_newest_in_file, path)))]
     if url is not None:
@@ -218,7 +218,7 @@ def _counts(folder: Path) -> list[Row]:
 
 
 def _idle_look(folder: Path) -> Row:
-    """What a look costs at which nothing is new, and so how often a follower may look."""
+    """Measure a look at which nothing is new, and so how often a follower may look."""
     looker = Looker(Tree(folder / "asked"), Cursor())
     for _ in looker.batches():
         pass

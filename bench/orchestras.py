@@ -68,7 +68,7 @@ def until(condition: Callable[[], bool], deadline_s: float = 60.0) -> float:
 
 
 def handle(tree: Tree, agent: str) -> Handle | None:
-    """Who runs as `agent` now."""
+    """Find the process that runs as `agent` now."""
     return read_handle(tree.handle(agent))
 
 
@@ -108,7 +108,7 @@ def status(tree: Tree, agent: str) -> dict[str, Any]:
 
 
 def result_of(tree: Tree, task: str) -> Any:
-    """What the task of the agent of its name returned. Raises LookupError if it has no result."""
+    """Give what the task of the agent of its name returned. Raises LookupError if it has no result."""
     try:
         return status(tree, task)["tasks"][task]["result"]
     except KeyError:

@@ -37,7 +37,7 @@ _ATTEMPT = """([name, attempt]) => [...document.querySelectorAll(".agents li")].
 
 
 def rows() -> Iterator[Row]:
-    """How long each kind of event takes, of most."""
+    """Measure how long each kind of event takes, of most."""
     what = f"a team of {AGENTS}, 95th percentile"
     names = [
         f"a line of output until it is on the screen, {what}",

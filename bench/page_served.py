@@ -60,7 +60,7 @@ def serving(tree: Tree) -> Iterator[Served]:
 
 @contextmanager
 def asking(served: Served) -> Iterator[Callable[[str], Any]]:
-    """Who has entered, and asks for JSON."""
+    """Enter, and give a function that asks for JSON."""
     connection = http.client.HTTPConnection(urlsplit(served.address).netloc, timeout=120)
     connection.request("GET", f"/enter?key={served.key}")
     answer = connection.getresponse()

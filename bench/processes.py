@@ -136,7 +136,7 @@ def _warm_start_ms() -> float:
 
 
 def _all_run(tree: Tree) -> float:
-    """When the program of the last agent ran. Who runs is not asked again: asking costs a core otherwise."""
+    """Tell when the last agent's program ran. Who runs is not asked again: asking costs a core otherwise."""
     waiting = _names(AGENTS)
 
     def has_begun() -> bool:
@@ -169,7 +169,7 @@ def _restart_ms(tree: Tree, agent: str) -> float:
 
 
 def _all_kept(tree: Tree) -> bool:
-    """Whether the supervisor has kept every spec: what it does when it has started all."""
+    """The supervisor has kept every spec: that it does when it has started all."""
     return all((tree.accepted / path.relative_to(tree.spec)).exists() for path in tree.spec.rglob("*.json"))
 
 

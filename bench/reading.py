@@ -1,4 +1,4 @@
-"""What reading costs: a long journal, an inbox of many senders, `status` of a large tree."""
+"""Measures what reading costs: a long journal, an inbox of many senders, `status` of a large tree."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def twice(folder: Path, number: int, count: int) -> None:
 
 
 def ours(folder: Path, number: int, count: int) -> None:
-    """What an agent does to send, from its first line on: all that `Recorder.commit` does."""
+    """Do what an agent does to send, from its first line on: all that `Recorder.commit` does."""
     _send(folder, number, count, Intervals())
 
 
@@ -102,7 +102,7 @@ def sqlite(folder: Path, number: int, count: int, *, synchronous: str) -> None:
 
 
 def _prepare(folder: Path) -> None:
-    """What stands before anybody sends: our specs, the schema of SQLite (made by many, it is locked)."""
+    """Make what stands before anybody sends: our specs, SQLite's schema (made by many, it is locked)."""
     agents = folder / "spec" / "agents"
     agents.mkdir(parents=True)
     for name in [READER, *(f"sender{number}" for number in range(8))]:

@@ -168,7 +168,7 @@ def _once_us(act: Callable[[], object]) -> float:
 
 
 def _hook(put_us: float) -> Row:
-    """What a callable adds to a put."""
+    """Measure what a callable adds to a put."""
     hook = Hook(on="before_save", run="bench.shared_state:nothing")
     told: dict[str, object] = {
         "on": "before_save",

@@ -245,7 +245,7 @@ def _await(folder: Path, count: int, began_s: float) -> float:
 
 
 def _cpu_of_supervisor(folder: Path) -> float:
-    """How much of a core the supervisor and what it calls take while all agents work, in percent."""
+    """Measure how much of a core the supervisor and its calls take while all agents work, in percent."""
     handle = read_handle(Tree(folder / "tree").supervisor_handle)
     if handle is None:
         return 0.0
@@ -261,7 +261,7 @@ def _ticks(pid: int) -> int:
 
 
 def _count_of(folder: Path) -> int:
-    """How many jobs work in `folder`."""
+    """Count the jobs that work in `folder`."""
     listing = ["squeue", "--noheader", "--me", "--array", "--format=%Z"]
     lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
     return sum(line.startswith(str(folder)) for line in lines)

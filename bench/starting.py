@@ -1,4 +1,4 @@
-"""What it costs to start: importing the package, the help of the command line, the words typed most."""
+"""Measures starts: importing the package, the help of the command line, the words typed most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a durable step of a real agent costs at turn 10, 1,000 and 10,000, beside peers: it must not grow."""
+"""Measures a durable step of a real agent at turn 10, 1,000 and 10,000, beside peers: it must not grow."""
 
 from __future__ import annotations
 

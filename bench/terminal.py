@@ -1,4 +1,4 @@
-"""What a person at the terminal waits for: the words typed most, the first frame of the view, what it takes.
+"""Measures what a person at the terminal waits for: the words typed most, the view's first frame, its share.
 
 The view runs in a pseudo-terminal of 120x40, as a terminal emulator would open it.
 """
@@ -128,7 +128,7 @@ def _frames(tree: Tree) -> Iterator[Row]:
 
 
 def _share(tree: Tree) -> Row:
-    """How much of a core the view takes while an agent writes."""
+    """Measure how much of a core the view takes while an agent writes."""
     watched_s = sized(20, 5)
     with _view(tree) as view:
         view.wait_ms(b"agent-7")
@@ -149,7 +149,7 @@ class _View:
         self._began_s = time.perf_counter()
 
     def wait_ms(self, wanted: bytes) -> float:
-        """How long after the start `wanted` has come. Raises TimeoutError."""
+        """Wait for `wanted`; say how long after the start it has come. Raises TimeoutError."""
         while wanted not in self._seen:
             if time.perf_counter() - self._began_s > PATIENCE_S:
                 raise TimeoutError(f"{wanted!r} does not come")
@@ -163,7 +163,7 @@ class _View:
             self._read(left_s)
 
     def cpu_s(self) -> float:
-        """What the process has used of the processor."""
+        """Tell how many seconds of the processor the process has used."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

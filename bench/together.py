@@ -11,7 +11,7 @@ Worker = Callable[[Path, int, int], None]  # folder, number of the worker, how o
 
 
 def rate_of(worker: Worker, processes: int, folder: Path, *, total: int) -> float:
-    """How often a second `processes` workers together do it, `total` times in all. Raises RuntimeError."""
+    """Measure how often a second `processes` workers do it, `total` times in all. Raises RuntimeError."""
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes + 1)
     each = total // processes

@@ -1,4 +1,4 @@
-"""What a checkpoint of a team costs, cold and warm, and a rollback of it, beside peers that go back."""
+"""Measures what a checkpoint of a team costs, cold and warm, and a rollback, beside peers that go back."""
 
 from __future__ import annotations
 

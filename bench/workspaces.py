@@ -1,4 +1,4 @@
-"""What keeping an agent's files costs: a snapshot, a restore, the growth of the store; beside git."""
+"""Measures what keeping an agent's files costs: a snapshot, a restore, the store's growth; beside git."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def measure() -> list[Section]:
 
 
 def _held_up() -> list[Row]:
-    """How long a call waits for its snapshot in a large project, and until that has settled."""
+    """Measure how long a call waits for its snapshot in a large project, and until that has settled."""
     held, settled = list[float](), list[float]()
     with scratch() as folder:
         root, tree = folder / "agents" / "a" / "worktree", Tree(folder)
@@ -113,7 +113,7 @@ def _held_up() -> list[Row]:
 
 
 class _Life:
-    """What a snapper asks of the life of an agent."""
+    """Gives a snapper what it asks of the life of an agent."""
 
     agent, attempt, warn, warn_once = "a", 1, print, print
 

@@ -64,7 +64,7 @@ def placed_team(cluster: SlurmCluster, tmp_path: Path) -> Iterator[PlacedOrchest
 
 @pytest.fixture
 def program() -> Callable[[str], str]:
-    """Where a real program of tests/programs/pins.toml is; a test that asks for a missing one is skipped."""
+    """Find a real program of tests/programs/pins.toml; a test that asks for a missing one is skipped."""
 
     def find(name: str) -> str:
         one = pinned()[name]

@@ -30,7 +30,7 @@ TESTS_OF_CLAUDE = ("tests/agents/kind_claude", "tests/agents/once/test_claude_co
 
 
 def newest_version(program: RealProgram) -> str | None:
-    """What the registry has as the newest; None if it does not say."""
+    """Ask the registry for the newest version; None if it does not say."""
     argv = ["npm", "view", program.package, "version"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)

@@ -222,11 +222,11 @@ class Orchestra:
         return pid
 
     def output(self, name: str) -> str:
-        """What an agent's programs wrote, all attempts."""
+        """Read what an agent's programs wrote, all attempts."""
         return "".join(path.read_text() for path in in_order(self.tree.agent(name).attempts, "stdout.log"))
 
     def word(self, name: str) -> str | None:
-        """What a program left in the file `name` outside the tree; None before it did."""
+        """Read what a program left in the file `name` outside the tree; None before it did."""
         path = self.outside / name
         return path.read_text() if path.exists() else None
 
@@ -237,7 +237,7 @@ class Orchestra:
         path.with_suffix(".part").rename(path)
 
     def events(self, *types: str) -> list[dict[str, Any]]:
-        """What the supervisors journaled, of these types."""
+        """List what the supervisors journaled, of these types."""
         texts = [path.read_text() for path in in_order(self.tree.lives, "journal.jsonl")]
         lines = [json.loads(line) for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
         return [line for line in lines if line["type"] in types]
@@ -302,7 +302,7 @@ class Orchestra:
         wait_for(is_over, "the end of all that was started", told=lambda: f"{self.leftovers()}")
 
     def told(self) -> str:
-        """How the tree stands, for who reads a failed test."""
+        """Say how the tree stands, for who reads a failed test."""
         try:
             status = self.status()
         except Exception as error:  # noqa: BLE001 - a failed test is to be told whatever can be told

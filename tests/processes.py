@@ -1,4 +1,4 @@
-"""What tests ask the kernel about processes. Linux only, as the tests that use it.
+"""Asks the kernel about processes, for tests. Linux only, as the tests that use it.
 
 Nothing here trusts a file of the tree: a leak that the tree does not know of is still found.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process and it has not ended; a zombie has."""
+    """There is such a process and it has not ended; a zombie has."""
     return state_of(pid) not in (None, "Z", "X")
 
 
@@ -71,7 +71,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def command_line(pid: int) -> str:
-    """How `pid` calls itself."""
+    """Read how `pid` calls itself."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return b" ".join(words).decode("utf-8", "replace").strip()
@@ -93,7 +93,7 @@ def kill(*pids: int, with_signal: int = signal.SIGKILL) -> None:
 
 
 def can_bubblewrap() -> bool:
-    """Whether bubblewrap is here and the kernel lets it make namespaces."""
+    """Bubblewrap is here and the kernel lets it make namespaces."""
     if shutil.which("bwrap") is None:
         return False
     argv = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"]

@@ -1,4 +1,4 @@
-"""Whether something is to be read: `poll`, since `select` refuses descriptors from 1024 on.
+"""Says whether something is to be read: by `poll`, since `select` refuses descriptors from 1024 on.
 
 A test run has more: tests that kill lives within their own process leave what these had open.
 """

@@ -1,4 +1,4 @@
-"""Where the real programs are that tests run: Claude Code, codex, gemini, opencode, claude-code-router.
+"""Finds the real programs that tests run: Claude Code, codex, gemini, opencode, claude-code-router.
 
 `python tests/real_programs.py` installs with npm, side by side, those that are missing or of another version
 than tests/programs/pins.toml says; `MAOS_SUP_TEST_PROGRAMS` names another folder than .venv. A program that
@@ -23,7 +23,7 @@ INSTALL = ("npm", "install", "--no-fund", "--no-audit", "--loglevel=error")
 
 
 def programs_folder() -> Path:
-    """Where all of them are installed, each in a folder of its own name."""
+    """Find the folder in which all of them are installed, each in a folder of its own name."""
     return Path(os.environ.get(FOLDER_VARIABLE) or REPOSITORY / ".venv")
 
 
@@ -79,7 +79,7 @@ def install(wanted: dict[str, str]) -> list[str]:
 
 
 def _starts(program: RealProgram) -> bool:
-    """Whether it tells its version: its binary is an optional package, which npm may leave out silently."""
+    """It tells its version: its binary is an optional package, which npm may leave out silently."""
     try:
         argv = [str(program.path), program.version_word]
         done = subprocess.run(argv, capture_output=True, check=False, timeout=120)

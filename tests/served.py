@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Answer(NamedTuple):
-    """What the server said."""
+    """Holds what the server said."""
 
     status: int
     headers: dict[str, str]

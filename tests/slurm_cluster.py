@@ -54,12 +54,12 @@ PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscri
 
 
 class Hosts(Protocol):
-    """Where the controller with the node n1, and the node n2, are, if not all here."""
+    """Says where the controller with the node n1, and the node n2, are, if not all here."""
 
     addresses: tuple[str, str]
 
     def begin(self, node: str) -> list[str]:
-        """What is put before a command so that it runs on the host of `node`."""
+        """Give the words that before a command make it run on the host of `node`."""
 
 
 class SlurmCluster:
@@ -177,7 +177,7 @@ class SlurmCluster:
             person.join()
 
     def told(self) -> str:
-        """What the daemons said last, for who reads a failure."""
+        """Give what the daemons said last, for who reads a failure."""
         logs = [*self.folder.glob("*.log"), self.folder / "munge/log"]
         return "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in logs if log.exists())
 

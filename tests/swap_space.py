@@ -54,7 +54,7 @@ def _some_swap(folder: Path) -> Iterator[None]:
 
 
 def swapped_bytes(pid: int | str = "self") -> int:
-    """How much of a process lies in swap; 0 where the system does not tell."""
+    """Tell how much of a process lies in swap; 0 where the system does not tell."""
     try:
         status = read_raw(f"/proc/{pid}/status")
     except OSError:

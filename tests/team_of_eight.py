@@ -55,7 +55,7 @@ _SAID: dict[str, list[list[dict[str, Any]]]] = {
 
 
 def script(request: LoopbackRequest) -> ScriptedReply:
-    """What the models say; the first answer of the writer breaks off once."""
+    """Say what the models say; the first answer of the writer breaks off once."""
     system = str(request.body.get("system"))
     name = next((name for name in _SAID if f"agent '{name}'" in system), None)
     if name is None:

@@ -29,7 +29,7 @@ GUIDE = "see 'How to add' in docs/architecture.md"
 
 
 def section(heading: str) -> str:
-    """What FORMAT.md says under one heading."""
+    """Give what FORMAT.md says under one heading."""
     return FORMAT.split(f"\n### {heading}\n", 1)[1].split("\n### ", 1)[0]
 
 

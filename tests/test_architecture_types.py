@@ -18,7 +18,7 @@ MOST = 33
 
 
 def is_undeclared(node: ast.AST) -> bool:
-    """Whether a type says `dict[str, Any]`."""
+    """The type says `dict[str, Any]`."""
     return isinstance(node, ast.Subscript) and ast.unparse(node) == "dict[str, Any]"
 
 
@@ -36,7 +36,7 @@ def imported_names(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
 
 
 def undeclared(texts: dict[str, str]) -> Counter[str]:
-    """How often each module, by its dotted name, uses `dict[str, Any]`, itself or by an alias."""
+    """Count how often each module, by its dotted name, uses `dict[str, Any]`, itself or by an alias."""
     trees = {module: ast.parse(text) for module, text in texts.items()}
     aliases = {module: aliases_in(tree) for module, tree in trees.items()}
     count = Counter[str]()

@@ -63,7 +63,7 @@ def _name(node: ast.expr | None) -> str:
 
 
 def _is_kind(node: ast.expr) -> bool:
-    """Whether it reads like `spec.kind`, `kind`, `agent["kind"]` or `agent.get("kind")`."""
+    """It reads like `spec.kind`, `kind`, `agent["kind"]` or `agent.get("kind")`."""
     if isinstance(node, ast.Call):
         return any(_name(each) == "kind" for each in node.args)
     if isinstance(node, ast.Subscript):

@@ -74,7 +74,7 @@ def installed(folder: Path) -> None:
 
 @pytest.fixture
 def site(orchestra: Orchestra, tmp_path: Path) -> Path:
-    """Where that package is installed, for all that `orchestra` calls."""
+    """Install that package, for all that `orchestra` calls, and give the folder."""
     folder = tmp_path / "site"
     installed(folder)
     orchestra.environment["PYTHONPATH"] += f":{folder}"

@@ -64,7 +64,7 @@ class TwoHosts:
                 _do("ip", "netns", "delete", name)
 
     def begin(self, node: str) -> list[str]:
-        """What is put before a command so that it runs on the host of `node`; that of n2 begins with it."""
+        """Give the words that run a command on the host of `node`; that of n2 begins with it."""
         net = ["nsenter", f"--net=/run/netns/{self._names[node == 'n2']}"]
         if node != "n2":
             return net

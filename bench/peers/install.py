@@ -88,7 +88,7 @@ def require(name: str) -> None:
 
 
 def program(name: str) -> str:
-    """Where a program of a peer is: in `.bench-venv`, else of this machine. Raises Absent."""
+    """Find a peer's program: in `.bench-venv`, else on this machine. Raises Absent."""
     alone = [_folder(peer) / "bin" for peer in PEERS.values() if isinstance(peer, FromPip) and peer.alone]
     folders = [VENV / "bin", *alone, UNPACKED / "usr/bin", UNPACKED / "usr/sbin", UNPACKED / "sbin"]
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
@@ -144,7 +144,7 @@ def _libraries(package: str) -> list[str]:
 
 
 def _run(command: list[str], cwd: Path | None = None) -> str:
-    """What `command` prints. Raises Absent with its last words."""
+    """Give what `command` prints. Raises Absent with its last words."""
     done = subprocess.run(
         command,
         cwd=cwd,

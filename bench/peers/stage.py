@@ -100,11 +100,11 @@ class Stage:
     # -- looks
 
     def are_up(self, count: int) -> bool:
-        """Whether at least `count` programs have ever begun."""
+        """At least `count` programs have ever begun."""
         return len(os.listdir(self._up)) >= count  # noqa: PTH208 - a poll: names are all we want
 
     def begun(self) -> int:
-        """How many programs have ever begun."""
+        """Count the programs that have ever begun."""
         return len(os.listdir(self._up))  # noqa: PTH208 - as above
 
     def watched_pid(self, name: str) -> int:
@@ -130,7 +130,7 @@ class Stage:
         return self._marked() - _pids(self._up) - _pids(self._grown)
 
     def has_ended(self) -> bool:
-        """Whether the supervisor has ended by itself."""
+        """The supervisor has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
     @property
@@ -170,7 +170,7 @@ def await_or_tell(stage: Stage, condition: Callable[[], bool], deadline_s: float
 
 
 def lives(pid: int) -> bool:
-    """Whether `pid` is a process that is no zombie."""
+    """The process `pid` is there and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (OSError, IndexError):

@@ -38,7 +38,7 @@ STORES = (
 
 
 def why_absent(store: Store) -> str | None:
-    """Why the store cannot be measured; None if it can."""
+    """Say why the store cannot be measured; None if it can."""
     try:
         install.require(store.peer)
     except install.Absent as cause:
@@ -62,7 +62,7 @@ def step_times_us(store: Store, folder: Path, *, turn: int, count: int) -> list[
 
 
 def _run(store: Store, what: str, folder: Path, numbers: list[int]) -> Any:
-    """What the program answers. Raises RuntimeError with its last words."""
+    """Give what the program answers. Raises RuntimeError with its last words."""
     command = [str(install.PYTHON), str(_PROGRAMS / store.program), what, str(folder), *map(str, numbers)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, cwd=folder

@@ -23,7 +23,7 @@ IDLE_S = float(os.environ.get("BENCH_IDLE_S", "30"))
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What was measured of one supervisor. Of all processes but the programs: `cpu_percent`, `all_mb`."""
+    """Holds what one supervisor took. Of all processes but the programs: `cpu_percent`, `all_mb`."""
 
     start_ms: list[float] = field(default_factory=list)
     restart_ms: list[float] = field(default_factory=list)

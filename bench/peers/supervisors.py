@@ -1,4 +1,4 @@
-"""How each supervisor is told to keep the same programs running: its files, its command, its signal to stop.
+"""Tells each supervisor to keep the same programs running: its files, its command, its signal to stop.
 
 Settings are each one's defaults, but for what this needs (a folder of its own, programs that come back).
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def git(folder: Path, *words: str, check: bool = True) -> str:
-    """What git says, as its user runs it, with nobody's configuration."""
+    """Give git's answer, as its user runs it, with nobody's configuration."""
     who = ["-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "init.defaultBranch=main"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "true"}
@@ -34,7 +34,7 @@ def make_project(folder: Path, **files: str) -> Path:
 
 
 def make_busy(project: Path, spy: Path) -> None:
-    """What users have about: hooks, a filter, a stash, a rebase that stopped, and edits of every sort.
+    """Make what users have about: hooks, a filter, a stash, a rebase that stopped, edits of every sort.
 
     Whatever git runs by hook or filter writes to `spy`.
     """

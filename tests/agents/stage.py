@@ -209,7 +209,7 @@ class Stage:
         return lines
 
     def problems(self) -> list[str]:
-        """What `check` finds that needs a person, but for the supervisor's life that a stage has none of."""
+        """List what `check` finds that needs a person, but for the supervisor's life, which a stage lacks."""
         found = [
             each
             for each in check(self.tree)

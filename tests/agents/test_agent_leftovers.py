@@ -56,7 +56,7 @@ def forker(folder: Path, *, hide: str, pause: str, last: str) -> str:
 
 
 def is_held(stage: Stage) -> bool:
-    """Whether anybody of the family lives."""
+    """Somebody of the family lives."""
     descriptor = os.open(stage.outside / "held", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -40,7 +40,7 @@ def beats(stage: Stage) -> int:
 
 
 def sleeps(life: Life) -> int:
-    """How often the agent's threads went to sleep."""
+    """Count how often the agent's threads went to sleep."""
     count = 0
     for task in Path(f"/proc/{life.pid}/task").iterdir():
         lines = (task / "status").read_text().splitlines()
@@ -140,7 +140,7 @@ def test_the_memory_of_an_agent_at_rest_goes_to_swap_and_it_goes_on(stage: Make,
 
 
 def given(rests: list[tuple[float, float]], *, after_s: float) -> list[bool]:
-    """Whether memory was given back in each rest, from its beginning to its end, with a look each second."""
+    """Say of each rest, begin to end, if memory was given back in it, with a look each second."""
     gives: list[float] = []
     now_s = 0.0
     memory = MemoryAtRest("", lambda: gives.append(now_s))  # a name whose share is nothing

@@ -53,7 +53,7 @@ def mailed(tree: Tree, *, to: str = "ann") -> list[str]:
 
 @contextmanager
 def operations() -> Iterator[list[tuple[str, str]]]:
-    """What was done to which file while this lasts: operation, the file's name."""
+    """List what was done to which file while this lasts: operation, the file's name."""
     seen: list[tuple[str, str]] = []
 
     def note(operation: str, arguments: tuple[object, ...]) -> None:

@@ -44,7 +44,7 @@ def grow(tree: Tree, words: str = "more") -> Life:
 
 
 def contents(root: Path) -> dict[str, object]:
-    """What lies in a tree that a backup keeps: bytes, modes and times of files, targets of links, folders."""
+    """Read what a backup keeps of a tree: bytes, modes and times of files, targets of links, folders."""
     found: dict[str, object] = {}
     for path in root.rglob("*"):
         rel = str(path.relative_to(root))
@@ -61,7 +61,7 @@ def contents(root: Path) -> dict[str, object]:
 
 
 def objects(repo: Path) -> list[str]:
-    """What lies in a repository."""
+    """List what lies in a repository."""
     return sorted(str(path.relative_to(repo)) for path in repo.rglob("*") if path.is_file())
 
 

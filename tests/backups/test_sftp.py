@@ -47,7 +47,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def reached(shell: SecureShell, folder: Path) -> bool:
-    """Whether anything can be asked there. Raises what is said of it."""
+    """Anything can be asked there. Raises what is said of it."""
     store = SftpStore(shell.address(folder))
     try:
         return store.get("nothing") is None

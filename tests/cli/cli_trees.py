@@ -11,7 +11,7 @@ from state_layout.tree.making import create_tree
 
 
 class Answer(NamedTuple):
-    """What a command answered."""
+    """Holds what a command answered."""
 
     code: int
     out: str

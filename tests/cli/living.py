@@ -54,7 +54,7 @@ def started(*words: str, **more: Any) -> subprocess.Popen[str]:
 
 
 def own_words(told: str) -> str:
-    """What was said on stderr, without the note that this system has less than Linux gives."""
+    """Take what was said on stderr without the note that this system has less than Linux gives."""
     return "".join(
         line for line in told.splitlines(keepends=True) if not line.startswith("note: this system")
     )
@@ -73,7 +73,7 @@ def the_tree(home: Path) -> Tree:
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
-    """What `condition` gives once it is true. Fails after a while."""
+    """Give what `condition` gives once it is true. Fails after a while."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"

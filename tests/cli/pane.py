@@ -54,7 +54,7 @@ class Pane:
 
     @property
     def text(self) -> str:
-        """What stands on the screen now."""
+        """Give what stands on the screen now."""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def wait_for(self, *texts: str) -> str:

@@ -37,7 +37,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was shown so far, without colours."""
+        """Give what was shown so far, without colours."""
         return _COLOURS.sub("", self.seen)
 
     def wait_for(self, text: str, *, times: int = 1) -> None:

@@ -30,7 +30,7 @@ FREE = {
 
 
 def completed(*words: str) -> list[str]:
-    """What a shell is told for the last of `words`."""
+    """List what a shell is told for the last of `words`."""
     told = {**os.environ, "_MAOS_SUP_COMPLETE": "zsh_complete"}
     told |= {"COMP_WORDS": " ".join(["maos-sup", *words]), "COMP_CWORD": str(len(words))}
     done = subprocess.run(

@@ -213,7 +213,7 @@ def agent_rows(text: str) -> str:
 
 
 def read_until(descriptor: int, wanted: bytes) -> bytes:
-    """What comes from a terminal until `wanted` is in it."""
+    """Read what comes from a terminal until `wanted` is in it."""
     found = b""
     while wanted not in found:
         found += os.read(descriptor, 65536)

@@ -23,7 +23,7 @@ COMMANDS: dict[str, Any] = {
 
 
 class Model:
-    """What the server says: `plans` one after the other, then the good one; agents are done at once."""
+    """Answers with `plans` one after the other, then the good one; agents are done at once."""
 
     def __init__(self) -> None:
         self.plans: list[ScriptedReply] = []

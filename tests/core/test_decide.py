@@ -272,7 +272,7 @@ def test_backoff_grows_is_capped_and_gives_up() -> None:
 
 
 def deaths_until_given_up(policy: Restart, gains: Callable[[int], int | None], *, most: int = 60) -> int:
-    """How often an agent dies, every 20 s, until it is given up; `most` if it never is."""
+    """Count how often an agent dies, every 20 s, until it is given up; `most` if it never is."""
     memory = Memory()
     for attempt in range(1, most):
         look = observation(

@@ -81,7 +81,7 @@ def states() -> Iterator[Observation]:
 
 
 def shown(seen: Observation, *, is_supervised: bool) -> Phase:
-    """What a viewer says of it."""
+    """Give the phase that a viewer says."""
     outcomes = {task: outcome for each in seen.agents.values() for task, outcome in each.outcomes.items()}
     is_anyone_alive = any(each.process is not GONE for each in seen.agents.values())
     phases = task_phases(seen.specs, outcomes)

@@ -58,11 +58,11 @@ class Company(Troupe):
             self._settled += 1
 
     def _place_of(self, number: int) -> int:
-        """How many links of a chain are settled."""
+        """Count the links of a chain that are settled."""
         return self._settled // len(self._chains) + (number < self._settled % len(self._chains))
 
     def leases(self) -> dict[str, Lease]:
-        """What the living agents say of where they are."""
+        """Read what the living agents say of where they are."""
         found = (
             (name, read_lease(self.tree.agent(name).attempt(self.attempts()[name]))) for name in self.pids()
         )

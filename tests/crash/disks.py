@@ -102,5 +102,5 @@ def failing(
 
 
 def injected(log: Path) -> int:
-    """How many calls were made to fail."""
+    """Count the calls that were made to fail."""
     return log.read_text().count("(INJECTED)") if log.exists() else 0

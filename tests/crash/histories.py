@@ -93,12 +93,12 @@ def exactly_once_in_order(sends: Sequence[Send], takes: Sequence[Take], way: str
 
 
 def writes_of(ledger: Path) -> list[Write]:
-    """What the lives of one agent did, in the order of its ledger."""
+    """List what the lives of one agent did, in the order of its ledger."""
     return [Write(at_ns=at_ns, process=pid, life=life) for *_, at_ns, pid, life in _timed(ledger)]
 
 
 def sends_of(ledger: Path, to: str) -> list[Send]:
-    """What an agent sent to `to`, by the number that it gave each message."""
+    """List what an agent sent to `to`, by the number that it gave each message."""
     begun: dict[int, int] = {}
     ended: dict[int, int] = {}
     for word, kind, n, at_ns, *_ in _timed(ledger):
@@ -108,7 +108,7 @@ def sends_of(ledger: Path, to: str) -> list[Send]:
 
 
 def takes_of(ledger: Path, sender: str, *, numbers: dict[int, int]) -> list[Take]:
-    """What an agent took of `sender`; `numbers` has by seq the number that the sender gave the message."""
+    """List what an agent took of `sender`; `numbers` has by seq the number the sender gave the message."""
     return [
         Take(n=numbers[n], at_ns=at_ns)
         for word, kind, n, at_ns, *_ in _timed(ledger)

@@ -116,7 +116,7 @@ def test_a_copy_whose_parts_are_of_different_times_goes_on(troupe: Troupe, first
 
 
 def checkpoints_of(troupe: Troupe) -> set[bytes]:
-    """What the checkpoints of all agents hold."""
+    """Read the checkpoints of all agents."""
     return {path.read_bytes() for path in troupe.tree.agents.glob("*/attempts/*/checkpoint.*.json")}
 
 

@@ -46,7 +46,7 @@ def orchestra(tmp_path: Path, disk: SmallDisk) -> Iterator[Orchestra]:
 
 
 def complaint(orchestra: Orchestra) -> str:
-    """What `status` says of the disk."""
+    """Give what `status` says of the disk."""
     status = orchestra.status()
     words = [*status["notes"], *(str(agent["reason"]) for agent in status["agents"])]
     return "\n".join(word for word in words if "space" in word or "full" in word)

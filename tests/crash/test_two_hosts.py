@@ -76,7 +76,7 @@ def programs_of(company: Company, agents: dict[str, int]) -> dict[int, str]:
 
 
 def send_somebody_far(company: Company, cluster: SlurmCluster) -> dict[str, int]:
-    """Who works on the second host; if nobody does, all begin anew until somebody does."""
+    """Find who works on the second host; if nobody does, all begin anew until somebody does."""
     for _ in range(20):
         far = far_ones(company)
         if far:

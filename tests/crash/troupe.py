@@ -62,7 +62,7 @@ class Troupe(Orchestra):
         (self.home / f"settle-{sprint}").touch()
 
     def ledger_sizes(self) -> dict[str, int]:
-        """How much each talker has left outside."""
+        """Tell how many bytes each talker has left outside."""
         paths = {name: self.home / f"{name}.jsonl" for name in self.talkers}
         return {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
 
@@ -85,7 +85,7 @@ class Troupe(Orchestra):
         return []
 
     def violations(self) -> str:
-        """What programs saw that must not be."""
+        """Read what programs saw that must not be."""
         path = self.home / "violations"
         return path.read_text() if path.exists() else ""
 

@@ -37,7 +37,7 @@ def _problems(troupe: Troupe) -> Iterator[str]:
 
 
 def _histories(troupe: Troupe) -> Iterator[str]:
-    """What the ledgers say of who wrote when, and of when messages were sent and taken."""
+    """Check what the ledgers say of who wrote when, and of when messages were sent and taken."""
     for name in troupe.talkers:
         yield from one_writer(writes_of(troupe.home / f"{name}.jsonl"), name)
     for sender in troupe.workers:

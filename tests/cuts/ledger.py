@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass
 class Books:
-    """What one agent's lines that count say."""
+    """Holds what one agent's lines that count say."""
 
     sent: dict[str, list[int]] = field(default_factory=dict)  # by recipient
     marks: dict[str, int] = field(default_factory=dict)  # by box/sender
@@ -43,7 +43,7 @@ def books(tree: Path) -> dict[str, Books]:
 
 
 def problems(tree: Path) -> list[str]:
-    """What does not fit together: receipts without a send, sends that nobody got, mail nobody sent."""
+    """List what does not fit: receipts without a send, sends that nobody got, mail nobody sent."""
     found = []
     all_books = books(tree)
     for reader, mine in all_books.items():
@@ -67,7 +67,7 @@ def problems(tree: Path) -> list[str]:
 
 
 def ghosts(tree: Path) -> list[str]:
-    """What is known that nobody did: messages read that nobody has sent, and mail that no line sends."""
+    """List what is known that nobody did: messages read that nobody sent, mail that no line sends."""
     found = []
     all_books = books(tree)
     for reader, mine in all_books.items():
@@ -83,7 +83,7 @@ def ghosts(tree: Path) -> list[str]:
 
 
 def unread(tree: Path) -> int:
-    """How many messages that count nobody has read."""
+    """Count the messages that count and nobody has read."""
     all_books = books(tree)
     return sum(
         number > all_books[to].marks.get(f"{to}/{sender}", 0)

@@ -87,7 +87,7 @@ SEARCH = ("--good", "start", "--", sys.executable, "check.py", "{}")
 
 
 def signs(tree: Tree) -> dict[str, str]:
-    """What every file of the tree holds."""
+    """Hash every file of the tree."""
     paths = sorted(path for path in tree.root.rglob("*") if path.is_file())
     return {str(path): sha256(path.read_bytes()).hexdigest() for path in paths}
 

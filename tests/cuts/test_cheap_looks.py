@@ -25,7 +25,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def shown(moment: Moment) -> object:
-    """What of a moment does not depend on where the look began."""
+    """Give what of a moment does not depend on where the look began."""
     sent = {
         agent: {to: steps[-1][1] for to, steps in trace.sent.items()}
         for agent, trace in moment.traces.items()

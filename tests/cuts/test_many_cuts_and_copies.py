@@ -81,7 +81,7 @@ def main(ctx):
 
 
 def talk(request: LoopbackRequest) -> ScriptedReply:
-    """What a model says next, all of it by its conversation: it greets one after the other, and reads.
+    """Say what a model says next, all by its conversation: it greets one after the other, and reads.
 
     Once a program has said goodbye it says so to all, and is done when all have.
     """
@@ -108,7 +108,7 @@ def talk(request: LoopbackRequest) -> ScriptedReply:
 
 
 def is_asked_to_sum_up(request: LoopbackRequest) -> bool:
-    """Whether the conversation has become too long: only what it says now is left of it then."""
+    """The conversation has become too long: only what it says now is left of it then."""
     return SUM_UP in str(request.messages[-1]["content"])
 
 

@@ -69,7 +69,7 @@ def end(team: dict[str, Life]) -> None:
 
 
 def told(tree: Tree) -> dict[str, Any]:
-    """What counts: of each agent its lines but for starts; mail by channel; specs."""
+    """Give what counts: of each agent its lines but for starts; mail by channel; specs."""
     lines = {
         name: [line for line in lines_that_count(tree.agent(name).root) if line["type"] != "start"]
         for name in AGENTS

@@ -26,7 +26,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def stored(tree: Tree, life: Life, value: object, *, is_said: bool) -> int:
-    """What an agent does for a shared value; it may die before its journal says so."""
+    """Do what an agent does for a shared value; it may die before its journal says so."""
     store = ScopeStore(tree.state_scope("orchestration"), life.agent)
     written = store.put("k", value, why={"after": life.history.seq})
     store.close()

@@ -69,7 +69,7 @@ def bought(orchestra: Orchestra) -> set[tuple[str, int]]:
 
 
 def asked_for(entry: dict[str, Any]) -> tuple[str, int]:
-    """Which answer a request is for."""
+    """Find which answer a request is for."""
     agent = str(entry["body"]["system"]).split("agent '")[1].split("'")[0]
     return agent, entry["turn"]
 

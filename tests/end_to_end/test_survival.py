@@ -390,7 +390,7 @@ def test_triggers_are_made_again_when_their_folder_is_deleted(
 
 
 def listens(fifo: Path) -> bool:
-    """Whether somebody reads: else it cannot be opened for writing."""
+    """Somebody reads: else it cannot be opened for writing."""
     try:
         os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
     except OSError:

@@ -1,4 +1,4 @@
-"""What the ordeals share: the tree of `tests/state_layout`, and how long to go on."""
+"""Shares among the ordeals the tree of `tests/state_layout`, and how long to go on."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from state_layout.files.chain import ORIGIN, chained
 
 
 def is_chained(rel: str) -> bool:
-    """Whether the file at `rel` is chained."""
+    """The file at `rel` is chained."""
     return rel.endswith(".jsonl") and not rel.endswith(("operator.jsonl", "control.jsonl"))
 
 

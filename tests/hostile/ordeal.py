@@ -71,7 +71,7 @@ DEEDS: tuple[tuple[str, ...], ...] = (
 
 
 class Answer(NamedTuple):
-    """What a command answered."""
+    """Holds what a command answered."""
 
     code: int
     out: str

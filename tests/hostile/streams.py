@@ -1,4 +1,4 @@
-"""What a server may stream in the place of an answer of the Messages API: bytes that are none, or hardly one.
+"""Lists what may be streamed in place of an answer of the Messages API: bytes that are none, or hardly one.
 
 Made of the events of a good answer (`maos_sup.loopback.stream`), each changed in one way.
 """
@@ -73,7 +73,7 @@ def disordered() -> Iterator[tuple[str, bytes]]:
 
 
 def bytes_of_no_kind() -> Iterator[tuple[str, bytes]]:
-    """What is no stream of events."""
+    """Yield what is no stream of events."""
     data = wired(good())
     yield "nothing", b""
     yield "zeros", bytes(4096)

@@ -56,7 +56,7 @@ def ask() -> Iterator[Ask]:
 
 
 def fault_of(events: list[Event]) -> str | None:
-    """Why `events` are no sound answer."""
+    """Say why `events` are no sound answer."""
     begun, ended = ([e for e in events if isinstance(e, sort)] for sort in (Begun, AnswerEnded))
     told = [event for event in events if isinstance(event, Whole)]
     blocks = [*{event.index: event for event in told}.values()]  # the last word on each

@@ -119,7 +119,7 @@ def ordering_tree(root: Path) -> Tree:
 
 
 def shown_on_a_terminal(*words: str) -> str:
-    """What a real terminal gets to see."""
+    """Give what a real terminal gets to see."""
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "maos_sup", *words], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True

@@ -1,4 +1,4 @@
-"""What a tree may hold in the place of a file or a folder: bytes that are no record, things that are no file.
+"""Lists what may lie in place of a file or folder: bytes that are no record, things that are no file.
 
 The corpus lies beside this module; what is too large to keep is made here. A torment is applied to one path
 of a tree; `elsewhere` is a folder outside, which nobody may write to and whose secret nobody may print.
@@ -24,7 +24,7 @@ def corpus() -> dict[str, bytes]:
 
 
 def large() -> dict[str, bytes]:
-    """What is too large to keep."""
+    """Make what is too large to keep."""
     return {
         "nested_too_deeply": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
         "many_keys": b"{" + b",".join(b'"k%d":1' % number for number in range(20_000)) + b"}",

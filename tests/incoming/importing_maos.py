@@ -1,4 +1,4 @@
-"""How tests of imports call the command, and other processes that stand in its way."""
+"""Calls the command for tests of imports, and lets other processes stand in its way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from state_layout.paths import Tree
 
 
 def imported(capsys: pytest.CaptureFixture[str], database: Path, *more: str) -> dict[str, Any]:
-    """What `import maos` tells as JSON."""
+    """Give what `import maos` tells as JSON."""
     capsys.readouterr()
     assert main(["import", "maos", str(database), "--json", *more]) == 0
     told: dict[str, Any] = json.loads(capsys.readouterr().out)

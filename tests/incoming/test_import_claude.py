@@ -25,7 +25,7 @@ SECRET_WORD = "albatross"
 
 
 class Told:
-    """What the server was asked, and what it answers: a word that only the conversation knows."""
+    """Remembers what the server was asked, and answers a word that only the conversation knows."""
 
     def __init__(self) -> None:
         self.last = ""

@@ -14,7 +14,7 @@ EDITS += ["cross_replay", "rollback_replay", "metadata_tamper", "snapshot_rollba
 
 
 def verdicts(adapter: str, tmp_path: Path) -> tuple[int, dict[str, str], str]:
-    """What the suite says of each edit, with its exit code."""
+    """Give what the suite says of each edit, with its exit code."""
     told = tmp_path / "row.json"
     code = main(["--adapter", f"{ADAPTERS}:{adapter}", "--json", str(told)])
     rows = json.loads(told.read_text())["edits"]

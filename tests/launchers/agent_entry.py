@@ -1,4 +1,4 @@
-"""What agents of these tests do: told by `<tree>/<agent>.py`, run as `main(root, agent)`."""
+"""Says what agents of these tests do: told by `<tree>/<agent>.py`, run as `main(root, agent)`."""
 
 from __future__ import annotations
 

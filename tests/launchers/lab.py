@@ -52,7 +52,7 @@ class Lab:
         self.is_closed = True
 
     def write(self, agent: str, script: str = IDLE) -> None:
-        """What `agent` does in its lives from now on."""
+        """Write what `agent` does in its lives from now on."""
         (self.tree.root / f"{agent}.py").write_text(script)
 
     def submit(self, agent: str, script: str | None = None) -> int:
@@ -86,7 +86,7 @@ class Lab:
             self.launcher.poll()
 
     def observed(self, agent: str) -> Observed:
-        """What the launcher knows of `agent` now."""
+        """Ask what the launcher knows of `agent` now."""
         found = self.launcher.poll()
         assert found is not None
         return found[agent]
@@ -116,7 +116,7 @@ class Lab:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process has `pid` and did not end."""
+    """A process has `pid` and did not end."""
     stat = read_stat(pid)
     return stat is not None and not stat.is_gone
 
@@ -132,5 +132,5 @@ def started(command: str, name: str, *, env: str = "None") -> str:
 
 
 def open_descriptors() -> int:
-    """How many descriptors this process has."""
+    """Count the descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names only

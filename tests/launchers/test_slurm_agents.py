@@ -35,7 +35,7 @@ def start(team: Orchestra, agents: dict[str, str], tasks: list[dict[str, Any]] |
 
 
 def names_of(team: Orchestra) -> str:
-    """What the names of its jobs begin with."""
+    """Give what the names of its jobs begin with."""
     return f"{team.status()['id']}."
 
 

@@ -30,7 +30,7 @@ def team(placed_team: Orchestra) -> Orchestra:
 
 @pytest.fixture(params=[False, True], ids=["alone", "array"])
 def job(request: pytest.FixtureRequest, team: Orchestra, cluster: SlurmCluster) -> dict[str, str]:
-    """What Slurm shows of the running job of `ann`, alone or as a task of an array."""
+    """Give what Slurm shows of the running job of `ann`, alone or as a task of an array."""
     agent = {"kind": "command", "shell": GATED, "env_from": {"OUT": "OUT"}}
     place = {"mem_gib": 0.1, "time": "1:00:00", "array": request.param}
     team.start({"ann": agent, "bob": agent}, launcher="slurm", place=place)

@@ -21,7 +21,7 @@ USAGE = {"input_tokens": 100, "cache_read_input_tokens": 20, "output_tokens": 30
 
 @dataclass(frozen=True)
 class Api:
-    """How one API is asked: a conversation is a list of what the user said, a call and its result."""
+    """Says how an API is asked: a conversation is a list of what the user said, a call and its result."""
 
     name: str
     path: str

@@ -78,7 +78,7 @@ class Server:
         )
 
     def _answers(self) -> bool:
-        """Whether it does; it is started again where it ended since children of a killed one still live."""
+        """The server answers; it is started again where it ended as children of a killed one still live."""
         if self._process is None or self._process.poll() is not None:
             self._begin()
         return self._is_ready()
@@ -177,7 +177,7 @@ class RedisDatabase:
         raise NotImplementedError("Redis knows no SQL")
 
     def command(self, *words: Any) -> Any:
-        """What the server answers to a command."""
+        """Ask the server a command."""
         import redis
 
         with redis.Redis.from_url(self.url, decode_responses=True) as server:

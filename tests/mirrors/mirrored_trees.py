@@ -54,7 +54,7 @@ def go_back(tree: Tree, agent: str, seq: int, *, attempt: int = 1) -> int:
 
 
 def batches(tree: Tree, cursor: Cursor | None = None) -> list[MirrorBatch]:
-    """What a mirror that is at `cursor` lacks of `tree`."""
+    """List what a mirror that is at `cursor` lacks of `tree`."""
     return list(Looker(tree, cursor or Cursor()).batches())
 
 
@@ -67,7 +67,7 @@ def bring_up_to_date(mirror: Mirror, tree: Tree) -> Cursor:
 
 
 def difference(mirror: Mirror, tree: Tree) -> list[str]:
-    """What is not equal in tree and mirror."""
+    """List what is not equal in tree and mirror."""
     verdict: Comparison = verify(tree, mirror)
     return [*verdict.differences, *verdict.behind]
 

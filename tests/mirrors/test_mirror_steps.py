@@ -150,6 +150,6 @@ def test_server_is_killed_at_each_step(name: str, tree: Tree, tmp_path: Path) ->
 
 
 def is_stopped(tree: Tree) -> bool:
-    """Whether what strace runs was stopped, says strace."""
+    """Strace says that what it runs was stopped."""
     log = tree.root.parent / "strace"
     return log.exists() and b"stopped by SIGSTOP" in log.read_bytes()

@@ -50,7 +50,7 @@ def exported(tree: Tree, *more: str) -> Path:
 
 
 def contents(root: Path) -> dict[str, object]:
-    """What lies in a tree: bytes of files, targets of links, folders."""
+    """Read what lies in a tree: bytes of files, targets of links, folders."""
     found: dict[str, object] = {}
     for path in root.rglob("*"):
         rel = str(path.relative_to(root))

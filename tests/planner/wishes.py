@@ -26,7 +26,7 @@ GOOD: dict[str, Any] = {
 
 
 def offer(**changed: Any) -> Offer:
-    """What proposals may choose from, unless `changed`."""
+    """Offer what proposals may choose from, unless `changed`."""
     given: dict[str, Any] = {
         "kinds": KINDS,
         "roles": read_roles([OURS]),

@@ -34,7 +34,7 @@ GUARDED = {  # functions that look first, and at what
 
 
 def names_of_linux() -> dict[str, frozenset[str]]:
-    """What the stand-in for another system hides."""
+    """Read what the stand-in for another system hides."""
     path = Path(__file__).parent / "hidden" / "linux_names.py"
     spec = importlib.util.spec_from_file_location("linux_names", path)
     assert spec is not None and spec.loader is not None

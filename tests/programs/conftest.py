@@ -41,7 +41,7 @@ NOT_IN_SHORT = {  # by program: the cells that each run leaves out, for their st
 
 
 def is_tried(profile: str, test: str) -> bool:
-    """Whether this run tries the cell: slow starters have few in the short form, all with the variable."""
+    """This run tries the cell: slow starters have few in the short form, all with the variable."""
     if IS_LONG:
         return True
     left_out = NOT_IN_SHORT.get(profile)

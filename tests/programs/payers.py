@@ -1,4 +1,4 @@
-"""Who pays: a row for each kind that asks a model, and the books of a run, the server's beside the tree's."""
+"""Says who pays: a row for each kind that asks a model, and a run's books, the server's beside the tree's."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def spender(
 
 
 class Chaos:
-    """What is done to the orchestration of `cast`, at moments that `chance` chooses."""
+    """Disturbs the orchestration of `cast`, at moments that `chance` chooses."""
 
     def __init__(self, cast: Cast, chance: random.Random) -> None:
         self._cast, self._one, self._chance = cast, cast.orchestra, chance

@@ -104,7 +104,7 @@ class Cast:
     # -- looking
 
     def ran(self) -> list[str]:
-        """What commands left in the project."""
+        """List what commands left in the project."""
         path = self.project / "ran"
         return path.read_text().split() if path.exists() else []
 
@@ -133,7 +133,7 @@ class Cast:
         return [entry for entry in self.server.log.requests() if entry["number"] not in self.titles]
 
     def answers(self, outcome: str = "complete") -> list[dict[str, Any]]:
-        """How they ended."""
+        """List the answers that ended so."""
         return [entry for entry in self.server.log.answers(outcome) if entry["number"] not in self.titles]
 
     def charged(self) -> int:
@@ -154,7 +154,7 @@ class Cast:
         return json.dumps(self.asked()[-1]["body"])
 
     def told(self, orchestra: Orchestra | None = None) -> str:
-        """How it stands, for who reads a failed test."""
+        """Say how it stands, for who reads a failed test."""
         one = orchestra or self.orchestra
         attempts = one.tree.agent("ann").attempts
         files = [path for name in ("events.jsonl", "stderr.log") for path in in_order(attempts, name)[-2:]]

@@ -57,7 +57,7 @@ MADE_ANEW = {"id", "thoughtSignature"}  # for each process: codex names its reco
 
 
 def conversation(body: dict[str, Any]) -> list[Any]:
-    """What a model is asked with: the messages, calls and results so far.
+    """List what a model is asked with: the messages, calls and results so far.
 
     Without what is made anew for each process, as the folder that gemini lists as it is; a result that gemini
     tells twice when it resumes, as ever, counts once.

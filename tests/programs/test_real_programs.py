@@ -143,7 +143,7 @@ def session_of(cast: Cast, one: Orchestra | None = None) -> str:
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """What every file below `folder` has."""
+    """Take the hash of every file below `folder`."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 

@@ -1,4 +1,4 @@
-"""What must hold after a cut when everybody went on: all that held before, and the work is whole again."""
+"""Says what must hold after a cut when everybody went on: all that held before, and the work is whole."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _people_taken(found: Found, reader: str, taken: list[tuple[int, str | None]]
 
 
 def output_is_understood_once(found: Found) -> Broken:
-    """What dead programs told in their output was sent: each line once, in order."""
+    """Each line that dead programs told in their output was sent once, in order."""
     for agent in found.started:
         sent: dict[int, list[str]] = defaultdict(list)
         for entry in found.entries[agent]:

@@ -84,7 +84,7 @@ class _Cutting:
                 self._image.files[path] = self._content(entry, path)
 
     def _divided(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
-        """What is durable at the cut, and what had begun and is not."""
+        """Divide what had begun into what is durable at the cut, and what is not."""
         at = self._at
         begun = [operation for operation in operations if operation.begin < at]
         return [op for op in begun if op.durable < at], [op for op in begun if op.durable >= at]

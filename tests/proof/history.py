@@ -56,7 +56,7 @@ Entry = File | str | None  # what a name leads to: a file, a folder, nothing
 
 @dataclass(slots=True, eq=False)
 class Naming(Operation):
-    """What one operation did to the names of a folder; only the first part of it may have happened."""
+    """Tells what one operation did to a folder's names; only the first part of it may have happened."""
 
     parts: tuple[tuple[str, Entry], ...] = ()
 
@@ -102,7 +102,7 @@ class Base:
 
 
 def length_of(file: File) -> int:
-    """How many bytes it has with everything that was done to it."""
+    """Tell how many bytes the file has with everything that was done to it."""
     length = 0
     for piece in file.pieces:
         length = piece.offset if piece.data is None else max(length, piece.offset + len(piece.data))

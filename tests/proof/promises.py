@@ -1,4 +1,4 @@
-"""What must hold in every disk that a power cut may leave, as it is found (`after`: when everybody went on).
+"""Says what must hold in every disk that a power cut may leave, as found (`after`: when everybody went on).
 
 Each promise yields what breaks it, in words. What the product reads there is held against what the record
 knows (`truth`), not against what the product says of itself.
@@ -59,7 +59,7 @@ class Found:
 
     @cached_property
     def sends(self) -> dict[tuple[str, str], list[tuple[int, str | None]]]:
-        """What journals send: by sender and box, in order."""
+        """Collect what journals send: by sender and box, in order."""
         found: dict[tuple[str, str], list[tuple[int, str | None]]] = defaultdict(list)
         for agent, entries in self.entries.items():
             for entry in entries:
@@ -69,7 +69,7 @@ class Found:
 
     @cached_property
     def journaled(self) -> dict[tuple[str, str], set[tuple[int, str | None]]]:
-        """What journals hold of messages, taken back or not: by sender and box."""
+        """Collect what journals hold of messages, taken back or not: by sender and box."""
         found: dict[tuple[str, str], set[tuple[int, str | None]]] = defaultdict(set)
         for agent in self.agents:
             for path in self.tree.agent(agent).attempts.glob("*/journal.jsonl"):

@@ -1,4 +1,4 @@
-"""What the proof does: records runs, tries the states they may leave, plants bugs and looks who notices."""
+"""Does the proof: records runs, tries the states they may leave, plants bugs and looks who notices."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _RUNS: dict[str, Callable[[Path, int], None]] = {
 
 @dataclass(slots=True)
 class Outcome:
-    """What trying some states gave."""
+    """Tells what trying some states gave."""
 
     states: int = 0
     cuts: int = 0  # places in the records where the power could have gone
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """How a planted bug was found, or that it was not."""
+    """Tells how a planted bug was found, or that it was not."""
 
     bug: str
     states: int
@@ -217,7 +217,7 @@ def _catch(name: str, run: str, seeds: range) -> Catch:
 
 
 def _done_twice(run: str, truth: Truth) -> list[Violation]:
-    """What a run did outside more than once, kills and all."""
+    """List what a run did outside more than once, kills and all."""
     end = truth.history.length
     deeds = Counter((what, deed) for what in ONCE for deed in truth.told(what, end))
     state = State(run, end, 0)

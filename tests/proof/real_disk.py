@@ -131,7 +131,7 @@ def _whole_records(log: Path, length: int | None = None) -> Iterator[tuple[objec
 
 
 def _reboot(root: Path) -> None:
-    """What a reboot changes: the id of the boot that files below run/ speak of."""
+    """Change what a reboot changes: the id of the boot that files below run/ speak of."""
     boot = own_handle(0).boot_id.encode()
     for path in [path for path in (root / "run").rglob("*.json") if path.is_file()]:
         path.write_bytes(path.read_bytes().replace(boot, OTHER_BOOT.encode()))

@@ -41,7 +41,7 @@ def hold_twice(
 
 
 def survey(root: Path) -> Base:
-    """What is there before anything is recorded: folders, and files by inode."""
+    """Find what is there before anything is recorded: folders, and files by inode."""
     base = Base()
     for path, folders, files in os.walk(root):
         below = os.path.relpath(path, root)
@@ -54,7 +54,7 @@ def survey(root: Path) -> Base:
 
 
 def _continued(truth: Truth, at: int, log: Path, root: Path, base: Base) -> Truth:
-    """What is known for sure of a tree that lived through a cut before record `at` and went on."""
+    """Tell what is known for sure of a tree that lived through a cut before record `at` and went on."""
     history = read_history(recorder.read(log), root, base=base)
     before = [Told(ALREADY, told.what, told.value) for told in truth.history.told if told.at < at]
     history.told = [*before, *history.told]

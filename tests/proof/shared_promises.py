@@ -1,4 +1,4 @@
-"""What must hold of shared state after a cut, read from the files by the rules of FORMAT.md."""
+"""Says what must hold of shared state after a cut, read from the files by the rules of FORMAT.md."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def _torn_tails(tree: Tree) -> dict[str, bytes]:
 
 
 def torn_tail(data: bytes) -> bytes:
-    """What follows the last line that continues the chain: written anew from FORMAT.md, asks nobody."""
+    """Give what follows the last line that continues the chain: written from FORMAT.md, asks nobody."""
     h, end = "", 0
     for line in data.split(b"\n")[:-1]:
         h = sha256(h.encode() + line[:-20]).hexdigest()[:12]

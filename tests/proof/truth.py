@@ -1,4 +1,4 @@
-"""What the record knows for sure at a cut: what outsiders had been told, every line ever written whole."""
+"""Says what the record knows for sure at a cut: what outsiders were told, every line ever written whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Truth:
         return truth
 
     def told(self, what: str, at: int) -> Iterator[tuple[Any, ...]]:
-        """What was told of `what` before record `at`."""
+        """List what was told of `what` before record `at`."""
         return (told.value for told in self.history.told if told.what == what and told.at < at)
 
     def lines_of(self, agent: str) -> set[bytes]:

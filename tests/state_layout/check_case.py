@@ -1,4 +1,4 @@
-"""How a case of damage is written down: what is done to the tree of `check_trees`, and what is found then."""
+"""Writes down a case of damage: what is done to the tree of `check_trees`, and what is found then."""
 
 from __future__ import annotations
 

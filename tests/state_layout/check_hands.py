@@ -1,4 +1,4 @@
-"""What goes wrong with files: the hands that do it, for the tests of `check` and `repair`."""
+"""Does what goes wrong with files: the hands, for the tests of `check` and `repair`."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def supervise(tree: Tree, now: Callable[[], str]) -> None:
 
 
 def write_output(author: Author) -> None:
-    """What a program leaves: raw output, and files of its own that no check looks into."""
+    """Write what a program leaves: raw output, and files of its own that no check looks into."""
     paths = author.attempt.paths
     for path in (paths.stdout, paths.stderr, paths.control):
         write(path, b'{"progress": 0.5}\n')
@@ -185,7 +185,7 @@ def spend(tree: Tree, now: Callable[[], str]) -> None:
 
 
 def settle(tree: Tree) -> None:
-    """What a supervisor leaves around: snapshots, host-bound files, an answer of a person."""
+    """Write what a supervisor leaves around: snapshots, host-bound files, an answer of a person."""
     status = {"phase": "done", "agents": {"alice": {"phase": "done"}}, "tasks": {"count": {"phase": "done"}}}
     atomic.refresh(tree.supervisor_status, codec.encode_pretty(status))
     atomic.replace(tree.restored, codec.encode_pretty({"next_seq": {"alice": {"bob": 2}}, "notes": []}))

@@ -35,7 +35,7 @@ class Unsynced:
 
 @dataclass
 class Disk:
-    """What a process had changed and not synced when it stopped."""
+    """Tells what a process had changed and not synced when it stopped."""
 
     operations: int = 0
     last: str = ""

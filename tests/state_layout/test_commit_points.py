@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3
 
 
 class Ledger:
-    """What was acknowledged, kept where no crash of the tests reaches."""
+    """Keeps what was acknowledged where no crash of the tests reaches."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -193,7 +193,7 @@ def test_message_sent_after_one_by_hand_is_there(loss: Loss) -> None:
 
 
 def echo(tree: Tree) -> None:
-    """What `echo '{"text":"by hand"}' >> mail/bob/operator.jsonl` does: it syncs nothing."""
+    """Do what `echo '{"text":"by hand"}' >> mail/bob/operator.jsonl` does: it syncs nothing."""
     path = tree.mail_file("bob", "operator")
     descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     disk.write(descriptor, b'{"text":"by hand"}\n')

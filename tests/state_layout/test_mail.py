@@ -101,7 +101,7 @@ class Post(RuleBasedStateMachine):
 
     @rule(name=WHO, box=st.sampled_from(["bob", "all"]), part=st.floats(0, 1), zeros=st.booleans())
     def lose_power(self, name: str, box: str, part: float, zeros: bool) -> None:
-        """What the sender had not synced of a mail file goes, in part; the reader looks before it is back."""
+        """Lose, in part, what a sender had not synced of a mail file; the reader looks before it is back."""
         path = self.tree.mail_file(box, name)
         if not path.exists():
             return

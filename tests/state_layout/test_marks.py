@@ -36,7 +36,7 @@ print(read_mark(os.getpid()), "MAOS_MARK" in os.environ)
 
 
 def worn(start: str | None, mark: str) -> list[str]:
-    """What a process that was executed with `start` sees when it wears `mark`, forks, and takes it off."""
+    """Give what a process executed with `start` sees when it wears `mark`, forks, and takes it off."""
     env = {key: value for key, value in os.environ.items() if key != MARK_VARIABLE}
     if start is not None:
         env[MARK_VARIABLE] = start

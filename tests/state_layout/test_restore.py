@@ -216,7 +216,7 @@ def told(result: object) -> list[str]:
 
 
 def sent_to(tree: Tree, reader: str) -> list[str]:
-    """What the journals of this tree say was sent to `reader`."""
+    """List what the journals of this tree say was sent to `reader`."""
     return [
         message["text"]
         for sender in ("alice", "bob")

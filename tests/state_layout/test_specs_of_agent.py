@@ -45,7 +45,7 @@ def give(tree: Tree, task: str, agent: str) -> None:
 
 
 def survey(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a zygote does; the files' other time stamp cannot be set, so they are young to it for a moment."""
+    """Do what a zygote does; files' other time stamp cannot be set, so they are young to it for a moment."""
     monkeypatch.setattr(of_agent, "_FRESH_NS", 0)
     specs = AgentSpecs(tree, "ann")
     specs.survey()

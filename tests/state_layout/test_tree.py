@@ -132,7 +132,7 @@ def test_two_makings_at_once_make_one(tmp_path: Path) -> None:
 
 
 def whole_or_none(root: Path) -> bool:
-    """Whether a whole tree is at `root`; if not, a person is told so and can make it anew there."""
+    """A whole tree is at `root`; if not, a person is told so and can make it anew there."""
     try:
         tree = open_tree(root)
     except NotATree as error:

@@ -33,7 +33,7 @@ def make_tree(root: Path, *agents: str, **orchestration: Any) -> Tree:
 
 
 def begin_agent(tree: Tree, agent: str) -> int:
-    """What an agent does first: its next attempt's number, begun."""
+    """Do what an agent does first: begin its next attempt, and give its number."""
     attempt = begin_attempt(tree, agent, recall=recall(tree, agent), settings={})
     attempt.journal.close()
     return attempt.number

@@ -38,7 +38,7 @@ while True:
 
 
 def team(**figures: float) -> Any:
-    """What is seen of two agents, the first with these figures."""
+    """Give what is seen of two agents, the first with these figures."""
     seen = look("running", "running")
     for agent in seen.status["agents"]:
         agent |= {"figures": dict.fromkeys((row.key for row in KEPT), 0), "changed": None, "where": None}

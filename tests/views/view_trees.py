@@ -1,4 +1,4 @@
-"""What the records of agents look like to a view: written by the real writers."""
+"""Makes records of agents as a view sees them: written by the real writers."""
 
 from __future__ import annotations
 

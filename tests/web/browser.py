@@ -46,7 +46,7 @@ def watched(page: Any) -> list[str]:
 
 
 def serious(page: Any) -> list[str]:
-    """What axe finds that is serious or worse."""
+    """List what axe finds that is serious or worse."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
     )

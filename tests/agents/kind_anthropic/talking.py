@@ -31,7 +31,7 @@ class Talk:
         return {key: value for key, value in told.items() if value is not None}
 
     def bought(self) -> list[str]:
-        """What was asked, as digests, in order."""
+        """List what was asked, as digests, in order."""
         return [entry["digest"] for entry in self.server.log.requests()]
 
     def messages(self, agent: str = "ann") -> list[dict[str, Any]]:

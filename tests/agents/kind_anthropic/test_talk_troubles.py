@@ -150,7 +150,7 @@ def test_nobody_to_ask_is_one_clear_error(talk: Make, monkeypatch: pytest.Monkey
 
 
 def all_at_rest(one: Talk, agents: Any) -> bool:
-    """Whether every agent is paused, or done already."""
+    """Every agent is paused, or done already."""
     return all(one.stage.status(name).get("phase") in ("paused", "parked") for name in agents)
 
 

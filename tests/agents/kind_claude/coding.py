@@ -23,7 +23,7 @@ DEADLINE_S = 120.0  # for one life: Claude Code takes a second to start, many mo
 
 @cache
 def claude() -> str | None:
-    """Where the real Claude Code is, as `.ci/run` puts it or as people have it."""
+    """Find the real Claude Code, as `.ci/run` puts it or as people have it."""
     modules = REPOSITORY / ".venv" / "claude-code" / "node_modules"
     native = sorted(str(path) for path in modules.glob("@anthropic-ai/claude-code-*/claude"))
     places = [os.environ.get("MAOS_SUP_CLAUDE"), *native, str(modules / ".bin" / "claude"), "claude"]
@@ -59,7 +59,7 @@ class Coding:
         return "\n".join([*texts, self.stage.log()])
 
     def bodies(self) -> list[dict[str, Any]]:
-        """What was asked, in order."""
+        """List what was asked, in order."""
         return [entry["body"] for entry in self.server.log.requests()]
 
     def texts(self) -> str:

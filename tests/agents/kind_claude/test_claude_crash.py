@@ -37,7 +37,7 @@ PACE = ReplyPace(chunk_chars=12, chunk_delay_s=0.01)
 
 
 def done_steps(request: LoopbackRequest) -> int:
-    """How many steps the model was told of, done or begun with an unknown outcome."""
+    """Count the steps that the model was told of, done or begun with an unknown outcome."""
     return len(set(re.findall(r"step-(\d)-(?:done|begun)", results_in(request))))
 
 

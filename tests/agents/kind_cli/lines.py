@@ -9,7 +9,7 @@ PROFILES = ("codex", "gemini", "opencode")
 
 
 def begin(profile: str, session: str = "s-1") -> list[Line]:
-    """What it says first."""
+    """Write what it says first."""
     if profile == "codex":
         return [{"type": "thread.started", "thread_id": session}, {"type": "turn.started"}]
     if profile == "gemini":

@@ -1,4 +1,4 @@
-"""What tests of the ready-made profiles look at."""
+"""Gives tests of the ready-made profiles what they look at."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def journal(one: Stage, *types: str) -> list[dict[str, Any]]:
 
 
 def told(one: Stage) -> list[str]:
-    """What each process was told."""
+    """List what each process was told."""
     return [json.loads(line) for line in one.words("told")]
 
 

@@ -62,7 +62,7 @@ def lines_of(stage: Stage, *types: str) -> list[dict[str, Any]]:
 
 
 def session(stage: Stage) -> dict[str, Any]:
-    """What the command line itself knows of its session."""
+    """Read what the command line itself knows of its session."""
     [path] = (stage.tree.agent("ann").session / "home").glob("*.json")
     value: dict[str, Any] = json.loads(path.read_text())
     return value

@@ -39,7 +39,7 @@ def bounds(tree: Tree, project: Path, *more: Path, home: Path | None = None) -> 
 
 
 def run(kind: str, found: Bounds, folder: Path, line: str, **environment: str) -> str:
-    """What `line` says, confined by `found`, and what it complains about."""
+    """Give what `line` says, confined by `found`, and what it complains about."""
     named = "landlock" if kind == "alone" else kind
     sandbox = make_sandbox(named, read=(), write=(), environment=os.environ, bounds=found)
     with sandbox.launch(["/bin/bash", "-c", line], os.environ | environment) as launch:

@@ -41,7 +41,7 @@ INSTALL = Path(maos_sup.__file__).parent
 
 @cache
 def claude() -> str | None:
-    """Where the real Claude Code is."""
+    """Find the real Claude Code."""
     modules = Path(__file__).resolve().parents[3] / ".venv" / "claude-code" / "node_modules"
     native = sorted(str(path) for path in modules.glob("@anthropic-ai/claude-code-*/claude"))
     return next(iter(native), os.environ.get("MAOS_SUP_CLAUDE"))
@@ -93,7 +93,7 @@ def skip_without_program(kind: str) -> None:
 
 
 def control(kind: str) -> str:
-    """How its commands write control lines: Claude Code hands no descriptors on."""
+    """Say how its commands write control lines: Claude Code hands no descriptors on."""
     return '&"$MAOS_CONTROL_FD"' if kind == "anthropic" else '> "$MAOS_CONTROL"'
 
 

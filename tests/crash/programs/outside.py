@@ -1,4 +1,4 @@
-"""What an agent under torture leaves outside of its tree, so that the tree can be held against it.
+"""Keeps what an agent under torture leaves outside of its tree, so that the tree can be held against it.
 
 `$OUT/<name of the tree>/<agent>.jsonl`: `["intent", kind, n, when, process, attempt]` before each deed, the
 same with `"done"` after it, each synced; `when` is monotonic, so that histories can be checked. Whoever
@@ -19,12 +19,12 @@ KEYS = ("MAOS_DIR", "MAOS_AGENT", "MAOS_ATTEMPT", "MAOS_MARK")
 
 
 def home() -> Path:
-    """Where the agents of this tree leave word."""
+    """Find where the agents of this tree leave word."""
     return Path(os.environ["OUT"]) / Path(os.environ["MAOS_DIR"]).name
 
 
 def is_over(task: str | None = None) -> bool:
-    """Whether the test wants an end, of all or of this task."""
+    """The test wants an end, of all or of this task."""
     return (home() / "finish").exists() or (task is not None and (home() / f"settle-{task}").exists())
 
 

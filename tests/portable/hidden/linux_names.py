@@ -1,4 +1,4 @@
-"""What Python has on Linux and not on macOS, by module, as typeshed tells (`mypy --platform darwin`)."""
+"""Lists what Python has on Linux, not on macOS, by module, as typeshed tells (`mypy --platform darwin`)."""
 
 NAMES = {
     "os": frozenset(

@@ -39,7 +39,7 @@ def _hide(event, arguments):
 
 
 def _asks_ours():
-    """Whether our own code asked: the first that is neither Python's nor this file."""
+    """Our own code asked: the first that is neither Python's nor this file."""
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

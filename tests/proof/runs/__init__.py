@@ -1,1 +1,1 @@
-"""What is recorded: a script of deeds, real agents on a stage, whole orchestrations."""
+"""Records are made of these: a script of deeds, real agents on a stage, whole orchestrations."""

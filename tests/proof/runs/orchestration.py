@@ -108,7 +108,7 @@ def _person(team: Team, agent: str, number: int) -> None:
 
 
 def tell_what_is_asked(request: LoopbackRequest) -> None:
-    """What a request shows was known to who asked."""
+    """Tell what a request shows was known to who asked."""
     tell("asked", MODEL, request.turn)
 
 

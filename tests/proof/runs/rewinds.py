@@ -113,7 +113,7 @@ def _rewind(tree: Tree, wanted: int, back: int) -> None:
 
 
 def picture(tree: Tree) -> str:
-    """What counts, in one word: lines of agents but starts, what people wrote, specs."""
+    """Put what counts into one word: lines of agents but starts, what people wrote, specs."""
     told = sha256()
     for name in AGENTS:
         for line in lines_that_count(tree.agent(name).root):
@@ -158,7 +158,7 @@ def deeds(history: History) -> list[Deed]:
 
 
 def hold(tree: Tree, history: History, deed: Deed, at: int, chance: Random) -> Broken:
-    """What `tree`, which a cut before record `at` left in the middle of `deed` or just after, breaks."""
+    """Say what `tree`, which a cut before record `at` left in or just after `deed`, breaks."""
     pictures = {told.value[0]: told.value[1] for told in history.told if told.what == "checkpoint"}
     for told in history.told:
         if told.what == "checkpoint" and told.at < at:

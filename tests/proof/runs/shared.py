@@ -32,7 +32,7 @@ def run(root: Path, seed: int, *, deeds: int = 60) -> None:
 
 
 class _Killed(BaseException):
-    """What a deed is ended by, in the middle."""
+    """Ends a deed in the middle."""
 
 
 class _Shared(_Script):
