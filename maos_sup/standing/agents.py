@@ -69,9 +69,11 @@ def agent_standing(
     status = reader.status
     outcomes: Mapping[str, TaskOutcome] = reader.outcomes
     notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
-    if attempt and pid is None and not _is_last_word(status, ended, attempt):
+    is_told = reader.is_snapshot if pid is not None else _is_last_word(status, ended, attempt)
+    if attempt and not is_told:
         journaled = from_journals(tree, name)
-        notes = journaled.notes
+        if pid is None:  # else the journal may end in a line that is just being written
+            notes = journaled.notes
         if journaled.is_known:
             status, outcomes = agent_snapshot(status | journaled.status), journaled.outcomes
     return AgentStanding(

@@ -108,6 +108,16 @@ def test_missing_or_damaged_snapshot_is_made_anew_from_the_journal(
     assert task_of(tree, "t0")["phase"] == "done"
 
 
+def test_done_task_stays_done_while_its_agent_starts_anew_in_a_copy(make_tree: MakeTree) -> None:
+    """A copy or a fork has no snapshots, and a process that has just been started has written none yet."""
+    tree = make_tree()
+    live(tree, "a0", [RUNNING, DONE])
+    end(tree, "a0", 1)
+    pass_for(tree, tree.handle("a0"), attempt=2)
+    assert (task_of(tree, "t0")["phase"], task_of(tree, "t1")["phase"]) == ("done", "ready")
+    assert (agent_of(tree, "a0")["pid"], agent_of(tree, "a0")["phase"]) == (os.getpid(), "starting")
+
+
 def test_snapshot_of_an_orderly_end_is_enough(make_tree: MakeTree) -> None:
     tree = make_tree()
     live(tree, "a0", [RUNNING, DONE])
