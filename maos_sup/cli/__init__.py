@@ -6,30 +6,97 @@ nothing: click, rich and the commands are imported when they are used.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code (docs/commands.md has the table)."""
+    """Run one command and return its exit code (docs/commands.md has the table).
+
+    Without `arguments` it is the whole process: the command is that of its command line.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_what_was_closed()
-    if len(given) == 2 and given[0] == "supervise" and Path(given[1]).is_dir():
-        return be_supervisor(given[1])
-    if len(given) == 4 and given[0] == "mcp" and given[2] == "--agent" and Path(given[1]).is_dir():
-        return be_bus(given[1], given[3])
-    if given[:1] == ["status"] and len(given) <= 2 and not any(word.startswith("-") for word in given):
-        return _status(*given[1:])
-    if len(given) == 3 and given[0] == "follow" and Path(given[1]).is_dir():
-        return be_follower(given[1], given[2])
-    if len(given) == 2 and given[0] == "send-spans" and Path(given[1]).is_dir():
-        return be_sender(given[1])
+    if (service := _service(given)) is not None:
+        return service()
+    if arguments is None:
+        return _alone(given)
+    return _command(given)
+
+
+def _alone(given: list[str]) -> int:
+    """Run one command as the whole process, and spare it the search for cycles where it only looks and ends.
+
+    What is imported to print a page has none to be found, and the interpreter would look through all of it
+    some twenty times, once more at its end.
+    """
+    if _glance(given) is None:
+        return _command(given)
+    gc.disable()
+    code = _command(given)
+    gc.freeze()
+    return code
+
+
+def _command(given: list[str]) -> int:
     from maos_sup.cli import edge
+
+    if (glance := _glance(given)) is not None:
+        from maos_sup.cli.outputs import guard_outputs
+
+        guard_outputs()
+        return edge.guarded(glance, debug=bool(os.environ.get("MAOS_SUP_DEBUG")))
     from maos_sup.cli.group import commands
 
     return edge.run_command(commands, given)
+
+
+def _glance(given: list[str]) -> Callable[[], int] | None:
+    """Find what answers `status`, typed most, and questions about the program; None with options, and for
+    all else: what reads options takes a third of the time."""
+    match given:
+        case ["status"]:
+            return lambda: _status(None)
+        case ["status", directory] if not directory.startswith("-"):
+            return lambda: _status(directory)
+        case ["--help" | "-h"]:
+            return _say_help
+        case ["version" | "--version" | "-V" as word]:
+            return lambda: _say_version(with_trees=word == "version")
+    return None
+
+
+def _service(given: list[str]) -> Callable[[], int] | None:
+    """Find what goes on for long, started by programs: it imports nothing that reads options."""
+    match given:
+        case ["supervise", directory] if _is_folder(directory):
+            return lambda: be_supervisor(directory)
+        case ["mcp", directory, "--agent", agent] if _is_folder(directory):
+            return lambda: be_bus(directory, agent)
+        case ["follow", directory, name] if _is_folder(directory):
+            return lambda: be_follower(directory, name)
+        case ["send-spans", directory] if _is_folder(directory):
+            return lambda: be_sender(directory)
+    return None
+
+
+def _is_folder(text: str) -> bool:
+    from pathlib import Path
+
+    return Path(text).is_dir()
+
+
+def _folder(text: str) -> Path:
+    from pathlib import Path
+
+    return Path(text).resolve()
 
 
 def _open_what_was_closed() -> None:
@@ -45,17 +112,22 @@ def _open_what_was_closed() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
-def _status(directory: str | None = None) -> int:
-    """Run `status` without options, typed most: what reads options takes a third of its time."""
-    from maos_sup.cli import edge, outputs
+def _status(directory: str | None) -> int:
+    from maos_sup.cli.glance import show_plainly
 
-    def show() -> int:
-        from maos_sup.cli.glance import show_plainly
+    return show_plainly(directory)
 
-        return show_plainly(directory)
 
-    outputs.guard_outputs()
-    return edge.guarded(show, debug=bool(os.environ.get("MAOS_SUP_DEBUG")))
+def _say_help() -> int:
+    from maos_sup.cli.front import say_help
+
+    return say_help()
+
+
+def _say_version(*, with_trees: bool) -> int:
+    from maos_sup.cli.front import say_version
+
+    return say_version(with_trees=with_trees)
 
 
 def be_supervisor(directory: str) -> int:
@@ -81,7 +153,7 @@ def _follow(directory: str, name: str) -> int:
     from state_layout.errors import Locked
 
     try:
-        follow(Path(directory).resolve(), name)
+        follow(_folder(directory), name)
     except Superseded:
         raise
     except Locked as busy:
@@ -102,7 +174,7 @@ def _send_spans(directory: str) -> int:
     from state_layout.errors import Locked
 
     try:
-        follow(Path(directory).resolve(), os.environ, redactor_of)
+        follow(_folder(directory), os.environ, redactor_of)
     except Locked as busy:
         return busy.exit_code  # two were started at once: nothing to be said
     return 0
@@ -120,7 +192,7 @@ def be_bus(directory: str, agent: str) -> int:
 def _serve_bus(directory: str, agent: str) -> int:
     from maos_sup.agents.bus.server import serve
 
-    return serve(Path(directory).resolve(), agent)
+    return serve(_folder(directory), agent)
 
 
 def _supervise(directory: str) -> int:
@@ -128,4 +200,4 @@ def _supervise(directory: str) -> int:
     from maos_sup.supervisor.loop import supervise as serve
     from state_layout.records import Phase
 
-    return TASK_FAILED if serve(Path(directory).resolve()) is Phase.FAILED else OK
+    return TASK_FAILED if serve(_folder(directory)) is Phase.FAILED else OK

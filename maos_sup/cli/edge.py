@@ -9,13 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maos_sup.cli.outputs import OutputLost, guard_outputs, let_go_of_stdout
-from state_layout.errors import LayoutError, StorageFull
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
 LOST = 4  # a compare-and-set came too late
@@ -71,12 +71,6 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         code = command()
         sys.stdout.flush()
         return code
-    except LayoutError as error:
-        lines = f"{error}{_AFTER_FULL if isinstance(error, StorageFull) else ''}".splitlines()
-        if len(lines) > _MOST_LINES:
-            lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} more; mend these first"]
-        _say("\n".join(f"maos-sup: {line}" for line in lines))
-        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except OutputLost as lost:
@@ -89,11 +83,24 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         let_go_of_stdout()
         return CLOSED_PIPE
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever comes must end as an exit code
-        if isinstance(error, FileNotFoundError) and _is_nowhere():
-            _say("maos-sup: the current folder was removed; go to one that is there: cd")
-            return USAGE
-        _report_bug(error, debug=debug)
-        return BUG
+        return _told(error, debug=debug)
+
+
+def _told(error: Exception, *, debug: bool) -> int:
+    """Say what went wrong and return its exit code."""
+    from state_layout.errors import LayoutError, StorageFull  # help and versions go without
+
+    if isinstance(error, LayoutError):
+        lines = f"{error}{_AFTER_FULL if isinstance(error, StorageFull) else ''}".splitlines()
+        if len(lines) > _MOST_LINES:
+            lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} more; mend these first"]
+        _say("\n".join(f"maos-sup: {line}" for line in lines))
+        return error.exit_code
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        _say("maos-sup: the current folder was removed; go to one that is there: cd")
+        return USAGE
+    _report_bug(error, debug=debug)
+    return BUG
 
 
 def _is_nowhere() -> bool:
@@ -118,7 +125,9 @@ def _report_bug(error: Exception, *, debug: bool) -> None:
 def _kept(text: str) -> str:
     """Write a traceback where it will be found; the path. Never raises: it reports another error."""
     import tempfile
+    from pathlib import Path
 
+    from state_layout.errors import LayoutError
     from state_layout.files.atomic import create_once
 
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):

@@ -1,4 +1,7 @@
-"""The table of commands: where each lies and what it does. Nothing of them is imported here."""
+"""The table of commands: where each lies and what it does, and what else the help says.
+
+Nothing of them is imported here.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,14 @@ class Entry(NamedTuple):
 
 
 Section = dict[str, Entry]
+
+USAGE = "[OPTIONS] COMMAND ..."
+ABOUT = (
+    "Run agents as processes on a tree of plain files; kill anything, resume anywhere.\n\n"
+    "DIR is a directory, the id of an orchestration, or any part of one."
+)
+DEBUG, VERSION = "Show tracebacks.", "Print the version."
+OPTIONS = {"--debug": DEBUG, "-V, --version": VERSION, "-h, --help": "Show this message and exit."}
 
 SECTIONS: dict[str, Section] = {
     "Run": {

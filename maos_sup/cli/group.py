@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from maos_sup import __version__
-from maos_sup.cli.entries import HIDDEN, ORCHESTRATION, RECOVER, SECTIONS, Section
+from maos_sup.cli.entries import ABOUT, DEBUG, HIDDEN, ORCHESTRATION, RECOVER, SECTIONS, VERSION, Section
 
 
 class LazyGroup(click.Group):
@@ -67,17 +67,16 @@ commands = LazyGroup(
     "maos-sup",
     sections=SECTIONS,
     hidden=HIDDEN,
-    help="Run agents as processes on a tree of plain files; kill anything, resume anywhere.\n\n"
-    "DIR is a directory, the id of an orchestration, or any part of one.",
+    help=ABOUT,
 )
-commands.params.append(click.Option(["--debug"], is_flag=True, help="Show tracebacks.", expose_value=False))
+commands.params.append(click.Option(["--debug"], is_flag=True, help=DEBUG, expose_value=False))
 commands.params.append(
     click.Option(
         ["--version", "-V"],
         is_flag=True,
         expose_value=False,
         is_eager=True,
-        help="Print the version.",
+        help=VERSION,
         callback=lambda ctx, _, wanted: _print_version(ctx, wanted=wanted),
     )
 )
