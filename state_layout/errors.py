@@ -69,6 +69,11 @@ class StorageFull(StorageError):
     """There is no space (ENOSPC, EDQUOT): wait for room, then go on."""
 
 
+def reason_of(cause: Exception) -> str:
+    """Say what `cause` says, without the number that an OSError begins with."""
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+
+
 def storage_error(action: str, path: Path, cause: OSError) -> StorageError:
     """Translate `cause` met while doing `action` on `path`."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -76,5 +81,4 @@ def storage_error(action: str, path: Path, cause: OSError) -> StorageError:
             f"{path}: cannot {action}: no space left; free some (agents then go on by themselves)"
         )
     remedy = _REMEDIES.get(cause.errno or 0)
-    why = cause.strerror or str(cause)
-    return StorageError(f"{path}: cannot {action}: {why}{f'; {remedy}' if remedy else ''}")
+    return StorageError(f"{path}: cannot {action}: {reason_of(cause)}{f'; {remedy}' if remedy else ''}")

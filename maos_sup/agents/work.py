@@ -18,6 +18,7 @@ from maos_sup.agents.endings import Interrupt
 from maos_sup.agents.pulse.pulse import Pulse
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, disk
+from state_layout.files.reading import read_record
 from state_layout.host.marks import MARK_VARIABLE, mark_of
 from state_layout.lives.history import run_key
 from state_layout.records import AgentSpec, Limits, TaskSpec
@@ -168,8 +169,16 @@ class Work:
         else:
             atomic.refresh(checkpoint, codec.encode(self.saved) + b"\n")
         results, told = paths.session / "results.json", codec.encode(self.results()) + b"\n"
-        if not results.exists() or results.read_bytes() != told:
+        if not _says(results, told):
             atomic.refresh(results, told)
+
+
+def _says(path: Path, data: bytes) -> bool:
+    """The file is there and is `data`; a program may have put anything in its place."""
+    try:
+        return read_record(path) == data
+    except OSError:
+        return False
 
 
 def doubt_about(what: str, *, attempt: int) -> str:

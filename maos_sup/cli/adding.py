@@ -23,6 +23,7 @@ from maos_sup.views.mailbox import Mailbox
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.shapes.wording import listed
 from state_layout.specs import read_specs
@@ -96,7 +97,7 @@ def _written(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     found = dict[str, Mapping[str, Any]]()
     for path in sorted(folder.glob("*.json")):
         try:
-            found[path.stem] = codec.decode_object(path.read_bytes())
+            found[path.stem] = codec.decode_object(read_record(path))
         except (OSError, codec.NotJson):
             found[path.stem] = {}
     return found

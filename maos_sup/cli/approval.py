@@ -16,6 +16,7 @@ from maos_sup.planner.plan import Plan
 from maos_sup.planner.roles import read_roles, role_folders
 from maos_sup.views.planned import command_agents, planned_lines
 from state_layout.errors import BadInput
+from state_layout.files.reading import read_foreign
 
 Load = Callable[[Path], Plan]  # raises BadInput with every mistake
 _QUESTION = "run it? [y]es, [v]iew, [e]dit, [n]o: "
@@ -120,7 +121,7 @@ def _edited(path: Path, load: Load) -> Plan | None:
 def _view(path: Path) -> None:
     """The whole plan as it is written, on stderr."""
     try:
-        say_aside(path.read_text(encoding="utf-8", errors="replace").rstrip())
+        say_aside(read_foreign(path).decode("utf-8", "replace").rstrip())
     except OSError as cause:
         say_aside(f"{path}: cannot be read: {cause.strerror}")
 

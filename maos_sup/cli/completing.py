@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from maos_sup.cli.places import all_trees, home
 from state_layout.errors import LayoutError
+from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_WORD, Tree
 from state_layout.shapes.shape import Shape
 from state_layout.tree import find_tree, open_tree
@@ -165,9 +167,9 @@ def _tree(word: str | None) -> Tree | None:
         return named
     here = Path.cwd()
     for folder in (here, *here.parents):
-        path = folder / "FORMAT"
-        if path.is_file() and path.read_bytes().startswith(FORMAT_WORD.encode()):
-            return open_tree(folder)
+        with suppress(OSError):
+            if read_record(folder / "FORMAT").startswith(FORMAT_WORD.encode()):
+                return open_tree(folder)
     trees = all_trees()
     return trees[-1] if trees else None
 
@@ -251,8 +253,11 @@ def _keys(tree: Tree | None) -> Found:
         yield from [*_leaves(AGENT, "agents."), *_leaves(TASK, "tasks.")]
         return
     for name, _ in _agents(tree):
-        kind = str(codec.decode_object(tree.agent_spec(name).read_bytes()).get("kind"))
-        yield from _leaves(AGENT.extended(find_kind(kind).settings), f"agents/{name}.")
+        shape = AGENT
+        with suppress(OSError, codec.NotJson, LayoutError):  # of a spec that is bad, what all have
+            kind = str(codec.decode_object(read_record(tree.agent_spec(name))).get("kind"))
+            shape = AGENT.extended(find_kind(kind).settings)
+        yield from _leaves(shape, f"agents/{name}.")
     for name, _ in _tasks(tree):
         yield from _leaves(TASK, f"tasks/{name}.")
 

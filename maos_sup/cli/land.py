@@ -32,6 +32,7 @@ from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput, Locked
 from state_layout.files import atomic
 from state_layout.files.locks import alone_in, take_life_lock
+from state_layout.files.reading import opened_record
 from state_layout.paths import Tree
 from state_layout.records import Land
 from state_layout.specs import read_specs
@@ -268,7 +269,9 @@ class _Check:
 
 
 def _last_line(path: Path) -> str:
-    lines = path.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+    with opened_record(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
     return printable(lines[-1]) if lines else "it said nothing"
 
 

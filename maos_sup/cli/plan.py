@@ -16,7 +16,7 @@ from maos_sup.planner.caps import capped
 from maos_sup.planner.placing import placed
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
-from state_layout.files.reading import real
+from state_layout.files.reading import read_foreign, real
 
 
 @click.command("plan")
@@ -64,7 +64,7 @@ def command(
         loaded = planned(wish, shelf_of(wish)) if output is None else _written(wish, output)
         show(loaded)
         if not as_json:
-            say_exactly(str(loaded.path) if output else loaded.path.read_text(encoding="utf-8").rstrip())
+            say_exactly(str(loaded.path) if output else read_foreign(loaded.path).decode().rstrip())
             return
     elif output is not None:
         raise BadInput("-o is for the plan of a request in words; this is the name of a plan")

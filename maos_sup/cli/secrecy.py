@@ -13,6 +13,7 @@ from maos_sup.cli import edge
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.planner.plan import Plan
 from state_layout.errors import BadInput
+from state_layout.files.reading import read_foreign
 from state_layout.paths import Tree
 
 _REMEDY = 'programs inherit the environment; under another name: env_from = { NAME = "OUTER_NAME" }'
@@ -67,6 +68,6 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", "replace")
+        return read_foreign(path).decode("utf-8", "replace")
     except OSError:
         return ""  # told of where it is copied

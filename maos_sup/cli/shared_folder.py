@@ -18,6 +18,7 @@ from maos_sup.cli import edge
 from maos_sup.cli.says import say, say_json
 from maos_sup.system import shared_probe
 from state_layout.errors import BadInput
+from state_layout.files.reading import read_foreign
 
 _MOST_LAG_S = 30.0
 _PATIENCE_S = 300.0
@@ -115,7 +116,7 @@ def _run(place: Path, nodes: Sequence[str]) -> str:
 def _results(place: Path) -> Iterator[ProbeResult]:
     for path in sorted(place.glob("result-*.json")):
         with suppress(OSError, ValueError):
-            yield json.loads(path.read_text())
+            yield json.loads(read_foreign(path))
 
 
 def _verdicts(results: Sequence[ProbeResult]) -> Iterator[SharedVerdict]:

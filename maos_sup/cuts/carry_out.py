@@ -23,7 +23,7 @@ from state_layout.files import atomic, codec, disk
 from state_layout.files.at_once import at_once
 from state_layout.files.chain import Position
 from state_layout.files.journal import Reader
-from state_layout.files.reading import read_record
+from state_layout.files.reading import opened_record, read_record
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, seal_exit
 from state_layout.lives.history import History
 from state_layout.paths import Tree
@@ -188,7 +188,7 @@ def _set_aside(moves: Sequence[_Aside]) -> dict[Path, bytes]:
 def _first_bytes(path: Path, size: int) -> bytes:
     if not size:
         return b""
-    with path.open("rb") as file:
+    with opened_record(path) as file:
         return file.read(size)
 
 

@@ -17,6 +17,7 @@ from maos_sup.cuts.going_back import preview_rollback
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_LINE, Tree
 from state_layout.specs import edit_spec
 
@@ -62,7 +63,7 @@ def _lineage(tree: Tree, cut: TeamCut) -> dict[str, object]:
 
 def _project_from(tree: Tree, target: Tree) -> dict[str, object]:
     """Make the project's path as seen from the fork."""
-    spec = codec.decode_object(target.orchestration_spec.read_bytes())
+    spec = codec.decode_object(read_record(target.orchestration_spec))
     project = spec.get("project")
     if not isinstance(project, str):
         return {}

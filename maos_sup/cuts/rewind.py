@@ -22,6 +22,7 @@ from maos_sup.cuts.traces import Moment
 from state_layout.errors import storage_error
 from state_layout.files import tail
 from state_layout.files.journal import Reader
+from state_layout.files.reading import opened_record
 from state_layout.lives.attempts import list_attempts
 from state_layout.mail.boxes import OPERATOR, boxes, files_of, is_sender
 from state_layout.paths import Tree
@@ -226,7 +227,7 @@ def sign_of(path: Path, size: int) -> str:
     if not size:
         return ""
     try:
-        with path.open("rb") as file:
+        with opened_record(path) as file:
             file.seek(max(0, size - MARK_BYTES))
             return sha256(file.read(min(size, MARK_BYTES))).hexdigest()[:12]
     except FileNotFoundError:

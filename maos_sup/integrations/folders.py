@@ -13,6 +13,7 @@ from pathlib import Path
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.files import atomic
+from state_layout.files.reading import read_record
 from state_layout.migrations import check_version
 from state_layout.paths import Tree
 
@@ -33,7 +34,7 @@ def store_folder(folder: Path, what: str) -> Path:
     if not marker.is_file() and not _is_empty(folder):
         raise NotATree(f"{folder}: has files of others and no store; name a new or an empty folder")
     atomic.create_once(marker, word.encode())
-    found = marker.read_text(encoding="utf-8", errors="replace")
+    found = read_record(marker).decode("utf-8", "replace")
     if found != word:
         raise NotATree(f"{marker}: says {found.strip()[:80]!r}, not {word.strip()!r}; name another folder")
     return folder

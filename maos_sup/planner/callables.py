@@ -12,7 +12,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from state_layout.files.reading import is_file, is_there
+from state_layout.files.reading import is_file, is_there, read_foreign
 from state_layout.shapes.wording import closest
 
 _ANYTHING = "*"
@@ -33,7 +33,7 @@ def callable_fault(name: str, folders: Sequence[Path]) -> str | None:
         where = "beside the plan, in the project" if len(folders) > 1 else "beside the plan"
         return f"but there is no module {module!r} {where} or in Python; write {module.replace('.', '/')}.py"
     try:
-        parsed = ast.parse(source.read_bytes())
+        parsed = ast.parse(read_foreign(source))
     except OSError:
         return None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as cause:
@@ -92,7 +92,7 @@ def _fault_of_installed(module: str, wanted: str, places: Sequence[Path]) -> str
     if source is None or any(is_there(source.parent / name) for name in (wanted, f"{wanted}.py")):
         return None  # written in C, for one; or a module of the package may be meant
     try:
-        names = _names(ast.parse(source.read_bytes()))
+        names = _names(ast.parse(read_foreign(source)))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if wanted in names or _ANYTHING in names:

@@ -16,6 +16,7 @@ from maos_sup.planner.plan import Plan
 from maos_sup.planner.toml_lines import toml_lines
 from state_layout.errors import BadInput
 from state_layout.files import atomic
+from state_layout.files.reading import read_foreign
 
 Caps = Mapping[str, float]  # by the keys of [budget]; only those that were given
 
@@ -28,7 +29,7 @@ def capped(plan: Plan, caps: Caps) -> Plan:
 
 def cap_file(path: Path, caps: Caps) -> None:
     """Write `caps` into the TOML plan at `path`, durably. Raises BadInput if it is too unusual for that."""
-    text = path.read_text(encoding="utf-8")
+    text = read_foreign(path).decode()
     if is_capped(text, caps):
         return
     changed = with_caps(text, caps)

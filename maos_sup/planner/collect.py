@@ -16,7 +16,7 @@ from typing import Any
 
 from maos_sup.core.argv import file_argument, plain_relative, script_places
 from maos_sup.planner.callables import callable_fault
-from state_layout.files.reading import is_file, is_folder, is_there
+from state_layout.files.reading import is_file, is_folder, is_there, read_foreign
 from state_layout.shapes.shape import Argv, At, CallableName, Fault, Shape, Unknown
 from state_layout.shapes.wording import closest, key_text
 
@@ -167,7 +167,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _imported(path: Path) -> list[str]:
     """The modules that the Python file `path` imports, as far as can be read."""
     try:
-        parsed = ast.parse(path.read_bytes())
+        parsed = ast.parse(read_foreign(path))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return []
     found = list[str]()

@@ -20,6 +20,7 @@ from typing import Any
 from maos_sup.core.questions import Ask, ModelAnswer, ModelQuestion
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 from state_layout.tree.names import telling_words
 
 FOLDER = "plans"
@@ -74,7 +75,7 @@ class Shelf:
         """Read what is recorded; a file that was damaged is as good as none."""
         found: dict[str, dict[str, object]] = {}
         with suppress(OSError, ValueError, KeyError, TypeError):
-            for line in self.answers.read_bytes().splitlines():
+            for line in read_record(self.answers).splitlines():
                 entry = codec.decode_object(line)
                 found[str(entry["question"])] = asdict(_answer(entry))
         return found

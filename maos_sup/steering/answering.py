@@ -12,6 +12,7 @@ from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
 from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.shapes.wording import listed
 
@@ -88,7 +89,7 @@ def _answered(tree: Tree, text: str) -> tuple[str, str] | None:
     try:
         files = [path for path in tree.approvals.iterdir() if path.name.startswith(text)]
         newest = max(files, key=lambda path: path.stat().st_mtime_ns)
-        said = newest.read_bytes()[:200].decode("utf-8", "replace").strip()
+        said = read_record(newest)[:200].decode("utf-8", "replace").strip()
     except (OSError, ValueError):
         return None
     decision = newest.suffix.lstrip(".")

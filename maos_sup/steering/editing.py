@@ -7,6 +7,7 @@ from maos_sup.steering.setting import Kinds
 from maos_sup.steering.wanting import known_agent, prompt
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree
 from state_layout.specs import edit_spec
 
@@ -14,9 +15,10 @@ from state_layout.specs import edit_spec
 def agent_text(tree: Tree, agent: str) -> str:
     """The spec of an agent as it is written, to be edited. Raises BadInput."""
     try:
-        return tree.agent_spec(known_agent(tree, agent)).read_text(encoding="utf-8", errors="replace")
-    except OSError as cause:
-        raise BadInput(f"{tree.shown(tree.agent_spec(agent))}: cannot be read: {cause.strerror}") from cause
+        return read_regular(tree.agent_spec(known_agent(tree, agent)))[0].decode("utf-8", "replace")
+    except (FileNotFoundError, Unreadable) as cause:
+        why = "is not there" if isinstance(cause, FileNotFoundError) else cause
+        raise BadInput(f"{tree.shown(tree.agent_spec(agent))}: {why}") from cause
 
 
 def put_agent_text(tree: Tree, agent: str, text: str, *, kinds: Kinds) -> Change:

@@ -10,6 +10,7 @@ from typing import Any
 from maos_sup.steering.keeping import people_store, refresh
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.scopes.lines import ScopeEntry
 from state_layout.scopes.names import Scope, schema_path
@@ -90,9 +91,9 @@ def migrate_back(tree: Tree, scope: Scope, *, to: int, is_dry: bool = False) -> 
 
 def _say_version(path: Path, version: int) -> None:
     """Make a schema say `version`. Raises BadInput if somebody edits it just now."""
-    data = path.read_bytes()
+    data = read_record(path)
     told = {**codec.decode_object(data), "version": version}
-    if not atomic.replace_if(path, codec.encode_pretty(told), lambda: path.read_bytes() == data):
+    if not atomic.replace_if(path, codec.encode_pretty(told), lambda: read_record(path) == data):
         raise BadInput(f"{path}: is edited just now; see that it says version {version}")
 
 

@@ -16,6 +16,7 @@ from maos_sup.views.status import status_of
 from state_layout.errors import LayoutError, Locked
 from state_layout.files import atomic
 from state_layout.files.fence import refuse_links
+from state_layout.files.reading import opened_record
 from state_layout.paths import Tree
 from state_layout.records import Want
 
@@ -146,7 +147,7 @@ def _await_other(tree: Tree, last_words: str) -> None:
 
 
 def _last_words(tree: Tree, log_from: int) -> str:
-    with tree.supervisor_log.open("rb") as log:
+    with opened_record(tree.supervisor_log) as log:
         log.seek(log_from)
         text = log.read().decode("utf-8", "replace").strip()
     last = text.splitlines()[-1] if text else "it said nothing"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput
+from state_layout.files.reading import read_foreign
 
 LINK = "link:"
 
@@ -62,6 +63,6 @@ def cautions(repository: Repository, worktree: Path) -> Iterator[str]:
 def _names_lfs(worktree: Path) -> bool:
     attributes = worktree / ".gitattributes"
     try:
-        return not attributes.is_symlink() and b"filter=lfs" in attributes.read_bytes()
+        return not attributes.is_symlink() and b"filter=lfs" in read_foreign(attributes)
     except OSError:
         return False

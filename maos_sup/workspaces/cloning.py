@@ -23,6 +23,7 @@ from maos_sup.workspaces.repository import NoWorktree, Repository
 from maos_sup.workspaces.worktree import Wish, base_of, fill, has, names_for, with_needs
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
 CLONE = "clone"
@@ -219,7 +220,7 @@ def _lay_out(paths: AgentPaths, repository: Repository, record: Record, tip: str
     for rel in ("shallow", "info/exclude", "info/attributes"):
         source = repository.common / rel
         if source.is_file() and not source.is_symlink():
-            (own / rel).write_bytes(source.read_bytes())
+            (own / rel).write_bytes(read_foreign(source))
     (own / "config").write_text(_config(repository))
     borrowed = [repository.common / "objects"]  # written beside where it will be: that may be another disk
     with Git(home_of(paths, repository), borrows=borrowed) as git:

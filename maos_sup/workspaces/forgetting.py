@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from state_layout.files.reading import read_foreign
 from state_layout.paths import Tree
 
 _MINE = "maos."
@@ -16,9 +17,9 @@ def linked_folders(tree: Tree) -> list[Path]:
     found = []
     for entry in sorted(tree.agents.glob("*/worktree/.git")):
         try:
-            told = entry.read_text().removeprefix("gitdir:").strip()
+            told = os.fsdecode(read_foreign(entry)).removeprefix("gitdir:").strip()
             admin = Path(os.path.realpath(entry.parent / told))
-            back = Path((admin / "gitdir").read_text().strip())
+            back = Path(os.fsdecode(read_foreign(admin / "gitdir")).strip())
         except OSError:
             continue
         is_back = os.path.realpath(back.parent) == os.path.realpath(entry.parent)

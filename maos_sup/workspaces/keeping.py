@@ -19,6 +19,7 @@ from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.worktree import admin_of, stage_all
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import disk
+from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
 _UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
@@ -234,7 +235,7 @@ class _Index:
             disk.unlink(self._lock)  # nobody works there now: whoever had it is dead
             disk.unlink(self.path)
             if self._index.is_file():
-                data = self._index.read_bytes()
+                data = read_foreign(self._index)
                 descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)

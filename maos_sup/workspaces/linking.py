@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
 
@@ -20,7 +21,7 @@ def entry_of(paths: AgentPaths) -> Path:
 def named_by(admin: Path) -> Path | None:
     """The `.git` file that the folder `admin` in the repository is for, None if there is no such folder."""
     try:
-        told = Path((admin / "gitdir").read_text().strip())
+        told = Path(os.fsdecode(read_foreign(admin / "gitdir")).strip())
     except OSError:
         return None
     return Path(os.path.realpath(admin / told.parent)) / told.name
@@ -29,7 +30,7 @@ def named_by(admin: Path) -> Path | None:
 def is_at(entry: Path, admin: Path) -> bool:
     """The `.git` file `entry` is there and names `admin`."""
     try:
-        told = entry.read_text().removeprefix("gitdir:").strip()
+        told = os.fsdecode(read_foreign(entry)).removeprefix("gitdir:").strip()
     except OSError:
         return False
     return os.path.realpath(entry.parent / told) == os.path.realpath(admin)

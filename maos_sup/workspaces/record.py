@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
-from state_layout.errors import Damaged
-from state_layout.files import atomic, codec
+from state_layout.errors import Damaged, reason_of
+from state_layout.files import atomic, codec, reading
 from state_layout.paths import AgentPaths
 
 MAKING, MADE = "making", "made"
@@ -50,12 +50,12 @@ class Record:
 def read_record(paths: AgentPaths) -> Record | None:
     """Read what is on record, None if nothing is. Raises Damaged for what is no record."""
     try:
-        value = codec.decode_object(paths.worktree_record.read_bytes())
+        value = codec.decode_object(reading.read_record(paths.worktree_record))
     except FileNotFoundError:
         return None
     except (OSError, codec.NotJson) as cause:
         raise Damaged(
-            f"{paths.worktree_record}: cannot be read ({cause}); move it away, then resume"
+            f"{paths.worktree_record}: cannot be read ({reason_of(cause)}); move it away, then resume"
         ) from cause
     known = {each.name: value[each.name] for each in fields(Record) if each.name in value}
     if not all(_fits(name, item) for name, item in known.items()) or "mode" not in known:

@@ -16,6 +16,7 @@ from maos_sup.workspaces.repository import HEX, NoWorktree
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.locks import try_lock
+from state_layout.files.reading import read_foreign
 
 PREFIX = "refs/heads/maos/"
 _PATIENCE_S = 10.0
@@ -51,7 +52,7 @@ def read_head(git_dir: Path, common: Path) -> tuple[str | None, str | None]:
 def packed_refs(common: Path) -> Iterator[tuple[str, str]]:
     """Name and commit of each packed ref."""
     try:
-        lines = (common / "packed-refs").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = read_foreign(common / "packed-refs").decode("utf-8", "surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:
@@ -174,7 +175,7 @@ def last_reason(common: Path, ref: str) -> str:
     if read_ref(common, ref) is None:
         return ""
     try:
-        lines = (common / "logs" / ref).read_bytes().splitlines()
+        lines = read_foreign(common / "logs" / ref).splitlines()
     except OSError:
         return ""
     return os.fsdecode(lines[-1].partition(b"\t")[2]) if lines else ""
@@ -182,6 +183,6 @@ def last_reason(common: Path, ref: str) -> str:
 
 def _loose(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape").strip()
+        return read_foreign(path).decode("utf-8", "surrogateescape").strip()
     except OSError:
         return None

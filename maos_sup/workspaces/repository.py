@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from maos_sup.workspaces.git_look import nobodys_environment
 from state_layout.errors import BadInput
+from state_layout.files.reading import read_foreign
 
 _PATIENCE_S = 20
 _KEPT = frozenset(
@@ -148,6 +149,6 @@ def _refuse_formats(project: Path, common: Path, settings: dict[str, str]) -> No
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return read_foreign(path).decode("utf-8", "surrogateescape")
     except OSError:
         return None

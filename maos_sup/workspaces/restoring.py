@@ -29,8 +29,9 @@ from maos_sup.workspaces.snapshots import (
     read,
 )
 from maos_sup.workspaces.store import Store
-from state_layout.errors import BadInput, Damaged, storage_error
+from state_layout.errors import BadInput, Damaged, reason_of, storage_error
 from state_layout.files import atomic, codec, disk
+from state_layout.files.reading import read_record
 from state_layout.paths import AgentPaths, Tree
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -168,12 +169,14 @@ def under_way(paths: AgentPaths) -> RestoringFile | None:
     """Read what is on record of a restore that has not ended. Raises Damaged."""
     path = paths.restoring / RESTORING
     try:
-        told: RestoringFile = codec.decode(path.read_bytes())
+        told: RestoringFile = codec.decode(read_record(path))
         _see_form(told)
     except FileNotFoundError:
         return None
     except (OSError, codec.NotJson, TypeError) as cause:
-        raise Damaged(f"{path}: cannot be read ({cause}); remove it, then restore again") from cause
+        raise Damaged(
+            f"{path}: cannot be read ({reason_of(cause)}); remove it, then restore again"
+        ) from cause
     return told
 
 

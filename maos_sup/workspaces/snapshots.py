@@ -16,9 +16,10 @@ from pathlib import Path
 from maos_sup.core.keeping import to_remove
 from maos_sup.workspaces.manifest import FOLDER, Manifest, Scan
 from maos_sup.workspaces.store import Store
-from state_layout.errors import BadInput, Damaged, storage_error
+from state_layout.errors import BadInput, Damaged, reason_of, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
+from state_layout.files.reading import opened_record, read_record
 from state_layout.paths import AgentPaths, Tree
 from state_layout.records import Keep
 
@@ -190,13 +191,13 @@ def read(paths: AgentPaths, number: int) -> Snapshot:
     """Read the snapshot of this number. Raises BadInput where there is none, Damaged."""
     path = paths.snapshot(number)
     try:
-        value = codec.decode_object(path.read_bytes())
+        value = codec.decode_object(read_record(path))
         known = {each.name: value[each.name] for each in fields(Snapshot) if each.name in value}
         return Snapshot(**{**known, "left_out": tuple(known.get("left_out", ()))})
     except FileNotFoundError as cause:
         raise BadInput(f"no snapshot {number}; 'maos-sup files' lists those that there are") from cause
     except (OSError, codec.NotJson, TypeError) as cause:
-        raise Damaged(f"{path}: is no snapshot ({cause}); remove it") from cause
+        raise Damaged(f"{path}: is no snapshot ({reason_of(cause)}); remove it") from cause
 
 
 def every(paths: AgentPaths) -> Iterator[Snapshot]:
@@ -237,7 +238,7 @@ def _counting(paths: AgentPaths, attempt: int, seq: int) -> dict[int, int]:
     while attempt > 0 and attempt not in counts:
         counts[attempt] = seq
         try:
-            with paths.attempt(attempt).journal.open("rb") as file:
+            with opened_record(paths.attempt(attempt).journal) as file:
                 pin = codec.decode_object(file.readline()).get("pin")
         except (OSError, codec.NotJson):
             break
@@ -301,7 +302,7 @@ def _but_newest(paths: AgentPaths) -> list[tuple[AgentPaths, Snapshot]]:
 def _being_restored(paths: AgentPaths) -> set[int]:
     """The numbers that a restore which was cut off still needs."""
     try:
-        told = codec.decode_object((paths.restoring / RESTORING).read_bytes())
+        told = codec.decode_object(read_record(paths.restoring / RESTORING))
     except (OSError, codec.NotJson):
         return set()
     return {number for key in ("target", "before") if isinstance(number := told.get(key), int)}

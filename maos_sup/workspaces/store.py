@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from hashlib import sha1
 from pathlib import Path
 
-from state_layout.errors import Damaged, Locked, storage_error
+from state_layout.errors import Damaged, Locked, reason_of, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
 _LEVEL = 6  # of compression
@@ -60,7 +61,7 @@ class Store:
 
     def _last_sweep(self) -> bytes:
         try:
-            return (self._root / _SWEPT).read_bytes()
+            return read_record(self._root / _SWEPT)
         except OSError:
             return b""
 
@@ -110,9 +111,9 @@ class Store:
         """Read what was kept under `name`. Raises Damaged where it is gone or not what it was."""
         path = self._path(name)
         try:
-            head, _, data = zlib.decompress(path.read_bytes()).partition(b"\0")
+            head, _, data = zlib.decompress(read_record(path)).partition(b"\0")
         except (OSError, zlib.error) as cause:
-            raise Damaged(f"{path}: a kept file cannot be read ({cause}); it is lost") from cause
+            raise Damaged(f"{path}: a kept file cannot be read ({reason_of(cause)}); it is lost") from cause
         if sha1(head + b"\0" + data, usedforsecurity=False).hexdigest() != name:
             raise Damaged(f"{path}: is not what was kept under this name; it is lost")
         return data
@@ -183,7 +184,7 @@ class Store:
 
 def _is(path: Path, content: bytes) -> bool:
     """The object at `path` holds `content`. Raises FileNotFoundError, OSError."""
-    packed = path.read_bytes()
+    packed = read_record(path)
     try:
         return zlib.decompress(packed) == content
     except zlib.error:

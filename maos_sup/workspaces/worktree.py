@@ -28,6 +28,7 @@ from maos_sup.workspaces.refs import move_ref, read_head, read_ref, refuse_block
 from maos_sup.workspaces.repository import NoWorktree, Repository
 from state_layout.errors import storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
 _MOST_NAMES, _LONGEST_ID = 1000, 80
@@ -219,7 +220,7 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish, home: Path)
     with Git(repository, work_tree=repository.top) as scratch:
         index = scratch.folder / "index"
         if admin.is_file():
-            index.write_bytes(admin.read_bytes())
+            index.write_bytes(read_foreign(admin))
             as_old(index, admin)
         with Git(repository, index=index, work_tree=repository.top, head=head) as git:
             changed = stage_all(git, without=os.path.relpath(os.path.realpath(home), repository.top))

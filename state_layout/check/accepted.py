@@ -18,6 +18,7 @@ from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.journal import Journal, Reader
 from state_layout.files.locks import editing
+from state_layout.files.reading import opened_record
 from state_layout.paths import Tree
 from state_layout.witness import Witness, end_of
 
@@ -128,7 +129,7 @@ def _is_as_then(path: Path, found: Acceptance) -> bool:
 
 def _digest(path: Path, size: int) -> str:
     digest, left = sha256(), size
-    with path.open("rb") as file:
+    with opened_record(path) as file:
         while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
             digest.update(chunk)
             left -= len(chunk)

@@ -21,6 +21,7 @@ _CAN_ADVISE = hasattr(os, "posix_fadvise")
 _NEVER_WAIT = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 _OWNERS = 0o700  # a umask may take even these: what we make is ours to use all the same
 _NO_FILE = {errno.ELOOP: "a symbolic link", errno.ENXIO: "a pipe or a socket", errno.EISDIR: "a folder"}
+_OTHERS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"))
 Tap = Callable[[str, tuple[object, ...]], None]
 _tap: Tap | None = None
 _guard: Callable[[], None] | None = None
@@ -137,7 +138,8 @@ def create(path: Path | str, flags: int, mode: int) -> int:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file; put the file itself there")
+        word = next((word for test, word in _OTHERS if test(found.st_mode)), "no regular file")
+        raise OSError(errno.EINVAL, f"it is {word}; put the file itself there")
     if flags & os.O_CREAT and mode & ~found.st_mode & _OWNERS and not found.st_size:
         os.fchmod(descriptor, mode)
     os.set_blocking(descriptor, True)  # programs inherit it

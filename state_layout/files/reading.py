@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from state_layout.files import disk
 
@@ -71,6 +71,22 @@ def read_record(path: Path) -> bytes:
         os.close(descriptor)
 
 
+def opened_record(path: Path) -> BinaryIO:
+    """Open a file of the tree to read parts of it. Never waits; raises OSError as `read_record`."""
+    return os.fdopen(disk.create(path, os.O_RDONLY, 0), "rb")
+
+
+def read_foreign(path: Path) -> bytes:
+    """Return the bytes of a file that another program keeps, as git its refs: links are followed.
+
+    Never waits. Raises OSError as `read_record`.
+    """
+    try:
+        return read_regular(path, most_bytes=LARGEST_RECORD_BYTES, through_links=True)[0]
+    except Unreadable as cause:
+        raise OSError(errno.EINVAL, str(cause)) from cause
+
+
 def is_file(path: Path) -> bool:
     """A file is at `path`, links followed. Never raises: names may be too long or folders closed."""
     return _mode(path, stat.S_ISREG)
@@ -114,6 +130,8 @@ def _open(path: Path | str, *, through_links: bool) -> int:
     except OSError as cause:
         if cause.errno == errno.ELOOP and not through_links:
             raise Unreadable("is a symbolic link; put the file itself there") from cause
+        if cause.errno == errno.ENXIO:
+            raise Unreadable("is a socket; put a regular file there") from cause
         if isinstance(cause, PermissionError):
             raise Unreadable("may not be read by this user; change its owner or mode") from cause
         raise Unreadable(f"cannot be opened: {cause.strerror}; put a regular file there") from cause

@@ -141,7 +141,7 @@ def test_pipe_socket_device_and_long_name_never_hang(tmp_path: Path, kinds: dict
         listener.bind(str(tmp_path / "s.toml"))
         for path, why in (
             (tmp_path / "pipe.toml", "is a pipe; put a regular file there"),
-            (tmp_path / "s.toml", "cannot be opened: No such device or address; put a regular file there"),
+            (tmp_path / "s.toml", "is a socket; put a regular file there"),
             (Path("/dev/zero"), "is a device; put a regular file there"),
             (tmp_path / ("x" * 300), "cannot be opened: File name too long; put a regular file there"),
         ):

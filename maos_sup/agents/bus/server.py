@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from maos_sup import __version__
 from maos_sup.agents.bus.offers import DEFINITIONS
 from state_layout.errors import LayoutError
+from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_LINE, Tree, is_name
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # the newest first
@@ -237,7 +238,7 @@ def _is_plainly_there(root: Path, agent: str) -> bool:
     """This is a tree of this format with this agent, for sure; a closer look costs imports."""
     tree = Tree(root)
     try:
-        is_ours = tree.format.read_bytes() == FORMAT_LINE
+        is_ours = read_record(tree.format) == FORMAT_LINE
         return is_ours and is_name(agent) and tree.agent_spec(agent).is_file()
     except (OSError, ValueError):
         return False

@@ -14,6 +14,7 @@ from pathlib import Path
 from maos_sup.agents.bus.verbs import BadCall, CallScene, Result, VerbCall
 from maos_sup.agents.registry import find_kind
 from state_layout.files import codec
+from state_layout.files.reading import read_record
 from state_layout.host.triggers import pull
 from state_layout.paths import checked_name
 from state_layout.specs import add_specs, read_specs
@@ -109,7 +110,7 @@ def _spawned(folder: Path) -> list[str]:
     found = []
     for path in folder.glob("*.json"):
         try:
-            told = codec.decode_object(path.read_bytes()).get(SPAWNED_BY)
+            told = codec.decode_object(read_record(path)).get(SPAWNED_BY)
         except (OSError, codec.NotJson):
             continue
         if isinstance(told, str):

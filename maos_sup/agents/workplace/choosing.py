@@ -8,6 +8,7 @@ the way is followed by one that decides no other way.
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from maos_sup.workspaces.refs import read_ref
 from maos_sup.workspaces.repository import Repository, repository_around
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.reading import opened_record
 from state_layout.records import TaskPhase
 
 _TAIL_BYTES = 4_000
@@ -147,5 +149,7 @@ def _score(work: Work, repository: Repository, task: str, commit: str, line: str
 
 
 def _last_line(path: Path) -> str:
-    lines = path.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+    with opened_record(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip() if lines else ""

@@ -17,6 +17,7 @@ from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
 from maos_sup.agents.kinds.shared.memory import RunMemory
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 
 if TYPE_CHECKING:
     from maos_sup.agents.kinds.shared.entries import SessionOrigin
@@ -132,6 +133,6 @@ def _records(path: Path) -> Iterator[tuple[int, TranscriptRecord]]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_record(path)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause

@@ -17,6 +17,7 @@ from maos_sup.agents.kinds.claude.servers import failures, trouble_of_team
 from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.kinds.claude.stream_json import ClaudeEvent, ControlResponse, ServerState
 from maos_sup.agents.work import Work
+from state_layout.files.reading import read_foreign
 
 Request = Callable[[str, Mapping[str, object]], None]  # id, request
 Warn = Callable[[str], None]
@@ -117,7 +118,7 @@ def _agent_files(folder: Path) -> Iterator[Path]:
 
 def _may_be(path: Path, name: str) -> bool:
     try:
-        found = _NAME.search(path.read_text("utf-8", "replace"))
+        found = _NAME.search(read_foreign(path).decode("utf-8", "replace"))
     except OSError:
         return path.stem == name
     return path.stem == name or (found is not None and found[1] == name)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maos_sup.agents.kinds.shared.record import ProgramRecord
+from state_layout.files.reading import opened_record
 
 _MOST_BYTES = 1 << 20  # that are looked at in one look
 _MOST_CHARS = 500
@@ -27,7 +28,7 @@ class Complaints:
         """Report each such line that came since, once in this life. Raises StorageError."""
         if self._pattern is None or self._size() <= self._offset:
             return
-        with self._stderr.open("rb") as file:
+        with opened_record(self._stderr) as file:
             file.seek(self._offset)
             data = file.read(_MOST_BYTES)
         whole = data[: data.rfind(b"\n") + 1]

@@ -14,6 +14,7 @@ from maos_sup.agents.sandbox.confine import NONE, Sandbox, make_sandbox
 from maos_sup.agents.work import Work
 from maos_sup.agents.workplace.confinement import bounds_for, tell_bounds
 from state_layout.files import atomic, codec
+from state_layout.files.reading import read_record
 from state_layout.host.marks import MARK_VARIABLE
 
 _BY_SHELL = "From a shell, `maos-sup agent --help` says how you reach the other agents and the user."
@@ -111,7 +112,7 @@ class Start:
 
     def _merged(self, path: Path, settings: Mapping[str, Any]) -> bool:
         try:
-            known = codec.decode_object(path.read_bytes())
+            known = codec.decode_object(read_record(path))
         except FileNotFoundError:
             known = {}
         except (OSError, codec.NotJson) as cause:

@@ -24,6 +24,7 @@ from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.reading import read_record
 
 LOCK_NAME = ".maos-lock"
 _BLIND_LOOK_S = 0.05  # at a program of whose end the system does not tell
@@ -99,7 +100,7 @@ class Running:
     def last_words(self) -> str:
         """The last line of what it, or one before it in this life, said on stderr; none if it is silent."""
         try:
-            lines = self._work.life.files.stderr.read_text("utf-8", "replace").strip().splitlines()
+            lines = read_record(self._work.life.files.stderr).decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return ""
         return lines[-1][:_MOST_WORDS] if lines else ""
