@@ -14,6 +14,15 @@ _NAMED = re.compile(r"`([A-Z][a-z0-9]+[A-Za-z0-9]*)(?:\.(\w+))?[^`]*`")  # `Hist
 FOREIGN = {"core.fsmonitor"}  # git's
 FOREIGN_WORDS = {"stroke_width", "sync_file_range"}
 QUESTION_WORDS = frozenset({"What", "Who", "Whose", "Whether", "How", "Where", "Why", "When", "Which"})
+_BEGINS_AS_A_NOUN = re.compile(  # "The path of a file.", "As above.", "`text` in one line."
+    "(The|An?|All|Each|Every|One|Any|Some|Its|Ours?|Their|These|Those|This|Both|Whole"
+    "|By|From|For|As|Of|At|In|With|X)( |$)"
+)
+_MAY_BE_A_VERB = re.compile(  # many a noun ends so, too: what is found is found for sure
+    r" (\w+[^\Ws']s|\w+ed|is|are|were|have|had|do|did|may|can|cannot|must|will|would|should|could|might|said"
+    "|told|began|went|came|made|gave|took|wrote|read|kept|lay|left|found|knew|stood|held|saw|lost|got|met|put|cut|let"
+    r"|set|became|died|ran)\b"
+)
 _PLACED = re.compile(r"`((?:[a-z_]+\.)+[a-z_]+)`")  # `core.tasks`, `lives.snapshots`, `maos_sup.agents`
 
 
@@ -153,6 +162,12 @@ def half_sentences(trees: Mapping[str, ast.Module]) -> list[str]:
     ]
 
 
+def is_noun_alone(text: str) -> bool:
+    """The first sentence of `text` begins as a noun does, and no word in it can be a verb."""
+    sentence = re.split(r"[.:;?!](?=\s|$)", " ".join(re.sub(r"`[^`]*`", "X", text).split()), maxsplit=1)[0]
+    return bool(_BEGINS_AS_A_NOUN.match(sentence)) and not _MAY_BE_A_VERB.search(sentence)
+
+
 def test_docstrings_begin_with_a_sentence() -> None:
     found = half_sentences(sources(["maos_sup", "state_layout", "bench"]))
     assert not found, "begin with a verb, or subject and verb:\n" + "\n".join(found)
@@ -161,3 +176,28 @@ def test_docstrings_begin_with_a_sentence() -> None:
 def test_a_half_sentence_is_found() -> None:
     text = '"""What is left."""\n\n\ndef f():\n    """Whether it is."""\n\n\ndef g():\n    """Say it."""\n'
     assert half_sentences({"a.py": ast.parse(text)}) == ["a.py:1", "a.py:5 f"]
+
+
+def test_no_docstring_is_a_noun_alone() -> None:
+    found = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_noun_alone(ast.get_docstring(node) or "")
+    ]
+    assert not found, "say what it does (a verb first), or what it is (subject and verb):\n" + "\n".join(
+        found
+    )
+
+
+def test_a_noun_alone_is_found() -> None:
+    alone = ["The path of a file.", "`text` in one line: short.", "As above; never slow.", "One command."]
+    whole = [
+        "Name a file.",
+        "The path leads to a file.",
+        "`text` is short.",
+        "A write failed.",
+        "All are old.",
+    ]
+    assert [text for text in [*alone, *whole] if is_noun_alone(text)] == alone

@@ -90,7 +90,7 @@ def changed_of(agent: Mapping[str, Any]) -> str:
 
 
 def attempts_text(lives: tuple[LifeSpan, ...]) -> str:
-    """`3: lost, failed, parked`; those that no longer count are said to be void."""
+    """Word attempts like `3: lost, failed, parked`; those that no longer count are said to be void."""
     ends = [f"{life.reason or 'goes on'}{' (void)' if life.is_void else ''}" for life in lives[-6:]]
     more = "..., " if len(lives) > 6 else ""
     return f"{len(lives)}: {more}{', '.join(ends)}" if lives else "none"

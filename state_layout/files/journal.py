@@ -266,7 +266,7 @@ class Journal:
 
     @property
     def synced_seq(self) -> int:
-        """The highest `seq` known to be durable."""
+        """This is the highest `seq` known to be durable."""
         return self._synced_seq
 
     def append(self, type_: str, fields: _Fields, *, seq: int | None = None) -> Position:

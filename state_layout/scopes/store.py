@@ -270,7 +270,7 @@ class ScopeStore:
         return None
 
     def _held(self) -> ScopeLock:
-        """The lock, to be taken; what is there was read before, since others would wait for that."""
+        """Give the lock, to be taken; what is there was read before, since others would wait for that."""
         if not self._files or os.getpid() != self._pid:
             self._catch_up()
         return self._lock

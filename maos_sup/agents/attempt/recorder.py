@@ -54,7 +54,7 @@ class Recorder:
 
     @property
     def synced_seq(self) -> int:
-        """The highest `seq` known to be durable."""
+        """This is the highest `seq` known to be durable."""
         return self._journal.synced_seq
 
     @property

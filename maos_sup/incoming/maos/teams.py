@@ -78,7 +78,7 @@ class AgentStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamStory:
-    """One orchestration, ready to be written."""
+    """A story is one orchestration, ready to be written."""
 
     id: str  # in the database
     request: str

@@ -242,7 +242,7 @@ class Profile:
 
 
 def read_profile(name: str) -> Mapping[str, Any]:
-    """A ready-made profile."""
+    """Read a ready-made profile."""
     return codec.decode_object((_FOLDER / f"{name}.json").read_bytes())
 
 
