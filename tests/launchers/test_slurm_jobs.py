@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
+from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
 from processes import environment_of
 from slurm_cluster import SlurmCluster
 
-from maos_sup.launchers.slurm.commands import submit_command
+from maos_sup.launchers.slurm.commands import make_log, submit_command
+from state_layout.errors import StorageError
 from state_layout.lives.leases import read_lease
 from state_layout.records import Placement
 
@@ -55,6 +58,31 @@ def test_its_output_is_in_the_attempt_and_it_is_not_requeued(team: Orchestra, jo
     assert job["WorkDir"] == str(team.root)
     assert job["StdOut"].startswith(str(team.root / "run/jobs"))
     assert team.tree.agent("ann").attempt(1).stdout.read_text() == "begin 1\n"
+
+
+def test_what_slurm_writes_of_it_is_for_its_owner_alone(team: Orchestra, job: dict[str, str]) -> None:
+    assert stat.S_IMODE(Path(job["StdOut"]).stat().st_mode) == 0o600
+    team.say("go")
+    team.wait_rest("done")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (team.root / "run/jobs").iterdir()}
+    assert {"ann.log", "bob.log"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_log_that_others_could_read_is_taken_from_them(tmp_path: Path) -> None:
+    log = tmp_path / "jobs/ann.log"
+    log.parent.mkdir()
+    log.write_text("before")
+    log.chmod(0o644)
+    assert make_log(log) == str(log)
+    assert (log.read_text(), stat.S_IMODE(log.stat().st_mode)) == ("before", 0o600)
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_in_place_of_a_log_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ann.log")
+    with pytest.raises(StorageError, match=r"ann\.log: cannot write: it is a pipe"):
+        make_log(tmp_path / "ann.log")
 
 
 def test_it_is_followed_and_written_to_from_here(team: Orchestra, job: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from state_layout.records import Placement
 
 WARNED_S = 120  # before its wall time a job is asked to stop
 MOST_IDS = 200  # in one command line
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _LONG_ENOUGH = 2  # times the warning, or a job would be warned as it begins
 _PENDING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 _RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT"})
@@ -207,11 +209,20 @@ def cancel_commands(ids: Sequence[str], *, is_asked: bool) -> list[list[str]]:
 
 
 def make_log(log: Path) -> str:
-    """The file into which Slurm and the start of agents write, its folder made. Raises StorageError."""
+    """Make the file into which Slurm and the start of agents write, for its owner alone. Raises StorageError.
+
+    Slurm would make it as the umask of whoever calls `sbatch` lets others read it.
+    """
     atomic.make_folder(log.parent)
     if "%" in str(log) or "\\" in str(log):
         cause = OSError(0, "Slurm cannot write into a path with % or \\; rename its folders")
         raise storage_error("write", log, cause)
+    try:
+        with atomic.opened(log, _LOG_FLAGS) as descriptor:
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) != atomic.FILE_MODE:
+                os.fchmod(descriptor, atomic.FILE_MODE)  # one that Slurm had made
+    except OSError as cause:
+        raise storage_error("write", log, cause) from cause
     return os.path.realpath(log)
 
 
