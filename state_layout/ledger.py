@@ -96,7 +96,7 @@ class Account:
             self.settled += amount
 
     def total(self, *, but: str | None = None) -> Amount:
-        """All that is spent or reserved, but for the reservation `but`."""
+        """Sum all that is spent or reserved, but for the reservation `but`."""
         return sum((amount for key, amount in self.reserved.items() if key != but), self.settled)
 
 
@@ -130,7 +130,7 @@ class Ledger:
             self._journal.commit("settle", {"key": key, **amount.to_json()})
 
     def open_keys(self) -> dict[str, Amount]:
-        """The agent's own reservations that are not settled. Raises StorageError."""
+        """Read the agent's own reservations that are not settled, by key. Raises StorageError."""
         return dict(self._account(self._agent).reserved)
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class Ledger:
         self._journal.close()
 
     def total(self, scope: str, *, but: str | None = None) -> Amount:
-        """All that is spent or reserved in `scope`, `all` or agents, but for the agent's own call `but`.
+        """Sum what is spent or reserved in `scope`, `all` or agents, but for the agent's own call `but`.
 
         Raises StorageError.
         """

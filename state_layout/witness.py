@@ -67,7 +67,7 @@ class Witness:
 
     @classmethod
     def named(cls, tree: Tree) -> Witness | None:
-        """The witness that the environment names, if it names one; a relative name begins at home."""
+        """Find the witness that the environment names, if it names one; a relative name begins at home."""
         folder = os.environ.get(VARIABLE)
         return cls(tree, Path.home() / Path(folder).expanduser()) if folder else None
 
@@ -154,7 +154,7 @@ def id_of(tree: Tree) -> str:
 
 
 def chained_files(tree: Tree) -> Iterator[Path]:
-    """Every chained file of the tree that is a regular file, but for what people accepted."""
+    """Yield every chained file of the tree that is a regular file, but for what people accepted."""
     from state_layout.catalogue import Form, globs  # a supervisor without a witness needs none
 
     patterns = [pattern for pattern in globs(Form.CHAINED) if not pattern.startswith("spec/")]
@@ -164,7 +164,7 @@ def chained_files(tree: Tree) -> Iterator[Path]:
 
 
 def end_of(path: Path, *, before: int | None = None, is_synced: bool = False) -> Position | None:
-    """The end of the last line of `path` (of its first `before` bytes) that carries a hash; None without one.
+    """Find the end of the last line of `path` (of its first `before` bytes) with a hash; None without one.
 
     `is_synced`: make the file durable first. Raises FileNotFoundError, StorageError.
     """

@@ -77,7 +77,7 @@ def replace_if(path: Path, data: bytes, still: Callable[[], bool]) -> bool:
 def create_once(path: Path, data: bytes) -> bool:
     """Create `path` whole and durable unless it exists; whether this call created it.
 
-    A reader never sees a part of it: the file is written aside and linked into place.
+    A reader never sees a part of it: the file is written aside and linked into place. Raises StorageError.
     """
     temporary = _temporary(path)
     try:
@@ -112,7 +112,7 @@ def create_all_once(contents: Mapping[Path, bytes]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create folder `path` and its parents, each durable; no error if it exists."""
+    """Create folder `path` and its parents, each durable; no error if it exists. Raises StorageError."""
     if is_folder(path):
         return
     refuse_ghost(path)
@@ -126,7 +126,7 @@ def make_folder(path: Path) -> None:
 
 
 def fsync_folder(path: Path) -> None:
-    """Make the names in folder `path` durable."""
+    """Make the names in folder `path` durable. Raises StorageError."""
     try:
         with opened(path, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
             disk.fsync(descriptor)
@@ -143,7 +143,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextmanager
 def opened(path: Path | str, flags: int) -> Iterator[int]:
-    """Open a file descriptor of `path`, closed on exec, closed at the end."""
+    """Open a file descriptor of `path`, closed on exec, closed at the end. Raises OSError."""
     descriptor = disk.create(path, flags, FILE_MODE)
     try:
         yield descriptor
@@ -217,7 +217,10 @@ def _remove(temporary: str) -> None:
 
 
 def set_tail_aside(path: Path, descriptor: int, length: int) -> None:
-    """Copy what follows `length` into `<path>.torn-<n>`, durable, then cut it off."""
+    """Copy what follows `length` bytes into `<path>.torn-<n>`, then cut it off; both are durable.
+
+    Raises StorageError, OSError; then the tail may be there twice, and is in no case lost.
+    """
     tail = os.pread(descriptor, max(0, os.fstat(descriptor).st_size - length), length)
     if not tail:
         return

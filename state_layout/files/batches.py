@@ -15,7 +15,7 @@ class Batch(NamedTuple):
 
 
 def batches(descriptor: int, offset: int) -> Iterator[Batch]:
-    """Yield the whole lines from `offset` on, a chunk at a time.
+    """Yield the whole lines from `offset` (bytes) on, a chunk at a time. Raises OSError.
 
     A stretch of zeros (a hole, or a file that was made longer) is no line and is not kept in memory.
     """

@@ -66,7 +66,7 @@ class Run(NamedTuple):
             yield Line(raw, Position(seq, offset, _h_of(raw)))
 
     def up_to(self, seq: int) -> Run:
-        """The run without the lines after `seq`, which is one of its numbers."""
+        """Cut the lines after `seq`, which is one of its numbers, off the run."""
         if seq == self.end.seq:
             return self
         kept = self.raws[: seq - self.first_seq + 1]
@@ -78,7 +78,7 @@ _last_second = (-1, "")
 
 
 def utc_now() -> str:
-    """Now, as `at` is written. For people only: nothing decides by it."""
+    """Write the time now as `at` has it (UTC). For people only: nothing decides by it."""
     global _last_second
     second, rest = divmod(time.time_ns(), 1_000_000_000)
     known, text = _last_second
@@ -89,14 +89,14 @@ def utc_now() -> str:
 
 
 def link(previous: str, body: bytes) -> str:
-    """The hash that follows `previous` over `body`, the line's bytes before `,"h":`."""
+    """Make the hash that follows `previous` over `body`, the line's bytes before `,"h":`."""
     return sha256(previous.encode() + body).hexdigest()[:12]
 
 
 def chained(
     previous: Position, fields: Mapping[str, Any], encode: Callable[[object], bytes] = codec.encode
 ) -> Line:
-    """The line with `fields` (its `seq` among them, first) that follows `previous`."""
+    """Make the line with `fields` (its `seq` among them, first) that follows `previous`."""
     body = encode(fields)[:-1]
     h = sha256(previous.h.encode() + body).hexdigest()[:12]  # `link`, for each message
     raw = b"".join((body, _OPENING, h.encode(), _CLOSING))
@@ -105,7 +105,7 @@ def chained(
 
 
 def verified(previous: Position, raw: bytes) -> Line | None:
-    """`raw` as the line that follows `previous`, or None if it is not. `seq` must be higher."""
+    """Take `raw` for the line that follows `previous`, or None if it is not. `seq` must be higher."""
     h = sha256(previous.h.encode() + raw[: 1 - TAIL_BYTES]).hexdigest()[:12]
     if not raw.endswith(b',"h":"%b"}' % h.encode()):
         return None
@@ -116,7 +116,7 @@ def verified(previous: Position, raw: bytes) -> Line | None:
 
 
 def run_of(previous: Position, raws: Sequence[bytes], start: int = 0) -> Run | None:
-    """The longest run among `raws` from `start` on that follows `previous`, or None if the first does not.
+    """Find the longest run of `raws` from `start` on that follows `previous`; None if the first does not.
 
     The same test as `verified`, in one loop: what is read in bulk is read at a third of the time.
     """
@@ -144,7 +144,7 @@ def _h_of(raw: bytes) -> str:
 
 
 def claimed_end(raw: bytes, offset: int) -> Position | None:
-    """The position after `raw`, a line that ends at `offset`, by its own word; None if it says none."""
+    """Read the position after `raw`, a line that ends at `offset`, by its own word; None if it says none."""
     seq, (_, opening, h) = _seq_of(raw), raw.removesuffix(_CLOSING).rpartition(_OPENING)
     if seq is None or not opening or not raw.endswith(_CLOSING):
         return None
@@ -152,7 +152,7 @@ def claimed_end(raw: bytes, offset: int) -> Position | None:
 
 
 def synced_claim(raw: bytes) -> int:
-    """The highest `seq` that a line of an uncertain file says was durable; 0 if it says nothing."""
+    """Read the highest `seq` that a line of an uncertain file says was durable; 0 if it says nothing."""
     try:
         claim = codec.decode_object(raw).get("synced", 0)
     except codec.NotJson:
@@ -161,7 +161,7 @@ def synced_claim(raw: bytes) -> int:
 
 
 def anchor(h: str) -> bytes:
-    """The last bytes of the line whose hash is `h`, line feed included."""
+    """Make the last bytes of the line whose hash is `h`, line feed included."""
     return b',"h":"%b"}\n' % h.encode()
 
 

@@ -105,7 +105,7 @@ def encode_struct(value: msgspec.Struct) -> bytes:
 
 
 def encode_pretty(value: object) -> bytes:
-    """Encode `value` for people: two spaces, a line feed at the end."""
+    """Encode `value` for people: two spaces, a line feed at the end. Raises as `encode`."""
     encode(value)
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

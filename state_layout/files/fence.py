@@ -61,7 +61,7 @@ def gone(root: Path) -> StorageError:
 
 
 def understood(root: Path, error: BaseException) -> BaseException:
-    """`error`, or in its place that the tree at `root` is gone, of which whatever raised it need not know.
+    """Give `error`, or in its place that the tree at `root` is gone, of which who raised it need not know.
 
     For the edges of a process that lives there.
     """

@@ -61,7 +61,7 @@ class Reader:
         self._lines_read = 0
 
     def read(self) -> list[Line]:
-        """Read all whole valid lines after `position`, and move it. A missing file has none."""
+        """Read all whole valid lines after `position`; move it. No file has none. Raises StorageError."""
         return list(self)
 
     def __iter__(self) -> Iterator[Line]:
@@ -78,7 +78,7 @@ class Reader:
             os.close(descriptor)
 
     def lines_from(self, descriptor: int) -> Iterator[Line]:
-        """The same from `descriptor`, which the caller opened and closes."""
+        """Yield the same lines from `descriptor`, which the caller opened and closes. Raises StorageError."""
         self.damage, self.is_displaced = None, False
         try:
             self.is_displaced = not self._stands(descriptor)
@@ -90,7 +90,7 @@ class Reader:
     def runs(self) -> Iterator[Run]:
         """Yield the same lines as by iterating, many at once: for those who look at few of them closely.
 
-        `position` is the end of the run that came last.
+        `position` is the end of the run that came last. Raises StorageError.
         """
         try:
             with atomic.opened(self.path, os.O_RDONLY) as descriptor:
@@ -161,9 +161,9 @@ class Reader:
 
 
 def last_position(path: Path, *, floor: int = 0, known: Position = ORIGIN) -> Position:
-    """The end of the last valid line of `path`, read from `known` if that stands, else from the beginning.
+    """Find the end of the last valid line of `path`, read from `known` if that stands, else from the start.
 
-    Raises Damaged where a line that was synced, or is not above `floor`, is not valid.
+    Raises Damaged where a line that was synced, or is not above `floor`, is not valid, StorageError.
     """
     reader = Reader(path, known)
     for _ in reader:
@@ -261,7 +261,7 @@ class Journal:
 
     @property
     def position(self) -> Position:
-        """The end of the last line written, synced or not."""
+        """The last line written, synced or not, ends here."""
         return self._position
 
     @property
@@ -286,7 +286,7 @@ class Journal:
             return line
 
     def record_again(self, type_: str, fields: _Fields) -> tuple[Line, dict[str, object]]:
-        """As `record`, of values that were encoded before; the line and what it was made of."""
+        """Do as `record` does with values that were encoded before; give the line and what it was made of."""
         with self._appending:
             entry, synced = self._entry(type_, fields, None, self._position, self._told_synced)
             line = chained(self._position, entry, codec.encode_again)
@@ -315,12 +315,12 @@ class Journal:
             return True
 
     def begin_sync(self) -> None:
-        """Let the disk begin on what was recorded, so that a `sync` soon after waits less."""
+        """Let the disk begin on what was recorded: a `sync` soon after waits less. Nothing is durable yet."""
         synced = self._synced_offset
         disk.begin_write(self._descriptor, synced, self._position.offset - synced)
 
     def sync(self, seq: int | None = None) -> None:
-        """Make everything up to `seq` (all, by default) durable; several threads share one sync."""
+        """Make all up to `seq` (by default all) durable; threads share one sync. Raises StorageError."""
         wanted = self._position.seq if seq is None else seq
         if self._synced_seq >= wanted:
             return
@@ -338,7 +338,7 @@ class Journal:
             self._synced_seq, self._synced_offset = covered.seq, covered.offset
 
     def commit(self, type_: str, fields: _Fields) -> Position:
-        """Append one line and make it durable."""
+        """Append one line and make it durable. Raises as `record` and `sync` do."""
         line = self.record(type_, fields)
         self.sync(line.end.seq)
         return line.end

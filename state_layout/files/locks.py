@@ -35,7 +35,7 @@ class LifeLock:
 
 
 def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
-    """Take the lock at `path`, trying for `patience_s` (a probe may hold it for a moment). Raises Locked."""
+    """Take the lock at `path`, trying for `patience_s`: a probe may hold it. Raises Locked, StorageError."""
     atomic.make_folder(path.parent)
     deadline = time.monotonic() + patience_s
     while (descriptor := _taken(path)) is None:
@@ -46,7 +46,10 @@ def take_life_lock(path: Path, *, patience_s: float = 0.3) -> LifeLock:
 
 
 def is_free(path: Path) -> bool:
-    """Nobody holds the life lock at `path`. Takes it for a moment: for the supervisor only."""
+    """Nobody holds the life lock at `path`. Raises StorageError.
+
+    Takes it for a moment: for the supervisor only.
+    """
     try:
         with atomic.opened(path, os.O_RDONLY) as descriptor:
             return try_lock(descriptor)
@@ -73,7 +76,7 @@ def alone_in(folder: Path, *, busy: str) -> Iterator[None]:
 
 @contextmanager
 def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
-    """Hold the lock that the command line takes to edit `spec/`. Raises Locked."""
+    """Hold the lock that the command line takes to edit `spec/`. Raises Locked, StorageError."""
     import filelock  # here: it costs 10 to 60 ms to import, and viewers never edit
 
     try:
@@ -89,7 +92,7 @@ def editing(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
 def held(path: Path, *, patience_s: float = 10.0) -> Iterator[None]:
     """Hold the lock at `path` for a moment; its folder may be made or removed by others meanwhile.
 
-    For files that several processes write in turn. Raises Locked if it is held for very long.
+    For files that several processes write in turn. Raises Locked if it is held for very long, StorageError.
     """
     deadline = time.monotonic() + patience_s
     while (descriptor := _taken(path, makes_folder=True)) is None:
@@ -118,7 +121,7 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _taken(path: Path, *, makes_folder: bool = False) -> int | None:
-    """The open lock at `path`, or None if another has it, or somebody removed or replaced it just now."""
+    """Open and take the lock at `path`; None if another has it, or it was removed or replaced just now."""
     if makes_folder:
         atomic.make_folder(path.parent)
     try:

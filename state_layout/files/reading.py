@@ -103,7 +103,7 @@ def is_there(path: Path) -> bool:
 
 
 def real(path: Path | str) -> Path:
-    """`path` absolute, links and a leading `~` resolved as far as they can be. Never raises."""
+    """Make `path` absolute, links and a leading `~` resolved as far as they can be. Never raises."""
     try:
         path = Path(path).expanduser()
     except RuntimeError:  # ~somebody who is not known here: a name like any other

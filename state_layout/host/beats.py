@@ -46,7 +46,7 @@ class BeatWriter:
         self.progress()
 
     def beat(self) -> None:
-        """The agent's loop goes round."""
+        """Note that the agent's loop went round. Never raises."""
         with self._lock:
             self._beat += 1
             self._write()
@@ -83,7 +83,7 @@ class BeatWriter:
 
 
 def read_beat(path: Path | str) -> Beat | None:
-    """The beat in `path`, quicker if that is a text; None (unknown) if it is missing or not readable."""
+    """Read the beat in `path`, quicker if that is a text; None (unknown) if it is missing or not readable."""
     try:
         descriptor = disk.create(path, os.O_RDONLY, atomic.FILE_MODE)
         try:

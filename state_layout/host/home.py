@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The folder that holds the trees: `MAOS_SUP_HOME`, or `~/.maos-sup`."""
+    """Name the folder that holds the trees: `MAOS_SUP_HOME`, or `~/.maos-sup`."""
     given = os.environ.get("MAOS_SUP_HOME")
     return Path(given).expanduser().absolute() if given else Path.home() / ".maos-sup"

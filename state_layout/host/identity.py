@@ -59,7 +59,7 @@ class Handle(Struct, frozen=True, kw_only=True):
         return {key: value for key, value in fields_of(self).items() if value is not None}
 
     def with_program(self, pid: int | None) -> Handle:
-        """The same handle naming the program that the agent runs now."""
+        """Copy the handle, naming the program that the agent runs now."""
         return replace(self, program_pid=pid)
 
     @classmethod
@@ -99,7 +99,7 @@ def own_handle(attempt: int) -> Handle:
 
 
 def handle_of(pid: int, *, attempt: int) -> Handle | None:
-    """The handle of the process that has `pid` now, None if there is none."""
+    """Make the handle of the process that has `pid` now, None if there is none."""
     stat = read_stat(pid)
     if stat is None:
         return None
@@ -147,7 +147,7 @@ def is_alive(handle: Handle) -> bool | None:
 
 
 def open_process(handle: Handle) -> int | None:
-    """A pidfd of that very, living process, checked after it was opened; None if it is not there any more.
+    """Open a pidfd of that very, living process, checked once it is open; None if it is not there any more.
 
     Returns -1 for a living process on a system without pidfd. The caller closes it. Raises OSError if it
     cannot be told (no descriptor left).
@@ -199,7 +199,7 @@ def _inode_of(pid: int) -> int:
 
 
 def open_pidfd(pid: int) -> int:
-    """A pidfd, -1 where the system has none or refuses them (EPERM is the answer of a seccomp profile).
+    """Open a pidfd; -1 where the system has none or refuses them (a seccomp profile answers EPERM).
 
     Raises OSError: no such process, no descriptor left.
     """

@@ -27,7 +27,7 @@ _KEY = MARK_VARIABLE.encode() + b"="
 
 
 def mark_of(tree: Tree, agent: str, attempt: int) -> str:
-    """The mark of everything that `attempt` of `agent` starts (`supervisor` and its life: of its helpers)."""
+    """Make the mark of all that `attempt` of `agent` starts (`supervisor` and its life: of its helpers)."""
     return f"{mark_prefix(tree)}{agent}:{attempt}"
 
 

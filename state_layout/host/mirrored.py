@@ -77,7 +77,7 @@ def mirror_named(tree: Tree, name: str) -> Mirrored:
 
 
 def add_mirror(tree: Tree, mirror: Mirrored) -> None:
-    """Note it, durably. Raises BadInput if there is one of that name, or for the same place."""
+    """Note `mirror`, durably. Raises BadInput if one has that name or place, StorageError."""
     checked_name(mirror.name, "mirror")
     for other in mirrors_of(tree):
         if mirror.name == other.name or mirror.url == other.url:

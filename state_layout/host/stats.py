@@ -57,7 +57,7 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def read_environment(pid: int) -> dict[str, str] | None:
-    """The environment that `pid` was executed with, by psutil; None if it may not be read, or is over.
+    """Read the environment that `pid` was executed with, by psutil; None if it may not be, or is over.
 
     On Linux it has none for a moment while it executes a program: that moment is waited for.
     """

@@ -33,7 +33,7 @@ MOST_OPEN = 64  # triggers that one writer keeps open
 
 
 def trigger_folder(tree: Tree) -> Path:
-    """Name the folder of this tree's triggers."""
+    """Name the folder of this tree's triggers. Raises OSError without a tree."""
     found = tree.root.stat()
     return _runtime_folder() / f"{found.st_dev}-{found.st_ino}"
 
@@ -45,7 +45,7 @@ def _runtime_folder() -> Path:
 
 
 def trigger_path(tree: Tree, reader: str) -> Path:
-    """The FIFO that wakes `reader`, an agent's name or `supervisor`."""
+    """Name the FIFO that wakes `reader`, an agent's name or `supervisor`. Raises OSError without a tree."""
     return trigger_folder(tree) / reader
 
 

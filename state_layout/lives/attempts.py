@@ -63,7 +63,10 @@ class Attempt:
 
 
 def list_attempts(agent: AgentPaths) -> list[int]:
-    """The numbers of all lives, lowest first, also of those that ended before they began."""
+    """List the numbers of all lives, lowest first, also of those that ended before they began.
+
+    Raises StorageError.
+    """
     try:
         return numbers_in(agent.attempts)
     except OSError as cause:
@@ -71,7 +74,7 @@ def list_attempts(agent: AgentPaths) -> list[int]:
 
 
 def recall(tree: Tree, agent: str) -> Recall:
-    """Everything the agent's journals say, by way of the newest checkpoint. Changes nothing.
+    """Recall all that the agent's journals say, by way of the newest checkpoint. Changes nothing.
 
     Raises Damaged where something that was durable is not valid, StorageError where it cannot be read.
     """
@@ -99,7 +102,7 @@ def recall(tree: Tree, agent: str) -> Recall:
 
 
 def all_lines(tree: Tree, agent: str, *, notes: list[str] | None = None) -> Iterator[Line]:
-    """Every line of the agent that counts, from the first life on; adds to `notes` what is missing.
+    """Yield every line of the agent that counts, from the first life on; add to `notes` what is missing.
 
     Raises Damaged, StorageError.
     """
@@ -110,7 +113,7 @@ def all_lines(tree: Tree, agent: str, *, notes: list[str] | None = None) -> Iter
 
 
 def lines_of_run(tree: Tree, agent: str, begun: Place | None) -> Iterator[Line]:
-    """Every line that counts after the place `begun`, which a history has of a run that is not settled.
+    """Yield all lines that count after the place `begun`, which a history has of a run that is not settled.
 
     All lines where it has none (an older version began the run), or where no line that counts ends there now.
     Raises Damaged, StorageError.

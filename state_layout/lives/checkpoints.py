@@ -44,7 +44,7 @@ class Mail(Protocol):
         """Every message that `history` sent is in its mail file."""
 
     def sync(self) -> dict[str, Mark]:
-        """Make the mail files durable; their ends by recipient."""
+        """Make the mail files durable, and give their ends by recipient."""
 
 
 class Checkpointer:
@@ -134,7 +134,7 @@ def _parts(history: History, *, at: str) -> list[bytes | memoryview]:
 
 
 def decoded(data: bytes) -> Checkpoint | None:
-    """The checkpoint in `data`, or None if it is not whole. What follows its line is left of an older one."""
+    """Decode the checkpoint in `data`; None if it is not whole. What follows its line is of an older one."""
     line, feed, _ = data.partition(b"\n")
     body, _, tail = line.rpartition(_OPENING)
     if not feed or tail != sha256(body).hexdigest().encode() + _CLOSING:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def read_exit(tree: Tree, agent: str, attempt: int) -> ExitSnapshot | None:
-    """Read how a life ended, None while nobody has said so. One that cannot be understood is `lost`."""
+    """Read how a life ended, None while nobody has said so. One that cannot be understood is `lost`.
+
+    Raises StorageError.
+    """
     path = tree.agent(agent).attempt(attempt).exit
     try:
         value = codec.decode_object(read_record(path))

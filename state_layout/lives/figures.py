@@ -52,7 +52,7 @@ KEPT = (
 
 
 def by_type(rows: Iterable[KeptFigure]) -> dict[str, tuple[KeptFigure, ...]]:
-    """The rows by the type of line that adds to them."""
+    """Sort the rows by the type of line that adds to them."""
     found = dict[str, tuple[KeptFigure, ...]]()
     for row in rows:
         found[row.type] = (*found.get(row.type, ()), row)
@@ -63,6 +63,6 @@ BY_TYPE = by_type(KEPT)
 
 
 def kept_of(told: Mapping[str, float] | None) -> dict[str, float]:
-    """Each kept figure of an agent whose snapshot tells `told`; 0 where it does not."""
+    """Take each kept figure of an agent whose snapshot tells `told`; 0 where it does not."""
     known = told or {}
     return {row.key: known.get(row.key, 0) for row in KEPT}

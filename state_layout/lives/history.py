@@ -149,7 +149,7 @@ def run_key(task: str, run: int) -> str:
 
 
 def as_mark(value: Any) -> Mark:
-    """A mark as read from JSON. Raises ValueError or TypeError."""
+    """Make a mark of what was read from JSON. Raises ValueError or TypeError."""
     seq, offset, h = value
     if not (0 <= int(seq) < _MOST and 0 <= int(offset) < _MOST):
         raise ValueError("seq and offset of a mark are whole numbers from 0")

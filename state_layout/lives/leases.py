@@ -53,7 +53,7 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 def write_lease(path: Path, lease: Lease) -> None:
-    """Replace the lease at `path`. Raises StorageError."""
+    """Replace the lease at `path`, atomically and not durably. Raises StorageError."""
     atomic.refresh(path, codec.encode(fields_of(lease)) + b"\n")
 
 
@@ -69,7 +69,7 @@ def life_lease(tree: Tree, life: int) -> Path:
 
 
 def supervisor_elsewhere(tree: Tree) -> Lease | None:
-    """The lease of the supervisor if that lives on another machine.
+    """Read the lease of the supervisor if that lives on another machine, else None.
 
     Believed by the clock of the file system, and where that cannot be asked. Raises StorageError.
     """
@@ -101,7 +101,7 @@ def _read(path: Path) -> Lease | None:
 
 
 def open_lease(agent: AgentPaths) -> Lease | None:
-    """The lease of the last attempt, unless that said how it ended. Raises StorageError."""
+    """Read the lease of the last attempt, unless that said how it ended. Raises StorageError."""
     attempts = numbers_of(agent)
     if not attempts:
         return None
@@ -111,7 +111,7 @@ def open_lease(agent: AgentPaths) -> Lease | None:
 
 
 def placed_agents(tree: Tree) -> set[str]:
-    """The agents whose last attempt was placed on some machine by a cluster, and said nothing of its end.
+    """Find the agents whose last attempt a cluster placed on some machine, and that said nothing of its end.
 
     Raises StorageError.
     """
@@ -181,5 +181,5 @@ class LeaseWatch:
         return now_s - since_s > PATIENCE * lease.ttl_s
 
     def forget(self, attempt: AttemptPaths) -> None:
-        """The attempt is over."""
+        """Forget the attempt, which is over."""
         self._seen.pop(str(attempt.root), None)

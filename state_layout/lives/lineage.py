@@ -60,7 +60,7 @@ class Lineage:
         self.notes: list[str] = []
 
     def lives(self, is_enough: Callable[[CountedLife], bool]) -> list[CountedLife]:
-        """The lives that count, oldest first, from the last one back to the first that `is_enough`.
+        """List the lives that count, oldest first, from the last one back to the first that `is_enough`.
 
         Raises Damaged, StorageError.
         """
@@ -84,7 +84,7 @@ class Lineage:
         return found
 
     def checkpoint(self, life: CountedLife) -> Checkpoint | None:
-        """The newest checkpoint in the folder of `life` whose line counts."""
+        """Read the newest checkpoint in the folder of `life` whose line counts; None if there is none."""
         for checkpoint in read_checkpoints(life.paths):
             position = checkpoint.history.position
             is_below = life.last_seq is None or position.seq <= life.last_seq
@@ -113,7 +113,7 @@ class Lineage:
     def runs(
         self, lives: Sequence[CountedLife], after: Position = ORIGIN
     ) -> Iterator[tuple[CountedLife, Run]]:
-        """The same lines, many at once, with the life that each run stands in. Raises as `lines` does."""
+        """Yield the same lines in runs, each with the life that it stands in. Raises as `lines` does."""
         seq, h = after.seq, after.h
         for index, life in enumerate(lives):
             reader = Reader(life.paths.journal, ORIGIN if index else after)
@@ -230,7 +230,7 @@ class Lineage:
 
 
 def not_in_form(tree: Tree, paths: AttemptPaths, seq: int) -> Damaged:
-    """The error for a line that is chained and yet cannot be understood."""
+    """Make the error for a line that is chained and yet cannot be understood."""
     return Damaged(
         f"{tree.shown(paths.journal)}: the line with seq {seq} is whole but not as FORMAT.md "
         "says; restore the file from a copy, or see 'maos-sup check'"

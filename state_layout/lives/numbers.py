@@ -11,7 +11,7 @@ _MOST_DIGITS = 9
 
 
 def numbers_in(folder: Path) -> list[int]:
-    """The numbers that names in `folder` are, lowest first; none if it is not there. Raises OSError.
+    """List the numbers that names in `folder` are, lowest first; none if it is not there. Raises OSError.
 
     Only names as they are written here count: `0003`, not `3`, `+3` or digits of other scripts.
     """

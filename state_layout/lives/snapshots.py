@@ -36,17 +36,17 @@ def read_snapshot(path: Path) -> dict[str, object] | None:
 
 
 def agent_snapshot(value: Mapping[str, object] | None) -> AgentSnapshot:
-    """An agent's snapshot without keys whose values have the wrong type; {} of none."""
+    """Drop the keys of an agent's snapshot whose values have the wrong type; {} of none."""
     return cast("AgentSnapshot", _sound(value or {}, _AGENT))
 
 
 def supervisor_snapshot(value: Mapping[str, object] | None) -> SupervisorSnapshot:
-    """A supervisor's snapshot without keys whose values have the wrong type; {} of none."""
+    """Drop the keys of a supervisor's snapshot whose values have the wrong type; {} of none."""
     return cast("SupervisorSnapshot", _sound(value or {}, _SUPERVISOR))
 
 
 def exit_snapshot(value: Mapping[str, object] | None) -> ExitSnapshot | None:
-    """An `exit.json` without keys whose values have the wrong type; None of none."""
+    """Drop the keys of an `exit.json` whose values have the wrong type; None of none."""
     return None if value is None else cast("ExitSnapshot", _sound(value, _EXIT))
 
 

@@ -42,7 +42,7 @@ def check_recipient(tree: Tree, to: str) -> None:
 
 
 def files_of(tree: Tree, box: str) -> Iterator[MailFile]:
-    """Yield the mail files of `box`, in no order; a box that is not there has none."""
+    """Yield the mail files of `box`, in no order; a box that is not there has none. Raises StorageError."""
     folder = tree.mail_box(box)
     try:
         with os.scandir(folder) as entries:
@@ -60,7 +60,7 @@ def files_of(tree: Tree, box: str) -> Iterator[MailFile]:
 
 
 def boxes(tree: Tree) -> list[str]:
-    """The names of all boxes that exist."""
+    """List the names of all boxes that exist, sorted. Raises StorageError."""
     try:
         names = sorted(entry.name for entry in tree.mail.iterdir())
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def boxes(tree: Tree) -> list[str]:
 
 
 def operator_files(tree: Tree) -> list[Path]:
-    """The files with what people wrote, of all boxes; none where boxes cannot be read. For views."""
+    """List the files with what people wrote, of all boxes; none where boxes cannot be read. For views."""
     try:
         paths = [tree.mail_box(name) / f"{OPERATOR}{_SUFFIX}" for name in boxes(tree)]
     except LayoutError:

@@ -43,9 +43,9 @@ class Inbox:
         self.notes: list[str] = []
 
     def fetch(self, limit: int | None = None) -> tuple[list[Message], dict[str, Mark]]:
-        """At most `limit` messages that this inbox has not returned yet, and the marks to commit with them.
+        """Fetch at most `limit` messages not returned yet, and the marks to commit with them.
 
-        Cheap when nothing is new. Raises StorageError.
+        Cheap when nothing is new; what people wrote is durable when it is returned. Raises StorageError.
         """
         messages: list[Message] = []
         marks: dict[str, Mark] = {}
@@ -67,7 +67,10 @@ class Inbox:
         self._marks = dict(marks)
 
     def mark_at(self, key: str, seq: int) -> Mark:
-        """The mark that acknowledges the sender of `key` ("<box>/<from>") up to `seq`; never a lower one."""
+        """Find the mark that acknowledges who sent `key` ("<box>/<from>") up to `seq`; never a lower one.
+
+        Raises StorageError.
+        """
         before = self._marks.get(key, _START)
         file = next((file for file in self._files() if file.key == key), None)
         if file is None or seq <= before[0]:

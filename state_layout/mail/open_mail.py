@@ -34,7 +34,7 @@ class OpenMail:
         self._descriptor = -1
 
     def size(self) -> int:
-        """Its size in bytes, 0 if it is gone."""
+        """Tell the size of the file in bytes, 0 if it is gone."""
         if self._descriptor >= 0:
             return os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
@@ -66,7 +66,7 @@ class OpenMail:
 
     @contextmanager
     def reading(self) -> Iterator[int]:
-        """A descriptor to read it by. Raises StorageError."""
+        """Open a descriptor to read the file by. Raises StorageError."""
         if self._descriptor >= 0:
             yield self._descriptor
             return
@@ -90,7 +90,7 @@ class OpenBox:
         self._others: set[str] = set()  # names that no mail file has
 
     def look(self) -> list[OpenMail]:
-        """The mail files that are there now, in no order. Raises StorageError."""
+        """List the mail files that are there now, in no order. Raises StorageError."""
         try:
             with os.scandir(self._folder) as entries:
                 seen = {entry.name: entry.inode() for entry in entries}

@@ -40,7 +40,7 @@ def version_of(tree: Tree) -> int:
 def check_version(
     tree: Tree, *, migrations: Mapping[int, Migration] = MIGRATIONS, target: int = FORMAT_VERSION
 ) -> int:
-    """The format of `tree`, this one or one that can be migrated. Raises as `version_of`, NotATree."""
+    """Check the format of `tree`: this one or one that can be migrated. Raises as `version_of`, NotATree."""
     version = version_of(tree)
     if version > target:
         raise NotATree(
@@ -55,7 +55,7 @@ def check_version(
 def migrate(
     tree: Tree, *, migrations: Mapping[int, Migration] = MIGRATIONS, target: int = FORMAT_VERSION
 ) -> list[int]:
-    """Bring `tree` to format `target`; the formats it had, oldest first, none if it is of that format.
+    """Bring `tree` to format `target`; give the formats it had, oldest first, none if it is of that one.
 
     Raises NotATree for a format that cannot be migrated, Locked while a process of the tree lives,
     StorageError. After any of them the tree is of the format that its FORMAT says.

@@ -51,5 +51,5 @@ class Hook:
 
 
 def meeting(hooks: Iterable[Hook], on: str, scope: str, key: str) -> list[Hook]:
-    """Those of `hooks` that are for this event, in the order of the spec."""
+    """Pick those of `hooks` that are for this event, in the order of the spec."""
     return [hook for hook in hooks if hook.meets(on, scope, key)]

@@ -36,7 +36,7 @@ class Version(NamedTuple):
 
 
 def version_of(value: Any) -> Version | None:
-    """A version as JSON has it (a list), or as people type it (`bob/7/9c1be07f21aa`, `none`).
+    """Read a version as JSON has it (a list), or as people type it (`bob/7/9c1be07f21aa`, `none`).
 
     Raises BadInput.
     """
@@ -104,11 +104,11 @@ class Fold:
         return entry
 
     def last_by_hand(self, key: str) -> str | None:
-        """The SHA-256 of the file by which `key` was last put by hand."""
+        """Find the SHA-256 of the file by which `key` was last put by hand; None if it was not."""
         return self._by_hand.get(key, (0, None))[1]
 
     def get(self, key: str) -> ScopeEntry | None:
-        """The version in force, None if there is no value."""
+        """Find the version in force, None if there is no value."""
         return None if key in self._deleted else self._entries.get(key)
 
     def last(self, key: str) -> ScopeEntry | None:
@@ -116,7 +116,7 @@ class Fold:
         return self._entries.get(key)
 
     def sorted_keys(self, prefix: str = "") -> Iterator[str]:
-        """The keys that have a value, sorted."""
+        """Yield the keys that have a value and begin with `prefix`, sorted."""
         if self._sorted is None:
             self._sorted = sorted(self._entries)
         begin = bisect_left(self._sorted, prefix)

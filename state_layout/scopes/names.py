@@ -43,7 +43,7 @@ class Scope:
 
 
 def scope_of(text: str) -> Scope:
-    """The scope that `text` names. Raises BadInput."""
+    """Read the scope that `text` names. Raises BadInput."""
     sort, colon, owner = text.partition(":")
     if sort in (ORCHESTRATION, GLOBAL) and not colon:
         return Scope(sort)
@@ -53,7 +53,7 @@ def scope_of(text: str) -> Scope:
 
 
 def checked_key(key: object) -> str:
-    """`key` if it may be one. Raises BadInput."""
+    """Give `key` back if it may be one: text of 1 to 1024 bytes. Raises BadInput."""
     if not isinstance(key, str):
         raise BadInput(f"key {str(key)[:80]!r}: is no text")
     size = len(key) if key.isascii() else len(key.encode("utf-8", "replace"))
@@ -67,7 +67,7 @@ def checked_key(key: object) -> str:
 
 
 def owned_key(scope: Scope, run: int, key: str) -> str:
-    """Under which name the agent's own state has `key` of an owned scope; `run` is that of a task."""
+    """Name `key` of an owned scope as the agent's own state has it; `run` is that of a task."""
     if scope.sort == AGENT:
         return key
     return f"{owned_prefix(scope, run)}{key}"
@@ -98,7 +98,7 @@ def schema_path(tree: Tree, scope: Scope) -> Path:
 
 
 def folders_in(tree: Tree) -> list[tuple[Scope, Path]]:
-    """The shared scopes of the tree that anybody has written."""
+    """List the shared scopes of the tree that anybody has written, and their folders."""
     custom = tree.state / CUSTOM
     names = sorted(path.name for path in custom.glob("*") if is_name(path.name) and path.is_dir())
     scopes = [Scope(ORCHESTRATION), *(Scope(CUSTOM, name) for name in names)]
@@ -117,7 +117,7 @@ def file_name(key: str) -> str:
 
 
 def key_of_file(name: str) -> str | None:
-    """The key that the file `name` in `spec/state/` is of; None for no name of a key."""
+    """Read the key that the file `name` in `spec/state/` is of; None for no name of a key."""
     if not name.endswith(".json") or name.startswith("."):
         return None
     try:
@@ -127,7 +127,7 @@ def key_of_file(name: str) -> str | None:
 
 
 def located(tree: Tree, argv: Sequence[str]) -> tuple[str, ...]:
-    """`argv` with the paths of those arguments that are files in `spec/files/`."""
+    """Put into `argv` the paths of those arguments that are files in `spec/files/`."""
     return tuple(
         str(tree.files / word.removeprefix("./")) if _is_file_of(tree, word.removeprefix("./")) else word
         for word in argv

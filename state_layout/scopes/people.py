@@ -28,7 +28,7 @@ _LARGEST_FILE_BYTES = 4 * LARGEST_VALUE_BYTES
 
 
 def refresh_snapshot(tree: Tree, scope: Scope, store: ScopeStore) -> None:
-    """Make `state/<scope>.json` anew: values by key. Raises StorageError."""
+    """Make `state/<scope>.json` anew: values by key; atomic, not durable. Raises Damaged, StorageError."""
     values = {key: entry.value for key, entry in store.entries()}
     path = tree.state_snapshot(scope.sort, scope.owner)
     atomic.make_folder(path.parent)
@@ -66,7 +66,7 @@ def edits_in(tree: Tree) -> Iterator[HandEdit]:
 
 
 def files_by_hand(tree: Tree) -> dict[str, bytes]:
-    """The bytes of every file in `spec/state/` that can be read, by path in `spec/`."""
+    """Read the bytes of every file in `spec/state/` that can be read, by path in `spec/`."""
     found = dict[str, bytes]()
     for _, folder in _spec_folders(tree):
         for path in sorted(folder.glob("*.json")):

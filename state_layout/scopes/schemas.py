@@ -66,7 +66,7 @@ class Schema:
             raise BadInput(f"{key!r}: {faults[0]} ({self.shown}, version {self.version})")
 
     def migrated(self, key: str, value: Any, version: int) -> Any:
-        """`value`, which is of `version`, as one of ours; itself if there is nothing to do.
+        """Bring `value`, which is of `version`, to ours; give it itself if there is nothing to do.
 
         Raises BadInput for one that cannot be migrated, becomes one that does not keep to the shape, or is of
         a newer version.
@@ -117,7 +117,7 @@ def _read(path: Path, tree: Tree | None) -> Schema:
 
 
 def understood(told: Mapping[str, Any], *, shown: str, files: Path | None = None) -> Schema:
-    """The schema that `told` says. Raises BadInput with the key and the remedy."""
+    """Make the schema that `told` says. Raises BadInput with the key and the remedy."""
     version, shape, key = told.get("version", 1), told.get("shape", {}), told.get("key", "*")
     if type(version) is not int or version < 1:
         raise BadInput(f"{shown}: 'version' is {version!r}; use a whole number from 1")
@@ -136,7 +136,7 @@ def understood(told: Mapping[str, Any], *, shown: str, files: Path | None = None
 
 
 def compiled(ops: Iterable[Mapping[str, Any]], *, where: str, files: Path | None = None) -> Migrate:
-    """One function that does all of `ops` to a value. Raises BadInput for one that is none."""
+    """Make one function that does all of `ops` to a value. Raises BadInput for one that is none."""
     lines, names = ["def migrate(v):"], dict[str, object]()
     is_copied = False
     for index, op in enumerate(ops):

@@ -98,7 +98,7 @@ class ScopeStore:
             return [(key, entry) for key, entry in found if entry is not None]
 
     def last_by_hand(self, key: str) -> str | None:
-        """The SHA-256 of the file by which `key` was last put by hand. Raises as `get` does."""
+        """Find the SHA-256 of the file by which `key` was last put by hand. Raises as `get` does."""
         with self._turn:
             self._catch_up()
             return self._fold.last_by_hand(key)
@@ -120,7 +120,7 @@ class ScopeStore:
             return done is not None, before
 
     def ends(self) -> dict[str, Position]:
-        """By writer how far its file was read. Raises as `get` does."""
+        """Tell by writer how far its file was read. Raises as `get` does."""
         with self._turn:
             self._catch_up()
             return {writer: file.reader.position for writer, file in self._files.items()}

@@ -51,7 +51,10 @@ def lines_of(
 
 
 def versions_of(folder: Path, key: str | None = None) -> list[ShownVersion]:
-    """All versions of `key`, or of every key, the oldest first, as `shown_entry` has them."""
+    """List all versions of `key`, or of every key, the oldest first, as `shown_entry` has them.
+
+    Raises StorageError.
+    """
     found = [
         shown_entry(ScopeEntry(int(fields["n"]), writer, line), fields)
         for writer, line, fields in lines_of(folder)

@@ -33,7 +33,7 @@ def checked_value(value: Any) -> bytes:
 
 
 def value_of_json(text: str) -> Any:
-    """The value that a person wrote as JSON. Raises NotJson, and BadInput for a whole number beyond 64 bits.
+    """Read the value that a person wrote as JSON. Raises NotJson, BadInput for an integer beyond 64 bits.
 
     The codec would make it a float, and its last digits would be others.
     """

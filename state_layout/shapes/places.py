@@ -32,7 +32,7 @@ class _Frame(Struct):
 
 
 def line_of(lines: Mapping[At, int], at: At) -> int:
-    """The line of `at`, or of the nearest thing around it that has one; 1 for the document."""
+    """Find the line of `at`, or of the nearest thing around it that has one; 1 for the document."""
     while at and at not in lines:
         at = at[:-1]
     return lines.get(at, 1)

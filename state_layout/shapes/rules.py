@@ -264,7 +264,7 @@ class CallableName(Text, frozen=True, kw_only=True):
 
 
 def wrong(value: object, at: At, wish: str, *, secret: bool = False) -> Fault:
-    """The fault of a value that should be `wish`."""
+    """Make the fault of a value that should be `wish`."""
     return Fault(at=at, text=f"{key_text(at)} is {kind_of(value) if secret else shown(value)}; use {wish}")
 
 

@@ -28,7 +28,7 @@ def key_text(at: Iterable[str | int]) -> str:
 
 
 def shown(value: object) -> str:
-    """`value` in a few words, as it looks in JSON or TOML rather than in Python."""
+    """Show `value` in a few words, as it looks in JSON or TOML rather than in Python."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -68,7 +68,7 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def not_known(name: str, known: Iterable[str], *, what: str) -> str:
-    """That no agent or task has this `name`, and which there are."""
+    """Say that no agent or task has this `name`, and which there are."""
     names = sorted(known)
     remedy = closest(name, names) or (
         f"use {listed(names[:_MOST_NAMES], last='or')}" if names else f"there is no {what} yet"

@@ -45,7 +45,7 @@ def question_id(agent: str, task: str, run: int, text: str) -> str:
 
 
 def misnamed_answers(tree: Tree) -> list[str]:
-    """The names of files that were meant to answer and fit no question that could be asked here."""
+    """List the names of files that were meant to answer and fit no question that could be asked here."""
     try:
         names = sorted(path.name for path in tree.approvals.iterdir())
         agents = {path.stem for path in tree.agent_specs.iterdir()}
@@ -60,7 +60,7 @@ def _is_id(stem: str, agents: set[str]) -> bool:
 
 
 def standing_answers(tree: Tree, question: str) -> dict[str, list[int]]:
-    """The stamps of files that are there before `question` is asked, by suffix: for its record (`before`)."""
+    """Take the stamps of files there before `question` is asked, by suffix: for its record (`before`)."""
     found = {}
     for suffix in _SUFFIXES:
         try:
@@ -72,14 +72,14 @@ def standing_answers(tree: Tree, question: str) -> dict[str, list[int]]:
 
 
 def answer_of(tree: Tree, asked: Mapping[str, Any]) -> Approval | None:
-    """The answer to an open question as histories and snapshots have it, or None while there is none."""
+    """Read the answer to an open question as histories and snapshots have it; None while there is none."""
     return answer_to(tree, asked["id"], asked_at=asked["at"], before=asked.get("before"))
 
 
 def answer_to(
     tree: Tree, question: str, *, asked_at: str, before: Mapping[str, Sequence[int]] | None = None
 ) -> Approval | None:
-    """The answer to `question`, or None while there is none.
+    """Read the answer to `question`, or None while there is none.
 
     `before`: what stood there when it was asked. Without it (records of older versions) a file counts that
     is not older than `asked_at` (as in records), neither by its own time nor by the kernel's.
@@ -116,7 +116,7 @@ def _latest_s(seen: os.stat_result) -> float:
 
 
 def answered_tasks(tree: Tree, status: AgentSnapshot) -> frozenset[str]:
-    """The tasks of an agent, given its snapshot, whose open question has an answer."""
+    """Find the tasks of an agent, given its snapshot, whose open question has an answer."""
     return frozenset(
         question["task"]
         for question in status.get("questions") or ()

@@ -56,7 +56,8 @@ def edit_spec(
     """Replace the spec file `path` by what `change` makes of it, durably.
 
     `change` gets a copy of the object and may be called again if a hand edit comes in between. Raises
-    BadInput if the file is missing, bad before or bad after; then it stays as it is. Raises Locked.
+    BadInput if the file is missing, bad before or bad after; then it stays as it is. Raises Locked,
+    Damaged for a link on the way, StorageError.
     """
     rel = _rel(tree, path)
     with locks.editing(tree.spec_lock):
@@ -73,7 +74,7 @@ def edit_spec(
 
 
 def add_spec(tree: Tree, path: Path, value: dict[str, object], *, kinds: Kinds | None = None) -> Edit:
-    """Create the spec file `path` with `value`, durably. Raises BadInput if it exists or is bad, Locked."""
+    """Create the spec file `path` with `value`, durably. Raises as `add_specs` does."""
     return add_specs(tree, {path: value}, kinds=kinds)[0]
 
 
@@ -86,7 +87,8 @@ def add_specs(
 ) -> list[Edit]:
     """Create spec files in this order, durably, if `allow`, asked under the lock, does not raise.
 
-    Raises BadInput if one exists or is bad: those before it are there then. Raises Locked.
+    Raises BadInput if one exists or is bad: those before it are there then. Raises Locked, Damaged for a
+    link on the way, StorageError.
     """
     rels = {path: _rel(tree, path) for path in values}
     with locks.editing(tree.spec_lock):

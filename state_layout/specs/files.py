@@ -127,7 +127,7 @@ def spec_faults(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fau
 
 
 def unknown_keys(rel: str, value: dict[str, object], *, kinds: Kinds) -> list[Fault]:
-    """The keys of `value` that nothing reads. They are legal, and may be mistyped.
+    """List the keys of `value` that nothing reads. They are legal, and may be mistyped.
 
     None for an agent of a kind that is not in `kinds`: its keys cannot be known.
     """
@@ -174,7 +174,7 @@ def whole_file(path: str, text: str) -> SpecError:
 
 
 def repeated_keys(found: places.Places) -> Iterable[tuple[Fault, int]]:
-    """A fault and its line for each key that is there twice."""
+    """Yield a fault and its line for each key that is there twice."""
     for at, first, line in found.repeated:
         yield Fault(at=at, text=f"{key_text(at)} is there twice, first on line {first}; remove one"), line
 

@@ -39,8 +39,8 @@ class SpecFolder:
     def read(
         self, *, like: Mapping[str, SpecFile] | None = None, judged: Mapping[str, str] | None = None
     ) -> dict[str, SpecFile]:
-        """The files that are there, by rel. One with the bytes of that in `like`, or with the digest that
-        `judged` has for it, a good one, is not checked again."""
+        """Read the files that are there, by rel. One with the bytes of that in `like`, or with the digest
+        that `judged` has for it, a good one, is not checked again."""
         self.errors, self._stamps = [], self._stamps_in("")
         self._folders, self._judged = self._folder_stamps(), judged or {}
         found = dict[str, SpecFile]()
@@ -53,7 +53,7 @@ class SpecFolder:
         return dict(found)
 
     def rels(self) -> set[str]:
-        """The names of what may be spec files here."""
+        """List the names of what may be spec files here."""
         found = {ORCHESTRATION_REL} if os.path.lexists(f"{self._root}/{ORCHESTRATION_REL}") else set[str]()
         for folder in ("agents", "tasks"):
             with suppress(OSError):

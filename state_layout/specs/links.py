@@ -87,7 +87,7 @@ class Hints:
 
 
 def circle_faults(circle: Sequence[str], tasks: Mapping[str, Link]) -> list[LinkFault]:
-    """The fault of each task in a circle of needs."""
+    """Make the fault of each task in a circle of needs."""
     shown = [*circle]
     if len(circle) > _LONGEST_WAY:
         shown = [*circle[:_LONGEST_WAY], f"... ({len(circle)} tasks)"]
@@ -101,7 +101,7 @@ def circle_faults(circle: Sequence[str], tasks: Mapping[str, Link]) -> list[Link
 
 
 def circles(tasks: Mapping[str, Link]) -> list[list[str]]:
-    """Circles among the needs, as paths in which each task needs the next; none only if there is none.
+    """Find circles among the needs, as paths in which each task needs the next; none only without one.
 
     No task is in two of them: where circles share tasks, one stands for all.
     """
@@ -118,7 +118,7 @@ def circles(tasks: Mapping[str, Link]) -> list[list[str]]:
 
 
 def needs_first(tasks: Mapping[str, Link]) -> list[str]:
-    """Every task after those it needs, circles aside."""
+    """Order every task after those it needs, circles aside."""
     done: dict[str, None] = {}
     seen: set[str] = set()
     for start in tasks:

@@ -57,7 +57,7 @@ def open_tree(path: Path) -> Tree:
 
 
 def find_tree(text: str, home: Path) -> Tree:
-    """The tree that `text` names: a folder, an id below `home`, or a unique part of one.
+    """Find the tree that `text` names: a folder, an id below `home`, or a unique part of one.
 
     Raises NotATree if there is none, BadInput if several ids hold it. A beginning goes before a part.
     """

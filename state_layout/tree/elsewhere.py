@@ -19,7 +19,7 @@ _LONGEST_BYTES = 1 << 20  # then those that are gone are left out
 
 
 def remember(home: Path, root: Path) -> None:
-    """Note that a tree lies at `root`, if it is not in `home`. Raises StorageError."""
+    """Note that a tree lies at `root`, if it is not in `home`; not durable. Raises StorageError."""
     place = real(root)
     if place.parent == real(home) or place in {tree.root for tree in trees_elsewhere(home)}:
         return
@@ -38,7 +38,7 @@ def remember(home: Path, root: Path) -> None:
 
 
 def trees_elsewhere(home: Path) -> list[Tree]:
-    """The remembered trees that are still there, in the order in which they were made."""
+    """List the remembered trees that are still there, in the order in which they were made."""
     try:
         lines = read_record(home / _NAME).splitlines()
     except OSError:
@@ -48,7 +48,7 @@ def trees_elsewhere(home: Path) -> list[Tree]:
 
 
 def id_of(tree: Tree) -> str:
-    """The id in a tree's spec, its folder's name where that cannot be read."""
+    """Read the id in a tree's spec; its folder's name where that cannot be read."""
     try:
         return str(codec.decode_object(read_record(tree.orchestration_spec))["id"])
     except (OSError, ValueError, KeyError):

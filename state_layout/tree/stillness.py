@@ -13,7 +13,10 @@ from state_layout.paths import Tree
 
 @contextmanager
 def held_still(tree: Tree) -> Iterator[None]:
-    """Hold the locks of the supervisor and of every agent. Raises Locked while one of them lives, Damaged."""
+    """Hold the locks of the supervisor and of every agent.
+
+    Raises Locked while one of them lives, Damaged for a link in the place of a folder, StorageError.
+    """
     refuse_links(tree.root, tree.supervisor, tree.agents)
     with ExitStack() as held:
         held.callback(take_life_lock(tree.supervisor_lock).release)
