@@ -111,6 +111,23 @@ def test_the_readme_does_what_it_prints(place: Place) -> None:
     assert "again" in place.run(f"maos-sup status {team}").stdout
 
 
+def test_the_first_run_of_the_readme_prints_what_it_says(place: Place) -> None:
+    (place.checkout / "plan.toml").write_text(fence(README, "toml"))
+    for number, name in enumerate(("count.py", "reporter.py")):
+        (place.checkout / name).write_text(fence(README, "python", number))
+    done = place.run("maos-sup run plan.toml")
+    assert same_lines(done.stdout, home=place.home) == same_lines(fence(README, "text"), home=place.home)
+    assert "3 files\n" in place.run("cat ~/.maos-sup/*/agents/reporter/artifacts/report.md").stdout
+
+
+def same_lines(printed: str, *, home: Path) -> list[str]:
+    """Take from the lines of a run what differs from time to time: ids, times, and who was seen at work."""
+    text = re.sub(r"^\d\d:\d\d:\d\dZ ", "", printed, flags=re.MULTILINE).replace(str(home), "~")
+    text = re.sub(r"\d{8}-\d{4}-([a-z-]+)-\w{4}\b", r"ID-\1", text)
+    lines = re.sub(r"\d+\.\d s\b", "N s", text).splitlines()
+    return [line for line in lines if not line.startswith("task ") or " running (" not in line]
+
+
 def test_the_guide_does_what_it_prints(place: Place) -> None:
     write_team(place, fence(GUIDE, "toml"))
     (place.checkout / "Makefile").write_text("lint:\n\techo fine\n")
