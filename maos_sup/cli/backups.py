@@ -88,7 +88,8 @@ def show(word: str, *, repo: str | None, identity: Path | None, as_json: bool) -
     head = manifest.head
     lines = [
         f"{head.id}: {head.tree}, {head.at}",
-        f"{head.files:,} files, {head.size_bytes:,} bytes in {len(manifest.segments):,} segments; "
+        f"{_counted(head.files, 'file')}, {head.size_bytes:,} bytes"
+        f" in {_counted(len(manifest.segments), 'segment')}; "
         f"{head.added_bytes:,} bytes were new",
         *(f"left out: {shown(line)}" for line in manifest.left_out),
         *(f"{each.size:>12,}  {shown(each.path)}" for each in manifest.files),
@@ -228,7 +229,7 @@ def _say_restored(head: BackupHead, made: RestoredTree, *, is_dry: bool) -> None
         say_aside(f"note: {note}")
     if len(notes) > _MOST_NOTES:
         say_aside(f"note: and {len(notes) - _MOST_NOTES} more")
-    what = f"{made.files:,} files, {made.size_bytes:,} bytes"
+    what = f"{_counted(made.files, 'file')}, {made.size_bytes:,} bytes"
     if is_dry:
         say(f"{head.id}: whole; {what} would be placed at {made.root}")
     elif made.is_part:

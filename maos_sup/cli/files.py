@@ -15,6 +15,7 @@ from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.core.overlaps import counted_files
 from maos_sup.cuts import store as cut_store
 from maos_sup.steering.wanting import known_agent
+from maos_sup.views.events import counted
 from maos_sup.views.files import printable
 from maos_sup.workspaces import restoring, snapshots
 from maos_sup.workspaces.manifest import Manifest, differences
@@ -274,4 +275,4 @@ def _collect(words: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         say_json({"removed": removed, "freed_bytes": freed})
     else:
-        say(f"{removed} snapshots removed, {freed / 1e6:.1f} MB freed")
+        say(f"{counted(removed, 'snapshot')} removed, {freed / 1e6:.1f} MB freed")

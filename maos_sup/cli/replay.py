@@ -9,6 +9,7 @@ from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_json
 from maos_sup.cuts import store
 from maos_sup.cuts.replaying import Replay, replay
+from maos_sup.views.events import counted
 from maos_sup.views.files import printable
 
 
@@ -37,9 +38,8 @@ def _lines(agent: str, each: Replay) -> list[str]:
     history = each.history
     tasks = ", ".join(f"{task} {outcome.phase.value}" for task, outcome in sorted(history.tasks.items()))
     messages = sum(map(len, each.sent.values()))
-    told = (
-        f"{each.lines} lines; {tasks or 'no task begun'}; {messages} messages sent, {history.received} read"
-    )
+    lines, sent = counted(each.lines, "line"), counted(messages, "message")
+    told = f"{lines}; {tasks or 'no task begun'}; {sent} sent, {history.received} read"
     faults = [f"  does not follow: {fault}" for fault in each.faults]
     return [f"{agent}: {told}; {history.cost_usd:.2f} USD, {history.tokens} tokens", *faults]
 

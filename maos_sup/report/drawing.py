@@ -11,7 +11,7 @@ from maos_sup.projection.spans import Span
 from maos_sup.projection.text import short
 from maos_sup.projection.timeline import Lane, Timeline
 from maos_sup.report.markup import Markup, joined, tag
-from maos_sup.views.events import duration_text
+from maos_sup.views.events import counted, duration_text
 from maos_sup.views.money import money
 
 _WIDTH, _LABEL, _LANE, _TOP, _MONEY = 1080, 150, 26, 34, 46
@@ -34,7 +34,8 @@ def timeline_svg(timeline: Timeline) -> Markup:
         *_money(timeline, scale, bottom),
     ]
     label = (
-        f"Timeline of {len(lanes)} agents from {_clock(timeline.since_s)} to {_clock(timeline.until_s)} UTC"
+        f"Timeline of {counted(len(lanes), 'agent')}"
+        f" from {_clock(timeline.since_s)} to {_clock(timeline.until_s)} UTC"
     )
     return tag(
         "svg", drawn, class_="timeline", viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=label
@@ -165,7 +166,7 @@ def graph_svg(graph: Graph) -> Markup:
         for begin, end in graph.edges[:_MOST_EDGES]
     ]
     nodes = [_node(node) for node in graph.nodes]
-    label = f"Graph of {sum(node.count for node in graph.nodes)} tasks"
+    label = f"Graph of {counted(sum(node.count for node in graph.nodes), 'task')}"
     return tag(
         "svg",
         joined(edges),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from maos_sup.core.overlaps import counted_files
 from maos_sup.workspaces.carrying import carry
 from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.git_look import CannotLook, as_old, git_answer
@@ -229,9 +230,7 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish, home: Path)
                 return head, []
             text = "what was not committed when the agents began\n"
             commit = commit_tree(git, tree, head, text=text, who=wish.agent)
-    return commit, [
-        f"it begins with what is not committed in the project ({changed} files differ from its index)"
-    ]
+    return commit, [f"it begins with what is not committed in the project ({counted_files(changed)})"]
 
 
 def stage_all(git: Git, *, without: str = "..") -> int:

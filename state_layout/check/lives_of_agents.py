@@ -185,7 +185,8 @@ class _Life:
             return
         if self._standing.is_taken_back:
             return  # a rollback said so
-        what = f"{self._void_lines} lines count for nothing: a later life does not continue from them"
+        lines = "1 line counts" if self._void_lines == 1 else f"{self._void_lines} lines count"
+        what = f"{lines} for nothing: a later life does not continue from there"
         self._scene.report(Finding.VOID, self._scan.path, line=self._scan.line, what=what)
 
     def _why(self) -> str:

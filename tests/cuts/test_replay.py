@@ -51,6 +51,16 @@ def test_all_follows_over_lives_compactions_and_a_rollback(
     assert "alice: 3 lines; no task begun; 2 messages sent, 2 read" in capfd.readouterr().out
 
 
+def test_one_line_and_one_message_are_told_as_one(tree: Tree, capfd: pytest.CaptureFixture[str]) -> None:
+    team = begun(tree)
+    team["alice"].step("one", ("bob", "hello"))
+    end(team)
+    assert main(["replay", str(tree.root)]) == 0
+    told = capfd.readouterr().out
+    assert "alice: 2 lines; no task begun; 1 message sent, 0 read" in told
+    assert "bob: 1 line; no task begun; 0 messages sent, 0 read" in told
+
+
 def twice(tree: Tree, team: Team) -> None:
     team["bob"].step("one")
 
