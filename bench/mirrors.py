@@ -6,6 +6,8 @@ import json
 import resource
 import sqlite3
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,12 +20,13 @@ import duckdb
 from bench.figures import QUICK, ROUNDS, Row, Section, scratch, spread
 from bench.mirror_lag import JOURNAL, LASTS_S, LINES_A_S, lags_s
 from bench.mirror_servers import postgres
-from bench.orchestras import make
+from bench.orchestras import make, pss_mb, ran_s, until
 from maos_sup.mirrors.duck.asking import FileQueries
 from maos_sup.mirrors.looking import Looker
 from maos_sup.mirrors.mirror import Cursor
 from maos_sup.mirrors.registry import open_mirror
 from state_layout.files.chain import ORIGIN, chained
+from state_layout.host.mirrored import Mirrored, add_mirror, status_of_mirror
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -35,6 +38,15 @@ AGENTS = 100
 IDLE_LOOKS = 50
 LEAST_LINES_A_CPU_S = 150_000
 MOST_LAG_S = 1.0
+IDLE_S = 10.0 if QUICK else 60.0
+_SETTLES_S = 10.0
+_STAY = """
+import sys
+from pathlib import Path
+from maos_sup.mirrors.following import follow
+follow(Path(sys.argv[1]), sys.argv[2], stays=True)
+"""
+MOST_IDLE_PERCENT, MOST_IDLE_MB = 0.1, 20
 _NEWEST = (
     "SELECT max(seq) FROM {schema}mirrored_line WHERE file = "
     f"(SELECT id FROM {{schema}}mirrored_file WHERE path = '{JOURNAL}')"
@@ -45,7 +57,7 @@ _AT = "2026-11-30T01:00:00.000000Z"
 def measure() -> list[Section]:
     """The table of this file."""
     with scratch() as folder, postgres() as url:
-        rows = [*_rebuilds(folder, url), *_counts(folder), _idle_look(folder), *_lags(folder, url)]
+        rows = [*_rebuilds(folder, url), *_counts(folder), *_idle_rows(folder), *_lags(folder, url)]
     note = (
         f"Rebuilds of {LINES:,} lines (100 journals, some 250 bytes a line), counts over {ASKED_LINES:,}. "
         "CPU time of the process, reading, hashing and checking included; not in it: the disk, "
@@ -214,6 +226,39 @@ def _counts(folder: Path) -> list[Row]:
             met=ratio <= 1,
         ),
         Row(name="DuckDB's read_json on the same files, CPU", value=spread(theirs, "s", 2)),
+    ]
+
+
+def _idle_rows(folder: Path) -> list[Row]:
+    """One look, and a real follower while nothing happens, from ten seconds after its start."""
+    tree = Tree(folder / "asked")
+    add_mirror(tree, Mirrored(name="idle", url=f"sqlite:{folder / 'idle.db'}"))
+    process = subprocess.Popen([sys.executable, "-c", _STAY, str(tree.root), "idle"])
+    try:
+        until(lambda: status_of_mirror(tree, "idle")["state"] == "following")
+        until(lambda: status_of_mirror(tree, "idle")["lag_bytes"] == 0)
+        time.sleep(_SETTLES_S)
+        before_s = ran_s(process.pid)
+        time.sleep(IDLE_S)
+        share = 100 * (ran_s(process.pid) - before_s) / IDLE_S
+        used_mb = pss_mb(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+    return [
+        _idle_look(folder),
+        Row(
+            name=f"a follower of {AGENTS} agents at which nothing is new, CPU over {IDLE_S:g} s",
+            value=f"{share:.3f} % of a core",
+            target=f"<= {MOST_IDLE_PERCENT:g} %",
+            met=share <= MOST_IDLE_PERCENT,
+        ),
+        Row(
+            name="memory (PSS) of it",
+            value=f"{used_mb:.1f} MB",
+            target=f"<= {MOST_IDLE_MB} MB",
+            met=used_mb <= MOST_IDLE_MB,
+        ),
     ]
 
 

@@ -42,6 +42,12 @@ for name, (where, old, new, node) in json.loads(sys.stdin.read()).items():
 print(json.dumps(codes))
 """
 BUGS = {
+    "a folder that rang counts as watched": (
+        "maos_sup.system.alarms:FolderAlarm._drain",
+        "del self._watched[folder]",
+        "pass",
+        "system/test_alarms.py",
+    ),
     "an agent believes all task files for ever": (
         f"{_OF_AGENT}:AgentSpecs.is_due",
         "or time.monotonic() >= self._due_s",

@@ -11,11 +11,13 @@ import os
 import sys
 import time
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 from maos_sup.mirrors.looking import Looker
 from maos_sup.mirrors.mirror import Cursor, Mirror, MirrorTrouble, Superseded
 from maos_sup.mirrors.registry import open_mirror
+from maos_sup.system.alarms import FolderAlarm
 from state_layout.errors import BadInput, Damaged, StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
@@ -29,9 +31,11 @@ from state_layout.tree import open_tree
 from state_layout.witness import id_of
 
 _SHORTEST_S, _LONGEST_S = 0.1, 20.0  # between two looks
-_GROWTH = 1.5  # of the pause while nothing happens
+_NEWS_SHARE, _NEWS_LONGEST_S = 0.02, 0.3  # of a processor, while there is news; a pause then, at most
+_GROWTH = 1.5  # of the pause while nothing happens and nobody would tell
 _MOST_SHARE = 0.0007  # of a processor, for looks at which nothing is found
-_WHOLE_EVERY_S = _ALIVE_EVERY_S = 20.0
+_WHOLE_EVERY_S, _HEARD_WHOLE_EVERY_S = 20.0, 120.0  # the latter where each change rings an alarm
+_ALIVE_EVERY_S = 15.0
 _REST_S = 3.0  # after so long without news it is asked whether anybody lives
 _PATIENCE_S = 60.0  # with a mirror that is down, when nobody lives any more
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 30.0
@@ -72,6 +76,7 @@ class _Follower:
         self._told_s = 0.0
         self._told_behind = False  # that it was behind: then it is told when it is not any more
         self._looker: Looker | None = None
+        self._alarm = FolderAlarm()
 
     def run(self) -> None:
         """Follow until there is nothing left to follow. Raises Superseded, StorageError."""
@@ -101,29 +106,58 @@ class _Follower:
             mirror.close()
 
     def _look_on(self, mirror: Mirror, looker: Looker) -> bool:
-        pause_s, whole_s, alive_s = _SHORTEST_S, -1.0, 0.0
-        news_s = time.monotonic()
+        pause_s, whole_s, alive_s = _SHORTEST_S, -inf, -inf  # the latter: when it was done last
+        news_s, must_look = time.monotonic(), True
         while self._is_wanted():
             now_s, cost_s = time.monotonic(), time.process_time()
-            is_whole = now_s >= whole_s
-            has_news = self._take(mirror, looker, is_whole=is_whole)
-            whole_s = now_s + _WHOLE_EVERY_S if is_whole else whole_s
+            whole_every_s = _HEARD_WHOLE_EVERY_S if self._is_heard(looker) else _WHOLE_EVERY_S
+            is_whole, has_news = now_s - whole_s >= whole_every_s, False
+            if must_look or is_whole or now_s >= looker.due_s:
+                has_news = self._take(mirror, looker, is_whole=is_whole)
+            whole_s = now_s if is_whole else whole_s
             self._trouble, self._retry_s = None, _FIRST_RETRY_S
             if has_news:
-                pause_s, news_s = _SHORTEST_S, now_s
+                news_s, pause_s = now_s, _pause_s(looker)
                 self._tell("following", seldom=True)
-            else:
-                if now_s >= alive_s:
-                    mirror.keep_alive()
-                    alive_s = now_s + _ALIVE_EVERY_S
-                least_s = (time.process_time() - cost_s) / _MOST_SHARE
-                pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
-                self._tell("following")
-                is_at_rest = now_s - news_s > _REST_S and not (looker.missing or looker.unsettled)
-                if is_at_rest and not self._stays and not is_inhabited(self._tree):
-                    return not self._take(mirror, looker, is_whole=True)
-            time.sleep(pause_s)
+                time.sleep(pause_s)
+                continue
+            if now_s - alive_s >= _ALIVE_EVERY_S:
+                mirror.keep_alive()
+                alive_s = now_s
+            self._tell("following")
+            rest_s = news_s + _REST_S
+            is_at_rest = now_s > rest_s and not (looker.missing or looker.unsettled)
+            if is_at_rest and not self._stays and not is_inhabited(self._tree):
+                return not self._take(mirror, looker, is_whole=True)
+            least_s = (time.process_time() - cost_s) / _MOST_SHARE
+            pause_s = min(_LONGEST_S, pause_s * _GROWTH, max(least_s, 1.0))
+            must_look = self._pause(looker, pause_s, until_s=rest_s if now_s <= rest_s else inf)
         return True
+
+    def _pause(self, looker: Looker, pause_s: float, *, until_s: float) -> bool:
+        """Sleep for `pause_s` after a look that found nothing; longer where an alarm wakes, but `until_s`.
+
+        True if it is time to look again. The alarm is set between two such looks: what came before it was
+        set, the second finds.
+        """
+        if self._is_heard(looker):
+            longest_s = min(until_s, looker.due_s) - time.monotonic()
+            has_rung = self._alarm.wait(min(_LONGEST_S, max(longest_s, _SHORTEST_S)))
+            if has_rung:
+                time.sleep(_pause_s(looker))  # what comes together is taken together
+            return has_rung
+        if looker.scanner.folders:
+            self._alarm.watch(self._places(looker))
+        time.sleep(pause_s)
+        return True
+
+    def _is_heard(self, looker: Looker) -> bool:
+        """Say whether an alarm rings wherever something may change."""
+        return bool(looker.scanner.folders) and self._alarm.covers(self._places(looker))
+
+    def _places(self, looker: Looker) -> frozenset[str]:
+        """All folders of mirrored files, and the one where the supervisor's handle goes when it ends."""
+        return looker.scanner.folders | {str(self._tree.run)}
 
     def _take(self, mirror: Mirror, looker: Looker, *, is_whole: bool) -> bool:
         """Bring the mirror up to date once; whether there was anything new."""
@@ -183,3 +217,8 @@ class _Follower:
             atomic.refresh(
                 self._tree.mirror_file(self._mirrored.name, "status.json"), codec.encode_pretty(told)
             )
+
+
+def _pause_s(looker: Looker) -> float:
+    """Say how long to wait with a look while there is news: longer where a look costs more."""
+    return min(_NEWS_LONGEST_S, max(_SHORTEST_S, looker.scanner.cost_s / _NEWS_SHARE))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 
 from maos_sup.mirrors.mirror import NONE, Content, Cursor, FilePiece, Lines, MirrorBatch, Sort
@@ -112,6 +113,12 @@ class Looker:
             if source is not None and source.sort is Sort.CONTENT and not path.endswith("status.json"):
                 self.unsettled[path] = now_s + _SETTLED_S
         return [path for path in due if path in self.scanner.files]
+
+    @property
+    def due_s(self) -> float:
+        """Say when there is something to look at though nothing changes, by the monotonic clock."""
+        lost_s = (since_s + self._hold_s for since_s in self.missing.values())
+        return min([*self.unsettled.values(), *lost_s], default=inf)
 
     def judge_all(self) -> None:
         """Say of every agent which of its lines count, in `cursor.counted`."""

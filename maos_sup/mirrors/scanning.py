@@ -6,6 +6,7 @@ Attempts that are not among the newest are looked at now and then only: nobody w
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ class Scanner:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.files: dict[str, Stamp] = {}
+        self.folders = frozenset[str]()  # absolute, where files may come: by the last look that was not whole
+        self._seen = set[str]()  # folders, by the look that is under way
+        self.cost_s = 0.0  # of a processor, of the last look that was not whole
         self.left_out: list[str] = []  # of the last look: links, pipes and the like in the place of files
 
     def look(self, *, is_whole: bool) -> tuple[list[str], list[str]]:
@@ -49,10 +53,13 @@ class Scanner:
         """
         if not os.path.exists(f"{self._tree.root}/FORMAT"):  # noqa: PTH110 - at each look
             raise gone(self._tree.root)
-        self.left_out = []
+        self.left_out, self._seen = [], {str(self._tree.root)}
+        began_s = time.process_time()
         found = dict(self._files(is_whole=is_whole))
         changed = [path for path, stamp in found.items() if self.files.get(path) != stamp]
         lost = [path for path in self.files if path not in found and (is_whole or _ATTEMPTS not in path)]
+        if not is_whole:
+            self.folders, self.cost_s = frozenset(self._seen), time.process_time() - began_s
         self.files.update(found)
         for path in lost:
             del self.files[path]
@@ -76,6 +83,7 @@ class Scanner:
             entries = sorted(os.scandir(f"{root}/{where}"), key=_name_of)
         except OSError:
             return  # not there, or no folder: nothing of it is mirrored
+        self._seen.add(f"{root}/{where}")
         if not is_whole and len(parts) == 3 and parts[2] == "attempts":
             entries = entries[-_ATTEMPTS_LOOKED_AT:]
         for entry in entries:
