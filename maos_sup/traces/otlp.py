@@ -54,7 +54,9 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> None:
             ) from cause
         except OSError as cause:
             if number == _TRIES - 1:
-                raise LayoutError(f"{url}: cannot be reached ({cause}); is a collector there?") from cause
+                reason = getattr(cause, "reason", cause)  # urllib has an error of its own around it
+                why = getattr(reason, "strerror", None) or reason
+                raise LayoutError(f"{url}: cannot be reached ({why}); is a collector there?") from cause
         time.sleep(_PAUSE_S * 2**number)
 
 

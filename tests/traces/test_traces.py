@@ -140,6 +140,13 @@ def test_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_named(
     assert "said 400" in capsys.readouterr().err
 
 
+def test_collector_that_is_not_there_is_named(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    assert main(["trace", str(tree.root), "--to", url]) == 1
+    assert "cannot be reached (Connection refused); is a collector there?" in capsys.readouterr().err
+
+
 def test_line_that_says_no_number_is_sent_all_the_same(tmp_path: Path, receiver: Receiver) -> None:
     """Lines are taken at their own word here; `check` is what names the damage."""
     made = made_tree(tmp_path)
