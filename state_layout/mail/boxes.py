@@ -47,12 +47,15 @@ def files_of(tree: Tree, box: str) -> Iterator[MailFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                name = entry.name
-                if not name.endswith(_SUFFIX) or name.startswith("."):
+                sender = entry.name.removesuffix(_SUFFIX)
+                if sender == entry.name or sender.startswith("."):
                     continue
-                found = entry.stat()
+                try:  # of a link in people's place is told by who reads it; another one is no mail
+                    found = entry.stat(follow_symlinks=sender == OPERATOR)
+                except FileNotFoundError:
+                    continue  # gone since it was listed, or a link that leads nowhere
                 if stat.S_ISREG(found.st_mode):
-                    yield MailFile(box, name[: -len(_SUFFIX)], folder / name, found.st_size)
+                    yield MailFile(box, sender, folder / entry.name, found.st_size)
     except FileNotFoundError:
         return
     except OSError as cause:
