@@ -30,7 +30,7 @@ from maos_sup.launchers.slurm.commands import (
     submit_command,
     variables_of,
 )
-from maos_sup.supervisor.loop import PLACED_ENTRY
+from maos_sup.supervisor.entries import PLACED_ENTRY
 from state_layout.host.identity import read_handle
 from state_layout.paths import Tree
 from state_layout.tree.making import create_tree

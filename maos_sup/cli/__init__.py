@@ -196,8 +196,16 @@ def _serve_bus(directory: str, agent: str) -> int:
 
 
 def _supervise(directory: str) -> int:
-    from maos_sup.cli.edge import OK, TASK_FAILED
-    from maos_sup.supervisor.loop import supervise as serve
-    from state_layout.records import Phase
+    from maos_sup.launchers.ahead import drop_zygote, start_zygote
+    from maos_sup.supervisor.entries import AGENT_ENTRY
 
-    return TASK_FAILED if serve(_folder(directory)) is Phase.FAILED else OK
+    root = _folder(directory)
+    start_zygote(root, AGENT_ENTRY)  # first: it imports while we do
+    try:
+        from maos_sup.cli.edge import OK, TASK_FAILED
+        from maos_sup.supervisor.loop import supervise as serve
+        from state_layout.records import Phase
+
+        return TASK_FAILED if serve(root) is Phase.FAILED else OK
+    finally:
+        drop_zygote()

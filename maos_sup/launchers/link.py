@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maos_sup.launchers.zygote import MESSAGE_BYTES, MOST_DESCRIPTORS
 from state_layout.files import codec
 from state_layout.host.marks import MARK_VARIABLE, blank_mark
 
+MESSAGE_BYTES = 1 << 16
+MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 SOURCE = Path(__file__).resolve().parents[2]
 # -P: the current folder must not shadow modules. SOURCE serves a checkout that is not installed.
 _BOOT = "import sys; sys.path.append(sys.argv.pop()); from {1} import {0}; {0}()"
@@ -71,6 +72,11 @@ class ZygoteLink:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def write_to(self, log: int) -> None:
+        """Have it write to `log` from now on, as its agents will until they redirect it."""
+        with suppress(BlockingIOError, ConnectionError):
+            socket.send_fds(self._socket, [codec.encode({"log": True})], [log])
 
     def send(self, request: dict[str, Any]) -> None:
         """Ask; what it does not take yet is sent by `flush`."""

@@ -21,6 +21,7 @@ from typing import Any
 from maos_sup.core.model import Process
 from maos_sup.launchers import sweep
 from maos_sup.launchers.adoption import find_process
+from maos_sup.launchers.ahead import take_zygote
 from maos_sup.launchers.base import Observed, Submission
 from maos_sup.launchers.link import ZygoteLink, ZygoteNews, environment, python
 from maos_sup.launchers.lives import Lives, Tracked
@@ -191,7 +192,7 @@ class LocalLauncher:
 
     def _start_zygote(self) -> None:
         try:
-            self._link = ZygoteLink(self._entry, log=self._log)
+            self._link = take_zygote(self._entry, log=self._log) or ZygoteLink(self._entry, log=self._log)
             set_open_limit(self._link.pid, self._open_limit)
         except OSError as cause:
             sys.stderr.write(f"launcher: cannot start the zygote: {cause.strerror}\n")

@@ -4,6 +4,7 @@ It knows nothing of trees. It has one thread, so forking is safe; it ends when i
 it is the subreaper of all that its agents start, and reaps it.
 
     supervisor -> zygote   {"fork": 7, "agent": "counter", "root": "/tree"}
+                           {"log": true} and a descriptor to write to from now on
     zygote -> supervisor   {"ready": 1234}
                            {"forked": 7, "pid": 1300} and a pidfd      or {"refused": 7, "error": "..."}
                            {"exited": 1300, "agent": "counter", "code": 0, "orphans": [1301],
@@ -22,12 +23,14 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from maos_sup.launchers.link import MESSAGE_BYTES, MOST_DESCRIPTORS
 from maos_sup.launchers.orphans import told_orphans
 from maos_sup.system import linux
 from maos_sup.system.processes import read_children
@@ -39,11 +42,11 @@ from state_layout.host.stats import read_stat
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked
-MESSAGE_BYTES = 1 << 16
-MOST_DESCRIPTORS = 200  # in one message; the kernel's limit is 253
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
 _MOST_OPEN = os.sysconf("SC_OPEN_MAX")
 _MOST_TOGETHER = 16  # requests: more would keep the first waiting
+_ROOM = socket.CMSG_SPACE(struct.calcsize("i"))  # for one descriptor
+_AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
 _OBJECTS_BEFORE_COLLECTION = 10_000  # at the usual 700 an agent collects garbage thrice before it has begun
 _SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
 
@@ -182,10 +185,13 @@ class _Zygote:
         requests = list[dict[str, Any]]()
         with suppress(BlockingIOError):
             while len(requests) < _MOST_TOGETHER:
-                data = self._supervisor.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
+                data, log = _received(self._supervisor)
                 if not data:
                     return False
-                requests.append(codec.decode_object(data))
+                if log is not None:
+                    _write_to(log)
+                else:
+                    requests.append(codec.decode_object(data))
         for request in requests:
             self._import_for(request)
         for request in requests:
@@ -276,6 +282,22 @@ class _Zygote:
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
         socket.send_fds(self._supervisor, [codec.encode(message)], descriptors)
+
+
+def _received(supervisor: socket.socket) -> tuple[bytes, int | None]:
+    """A message that waits, and the descriptor that came along. Raises BlockingIOError if there is none.
+
+    `socket.recv_fds` of Python 3.11 does not hand its flags on.
+    """
+    data, along, _, _ = supervisor.recvmsg(MESSAGE_BYTES, _ROOM, _AT_ONCE)
+    return data, struct.unpack("i", along[0][2])[0] if along else None
+
+
+def _write_to(log: int) -> None:
+    """Have what is printed lead to `log`, which is closed."""
+    for ours in (1, 2):
+        os.dup2(log, ours)
+    os.close(log)
 
 
 def _shed(supervisor: socket.socket) -> None:

@@ -26,6 +26,7 @@ from maos_sup.launchers.fleet import Fleet
 from maos_sup.supervisor.adopt import give_back, settle_in, stay, take_tree
 from maos_sup.supervisor.apply import apply
 from maos_sup.supervisor.checkpoints import TeamCheckpoints
+from maos_sup.supervisor.entries import AGENT_ENTRY, PLACED_ENTRY
 from maos_sup.supervisor.hold import DiskHold
 from maos_sup.supervisor.lease import SupervisorLease
 from maos_sup.supervisor.life import Life, begin_life, is_starting, last_attempts, refuse_successor
@@ -51,8 +52,6 @@ from state_layout.tree import open_tree
 if TYPE_CHECKING:
     from state_layout.records.snapshots import SupervisorSnapshot
 
-AGENT_ENTRY = "maos_sup.agents.runner:main"
-PLACED_ENTRY = "maos_sup.agents.placed:main"  # on another machine
 KEEP_WITHIN_S = 10.0  # specs are recorded, even if agents go on starting
 TICKS_UNTIL_ALL = 5  # a lost trigger is noticed after so many ticks
 DEAF = (
