@@ -133,11 +133,16 @@ def _say_version(*, with_trees: bool) -> int:
 def be_supervisor(directory: str) -> int:
     """Be the supervisor of the tree in `directory`, in the foreground. Imports nothing for terminals.
 
-    Tracebacks go to stderr, which is `run/supervisor.log` where nobody looks on.
+    Tracebacks go to stderr, which is `run/supervisor.log` where nobody looks on. The process ends here: who
+    waits for the end of a supervisor does not wait until all that it imported is taken apart.
     """
     from maos_sup.cli import edge
 
-    return edge.guarded(lambda: _supervise(directory), debug=True)
+    code = edge.guarded(lambda: _supervise(directory), debug=True)
+    try:
+        sys.stderr.flush()
+    finally:  # stderr may lie on a full disk
+        os._exit(code)
 
 
 def be_follower(directory: str, name: str) -> int:
