@@ -305,6 +305,8 @@ class _Supervisor:
         if seen.has_room:
             self._stay()
         self._keep_by_s = time.monotonic() if self._specs.is_unrecorded else None
+        if self._keep_by_s is None:
+            self._checkpoints.keep_ahead(self._specs.contents)
 
     def _stay(self) -> None:
         """Say in `run/` who supervises; if that cannot be said there, then in a note."""

@@ -49,6 +49,11 @@ class SpecsInForce:
         return self._read.digests
 
     @property
+    def contents(self) -> Iterable[bytes]:
+        """The bytes of every file in force."""
+        return self._read.raw.values()
+
+    @property
     def is_unrecorded(self) -> bool:
         """There is more for `record` to keep."""
         return bool(self._read.unaccepted)
