@@ -1,15 +1,15 @@
 """The only module that knows file names. Builds paths; touches nothing.
 
-After restic's `layout`: everybody else asks here where a thing lies. A path is made once and kept: joining
-paths was a quarter of what the start of an agent took.
+After restic's `layout`: all others ask here where a thing lies. A path is made once and kept: joining costs.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from state_layout.errors import BadInput
 
@@ -38,8 +38,7 @@ def number_name(number: int) -> str:
     return f"{number:04d}"
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptPaths:
+class AttemptPaths(Struct, frozen=True):
     """The paths are those of the files of one process life of an agent."""
 
     root: Path
@@ -76,8 +75,7 @@ class AttemptPaths:
         return self.root / "lease.json"
 
 
-@dataclass(frozen=True)
-class AgentPaths:
+class AgentPaths(Struct, frozen=True, dict=True):
     """The files of one agent, all lives."""
 
     root: Path
@@ -133,12 +131,14 @@ class AgentPaths:
         return self.root / "worktree.json"
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True, dict=True):
     """A tree says where everything of one orchestration lies. `root` is absolute while a process runs."""
 
     root: Path
-    _agents: dict[str, AgentPaths] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def _agents(self) -> dict[str, AgentPaths]:
+        return {}
 
     @cached_property
     def format(self) -> Path:
@@ -255,8 +255,7 @@ class Tree:
         return self.root / "agents"
 
     def agent(self, agent: str) -> AgentPaths:
-        found = self._agents.get(agent)
-        if found is None:
+        if (found := self._agents.get(agent)) is None:
             found = self._agents[agent] = AgentPaths(self.agents / agent)
         return found
 

@@ -10,9 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from maos_sup.core.model import AgentObserved, Process
-from maos_sup.standing.journals import from_journals
 from maos_sup.standing.presence import living_process
-from state_layout.lives.leases import PATIENCE, Lease, last_written_s, open_lease
 from state_layout.lives.numbers import last_number
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, read_snapshot
@@ -20,6 +18,7 @@ from state_layout.paths import AgentPaths, Tree
 from state_layout.records import ExitReason, TaskOutcome, TaskPhase
 
 if TYPE_CHECKING:
+    from state_layout.lives.leases import Lease
     from state_layout.records.snapshots import AgentSnapshot, ExitSnapshot
 
 
@@ -71,6 +70,8 @@ def agent_standing(
     notes: tuple[str, ...] = (f"runs as {place}",) if place else ()
     is_told = reader.is_snapshot if pid is not None else _is_last_word(status, ended, attempt)
     if attempt and not is_told:
+        from maos_sup.standing.journals import from_journals  # snapshots of those who live say it all
+
         journaled = from_journals(tree, name)
         if pid is None:  # else the journal may end in a line that is just being written
             notes = journaled.notes
@@ -89,6 +90,8 @@ def agent_standing(
 
 def _fresh_lease(paths: AgentPaths) -> Lease | None:
     """The lease of an agent that lives on another machine, as far as this clock tells: to be shown only."""
+    from state_layout.lives.leases import PATIENCE, last_written_s, open_lease  # most live here
+
     lease = open_lease(paths)
     if lease is None:
         return None

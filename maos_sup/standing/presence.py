@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maos_sup.system.locks import lock_holder
 from state_layout.errors import StorageError
-from state_layout.files.locks import is_free
-from state_layout.host.elsewhere import place_of, works_under_another_name
 from state_layout.host.identity import is_alive, is_of_other_namespace, read_handle
 from state_layout.host.marks import mark_prefix, read_mark, tree_place
 from state_layout.lives.snapshots import read_snapshot
@@ -31,6 +28,8 @@ def is_here(tree: Tree) -> bool:
             return True
     except OSError:
         return False
+    from state_layout.host.elsewhere import works_under_another_name  # few trees were moved
+
     return works_under_another_name(tree) is not None
 
 
@@ -54,6 +53,9 @@ def living_process(handle_file: Path, lock: Path, *, here: bool) -> tuple[int | 
     if is_alive(handle):
         return handle.pid, None
     if is_of_other_namespace(handle) and _is_held(lock):
+        from maos_sup.system.locks import lock_holder  # few look from outside of a container
+        from state_layout.host.elsewhere import place_of
+
         return lock_holder(lock) or handle.pid, place_of(handle)
     return None, None
 
@@ -66,6 +68,8 @@ def _has_marked_process(tree: Tree) -> bool:
 
 
 def _is_held(lock: Path) -> bool:
+    from state_layout.files.locks import is_free
+
     try:
         return not is_free(lock)
     except StorageError:

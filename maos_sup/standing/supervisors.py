@@ -16,14 +16,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from maos_sup.core.memory import memory_after
 from maos_sup.core.model import Memory
 from maos_sup.standing.presence import is_at_home, is_here, living_process
 from state_layout.errors import LayoutError
 from state_layout.files import atomic
-from state_layout.files.journal import Reader
-from state_layout.host.elsewhere import works_under_another_name
-from state_layout.lives.leases import supervisor_elsewhere
 from state_layout.lives.numbers import last_number, readable_numbers
 from state_layout.lives.snapshots import read_snapshot, supervisor_snapshot
 from state_layout.paths import Tree
@@ -52,13 +48,27 @@ def supervisor_standing(tree: Tree) -> SupervisorStanding:
     """Look at the supervisor. Its journals are not asked while it lives and its snapshot is of its life."""
     pid, place = living_process(tree.supervisor_handle, tree.supervisor_lock, here=is_here(tree))
     if pid is not None and place is None:
-        place = works_under_another_name(tree) if not is_at_home(tree) else None
-    if pid is None and (lease := supervisor_elsewhere(tree)) is not None:
-        pid, place = lease.pid, lease.where
+        place = _other_name(tree) if not is_at_home(tree) else None
+    if pid is None:
+        pid, place = _elsewhere(tree)
     life = last_number(tree.lives)
     status = supervisor_snapshot(read_snapshot(tree.supervisor_status))
     memory = Memory() if pid is not None and status.get("life") == life else remembered(tree)
     return SupervisorStanding(pid=pid, life=life, status=status, memory=memory, elsewhere=place)
+
+
+def _other_name(tree: Tree) -> str | None:
+    from state_layout.host.elsewhere import works_under_another_name  # few trees were moved
+
+    return works_under_another_name(tree)
+
+
+def _elsewhere(tree: Tree) -> tuple[int | None, str | None]:
+    """Find it on another machine: its number there, and where that is."""
+    from state_layout.lives.leases import supervisor_elsewhere  # most are here
+
+    lease = supervisor_elsewhere(tree)
+    return (None, None) if lease is None else (lease.pid, lease.where)
 
 
 def remembered(tree: Tree) -> Memory:
@@ -130,6 +140,9 @@ def _bytes_from(descriptor: int, offset: int) -> bytes:
 
 
 def _folded(path: Path, words: tuple[bytes, ...], *, all_lines: bool) -> Memory | None:
+    from maos_sup.core.memory import memory_after  # a snapshot tells most of those who look
+    from state_layout.files.journal import Reader
+
     lines = islice(Reader(path), None if all_lines else 1)
     memorable = (line.fields() for line in lines if any(word in line.raw for word in words))
     try:

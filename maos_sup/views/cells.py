@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
 
 @lru_cache(maxsize=4096)
 def _cell(character: str) -> int:
+    import unicodedata  # most tables are ASCII
+
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from state_layout.host.mirrored import Mirrored, mirrors_of, status_of_mirror
+from state_layout.files.reading import is_folder
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
     from maos_sup.views.shapes import MirrorShown
+    from state_layout.host.mirrored import Mirrored
 
 
 def mirrors_told(tree: Tree) -> list[MirrorShown]:
     """List the mirrors of the tree."""
+    if not is_folder(tree.mirrors):  # of most
+        return []
+    from state_layout.host.mirrored import mirrors_of
+
     return [_told(tree, mirror) for mirror in mirrors_of(tree)]
 
 
 def _told(tree: Tree, mirror: Mirrored) -> MirrorShown:
+    from state_layout.host.mirrored import status_of_mirror
+
     told = status_of_mirror(tree, mirror.name)
     return {
         "name": mirror.name,

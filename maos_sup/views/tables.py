@@ -6,6 +6,7 @@ Nothing is cut in silence: a column without room is named below the table, text 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import le
 
 from msgspec import Struct
 
@@ -44,7 +45,7 @@ def left_out_lines(laid: Laid, width: int) -> list[str]:
 
 def lay(heads: Row, rows: Sequence[Row], *, width: int, by_worth: Sequence[str] = ()) -> Laid:
     """Columns as wide as they need to be; where that is too wide some go, then the last one is folded."""
-    sizes = [max(cells(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    sizes = [max(map(cells, column)) for column in zip(heads, *rows, strict=False)]
     shown = _kept(heads, rows, sizes, width=width, by_worth=by_worth)
     left_out = tuple(
         heads[column]
@@ -94,6 +95,10 @@ def _squeezed(sizes: Sequence[int], shown: Sequence[int], width: int) -> list[in
 
 def _lines(row: Row, shown: Sequence[int], sizes: Sequence[int]) -> list[str]:
     """Write one row; each cell that is wider than its column goes on in the next line."""
+    texts = [row[column] for column in shown]
+    widths = [sizes[column] for column in shown]
+    if all(map(str.isascii, texts)) and all(map(le, map(len, texts), widths)):  # nearly all are, and fit
+        return [GAP.join(map(str.ljust, texts, widths)).rstrip()]
     columns = [
         wrapped(row[column], sizes[column]) if cells(row[column]) > sizes[column] else [row[column]]
         for column in shown

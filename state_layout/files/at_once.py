@@ -5,7 +5,6 @@ Twenty syncs one after the other take twenty times as long as one; from several 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
 from state_layout.files import disk
@@ -25,6 +24,8 @@ def at_once(acts: Iterable[Callable[[], object]]) -> None:
         for act in waiting:
             act()
         return
+    import threading  # most readers never come here
+
     waiting.reverse()
     failures, taking = list[BaseException](), threading.Lock()
 
