@@ -37,3 +37,22 @@ def test_second_call_of_an_answer_is_not_begun_after_a_pause(code: Make) -> None
     assert one.run() == 0, one.told()
     assert one.stage.words("ran") == ["second"]
     assert len(one.all_lines("ann", "tool_call")) == 2
+
+
+def test_command_that_a_stop_ends_is_told_as_interrupted(code: Make) -> None:
+    """Claude Code itself would tell its model of a command that ended with the exit code of a KILL."""
+    waits = "trap 'touch $OUT/asked_to_end; exit 1' TERM; touch $OUT/begun; while :; do sleep 0.05; done"
+
+    def script(request: LoopbackRequest) -> ScriptedReply:
+        return bash(waits) if request.number == 1 else say("done")
+
+    one = code(script, {"ann": {"allowed_tools": ["Bash"]}})
+    life = one.stage.live("ann")
+    wait_for(lambda: (one.stage.outside / "begun").exists(), "the step", deadline_s=DEADLINE_S)
+    one.stage.edit("agents/ann.json", want="stop")
+    assert life.wait(deadline_s=DEADLINE_S) == 0, one.told()
+    assert (one.stage.outside / "asked_to_end").exists(), one.told()
+    one.stage.edit("agents/ann.json", want="run")
+    assert one.run() == 0, one.told()
+    assert "outcome is unknown" in one.texts() or "outcome unknown" in one.texts()
+    assert "Exit code" not in one.texts()

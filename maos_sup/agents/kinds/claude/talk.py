@@ -221,6 +221,7 @@ class Talk:
         """Bring it to a stop: where a gate is closed it ends its turn by itself, and is answered until then.
 
         It takes the end of its input for an answer and runs what its own rules allow, so that comes last.
+        On a TERM it would tell its model of a call that lacked memory; so in a call it is mute.
         """
         if self._end_s is None:
             self._end_s = now_s + self._work.limits.stop_grace_s / 2
@@ -228,7 +229,8 @@ class Talk:
         if not is_over and not is_hard and now_s < self._end_s:
             return None
         self._running.end(
-            0.0 if is_over or self._scene.gates.holds_a_call else self._work.limits.stop_grace_s / 2
+            0.0 if is_over or self._scene.gates.holds_a_call else self._work.limits.stop_grace_s / 2,
+            is_mute=self._scene.stream.is_in_call,
         )
         self._look_at_rest()
         return outcome

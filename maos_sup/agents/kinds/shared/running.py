@@ -141,15 +141,16 @@ class Running:
             [pidfd] if pidfd >= 0 else [], longest_s if pidfd >= 0 else min(longest_s, _BLIND_LOOK_S)
         )
 
-    def end(self, grace_s: float) -> None:
+    def end(self, grace_s: float, *, is_mute: bool = False) -> None:
         """End it and all that it started, wherever they went: TERM, `grace_s`, KILL.
 
+        `is_mute`: it is killed at once and says nothing of its calls; what it started has the grace.
         Its input stays open until then: Claude Code would take its end for the answer to what it asked last.
         """
         deadline_s = time.monotonic() + grace_s
         if self.code is None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGTERM)
+                os.killpg(self.pid, signal.SIGKILL if is_mute else signal.SIGTERM)
         while self.code is None and time.monotonic() < deadline_s:
             self._rest(_BLIND_LOOK_S)
         end_descendants(grace_s=max(0.0, deadline_s - time.monotonic()))
