@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from maos_sup.cli import edge, options
-from maos_sup.cli.places import tree_of_words, tree_or_default, word_of
+from maos_sup.cli.places import tree_at, tree_of_words, tree_or_default, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.mirrors.following import follow
 from maos_sup.mirrors.looking import Looker
@@ -18,7 +19,7 @@ from maos_sup.mirrors.standing import refuse_other_history, refuse_twice, standi
 from maos_sup.mirrors.verifying import Comparison, verify
 from maos_sup.system.followers import end_follower, start_followers
 from maos_sup.views.render import table, terminal_width
-from state_layout.errors import BadInput
+from state_layout.errors import BadInput, NotATree
 from state_layout.files import disk
 from state_layout.files.locks import take_life_lock
 from state_layout.host.mirrored import Mirrored, add_mirror, mirror_named, mirrors_of
@@ -78,8 +79,8 @@ def list_(directory: str | None, *, as_json: bool) -> None:
 @options.as_json
 def status(words: tuple[str, ...], *, as_json: bool) -> None:
     """Show how far each mirror is behind the files, asked of the mirror itself."""
-    tree, names = _tree_and_names(words)
-    found = [standing_of(tree, each) for each in _meant(tree, names)]
+    tree, meant = _looked_at(words)
+    found = [standing_of(tree, each) for each in meant]
     if as_json:
         say_json({"mirrors": found})
         return
@@ -131,7 +132,8 @@ def rebuild(words: tuple[str, ...], *, as_json: bool) -> None:
 @options.as_json
 def verify_(words: tuple[str, ...], *, as_json: bool) -> int:
     """Hold a mirror against the files, line for line; exit code 12 if it has anything else than they."""
-    tree, mirrored = _one(words)
+    tree, found = _looked_at(words)
+    mirrored = _only(found)
     mirror = open_mirror(mirrored.place, id_of(tree))
     try:
         verdict = verify(tree, mirror)
@@ -233,11 +235,26 @@ def _meant(tree: Tree, names: tuple[str, ...]) -> list[Mirrored]:
 def _one(words: tuple[str, ...]) -> tuple[Tree, Mirrored]:
     """The tree and the mirror that are meant: the only one, where none is named."""
     tree, names = _tree_and_names(words)
-    found = _meant(tree, names)
+    return tree, _only(_meant(tree, names))
+
+
+def _looked_at(words: tuple[str, ...]) -> tuple[Tree, list[Mirrored]]:
+    """Find the tree and those of its mirrors that are to be looked at: all of them, where none is named.
+
+    A single word is a mirror of the default tree where there is such a one, else a part of an id.
+    """
+    tree, names = _tree_and_names(words)
+    if len(words) == 1 and names and names[0] not in {each.name for each in mirrors_of(tree)}:
+        with suppress(NotATree):
+            tree, names = tree_at(names[0]), ()
+    return tree, _meant(tree, names)
+
+
+def _only(found: list[Mirrored]) -> Mirrored:
     if len(found) != 1:
         known = ", ".join(each.name for each in found) or "none; maos-sup mirror add"
         raise BadInput(f"say which mirror; there are: {known}")
-    return tree, found[0]
+    return found[0]
 
 
 def _refuse_inside(tree: Tree, url: str) -> None:

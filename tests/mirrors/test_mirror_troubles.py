@@ -88,6 +88,22 @@ def test_a_file_is_one_mirror_whatever_leads_to_it(
     assert [each.name for each in mirrors_of(tree)] == ["first", "more"]
 
 
+def test_a_part_of_an_id_is_enough_to_look_at_mirrors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAOS_SUP_HOME", str(tmp_path))
+    made, newest = team(tmp_path / "20261130-0730-audit-b5gk"), team(tmp_path / "20261130-0801-sort-7f3k")
+    add_mirror(made, Mirrored(name="runs", url=f"sqlite:{tmp_path / 'runs.db'}"))
+    add_mirror(newest, Mirrored(name="sort", url=f"sqlite:{tmp_path / 'sort.db'}"))
+    for word, name in (("0730", "runs"), ("sort", "sort"), (made.root.name, "runs")):
+        assert main(["mirror", "status", word, "--json"]) == 0
+        assert [each["name"] for each in json.loads(capsys.readouterr().out)["mirrors"]] == [name]
+    assert main(["mirror", "status", "gone"]) == 2
+    assert "no mirror 'gone' of this orchestration; there are: sort" in capsys.readouterr().err
+    assert main(["mirror", "rm", "0730"]) == 2  # what is removed is named in full
+    assert [each.name for each in mirrors_of(made)] == ["runs"]
+
+
 def test_a_server_s_database_is_one_mirror_whatever_url_leads_to_it(
     tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
