@@ -45,7 +45,7 @@ class FolderStore:
             raise storage_error("read", path, cause) from cause
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Names and sizes, as the protocol says; what somebody is writing is not there yet."""
+        """Yield names and sizes, as the protocol says; what somebody writes, or lets go of, is not there."""
         try:
             with os.scandir(self.root / prefix) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
@@ -56,8 +56,8 @@ class FolderStore:
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 yield from self.sizes(f"{prefix}{entry.name}/")
-            elif not atomic.is_temporary(entry.name):
-                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False).st_size
+            elif not atomic.is_temporary(entry.name) and (size := _size(entry)) is not None:
+                yield f"{prefix}{entry.name}", size
 
     def remove(self, name: str) -> None:
         """Let go of `name`, as the protocol says."""
@@ -129,3 +129,13 @@ def refuse_strange(root: Path) -> None:
     strange = sorted(name for name in names if name != LOCK and not atomic.is_temporary(name))
     if strange:
         raise Damaged(f"{root}: holds {strange[0]!r} and no backups; name a new or empty folder with --to")
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Tell the size of an object; None if somebody let go of it since it was listed."""
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
+    except OSError as cause:
+        raise storage_error("read", Path(entry.path), cause) from cause

@@ -138,6 +138,17 @@ def test_more_than_one_page_is_listed(place: str) -> None:
     assert len(list(store.sizes("many/"))) in (30, 1010)
 
 
+def test_what_goes_while_it_is_listed_is_left_out(place: str) -> None:
+    store = opened(place)
+    for name in ("a", "b", "c"):
+        store.put(f"segments/{name}", b"data")
+    found = store.sizes("segments/")
+    assert next(found) == ("segments/a", 4)
+    store.remove("segments/b")
+    store.remove("segments/c")
+    assert {*found} <= {("segments/b", 4), ("segments/c", 4)}  # as of the listing, or gone: no error
+
+
 def test_who_takes_away_is_alone(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("leases", "folder"):
         monkeypatch.setattr(f"maos_sup.backups.{module}._PATIENCE_S", 0.2)
