@@ -152,8 +152,9 @@ class _Follower:
         return True
 
     def _is_heard(self, looker: Looker) -> bool:
-        """Say whether an alarm rings wherever something may change."""
-        return bool(looker.scanner.folders) and self._alarm.covers(self._places(looker))
+        """Say whether an alarm rings wherever something may change: what other machines write rings none."""
+        scanner = looker.scanner
+        return bool(scanner.folders) and not scanner.is_leased and self._alarm.covers(self._places(looker))
 
     def _places(self, looker: Looker) -> frozenset[str]:
         """All folders of mirrored files, and the one where the supervisor's handle goes when it ends."""

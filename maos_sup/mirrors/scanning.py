@@ -18,6 +18,7 @@ from state_layout.paths import Tree
 
 _ATTEMPTS_LOOKED_AT = 2  # of each agent, the newest ones, at every look
 _ATTEMPTS = "/attempts/"
+_LEASE = "lease.json"  # of an attempt or a supervisor that lives where its launcher placed it
 
 
 class Stamp(NamedTuple):
@@ -42,6 +43,7 @@ class Scanner:
         self._tree = tree
         self.files: dict[str, Stamp] = {}
         self.folders = frozenset[str]()  # absolute, where files may come: by the last look that was not whole
+        self.is_leased = False  # whether somebody on another machine may write, by the last look
         self._seen = set[str]()  # folders, by the look that is under way
         self.cost_s = 0.0  # of a processor, of the last look that was not whole
         self.left_out: list[str] = []  # of the last look: links, pipes and the like in the place of files
@@ -53,7 +55,7 @@ class Scanner:
         """
         if not os.path.exists(f"{self._tree.root}/FORMAT"):  # noqa: PTH110 - at each look
             raise gone(self._tree.root)
-        self.left_out, self._seen = [], {str(self._tree.root)}
+        self.left_out, self._seen, self.is_leased = [], {str(self._tree.root)}, False
         began_s = time.process_time()
         found = dict(self._files(is_whole=is_whole))
         changed = [path for path, stamp in found.items() if self.files.get(path) != stamp]
@@ -87,6 +89,7 @@ class Scanner:
         if not is_whole and len(parts) == 3 and parts[2] == "attempts":
             entries = entries[-_ATTEMPTS_LOOKED_AT:]
         for entry in entries:
+            self.is_leased |= entry.name == _LEASE
             path = f"{where}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 inner = (*parts, entry.name)

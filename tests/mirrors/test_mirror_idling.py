@@ -16,6 +16,7 @@ from orchestra import Orchestra, wait_for
 
 from maos_sup.system.alarms import FolderAlarm
 from state_layout.host.mirrored import Mirrored, add_mirror, status_of_mirror
+from state_layout.lives.leases import Lease, write_lease
 from state_layout.paths import Tree
 
 BEATS = 4  # some two seconds each
@@ -115,6 +116,19 @@ def test_what_comes_while_it_sleeps_wakes_it(tree: Tree, tmp_path: Path) -> None
         for number in range(2):
             assert_news_arrive(tree, database, number)
             wait_idle(process, tree, database)
+
+
+@pytest.mark.linux("inotify would wake it, and the kernel counts its sleeps")
+def test_beside_an_agent_on_another_machine_it_looks(tree: Tree, tmp_path: Path) -> None:
+    """What other machines write into a shared folder wakes nobody here."""
+    skip_without_inotify(tmp_path)
+    lease = Lease(n=1, ttl_s=10.0, launcher="slurm", job="7", host="node1", boot_id="another", pid=1)
+    write_lease(tree.agent("alice").attempt(1).lease, lease)
+    database = SqliteFile(tmp_path / "mirror.db")
+    with followed(tree, sys.executable, "-c", NEVER, str(tree.root)) as process:
+        wait_for(lambda: database.path.exists() and status_of_mirror(tree, "sqlite")["lag_bytes"] == 0, "all")
+        before = wake_ups(process.pid)
+        wait_for(lambda: wake_ups(process.pid) > before + 5, "looks at what does not change")
 
 
 @pytest.mark.linux("namespaces")
