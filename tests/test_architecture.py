@@ -78,7 +78,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
     "obstore": ("maos_sup.backups.bucket",),
-    "asyncssh": ("maos_sup.backups.ssh", "maos_sup.backups.sftp"),
+    "asyncssh": ("maos_sup.backups.ssh", "maos_sup.backups.ssh_settings", "maos_sup.backups.sftp"),
     "cryptography": ("maos_sup.moving.passphrase",),
     "pyrage": ("maos_sup.moving", "maos_sup.backups.repository"),
     "zstandard": ("maos_sup.moving", "maos_sup.backups"),

@@ -17,7 +17,8 @@ from typing import Any
 import asyncssh
 
 from maos_sup.backups.leases import LOCKS, Leases, NoLock
-from maos_sup.backups.ssh import SSH_ERRORS, SftpAddress, SftpConnection
+from maos_sup.backups.ssh import SSH_ERRORS, SftpConnection
+from maos_sup.backups.ssh_settings import SftpAddress
 from maos_sup.backups.store import refuse_large
 from state_layout.errors import BadInput, StorageError, StorageFull
 from state_layout.files import atomic
@@ -111,7 +112,7 @@ class SftpStore:
             try:
                 return await _placed(client, temporary, path, data)
             except _NOT_THERE:
-                await client.makedirs(folder, _FOLDER, exist_ok=True)
+                await self._make_folder(client, folder)
                 return await _placed(client, temporary, path, data)
         except SSH_ERRORS as cause:
             if isinstance(cause, asyncssh.SFTPFailure) and await self._is_full(len(data)):
@@ -146,7 +147,7 @@ class SftpStore:
         try:
             client = await self._connection.client()
             path = self._path(name)
-            await client.makedirs(path.rpartition("/")[0], _FOLDER, exist_ok=True)
+            await self._make_folder(client, path.rpartition("/")[0])
             async with client.open(path, "wb", _FILE) as file:
                 with suppress(*_NO_ROOM):  # it holds without a byte in it: a full disk can be pruned
                     await file.write(data)
@@ -154,6 +155,20 @@ class SftpStore:
             raise NoLock(str(self._error("lock it", cause))) from cause
         except SSH_ERRORS as cause:
             raise self._error("lock it", cause) from cause
+
+    async def _make_folder(self, client: asyncssh.SFTPClient, folder: str) -> None:
+        """Make `folder` and those above it. Raises StorageError where something else is in the way."""
+        try:
+            await client.makedirs(folder, _FOLDER, exist_ok=True)
+        except asyncssh.SFTPError as cause:
+            above = [folder[:end] for end, sign in enumerate(f"{folder}/") if sign == "/" and end]
+            for path in above:
+                if await client.exists(path) and not await client.isdir(path):
+                    raise StorageError(
+                        f"{self.place}: {path!r} on that host is no folder, so nothing can be kept below it; "
+                        "move it away there, or name another place"
+                    ) from cause
+            raise
 
     async def _names(self) -> list[str]:
         try:

@@ -21,7 +21,7 @@ from orchestra import wait_for
 from secure_shell import USER, SecureShell, make_key
 
 from maos_sup.backups.sftp import SftpStore
-from maos_sup.backups.ssh import SftpAddress
+from maos_sup.backups.ssh_settings import SftpAddress
 from maos_sup.cli import main
 from state_layout.errors import BadInput, StorageError
 from state_layout.paths import Tree
