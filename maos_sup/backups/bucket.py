@@ -5,6 +5,7 @@ Nobody can be asked there whether a process lives: `leases` says who is at work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ from obstore.store import S3Store
 
 from maos_sup.backups.leases import LOCKS, Leases, NoLock
 from maos_sup.backups.store import refuse_large
-from state_layout.errors import BadInput, Lost, StorageError
+from state_layout.errors import BadInput, Lost, StorageError, StorageFull
 
 _NOT_THERE = (FileNotFoundError,)  # what obstore raises; its NotFoundError it never does
 _MOVED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_NOT_THERE)
 _MAY_NOT = (exceptions.PermissionDeniedError, PermissionError)
 _ERRORS = (exceptions.BaseError, OSError)
+_ANSWER = re.compile(r"status code: (5\d\d)")  # of a server that is there, and does not do it now
+_NO_ROOM = re.compile(r"status code: 507|<Code>(Insufficient|Quota|StorageFull|XMinioStorageFull)", re.I)
 _RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _TIMES: Any = {"connect_timeout": "10s", "timeout": "120s"}
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
@@ -130,7 +133,10 @@ class BucketStore:
         except _MAY_NOT as cause:
             raise NoLock(str(self._error("lock it", cause))) from cause
         except _ERRORS as cause:
-            raise self._error("lock it", cause) from cause
+            error = self._error("lock it", cause)
+            if _ANSWER.search(str(cause)):  # who only reads can do without
+                raise NoLock(str(error)) from cause
+            raise error from cause
 
     def lock_times(self) -> Mapping[str, datetime]:
         """Locks and their times, as `LeaseStore` says."""
@@ -147,6 +153,9 @@ class BucketStore:
             raise self._error(f"list {prefix}", cause) from cause
 
     def _error(self, action: str, cause: Exception) -> StorageError:
+        if _NO_ROOM.search(str(cause)):
+            remedy = "free some, or have it given more room"
+            return StorageFull(f"{self.place}: no space left there: cannot {action}; {remedy}")
         kinds: dict[str, tuple[type[Exception], ...]] = {
             "there is no such bucket": _NOT_THERE,
             "these credentials may not": _MAY_NOT,

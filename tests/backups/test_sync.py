@@ -10,19 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copytree, rmtree
 from threading import Thread
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 from buckets import SERVERS, make_bucket, served
 from kept_trees import contents, filled, grow
 from orchestra import Orchestra, wait_for
+from store_proxy import proxied
 
 from maos_sup.backups import leases
 from maos_sup.backups.bucket import BucketStore
@@ -290,48 +287,6 @@ def _one_object(lines: Any) -> str:
 # -- stores that do as if conditions were not there
 
 
-@contextmanager
-def careless(server: dict[str, str]) -> Iterator[dict[str, str]]:
-    """A server before the real one that leaves conditions out, as some stores do."""
-    place = urlsplit(server["AWS_ENDPOINT_URL"]).netloc
-
-    class Careless(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Nothing is said."""
-
-        def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {key: value for key, value in self.headers.items() if not key.lower().startswith("if-")}
-            with closing(HTTPConnection(place, timeout=30)) as connection:
-                connection.request(self.command, self.path, body, headers)
-                answer = connection.getresponse()
-                data = answer.read()
-            self.send_response(answer.status)
-            for key, value in answer.getheaders():
-                if key.lower() not in ("transfer-encoding", "connection", "content-length", "server", "date"):
-                    self.send_header(key, value)
-            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_PUT = do_DELETE = do_HEAD = do_POST = _pass_on
-
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Careless)
-    proxy.daemon_threads = True
-    thread = Thread(target=proxy.serve_forever)
-    thread.start()
-    port = cast("tuple[str, int]", proxy.server_address)[1]
-    try:
-        yield server | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-    finally:
-        proxy.shutdown()
-        thread.join()
-        proxy.server_close()
-
-
 def test_store_that_honours_no_condition_is_not_trusted_to_fence(
     tree: Tree,
     server: dict[str, str],
@@ -343,7 +298,7 @@ def test_store_that_honours_no_condition_is_not_trusted_to_fence(
         monkeypatch.setenv(key, value)
     url = make_bucket(server)
     assert conditions_not_honoured(BucketStore(url, os.environ)) == []
-    with careless(server) as environment:
+    with proxied(server, passes=lambda header: not header.startswith("if-")) as environment:
         monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
         assert conditions_not_honoured(BucketStore(url, os.environ))
         assert main(["sync", "init", url]) == 2
