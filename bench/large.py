@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.figures import ROUNDS, Row, Section, scratch, sized, spread
+from bench.former import FORMER
 from bench.large_trees import journal_bytes, tree_of_messages, tree_of_steps
 from bench.orchestras import make
+from bench.turns import OURS, beside, builds, command_ms, growth, in_turns, told_by
 from state_layout.paths import Tree
 
 AGENTS, MESSAGES = sized(1000, 50), sized(1_000_000, 5000)
@@ -20,6 +23,32 @@ CHECKED_MB = sized(1000, 20)
 CHECKED_AGENTS = 8
 CHECKS = min(ROUNDS, 2)
 TIMES = 2 * ROUNDS
+FEW, MANY, MOST_LIST = 10, sized(1000, 50), 5.0
+BESIDE_MB, MOST_CHECK = sized(100, 5), 0.67
+HOME = """
+import os, sys
+from pathlib import Path
+from bench.orchestras import make
+
+os.fsync = os.fdatasync = lambda descriptor: None
+for number in range(int(sys.argv[2])):
+    name = f"20261121-{number // 60 % 24:02}{number % 60:02}-bench-{number:04}"
+    make(Path(sys.argv[1]) / name, {"a": {"kind": "command", "command": ["true"]}})
+"""
+STEPS = """
+import sys
+from pathlib import Path
+from bench.large_trees import tree_of_steps
+
+tree_of_steps(Path(sys.argv[1]), agents=8, megabytes=int(sys.argv[2]))
+"""
+MAIL = """
+import sys
+from pathlib import Path
+from bench.large_trees import tree_of_messages
+
+tree_of_messages(Path(sys.argv[1]), agents=100, messages=3000 * int(sys.argv[2]))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +60,8 @@ class Cost:
 
 
 def measure() -> list[Section]:
-    """Both tables."""
-    return [_status(), _check()]
+    """Measure all tables."""
+    return [_status(), _check(), _lists(), _check_beside()]
 
 
 def _status() -> Section:
@@ -67,6 +96,35 @@ def _check() -> Section:
         rows.append(_row(f"`check` of {size_mb:,.0f} MB of journals", costs, ratio=f"{rate:,.0f} MB/s"))
     note = f"{CHECKED_AGENTS} agents, steps of 1 KB: every line is hashed, parsed and folded."
     return Section(title="Check of a large tree", note=note, rows=rows)
+
+
+def _lists() -> Section:
+    """Measure `list` of few trees and of many."""
+    build = builds()[OURS]
+    with scratch() as folder:
+        measures = {}
+        for count in (FEW, MANY):
+            home = folder / str(count)
+            told_by(HOME, str(home), str(count), build=build)
+            measures[str(count)] = partial(command_ms, "list", build={**build, "MAOS_SUP_HOME": str(home)})
+        figures = in_turns(measures, TIMES)
+    name = f"`list` of {FEW} trees; of {MANY:,}: CPU"
+    rows = [growth(name, figures, str(FEW), str(MANY), most=MOST_LIST)]
+    return Section(title="List of many trees", note="Whole commands, in turns.", rows=rows)
+
+
+def _check_beside() -> Section:
+    """Measure `check` in CPU, in turns with an earlier commit."""
+    rows = []
+    for what, script in (("steps of 1 KB", STEPS), ("messages", MAIL)):
+        with scratch() as folder:
+            measures = {}
+            for name, build in builds().items():
+                told_by(script, str(folder / name), str(BESIDE_MB), build=build)
+                measures[name] = partial(command_ms, "check", str(folder / name), build=build)
+            rows += beside(f"`check`, {what}", in_turns(measures, CHECKS), most=MOST_CHECK)
+    note = f"Some {BESIDE_MB} MB of journals, in turns with commit {FORMER}, each on a tree of its own."
+    return Section(title="Check beside an earlier commit", note=note, rows=rows)
 
 
 def _row(name: str, costs: list[Cost], *, ratio: str = "") -> Row:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,17 @@ def make(
 
 
 @contextmanager
-def supervised(tree: Tree) -> Iterator[subprocess.Popen[bytes]]:
+def supervised(
+    tree: Tree, *, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A supervisor of `tree` in the foreground; it and its agents are ended at the end."""
     tree.run.mkdir(exist_ok=True)
     with tree.supervisor_log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "maos_sup", "supervise", str(tree.root)], stdout=log, stderr=log
+            [sys.executable, "-P", "-m", "maos_sup", "supervise", str(tree.root)],
+            stdout=log,
+            stderr=log,
+            env=environment,
         )
     try:
         yield process

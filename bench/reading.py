@@ -6,10 +6,13 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
-from bench.figures import ROUNDS, Row, Section, scratch, spread
+from bench.figures import ROUNDS, Row, Section, scratch, sized, spread
+from bench.former import FORMER
 from bench.orchestras import handle, make, supervised, until
+from bench.turns import Build, beside, builds, command_ms, in_turns, living, told_by
 from state_layout.files import atomic
 from state_layout.files.journal import Journal, Reader
 from state_layout.mail.inbox import Inbox
@@ -20,13 +23,107 @@ SENDERS, UNDELIVERED, FETCHES = 64, 10, 40
 AGENTS = 100
 IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 MOST_SCAN_S, MOST_FETCH_US, MOST_STATUS_S = 0.5, 400.0, 0.2
+BESIDE_AGENTS, TURNS = sized(100, 4), 4 * ROUNDS
+MOST_STATUS = 0.65  # of the earlier commit
+# The least of several, for the others were interrupted; ms of CPU.
+SCAN = """
+import os, resource, sys
+from pathlib import Path
+from state_layout.files.journal import Journal, Reader
+
+def cpu_ms():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return 1000 * (used.ru_utime + used.ru_stime)
+
+os.fsync = os.fdatasync = lambda descriptor: None
+path, count = Path(sys.argv[1]), int(sys.argv[2])
+if not path.exists():
+    journal = Journal.create(path)
+    for number in range(count):
+        journal.append("progress", {"value": 0.5, "note": f"line {number} of this journal"})
+    journal.close()
+took = []
+for _ in range(3):
+    begun = cpu_ms()
+    assert sum(1 for _ in Reader(path)) == count
+    took.append(cpu_ms() - begun)
+print(min(took))
+"""
+FETCH = f"""
+import os, resource, sys
+from pathlib import Path
+from bench.orchestras import make
+from state_layout.files import atomic
+from state_layout.files.journal import Journal
+from state_layout.mail.inbox import Inbox
+
+def cpu_ms():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return 1000 * (used.ru_utime + used.ru_stime)
+
+def put(journal):
+    journal.commit("info", {{"text": "x" * 1000}})
+
+os.fsync = os.fdatasync = lambda descriptor: None
+root = Path(sys.argv[1]) / str(os.getpid())
+root.parent.mkdir(exist_ok=True)
+tree = make(root, {{"reader": {{"kind": "command", "command": ["true"]}}}})
+box = tree.root / "mail" / "reader"
+atomic.make_folder(box)
+senders = [Journal.create(box / f"s{{number:02}}.jsonl") for number in range({SENDERS})]
+for sender in senders:
+    put(sender)
+inbox = Inbox(tree, "reader", marks={{}})
+marks = inbox.fetch()[1]
+took = 0.0
+for turn in range(int(sys.argv[2])):
+    for number in range({UNDELIVERED}):
+        put(senders[(turn * {UNDELIVERED} + number * 7) % {SENDERS}])
+    begun = cpu_ms()
+    messages, new = inbox.fetch()
+    took += cpu_ms() - begun
+    assert len(messages) == {UNDELIVERED}
+    marks |= new
+    inbox.rewind(marks)
+print(took)
+"""
 
 
 def measure() -> list[Section]:
     """The table of this file."""
     note = "Files in the page cache. A whole command is timed from its start to its exit."
     rows = [_scan(), _fetch(), *_commands()]
-    return [Section(title="Reading", note=note, rows=rows)]
+    return [Section(title="Reading", note=note, rows=rows), _beside()]
+
+
+def _beside() -> Section:
+    """Measure the same in CPU, in turns with an earlier commit."""
+    note = f"CPU of commands and calls, in turns with commit {FORMER}, each on trees of its own."
+    found = builds()
+    with scratch() as folder:
+        with living(folder, agents=BESIDE_AGENTS) as trees:
+            figures = in_turns(
+                {
+                    name: partial(command_ms, "status", str(trees[name].root), build=build)
+                    for name, build in found.items()
+                },
+                TURNS,
+            )
+        rows = beside(f"`status` of {BESIDE_AGENTS} running agents", figures, most=MOST_STATUS)
+        for what, script, count in (
+            (f"{LINES:,} journal lines, each checked", SCAN, LINES),
+            (f"{UNDELIVERED} undelivered messages of {SENDERS} senders, {FETCHES} times", FETCH, FETCHES),
+        ):
+            measures = {
+                name: partial(_script_ms, script, folder / f"{count}{name}", count, build)
+                for name, build in found.items()
+            }
+            rows += beside(what, in_turns(measures, ROUNDS))
+    return Section(title="Reading beside an earlier commit", note=note, rows=rows)
+
+
+def _script_ms(script: str, folder: Path, count: int, build: Build) -> float:
+    return float(told_by(script, str(folder), str(count), build=build))
 
 
 def _scan() -> Row:
