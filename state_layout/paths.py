@@ -122,7 +122,7 @@ class AgentPaths(Struct, frozen=True, dict=True):
 
     @cached_property
     def restoring(self) -> Path:
-        """Contents that are about to be put in their places, and the record of that."""
+        """Contents that are about to be put in their places are here, and the record of that."""
         return self.root / "restoring"
 
     @cached_property
@@ -300,7 +300,7 @@ class Tree(Struct, frozen=True, dict=True):
         return self.state / sort / name if name else self.state / sort
 
     def state_snapshot(self, sort: str, name: str = "") -> Path:
-        """The scope as people and `jq` read it."""
+        """Name the file of the scope as people and `jq` read it."""
         return self.state / sort / f"{name}.json" if name else self.state / f"{sort}.json"
 
     @cached_property
@@ -387,7 +387,8 @@ class Tree(Struct, frozen=True, dict=True):
         return self.run / "otel"
 
     def otel_file(self, what: str) -> Path:
-        """Of who sends spans: `lock`, `log`, and `<name>.sent` of each collector, a hash of its address."""
+        """Name a file of who sends spans: `lock`, `log`, and `<name>.sent` of each collector, a hash of
+        its address."""
         return self.otel / what
 
     @cached_property
@@ -395,5 +396,5 @@ class Tree(Struct, frozen=True, dict=True):
         return self.run / "ballast"
 
     def shown(self, path: Path) -> str:
-        """`path` as people are shown it: relative to the tree."""
+        """Show `path` as people are shown it: relative to the tree."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)

@@ -97,7 +97,7 @@ def _lost(tree: Tree, spec: AgentSpec) -> Iterator[Problem]:
 
 
 def _program_in_tree(tree: Tree, spec: AgentSpec) -> Path | None:
-    """The file in `spec/files` that an agent runs by itself, without an interpreter before it."""
+    """Find the file in `spec/files` that an agent runs by itself, without an interpreter before it."""
     argv = spec.settings.get("command") or spec.settings.get("start_argv")
     if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
         return None

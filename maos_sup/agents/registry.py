@@ -29,7 +29,7 @@ BUILT_IN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
-    """Something that an agent cannot do without and that is not here, and what to do about it."""
+    """A lack is something that an agent cannot do without and that is not here, and what to do about it."""
 
     key: str  # of the agent's settings
     text: str
@@ -80,7 +80,7 @@ def find_kind(name: str) -> type[KindClass]:
 
 
 def kind_shapes(tell: Callable[[str], object] | None = None) -> KindShapes:
-    """The settings of every kind that can be used, by name: for checking specs and plans.
+    """Find the settings of every kind that can be used, by name: for checking specs and plans.
 
     `tell` hears of each that cannot: what its agents are told to do is not checked.
     """

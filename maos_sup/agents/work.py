@@ -40,7 +40,7 @@ class Work:
 
     @property
     def run(self) -> str:
-        """This run of the task, as the agent's memory names it."""
+        """The run of the task is named as in the agent's memory."""
         return run_key(self.task.id, self.task.run)
 
     @property
@@ -82,7 +82,8 @@ class Work:
         self.life.publisher.publish()
 
     def ask(self, text: str) -> Approval | None:
-        """The answer to a question to people, or None while there is none; it is on record and shown then.
+        """Find the answer to a question to people; None while there is none: it is on record and shown
+        then.
 
         Raises StorageError.
         """
@@ -94,7 +95,7 @@ class Work:
         return answer
 
     def results(self) -> dict[str, object]:
-        """The results of the tasks that this one needs. Raises Damaged, StorageError."""
+        """Find the results of the tasks that this one needs, by task. Raises Damaged, StorageError."""
         specs, recorder = self.life.specs.now, self.life.recorder
         own = recorder.look(lambda history: {task: outcome.result for task, outcome in history.tasks.items()})
         return {
@@ -182,7 +183,7 @@ def _says(path: Path, data: bytes) -> bool:
 
 
 def doubt_about(what: str, *, attempt: int) -> str:
-    """The doubt that remains where `attempt` died while `what` was under way."""
+    """Word the doubt that remains where `attempt` died while `what` was under way."""
     died = f"Attempt {attempt} of this agent died while {what} was under way"
     return f"{died}; whether it took effect is not known."
 

@@ -97,7 +97,8 @@ def markdown_table() -> str:
 
 
 def with_table(document: str) -> str:
-    """`document` with the table in the place of the one that it has. Raises ValueError if it has none."""
+    """Put the table of FORMAT.md in the place of the one that `document` has. Raises ValueError if it has
+    none."""
     begin = document.index(f"| {_HEAD[0]} | {_HEAD[1]} |")
     end = document.index("\n\n", begin)
     return document[:begin] + markdown_table() + document[end:]

@@ -52,7 +52,7 @@ def _table(node: ast.ClassDef, lines: list[str]) -> str:
 
 
 def _table_of(name: str, keys: ast.expr) -> str:
-    """The table of a type that is no class."""
+    """Make the table of a type that is no class."""
     pairs = zip(keys.keys, keys.values, strict=True) if isinstance(keys, ast.Dict) else ()
     rows = [_cells(key.value, kind, "") for key, kind in pairs if isinstance(key, ast.Constant)]
     return "\n".join([f"**`{name}`**", "", "| key | holds | |", "|---|---|---|", *rows])

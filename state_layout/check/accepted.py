@@ -75,7 +75,7 @@ _OF_WITNESS = (Finding.ROLLED_BACK, Finding.OTHER_SEEN)
 
 
 def with_acceptances(scene: Scene) -> list[Problem]:
-    """The problems of `scene`, those that somebody stands by marked as accepted."""
+    """List the problems of `scene`, those that somebody stands by marked as accepted."""
     known = {_key(found): found for found in _acceptances(scene)}
     return [_judged(scene.tree, problem, known) for problem in scene.problems] if known else scene.problems
 

@@ -16,7 +16,7 @@ from state_layout.lives.history import Mark
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A whole checkpoint, reduced to what is checked."""
+    """A slot is a whole checkpoint, reduced to what is checked."""
 
     path: Path
     attempt: int
@@ -38,7 +38,8 @@ class CheckedSlots:
         return max((slot.seq for slot in self.whole if slot.attempt == self.number), default=0)
 
     def up_to(self, last_seq: int | None) -> CheckedSlots:
-        """Those that fold no line above `last_seq`, which a rollback took back; mail is not relied on."""
+        """Keep those that fold no line above `last_seq`, which a rollback took back; mail is not relied
+        on."""
         whole = [slot for slot in self.whole if last_seq is not None and slot.seq <= last_seq]
         return CheckedSlots(number=self.number, whole=whole)
 

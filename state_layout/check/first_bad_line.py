@@ -90,7 +90,7 @@ def _edited(previous: Position, bad: bytes, fields: dict[str, object]) -> FirstB
 
 
 def _line(descriptor: int, offset: int) -> tuple[bytes, int | None]:
-    """The line at `offset` and where the next begins, None if it has no line feed."""
+    """Read the line at `offset` and where the next begins, None if it has no line feed."""
     parts, length = list[bytes](), 0
     while length < LONGEST_LINE_BYTES and (chunk := os.pread(descriptor, _CHUNK_BYTES, offset + length)):
         head, feed, _ = chunk.partition(b"\n")
@@ -104,7 +104,7 @@ def _line(descriptor: int, offset: int) -> tuple[bytes, int | None]:
 
 
 def _tail(raw: bytes) -> str | None:
-    """The hash that a line carries."""
+    """Take the hash that a line carries; None if it carries none."""
     if raw[1 - TAIL_BYTES : -14] != b',"h":"' or raw[-2:] != b'"}':
         return None
     return raw[-14:-2].decode("ascii", "replace")

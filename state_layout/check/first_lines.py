@@ -23,7 +23,7 @@ class PinSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Birth:
-    """A life that began; `pin` is None for the first one."""
+    """A birth is the beginning of a life; `pin` is None for the first one."""
 
     number: int
     seq: int  # of its first line

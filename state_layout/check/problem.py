@@ -191,6 +191,6 @@ OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING, Finding.NOT_EXECUTABL
 
 
 def as_note(finding: Finding, remedy: str | None = None) -> FindingEntry:
-    """`finding` where it is harmless: nothing needs to be mended."""
+    """Make the entry of `finding` where it is harmless: nothing needs to be mended."""
     entry = CATALOGUE[finding]
     return FindingEntry(Severity.NOTE, remedy or entry.remedy, is_repairable=False)

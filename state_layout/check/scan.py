@@ -54,7 +54,7 @@ class FileScan:
 
     @property
     def damage(self) -> Damage | None:
-        """The first line that is not valid."""
+        """The damage is the first line that is not valid."""
         return self._reader.damage
 
 

@@ -145,7 +145,7 @@ class Scene:
         return is_copy, is_copy or host.get("boot_id") != here["boot_id"]
 
     def _agents(self) -> list[str]:
-        """Every agent that has a spec, an accepted spec or a folder."""
+        """List every agent that has a spec, an accepted spec or a folder."""
         specs = [*self.names(self.tree.agent_specs), *self.names(self.tree.accepted / "agents")]
         found = {name.removesuffix(".json") for name in specs if name.endswith(".json")}
         found |= {name for name in self.names(self.tree.agents) if self.is_folder(self.tree.agents / name)}

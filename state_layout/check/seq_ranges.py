@@ -16,7 +16,7 @@ class SeqRanges:
 
     @property
     def last(self) -> int:
-        """The highest number, 0 if there is none."""
+        """The last number is the highest, 0 if there is none."""
         return self._ranges[-1][1] if self._ranges else 0
 
     def add(self, number: int) -> bool:

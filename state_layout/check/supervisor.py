@@ -62,7 +62,8 @@ def _check_presence(scene: Scene) -> None:
 
 
 def _check_ended(scene: Scene, lives: Iterable[_Life]) -> None:
-    """The last attempt that a supervisor saw end must be there: nothing else tells that it was taken away."""
+    """Check that the last attempt a supervisor saw end is there: nothing else tells that it was taken
+    away."""
     ended: dict[str, int] = {}
     for life in lives:
         ended |= {agent: max(number, ended.get(agent, 0)) for agent, number in life.ended.items()}

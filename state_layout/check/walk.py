@@ -22,7 +22,7 @@ _OLD_S = 60.0  # a temporary this old belongs to no replace under way
 
 
 class ListedPath(NamedTuple):
-    """Something in a tree that FORMAT.md knows of, by its path relative to the tree."""
+    """The path is something in a tree that FORMAT.md knows of, relative to the tree."""
 
     path: Path
     mode: int

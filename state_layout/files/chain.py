@@ -48,7 +48,8 @@ class Line(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Whole lines that follow each other with no number left out. `raws` has at least one, as in `Line`."""
+    """A run is whole lines that follow each other with no number left out. `raws` has at least one, as in
+    `Line`."""
 
     after: Position  # before the first
     raws: Sequence[bytes]
@@ -139,7 +140,7 @@ def _end_of(after: Position, raws: Sequence[bytes], seq: int) -> Position:
 
 
 def _h_of(raw: bytes) -> str:
-    """The hash in a line that is known to be whole."""
+    """Take the hash in a line that is known to be whole."""
     return raw[-14:-2].decode()
 
 

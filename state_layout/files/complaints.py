@@ -29,7 +29,7 @@ def forgive_stderr() -> None:
 
 @contextmanager
 def forgiving_stderr() -> Iterator[None]:
-    """The same until the block ends."""
+    """Forgive what is said on stderr until the block ends."""
     before, sys.stderr = sys.stderr, _forgiving()
     try:
         yield

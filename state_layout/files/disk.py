@@ -177,7 +177,7 @@ def mkdir(path: Path, mode: int) -> None:
 
 
 def create_in(folder: int, path: Path, flags: int, mode: int) -> int:
-    """As `create`, in the open folder `folder`, of which `path` is a file; for files that are new."""
+    """Do as `create` does, in the open folder `folder`, of which `path` is a file; for files that are new."""
     _seen("create", path, flags)
     descriptor = os.open(path.name, flags | _NEVER_WAIT & ~os.O_NONBLOCK, mode, dir_fd=folder)
     os.fchmod(descriptor, mode)

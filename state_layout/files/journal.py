@@ -37,7 +37,7 @@ _Fields = Mapping[str, object]  # of a line, to be encoded
 
 
 class Damage(Struct, frozen=True, kw_only=True):
-    """The first line of a file that is not valid, and whether it may be set aside."""
+    """Damage is the first line of a file that is not valid; it says whether it may be set aside."""
 
     path: Path
     line: int  # counts from 1, from where the reader began
@@ -366,7 +366,7 @@ class Journal:
     def _entry(
         self, type_: str, fields: _Fields, seq: int | None, after: Position, told: int
     ) -> tuple[dict[str, object], int]:
-        """The line that follows `after`, and what it says was durable unless that is what was `told`."""
+        """Make the line that follows `after`, and say what was durable unless that is what was `told`."""
         if self._poison is not None:
             self._refuse_poisoned()
         if seq is not None and seq <= after.seq:

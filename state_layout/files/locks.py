@@ -112,7 +112,7 @@ _held = set[int]()
 
 
 def _let_go_in_child() -> None:
-    """A child forked in that moment does not hold the lock on."""
+    """Let go of locks in a child: one forked in that moment does not hold them on."""
     while _held:
         os.close(_held.pop())
 

@@ -21,7 +21,8 @@ _FIRST_BYTES, _CHUNK_BYTES = 1 << 12, 1 << 22  # memory for a small file is not 
 
 
 class Unreadable(Exception):
-    """Not a file that can be read; the text says why and what to do, the path is added by who catches it."""
+    """The path is no file that can be read; the text says why and what to do, who catches it adds the
+    path."""
 
 
 class FileVersion(NamedTuple):
@@ -155,7 +156,7 @@ def _refuse_others(found: os.stat_result, most_bytes: int) -> None:
 
 
 def _read(descriptor: int, most_bytes: int, *, known_bytes: int = -1) -> bytes:
-    """All that is there; no look for more than `known_bytes`, the size of the version that counts."""
+    """Read all that is there; no look for more than `known_bytes`, the size of the version that counts."""
     parts, total, size = list[bytes](), 0, _FIRST_BYTES
     while part := os.read(descriptor, min(size, most_bytes + 1 - total)):
         parts.append(part)

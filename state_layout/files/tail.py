@@ -34,7 +34,7 @@ def near_end(path: Path, *, lines: int) -> Position:
 
 
 def _place(data: bytes, begin: int, lines: int) -> Position | None:
-    """The end of the line before the last `lines` ones in `data`, which stands at `begin`."""
+    """Find the end of the line before the last `lines` ones in `data`, which stands at `begin`."""
     feed = len(data)
     for _ in range(lines + 1):
         feed = data.rfind(b"\n", 0, feed)
@@ -67,7 +67,7 @@ def before(path: Path, seq: int) -> Position:
 
 
 def _first_end(descriptor: int, begin: int, end: int) -> Position | None:
-    """The end of the first line that begins after `begin`, or None if it is not before `end`."""
+    """Find the end of the first line that begins after `begin`, or None if it is not before `end`."""
     data = os.pread(descriptor, min(_NEAR_BYTES, end - begin), begin)
     first = data.find(b"\n")
     second = data.find(b"\n", first + 1)

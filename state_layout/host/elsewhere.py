@@ -82,7 +82,7 @@ def _handles(tree: Tree, *, but: Collection[str] = ()) -> Iterator[Handle]:
 
 
 def _seen_name(tree: Tree, handle: Handle) -> str | None:
-    """The name by which a living process works on `tree`; "" if on another folder, None if that is not told.
+    """Find the name by which a living process works on `tree`; "" if on another folder, None if not told.
 
     The time at which an inode changed last cannot be copied: it is the same by both names of one file, and
     another one in a copy.
@@ -102,7 +102,7 @@ def _seen_name(tree: Tree, handle: Handle) -> str | None:
 
 
 def _root_of(pid: int) -> str | None:
-    """The root of the tree whose life lock a process holds open, as that process names it."""
+    """Find the root of the tree whose life lock a process holds open, as that process names it."""
     folder = Path(f"/proc/{pid}/fd")
     with suppress(OSError):
         for link in folder.iterdir():
@@ -116,7 +116,7 @@ def _root_of(pid: int) -> str | None:
 
 
 def _fresh_beats(tree: Tree) -> Iterator[Path]:
-    """The beats that may be somebody's: written a moment ago, and where they lie."""
+    """Yield the beats that may be somebody's: written a moment ago, and where they lie."""
     with suppress(OSError):
         os.utime(tree.supervisor_lock)
         now_s = tree.supervisor_lock.stat().st_mtime  # by the clock that the other times are of

@@ -175,7 +175,7 @@ def is_of_other_namespace(handle: Handle) -> bool:
 
 @cache
 def _pid_namespace() -> int:
-    """The inode that names our pid namespace; 0 where there is none."""
+    """Ask for the inode that names our pid namespace; 0 where there is none."""
     try:
         return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - a file of /proc
     except OSError:

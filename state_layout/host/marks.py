@@ -102,7 +102,7 @@ def keep_blank() -> None:
 
 
 def _value(environ: bytes) -> tuple[int, int]:
-    """From where to where the mark's value lies in an environment; (0, 0) if there is none."""
+    """Find from where to where the mark's value lies in an environment; (0, 0) if there is none."""
     at = 0 if environ.startswith(_KEY) else environ.find(b"\0" + _KEY) + 1
     if not environ.startswith(_KEY, at):
         return 0, 0

@@ -129,5 +129,5 @@ def _read(tree: Tree, name: str) -> Mirrored | None:
 
 
 def _folder_of(tree: Tree) -> int:
-    """The inode of the folder that the tree is."""
+    """Ask for the inode of the folder that the tree is."""
     return tree.root.stat().st_ino

@@ -93,7 +93,7 @@ class TriggerWriter:
             self._open.clear()
 
     def _looked_at(self, reader: str, known: tuple[int, float] | None, now_s: float) -> tuple[int, float]:
-        """The trigger of `reader`, opened again if it was made anew. Raises OSError."""
+        """Open the trigger of `reader` again if it was made anew. Raises OSError."""
         is_linked = known is not None and os.fstat(known[0]).st_nlink > 0
         descriptor = known[0] if known is not None and is_linked else self._opened(reader)
         self._open[reader] = descriptor, now_s + LOOK_AFTER_S

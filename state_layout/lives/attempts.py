@@ -54,7 +54,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A life that has begun."""
+    """An attempt is a life that has begun."""
 
     number: int
     paths: AttemptPaths

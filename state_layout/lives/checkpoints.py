@@ -30,7 +30,7 @@ SLOTS = (0, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A whole, valid checkpoint as it was read."""
+    """A checkpoint is whole and valid, as it was read."""
 
     attempt: int
     at: str

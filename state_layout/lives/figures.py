@@ -23,7 +23,7 @@ class Unit(StrEnum):
 
 
 class KeptFigure(Struct, frozen=True, kw_only=True):
-    """One figure that journals tell: lines of `type` add to it what `adds` finds in them, 0 or more."""
+    """A figure is one that journals tell: lines of `type` add to it what `adds` finds in them, 0 or more."""
 
     key: str  # in `status.json`, `status --json` and the metric's name
     head: str  # of its column

@@ -39,7 +39,7 @@ class Pin(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedLife:
-    """A life that counts, as its successors see it."""
+    """A counted life is one that counts, as its successors see it."""
 
     number: int
     paths: AttemptPaths
@@ -134,11 +134,11 @@ class Lineage:
                 )
 
     def _newest(self, numbers: Sequence[int]) -> CountedLife | None:
-        """The last of `numbers` that began and is not void."""
+        """Find the last of `numbers` that began and is not void."""
         return next((life for number in reversed(numbers) if (life := self._last(number))), None)
 
     def _last(self, number: int) -> CountedLife | None:
-        """The life `number` as the last one, or None if it never began or all it wrote is void."""
+        """Read the life `number` as the last one; None if it never began or all it wrote is void."""
         life = self._begun(number)
         if life is None:
             if read_checkpoints(self._agent.attempt(number)):
@@ -154,7 +154,7 @@ class Lineage:
         return replace(life, floor=synced_seq, last_seq=synced_seq) if synced_seq >= life.first_seq else None
 
     def _begun(self, number: int) -> CountedLife | None:
-        """The life `number`, or None if it ended before its first line was whole."""
+        """Read the life `number`; None if it ended before its first line was whole."""
         paths = self._agent.attempt(number)
         reader = Reader(paths.journal)
         first = next(iter(reader), None)
@@ -182,7 +182,7 @@ class Lineage:
         )
 
     def _own_runs(self, life: CountedLife, reader: Reader, seq: int) -> Iterator[Run]:
-        """The lines of one life after `seq`, up to the last that counts."""
+        """Yield the lines of one life after `seq`, up to the last that counts."""
         if seq == life.last_seq:
             return
         for run in reader.runs():

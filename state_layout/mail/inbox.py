@@ -91,7 +91,7 @@ class Inbox:
             yield from box.look()
 
     def _changed(self) -> list[OpenMail]:
-        """The files that do not end at the mark, people's first, then by name."""
+        """List the files that do not end at the mark, people's first, then by name."""
         marks = self._marks
         found = [
             file

@@ -225,7 +225,7 @@ def _problem(value: OperatorLine | None) -> str | None:
 
 
 def _hash_at(data: bytes, offset: int) -> str:
-    """The hash of the last line that is not blank before `offset`, as far as it goes before it."""
+    """Hash the last line that is not blank before `offset`, as far as it goes before it."""
     end = offset
     while end and data[end - 1] in b" \t\r\n":
         end -= 1

@@ -177,7 +177,8 @@ class Outbox:
         self._journals.pop(to).close()
 
     def _in_place(self, to: str) -> Journal:
-        """The mail file where it belongs, brought up to date if somebody replaced, moved or removed it."""
+        """Open the mail file where it belongs; bring it up to date if somebody replaced, moved or removed
+        it."""
         journal = self._opened(to)
         return journal if journal.is_in_place() else self._opened_again(to, journal)
 
@@ -196,7 +197,7 @@ class Outbox:
         return journal
 
     def _journaled(self, recipients: Collection[str]) -> list[SentMessage]:
-        """Every message that the journals send to one of `recipients`, in order."""
+        """List every message that the journals send to one of `recipients`, in order."""
         notes: list[str] = []
         found = [
             message

@@ -11,7 +11,7 @@ Position = tuple[int, int, str] | list[Any]  # seq, offset in bytes, h; a list a
 
 
 class PinFields(TypedDict):
-    """The line of the attempt before that counts as the last one."""
+    """The pin is the line of the attempt before that counts as the last one."""
 
     attempt: int
     seq: int
@@ -19,7 +19,7 @@ class PinFields(TypedDict):
 
 
 class SentMessage(TypedDict, total=False):
-    """A message, as its sender's journal has it; before it is planned it has no `n`."""
+    """The message is as its sender's journal has it; before it is planned it has no `n`."""
 
     to: str  # an agent, or `all`
     n: int  # its `seq` in the mail file
@@ -30,7 +30,7 @@ class SentMessage(TypedDict, total=False):
 
 
 class SourceEffect(TypedDict):
-    """Output that was understood up to `offset`."""
+    """The output was understood up to `offset`."""
 
     file: str
     attempt: int
@@ -188,7 +188,7 @@ class TurnLine(OfRun):
 
 
 class Question(TypedDict):
-    """A question that is open, as a snapshot shows it."""
+    """The question is open, as a snapshot shows it."""
 
     id: str
     task: str

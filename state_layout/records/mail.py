@@ -11,7 +11,7 @@ MESSAGE_TYPES = ("info", "request", "reply", "discovery", "coordination", "error
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One message, as its reader gets it."""
+    """A message is as its reader gets it."""
 
     sender: str
     to: str

@@ -99,7 +99,7 @@ class Keep(Struct, frozen=True, kw_only=True):
 
 
 class Workspace(Struct, frozen=True, kw_only=True):
-    """On what an agent works: the project itself (`shared`), or what is its own alone."""
+    """A workspace is what an agent works on: the project itself (`shared`), or what is its own alone."""
 
     workspace: str = "shared"  # or "worktree", "clone", "own"
     base: str = "HEAD"  # or "working-tree", or a revision
@@ -294,7 +294,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
 
 class Specs(Struct, frozen=True, kw_only=True):
-    """All that is wanted, as in force: the last good version of every file."""
+    """The specs are all that is wanted, as in force: the last good version of every file."""
 
     orchestration: OrchestrationSpec
     agents: dict[str, AgentSpec]
@@ -304,7 +304,7 @@ class Specs(Struct, frozen=True, kw_only=True):
     ] = ()  # tasks whose files are there and were never good: wanted, and not in `tasks`
 
     def launcher_of(self, agent: str) -> str:
-        """The name of the launcher that starts `agent`."""
+        """Name the launcher that starts `agent`."""
         return self.agents[agent].launcher or self.orchestration.launcher
 
     def place_of(self, agent: str) -> Placement:

@@ -78,7 +78,7 @@ class ScopeEntry(NamedTuple):
 
 
 class Fold:
-    """All that is kept in a scope, from the lines of all its writers in any order between them."""
+    """A fold is all that is kept in a scope, by the lines of all its writers in any order between them."""
 
     def __init__(self) -> None:
         self._entries: dict[str, ScopeEntry] = {}  # by key; deleted ones as well

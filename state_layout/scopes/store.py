@@ -53,7 +53,7 @@ class Written(NamedTuple):
 
 
 class _Wish(NamedTuple):
-    """Under which condition and name a change is wanted, and why."""
+    """A wish says under which condition and name a change is wanted, and why."""
 
     over: Expected
     token: str | None
@@ -61,7 +61,7 @@ class _Wish(NamedTuple):
 
 
 class ScopeStore:
-    """The scope in `folder` as `writer` sees it. Safe for threads; each process makes its own."""
+    """A store is the scope in `folder` as `writer` sees it. Safe for threads; each process makes its own."""
 
     def __init__(self, folder: Path, writer: str, *, now: Callable[[], str] = utc_now) -> None:
         self.folder, self.writer, self._now = folder, writer, now
@@ -260,7 +260,7 @@ class ScopeStore:
         return journal
 
     def _done_before(self, token: str) -> ScopeEntry | None:
-        """Our line that was written under `token`."""
+        """Find our line that was written under `token`."""
         end = self._tokens.get(token)
         if end is None:
             return None

@@ -230,7 +230,7 @@ class Nullable(Struct, frozen=True):
 
 
 class Free(Struct, frozen=True):
-    """Any value that JSON has a form for (TOML has dates, NaN and longer numbers)."""
+    """The value is any that JSON has a form for (TOML has dates, NaN and longer numbers)."""
 
     wish: str = "a value"
 

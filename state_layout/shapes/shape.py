@@ -176,7 +176,7 @@ class Shape(Struct, frozen=True, kw_only=True):
         yield Fault(at=low_at if is_given else high_at, text=text)
 
     def _number_at(self, value: object, at: At) -> tuple[float | None, bool]:
-        """The number at `at` in `value`, or its default, and whether it is given."""
+        """Find the number at `at` in `value`, or its default, and whether it is given."""
         field_: Field | None = None
         rule: Rule = self
         for key in at:

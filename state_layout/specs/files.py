@@ -29,7 +29,7 @@ Kinds = Mapping[str, Shape]
 
 
 class SpecError(Struct, frozen=True, kw_only=True):
-    """One mistake in a spec file, as `status.json` shows it.
+    """An error is one mistake in a spec file, as `status.json` shows it.
 
     `line` 0 and `key` "" mean the file as a whole; `digest` is the SHA-256 of the bytes judged, None where
     there are none (a missing file, a pipe in its place).
@@ -46,7 +46,7 @@ class SpecError(Struct, frozen=True, kw_only=True):
 
 
 class SpecFile(Struct, frozen=True, kw_only=True):
-    """A spec file as read: its `record` if it is good by itself, `errors` otherwise."""
+    """A spec file is as it was read: its `record` if it is good by itself, `errors` otherwise."""
 
     path: str  # relative to the tree
     version: FileVersion | None = None
@@ -185,7 +185,8 @@ def json_lines(data: bytes) -> dict[At, int]:
 
 
 def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, object] | None, tuple[SpecError, ...]]:
-    """The object in `data`, or None and what is wrong; keys that repeat are errors beside the object."""
+    """Decode the object in `data`, or None and what is wrong; keys that repeat are errors beside the
+    object."""
     try:
         value = codec.decode_object(data)
         repeats = places.repeats_a_key(data)

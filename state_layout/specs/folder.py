@@ -115,7 +115,7 @@ class SpecFolder:
                     yield rel, found
 
     def _entries(self, folder: str) -> dict[str, FileVersion]:
-        """The versions of what may be spec files in `folder`, by name; editors' leftovers are none."""
+        """Read the versions of what may be spec files in `folder`, by name; editors' leftovers are none."""
         versions, stamps = dict[str, FileVersion](), list[_Stamp]()
         try:
             with os.scandir(self._root / folder) as entries:

@@ -25,7 +25,8 @@ class Link(Struct, frozen=True, kw_only=True):
 
 
 class LinkFault(Struct, frozen=True, kw_only=True):
-    """A reference that leads nowhere or round in a circle; `at` is the place in the file of `task`."""
+    """The fault is a reference that leads nowhere or round in a circle; `at` is its place in the file of
+    `task`."""
 
     task: str
     at: At

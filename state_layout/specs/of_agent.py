@@ -244,7 +244,7 @@ class AgentSpecs:
         return self._files[rel] if rel in self._files else self._kept.files.get(rel)
 
     def _bytes(self, rel: str) -> bytes:
-        """The file's bytes, or those of its accepted copy while it cannot be read."""
+        """Read the file's bytes, or those of its accepted copy while it cannot be read."""
         known = self._known(rel)
         if rel not in self._looked and (known is None or not _is_at(self._root + rel, known)):
             if known is not None and known.record is not None:
@@ -267,7 +267,7 @@ class AgentSpecs:
         return self._good.get(rel)
 
     def _accepted(self, rel: str) -> Record | None:
-        """The last version that a supervisor had in force."""
+        """Read the last version that a supervisor had in force."""
         accepted = _read(self._tree.accepted / rel)
         return None if accepted is None else _decoded(self._tree, rel, accepted.data)
 

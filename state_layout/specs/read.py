@@ -226,7 +226,7 @@ class _Choice:
         return bool(faults)
 
     def _drop_circles(self) -> bool:
-        """Of each circle, drop the versions that others may replace (what was edited), else all."""
+        """Drop of each circle the versions that others may replace (what was edited), else all."""
         _, tasks = self._links()
         found = circles(tasks)
         doomed = set[str]()

@@ -29,7 +29,7 @@ def made_s(tree: Tree, id_: str) -> float | None:
 
 
 def _time_in(id_: str) -> float | None:
-    """The time that an id begins with, as seconds since the epoch. (`strptime` costs 4 ms to import.)"""
+    """Read the time that an id begins with, as seconds since the epoch. (`strptime` costs 4 ms to import.)"""
     found = _ID_TIME.match(id_)
     if found is None:
         return None

@@ -139,7 +139,7 @@ def _refuse_what_was_not_made(folder: Path, *, holds_files: bool) -> None:
 
 
 def _close_to_others(tree: Tree) -> None:
-    """A folder that somebody made for us is as wide as his umask; a tree is for its owner alone."""
+    """Close a folder that somebody made for us, as wide as his umask: a tree is for its owner alone."""
     if tree.root.stat().st_mode & 0o777 != atomic.FOLDER_MODE:
         disk.chmod(tree.root, atomic.FOLDER_MODE)
 

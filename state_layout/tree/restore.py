@@ -22,7 +22,8 @@ from state_layout.paths import Tree
 
 @dataclass(slots=True)
 class _Findings:
-    """By sender and recipient the highest number seen anywhere, and what people should be told."""
+    """The findings are by sender and recipient the highest number seen anywhere, and what people are to be
+    told."""
 
     highest: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

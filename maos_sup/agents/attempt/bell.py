@@ -88,7 +88,8 @@ class Bell:
         return [descriptor for descriptor in ready if descriptor != self._heard]
 
     def sleep(self, descriptors: Sequence[int], timeout_s: float) -> bool:
-        """As `wait`, for one thread that waits for the same again and again; whether it ended early."""
+        """Do as `wait` does, for one thread that waits for the same again and again; say if it ended
+        early."""
         known, poll = self._sleeper
         if known != descriptors:
             poll = _poll_of(self._heard, *descriptors)

@@ -14,7 +14,8 @@ from state_layout.specs.approvals import Approval, answer_of, question_id, stand
 def answer_or_ask(
     tree: Tree, agent: str, task: TaskSpec, *, recorder: Recorder, text: str
 ) -> Approval | None:
-    """The answer to `text`, or None while there is none: it is on record then. Raises StorageError."""
+    """Find the answer to `text`; None while there is none: the question is on record then. Raises
+    StorageError."""
     id_ = question_id(agent, task.id, task.run, text)
     known = recorder.look(lambda history: history.answers.get(id_))
     if known is not None:

@@ -59,7 +59,7 @@ class Recorder:
 
     @property
     def last_h(self) -> str | None:
-        """The hash of the line `synced_seq`, if that is the last one."""
+        """The hash is that of the line `synced_seq`, if that is the last one."""
         position = self._journal.position
         return position.h if position.seq == self.synced_seq else None
 
@@ -83,7 +83,7 @@ class Recorder:
         return self.commit_prepared(type_, self._redactor.records(fields, *messages))
 
     def commit_prepared(self, type_: str, prepared: Redacted) -> int:
-        """The same of what `prepare` gave. Raises BadInput, StorageError."""
+        """Commit what `prepare` gave. Raises BadInput, StorageError."""
         if type_ in MAY_BE_LATE and self.intervals().sync == "group":
             return self._record_soon(type_, prepared)
         with self._lock:
@@ -105,21 +105,22 @@ class Recorder:
         return self.record_prepared_later(type_, self.prepare(fields, messages))
 
     def record_prepared_later(self, type_: str, prepared: Redacted) -> int:
-        """The same of what `prepare` gave. Raises BadInput, StorageError."""
+        """Record what `prepare` gave, not yet durable. Raises BadInput, StorageError."""
         with self._lock:
             line, entry = self._record(type_, prepared)
             self._fold(line, entry, prepared)
             return line.end.seq
 
     def prepare(self, fields: Mapping[str, Any], messages: Sequence[SentMessage] = ()) -> Redacted:
-        """A line and its messages as they are recorded: without secrets.
+        """Make a line and its messages as they are recorded: without secrets.
 
         Raises TypeError for what JSON has no form for.
         """
         return self._redactor.records(fields, *messages)
 
     def redacted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`fields` as they are recorded: without secrets. Raises TypeError for what JSON has no form for."""
+        """Make `fields` as they are recorded: without secrets. Raises TypeError for what JSON has no form
+        for."""
         return self._redactor.record(fields)
 
     def sync(self, seq: int | None = None) -> None:

@@ -47,7 +47,8 @@ class Refused(BadInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """For which work something is kept: it stands in the line, and names the change if it is asked again."""
+    """The asker says for which work a value is kept: in the line, and as the name of the change if asked
+    again."""
 
     task: str
     run: int
@@ -79,7 +80,8 @@ class ScopeChanges(Protocol):
 
 
 class Shared:
-    """All scopes as one life of `agent` sees them. Used by one thread at a time, or each store's lock."""
+    """The object holds all scopes as one life of `agent` sees them. Used by one thread at a time, or each
+    store's lock."""
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class Shared:
         self._under_way: ScopeChanges | None = None
 
     def scope(self, text: str | None, task: str) -> Scope:
-        """The scope that `text` names to this agent at work on `task`; by default its own. BadInput."""
+        """Find the scope that `text` names to this agent at work on `task`; by default its own. BadInput."""
         scope = scope_of(text or AGENT)
         if scope.sort == AGENT:
             return Scope(AGENT, scope.owner or self._agent)
@@ -306,7 +308,7 @@ class Shared:
         return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
     def _owner(self, scope: Scope, asker: Asker) -> str:
-        """The agent to whom an owned scope belongs. Raises BadInput for a task that is not there."""
+        """Find the agent to whom an owned scope belongs. Raises BadInput for a task that is not there."""
         if scope.sort == AGENT:
             return scope.owner
         if scope.owner == asker.task:

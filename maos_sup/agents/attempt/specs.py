@@ -31,7 +31,7 @@ class WantedSpecs:
 
     @property
     def agent(self) -> AgentSpec | None:
-        """This agent's spec, None if there never was a good one."""
+        """The spec is this agent's, None if there never was a good one."""
         return self.now.agents.get(self._agent)
 
     @property
@@ -49,7 +49,7 @@ class WantedSpecs:
         return known[1]
 
     def timeout_s(self, task: TaskSpec) -> float:
-        """The longest time that an attempt at `task` may take, as of now."""
+        """Say how many seconds an attempt at `task` may take, as of now."""
         return self.now.tasks[task.id].timeout_s or self.limits().timeout_s
 
     @property

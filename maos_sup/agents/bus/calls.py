@@ -94,7 +94,7 @@ class Calls:
         return bool(done)
 
     def marks_shown(self) -> dict[str, Mark]:
-        """The marks of what was shown last."""
+        """Find the marks of what was shown last."""
         last = self._life.recorder.look(lambda history: next(iter(history.shown), None))
         return self._shown(last)
 
@@ -184,7 +184,7 @@ class Calls:
             raise BadCall(f"the user said no: {answer.text}" if answer.text else "the user said no")
 
     def _read(self, pending: _Pending, scene: CallScene) -> Result | None:
-        """The messages after what was received; those shown last are received if `after` says so."""
+        """Read the messages after what was received; those shown last are received if `after` says so."""
         recorder = self._life.recorder
         pending.call.number("wait_s", default=0.0)
         with closing(
@@ -204,7 +204,7 @@ class Calls:
         return Result(text=text, effects={"shown": marks})
 
     def _shown(self, after: str | None) -> dict[str, Mark]:
-        """The marks of what the call `after` showed, if nothing was shown since."""
+        """Find the marks of what the call `after` showed, if nothing was shown since."""
         marks = self._life.recorder.look(lambda history: dict(history.shown.get(after or "", {})))
         return {key: as_mark(mark) for key, mark in marks.items()}
 
@@ -231,7 +231,7 @@ class Calls:
 
 
 def _deadline_s(call: VerbCall) -> float:
-    """Until when messages are awaited."""
+    """Say until when messages are awaited, monotonic."""
     try:
         wait_s = call.number("wait_s", default=0.0)
     except BadCall:

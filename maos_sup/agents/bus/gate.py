@@ -11,7 +11,7 @@ from state_layout.records import AgentSpec
 
 
 def _nobody() -> None:
-    """For programs that may ask for anything."""
+    """Give no spec, for programs that may ask for anything."""
 
 
 class Gate:
@@ -31,7 +31,8 @@ class Gate:
         return self._known[1]
 
     def passed(self, request: ControlRequest, *, id_: str) -> ControlRequest:
-        """The request, or the call `id_` that waits for a person's yes. Raises BadInput if it may not be.
+        """Let the request pass, or the call `id_` that waits for a person's yes. Raises BadInput if it may
+        not be.
 
         Calls are asked about where they are carried out: their caller waits for the answer.
         """

@@ -57,7 +57,7 @@ def list_state(scene: CallScene, call: VerbCall) -> Result:
 
 
 def asker_of(scene: CallScene, call: VerbCall) -> Asker:
-    """For which work the call is made; a repetition of it has the same token."""
+    """Say for which work the call is made; a repetition of it has the same token."""
     task = scene.task
     return Asker(task=task.id, run=task.run, step=call.id, token=f"{task.id}#{task.run}/{call.token}")
 

@@ -12,7 +12,7 @@ from state_layout.records import Message
 
 
 def told_messages(messages: Sequence[Message]) -> str:
-    """Messages as the model is shown them."""
+    """Write messages as the model is shown them."""
     return "\n".join(_message(message) for message in messages)
 
 

@@ -67,7 +67,7 @@ def permits_of(spec: AgentSpec | None) -> Permits:
 
 
 def tool_of(verb: str, value: Any) -> str | None:
-    """The tool that does what a control line asks; None if there is none."""
+    """Name the tool that does what a control line asks; None if there is none."""
     return str(value["name"]) if verb == "call" else _TOOLS.get(verb)
 
 
@@ -87,7 +87,7 @@ def question_text(agent: str, name: str, shown: str) -> str:
 
 
 def essence(name: str, input_: Any) -> Any:
-    """A call's input without the words that only describe it, which differ from time to time.
+    """Take a call's input without the words that only describe it, which differ from time to time.
 
     Those of Claude Code's own tools do; for the team's tools the description is what is to be done.
     """

@@ -49,7 +49,7 @@ class Relay:
         pull(self._tree, self._agent)
 
     def answer(self, id_: str) -> dict[str, object] | None:
-        """The answer to the call `id_`, if there is one: `content`, `is_error`. Raises StorageError."""
+        """Find the answer to the call `id_`, if there is one: `content`, `is_error`. Raises StorageError."""
         self._read()
         return self._answers.get(id_)
 
@@ -80,7 +80,7 @@ class Relay:
             self._make_durable()
 
     def _make_durable(self) -> None:
-        """An answer that is given may not be taken back by power loss."""
+        """Make an answer that is given durable: power loss may not take it back."""
         try:
             with atomic.opened(self._files.journal, os.O_RDONLY) as descriptor:
                 disk.fdatasync(descriptor)
@@ -94,7 +94,7 @@ def connected(root: Path, agent: str, *, environment: Mapping[str, str]) -> Rela
 
 
 def tree_of(root: Path, agent: str) -> Tree:
-    """The tree at `root`, which has an agent of this name. Raises BadInput, NotATree."""
+    """Open the tree at `root`, which has an agent of this name. Raises BadInput, NotATree."""
     tree = open_tree(root)
     checked_name(agent, "--agent")
     specs = (tree.agent_spec(agent), tree.accepted_copy(tree.agent_spec(agent)))  # absence ends nothing
@@ -115,7 +115,7 @@ def _newest_attempt(tree: Tree, agent: str) -> int:
 
 
 def _attempt_of(tree: Tree, agent: str, environment: Mapping[str, str]) -> int | None:
-    """The life that the environment names, if it speaks of this agent of this tree."""
+    """Read the life that the environment names, if it speaks of this agent of this tree."""
     number = environment.get("MAOS_ATTEMPT", "")
     is_ours = environment.get("MAOS_DIR") == str(tree.root) and environment.get("MAOS_AGENT") == agent
     return int(number) if is_ours and number.isdecimal() else None

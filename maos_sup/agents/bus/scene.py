@@ -20,7 +20,7 @@ class Waits(Exception):
 
 
 class BadCall(ValueError):
-    """An input that the tool cannot use; the text tells the model what to do."""
+    """The tool cannot use its input; the text tells the model what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

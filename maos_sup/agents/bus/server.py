@@ -50,7 +50,7 @@ class _Waiting:
 
 
 class RpcError(Exception):
-    """A request that is answered by an error of the protocol."""
+    """The request is answered by an error of the protocol."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -211,7 +211,7 @@ class Server:
         return answer
 
     def _tell_progress(self, waiting: _Waiting, now_s: float) -> None:
-        """Some clients give up on a call that is silent for long."""
+        """Tell that a call goes on: some clients give up on one that is silent for long."""
         waiting.told_s = now_s
         if waiting.progress_token is not None:
             told = {"progressToken": waiting.progress_token, "progress": round(now_s - waiting.began_s)}

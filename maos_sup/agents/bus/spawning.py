@@ -69,7 +69,7 @@ def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str,
 
 
 def _new_agent(scene: CallScene, call: VerbCall) -> dict[str, object]:
-    """An agent with the given role, like the one that asks in all else."""
+    """Make an agent with the given role, like the one that asks in all else."""
     role = scene.redactor.text(call.text("role", default=""))
     if not role.strip():
         raise BadCall("give 'agent', or 'role' for a new one")

@@ -114,7 +114,7 @@ class Context:
 
     @property
     def results(self) -> dict[str, object]:
-        """The results of the tasks that this one needs, by task."""
+        """Find the results of the tasks that this one needs, by task."""
         if self._results is None:
             with self._inside():
                 self._results = self._work.results()
@@ -177,7 +177,7 @@ class Context:
         self._change("~discover", lambda effects: effects.messages.append(message))
 
     def inbox(self, limit: int | None = None) -> list[Message]:
-        """The messages that came since the last time, in order per sender; acknowledged with this step."""
+        """Fetch the messages that came since the last time, in order per sender."""
         return self._fetch("~inbox", limit=limit, until_s=None)
 
     def receive(self, timeout_s: float | None = None) -> Message | None:

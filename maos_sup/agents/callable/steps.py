@@ -39,7 +39,7 @@ class StepEffects:
     shared_changes: int = 0
 
     def fields(self) -> dict[str, object]:
-        """All but the messages, as a journal line carries them."""
+        """Make all but the messages, as a journal line carries them."""
         fields: dict[str, object] = {}
         if self.received:
             fields["received"] = dict(self.received)
@@ -76,7 +76,7 @@ class Steps:
         self._old_tokens = recorder.look(lambda history: dict(history.raised.get(run, {})))
 
     def next_key(self, key: str) -> str:
-        """`key` as it is recorded: numbered from its second time on."""
+        """Make `key` as it is recorded: numbered from its second time on."""
         times = self._times[key] = self._times.get(key, 0) + 1
         return key if times == 1 else f"{key}#{times}"
 
@@ -86,7 +86,7 @@ class Steps:
         return (False, None) if result is _MISSING else (True, result)
 
     def lost_in(self, key: str) -> int | None:
-        """The attempt that died within the step `key`, None if none did."""
+        """Find the attempt that died within the step `key`, None if none did."""
         token = self._old_calls.get(key)
         return None if token is None else int(token.partition(".")[2] or 0)
 

@@ -57,7 +57,7 @@ def parse(line: bytes) -> ControlRequest:
 
 
 def message_of(value: Any) -> SentMessage:
-    """The message in what a program or a callable wants sent. Raises BadLine."""
+    """Make the message of what a program or a callable wants sent. Raises BadLine."""
     if not isinstance(value, dict) or not isinstance(value.get("to"), str):
         raise BadLine("'send' needs an object with 'to', the name of an agent or all")
     fields = {
@@ -74,7 +74,7 @@ def message_of(value: Any) -> SentMessage:
 
 
 def discovery_of(text: str, **body: Any) -> SentMessage:
-    """The message by which a discovery is told to all."""
+    """Make the message by which a discovery is told to all."""
     message: SentMessage = {"to": "all", "type": "discovery", "text": text}
     if body:
         message["body"] = body
@@ -82,7 +82,7 @@ def discovery_of(text: str, **body: Any) -> SentMessage:
 
 
 def shown(line: bytes) -> str:
-    """`line` as people are shown it."""
+    """Show `line` as people are shown it."""
     text = line.decode("utf-8", "replace").strip()
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 

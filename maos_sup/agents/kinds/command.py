@@ -47,7 +47,7 @@ class CommandKind:
 
     @staticmethod
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
-        """The program that PATH does not have; scripts are found when a plan is read."""
+        """Yield the program that PATH does not have; scripts are found when a plan is read."""
         argv = settings.get("command")
         if argv:
             yield from program_lack(argv[0], environment, key="command")

@@ -15,7 +15,7 @@ class NoAnswer(LayoutError):
 
 
 def object_in(text: str) -> dict[str, object] | None:
-    """The JSON object that `text` is or has in it, if there is one."""
+    """Find the JSON object that `text` is or has in it, if there is one."""
     fenced = _FENCED.search(text)
     begin, end = text.find("{"), text.rfind("}")
     for candidate in (fenced[1] if fenced else "", text[begin : end + 1] if begin >= 0 else ""):

@@ -25,7 +25,7 @@ _NEVER = (Path("/proc"), Path("/sys"), Path("/dev"))  # what stands there is ano
 
 
 def _nothing() -> None:
-    """For who need not know that it moves."""
+    """Do nothing, for who need not know that it moves."""
 
 
 def hand_over(

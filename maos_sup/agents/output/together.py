@@ -23,7 +23,8 @@ MOST_BYTES = 1 << 18  # of the source, in one line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendWish:
-    """One message that a program wants sent; `raw` is the line that says so, which ends at `offset`."""
+    """The wish is one message that a program wants sent; `raw` is the line that says so, which ends at
+    `offset`."""
 
     message: SentMessage
     raw: bytes

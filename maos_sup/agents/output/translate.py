@@ -195,8 +195,8 @@ class Translator:
         return source.offset > before
 
     def _record_far_ahead(self, source: Source) -> None:
-        """So that a successor need not look through all of a large output again. For what is durable only:
-        a sync of much output takes long."""
+        """Record what is far ahead: then a successor need not look through all of a large output again.
+        For what is durable only: a sync of much output takes long."""
         if source.is_durable() and source.offset > self._recorded(source) + _FAR_BYTES:
             self._recorder.record_later("sent", {"sent": [], **self._source(source, source.offset)})
 

@@ -46,7 +46,7 @@ class WatchedFolder:
             self._signals = _libc.signalfd(-1, mask, os.O_NONBLOCK | os.O_CLOEXEC)
 
     def fileno(self) -> int:
-        """Readable when there is news; -1: there never is."""
+        """Give the descriptor that is readable when there is news; -1: there never is."""
         return self._signals
 
     def arm(self) -> None:

@@ -18,7 +18,8 @@ _SLOWER = 1.5
 
 
 class Pace:
-    """The pace of one thread, which alone uses it but for `hurry`. `folder` is where the output lies."""
+    """A pace is that of one thread, which alone uses it but for `hurry`. `folder` is where the output
+    lies."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder
@@ -31,7 +32,7 @@ class Pace:
         return self._folder is not None and self._folder.is_armed
 
     def descriptors(self) -> list[int]:
-        """Readable when something was written."""
+        """List what is readable when something was written."""
         return [self._folder.fileno()] if self._folder is not None and self.is_resting else []
 
     def hurry(self) -> None:

@@ -245,7 +245,7 @@ class Pulse:
             self._bell.end(ending)
 
     def _stop_clock_while_asking(self, now_s: float) -> None:
-        """A program that waits for a person is neither hung nor late."""
+        """Stop the clock while a person is asked: a program that waits for one is neither hung nor late."""
         since_s, self._looked_s = now_s - self._looked_s, now_s
         calls, has_waited = self._translator.calls, self._is_waiting
         self._is_waiting = calls is not None and calls.is_waiting_for_people
@@ -347,7 +347,7 @@ class Pulse:
         self._bell.ring()
 
     def _stamps(self) -> Stamps:
-        """The files that people may edit, and the handle."""
+        """Take the stamps of files that people may edit, and of the handle."""
         tree, agent, task = self._life.tree, self._life.agent, self.task
         files = [tree.orchestration_spec, tree.agent_spec(agent), tree.handle(agent)]
         files += [tree.mail_file(box, OPERATOR) for box in (agent, ALL)]

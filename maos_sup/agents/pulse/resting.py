@@ -12,7 +12,7 @@ _MOST_TIMES = 64  # as long as people said is waited at most
 
 
 class MemoryAtRest:
-    """The memory of one agent, for its second thread, which knows how long nothing has happened.
+    """The memory is that of one agent, for its second thread, which knows how long nothing has happened.
 
     `give` gives it back.
     """

@@ -24,7 +24,7 @@ class Mount:
 
 
 def read_mounts(path: Path = Path("/proc/self/mountinfo")) -> list[Mount]:
-    """The mounts that this process sees; none where there is no such thing."""
+    """List the mounts that this process sees; none where there is no such thing."""
     try:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:

@@ -62,7 +62,7 @@ class Sandbox:
     guarded: tuple[str, ...] = ()
 
     def confined(self, argv: Sequence[str]) -> list[str]:
-        """`argv` so that it runs confined, in the environment that its starter finds or makes.
+        """Make of `argv` a command that runs confined, in the environment that its starter finds or makes.
 
         For environments that no confined program had a hand in; else use `launch`.
         """
@@ -93,7 +93,7 @@ class Sandbox:
             yield Launch(argv=tuple(argv), environment=dict(environment))
 
     def _bare(self) -> dict[str, str]:
-        """The environment of what confines: libraries only, of folders that nobody confined writes."""
+        """Make the environment of what confines: libraries only, of folders that nobody confined writes."""
         told = os.environ.get(_LIBRARIES, "").split(os.pathsep)
         folders = [name for name in told if name.startswith("/") and not self._may_be_written(name)]
         return {_LIBRARIES: os.pathsep.join(folders)} if folders else {}
@@ -134,7 +134,7 @@ def choose(asked: str | None) -> str:
 
 
 def reach_if(asked: str | None, paths: Sequence[str]) -> tuple[str, ...] | None:
-    """`paths` where programs are confined, None where they are not."""
+    """Give `paths` where programs are confined, None where they are not."""
     if asked is None:
         asked = LANDLOCK if landlock.abi() else NONE
     return None if asked == NONE else tuple(paths)

@@ -56,7 +56,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version of Landlock that the kernel has; 0 for none."""
+    """Ask for the version of Landlock that the kernel has; 0 for none."""
     if sys.platform != "linux":
         return 0
     try:
@@ -144,7 +144,7 @@ def _syscall(number: int, *arguments: object) -> int:
 
 
 def neighbour_mounts() -> Any:
-    """The neighbour `mounts`, which an isolated interpreter does not find by itself."""
+    """Load the neighbour `mounts`, which an isolated interpreter does not find by itself."""
     path = os.path.join(os.path.dirname(__file__), "mounts.py")  # noqa: PTH118, PTH120 - as above
     spec = importlib.util.spec_from_file_location("mounts", path)
     if spec is None or spec.loader is None:
@@ -155,7 +155,7 @@ def neighbour_mounts() -> Any:
 
 
 def _rules(text: str) -> Any:
-    """The rules in `text`, or in the descriptor of this number, which is closed."""
+    """Read the rules in `text`, or in the descriptor of this number, which is closed."""
     if not text.isdecimal():
         return json.loads(text)
     with open(int(text), "rb") as file:  # noqa: PTH123 - a descriptor

@@ -119,7 +119,7 @@ def _unshare() -> None:
 
 
 def _cloned(path: str) -> int | None:
-    """A descriptor of the mounts at `path` and beneath, as they are now; None where it is not there."""
+    """Open a descriptor of the mounts at `path` and beneath, as they are now; None where it is not there."""
     flags = _CLONE | _CLOEXEC | _AT_RECURSIVE | _AT_NO_FOLLOW
     try:
         return _syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)

@@ -38,7 +38,7 @@ class GitPlaces:
 
 
 def git_places(folder: Path, *, branch: str | None = None) -> GitPlaces:
-    """The places of the repository around `folder`, which has no links in its path. Reads files only.
+    """Find the places of the repository around `folder`, which has no links in its path. Reads files only.
 
     With `branch`, `folder` is in a worktree made for one agent, which may move that branch and write objects:
     nothing else that the worktrees share.
@@ -116,7 +116,7 @@ def _is_repository(path: Path) -> bool:
 
 
 def _named(entry: Path) -> Path | None:
-    """The folder that a `.git` file names; None for what is no such file."""
+    """Find the folder that a `.git` file names; None for what is no such file."""
     text = _read(entry)
     if text is None or not text.startswith("gitdir:"):
         return None
@@ -134,7 +134,7 @@ def _read(path: Path) -> str | None:
 
 
 def _confirmed(found: Path, entry: Path) -> Path | None:
-    """The common folder of the git folder `found`, if that says that it belongs to `entry`."""
+    """Find the common folder of the git folder `found`, if that says that it belongs to `entry`."""
     back = _read(found / "gitdir")
     if back is not None and found.parent.name == "worktrees":
         told = os.path.realpath(found / back.strip())

@@ -68,7 +68,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def spec_variables(tree: Tree, agent: str) -> dict[str, str]:
-    """The variables that the spec of `agent` sets, as far as it can be read."""
+    """Read the variables that the spec of `agent` sets, as far as it can be read."""
     try:
         told = codec.decode_object(read_record(tree.agent_spec(agent))).get("env")
     except (OSError, codec.NotJson):
@@ -95,7 +95,7 @@ def secret_values(environment: Mapping[str, str]) -> list[str]:
 
 
 def escaped(value: str) -> str:
-    """`value` as it stands within a text in JSON."""
+    """Write `value` as it stands within a text in JSON."""
     return codec.encode(value).decode()[1:-1]
 
 
@@ -116,7 +116,7 @@ _COMMON = b"jqxzkvbywgpfmucdlhrsnioate "
 
 
 def _rarest(value: bytes) -> int:
-    """The byte of `value` that a text most likely does not have."""
+    """Find the byte of `value` that a text most likely does not have."""
     return min(value, key=_COMMON.find)
 
 
@@ -151,7 +151,7 @@ class Redactor:
         return self.records(fields).parts[0] if fields else fields
 
     def records(self, *parts: Mapping[str, Any]) -> Redacted:
-        """The same of a line and of what goes with it, encoded once.
+        """Take secrets out of a line and of what goes with it, encoded once.
 
         Raises TypeError for what JSON has no form for.
         """
@@ -172,7 +172,7 @@ class Redactor:
         return self._pattern.sub(STAND_IN, text)
 
     def value(self, value: Any) -> Any:
-        """`value`, an object as JSON has them, with every text in it redacted; keys as well."""
+        """Redact every text in `value`, an object as JSON has them; keys as well."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):

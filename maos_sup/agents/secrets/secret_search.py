@@ -125,7 +125,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _in_file(path: Path, pattern: re.Pattern[bytes]) -> list[tuple[int, int]]:
-    """Line and group of what is found, each once a line."""
+    """Find the line and group of each secret, each once a line."""
     found: dict[tuple[int, int], None] = {}
     try:
         with atomic.opened(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW) as descriptor:

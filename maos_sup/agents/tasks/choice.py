@@ -32,7 +32,7 @@ class TaskChoice:
     def next(
         self, specs: Specs, own: Mapping[str, TaskOutcome], *, answered: Collection[str]
     ) -> tuple[TaskSpec | None, bool]:
-        """The task to work on now, or None and whether one waits for an answer.
+        """Choose the task to work on now, or None and whether one waits for an answer.
 
         `own`: how the tasks of this agent stand by its own records; tasks in `answered` have an answer.
         """

@@ -153,7 +153,7 @@ class TaskLoop:
                 self._record(task, TaskPhase.INTERRUPTED, WorkOutcome(ended=Interrupt.TROUBLE), None)
 
     def _next_task(self) -> tuple[TaskSpec | None, bool]:
-        """The task to work on now, or None and whether one waits for an answer."""
+        """Choose the task to work on now, or None and whether one waits for an answer."""
         life = self._life
         own = life.recorder.look(lambda history: dict(history.tasks))
         asked = life.recorder.look(lambda history: [*history.questions.values()])
@@ -376,7 +376,7 @@ class TaskLoop:
             os._exit(code)
 
     def _beats_on(self) -> bool:
-        """As `_goes_on`, for who ends by force: it reads to the end."""
+        """Do as `_goes_on` does, for who ends by force: it reads to the end."""
         self._life.beats.beat()
         return True
 

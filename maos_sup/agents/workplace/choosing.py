@@ -41,7 +41,7 @@ class Decision(TypedDict):
 
 
 class Choosing:
-    """In place of a kind, for a task that takes the best of others."""
+    """Choosing is done in place of a kind, for a task that takes the best of others."""
 
     def run(self, work: Work) -> WorkOutcome:
         """Decide, take the work over, and end with the result of the one that was chosen."""
@@ -93,7 +93,7 @@ def _agent(work: Work, task: str) -> str:
 
 
 def _done(work: Work, repository: Repository) -> dict[str, str]:
-    """The newest commit of each attempt that was done, by task. Raises BadInput if there is none."""
+    """Find the newest commit of each attempt that was done, by task. Raises BadInput if there is none."""
     found = dict[str, str]()
     for task in work.task.any_of:
         specs = work.life.specs.now
@@ -109,7 +109,7 @@ def _done(work: Work, repository: Repository) -> dict[str, str]:
 
 
 def _named(work: Work, review: str, known: dict[str, str]) -> str:
-    """The attempt that the result of the task `review` names. Raises BadInput."""
+    """Find the attempt that the result of the task `review` names. Raises BadInput."""
     result = result_of(work.life.tree, work.life.specs.now, review)
     text = result if isinstance(result, str) else codec.encode(result).decode()
     agents = {_agent(work, task): task for task in known}
@@ -125,7 +125,7 @@ def _named(work: Work, review: str, known: dict[str, str]) -> str:
 
 
 def _score(work: Work, repository: Repository, task: str, commit: str, line: str) -> tuple[float | None, str]:
-    """The score of an attempt, None if it has none, and what is to be said of it. Raises Ended."""
+    """Score an attempt, None if it has no score, and word what is to be said of it. Raises Ended."""
     place = work.life.tree.run / "choosing" / work.task.id
     checkout = Checkout(repository, place)
     checkout.go_to(commit)

@@ -32,7 +32,7 @@ _LOOK_S = 0.1
 
 
 def wish_of(life: AgentLife) -> Workspace:
-    """On what the agent is to work."""
+    """Read on what the agent is to work."""
     spec, common = life.specs.agent, life.specs.now.orchestration.workspace
     return Workspace.of({} if spec is None else spec.workspace, common)
 
@@ -109,7 +109,7 @@ def _found(
 
 
 def _with_merge(work: Work, repository: Repository, kept: keeping.Kept) -> keeping.Kept:
-    """With the merge that the task is to resolve, if it is one."""
+    """Begin the merge that the task is to resolve, if it is one."""
     asked, life = work.task.settings.get("merge"), work.life
     if asked is None:
         return kept

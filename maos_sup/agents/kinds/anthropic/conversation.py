@@ -214,7 +214,7 @@ def _answer(talk: Conversation, entry: TalkEntry) -> None:
 
 
 def _answered(talk: Conversation, entry: TalkEntry) -> list[TalkBlock]:
-    """The blocks of an answer that is whole. Raises KeyError if the journal does not have them all."""
+    """Take the blocks of an answer that is whole. Raises KeyError if the journal does not have them all."""
     if talk.request is None or len(talk.request.blocks) != entry["blocks"]:
         raise KeyError("blocks")
     blocks = [talk.request.blocks[index] for index in sorted(talk.request.blocks)]
@@ -235,7 +235,7 @@ def _is_blank(block: TalkBlock) -> bool:
 
 
 def _chars(block: TalkBlock) -> int:
-    """About how long a block is."""
+    """Count about how long a block is, in characters."""
     return sum(len(str(block[key])) for key in ("text", "thinking", "input") if key in block)
 
 

@@ -56,7 +56,7 @@ class ConversationDesk:
 
     @cached_property
     def temporary(self) -> Path:
-        """A folder for temporary files that is the agent's own."""
+        """The folder for temporary files is the agent's own."""
         folder = self.work.life.paths.workspace / ".tmp"
         atomic.make_folder(folder)
         return folder
@@ -98,7 +98,7 @@ class ConversationDesk:
         return kept | own | unattended
 
     def news(self, *, limit: int) -> tuple[list[Message], dict[str, tuple[int, int, str]]]:
-        """Messages that came and the marks to commit with them; warns of what cannot be read."""
+        """Fetch messages that came and the marks to commit with them; warn of what cannot be read."""
         messages, marks = self.inbox.fetch(limit)
         for note in self.inbox.notes:
             self.work.life.warn(note)

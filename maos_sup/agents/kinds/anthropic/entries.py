@@ -24,7 +24,7 @@ class TalkBlock(TypedDict):
 
 
 class TalkMessage(TypedDict):
-    """One turn, as the API takes it."""
+    """The message is one turn, as the API takes it."""
 
     role: str
     content: list[TalkBlock]

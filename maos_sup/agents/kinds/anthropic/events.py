@@ -54,7 +54,8 @@ Event = Begun | AnswerPiece | Whole | AnswerEnded
 
 @dataclass(slots=True)
 class _Growing:
-    """A block as far as it came. `raw` is the text of a call's input; `is_told`: it is on record as it is."""
+    """The block is there as far as it came. `raw` is the text of a call's input; `is_told`: it is on
+    record as it is."""
 
     block: dict[str, object]
     raw: str = ""

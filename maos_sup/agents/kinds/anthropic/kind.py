@@ -21,7 +21,7 @@ _HERE = "maos_sup.agents.kinds.anthropic"
 
 
 class AnthropicKind:
-    """A model that works on tasks with tools."""
+    """A model works on tasks with tools."""
 
     traits: ClassVar[KindTraits] = BUILT_IN["anthropic"]
     settings: ClassVar[Shape] = SETTINGS
@@ -42,7 +42,7 @@ class AnthropicKind:
 
     @staticmethod
     def lacks(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Lack]:
-        """Somebody to ask, the package that asks, or the sandbox."""
+        """Yield somebody to ask, the package that asks, or the sandbox, where it is lacking."""
         from maos_sup.agents.kinds.anthropic.model import HOW_TO_GET_ONE, HOW_TO_GET_SDK, PROVIDERS
         from maos_sup.agents.kinds.shared.needs import sandbox_lack
 

@@ -33,7 +33,8 @@ PROVIDERS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
 
 
 class Model:
-    """A provider, as the environment names it. `provider` is what agents that share its limits have alike."""
+    """The model is a provider, as the environment names it. `provider` is what agents that share its
+    limits have alike."""
 
     def __init__(
         self, environment: Mapping[str, str], *, base_url: str | None = None, stall_s: float | None = None
@@ -111,13 +112,13 @@ class Model:
 
 
 def transport_of(sdk: Any) -> Any:
-    """The HTTP package that the SDK uses, whose errors it lets through in the middle of a stream."""
+    """Find the HTTP package that the SDK uses, whose errors it lets through in the middle of a stream."""
     loaded = (sys.modules.get(name) for name in ("httpx2", "httpx"))
     return next(module for module in loaded if module is not None and module.Timeout is sdk.Timeout)
 
 
 def _plain(event: Any) -> Any:
-    """An event as it came."""
+    """Take an event as it came."""
     dump = getattr(event, "model_dump", None)
     return event if dump is None else dump(mode="json", exclude_unset=True, warnings=False)
 

@@ -21,7 +21,8 @@ _MARKS = tuple(f'"type":"{type_}"'.encode() for type_ in sorted(TYPES))
 def recall_conversation(
     tree: Tree, agent: str, task: TaskSpec, *, begun: Place | None = None
 ) -> Conversation:
-    """The conversation so far, from every line that counts since the run was `begun`, if that is known.
+    """Recall the conversation so far, by every line that counts since the run was `begun`, if that is
+    known.
 
     Raises Damaged, StorageError, KeyError.
     """

@@ -106,7 +106,7 @@ class Settings:
 
     @classmethod
     def of(cls, spec: AgentSpec) -> Settings:
-        """The settings in `spec`, which was checked against the shape."""
+        """Read the settings in `spec`, which was checked against the shape."""
         known = {key: item for key, item in spec.settings.items() if key in cls.__dataclass_fields__}
         for key in ("tools", "allowed_tools", "approve", "sandbox_read", "sandbox_write", "pass_env"):
             if key in known:

@@ -33,7 +33,8 @@ class ConversationSpending:
         return Amount(cost_usd=cost, tokens=tokens_of(usage))
 
     def expected(self, talk: Conversation, question: Mapping[str, object]) -> dict[str, int]:
-        """About what `question` may use: what was said before as read from the cache, the rest as new.
+        """Expect about what `question` may use: what was said before as read from the cache, the rest as
+        new.
 
         An answer is expected to be at most twice as long as the longest so far, for a reservation of the
         longest possible one would keep other agents from spending what is left.

@@ -91,7 +91,7 @@ class Accounts:
             self.rest(event)
 
     def new_usage(self, event: ClaudeEvent) -> tuple[str, str, Usage] | None:
-        """Of an answer of a sub-agent that is heard of for the first time: its id, its model, its usage."""
+        """Read an answer of a sub-agent that is heard of for the first time: its id, its model, its usage."""
         message = event.get("message") or {}
         id_ = str(message.get("id"))
         if not event.get("parent_tool_use_id") or id_ in self._ids:
@@ -168,7 +168,7 @@ class Accounts:
                     _add(self._unseen.setdefault(branch.model, dict.fromkeys(USAGE, 0)), branch.usage)
 
     def unknown(self) -> list[tuple[str, Usage]]:
-        """About what sub-agents that are under way used and nobody will tell: models, usage."""
+        """Estimate what sub-agents that are under way used and nobody will tell: models, usage."""
         found = []
         for branch in self.branches.values():
             usage = {"output_tokens": int(branch.chars / _CHARS_A_TOKEN)}

@@ -43,7 +43,7 @@ def find_branch(session: Path, memory: RunMemory) -> TranscriptBranch | None:
 
 
 def imported_origin(session: Path, name: str) -> SessionOrigin | None:
-    """All of the session `name` that was brought into the configuration folder, as what a copy is made of.
+    """Take all of the session `name` that was brought into the configuration folder, to make a copy of.
 
     None if it is not there. Raises StorageError.
     """
@@ -69,7 +69,7 @@ def copy_branch(session: Path, origin: SessionOrigin, *, to: str) -> bool:
 
 
 def untold(session: Path, memory: RunMemory, told: set[str]) -> list[tuple[str, str]]:
-    """Messages that count as told and are not among `told`: their uuids and texts, as they were told once."""
+    """List messages that count as told and are not among `told`: their uuids and texts, as told once."""
     missing = [uuid for uuid in memory.told if uuid not in told]
     texts = dict[str, str]()
     for path in _transcripts(session) if missing else ():

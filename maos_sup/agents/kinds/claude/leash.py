@@ -21,7 +21,7 @@ REFUSED = 126
 
 
 def leashed(argv: Sequence[str]) -> list[str]:
-    """`argv` so that the kernel kills it when this process dies."""
+    """Make of `argv` a command that the kernel kills when this process dies."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), "--", *argv]
 
 

@@ -15,7 +15,7 @@ _NAME, _OWN = "AGENTS.md", "CLAUDE.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRules:
-    """The text of AGENTS.md, and what a person should know of it, if anything."""
+    """The rules are the text of AGENTS.md, and what a person should know of it, if anything."""
 
     text: str = ""
     warning: str | None = None

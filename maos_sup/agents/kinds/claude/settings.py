@@ -81,7 +81,7 @@ class ClaudeSettings:
 
     @classmethod
     def of(cls, spec: AgentSpec) -> ClaudeSettings:
-        """The settings in `spec`, which was checked against the shape."""
+        """Read the settings in `spec`, which was checked against the shape."""
         known: dict[str, Any] = {
             key: tuple(item) if isinstance(item, list) else item
             for key, item in spec.settings.items()

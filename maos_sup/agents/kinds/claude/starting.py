@@ -60,7 +60,7 @@ def find_claude(program: str | None, environment: Mapping[str, str]) -> str:
 
 
 def _of_sdk() -> str | None:
-    """The one that the Python package `claude-agent-sdk` brings along, if that is installed."""
+    """Find the one that the Python package `claude-agent-sdk` brings along, if that is installed."""
     package = importlib.util.find_spec("claude_agent_sdk")
     for folder in (package.submodule_search_locations or ()) if package is not None else ():
         found = shutil.which(str(Path(folder) / "_bundled" / "claude"))
@@ -94,7 +94,8 @@ def environment_of(work: Work, settings: ClaudeSettings) -> dict[str, str]:
 
 
 def without_secret(environment: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, str] | None]:
-    """`environment` without the provider's key, and the key as something that is read from a descriptor."""
+    """Take the provider's key out of `environment`, and give it as something that is read from a
+    descriptor."""
     for name, descriptor in ((_KEY, _KEY_DESCRIPTOR), (_TOKEN, _TOKEN_DESCRIPTOR)):
         if environment.get(name):
             rest = {key: value for key, value in environment.items() if key != name}
@@ -109,7 +110,7 @@ def _is_kept(name: str, passed: frozenset[str]) -> bool:
 
 
 def temporary_folder(work: Work) -> Path:
-    """A folder for temporary files that is the agent's own."""
+    """Make a folder for temporary files that is the agent's own."""
     folder = work.life.paths.workspace / ".tmp"
     atomic.make_folder(folder)
     return folder

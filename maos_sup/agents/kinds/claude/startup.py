@@ -61,7 +61,7 @@ class Startup:
         self._check_servers(event.get("mcp_servers") or [])
 
     def look_again(self, now_s: float) -> None:
-        """Servers that were not up yet may be now."""
+        """Look again whether servers that were not up yet are now."""
         if not self.is_ready and self._asked_s and now_s > self._asked_s + _ASK_AGAIN_S:
             self._ask_for_servers()
 

@@ -27,7 +27,7 @@ from state_layout.ledger import NOTHING, Amount
 
 @dataclass(slots=True, kw_only=True)
 class StreamAnswer:
-    """An answer that is coming in."""
+    """The answer is coming in."""
 
     message: str
     model: str
@@ -270,7 +270,8 @@ class Stream:
         self._spending.settle(key, amount)
 
     def _guessed(self, usage: dict[str, int], *, chars: int) -> dict[str, int] | None:
-        """`usage` with what its server left out as expected, which is said once; None if it is complete."""
+        """Complete `usage` as expected with what its server left out, and say so once; None if it is
+        complete."""
         guessed = completed_usage(usage, self._spending.expected(self._memory), chars=chars)
         if guessed is not None:
             self._record.warn_once(untold_usage("the provider"))

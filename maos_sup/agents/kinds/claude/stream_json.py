@@ -58,7 +58,7 @@ class HookRequest(TypedDict, total=False):
 
 
 class ServerState(TypedDict, total=False):
-    """An MCP server, as it sees it."""
+    """The server is one of MCP, as Claude Code sees it."""
 
     name: str
     status: str

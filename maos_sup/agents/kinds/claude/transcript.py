@@ -31,7 +31,8 @@ _OPEN_ENDS = frozenset({"tool_use", "pause_turn", None})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A record that others go on from and that is not there: the model may not be told what was before it."""
+    """A gap is a record that others go on from and that is not there: the model may not be told what was
+    before."""
 
     record: str  # its uuid
     line: int  # of the record that names it
@@ -57,7 +58,7 @@ class TranscriptTalk:
 
     @property
     def final_text(self) -> str:
-        """The text of the answer that ended the turn."""
+        """The text is that of the answer that ended the turn."""
         return "\n\n".join(self.texts).strip()
 
     def was_told(self, text: str, uuid: str) -> bool:

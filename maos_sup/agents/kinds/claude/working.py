@@ -170,7 +170,8 @@ class ClaudeSession:
         self._transcript.refresh()
 
     def _imported(self) -> SessionOrigin | None:
-        """The session of another that the task begins with a copy of, if the spec names one that is there."""
+        """Find the session of another that the task begins with a copy of, if the spec names one that is
+        there."""
         name = self._settings.begins_with
         if name is None:
             return None
@@ -320,7 +321,8 @@ class ClaudeSession:
         return [text for uuid, text in missing if not talk.was_told(text, uuid)]
 
     def _told_again(self) -> tuple[str, str] | None:
-        """The task once more, where the session's record is damaged and that was not told; with its uuid."""
+        """Tell the task once more, where the session's record is damaged and that was not told; with its
+        uuid."""
         talk, memory, path = self._transcript.talk, self._memory, self._transcript.path
         gap = talk.gap()
         if gap is None or path is None:

@@ -77,7 +77,7 @@ def imported_branch(
 
 
 def cut_document(data: bytes, said: Sequence[tuple[str, str]]) -> bytes | None:
-    """The document `data` up to what is `said` on record, or None where they do not fit."""
+    """Cut the document `data` to what is `said` on record; None where they do not fit."""
     wanted = {id_ for what, id_ in said if what == "result"}
     answers = sum(what == "text" for what, _ in said)
     try:
@@ -91,7 +91,7 @@ def cut_document(data: bytes, said: Sequence[tuple[str, str]]) -> bytes | None:
 
 
 def _kept(messages: list[ExportedMessage], wanted: set[str], answers: int) -> list[ExportedMessage] | None:
-    """The first of `messages`, the last of them cut, that have all results `wanted` and no other."""
+    """Keep the first of `messages`, the last of them cut, that have all results `wanted` and no other."""
     taken, texts, count = set[str](), 0, 0
     last: ExportedMessage | None = None
     for number, message in enumerate(messages):
@@ -111,7 +111,7 @@ def _kept(messages: list[ExportedMessage], wanted: set[str], answers: int) -> li
 
 
 def _known_parts(parts: list[ExportedPart], wanted: set[str]) -> list[ExportedPart]:
-    """Those before the first call whose result is not on record."""
+    """Keep those before the first call whose result is not on record."""
     for number, part in enumerate(parts):
         if part["type"] == "tool" and part["callID"] not in wanted:
             return parts[:number]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CliKind:
-    """A command line of others that writes JSON lines, working on tasks."""
+    """A command line of others that writes JSON lines works on tasks."""
 
     traits: ClassVar[KindTraits] = BUILT_IN["cli"]
     settings: ClassVar[Shape] = SETTINGS

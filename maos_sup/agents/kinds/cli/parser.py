@@ -15,13 +15,13 @@ _FAMILIES = {"piece": "text", "tool_error": "tool_result", "final_error": "resul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """One thing that a line says: `what` of MEANINGS, and the values that its rule names."""
+    """A meaning is one thing that a line says: `what` of MEANINGS, and the values that its rule names."""
 
     what: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """A value as text, empty if it is not there."""
+        """Take a value as text, empty if it is not there."""
         value = self.values.get(name)
         return value if isinstance(value, str) else "" if value is None else str(value)
 
@@ -32,7 +32,7 @@ class Meaning:
 
 
 def meanings(line: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Iterator[Meaning]:
-    """All that `line` means: the first rule for each kind of meaning that fits."""
+    """Yield all that `line` means: the first rule for each kind of meaning that fits."""
     found: set[str] = set()
     for rule in rules:
         what = _family(rule["is"])

@@ -139,7 +139,7 @@ SETTINGS = Shape(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A profile with what the agent's spec says laid over it."""
+    """A profile has what the agent's spec says laid over it."""
 
     start_argv: tuple[str, ...]
     resume_argv: tuple[str, ...] | None = None

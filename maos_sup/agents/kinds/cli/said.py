@@ -18,7 +18,8 @@ _MOST_BYTES = 64_000_000  # of a session that is read
 
 
 def without_broken_tries(said: str, *, home: Path | None, profile: Profile) -> str:
-    """`said` without what stands before the last answer in its session; as it is where that is not known."""
+    """Cut off `said` what stands before the last answer in its session; give it as it is if that is not
+    known."""
     if home is None or not profile.session_files:
         return said
     for answer in _answers(home, profile):

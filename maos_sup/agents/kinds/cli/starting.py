@@ -126,7 +126,7 @@ class Start:
         return True
 
     def _usual(self, known: Mapping[str, Any]) -> Any:
-        """`known`, over what it needs to know of what its environment has."""
+        """Lay `known` over what the program needs to know of what its environment has."""
         by_env = self._profile.settings_by_env or {}
         for usual in (usual for name, usual in by_env.items() if self.environment.get(name)):
             known = _laid_over(usual, known)
@@ -152,7 +152,7 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
 
 
 def _with_values(settings: Any, values: Mapping[str, Any]) -> Any:
-    """`settings` with each text that is the name of a value in braces replaced by that value."""
+    """Replace in `settings` each text that is the name of a value in braces by that value."""
     if isinstance(settings, Mapping):
         return {key: _with_values(value, values) for key, value in settings.items()}
     if isinstance(settings, str) and settings[:1] == "{" and settings[1:-1] in values:
@@ -161,7 +161,7 @@ def _with_values(settings: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _laid_over(value: Any, more: Any) -> Any:
-    """`value` with what `more` has laid over it."""
+    """Lay `more` over `value`."""
     if not (isinstance(value, Mapping) and isinstance(more, Mapping)):
         return more
     return {**value, **{key: _laid_over(value.get(key), item) for key, item in more.items()}}

@@ -118,7 +118,7 @@ class ProgramSession:
     # -- what it is told
 
     def _news(self) -> tuple[str, dict[str, Mark]]:
-        """Messages that came, as it is told them, and their marks."""
+        """Fetch messages that came, as the program is told them, and their marks."""
         self._inbox.rewind(self._work.life.recorder.marks())
         messages, marks = self._inbox.fetch(_MOST_MESSAGES)
         for note in self._inbox.notes:
@@ -199,7 +199,7 @@ class ProgramSession:
         self._work.life.warn(f"a new session begins, which is told what is on record: {why}")
 
     def _named_session(self) -> str | None:
-        """The session that the next process works in; None if it chooses a name itself."""
+        """Name the session that the next process works in; None if it chooses a name itself."""
         memory, work = self._memory, self._work
         if memory.session is not None or not self._profile.names_session:
             return memory.session

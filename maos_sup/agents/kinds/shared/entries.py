@@ -12,7 +12,7 @@ from state_layout.records.attempt_lines import RewoundTo, SourceEffect
 
 
 class SessionOrigin(TypedDict):
-    """The session that a session is a copy of the beginning of."""
+    """The origin is the session that a session is a copy of the beginning of."""
 
     session: str
     size: int  # bytes

@@ -45,7 +45,7 @@ def write_hold(tree: Tree, agent: str, hold: Hold) -> None:
 
 
 def hold_on(tree: Tree, provider: str) -> Hold | None:
-    """The hold on `provider` that lasts longest, or None if nothing holds it now."""
+    """Find the hold on `provider` that lasts longest, or None if nothing holds it now."""
     now_s = time.monotonic()
     return max(_holds_on(tree, provider, now_s), key=lambda hold: hold.until_s, default=None)
 

@@ -33,7 +33,7 @@ def program_lack(program: str, environment: Mapping[str, str], *, key: str) -> I
 
 
 def sandbox_lack(settings: Mapping[str, Any]) -> Iterator[Lack]:
-    """That the sandbox which is asked for cannot be had here."""
+    """Yield a lack where the sandbox which is asked for cannot be had here."""
     from maos_sup.agents.sandbox.confine import choose
 
     try:

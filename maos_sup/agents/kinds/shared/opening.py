@@ -15,7 +15,7 @@ _MOST_RESULT_CHARS = 20_000
 
 
 def first_prompt(work: Work, *, sandbox: str) -> str:
-    """The request, the team, the results that the task needs, the place and the task.
+    """Write the request, the team, the results that the task needs, the place and the task.
 
     Raises Damaged, StorageError.
     """

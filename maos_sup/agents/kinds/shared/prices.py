@@ -43,7 +43,7 @@ def is_priced(model: str, *, price: Mapping[str, float] | None) -> bool:
 def completed_usage(
     usage: Mapping[str, int], expected: Mapping[str, int], *, chars: int
 ) -> dict[str, int] | None:
-    """`usage` with what its server left out, as expected before; None if it is complete.
+    """Complete `usage` with what its server left out, as expected before; None if it is complete.
 
     An answer of `chars` characters has read and written tokens, though servers in front of others say 0.
     """

@@ -26,7 +26,7 @@ FINISHED = "it had finished before the process died; this is its result"
 
 
 def session_id(orchestration: str, agent: str, task: str, run: int) -> str:
-    """The id of the session in which a run of a task is done."""
+    """Make the id of the session in which a run of a task is done."""
     return str(uuid5(NAMESPACE_URL, codec.encode([orchestration, agent, task, run]).decode()))
 
 
@@ -41,7 +41,7 @@ def going_on(interrupted: Iterable[ProgramEntry], finished: Iterable[ProgramEntr
 
 
 def calls(interrupted: Iterable[ProgramEntry], finished: Iterable[ProgramEntry]) -> list[str]:
-    """Each call as a session is told of it that does not know how it ended."""
+    """Write each call as a session is told of it that does not know how it ended."""
     told = [_call(entry, INTERRUPTED) for entry in interrupted]
     return told + [_call(entry, FINISHED, content=entry.get("content")) for entry in finished]
 

@@ -229,7 +229,7 @@ def _start(work: Work, start: _Launching, *, events: int, lock: int) -> subproce
 
 
 def _readable_once(text: str) -> int:
-    """The end of a pipe that has `text`, a few hundred bytes at most."""
+    """Open the end of a pipe that has `text`, a few hundred bytes at most."""
     reading, writing = os.pipe()
     try:
         os.write(writing, text.encode())
@@ -239,7 +239,7 @@ def _readable_once(text: str) -> int:
 
 
 def open_events(path: Path) -> int:
-    """A descriptor to append to `path`, whose name is durable: records will rely on what is in it.
+    """Open a descriptor to append to `path`, whose name is durable: records will rely on what is in it.
 
     Raises StorageError.
     """

@@ -42,7 +42,7 @@ class Spending:
         return self.believes_costs and self._price is None
 
     def estimate(self, memory: RunMemory, *, new_chars: int = 0) -> Amount:
-        """About what the next question may cost: what was said before is read from the cache."""
+        """Estimate what the next question may cost: what was said before is read from the cache."""
         return self.amount(self.expected(memory, new_chars=new_chars))
 
     def expected(self, memory: RunMemory, *, new_chars: int = 0) -> dict[str, int]:

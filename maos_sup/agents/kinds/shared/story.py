@@ -42,7 +42,7 @@ def recall_story(tree: Tree, agent: str, task: TaskSpec, *, misses_calls: bool =
 
 
 def messages_before(tree: Tree, agent: str, marks: dict[str, Mark]) -> list[Message]:
-    """The newest messages that count as told by `marks`: a session that begins was told none of them.
+    """List the newest messages that count as told by `marks`: a session that begins was told none of them.
 
     Raises StorageError.
     """

@@ -59,7 +59,8 @@ class Broken(Exception):
 
 
 def of_status(status: int, type_: str | None, text: str, *, retry_after_s: float | None = None) -> Trouble:
-    """The trouble that a server told: status 200 is an error in the middle of a stream, told by its type."""
+    """Make the trouble that a server told: status 200 is an error in the middle of a stream, told by its
+    type."""
     cause = _cause(status, type_, text)
     shown = f"{type_ or 'error'} ({status}): {text}" if status != 200 else f"{type_ or 'error'}: {text}"
     return Trouble(cause=cause, text=shown[:500], status=status, retry_after_s=retry_after_s)
@@ -76,7 +77,8 @@ def _cause(status: int, type_: str | None, text: str) -> Cause:
 
 
 def in_vain(trouble: Trouble, tries: int) -> Trouble | None:
-    """The trouble that ends the task after `tries` answers came to it; None while one more try is due."""
+    """Make the trouble that ends the task after `tries` answers came to it; None while one more try is
+    due."""
     if tries < _MOST_IN_VAIN.get(trouble.cause, _MOST_OF_ANY):
         return None
     return replace(trouble, text=f"asked {tries} times, and each time: {trouble.text}"[:500])

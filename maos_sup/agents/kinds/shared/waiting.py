@@ -77,6 +77,6 @@ class ProviderWaits:
 
 
 def until_text(reason: str, left_s: float) -> str:
-    """`reason`, and when it goes on."""
+    """Word `reason`, and when it goes on."""
     goes_on = datetime.now(UTC) + timedelta(seconds=left_s)
     return f"{reason}; goes on at {goes_on.isoformat(timespec='seconds').replace('+00:00', 'Z')}"

@@ -159,7 +159,7 @@ class _Run:
                 break
 
     def _left(self, left: IO[bytes]) -> ShellLeft | None:
-        """Folder and changed variables that the command left behind; None if it did not say."""
+        """Read the folder and changed variables that the command left behind; None if it did not say."""
         left.seek(0)
         parts = left.read(1 << 20).split(b"\0")
         if len(parts) < 2:

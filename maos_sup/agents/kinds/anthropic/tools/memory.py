@@ -69,7 +69,7 @@ class MemoryTool:
 
 
 class _Memory:
-    """The texts, as one call sees them; `effects` is what its journal line has to say."""
+    """The texts are as one call sees them; `effects` is what its journal line has to say."""
 
     def __init__(self, desk: ConversationDesk, call: VerbCall) -> None:
         self._shared: Shared = desk.scene.recorder.shared
@@ -232,7 +232,7 @@ def _rename(memory: _Memory, call: VerbCall) -> str:
 
 
 def _path(shown: str, *, may_be_root: bool = False) -> str:
-    """`/memories/a/b` as the key that it is kept under: `a/b`. Raises BadCall."""
+    """Turn `/memories/a/b` into the key that it is kept under: `a/b`. Raises BadCall."""
     parts = shown.split("/")
     if parts[:2] != ["", "memories"]:
         raise BadCall(f"Path must start with {ROOT}, got: {shown}")

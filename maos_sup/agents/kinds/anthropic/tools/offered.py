@@ -34,7 +34,7 @@ _ALL: dict[str, Callable[[], Tool]] = {
 
 
 def offered(settings: Settings) -> dict[str, tuple[str, Tool]]:
-    """The tools by the name that the model calls: their name in the settings, and the tool.
+    """List the tools by the name that the model calls: their name in the settings, and the tool.
 
     Always in the same order: it is part of what the provider caches.
     """

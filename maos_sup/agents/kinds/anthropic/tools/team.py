@@ -24,7 +24,7 @@ _LOOK_S = 1.0
 
 
 class TeamTool:
-    """A verb that is done at once. It may be repeated: it is recorded in one line with its result."""
+    """The verb is done at once. It may be repeated: it is recorded in one line with its result."""
 
     def __init__(self, name: str) -> None:
         self.name = name
