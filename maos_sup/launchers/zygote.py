@@ -25,7 +25,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -44,6 +44,7 @@ Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked
 FIRST_TO_DIE = 100  # oom_score_adj: rather an agent than its supervisor
 _MOST_OPEN = os.sysconf("SC_OPEN_MAX")
+_MOST_UNTOLD = 4  # children that wait for their word
 _MOST_TOGETHER = 16  # requests: more would keep the first waiting
 _ROOM = socket.CMSG_SPACE(struct.calcsize("i"))  # for one descriptor
 _AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -181,7 +182,8 @@ class _Zygote:
     def _serve(self) -> bool:
         """Carry out the requests that wait; whether there will be more.
 
-        All are prepared, then all are forked: each fork makes this process copy again what it touches next.
+        All are prepared, then all are forked, a few at a time: each fork makes this process copy again what
+        it touches next, and a supervisor that hears of several at once looks up once.
         """
         requests = list[dict[str, Any]]()
         with suppress(BlockingIOError):
@@ -195,13 +197,8 @@ class _Zygote:
                     requests.append(codec.decode_object(data))
         for request in requests:
             self._import_for(request)
-        for request in requests:
-            try:
-                self._fork(request)
-            except ConnectionError:
-                raise
-            except OSError as cause:
-                self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
+        for first in range(0, len(requests), _MOST_UNTOLD):
+            self._fork_all(requests[first : first + _MOST_UNTOLD])
         return True
 
     def _import_for(self, request: dict[str, Any]) -> None:
@@ -212,24 +209,53 @@ class _Zygote:
             gc.collect()
             gc.freeze()
 
-    def _fork(self, request: dict[str, Any]) -> None:
-        go, went = os.pipe2(os.O_CLOEXEC)
-        gc.freeze()  # what was made since is not looked at by the first collection of the child either
+    def _fork_all(self, requests: Sequence[dict[str, Any]]) -> None:
+        """Fork, then tell of each child and let it go on.
+
+        A child that was forked later has the ends of the earlier ones too: if we die, they end one by one.
+        """
+        gc.freeze()  # what was made since is not looked at by the first collection of a child either
+        forked = [(request, *self._forked(request)) for request in requests]
+        try:
+            for request, pid, went in forked:
+                if pid:
+                    self._tell_of(request, pid)
+                    os.write(went, b".")
+        finally:
+            for _, _, went in forked:
+                if went >= 0:
+                    os.close(went)
+
+    def _forked(self, request: dict[str, Any]) -> tuple[int, int]:
+        """Fork a child that waits for its word; its pid, and where the word is written. (0, -1): refused."""
+        try:
+            go, went = os.pipe2(os.O_CLOEXEC)
+        except OSError as cause:
+            return self._refused(request, cause)
         try:
             pid = os.fork()
-            if pid == 0:
-                self._become_agent(request, go=go, went=went)
-            self._agents[pid] = request["agent"]
-            child = hold_child(pid)
-            try:
-                told = [] if child.pidfd < 0 else [child.pidfd]
-                self._tell({"forked": request["fork"], "pid": pid}, *told)
-            finally:
-                child.close()
-            os.write(went, b".")
-        finally:
+        except OSError as cause:
             os.close(go)
             os.close(went)
+            return self._refused(request, cause)
+        if pid == 0:
+            self._become_agent(request, go=go, went=went)
+        os.close(go)
+        self._agents[pid] = request["agent"]
+        return pid, went
+
+    def _refused(self, request: dict[str, Any], cause: OSError) -> tuple[int, int]:
+        self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
+        return 0, -1
+
+    def _tell_of(self, request: dict[str, Any], pid: int) -> None:
+        """Tell the supervisor of a child. Raises ConnectionError."""
+        child = hold_child(pid)
+        try:
+            told = [] if child.pidfd < 0 else [child.pidfd]
+            self._tell({"forked": request["fork"], "pid": pid}, *told)
+        finally:
+            child.close()
 
     def _become_agent(self, request: dict[str, Any], *, go: int, went: int) -> NoReturn:
         try:
