@@ -208,16 +208,19 @@ class Pulse:
             self._pace.hurry()
             self._bell.ring()
             self._take_answers()
-        if self._pace.is_resting:
+        is_leaving = self._bell.signalled  # then the working thread tells at its end what is left to be told
+        if self._pace.is_resting and not is_leaving:
             self._look_for_edits()
         self._do_what_is_due(now_s, trigger)
         self._look_at_output()
-        if self.program != self._program_told:
-            self._tell_handle()
-        self._look_at_wants()
+        if not is_leaving:
+            self._look_at_wants()
+            if self.program != self._program_told:
+                self._tell_handle()
         self._stop_clock_while_asking(now_s)
         self._look_at_clock(now_s)
-        self._life.publisher.refresh()
+        if self.task is not None or not is_leaving:
+            self._life.publisher.refresh()
 
     def _look_at_output(self) -> None:
         """Understand what is new, unless the kernel would have told of it."""
