@@ -28,7 +28,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from maos_sup.launchers.link import MESSAGE_BYTES, MOST_DESCRIPTORS
 from maos_sup.launchers.orphans import told_orphans
@@ -39,6 +39,9 @@ from state_layout.files import codec
 from state_layout.files.complaints import forgive_stderr
 from state_layout.host.marks import keep_blank
 from state_layout.host.stats import read_stat
+
+if TYPE_CHECKING:
+    from maos_sup.launchers.requests import ForkRequest
 
 Entry = Callable[[str, str], int]  # tree root, agent -> exit code
 Needs = Callable[[str, str], Iterable[str]]  # tree root, agent -> modules to import before it is forked
@@ -185,7 +188,7 @@ class _Zygote:
         All are prepared, then all are forked, a few at a time: each fork makes this process copy again what
         it touches next, and a supervisor that hears of several at once looks up once.
         """
-        requests = list[dict[str, Any]]()
+        requests = list[ForkRequest]()
         with suppress(BlockingIOError):
             while len(requests) < _MOST_TOGETHER:
                 data, log = _received(self._supervisor)
@@ -194,14 +197,14 @@ class _Zygote:
                 if log is not None:
                     _write_to(log)
                 else:
-                    requests.append(codec.decode_object(data))
+                    requests.append(cast("ForkRequest", codec.decode_object(data)))
         for request in requests:
             self._import_for(request)
         for first in range(0, len(requests), _MOST_UNTOLD):
             self._fork_all(requests[first : first + _MOST_UNTOLD])
         return True
 
-    def _import_for(self, request: dict[str, Any]) -> None:
+    def _import_for(self, request: ForkRequest) -> None:
         """Import, once for all, what agents of this kind need."""
         fresh = [name for name in self._needs(request["root"], request["agent"]) if name not in self._tried]
         self._tried.update(fresh)
@@ -209,7 +212,7 @@ class _Zygote:
             gc.collect()
             gc.freeze()
 
-    def _fork_all(self, requests: Sequence[dict[str, Any]]) -> None:
+    def _fork_all(self, requests: Sequence[ForkRequest]) -> None:
         """Fork, then tell of each child and let it go on.
 
         A child that was forked later has the ends of the earlier ones too: if we die, they end one by one.
@@ -226,7 +229,7 @@ class _Zygote:
                 if went >= 0:
                     os.close(went)
 
-    def _forked(self, request: dict[str, Any]) -> tuple[int, int]:
+    def _forked(self, request: ForkRequest) -> tuple[int, int]:
         """Fork a child that waits for its word; its pid, and where the word is written. (0, -1): refused."""
         try:
             go, went = os.pipe2(os.O_CLOEXEC)
@@ -244,11 +247,11 @@ class _Zygote:
         self._agents[pid] = request["agent"]
         return pid, went
 
-    def _refused(self, request: dict[str, Any], cause: OSError) -> tuple[int, int]:
+    def _refused(self, request: ForkRequest, cause: OSError) -> tuple[int, int]:
         self._tell({"refused": request["fork"], "error": f"cannot fork: {cause.strerror}"})
         return 0, -1
 
-    def _tell_of(self, request: dict[str, Any], pid: int) -> None:
+    def _tell_of(self, request: ForkRequest, pid: int) -> None:
         """Tell the supervisor of a child. Raises ConnectionError."""
         child = hold_child(pid)
         try:
@@ -257,7 +260,7 @@ class _Zygote:
         finally:
             child.close()
 
-    def _become_agent(self, request: dict[str, Any], *, go: int, went: int) -> NoReturn:
+    def _become_agent(self, request: ForkRequest, *, go: int, went: int) -> NoReturn:
         try:
             os.close(went)
             os.setsid()
