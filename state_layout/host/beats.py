@@ -18,6 +18,7 @@ from msgspec import Struct
 from state_layout.errors import StorageError
 from state_layout.files import atomic, disk
 
+LONGEST_REST_S = 6.0  # between two beats of an agent at rest, unless it was told to beat more seldom
 _LINE = re.compile(rb"beat=(\d{20}) progress=(\d{20}) expect_s=(\d{9})\n")
 _LINE_BYTES = 75
 _MOST_EXPECT_S = 999_999_999

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from state_layout.host.beats import read_beat
+from state_layout.host.beats import LONGEST_REST_S, read_beat
 from state_layout.host.identity import Handle, is_alive, is_of_other_namespace, read_handle
 from state_layout.host.stats import boot_id
 from state_layout.paths import Tree
 
-LOOK_S = 2.5  # an agent at rest beats every 2 s
+LOOK_S = LONGEST_REST_S + 0.5
 FRESH_S = 10.0  # an older beat is nobody's
 _COPIED_S = 0.05  # between the times of content and of inode: a copy that kept the first
 _LOOK_EVERY_S = 0.02

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from orchestra import Orchestra
 
+from state_layout.host.beats import LONGEST_REST_S, BeatWriter
 from state_layout.host.elsewhere import moves_under_another_name, works_under_another_name
 from state_layout.paths import Tree
 
@@ -114,3 +116,16 @@ def test_beat_that_moves_where_no_process_can_be_seen_is_somebodys(
     os.link(orchestra.tree.beat("ann"), alias.beat("ann"))
     told = orchestra.wait(lambda: moves_under_another_name(alias), "its beat is seen to move")
     assert "moves" in told
+
+
+def test_an_agent_at_rest_is_waited_for_as_long_as_it_may_say_nothing(orchestra: Orchestra) -> None:
+    orchestra.start({"ann": TICKS}, starts=False)
+    orchestra.tree.supervisor_lock.parent.mkdir(exist_ok=True)
+    orchestra.tree.supervisor_lock.touch()
+    beats = BeatWriter(orchestra.tree.beat("ann"))
+    timer = threading.Timer(LONGEST_REST_S, beats.beat)
+    timer.start()
+    told = moves_under_another_name(orchestra.tree)
+    timer.join()
+    beats.close()
+    assert told is not None and "moves" in told

@@ -28,19 +28,20 @@ from maos_sup.system.children import reap
 from state_layout.errors import StorageError
 from state_layout.files import disk
 from state_layout.files.fence import gone, is_home, understood
+from state_layout.host.beats import LONGEST_REST_S
 from state_layout.host.triggers import TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import answer_of
 
-REST_S, LONG_REST_S = 2.0, 4.0  # the longest without a look at what is wanted, and at rest for a minute
+REST_S = 2.0  # the longest without a look at what is wanted; once at rest for `_LONG_S`, LONGEST_REST_S
 CARE_S, LONG_CARE_S = 10.0, 30.0  # and without one at what may have gone unnoticed
-_LONG_S = 60.0
+_LONG_S = 10.0
 TOGETHER_S = 0.25
 _MARGIN_S = 1.0  # for the working thread to hear of it
 _ACTING_S = 10.0  # for one that is at it
 _A_MOMENT_S = 0.001  # past a deadline
-_BEATS_WITHIN_HANG = 8  # that are not missed at rest
+_BEATS_WITHIN_HANG = 5  # that are not missed at rest
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -308,7 +309,7 @@ class Pulse:
         beat_s = specs.now.orchestration.intervals.beat_s
         if not self._pace.is_resting:
             return beat_s
-        rest_s = LONG_REST_S if self._has_rested_long() else REST_S
+        rest_s = LONGEST_REST_S if self._has_rested_long() else REST_S
         return max(beat_s, min(rest_s, specs.limits().hang_s / _BEATS_WITHIN_HANG))
 
     def _has_rested_long(self) -> bool:
