@@ -18,7 +18,7 @@ _OTHER_CODE = re.compile(r"-\w*[cem]|--eval|--print|-r")
 
 
 def file_argument(argv: Sequence[str], is_file: Callable[[str], bool]) -> int | None:
-    """The index of the argument that stands for a file, None if none does.
+    """Find the index of the argument that stands for a file, None if none does.
 
     It is the program, if `is_file` knows it, else the first argument after an interpreter that `is_file`
     knows. Code given as text (`-c`, `-e`, `-m`) ends the search. `is_file` gets `plain_relative` paths.
@@ -27,7 +27,7 @@ def file_argument(argv: Sequence[str], is_file: Callable[[str], bool]) -> int | 
 
 
 def script_places(argv: Sequence[str]) -> list[int]:
-    """The indices at which a program or a script may be named, in order."""
+    """List the indices at which a program or a script may be named, in order."""
     if not argv:
         return []
     first = next((index for index, word in enumerate(argv) if _INTERPRETER.fullmatch(_base(word))), None)
@@ -44,7 +44,7 @@ def script_places(argv: Sequence[str]) -> list[int]:
 
 
 def plain_relative(word: str) -> str | None:
-    """`word` as a relative path without `.` and `..`, or None if it cannot be one."""
+    """Make `word` a relative path without `.` and `..`; None if it cannot be one."""
     if not word or word.startswith(("/", "-", "~")) or word.endswith("/") or "\0" in word:
         return None
     parts = [part for part in word.split("/") if part not in ("", ".")]

@@ -19,7 +19,7 @@ class BisectionVerdict(StrEnum):
 
 
 def bounds(last: int, verdicts: Mapping[int, BisectionVerdict]) -> tuple[int, int]:
-    """The first bad moment that is known, and the last good one before it: (good, bad)."""
+    """Find the first bad moment that is known, and the last good one before it: (good, bad)."""
     bad = min(
         (number for number, verdict in verdicts.items() if verdict is BisectionVerdict.BAD), default=last
     )

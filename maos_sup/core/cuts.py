@@ -35,7 +35,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """The lines up to which each agent is taken, and how that was found."""
+    """A cut is the lines up to which each agent is taken, and how that was found."""
 
     ends: Mapping[str, int]  # by agent: seq of its last line; 0: before its first
     lowered: Mapping[str, int]  # by agent: how many lines it went back; only those that did
@@ -98,7 +98,7 @@ class _Search:
         return True
 
     def _too_early(self, agent: str, trace: Trace) -> Iterable[int]:
-        """The first line of each channel and need at which `agent` is ahead of its cause."""
+        """Yield the first line of each channel and need at which `agent` is ahead of its cause."""
         for key, marks in trace.marks.items():
             box, _, sender = key.partition("/")
             if sender in self._traces and sender != agent:
@@ -110,7 +110,7 @@ class _Search:
                 yield line
 
     def _sent(self, sender: str, box: str) -> int:
-        """The highest number that `sender` has sent to `box` at its present end."""
+        """Find the highest number that `sender` has sent to `box` at its present end."""
         steps = self._traces[sender].sent.get(box, ())
         index = bisect_right(steps, self._ends[sender], key=lambda step: step[0])
         sent = steps[index - 1][1] if index else 0

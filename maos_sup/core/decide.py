@@ -106,7 +106,7 @@ def board_of(seen: Observation, memory: Memory) -> Board:
 
 
 def missing_attempt(observed: AgentObserved, known: AgentMemory) -> int:
-    """The last attempt that was there and is not any more; 0: none is missing.
+    """Find the last attempt that was there and is not any more; 0: none is missing.
 
     To begin again at a lower number would do again what is done: a person has to say what to do.
     """
@@ -207,7 +207,8 @@ _ENDINGS = {
 
 
 def _tasks_to_fail(seen: Observation, agent: str, phases: Mapping[str, TaskPhase]) -> dict[str, int]:
-    """The task that was under way; if none was, every task that was ready: the agent cannot even start."""
+    """Find the task that was under way; if none was, every task that was ready: the agent cannot even
+    start."""
     ready = ready_tasks(seen.specs, agent, phases, answered=seen.agents[agent].answered)
     begun = [task for task in ready if phases[task.id] in _UNDER_WAY]
     return {task.id: task.run for task in begun or ready}

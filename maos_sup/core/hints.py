@@ -11,13 +11,14 @@ def is_leave(text: str) -> bool:
 
 
 def answer_command(question: str, text: str, *, name: str) -> str:
-    """The command that answers the question of that id and text; `name` is a word of a shell for the tree."""
+    """Make the command that answers the question of that id and text; `name` is a shell's word for the
+    tree."""
     says = "yes|no" if is_leave(text) else "ANSWER"
     return f"maos-sup answer {name} {shlex.quote(question)} {says}"
 
 
 def budget_command(reason: str, *, agent: str, name: str) -> str:
-    """The command that raises the budget which `reason` says is used up, of `agent` or of all."""
+    """Make the command that raises the budget which `reason` says is used up, of `agent` or of all."""
     key = "budget.max_tokens" if "token" in reason else "budget.max_cost_usd"
     where = key if reason.startswith("budget of all") else f"agents/{agent}.{key}"
     return f"maos-sup set {name} {where} AMOUNT"

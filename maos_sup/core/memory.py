@@ -131,7 +131,7 @@ def to_record(action: Action) -> tuple[str, Mapping[str, object]]:
 
 
 def from_record(fields: SupervisorLine) -> Action | None:
-    """The action of a journal line, or None if it records something else."""
+    """Make the action of a journal line, None if it records something else."""
     agent = fields.get("agent", "")
     match fields["type"]:
         case "submit":
@@ -173,7 +173,7 @@ def from_record(fields: SupervisorLine) -> Action | None:
 
 
 def memory_to_json(memory: Memory, *, now_s: float) -> MemoryCarried:
-    """Memory as the first line of a life carries it; moments become ages."""
+    """Tell the memory as the first line of a life carries it; moments become ages."""
     return {
         "agents": {
             name: {

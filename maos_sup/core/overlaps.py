@@ -12,7 +12,7 @@ _MOST_NAMED = 5
 
 
 def overlaps(touched: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The paths that several agents touched, with who did, of the paths of each."""
+    """Find the paths that several agents touched, with who did, of the paths of each."""
     who: dict[str, list[str]] = {}
     for agent, paths in touched.items():
         if agent == RESOLVER:

@@ -57,7 +57,7 @@ def orchestration_phase(
 
 
 def resting_phase(specs: Specs, phases: Mapping[str, TaskPhase]) -> Phase | None:
-    """The phase in which it ends when nobody works any more; None: there is work that is not to be stopped.
+    """Find the phase in which a team ends when nobody works any more; None: work is left that is wanted.
 
     What it came to stands above what is wanted: `stop` after a failure that stops everything changes nothing.
     """

@@ -74,7 +74,7 @@ def _weight(outcome: TaskOutcome) -> tuple[int, bool]:
 
 
 def phase_by_itself(task: TaskSpec, outcome: TaskOutcome | None) -> TaskPhase | None:
-    """The phase of `task` by what is recorded of it and wanted; None where its needs decide."""
+    """Find the phase of `task` by what is recorded of it and wanted; None where its needs decide."""
     if outcome is not None and outcome.run >= task.run and outcome.phase in SETTLED:
         return (
             TaskPhase.SKIPPED

@@ -52,7 +52,7 @@ class Launcher(Protocol):
     """Starts and ends the agents of one tree."""
 
     def fileno(self) -> int:
-        """A descriptor that becomes readable when `poll` has something to do; the same for life."""
+        """Give a descriptor that becomes readable when `poll` has something to do; the same for life."""
 
     def submit(self, submission: Submission) -> int:
         """Ask for a process; its native id, or 0 while it is being started.

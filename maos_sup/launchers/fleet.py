@@ -112,6 +112,6 @@ class Fleet:
         return known
 
     def _placed_by(self, agent: str, attempt: int) -> str | None:
-        """The launcher that placed the last attempt on another machine, as that says itself."""
+        """Name the launcher that placed the last attempt on another machine, as that says itself."""
         lease = read_lease(self._tree.agent(agent).attempt(attempt)) if attempt else None
         return None if lease is None else lease.launcher

@@ -25,14 +25,14 @@ _ZYGOTE = "maos_sup.launchers.zygote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZygoteNews:
-    """A message of the zygote with the descriptors that came along, which are the receiver's to close."""
+    """The news is a message of the zygote with the descriptors that came along, the receiver's to close."""
 
     message: dict[str, Any]
     descriptors: list[int]
 
 
 def python(function: str, *arguments: str, module: str = _ZYGOTE) -> list[str]:
-    """The command that runs `function` of `module` in a new interpreter."""
+    """Make the command that runs `function` of `module` in a new interpreter."""
     return [sys.executable, "-P", "-c", _BOOT.format(function, module), *arguments, str(SOURCE)]
 
 

@@ -72,7 +72,7 @@ class Lives:
         return {life.pid for life in self.of.values() if life.alive and life.pid}
 
     def uncertain(self) -> list[Tracked]:
-        """The dead of whom it is not known yet how they ended."""
+        """List the dead of whom it is not known yet how they ended."""
         return [life for life in self.of.values() if not life.alive and life.target is not None]
 
     def ending(self) -> list[Tracked]:
@@ -80,7 +80,7 @@ class Lives:
         return [life for life in self._held() if life.kill_at_s is not None]
 
     def unwatched(self) -> list[Tracked]:
-        """Those that run and of whose end no descriptor tells."""
+        """List those that run and of whose end no descriptor tells."""
         return [life for life in self._held() if life.target is not None and life.target.pidfd < 0]
 
     def _held(self) -> Iterable[Tracked]:

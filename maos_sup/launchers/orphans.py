@@ -10,7 +10,7 @@ from maos_sup.system.targets import Target
 
 
 def told_orphans(orphans: Sequence[Target]) -> tuple[dict[str, Any], list[int]]:
-    """The fields of a message that tells of `orphans`, and the descriptors that go with it."""
+    """Make the fields of a message that tells of `orphans`, and the descriptors that go with it."""
     fields = {"orphans": [each.pid for each in orphans], "starts": [each.start_time for each in orphans]}
     pidfds = [each.pidfd for each in orphans]
     return fields, pidfds if all(pidfd >= 0 for pidfd in pidfds) else []

@@ -91,7 +91,7 @@ def settle(title: str) -> None:
 
 
 def load(entry_name: str) -> Entry:
-    """The function that `module:function` names. Raises ImportError, AttributeError."""
+    """Load the function that `module:function` names. Raises ImportError, AttributeError."""
     module, _, function = entry_name.partition(":")
     entry: Entry = getattr(importlib.import_module(module), function)
     return entry
@@ -287,7 +287,7 @@ class _Zygote:
                     self._tell_end(found, self._agents.pop(pid), orphans)
 
     def _orphans_of(self, agent: int) -> list[Target]:
-        """Our new children in the session of `agent`, which is dead and not reaped."""
+        """Find our new children in the session of `agent`, which is dead and not reaped."""
         orphans: list[Target] = []
         for pid in read_children(os.getpid()):
             if pid in self._agents or len(orphans) == MOST_DESCRIPTORS:
@@ -315,7 +315,8 @@ class _Zygote:
 
 
 def _received(supervisor: socket.socket) -> tuple[bytes, int | None]:
-    """A message that waits, and the descriptor that came along. Raises BlockingIOError if there is none.
+    """Receive a message that waits, and the descriptor that came along. Raises BlockingIOError if there is
+    none.
 
     `socket.recv_fds` of Python 3.11 does not hand its flags on.
     """

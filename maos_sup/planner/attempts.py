@@ -46,7 +46,7 @@ def attempt_faults(plan: Plan) -> Iterator[Fault]:
 
 
 def expanded(plan: Plan) -> Plan:
-    """`plan`, which has no such faults, with an agent and a task for each attempt."""
+    """Expand `plan`, which has no such faults, by an agent and a task for each attempt."""
     agents, tasks = dict(plan.agents), SpecTables()
     for id_, task in plan.tasks.items():
         count = task.get("attempts")
@@ -62,7 +62,7 @@ def expanded(plan: Plan) -> Plan:
 
 
 def with_one_base(plan: Plan) -> Plan:
-    """`plan` with the commit that is the base now for all who try one task. Raises NoWorktree."""
+    """Write into `plan` the commit that is the base now for all who try one task. Raises NoWorktree."""
     if plan.project is None:
         return plan
     trying = {task["agent"] for task in plan.tasks.values() if "attempt_of" in task or "choose" in task}
@@ -75,7 +75,7 @@ def with_one_base(plan: Plan) -> Plan:
 
 
 def _fault(plan: Plan, id_: str, task: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The key that is at fault, and why."""
+    """Find the key that is at fault, and say why."""
     if task.get("attempts") is None:
         key = next((key for key in ("choose", "reviewer") if key in task), None)
         return None if key is None else (key, f"{key!r} needs several attempts; add attempts = 3")

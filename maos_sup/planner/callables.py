@@ -55,7 +55,7 @@ def _fault_in(parsed: ast.Module, wanted: str, source: Path) -> str | None:
 
 
 def _source(module: str, folders: Sequence[Path]) -> Path | None:
-    """The file of `module`, from the first folder that has it."""
+    """Find the file of `module`, from the first folder that has it."""
     rel = Path(*module.split("."))
     for folder in folders:
         for path in (folder / rel / "__init__.py", (folder / rel).with_suffix(".py")):

@@ -40,7 +40,7 @@ def cap_file(path: Path, caps: Caps) -> None:
 
 
 def with_caps(text: str, caps: Caps) -> str:
-    """The TOML `text` with `caps` under [budget], as far as that can be done line by line."""
+    """Put `caps` under [budget] in the TOML `text`, as far as that can be done line by line."""
     for key, value in caps.items():
         places, lines = toml_lines(text), text.splitlines()
         if at := places.get(("budget", key)):

@@ -28,7 +28,7 @@ _SCRIPT_SUFFIXES = frozenset(
 
 @dataclass(slots=True)
 class Collection:
-    """Files of a plan by their path in `spec/files`, and what was wrong on the way."""
+    """The collection is files of a plan by their path in `spec/files`, and what was wrong on the way."""
 
     folder: Path  # the plan's
     project: Path | None
@@ -87,7 +87,8 @@ class Collection:
         self._add_file(PurePosixPath(rel))
 
     def _refuse_missing_script(self, argv: list[str], at: At) -> None:
-        """A script that is neither beside the plan nor in the project would fail at every start."""
+        """Refuse a script that is neither beside the plan nor in the project: it would fail at every
+        start."""
         for index in script_places(argv):
             word = argv[index]
             looks_so = "/" in word if index == 0 else PurePosixPath(word).suffix in _SCRIPT_SUFFIXES
@@ -165,7 +166,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _imported(path: Path) -> list[str]:
-    """The modules that the Python file `path` imports, as far as can be read."""
+    """List the modules that the Python file `path` imports, as far as can be read."""
     try:
         parsed = ast.parse(read_foreign(path))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):

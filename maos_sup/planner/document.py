@@ -22,7 +22,7 @@ _TOML_PLACE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A plan as read; `repeats` are keys that are there twice, with their lines."""
+    """A document is a plan as it was read; `repeats` are keys that are there twice, with their lines."""
 
     path: Path
     value: dict[str, object]

@@ -171,7 +171,7 @@ def _nearest(wanted: tuple[str, ...], known: Sequence[Explained]) -> str:
 
 
 def _example(known: Field) -> Any:
-    """A value that the key may have, another than its default where that is easy."""
+    """Make a value that the key may have, another than its default where that is easy."""
     if known.example is not ABSENT:
         return known.example
     rule = known.rule.rule if isinstance(known.rule, Nullable) else known.rule
@@ -208,6 +208,6 @@ def _number(rule: Number) -> float:
 
 
 def _text_in(wish: str) -> Any:
-    """The example that a wish ends with: `..., like http://localhost:8080`."""
+    """Take the example that a wish ends with: `..., like http://localhost:8080`."""
     _, like, example = wish.partition(" like ")
     return example if like else ABSENT

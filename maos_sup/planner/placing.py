@@ -36,7 +36,7 @@ Table = Mapping[str, Any]
 
 
 def placed(plan: Plan) -> tuple[Plan, list[str]]:
-    """`plan` with a place for each agent, and sentences on what was settled.
+    """Give each agent of `plan` a place, and write sentences on what was settled.
 
     Raises BadInput with everything that cannot be as the plan says, each with file and line.
     """

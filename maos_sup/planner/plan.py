@@ -100,7 +100,7 @@ def build_tree(plan: Plan, root: Path, *, id: str | None = None) -> Tree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """A task of the plan as far as it can be made out, and where it stands."""
+    """An entry is a task of the plan as far as it can be made out, and where it stands."""
 
     id: str
     at: At
@@ -256,7 +256,7 @@ def _size_faults(plan: Plan, places: Mapping[str, At]) -> Iterator[Fault]:
 
 
 def _agent_spec(agent: Mapping[str, Any]) -> Table:
-    """The agent as its spec file has it; `want` is written out for those who will edit it."""
+    """Make the agent as its spec file has it; `want` is written out for those who will edit it."""
     first = {"kind": agent["kind"], "role": agent.get("role", ""), "want": agent.get("want", "run")}
     return {**first, **{key: item for key, item in agent.items() if key != "task"}}
 

@@ -62,7 +62,7 @@ def system_prompt(offer: Offer, *, form: str) -> str:
 
 
 def first_prompt(request: str, *, survey: str, team: str = "") -> str:
-    """The request and what it stands in; `team` is what is known of one that is there already."""
+    """Write the request and what it stands in; `team` is what is known of one that is there already."""
     parts = [f"<request>\n{request.strip()}\n</request>"]
     if team:
         parts.append(team)
@@ -72,7 +72,7 @@ def first_prompt(request: str, *, survey: str, team: str = "") -> str:
 
 
 def repair_prompt(prompt: str, *, proposal: object, errors: Sequence[str]) -> str:
-    """`prompt` again, with what was proposed and what is wrong with it."""
+    """Write `prompt` again, with what was proposed and what is wrong with it."""
     text = proposal if isinstance(proposal, str) else codec.encode(proposal).decode()
     told = "\n".join(f"- {error}" for error in errors)
     return f"{prompt}\n\n{_REPAIR.format(proposal=text[:_MOST_PROPOSAL_CHARS], errors=told)}"

@@ -91,7 +91,7 @@ def proposal_shape(offer: Offer, *, is_addition: bool = False) -> Shape:
 
 
 def simplified(schema: Any) -> Any:
-    """`schema` without what servers of small models choke on; the check afterwards still asks for it."""
+    """Drop from `schema` what servers of small models choke on; the check afterwards still asks for it."""
     if isinstance(schema, dict):
         kept = {key: simplified(item) for key, item in schema.items() if key not in _NOT_FOR_MODELS}
         return {"type": "string", **kept} if "enum" in kept and "type" not in kept else kept
@@ -99,7 +99,7 @@ def simplified(schema: Any) -> Any:
 
 
 def proposal_faults(value: Mapping[str, Any], offer: Offer, *, is_addition: bool = False) -> list[Fault]:
-    """All that is wrong with a proposal by itself; the plan loader finds the rest."""
+    """List all that is wrong with a proposal by itself; the plan loader finds the rest."""
     faults = [*proposal_shape(offer, is_addition=is_addition).faults(value)]
     return faults or [*_more_faults(value, offer)]
 
@@ -123,7 +123,7 @@ def _more_faults(value: Mapping[str, Any], offer: Offer) -> Iterator[Fault]:
 
 
 def plan_of(value: Mapping[str, Any], offer: Offer, *, request: str, project: str | None) -> Table:
-    """The plan that a proposal without faults stands for, as the table of a plan file."""
+    """Make the plan that a proposal without faults stands for, as the table of a plan file."""
     plan: Table = {"request": request}
     if project is not None:
         plan["project"] = project

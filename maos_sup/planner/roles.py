@@ -21,7 +21,7 @@ LARGEST_ROLE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A template and the file that it is from."""
+    """A role is a template and the file that it is from."""
 
     name: str
     text: str

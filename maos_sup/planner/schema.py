@@ -142,7 +142,8 @@ class AgentOfKind:
 
 
 def plan_shape(kinds: Kinds, *, is_addition: bool = False) -> Shape:
-    """The shape of a plan whose agents are of these `kinds` (name -> settings); an addition needs none."""
+    """Make the shape of a plan whose agents are of these `kinds` (name -> settings); an addition needs
+    none."""
     return Shape(
         fields={
             "request": Field(
@@ -223,5 +224,5 @@ def plan_schema(kinds: Kinds) -> dict[str, object]:
 
 
 def _optional_kind() -> Shape:
-    """The common keys of an agent whose kind is already found wanting."""
+    """Take the common keys of an agent whose kind is already found wanting."""
     return Shape(fields={key: known for key, known in _PLAN_AGENT.fields.items() if key != "kind"})

@@ -35,7 +35,7 @@ def survey(project: Path) -> str:
 
 
 def _git_paths(project: Path) -> list[str] | None:
-    """The files that git knows of or would add; None where there is no git or no repository."""
+    """List the files that git knows of or would add; None where there is no git or no repository."""
     try:
         told = git_answer(project, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
     except CannotLook:
@@ -57,7 +57,8 @@ def _walked(project: Path) -> list[str]:
 
 
 def _tree_lines(paths: list[str]) -> Iterable[str]:
-    """All paths if they are few; else folders with the number of files in them, as deep as there is room."""
+    """List all paths if they are few; else folders with the number of files in them, as deep as there is
+    room."""
     if len(paths) <= MOST_LISTED:
         return paths
     lines = list[str]()
@@ -76,7 +77,7 @@ def _cut(path: str, depth: int) -> str:
 
 
 def _texts(project: Path, paths: list[str]) -> Iterator[str]:
-    """The beginnings of files at the top that say what the project is."""
+    """Yield the beginnings of files at the top that say what the project is."""
     room = MOST_TEXTS_CHARS
     names = [path for path in paths if "/" not in path]
     for pattern in _READ:

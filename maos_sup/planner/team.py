@@ -24,7 +24,8 @@ _SAME = {"agents": ("kind", "role", "command", "model"), "tasks": ("agent", "des
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """The specs of an orchestration as they are written, and what is known of its work, in words."""
+    """A team is the specs of an orchestration as they are written, and what is known of its work, in
+    words."""
 
     agents: Tables
     tasks: Tables
@@ -37,7 +38,7 @@ def is_same(what: str, there: Mapping[str, Any], value: Mapping[str, Any]) -> bo
 
 
 def addition_faults(value: Mapping[str, Any]) -> Iterator[Fault]:
-    """Keys of a plan that mean nothing where the orchestration is there already."""
+    """Yield keys of a plan that mean nothing where the orchestration is there already."""
     for key in NOT_ADDED:
         if key in value:
             remedy = "leave it out; 'maos-sup set' changes the orchestration"

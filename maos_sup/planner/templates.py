@@ -40,7 +40,7 @@ def first_line(name: str) -> str:
 
 
 def filled(name: str, project: Project, *, request: str | None, folder: str, file: str, kind: str) -> str:
-    """The plan that the template `name` gives for `project`. Raises BadInput for an unknown name.
+    """Fill in the plan that the template `name` gives for `project`. Raises BadInput for an unknown name.
 
     `folder` is the project as the plan at `file` names it; `kind` is that of agents with a model.
     """

@@ -66,7 +66,7 @@ class _Scan:
         return table
 
     def _resolved(self, keys: list[str]) -> At:
-        """The table that a header names: of an array of tables, its last."""
+        """Find the table that a header names: of an array of tables, its last."""
         at: At = ()
         for key in keys:
             at = (*at, key)
@@ -85,7 +85,7 @@ class _Scan:
         self._value(at)
 
     def _keys(self, end: str) -> list[str]:
-        """The parts of a dotted key up to `end`, which is taken."""
+        """Take the parts of a dotted key up to `end`, which is taken as well."""
         keys = [self._key()]
         while not self._take(end):
             if not self._take("."):

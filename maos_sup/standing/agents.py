@@ -41,7 +41,7 @@ class AgentStanding(Struct, frozen=True, kw_only=True):
 
     @property
     def observed(self) -> AgentObserved:
-        """The same as `core` takes it."""
+        """The standing is told as `core` takes it."""
         return AgentObserved(
             process=Process.GONE if self.pid is None else Process.ALIVE,
             last_attempt=self.attempt,
@@ -89,7 +89,7 @@ def agent_standing(
 
 
 def _fresh_lease(paths: AgentPaths) -> Lease | None:
-    """The lease of an agent that lives on another machine, as far as this clock tells: to be shown only."""
+    """Read the lease of an agent that lives on another machine, by this clock: to be shown only."""
     from state_layout.lives.leases import PATIENCE, last_written_s, open_lease  # most live here
 
     lease = open_lease(paths)

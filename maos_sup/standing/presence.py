@@ -43,7 +43,7 @@ def is_at_home(tree: Tree) -> bool:
 
 
 def living_process(handle_file: Path, lock: Path, *, here: bool) -> tuple[int | None, str | None]:
-    """The living process that a handle names, and where it is if that is not here.
+    """Find the living process that a handle names, and where it is if that is not here.
 
     The pids of another namespace mean nothing here: there, and only there, the lock is asked.
     """

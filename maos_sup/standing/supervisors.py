@@ -80,8 +80,8 @@ def remembered(tree: Tree) -> Memory:
 
 
 def settled_by_supervisor(tree: Tree) -> Mapping[str, TaskOutcome]:
-    """The tasks that a supervisor gave up, from the newest life that began. The same object if that is all
-    that there was at the last call in this process, or in the one it was forked from."""
+    """Read the tasks that a supervisor gave up, from the newest life that began. The same object if that
+    is all that there was at the last call in this process, or in the one it was forked from."""
     return _newest(tree, _SETTLING).outcomes
 
 

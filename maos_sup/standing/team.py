@@ -134,7 +134,8 @@ def _outcomes(agents: Iterable[AgentStanding], supervisor: SupervisorStanding) -
 
 
 def _with_attempts(outcome: TaskOutcome, own: TaskOutcome | None) -> TaskOutcome:
-    """A task that the supervisor gave up, with what only its agent recorded: how often and how it ended."""
+    """Complete a task that the supervisor gave up by what only its agent recorded: how often, how it
+    ended."""
     if own is None or own is outcome or own.run != outcome.run:
         return outcome
     return replace(

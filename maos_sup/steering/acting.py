@@ -36,7 +36,8 @@ _LONGEST = 20_000  # characters of a text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteeringAct:
-    """One thing that may be asked for: the fields that it takes, of which `needed` must be there."""
+    """An act is one thing that may be asked for: the fields that it takes, of which `needed` must be
+    there."""
 
     takes: frozenset[str]
     needed: frozenset[str]

@@ -33,7 +33,7 @@ class Reply:
 
     @property
     def decision(self) -> str:
-        """The word that approvals are written with."""
+        """The decision is the word that approvals are written with."""
         return "yes" if self.is_yes else "no"
 
 
@@ -61,7 +61,7 @@ def asks_for_leave(question: Question) -> bool:
 
 
 def open_question(tree: Tree, text: str) -> Question:
-    """The only open question whose id begins with `text`. Raises BadInput."""
+    """Find the only open question whose id begins with `text`. Raises BadInput."""
     asked = status_of(tree)["questions"]
     found: list[Question] = [question for question in asked if str(question["id"]).startswith(text)]
     if len(found) == 1:
@@ -85,7 +85,7 @@ def answer(tree: Tree, question: str, reply: Reply) -> Change:
 
 
 def _answered(tree: Tree, text: str) -> tuple[str, str] | None:
-    """The newest answer on file to a question whose id begins with `text`: its id, and what was said."""
+    """Find the newest answer on file to a question whose id begins with `text`: its id, and what was said."""
     try:
         files = [path for path in tree.approvals.iterdir() if path.name.startswith(text)]
         newest = max(files, key=lambda path: path.stat().st_mtime_ns)

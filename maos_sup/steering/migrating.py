@@ -106,7 +106,7 @@ def _schema(tree: Tree, scope: Scope) -> Schema:
 
 
 def _pair(schema: Schema, key: str, entry: ScopeEntry) -> tuple[Any, Any] | None:
-    """A value and what becomes of it; None if it is of the version already."""
+    """Pair a value with what becomes of it; None if it is of the version already."""
     before, version = entry.value, _version(entry)
     if version == schema.version:
         return None

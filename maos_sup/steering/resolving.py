@@ -19,7 +19,8 @@ the marks, and see to it that the result works. Do not run git merge: what you l
 def give_to_resolver(
     tree: Tree, agent: str, others: Collection[str], *, ours: str, theirs: str
 ) -> str | None:
-    """The task that merges the commit `theirs`, work of `agent`, into `ours`, which holds that of `others`.
+    """Add the task that merges the commit `theirs`, work of `agent`, into `ours`, which holds that of
+    `others`.
 
     None where no agent is called `resolver`, or it is an author itself. The same task is not given twice.
     Raises BadInput.

@@ -38,7 +38,7 @@ def set_key(tree: Tree, key: str, value: str | None, *, kinds: Kinds) -> Change:
 
 
 def as_value(text: str) -> Any:
-    """`text` as JSON if it is some, else as it is."""
+    """Read `text` as JSON if it is some, else as it is."""
     try:
         return codec.decode(text)
     except codec.NotJson:
@@ -61,7 +61,7 @@ def _later(tree: Tree, path: Path, keys: list[str], *, kinds: Kinds) -> str:
 def _set_decoded(
     tree: Tree, path: Path, keys: list[str], value: str, *, kinds: Kinds
 ) -> tuple[object, object]:
-    """As JSON where that fits the key, else as text (`env.LEVEL 3` is text)."""
+    """Set the value as JSON where that fits the key, else as text (`env.LEVEL 3` is text)."""
     try:
         decoded = codec.decode(value)
     except codec.NotJson:
@@ -98,7 +98,7 @@ def _changed(
 
 
 def _located(tree: Tree, key: str) -> tuple[Path, list[str]]:
-    """The spec file that `key` is in, and the keys that lead to it there."""
+    """Find the spec file that `key` is in, and the keys that lead to it there."""
     folder, slash, rest = key.partition("/")
     path = tree.orchestration_spec
     if slash:

@@ -72,7 +72,7 @@ def tasks_to_retry(tree: Tree, *, agent: str | None, task: str | None) -> list[T
 
 
 def unfinished_tasks(tree: Tree, *, agent: str | None, task: str | None) -> list[str]:
-    """The tasks meant that have not ended: one by name, else those of `agent`, or all."""
+    """List the tasks meant that have not ended: one by name, else those of `agent`, or all."""
     status = status_of(tree)
     if task is not None:
         chosen = _task(status, task)
@@ -89,12 +89,12 @@ def unfinished_tasks(tree: Tree, *, agent: str | None, task: str | None) -> list
 
 
 def known_agent(tree: Tree, agent: str) -> str:
-    """`agent`, if there is one of that name. Raises BadInput."""
+    """Give `agent` back, if there is one of that name. Raises BadInput."""
     return _known(agent, _names(tree.agent_specs), "agent")
 
 
 def known_task(tree: Tree, task: str) -> str:
-    """`task`, if there is one of that name. Raises BadInput."""
+    """Give `task` back, if there is one of that name. Raises BadInput."""
     return _known(task, _names(tree.task_specs), "task")
 
 

@@ -17,14 +17,15 @@ _PROGRAM = str(Path(__file__).with_name("telling.py"))  # not imported: an impor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A program that tells an event, which is on its standard input. `name` is the key in the spec."""
+    """A way is a program that tells an event, which is on its standard input. `name` is the key in the
+    spec."""
 
     name: str
     argv: tuple[str, ...]
 
 
 def ways_of(channels: Channels) -> Iterator[Way]:
-    """The ways that are wanted, none for none."""
+    """Yield the ways that are wanted, none for none."""
     if channels.command:
         yield Way(name="command", argv=channels.command)
     for name, url in (("ntfy", channels.ntfy), ("webhook", channels.webhook)):
@@ -40,7 +41,7 @@ def _ready(name: str, *arguments: str) -> Way:
 
 
 def hint_of(told: Mapping[str, Any]) -> str:
-    """The command to type after an event (an object as `notify.command` gets it)."""
+    """Make the command to type after an event (an object as `notify.command` gets it)."""
     name = shlex.quote(str(told["id"]))
     match told["event"]:
         case "question":

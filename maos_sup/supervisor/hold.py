@@ -10,7 +10,7 @@ FIRST_S, LONGEST_S = 2.0, 15.0
 
 
 class DiskHold:
-    """A pause that doubles each time it is needed again. Times are of the monotonic clock."""
+    """A hold is a pause that doubles each time it is needed again. Times are of the monotonic clock."""
 
     def __init__(self) -> None:
         self._until_s = 0.0

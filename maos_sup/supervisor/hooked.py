@@ -68,7 +68,8 @@ class Hooked:
         return self._asks_home and _sizes(self._in_home()) != self._home_sizes
 
     def _files(self, hooks: list[Hook]) -> Iterator[tuple[Scope, Path]]:
-        """The files of shared scopes whose changes are for `hooks`: of `global`, those of our own agents.
+        """Yield the files of shared scopes whose changes are for `hooks`: of `global`, those of our own
+        agents.
 
         So each change there is told by one orchestration at most.
         """

@@ -90,7 +90,7 @@ def begin_life(tree: Tree, *, at_most: Mapping[str, int] | None = None) -> Life:
 
 
 def last_attempts(tree: Tree, agents: Iterable[str]) -> dict[str, int]:
-    """The last attempt of each agent that is there. Raises StorageError."""
+    """Find the last attempt of each agent that is there. Raises StorageError."""
     return {name: max(list_attempts(tree.agent(name)), default=0) for name in agents}
 
 

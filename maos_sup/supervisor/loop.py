@@ -381,7 +381,7 @@ class _Supervisor:
         return min((due_s for due_s in dues_s if due_s > seen.now_s), default=math.inf)
 
     def _begin_again(self) -> None:
-        """A journal whose sync failed is never written again: go on in a new life. Raises StorageError."""
+        """Go on in a new life: a journal whose sync failed is never written again. Raises StorageError."""
         self._life = begin_life(self._tree)
         self._turns.forget()
         self._publisher.life = self._life.number

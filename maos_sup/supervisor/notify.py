@@ -31,7 +31,7 @@ _LONGEST_TEXT = 2000  # characters in the environment; standard input has all of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that wants attention. `key` tells it from all others of the tree."""
+    """A notice is something that wants attention. `key` tells it from all others of the tree."""
 
     key: str
     event: str  # question, budget, task_failed, done, failed

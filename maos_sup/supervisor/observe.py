@@ -114,7 +114,7 @@ class Observer:
         return self._seen[agent].told
 
     def _news(self) -> set[str]:
-        """The agents of whom the launcher says something else than at the last look."""
+        """Find the agents of whom the launcher says something else than at the last look."""
         answer = self._launcher.poll()
         if answer is None:
             return set()

@@ -60,7 +60,7 @@ def finish_rewinding(tree: Tree) -> str | None:
 
 
 def unfinished(tree: Tree) -> SupervisorLine | None:
-    """The fields of the last `rewind` if no `rewound` follows it."""
+    """Read the fields of the last `rewind` if no `rewound` follows it."""
     last = last_rewinding(tree)
     return last if last is not None and last["type"] == "rewind" else None
 
@@ -99,6 +99,6 @@ def memory_at(tree: Tree, place: tuple[int, int, int, str] | None) -> Mapping[st
 
 
 def _done(plan: Rewind, *, by: str, why: str) -> dict[str, object]:
-    """The fields of the line that says that `plan` is carried out."""
+    """Make the fields of the line that says that `plan` is carried out."""
     told = {"by": by, "why": why, "void": plan.void, "cut": plan.cut, "back": plan.back}
     return told if plan.memory is None else {**told, "memory": dict(plan.memory)}

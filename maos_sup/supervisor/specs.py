@@ -50,7 +50,7 @@ class SpecsInForce:
 
     @property
     def contents(self) -> Iterable[bytes]:
-        """The bytes of every file in force."""
+        """The contents are the bytes of every file in force."""
         return self._read.raw.values()
 
     @property
@@ -90,7 +90,7 @@ class SpecsInForce:
         return self.digests != before
 
     def take_concerned(self) -> set[str]:
-        """The agents whose specs changed since this was asked last."""
+        """Take the agents whose specs changed since this was asked last."""
         concerned, self._concerned = self._concerned, set()
         return concerned
 
@@ -112,7 +112,7 @@ class SpecsInForce:
         self._reported = confirmed
 
     def errors_json(self) -> list[SpecFault]:
-        """The reported errors, as `status` shows them."""
+        """List the reported errors, as `status` shows them."""
         return [_shown(error) for error in self._reported]
 
     def _accept(self, contents: dict[str, bytes], life: Life) -> None:
@@ -152,7 +152,7 @@ def _concerned(before: Mapping[str, str], after: Mapping[str, str], specs: Itera
 
 
 def _told(key: str, value: Any) -> Any:
-    """A value as the journal has it; of the environment only the names."""
+    """Give a value as the journal has it; of the environment only the names."""
     return sorted(value) if key == "env" and isinstance(value, dict) else value
 
 

@@ -51,7 +51,7 @@ def reap(*, but: AbstractSet[int] = frozenset()) -> None:
 
 
 def look_below(known: AbstractSet[int]) -> Sighting:
-    """All that descends from this process and lives, but for the `known`.
+    """Look for all that descends from this process and lives, but for the `known`.
 
     Without a child there is none, for orphans become our children: a hundred agents that end together do not
     look at all processes of the machine each.

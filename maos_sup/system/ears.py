@@ -19,7 +19,7 @@ class Ears:
         self._first, self._others = first, set[int]()
 
     def fileno(self) -> int:
-        """Readable when there is something to hear."""
+        """Give the descriptor that is readable when there is something to hear."""
         return self._first if self._epoll is None else self._epoll.fileno()
 
     def listen(self, descriptor: int) -> None:
@@ -35,7 +35,7 @@ class Ears:
             self._epoll.unregister(descriptor)
 
     def heard(self) -> Iterator[int]:
-        """The descriptors that have something to tell now."""
+        """Yield the descriptors that have something to tell now."""
         if self._epoll is not None:
             yield from (descriptor for descriptor, _ in self._epoll.poll(0))
             return

@@ -86,7 +86,7 @@ def find(look: Look, deadline_s: float, *, glances: int) -> Sighting:
 
 
 class _Held:
-    """Processes that are held fast, by number."""
+    """The processes are held fast, by number."""
 
     def __init__(self) -> None:
         self._targets: dict[int, Target] = {}

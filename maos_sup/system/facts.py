@@ -16,7 +16,7 @@ from state_layout.host.stats import boot_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that a system has or lacks; `means`: what follows for the user where it is lacking."""
+    """A fact is one thing that a system has or lacks; `means`: what follows for the user if it is lacking."""
 
     name: str
     has: bool

@@ -14,10 +14,10 @@ from state_layout.host.kernel import is_linux
 
 
 class Folders(Protocol):
-    """Folders that are watched."""
+    """The folders are watched."""
 
     def fileno(self) -> int:
-        """Readable when there is news; -1: there never is."""
+        """Give the descriptor that is readable when there is news; -1: there never is."""
 
     def drain(self) -> bool:
         """Say whether there was news. Folders that were made anew are watched from here on."""
@@ -41,7 +41,7 @@ def watch_folders(folders: Sequence[Path]) -> Folders:
 
 
 class Unwatched:
-    """Folders that the system tells nothing of: who waits for news looks by himself."""
+    """The system tells nothing of these folders: who waits for news looks by himself."""
 
     def fileno(self) -> int:
         """Never readable."""

@@ -30,7 +30,7 @@ class InotifyFolders:
         self._watch()
 
     def fileno(self) -> int:
-        """Readable when there is news; -1: there never is."""
+        """Give the descriptor that is readable when there is news; -1: there never is."""
         return int(self._descriptor)
 
     def drain(self) -> bool:

@@ -39,7 +39,7 @@ class Exit:
 
     @classmethod
     def of_end(cls, end: os.waitid_result) -> Exit:
-        """From what `waitid` tells of a process that ended."""
+        """Read what `waitid` tells of a process that ended."""
         if end.si_code == os.CLD_EXITED:
             return cls(code=end.si_status)
         return cls(signal=end.si_status)
@@ -97,7 +97,8 @@ def set_title(title: str) -> None:
 
 
 class KernelTimer:
-    """A descriptor that becomes readable after a time (of the monotonic clock: a suspended machine waits)."""
+    """A timer is a descriptor that is readable after a time (of a clock that stands while the machine
+    sleeps)."""
 
     def __init__(self) -> None:
         self._descriptor = _libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)

@@ -75,7 +75,7 @@ def read_table(known: AbstractSet[int] = frozenset()) -> Listing:
 
 
 def read_descendants(roots: AbstractSet[int], known: AbstractSet[int] = frozenset()) -> Listing:
-    """Those of `roots` that are not `known`, and all that descends from these."""
+    """Read those of `roots` that are not `known`, and all that descends from these."""
     pids = frozenset(roots)
     todo = pids - known
     table, is_torn = _read_rows(todo)
@@ -100,7 +100,7 @@ def read_row(pid: int) -> ProcessRow | None:
 
 
 def read_children(pid: int) -> list[int]:
-    """The children of `pid`, dead ones that are not reaped included; none if it is gone."""
+    """List the children of `pid`, dead ones that are not reaped included; none if it is gone."""
     children: list[int] = []
     if not knows_children():
         return children
@@ -134,7 +134,7 @@ def parents_first(found: Table) -> list[ProcessRow]:
 
 
 def _read_rows(pids: Iterable[int]) -> tuple[dict[int, ProcessRow], bool]:
-    """The rows of `pids`, and whether some had ended: perhaps just now, leaving children."""
+    """Read the rows of `pids`, and say whether some had ended: perhaps just now, leaving children."""
     rows: dict[int, ProcessRow] = {}
     is_torn = False
     for pid in pids:

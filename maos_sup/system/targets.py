@@ -113,7 +113,7 @@ def hold_received(pid: int, pidfd: int, *, parent: int) -> Target:
 
 
 def _start_of(target: Target) -> int:
-    """The start time of a process that is held by a pidfd; 0 if it has ended."""
+    """Read the start time of a process that is held by a pidfd; 0 if it has ended."""
     stat = read_stat(target.pid)
     return 0 if stat is None or target.has_ended else stat.start_time
 

@@ -15,7 +15,7 @@ class Timer(Protocol):
     """Goes off once; set again, it goes off at the later wish."""
 
     def fileno(self) -> int:
-        """Readable when it went off."""
+        """Give the descriptor that is readable when the timer went off."""
 
     def set(self, after_s: float | None) -> None:
         """Go off `after_s` seconds from now, once; None: not at all."""
@@ -28,7 +28,7 @@ class Timer(Protocol):
 
 
 def new_timer() -> Timer:
-    """A timer, as this system can."""
+    """Make a timer, as this system can."""
     if is_linux():
         from maos_sup.system.linux import KernelTimer
 

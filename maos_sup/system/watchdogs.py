@@ -38,7 +38,7 @@ class WatchdogFolders(FileSystemEventHandler):
         self._watch()
 
     def fileno(self) -> int:
-        """Readable when there is news."""
+        """Give the descriptor that is readable when there is news."""
         return self._read_end
 
     def drain(self) -> bool:

@@ -43,7 +43,7 @@ class QueueView(Struct, frozen=True, kw_only=True):
 
 
 class _Order(Struct):
-    """A job that is to be submitted."""
+    """An order is a job that is to be submitted."""
 
     submission: Submission
     placed_s: float  # a question has to begin later
@@ -60,7 +60,7 @@ class _Order(Struct):
 
 
 class _Ending(Struct):
-    """An end that was asked for."""
+    """An ending is an end that was asked for."""
 
     kill_at_s: float
     ask_at_s: float | None  # None: a TERM was sent
@@ -83,7 +83,7 @@ class Book:
     # -- orders
 
     def ordered(self) -> set[str]:
-        """The agents whose jobs are ordered and not known to be submitted."""
+        """Find the agents whose jobs are ordered and not known to be submitted."""
         with self.changed:
             return set(self._orders)
 
@@ -225,7 +225,8 @@ class Book:
             self.changed.notify_all()
 
     def take_endings(self, *, now_s: float) -> tuple[list[Job], list[Job]]:
-        """The jobs that get a TERM now, and those that are ended: these again, as long as they are there."""
+        """Take the jobs that get a TERM now, and those that are ended: these again, as long as they are
+        there."""
         asked, killed = list[Job](), list[Job]()
         with self.changed:
             for agent, ending in self._endings.items():
@@ -307,7 +308,7 @@ def _are_alike(one: Submission, other: Submission) -> bool:
 
 
 def _by_agent(jobs: Iterable[Job]) -> dict[str, Job]:
-    """The job that counts of each agent: one that is active, else the last one."""
+    """Find the job that counts of each agent: one that is active, else the last one."""
     found = dict[str, Job]()
     for job in jobs:
         known = found.get(job.agent)

@@ -43,7 +43,7 @@ Task = tuple[str, int]  # an agent and its attempt
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """One job as the queue shows it."""
+    """A job is as the queue shows it."""
 
     id: str
     state: str
@@ -133,7 +133,7 @@ class Naming:
 
 
 def queue_command() -> list[str]:
-    """All jobs of this user, each task of an array by itself, also those that ended a while ago."""
+    """Make the call that lists all jobs of this user, each task of an array by itself, old ones as well."""
     return ["squeue", "--me", "--array", "--states=all", f"--format={_FIELDS}"]
 
 
@@ -227,7 +227,7 @@ def make_log(log: Path) -> str:
 
 
 def seconds_of(time: str) -> int:
-    """A time as Slurm writes it, in seconds."""
+    """Read a time as Slurm writes it, in seconds."""
     days, dash, rest = time.rpartition("-")
     parts = [int(part) for part in rest.split(":")]
     if dash:
