@@ -23,6 +23,7 @@ from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
 _LETTERS = {"added": "A", "changed": "M", "removed": "D", "moved": "R"}
+_SHARED = "what agents change in the project itself is there, for git to show if it has one"
 
 
 def is_meant(words: tuple[str, ...]) -> bool:
@@ -30,11 +31,11 @@ def is_meant(words: tuple[str, ...]) -> bool:
     if not words:
         return True
     try:
-        tree, agents = _meant(words, None)
+        _, agents = _meant(words, None)
     except LayoutError:
         return False
     if len(words) == 1 and not agents:
-        return not _is_checkpoint(words[0]) and _has_worktrees(tree)
+        return not _is_checkpoint(words[0])
     return bool(agents)
 
 
@@ -51,6 +52,8 @@ def show(
     Raises BadInput where nobody has a worktree, or nothing was kept as old as the checkpoint; NotATree.
     """
     tree, agents = _meant(words, directory)
+    if not agents and not has_workspaces(tree):
+        raise BadInput(f"{name_of(tree)}: no agent has a workspace of its own; {_SHARED}")
     repository = repository_of(tree)
     names = agents or sorted(read_specs(tree).specs.agents)
     then = {name: _since(tree, name, since, must=bool(agents)) for name in names}
@@ -60,11 +63,8 @@ def show(
     known = {name: changes for name, changes in found.items() if changes is not None}
     lacking = [name for name in agents if name not in known]
     if lacking or not known:
-        who = f"agent {lacking[0]!r}" if lacking else "no agent"
-        raise BadInput(
-            f"{name_of(tree)}: {who} has {'no' if lacking else 'a'} workspace of its own; "
-            "what agents change in the project itself is shown by git there"
-        )
+        who = f"agent {lacking[0]!r} has no" if lacking else "no agent has a"
+        raise BadInput(f"{name_of(tree)}: {who} workspace of its own; {_SHARED}")
     if as_json:
         say_json(_told(tree, known))
     elif shows_patch:
@@ -122,7 +122,8 @@ def _is_checkpoint(word: str) -> bool:
     return True
 
 
-def _has_worktrees(tree: Tree) -> bool:
+def has_workspaces(tree: Tree) -> bool:
+    """Some agent has a workspace of the project for itself, or is to have one."""
     return any(tree.agents.glob("*/worktree.json"))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from maos_sup.cli import edge, options
-from maos_sup.cli.changed import repository_of
+from maos_sup.cli.changed import has_workspaces, repository_of
 from maos_sup.cli.places import name_of, tree_of_words, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.core.overlaps import RESOLVER, counted_files, only_tried
@@ -122,10 +122,13 @@ def _put_into_project(tree: Tree, done: Done, tell: Callable[[str], object]) -> 
 
 
 def _landed(tree: Tree, names: list[str], wish: Land, tell: Callable[[str], object]) -> Done:
+    nothing = f"{name_of(tree)}: no agent has a workspace of its own; there is nothing to land"
+    if not has_workspaces(tree):
+        raise BadInput(nothing)
     repository = repository_of(tree)
     known = {name: record for name in names if (record := _kept(tree, repository, name)) is not None}
     if not known:
-        raise BadInput(f"{name_of(tree)}: no agent has a workspace of its own; there is nothing to land")
+        raise BadInput(nothing)
     folder = next(iter(known.values())).branch.rpartition("/")[0]
     branch = landing.landed_branch(repository, folder, tree.root)
     run = None if wish.check is None else _Check(tree, repository, wish.check)

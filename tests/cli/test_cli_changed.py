@@ -111,6 +111,17 @@ def test_a_project_that_all_share_is_shown_by_git(call: Call, home: Path, projec
     assert "alice' has no workspace" in call("diff", "20261121", "alice", "--stat").err
 
 
+def test_a_team_without_workspaces_is_told_so_whether_there_is_git_or_not(
+    call: Call, home: Path, project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "plain").mkdir()
+    for name, place in (("20261121-0142-team", "project"), ("20261121-0150-plain", "plain")):
+        new_tree(home, name, project=f"../../{place}")
+        for command in ("diff", "land"):
+            answer = call(command, name)
+            assert (answer.code, "no agent has a workspace of its own" in answer.err) == (2, True), answer
+
+
 def test_a_record_comes_back_as_it_was_written(home: Path) -> None:
     paths = new_tree(home, "team").agent("alice")
     paths.root.mkdir(parents=True, exist_ok=True)
