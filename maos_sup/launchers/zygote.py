@@ -188,7 +188,7 @@ class _Zygote:
         All are prepared, then all are forked, a few at a time: each fork makes this process copy again what
         it touches next, and a supervisor that hears of several at once looks up once.
         """
-        requests = list[ForkRequest]()
+        requests: list[ForkRequest] = []
         with suppress(BlockingIOError):
             while len(requests) < _MOST_TOGETHER:
                 data, log = _received(self._supervisor)
