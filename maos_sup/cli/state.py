@@ -53,6 +53,8 @@ def list_(words: tuple[str, ...], *, at: str | None, as_json: bool) -> int:
     found = values_of(tree, scope, prefix or "", cut=_cut(tree, at))
     if as_json:
         say_json({"scope": str(scope), "values": found})
+    elif not found:
+        say_aside(f"no value in {scope}")
     else:
         say("\n".join(f"{told['key']}\t{shown_value(told['value'])}" for told in found))
     faults = [str(told["fault"]) for told in found if "fault" in told]
@@ -111,6 +113,8 @@ def history(words: tuple[str, ...], *, as_json: bool) -> None:
     found = history_of(tree, scope, key)
     if as_json:
         say_json({"scope": str(scope), "versions": found})
+    elif not found:
+        say_aside(f"no value in {scope}")
     else:
         say("\n".join(_line(told, with_key=key is None) for told in found))
 

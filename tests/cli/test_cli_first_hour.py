@@ -116,6 +116,12 @@ def test_a_checkpoint_is_not_called_as_the_newest_one_is_found(call: Call, tree:
     assert call("checkpoint", tree.root.name, "--name", "late").code == 0
 
 
+def test_a_scope_without_values_is_no_empty_line(call: Call, tree: Tree) -> None:
+    for command in ("list", "history"):
+        answer = call("state", command, tree.root.name, "orchestration")
+        assert (answer.code, answer.out, "no value in orchestration" in answer.err) == (0, "", True), answer
+
+
 def test_diff_takes_the_orchestration_before_its_checkpoints(call: Call, home: Path, tree: Tree) -> None:
     other = new_tree(home, "zz-newer")
     for name in (tree.root.name, other.root.name):
