@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -62,11 +62,28 @@ class Hosts(Protocol):
         """Give the words that before a command make it run on the host of `node`."""
 
 
+class Accounts(Protocol):
+    """Keeps accounts of the jobs of a cluster."""
+
+    def lines(self) -> str:
+        """What the configuration of the cluster says of them."""
+
+    def start(self, cluster: SlurmCluster) -> None:
+        """Start what keeps them, by the cluster's `start`, once there is munge."""
+
+
 class SlurmCluster:
     """The running cluster; `environment` makes Slurm's commands talk to it."""
 
-    def __init__(self, folder: Path, *, slurmd_timeout_s: int = 10, hosts: Hosts | None = None) -> None:
-        self.folder, self._hosts = folder, hosts
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        slurmd_timeout_s: int = 10,
+        hosts: Hosts | None = None,
+        accounts: Accounts | None = None,
+    ) -> None:
+        self.folder, self._hosts, self._accounts = folder, hosts, accounts
         self.configuration = folder / "slurm.conf"
         self.environment = {"SLURM_CONF": str(self.configuration)}
         self._daemons = dict[str, subprocess.Popen[bytes]]()
@@ -79,11 +96,11 @@ class SlurmCluster:
             host=socket.gethostname().partition(".")[0],
             user=subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip(),
             folder=folder,
-            ports=_free_ports(3),
+            ports=free_ports(3),
             slurmd_timeout_s=slurmd_timeout_s,
             addresses=hosts.addresses if hosts else ("127.0.0.1", "127.0.0.1"),
         )
-        self.configuration.write_text(text)
+        self.configuration.write_text(text + (accounts.lines() if accounts else ""))
 
     def start(self) -> None:
         """Start all daemons, and wait until the nodes take jobs."""
@@ -93,6 +110,8 @@ class SlurmCluster:
         files[1] = f"--socket={munge / 'sock'}"
         self._start("munged", "munged", "--foreground", "--force", *files)
         wait_for(lambda: (munge / "sock").exists(), "munged listens")
+        if self._accounts is not None:
+            self._accounts.start(self)
         self.start_controller()
         for node in NODES:
             self.start_node(node)
@@ -202,6 +221,10 @@ class SlurmCluster:
 
         wait_for(is_over, "the end of all that the cluster started")
 
+    def start_daemon(self, name: str, *argv: str) -> None:
+        """Start a daemon that ends with the cluster."""
+        self._start(name, *argv)
+
     def _on(self, node: str) -> list[str]:
         return self._hosts.begin(node) if self._hosts else []
 
@@ -218,14 +241,20 @@ class SlurmCluster:
 
 
 @contextmanager
-def running_cluster(*, slurmd_timeout_s: int = 10, hosts: Hosts | None = None) -> Iterator[SlurmCluster]:
+def running_cluster(
+    *,
+    slurmd_timeout_s: int = 10,
+    hosts: Hosts | None = None,
+    accounts: Callable[[Path], Accounts] | None = None,
+) -> Iterator[SlurmCluster]:
     """A cluster that is stopped at the end; skips the test where Slurm is not installed."""
-    missing = [name for name in PROGRAMS if _which(name) is None]
+    missing = [name for name in PROGRAMS if which(name) is None]
     if missing:
         packages = "apt-get install slurmctld slurmd slurm-client munge"
         pytest.skip(f"{', '.join(missing)}: not installed ({packages})")
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # sockets have short names
-    cluster = SlurmCluster(folder, slurmd_timeout_s=slurmd_timeout_s, hosts=hosts)
+    kept = accounts(folder) if accounts else None
+    cluster = SlurmCluster(folder, slurmd_timeout_s=slurmd_timeout_s, hosts=hosts, accounts=kept)
     try:
         cluster.start()
         yield cluster
@@ -234,11 +263,11 @@ def running_cluster(*, slurmd_timeout_s: int = 10, hosts: Hosts | None = None) -
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _which(name: str) -> str | None:
+def which(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -78,6 +78,12 @@ BUGS = {
         "if known is None:",
         "agents/test_choice.py",
     ),
+    "how one job of an agent ended is believed of its next": (
+        "maos_sup.launchers.slurm.accounting:Accountant.end_of",
+        "(known.attempt, known.id) == (attempt, id_)",
+        "bool(known)",
+        "launchers/test_slurm_accounts.py::test_what_is_known_of_one_attempt_is_not_believed_of_the_next",
+    ),
     "half a line of the supervisor counts as read": (
         f"{_SUPERVISORS}:_memory_in",
         'end = begin + fresh.rfind(b"\\n") + 1',

@@ -16,12 +16,15 @@ from msgspec import Struct
 
 from maos_sup.cli import edge
 from maos_sup.cli.says import say, say_json
+from maos_sup.launchers.slurm.accounting import account_command
+from maos_sup.launchers.slurm.calling import ask
 from maos_sup.system import shared_probe
 from state_layout.errors import BadInput
 from state_layout.files.reading import read_foreign
 
 _MOST_LAG_S = 30.0
 _PATIENCE_S = 300.0
+_ACCOUNTS_S = 20.0
 
 
 class ProbeResult(TypedDict, total=False):
@@ -72,6 +75,8 @@ def check_shared(folder: str, *, hosts: str | None, as_json: bool) -> int:
     if not nodes:
         text = "two processes of this host; name nodes with --hosts to try what they see of each other"
         verdicts.append(SharedVerdict(level="note", name="hosts", text=text))
+    else:
+        verdicts.append(_ends())
     is_good = all(verdict.level != "no" for verdict in verdicts)
     if as_json:
         found = [{"level": each.level, "name": each.name, "text": each.text} for each in verdicts]
@@ -149,6 +154,18 @@ def _verdicts(results: Sequence[ProbeResult]) -> Iterator[SharedVerdict]:
     bad = f"a lock of one host is {told} on others: caps of budgets may be overrun in an instant"
     is_common = others == {"refused"}
     yield SharedVerdict(level="ok" if is_common else "note", name="flock", text=text if is_common else bad)
+
+
+def _ends() -> SharedVerdict:
+    """Say whether this cluster tells how jobs ended that its queue has forgotten."""
+    answer = ask(account_command(["1"]), gives_up=lambda passed_s: passed_s > _ACCOUNTS_S)
+    if answer.code == 0:
+        return SharedVerdict(
+            level="ok", name="sacct", text="how a job ended is known when squeue has forgotten it"
+        )
+    why = " ".join(answer.error.split())
+    text = f"{why}: of a job that squeue has forgotten, its agent's lease tells that it is over"
+    return SharedVerdict(level="note", name="sacct", text=text)
 
 
 def _middle(values: Sequence[float]) -> float:

@@ -157,7 +157,9 @@ def _death(seen: Observation, memory: Memory, name: str, board: Board) -> list[A
         return []  # on a full disk its end can neither be written down nor followed by a start
     ended, actions = observed.last_attempt, list[Action]()
     if ended > known.sealed and observed.exit is None:
-        actions.append(Seal(agent=name, attempt=ended))
+        told = observed.ended and observed.ended_attempt == ended
+        detail = _ending_text(observed, ExitReason.LOST) if told else None
+        actions.append(Seal(agent=name, attempt=ended, detail=detail))
     if ended > known.handled or known.submitted:
         actions.append(_judged(seen, memory, name, board))
     return actions
@@ -170,6 +172,8 @@ def _judged(seen: Observation, memory: Memory, name: str, board: Board) -> Actio
     if reason in CALM_EXITS or reason is ExitReason.DISK_FULL or known.ending is EndReason.STOP:
         return Acknowledge(agent=name, attempt=ended, reason=reason)
     unbegun = observed.error or f"attempt {known.submitted} died before it began"
+    if not observed.error and observed.ended and observed.ended_attempt == known.submitted:
+        unbegun = f"{unbegun}: {observed.ended}"
     text = _ending_text(observed, reason) if has_begun else unbegun
     spec = seen.specs.agents.get(name)
     if spec is None:
@@ -195,7 +199,12 @@ def _judged(seen: Observation, memory: Memory, name: str, board: Board) -> Actio
 
 
 def _ending_text(observed: AgentObserved, reason: ExitReason) -> str:
-    return observed.detail or f"attempt {observed.last_attempt} {_ENDINGS[reason]}"
+    """Say how its last attempt ended: in its own words, else in those of who placed it."""
+    if observed.detail:
+        return observed.detail
+    if reason is ExitReason.LOST and observed.ended and observed.ended_attempt == observed.last_attempt:
+        return f"attempt {observed.last_attempt} died: {observed.ended}"
+    return f"attempt {observed.last_attempt} {_ENDINGS[reason]}"
 
 
 _ENDINGS = {

@@ -127,7 +127,10 @@ def forget_attempts(memory: Memory, at_most: Mapping[str, int]) -> Memory:
 
 def to_record(action: Action) -> tuple[str, Mapping[str, object]]:
     """Make a journal line of an action: its type and fields."""
-    return _TYPES[type(action)], asdict(action)
+    fields = asdict(action)
+    if fields.get("detail", "") is None:
+        del fields["detail"]
+    return _TYPES[type(action)], fields
 
 
 def from_record(fields: SupervisorLine) -> Action | None:
@@ -137,7 +140,7 @@ def from_record(fields: SupervisorLine) -> Action | None:
         case "submit":
             return Submit(agent=agent, attempt=int(fields["attempt"]))
         case "seal":
-            return Seal(agent=agent, attempt=int(fields["attempt"]))
+            return Seal(agent=agent, attempt=int(fields["attempt"]), detail=fields.get("detail"))
         case "acknowledged":
             return Acknowledge(
                 agent=agent, attempt=int(fields["attempt"]), reason=ExitReason(fields["reason"])

@@ -40,6 +40,8 @@ class AgentObserved(Struct, frozen=True, kw_only=True):
     detail: str | None = None  # what it said beyond that
     error: str | None = None  # why its last start was refused
     where: str = ""  # on which other machine it runs, or what it waits for there
+    ended: str = ""  # how its launcher says that `ended_attempt` ended
+    ended_attempt: int = 0
     liveness: Liveness = Liveness.UNKNOWN
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
     gains: int | None = None  # what its work has gained; None: it does not say
@@ -91,10 +93,11 @@ class Submit(Struct, frozen=True, kw_only=True):
 
 
 class Seal(Struct, frozen=True, kw_only=True):
-    """Write the end of an attempt that died without a word."""
+    """Write the end of an attempt that died without a word; `detail`: what its launcher says of that."""
 
     agent: str
     attempt: int
+    detail: str | None = None
 
 
 class Acknowledge(Struct, frozen=True, kw_only=True):

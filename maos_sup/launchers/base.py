@@ -46,6 +46,8 @@ class Observed:
     signal: int | None = None
     error: str | None = None  # why it could not be started: then there was no attempt
     where: str = ""  # in words, if that is not this machine: the node, or what it waits for
+    ended: str = ""  # in words, how its launcher says that `attempt` ended; empty: it does not say
+    attempt: int = 0
 
 
 class Launcher(Protocol):

@@ -34,7 +34,7 @@ def apply(tree: Tree, launcher: Launcher, actions: Sequence[Action], specs: Spec
             case _:
                 pass  # remembered, or sealed below
     for seal in seals:
-        seal_exit(tree, seal.agent, seal.attempt, by="supervisor", reason=ExitReason.LOST)
+        seal_exit(tree, seal.agent, seal.attempt, by="supervisor", reason=ExitReason.LOST, detail=seal.detail)
     return finished
 
 

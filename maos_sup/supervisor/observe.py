@@ -149,6 +149,8 @@ class Observer:
             process=process,
             error=told.error if told else None,
             where=told.where if told else "",
+            ended=told.ended if told else "",
+            ended_attempt=told.attempt if told else 0,
             unknown_s=now_s - (seen.unknown_since_s or now_s),
             last_attempt=seen.last_attempt,
             highest_attempt=seen.highest_attempt,

@@ -40,10 +40,11 @@ class MemoryCarried(TypedDict, total=False):
 class SupervisorLine(TypedDict, total=False):
     """Any line has some of these keys: which are there depends on `type`.
 
-    `start` has life, pin, memory; `submit`, `seal`, `adopted` have agent and attempt; `acknowledged` has
-    reason as well; `restart` delay_s, ages_s, fruitless and gains besides; `gave_up` tasks in place of these;
-    `end` has agent, ending, reason, grace_s; `notified` key and agent; `finished` phase; `restored` notes;
-    `rewind` and `rewound` have by, why, void, cut, back, memory. Other lines are shown and no more.
+    `start` has life, pin, memory; `submit`, `seal`, `adopted` have agent and attempt, `seal` may have detail;
+    `acknowledged` has reason as well; `restart` delay_s, ages_s, fruitless and gains besides; `gave_up` tasks
+    in place of these; `end` has agent, ending, reason, grace_s; `notified` key and agent; `finished` phase;
+    `restored` notes; `rewind` and `rewound` have by, why, void, cut, back, memory. Other lines are shown and
+    no more.
     """
 
     seq: int
@@ -56,6 +57,7 @@ class SupervisorLine(TypedDict, total=False):
     agent: str
     attempt: int
     reason: str
+    detail: str  # what its launcher says of the end
     delay_s: float
     ages_s: list[float]  # of the restarts before
     fruitless: int  # deaths in a row that gained nothing

@@ -245,6 +245,26 @@ def test_a_submission_that_died_before_it_began_counts_once_and_keeps_its_number
     assert isinstance(judged, Delay)
 
 
+def test_how_a_launcher_says_that_an_attempt_ended_is_written_down() -> None:
+    told = replace(seen(last_attempt=2), ended="job 7: out of memory", ended_attempt=2)
+    sealed, judged = decide(observation({"a": told}), Memory())
+    text = "attempt 2 died: job 7: out of memory"
+    assert sealed == Seal(agent="a", attempt=2, detail=text)
+    assert isinstance(judged, Delay)
+    assert judged.reason == text
+    assert from_record({"type": "seal", **to_record(sealed)[1]}) == sealed  # type: ignore[arg-type, typeddict-item]
+
+
+def test_what_is_told_of_another_attempt_is_not_said_of_this_one() -> None:
+    told = replace(seen(last_attempt=2), ended="job 7: out of memory", ended_attempt=1)
+    assert decide(observation({"a": told}), Memory())[0] == Seal(agent="a", attempt=2)
+    memory = remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0)
+    unbegun = replace(seen(), ended="job 7: out of memory", ended_attempt=1)
+    [judged] = decide(observation({"a": unbegun}), memory)
+    assert isinstance(judged, Delay)
+    assert judged.reason == "attempt 1 died before it began: job 7: out of memory"
+
+
 def test_a_submission_lost_with_its_supervisor_is_no_death() -> None:
     memory = forget_what_was_asked(remember(Memory(), Submit(agent="a", attempt=1), now_s=100.0))
     assert decide(observation({"a": seen()}), memory) == [Submit(agent="a", attempt=1)]

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 
 from maos_sup.launchers.base import Submission
+from maos_sup.launchers.slurm.accounting import Accountant
 from maos_sup.launchers.slurm.arrays import Arrays
 from maos_sup.launchers.slurm.book import RETRY_S, Book, QueueView
 from maos_sup.launchers.slurm.calling import SLOW_S, Answer, ask
@@ -51,6 +52,7 @@ class Clerk:
         self._tree, self._entry = tree, entry
         self._arrays = Arrays(tree)
         self._naming = Naming(tree, orchestration, tasks=self._arrays.tasks)
+        self.accountant = Accountant(self._naming, told=self._wake)
         self._read_end, self._write_end = quiet_pipe()
         self._book = Book(self._wake)
         self._is_closed = False
@@ -80,6 +82,7 @@ class Clerk:
 
     def submit(self, submission: Submission) -> None:
         """Order a job."""
+        self.accountant.forget(submission.agent)
         self._book.order(submission, now_s=time.monotonic())
 
     def cancel(self, agents: Iterable[str], *, grace_s: float) -> None:
@@ -91,6 +94,7 @@ class Clerk:
         with self._book.changed:
             self._is_closed = True
             self._book.changed.notify_all()
+        self.accountant.close()
         until_s = time.monotonic() + 1.0
         for thread in self._threads:
             thread.join(timeout=max(0.0, until_s - time.monotonic()))

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from maos_sup.launchers.base import Submission
 from maos_sup.launchers.link import environment, python
@@ -32,8 +32,19 @@ _LONG_ENOUGH = 2  # times the warning, or a job would be warned as it begins
 _PENDING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 _RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT"})
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "PREEMPTED"})
-_FIELDS = "%i|%T|%r|%N|%j|%Z"  # the last two may hold anything
-_HEAD = "JOBID|STATE|REASON|NODELIST|NAME|WORK_DIR"  # what a listing of them begins with
+_ENDINGS = {
+    "OUT_OF_MEMORY": "out of memory",
+    "TIMEOUT": "its time was over",
+    "CANCELLED": "cancelled",
+    "PREEMPTED": "preempted",
+    "DEADLINE": "its deadline had come",
+    "NODE_FAIL": "its node was lost",
+    "BOOT_FAIL": "its node did not boot",
+    "REVOKED": "revoked",
+}
+_NO_REASONS = frozenset({"", "None"})
+_FIELDS = "%i|%T|%r|%N|%m|%j|%Z"  # the last two may hold anything
+_HEAD = "JOBID|STATE|REASON|NODELIST|MIN_MEMORY|NAME|WORK_DIR"  # what a listing of them begins with
 _VARIABLES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH"}
 )
@@ -51,6 +62,7 @@ class Job(Struct, frozen=True, kw_only=True):
     node: str
     agent: str
     attempt: int
+    memory: str = ""  # that it asked for, as Slurm writes it: 1G
 
     @property
     def number(self) -> int:
@@ -83,6 +95,19 @@ class Job(Struct, frozen=True, kw_only=True):
             else f"slurm job {self.id}"
         )
 
+    @property
+    def ended(self) -> str:
+        """Say how it ended, in words; empty where Slurm knows no more than that it did."""
+        words = _ENDINGS.get(self.state, "")
+        if self.state == "FAILED":
+            words = f"failed ({self.reason})" if self.reason not in _NO_REASONS else ""
+        if self.state == "CANCELLED" and self.reason.startswith("by "):
+            words = f"{words} {self.reason}"
+        if self.state == "OUT_OF_MEMORY" and self.memory.strip("0"):
+            words = f"{words}: asked for {self.memory}"
+        place = f" on {self.node}" if self.node else ""
+        return f"slurm job {self.id}{place}: {words}" if words else ""
+
 
 class NoListing(ValueError):
     """`squeue` ended well and printed something else than a listing."""
@@ -111,17 +136,22 @@ class Naming:
             raise NoListing(f"squeue printed no list of jobs but {listing[:80]!r}")
         jobs = []
         for line in lines.splitlines():
-            fields = line.split("|", 4)
-            name, _, place = fields[-1].partition("|")
-            prefix, _, rest = name.partition(".")
-            if len(fields) < 5 or prefix != self._prefix or place != self.root:
+            fields = line.split("|", 5)
+            if len(fields) < 6:
                 continue
-            id_, state, reason, node, _ = fields
-            task = self._task(rest, id_)
+            id_, state, reason, node, memory, rest = fields
+            name, _, place = rest.partition("|")
+            task = self.whose(name, place, id_)
             if task is not None:
                 agent, attempt = task
-                jobs.append(Job(id=id_, state=state, reason=reason, node=node, agent=agent, attempt=attempt))
+                told = Job(id=id_, state=state, reason=reason, node=node, agent=agent, attempt=attempt)
+                jobs.append(structs.replace(told, memory=memory))
         return jobs
+
+    def whose(self, name: str, place: str, id_: str) -> Task | None:
+        """Find whose job it is that has this name and works in this place; None for one of others."""
+        prefix, _, rest = name.partition(".")
+        return self._task(rest, id_) if prefix == self._prefix and place == self.root else None
 
     def _task(self, rest: str, id_: str) -> Task | None:
         """Find whose job it is that has `rest` in its name."""

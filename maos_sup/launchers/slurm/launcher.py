@@ -34,6 +34,7 @@ class SlurmLauncher:
         self._mine = set[str]()  # agents that live, or may live, by way of this launcher
         self._observed = dict[str, Observed]()
         self._taken: QueueView | None = None
+        self._ends: Mapping[str, Job] = {}  # as accounts told
 
     def fileno(self) -> int:
         return self._clerk.fileno()
@@ -51,14 +52,15 @@ class SlurmLauncher:
     def poll(self) -> Mapping[str, Observed] | None:
         self._clerk.drain()
         view, ordered = self._clerk.look()
-        if view is self._taken:
+        ends = self._clerk.accountant.ends
+        if view is self._taken and ends is self._ends:
             return self._observed
-        self._taken = view
+        self._taken, self._ends = view, ends
         told = dict(self._observed)
         for agent in ordered:
             waiting = Observed(pid=0, alive=True, where=_waits_for(view))
             told[agent] = told[agent] if told.get(agent) == waiting else waiting
-        for agent in {*view.jobs, *view.refused, *self._mine} - ordered:
+        for agent in {*view.jobs, *view.refused, *ends, *self._mine} - ordered:
             fresh = self._seen(view, agent)
             if told.get(agent) != fresh:
                 told[agent] = fresh  # the same object as long as there is no news
@@ -99,14 +101,15 @@ class SlurmLauncher:
         self._clerk.close()
 
     def _seen(self, view: QueueView, agent: str) -> Observed:
-        job = view.jobs.get(agent)
+        job = view.jobs.get(agent) or self._ends.get(agent)
         if job is not None and job.is_active:
             where = f"{job.where}, when slurm answered last" if view.trouble else job.where
             where = f"{where}; not ended yet: {_plain(view.unended)}" if view.unended else where
             return Observed(pid=0 if job.is_pending else _number(job), alive=True, where=where)
         refused = view.refused.get(agent)
-        where = job.where if job is not None else ""
-        return Observed(pid=0, alive=False, error=refused.why if refused else None, where=where)
+        where, ended, attempt = (job.where, job.ended, job.attempt) if job is not None else ("", "", 0)
+        why = refused.why if refused else None
+        return Observed(pid=0, alive=False, error=why, where=where, ended=ended, attempt=attempt)
 
     def _by_lease(self, agent: str, attempt: int, job: Job | None) -> Process | None:
         """Say what is to be believed of an attempt that is not in the queue (any more)."""
@@ -114,11 +117,17 @@ class SlurmLauncher:
         lease = read_lease(paths) if attempt else None
         if lease is None:
             return None  # no job of it began: it lives here, if at all
-        if self._has_ended(agent, attempt, job):
+        is_gone = self._has_ended(agent, attempt, job)
+        if not is_gone:
+            job = self._clerk.accountant.end_of(agent, attempt=attempt, id_=lease.job)
+            is_gone = job is not None and job.is_over
+        if is_gone:
             self._watch.forget(paths)
-            return Process.GONE
-        has_stopped = self._watch.has_stopped(paths, lease, now_s=time.monotonic())
-        return Process.GONE if has_stopped else Process.UNKNOWN
+        elif self._watch.has_stopped(paths, lease, now_s=time.monotonic()):
+            is_gone = True
+        if is_gone:
+            self._clerk.accountant.forget(agent)
+        return Process.GONE if is_gone else Process.UNKNOWN
 
     def _has_ended(self, agent: str, attempt: int, job: Job | None) -> bool:
         if job is not None and job.is_over and job.attempt >= attempt:
