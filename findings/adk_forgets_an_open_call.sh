@@ -8,7 +8,8 @@ version=${ADK_VERSION:-2.13.0}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check "google-adk==$version" 2>/dev/null
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check uv 2>/dev/null
+"$work/venv/bin/uv" pip install --quiet --python "$work/venv/bin/python" "google-adk==$version" 2>/dev/null
 
 cat > "$work/turn.py" <<'PY'
 import asyncio, os, sys

@@ -9,7 +9,8 @@ version=${LANGCHAIN_VERSION:-1.5.2}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check "langchain==$version" \
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check uv 2>/dev/null
+"$work/venv/bin/uv" pip install --quiet --python "$work/venv/bin/python" "langchain==$version" \
     "langgraph==${LANGGRAPH_VERSION:-1.2.24}" langgraph-checkpoint-sqlite==3.1.2 2>/dev/null
 
 cat > "$work/turn.py" <<'PY'

@@ -8,7 +8,8 @@ version=${STRANDS_VERSION:-1.62.0}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check "strands-agents==$version" 2>/dev/null
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check uv 2>/dev/null
+"$work/venv/bin/uv" pip install --quiet --python "$work/venv/bin/python" "strands-agents==$version" 2>/dev/null
 
 cat > "$work/calls.py" <<'PY'
 import importlib.metadata, sys
