@@ -9,18 +9,21 @@ it finds. After fsck and restic's `check`; `repair` mends what is safe. One modu
     mail          mail against journals and marks         supervisor   its lives
     snapshots     status, handles, budgets                scene        what they share
     stores        chains of other frameworks              shared       state of several writers
-    moments       checkpoints of the team
+    moments       checkpoints of the team                 shares       a large tree, on all processors
     witnessed     what was seen of the tree before        accepted     what people stand by
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from state_layout.check.accepted import accept, with_acceptances
-from state_layout.check.lives_of_agents import check_agent
+from state_layout.check.lives_of_agents import LivesAccount, check_agent
 from state_layout.check.mail import check_mail, read_mail
 from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, Severity
 from state_layout.check.scene import Scene
 from state_layout.check.shared import check_shared
+from state_layout.check.shares import Examination, bytes_below, examined
 from state_layout.check.snapshots import check_budgets, check_snapshots
 from state_layout.check.specs import check_specs
 from state_layout.check.stores import check_stores
@@ -47,7 +50,7 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
         check_specs(scene, kinds)
         check_supervisor(scene)
         files = read_mail(scene)
-        accounts = {agent: check_agent(scene, agent) for agent in scene.agents}
+        accounts = _accounts(scene)
         check_mail(scene, files, accounts)
         check_budgets(scene)
         check_snapshots(scene)
@@ -58,6 +61,15 @@ def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False
     return sorted(
         with_acceptances(scene), key=lambda found: (order.index(found.severity), found.path, found.line or 0)
     )
+
+
+def _accounts(scene: Scene) -> dict[str, LivesAccount]:
+    """Check the lives of all agents, those of a large tree on all processors."""
+    lives = [
+        Examination(bytes_below(scene.tree.agent(agent).attempts), partial(check_agent, scene, agent))
+        for agent in scene.agents
+    ]
+    return dict(zip(scene.agents, examined(scene, lives), strict=True))
 
 
 def _is_this_format(scene: Scene) -> bool:

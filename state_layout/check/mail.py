@@ -16,6 +16,7 @@ from state_layout.check.problem import CATALOGUE, Finding, as_note
 from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.check.seq_ranges import SeqRanges, shown
+from state_layout.check.shares import Examination, examined
 from state_layout.files.chain import Line, Position
 from state_layout.files.journal import Reader
 from state_layout.lives.history import Mark
@@ -56,10 +57,26 @@ def read_mail(scene: Scene) -> dict[tuple[str, str], CheckedMailFile]:
         if sender == OPERATOR:
             check_operator_mail(scene, to, path)
         else:
-            file = CheckedMailFile(to=to, sender=sender, scan=FileScan(scene, path))
-            file.read_on(scene)
-            files[sender, to] = file
+            files[sender, to] = CheckedMailFile(to=to, sender=sender, scan=FileScan(scene, path))
+    reads = [
+        Examination(_size_of(file.scan.path), partial(_read_state, scene, file)) for file in files.values()
+    ]
+    for file, (seqs, is_reported, state) in zip(files.values(), examined(scene, reads), strict=True):
+        file.seqs, file.is_reported = seqs, is_reported
+        file.scan.take_up(state)
     return files
+
+
+def _read_state(scene: Scene, file: CheckedMailFile) -> tuple[SeqRanges, bool, tuple[int, Reader]]:
+    file.read_on(scene)
+    return file.seqs, file.is_reported, file.scan.state
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def mail_paths(scene: Scene) -> Iterator[tuple[str, str, Path]]:

@@ -43,9 +43,19 @@ class FileScan:
                 yield from self._lines()  # what was being written is written by now
 
     def _lines(self) -> Iterator[Line]:
-        for line in self._reader:
-            self.line += 1
-            yield line
+        for run in self._reader.runs():  # a third of the time of one by one
+            for line in run.lines():
+                self.line += 1
+                yield line
+
+    @property
+    def state(self) -> tuple[int, Reader]:
+        """Say how far it is, for `take_up` of another one of this file."""
+        return self.line, self._reader
+
+    def take_up(self, state: tuple[int, Reader]) -> None:
+        """Be as far as the one whose `state` this is."""
+        self.line, self._reader = state
 
     @property
     def position(self) -> Position:

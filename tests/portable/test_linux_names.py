@@ -17,6 +17,7 @@ WHOLE = frozenset(  # the rooms of mechanisms that no other system enters
 GUARDED = {  # functions that look first, and at what
     ("state_layout/files/disk.py", "begin_write"): "_CAN_ADVISE",
     ("state_layout/files/disk.py", "fdatasync"): "_CAN_SYNC_DATA",
+    ("state_layout/check/shares.py", "_processors"): "hasattr",
     ("state_layout/host/identity.py", "open_pidfd"): "hasattr",
     ("maos_sup/agents/kinds/shared/programs.py", "_memory_file"): "hasattr",
     ("maos_sup/agents/sandbox/confine.py", "_readable"): "hasattr",
