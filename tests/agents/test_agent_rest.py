@@ -125,6 +125,22 @@ def test_the_handle_of_an_agent_at_rest_comes_back(stage: Make) -> None:
     wait_for(one.tree.beat("ann").exists, "its beat")
 
 
+@pytest.mark.linux("a folder tells a thread of its changes")
+@pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
+def test_a_disk_that_stalls_for_longer_than_all_intervals_ends_no_agent(stage: Make) -> None:
+    """It rests while everything that is due at a time is overdue: beat, save and checkpoint."""
+
+    def stall(name: str, arguments: tuple[object, ...]) -> None:
+        if name == "fdatasync" and threading.current_thread().name == "pulse":
+            threading.Event().wait(0.3)
+
+    intervals = QUICK | {"checkpoint_s": 0.1}
+    one = stage({"ann": shell("for i in 1 2 3 4; do echo $i; sleep 1; done")}, intervals=intervals)
+    assert one.live("ann", tap=stall).wait() == 0
+    assert one.exit("ann")["reason"] == "parked"
+    assert "Traceback" not in one.log()
+
+
 @pytest.mark.linux("memory is moved to swap by the kernel")
 @pytest.mark.skipif(NO_DNOTIFY, reason="this system has no dnotify")
 def test_the_memory_of_an_agent_at_rest_goes_to_swap_and_it_goes_on(stage: Make, tmp_path: Path) -> None:

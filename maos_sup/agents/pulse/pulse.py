@@ -176,9 +176,8 @@ class Pulse:
             dues_s.append(self._due["save"])
         if self._life.publisher.is_behind:
             dues_s.append(self._life.publisher.due_s)
-        return (
-            min(due_s for due_s in dues_s if due_s > now_s) - now_s
-        )  # what is overdue was handled in this round
+        later_s = (due_s for due_s in dues_s if due_s > now_s)  # what is overdue was handled in this round
+        return min(later_s, default=now_s) - now_s  # all is, after a round that a slow disk held up
 
     def _is_at_rest(self) -> bool:
         """Whatever comes is told, and what came is dealt with."""
