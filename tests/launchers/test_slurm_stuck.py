@@ -199,14 +199,17 @@ def test_a_submission_that_hangs_keeps_no_other_waiting(team: Orchestra, wrapper
     team.assert_sound()
 
 
+@pytest.mark.parametrize(
+    ("mode", "words"), [("fail", "scancel ended with 1"), ("hang", "scancel does not answer")]
+)
 def test_an_end_that_fails_is_told_and_asked_for_again(
-    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers
+    team: Orchestra, cluster: SlurmCluster, wrappers: Wrappers, mode: str, words: str
 ) -> None:
     start(team, {"ann": f"trap '' TERM; {GATED}"}, limits={"stop_grace_s": 60})
     team.wait_alive("ann")
-    wrappers.set("scancel", "fail")
+    wrappers.set("scancel", mode)
     team.do("stop")
-    team.wait(lambda: "not ended yet: scancel ended with 1" in where(team, "ann"), "it is told")
+    team.wait(lambda: f"not ended yet: {words}" in where(team, "ann"), "it is told")
     wrappers.set("scancel", "well")
     team.say("go")
     team.wait_rest("stopped")
