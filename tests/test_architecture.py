@@ -75,6 +75,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("maos_sup.web.serving",),
     "h11": ("maos_sup.web.serving",),
     "filelock": ("state_layout.files.locks",),
+    "_sha2": ("state_layout.specs.files",),  # of the standard library, from Python 3.12 on
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
     "obstore": ("maos_sup.backups.bucket",),

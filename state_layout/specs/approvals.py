@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -40,6 +39,8 @@ class Approval(Struct, frozen=True, kw_only=True):
 
 def question_id(agent: str, task: str, run: int, text: str) -> str:
     """Make the id of a question: the agent's name and a hash over everything that makes it this question."""
+    from hashlib import sha256  # few ask, and many look whether somebody does
+
     exact = codec.encode([agent, task, run, text])
     return f"{agent}-{sha256(exact).hexdigest()[:12]}"
 

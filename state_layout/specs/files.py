@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -22,6 +21,14 @@ from state_layout.shapes import places
 from state_layout.shapes.shape import At, Fault, Shape, Unknown
 from state_layout.shapes.wording import key_text
 from state_layout.specs.tables import AGENT, ORCHESTRATION, TASK
+
+try:  # as `random` does: spec files are short, and OpenSSL takes 2 ms of each look to load
+    from _sha2 import sha256 as _sha256  # type: ignore[import-not-found,unused-ignore]  # from Python 3.12 on
+except ImportError:
+    try:
+        from _sha256 import sha256 as _sha256  # type: ignore[import-not-found,no-redef,unused-ignore]
+    except ImportError:  # an interpreter without hashes of its own
+        from hashlib import sha256 as _sha256
 
 ORCHESTRATION_REL = "orchestration.json"
 Record = OrchestrationSpec | AgentSpec | TaskSpec
@@ -63,7 +70,8 @@ class SpecFile(Struct, frozen=True, kw_only=True):
 
 def digest_of(data: bytes) -> str:
     """Hash a spec file's bytes by SHA-256."""
-    return hashlib.sha256(data).hexdigest()
+    digest: str = _sha256(data).hexdigest()
+    return digest
 
 
 def is_spec_path(rel: str) -> bool:

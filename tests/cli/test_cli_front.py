@@ -93,6 +93,16 @@ def test_status_imports_no_more_than_it_did(tree: Tree) -> None:
     assert len(ours(names)) <= MOST_OF_OURS["status"]
 
 
+def test_what_status_always_imports_is_what_a_living_team_needs() -> None:
+    code = (
+        "import sys, maos_sup.cli.glance; names = set(sys.modules)\n"
+        "rare = names & {'_hashlib', 'threading', 'state_layout.lives.leases'}\n"
+        "assert not rare and 'state_layout.files.journal' not in names, rare"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_lost_reader_of_the_help_is_no_error() -> None:
     argv = f"{sys.executable} -m maos_sup --help | true"
     done = subprocess.run(["/bin/bash", "-c", f"set -o pipefail; {argv}"], capture_output=True, check=False)
