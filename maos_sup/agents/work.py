@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.agents.attempt.outcomes import result_of
 from maos_sup.agents.attempt.questions import answer_or_ask
 from maos_sup.agents.endings import Interrupt
-from maos_sup.agents.pulse.pulse import Pulse
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, disk
 from state_layout.files.reading import read_record
@@ -23,6 +21,10 @@ from state_layout.host.marks import MARK_VARIABLE, mark_of
 from state_layout.lives.history import run_key
 from state_layout.records import AgentSpec, Limits, TaskSpec
 from state_layout.specs.approvals import Approval
+
+if TYPE_CHECKING:  # of a program that runs; a command line only asks for the settings of kinds
+    from maos_sup.agents.attempt.life import AgentLife
+    from maos_sup.agents.pulse.pulse import Pulse
 
 _LONGEST_TASK_TEXT = 30_000  # characters in MAOS_TASK: the kernel refuses 128 KiB; stdin has all of it
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,16 +16,16 @@ from maos_sup.agents.sessions import session_problems
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
-from maos_sup.cli.secrecy import look_for_secrets
-from maos_sup.cuts.copies import mending_of
 from maos_sup.workspaces.checking import content_problems
 from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
-from state_layout.check.repair import repair
 from state_layout.check.scene import Scene
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
-from state_layout.specs import read_specs
+from state_layout.specs import Kinds, read_specs
 from state_layout.witness import Witness
+
+if TYPE_CHECKING:
+    from state_layout.check.repair import Repair
 
 _MOST_OF_A_KIND = 3  # notes; problems are all shown
 
@@ -75,10 +75,12 @@ def command(
             raise click.UsageError("--secrets repairs nothing; leave --repair out")
         if accepts:
             raise click.UsageError("--secrets records nothing; leave --accept out")
+        from maos_sup.cli.secrecy import look_for_secrets  # it knows plans and kinds of secrets
+
         return look_for_secrets(tree, as_json=as_json)
     kinds = kind_shapes(say_aside)
     problems = check(tree, kinds=kinds)
-    done = repair(tree, problems, kinds=kinds) if repairs else []
+    done = _repair(tree, problems, kinds=kinds) if repairs else []
     problems = check(tree, kinds=kinds) if done else problems
     taken = accept(tree, problems, by=by or _login()) if accepts else []
     problems = check(tree, kinds=kinds) if taken else problems
@@ -94,7 +96,15 @@ def command(
     return _code(problems)
 
 
+def _repair(tree: Tree, problems: list[Problem], *, kinds: Kinds) -> list[Repair]:
+    from state_layout.check.repair import repair
+
+    return repair(tree, problems, kinds=kinds)
+
+
 def _login() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name
@@ -133,6 +143,8 @@ def _lines_of_copy(tree: Tree) -> Iterator[str]:
     """Say what `resume` would put right here, if this is a copy that was taken while it was written to."""
     with suppress(LayoutError):
         if Scene(tree).is_copy:
+            from maos_sup.cuts.copies import mending_of  # most trees are none
+
             for note in mending_of(tree, read_specs(tree).specs).notes():
                 yield f"note: at the next resume {note}"
 

@@ -6,8 +6,10 @@ stop it is found here. What a fold keeps for its agent is dropped: memory does n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from state_layout.check.checkpoints import CheckedSlots, judge_checkpoints, read_slots
 from state_layout.check.exits import ExitSeen, check_exit
@@ -62,11 +64,14 @@ class _Fold:
         self.history = History()
         self._kept_bytes = 0
 
-    def take(self, line: Line) -> str | None:
-        """Fold `line`; what is wrong with it, if anything."""
+    def take(self, line: Line, entry: Mapping[str, Any] | None) -> str | None:
+        """Fold `line`, in which `entry` stands; what is wrong with it, if anything."""
         history = self.history
         try:
-            history.take(line)
+            if entry is None:
+                history.take(line)  # raises
+            else:
+                history.take_fields(entry, line.end)
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
             history.unmailed.clear()
             return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
@@ -156,7 +161,7 @@ class _Life:
         bound = 1 << 63 if last_seq is None else last_seq
         expected = self._birth.seq if self._birth is not None else None
         end = self._standing.end
-        for line in self._scan:
+        for line, entry in self._scan.entries():
             seq = line.end.seq
             if seq != expected and expected is not None:
                 self._report_bad(f"has seq {seq} where {expected} follows")
@@ -164,7 +169,7 @@ class _Life:
             if seq > bound:
                 self._void_lines += 1
             else:
-                problem = fold.take(line)
+                problem = fold.take(line, entry)
                 if problem is not None:
                     self._report_bad(problem)
                 if end is not None and seq == end.seq and line.end.h != end.h:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from state_layout.check.lives_of_agents import LivesAccount
 from state_layout.check.problem import CATALOGUE, Finding, as_note
@@ -17,7 +18,7 @@ from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.check.seq_ranges import SeqRanges, shown
 from state_layout.check.shares import Examination, examined
-from state_layout.files.chain import Line, Position
+from state_layout.files.chain import Position
 from state_layout.files.journal import Reader
 from state_layout.lives.history import Mark
 from state_layout.mail.boxes import ALL, OPERATOR, is_sender
@@ -42,9 +43,9 @@ class CheckedMailFile:
 
     def read_on(self, scene: Scene) -> None:
         """Take in what is new; the first line that is not as FORMAT.md says is reported."""
-        for line in self.scan:
-            self.seqs.add(line.seq)
-            wrong = _wrong(line, self.to, self.sender)
+        for line, entry in self.scan.entries():
+            self.seqs.add(line.end.seq)
+            wrong = _wrong(entry, self.to, self.sender)
             if wrong is not None and not self.is_reported:
                 self.is_reported = True
                 scene.report(Finding.BAD_RECORD, self.scan.path, line=self.scan.line, what=wrong)
@@ -198,11 +199,9 @@ def _check_place(scene: Scene, reader: str, path: Path, mark: Mark) -> None:
         scene.report(Finding.MARK_ASTRAY, path, what=what)
 
 
-def _wrong(line: Line, to: str, sender: str) -> str | None:
+def _wrong(told: Mapping[str, Any] | None, to: str, sender: str) -> str | None:
     """Say what is wrong with a message; None if nothing is."""
-    try:
-        told = line.fields()
-    except ValueError:
+    if told is None:
         return "is whole but no JSON object"
     if (told.get("from"), told.get("to")) != (sender, to):
         return f"is from {told.get('from')!r} to {told.get('to')!r}, not from {sender!r} to {to!r}"

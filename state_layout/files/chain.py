@@ -64,7 +64,7 @@ class Run(NamedTuple):
         offset = self.after.offset
         for seq, raw in enumerate(self.raws, self.first_seq):
             offset += len(raw) + 1
-            yield Line(raw, Position(seq, offset, _h_of(raw)))
+            yield _new(Line, (raw, _new(Position, (seq, offset, raw[-14:-2].decode()))))
 
     def up_to(self, seq: int) -> Run:
         """Cut the lines after `seq`, which is one of its numbers, off the run."""

@@ -155,9 +155,10 @@ def decode_object(data: bytes | str) -> dict[str, Any]:
 
 def decode_objects(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     """Decode each of `lines`, as `decode_object` does, with one call for all. Raises NotJson."""
-    if max(map(len, lines), default=0) <= 2 * MOST_LEVELS_OF_RECORDS:  # too short to be deep
+    whole = b"[%b]" % b",".join(lines)
+    if max(map(len, lines), default=0) <= 2 * MOST_LEVELS_OF_RECORDS or not _may_be_deep(whole):
         try:
-            values: list[dict[str, Any]] = orjson.loads(b"[%b]" % b",".join(lines))
+            values: list[dict[str, Any]] = orjson.loads(whole)
         except orjson.JSONDecodeError:
             values = []
         if len(values) == len(lines) and all(type(value) is dict for value in values):

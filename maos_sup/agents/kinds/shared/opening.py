@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
+from maos_sup.agents.kinds.shared.marked import quoteattr
 from maos_sup.agents.work import Work
 from state_layout.errors import LayoutError
 from state_layout.files import codec

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
-from xml.sax.saxutils import escape, quoteattr
 
+from maos_sup.agents.kinds.shared.marked import escape, quoteattr
 from state_layout.files import codec
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
+from maos_sup.agents.kinds.shared.marked import escape, quoteattr
 from state_layout.files import codec
 from state_layout.lives.attempts import all_lines
 from state_layout.lives.history import Mark
