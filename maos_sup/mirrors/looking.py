@@ -29,7 +29,7 @@ from state_layout.paths import Tree
 
 LARGEST_CONTENT_BYTES = 1 << 26
 LARGEST_SEQ = (1 << 63) - 1
-BATCH_BYTES = 1 << 21  # after so many a batch is handed over
+BATCH_BYTES = 1 << 19  # after so many a batch is handed over
 _PIECE_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 12
 _SETTLED_S = 2.0  # after a change was seen: one that was under way then is done
