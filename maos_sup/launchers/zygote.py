@@ -27,11 +27,13 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from maos_sup.launchers.link import MESSAGE_BYTES, MOST_DESCRIPTORS
 from maos_sup.launchers.orphans import told_orphans
+from maos_sup.launchers.spare import Spare
 from maos_sup.system import linux
 from maos_sup.system.processes import read_children
 from maos_sup.system.targets import Target, hold_child
@@ -164,6 +166,7 @@ class _Zygote:
     def __init__(self, supervisor: socket.socket, entry: Entry, needs: Needs) -> None:
         self._supervisor, self._entry, self._needs = supervisor, entry, needs
         self._tried: set[str] = set()
+        self._spare = Spare(self._be)
         self._agents: dict[int, str] = {}  # by pid
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -173,14 +176,25 @@ class _Zygote:
     def run(self) -> None:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _woken_only)
-        with suppress(ConnectionError):
-            self._tell({"ready": os.getpid()})
-            while True:
-                for descriptor, _ in self._poll.poll():
-                    if descriptor == self._woken:
-                        self._reap()
-                    elif not self._serve():
-                        return
+        try:
+            self._serve_on()
+        except ConnectionError:
+            pass
+        finally:
+            self._spare.drop()
+
+    def _serve_on(self) -> None:
+        self._tell({"ready": os.getpid()})
+        while True:
+            heard = self._poll.poll(self._spare.until_ms() if self._agents else None)
+            if not heard and self._agents:
+                like = [*self._agents][-2:][0]  # the newest may not have all that it needs
+                self._spare.make(like=like, shed=partial(_shed, self._supervisor))
+            for descriptor, _ in heard:
+                if descriptor == self._woken:
+                    self._reap()
+                elif not self._serve():
+                    return
 
     def _serve(self) -> bool:
         """Carry out the requests that wait; whether there will be more.
@@ -200,15 +214,30 @@ class _Zygote:
                     requests.append(cast("ForkRequest", codec.decode_object(data)))
         for request in requests:
             self._import_for(request)
+        if requests:
+            self._spare.wait_for(len(requests))
+        if requests and (spare := self._spare.take()) is not None:
+            self._use_spare(requests.pop(0), *spare)
         for first in range(0, len(requests), _MOST_UNTOLD):
             self._fork_all(requests[first : first + _MOST_UNTOLD])
         return True
+
+    def _use_spare(self, request: ForkRequest, pid: int, order: int) -> None:
+        """Have the spare process be the agent; if it has died just now, that is the end of an agent."""
+        self._agents[pid] = request["agent"]
+        try:
+            self._tell_of(request, pid)
+            with suppress(BrokenPipeError):
+                os.write(order, codec.encode(request))
+        finally:
+            os.close(order)
 
     def _import_for(self, request: ForkRequest) -> None:
         """Import, once for all, what agents of this kind need."""
         fresh = [name for name in self._needs(request["root"], request["agent"]) if name not in self._tried]
         self._tried.update(fresh)
         if import_all(fresh):
+            self._spare.drop()  # it has not imported it
             gc.collect()
             gc.freeze()
 
@@ -267,10 +296,14 @@ class _Zygote:
             if not os.read(go, 1):
                 os._exit(0)  # the supervisor was not told of us: it will ask another zygote
             _shed(self._supervisor)
-            linux.set_title(f"maos-sup agent {request['agent']} {request['root']}")
         except BaseException:  # noqa: BLE001 - never back into the zygote's stack
             _print_traceback()
             os._exit(1)
+        self._be(request)
+
+    def _be(self, request: ForkRequest) -> NoReturn:
+        """Be the agent that is asked for, in its own process."""
+        linux.set_title(f"maos-sup agent {request['agent']} {request['root']}")
         live(self._entry, root=request["root"], agent=request["agent"])
 
     def _reap(self) -> None:
@@ -283,6 +316,7 @@ class _Zygote:
                 pid = found.si_pid
                 orphans = self._orphans_of(pid) if pid in self._agents else []
                 os.waitid(os.P_PID, pid, os.WEXITED)
+                self._spare.is_dead(pid)
                 if pid in self._agents:
                     self._tell_end(found, self._agents.pop(pid), orphans)
 
@@ -331,12 +365,13 @@ def _write_to(log: int) -> None:
     os.close(log)
 
 
-def _shed(supervisor: socket.socket) -> None:
-    """Leave the zygote behind: its descriptors, its signal handler, its settings."""
+def _shed(supervisor: socket.socket, but: int = _MOST_OPEN) -> None:
+    """Leave the zygote behind: its descriptors, `but` for one, its signal handler, its settings."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     supervisor.detach()
-    os.closerange(3, _MOST_OPEN)
+    os.closerange(3, but)
+    os.closerange(but + 1, _MOST_OPEN)
     _begin_collecting()
 
 

@@ -9,11 +9,16 @@ processes stay where they are. Without swap nothing happens.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from state_layout.host.kernel import is_linux, read_raw
 
-_MADV_PAGEOUT = 21
+_MADV_PAGEOUT, _MADV_POPULATE_WRITE = 21, 23
+_PAGE_BYTES, _ENTRY_BYTES = os.sysconf("SC_PAGE_SIZE"), 8
+_ITS_OWN = 1 << 56 | 1 << 62  # in `pagemap`: mapped by no other process; swapped
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,6 +44,45 @@ def page_out() -> int:
         if _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_PAGEOUT) == 0:
             asked += size
     return asked
+
+
+def copy_pages_like(pid: int) -> int:
+    """Copy the pages that `pid`, forked from the same process as this one, has for itself; how many.
+
+    What it needed another one will need: so it is copied before anybody waits for it. 0 where the system does
+    not tell, or cannot (Linux 5.14 can). Never raises.
+    """
+    try:
+        pages = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    copied = 0
+    try:
+        for start, size in _private_memory():
+            count = size // _PAGE_BYTES
+            found = os.pread(pages, count * _ENTRY_BYTES, start // _PAGE_BYTES * _ENTRY_BYTES)
+            if len(found) != count * _ENTRY_BYTES:
+                continue
+            for first, length in _runs(struct.unpack(f"{count}Q", found)):
+                where = ctypes.c_void_p(start + first * _PAGE_BYTES)
+                if _libc.madvise(where, ctypes.c_size_t(length * _PAGE_BYTES), _MADV_POPULATE_WRITE):
+                    return copied
+                copied += length
+    except OSError:
+        pass
+    finally:
+        os.close(pages)
+    return copied
+
+
+def _runs(entries: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and length of each run of pages that are a process's own."""
+    first = 0
+    for is_own, run in groupby(entries, lambda entry: bool(entry & _ITS_OWN)):
+        length = len(list(run))
+        if is_own:
+            yield first, length
+        first += length
 
 
 def _private_memory() -> Iterator[tuple[int, int]]:

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = frozenset(  # the rooms of mechanisms that no other system enters
-    {"maos_sup/launchers/zygote.py", "maos_sup/launchers/link.py", "maos_sup/agents/pulse/dnotify.py"}
-    | {"maos_sup/agents/sandbox/landlock.py"}
+    {"maos_sup/launchers/zygote.py", "maos_sup/launchers/link.py", "maos_sup/launchers/spare.py"}
+    | {"maos_sup/agents/sandbox/landlock.py", "maos_sup/agents/pulse/dnotify.py"}
 )
 GUARDED = {  # functions that look first, and at what
     ("state_layout/files/disk.py", "begin_write"): "_CAN_ADVISE",
