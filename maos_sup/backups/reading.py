@@ -63,6 +63,8 @@ class TreeFiles:
             self._walk(path)
         elif entry.is_file(follow_symlinks=False):
             self.files.append((path, entry.stat(follow_symlinks=False)))
+        else:
+            self.left_out.append(f"{shown(path)}: no file, but a pipe, a socket or a device")
 
     def _entries(self, where: str) -> Iterator[os.DirEntry[str]]:
         try:

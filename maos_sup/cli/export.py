@@ -78,10 +78,7 @@ def command(
     target = out or Path(f"{id_of(tree)}.maos.tar.zst{'.age' if is_sealed else ''}")
     if recipients and (is_asked or passphrase_file):
         raise BadInput("a file of age is for keys or for a passphrase: use --to or --passphrase, not both")
-    if is_there(target):
-        raise BadInput(f"{target}: is there already; name another file with -o")
-    if not target.parent.is_dir():
-        raise BadInput(f"{target}: there is no folder {target.parent}; make it, or name another file with -o")
+    _refuse_place(target)
     passphrase = in_file(passphrase_file) if passphrase_file else None
     if is_asked and passphrase is None:
         passphrase = asked_for(str(target), twice=True)
@@ -137,3 +134,13 @@ def _refuse_secrets(copy: Tree) -> None:
         raise HasSecrets(
             f"{found[0]}{more}; nothing was exported: see check --secrets, or say --with-secrets"
         )
+
+
+def _refuse_place(target: Path) -> None:
+    """Raise BadInput where no archive can be made."""
+    if str(target) == "-":
+        raise BadInput("-o -: an archive is a file, there whole or not at all; name one, then pass it on")
+    if is_there(target):
+        raise BadInput(f"{target}: is there already; name another file with -o")
+    if not target.parent.is_dir():
+        raise BadInput(f"{target}: there is no folder {target.parent}; make it, or name another file with -o")

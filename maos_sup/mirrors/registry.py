@@ -52,7 +52,8 @@ def _path_of(url: str) -> Path:
     text = url.removeprefix("sqlite:").removeprefix("//")
     if not text:
         raise BadInput(f"{url!r} names no file; use sqlite:FILE")
-    return Path(text).expanduser().absolute()
+    root = "/" if text.startswith("/") else ""  # others write four slashes: sqlite:////srv/runs.db
+    return Path(root + text.lstrip("/")).expanduser().absolute()
 
 
 def _sqlite(url: str, tree: str, *, may_make: bool) -> Mirror:

@@ -65,6 +65,8 @@ def export(
             copy = _copied(tree, scratch / "tree", cut)
             look(copy)
             manifest = _described(copy, only)
+            if cut is None:
+                manifest = replace(manifest, left_out=(*manifest.left_out, *_no_files(tree.root, only)))
             if cut is not None:
                 manifest = replace(manifest, checkpoint=cut.label)
             plain = scratch / "archive"
@@ -115,6 +117,16 @@ def _described(copy: Tree, only: Sequence[str]) -> ArchiveManifest:
         files=tuple(files),
         left_out=tuple(left_out),
     )
+
+
+def _no_files(root: Path, only: Sequence[str]) -> list[str]:
+    """List the pipes, sockets and devices in a tree, which no copy of it has."""
+    return [
+        f"{path}: no file, but a pipe, a socket or a device"
+        for path, entry in _walk(root, "")
+        if is_safe(path) and (not only or path.split("/")[0] in {*only, *_ALWAYS})
+        if not (entry.is_symlink() or entry.is_dir() or entry.is_file()) and is_there(Path(entry.path))
+    ]
 
 
 def _walk(root: Path, where: str) -> Iterator[tuple[str, os.DirEntry[str]]]:

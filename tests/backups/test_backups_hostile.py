@@ -56,6 +56,19 @@ def test_missing_segment_is_named_and_the_next_backup_heals_it(
     assert contents(tmp_path / "new") == contents(tree.root)
 
 
+def test_a_pipe_in_the_place_of_a_file_is_left_out_and_said(
+    tree: Tree, repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tree.agent_spec("bob"), tree.agent("alice").workspace / "pipe"):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    capsys.readouterr()
+    assert main(["backup", str(tree.root), "--to", str(repo)]) == 0
+    said = capsys.readouterr().err
+    for rel in ("spec/agents/bob.json", "agents/alice/workspace/pipe"):
+        assert f"note: left out: {rel}: no file, but a pipe, a socket or a device\n" in said, said
+
+
 def test_what_came_back_without_what_makes_it_an_orchestration_is_not_gone_on_with(
     repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

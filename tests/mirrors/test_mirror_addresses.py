@@ -58,6 +58,11 @@ def test_what_drivers_can_read_is_taken_as_it_is(url: str) -> None:
     assert place_of(url) == shown_url(url) == url
 
 
+@pytest.mark.parametrize("slashes", ["/", "///", "////"])
+def test_a_file_from_the_root_may_have_the_slashes_that_others_want(slashes: str) -> None:
+    assert place_of(f"sqlite:{slashes}srv/runs.db") == "sqlite:/srv/runs.db"
+
+
 def test_a_variable_with_a_relative_file_is_refused_for_a_follower_stands_elsewhere() -> None:
     with pytest.raises(BadInput, match="say sqlite:/"):
         open_mirror("sqlite:runs.db", "id", may_make=True)

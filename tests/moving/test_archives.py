@@ -71,6 +71,24 @@ def contents(root: Path) -> dict[str, object]:
     return found
 
 
+def test_a_dash_is_no_file_that_an_archive_lies_in(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(tree.root), "-o", "-"]) == 2
+    assert "-o -: an archive is a file" in capsys.readouterr().err
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_left_out_and_said(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tree.agent("alice").workspace / "pipe")
+    exported(tree)
+    said = capsys.readouterr().err
+    assert "left out: agents/alice/workspace/pipe: no file, but a pipe, a socket or a device\n" in said
+
+
 def test_there_and_back_it_is_the_same(
     tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
