@@ -33,6 +33,7 @@ class FolderAlarm:
         self._is_given_up = False
         self._watched = dict[str, int]()
         self._folders = dict[int, str]()  # by the number of the watch
+        self._rung = set[str]()  # since the last time they were watched again
 
     def watch(self, folders: Set[str]) -> None:
         """Watch `folders`, those that rang too, and no others. What changes from now on is heard."""
@@ -40,16 +41,17 @@ class FolderAlarm:
             return
         self._drain()
         for folder in self._watched.keys() - folders:
-            watch = self._watched.pop(folder)
-            del self._folders[watch]
-            self._libc.inotify_rm_watch(self._descriptor, watch)
-        for folder in folders - self._watched.keys():
+            self._forget(folder)
+        for folder in (folders - self._watched.keys()) | self._doubtful():
             watch = self._libc.inotify_add_watch(
                 self._descriptor, os.fsencode(folder), ctypes.c_uint32(_MASK)
             )
+            cause = ctypes.get_errno() if watch < 0 else 0
+            if self._watched.get(folder, watch) != watch:
+                self._forget(folder)  # another one stands in its place now, or none
             if watch >= 0:
                 self._watched[folder], self._folders[watch] = watch, folder
-            elif ctypes.get_errno() in (errno.ENOSPC, errno.ENOMEM):  # others need watches as well
+            elif cause in (errno.ENOSPC, errno.ENOMEM):  # others need watches as well
                 self._is_given_up = True
                 self.close()
                 return
@@ -72,6 +74,19 @@ class FolderAlarm:
             self._descriptor = -1
         self._watched.clear()
         self._folders.clear()
+        self._rung.clear()
+
+    def _forget(self, folder: str) -> None:
+        watch = self._watched.pop(folder)
+        self._folders.pop(watch, None)
+        self._libc.inotify_rm_watch(self._descriptor, watch)
+
+    def _doubtful(self) -> set[str]:
+        """The watched folders below one that rang: it may have been renamed, and another be in its place,
+        and of what lies within nothing is told then. To be watched by their paths once more."""
+        tops = tuple(f"{folder}/" for folder in self._rung)
+        self._rung.clear()
+        return {folder for folder in self._watched if folder.startswith(tops)}
 
     def _opened(self) -> bool:
         with suppress(AttributeError):  # another system
@@ -92,6 +107,7 @@ class FolderAlarm:
                     folder = self._folders.pop(watch, None)
                     if folder is not None:
                         del self._watched[folder]
+                        self._rung.add(folder)
                     elif watch < 0:  # the kernel had to drop some: any may have rung
                         self._watched.clear()
                         self._folders.clear()

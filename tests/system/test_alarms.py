@@ -86,3 +86,20 @@ def test_a_folder_that_is_not_there_is_not_covered(alarm: FolderAlarm, folders: 
     missing = [*folders, folders[0] / "missing"]
     alarm.watch(names(missing))
     assert alarm.covers(names(folders)) and not alarm.covers(names(missing))
+
+
+def test_folder_that_came_in_the_place_of_another_rings(alarm: FolderAlarm, folders: list[Path]) -> None:
+    """Its parent was renamed and made anew: nothing is told of what lay within."""
+    within = [*folders, folders[0] / "inner" / "deep"]
+    within[-1].mkdir(parents=True)
+    assert alarm.wait(PATIENCE_S)
+    within += [folders[0].parent, folders[0] / "inner"]
+    alarm.watch(names(within))
+    folders[0].rename(folders[0].parent / "old")
+    within[2].mkdir(parents=True)
+    while not alarm.covers(names(within)) or alarm.wait(0):
+        alarm.watch(names(within))
+    (folders[0].parent / "old" / "inner" / "deep" / "file").touch()
+    assert not alarm.wait(0)
+    (within[2] / "file").touch()
+    assert alarm.wait(PATIENCE_S)
