@@ -374,7 +374,7 @@ class _Supervisor:
             dues_s.append(self._publisher.next_s)
         if self._keep_by_s is not None:
             dues_s.append(self._keep_by_s)
-        if self._checkpoints.due_s is not None:
+        if seen.has_room and self._checkpoints.due_s is not None:
             dues_s.append(self._checkpoints.due_s)
         if self._notifier.is_busy:
             dues_s.append(seen.now_s + LOOK_S)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disks import SmallDisk, small_disk
+from disks import FILLER, SmallDisk, small_disk
 from orchestra import Orchestra
 from processes import kill
 from troupe import TALKERS, Troupe
 from verdict import problems
 
+from state_layout.host.beats import read_beat
 from state_layout.host.triggers import pull
 
 GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
@@ -43,6 +45,12 @@ def orchestra(tmp_path: Path, disk: SmallDisk) -> Iterator[Orchestra]:
     finally:
         disk.make_room()
         made.end_all()
+
+
+def cpu_s(pid: int) -> float:
+    """Give the seconds of a processor that the process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def complaint(orchestra: Orchestra) -> str:
@@ -89,6 +97,31 @@ def test_nothing_is_started_without_room_and_all_is_when_there_is(
     assert orchestra.output("bob") == "hi\n"
     assert orchestra.attempts()["bob"] == 1
     orchestra.assert_sound()
+
+
+@pytest.mark.linux("the kernel counts the time that a process takes")
+def test_supervisor_without_room_sleeps(orchestra: Orchestra, disk: SmallDisk) -> None:
+    """What it would keep for checkpoints waits for room, and does not wake it until there is."""
+
+    def beats() -> int:
+        found = read_beat(orchestra.tree.beat("ann"))
+        return 0 if found is None else found.beat
+
+    orchestra.start({"ann": GATED})
+    orchestra.wait_alive("ann")
+    kill(orchestra.supervisor() or 0)
+    disk.fill()
+    os.truncate(disk.folder / FILLER, (disk.folder / FILLER).stat().st_size - (1 << 18))  # too little
+    orchestra.resume()
+    orchestra.wait(lambda: complaint(orchestra), "status tells of it")
+    first = beats()
+    orchestra.wait(lambda: beats() > first + 2, "it has kept what it keeps at its beginning")
+    first, took_s = beats(), cpu_s(orchestra.supervisor() or 0)
+    orchestra.wait(lambda: beats() > first + 4, "some beats", deadline_s=60)
+    assert cpu_s(orchestra.supervisor() or 0) - took_s < 0.2
+    disk.make_room()
+    orchestra.say("go")
+    orchestra.wait_rest("done")
 
 
 @pytest.mark.parametrize("victims", [("ann",), ("ann", "bob")], ids=str)
