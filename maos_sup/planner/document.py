@@ -75,7 +75,7 @@ def _json(path: Path, data: bytes) -> Document:
         value = codec.decode_object(data)
         twice = places.repeats_a_key(data)
     except (codec.NestedTooDeeply, RecursionError) as cause:
-        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
+        raise BadInput(_too_deep(path, data.decode())) from cause
     except codec.NotJson as cause:
         raise BadInput(f"{path}:{cause.line}: {not_json_text(data, cause)}") from cause
     text = data.decode()
@@ -84,6 +84,7 @@ def _json(path: Path, data: bytes) -> Document:
 
 
 _MANY_DOTS = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
+_MANY_DIGITS = re.compile(r"(?m)^[^#\n]*?\d[\d_]{999}")
 
 
 def _toml(path: Path, data: bytes) -> Document:
@@ -92,17 +93,28 @@ def _toml(path: Path, data: bytes) -> Document:
     except UnicodeDecodeError as cause:
         line = data.count(b"\n", 0, cause.start) + 1
         raise BadInput(f"{path}:{line}: has a byte that is not UTF-8; save the file as UTF-8") from cause
-    if _MANY_DOTS.search(text):  # it would take minutes to be refused
-        raise BadInput(f"{path}: is nested too deeply; make it flatter")
+    if dotted := _MANY_DOTS.search(text):  # it would take minutes to be refused
+        raise BadInput(_too_deep(path, text, at=dotted.end()))
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
         raise BadInput(_not_toml(path, text, str(cause))) from cause
     except RecursionError as cause:
-        raise BadInput(f"{path}: is nested too deeply; make it flatter") from cause
+        raise BadInput(_too_deep(path, text)) from cause
     except ValueError as cause:
-        raise BadInput(f"{path}: holds a number that is too long; use at most 18 digits") from cause
+        digits = _MANY_DIGITS.search(text)
+        line = _line_at(text, digits.start() if digits else 0)
+        raise BadInput(f"{path}:{line}: holds a number that is too long; use at most 18 digits") from cause
     return Document(path=path, value=value, text=text, is_json=False)
+
+
+def _line_at(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _too_deep(path: Path, text: str, *, at: int | None = None) -> str:
+    line = places.deep_line(text, levels=codec.MOST_LEVELS) if at is None else _line_at(text, at)
+    return f"{path}:{line}: is nested too deeply; make it flatter"
 
 
 def _not_toml(path: Path, text: str, message: str) -> str:
@@ -112,5 +124,8 @@ def _not_toml(path: Path, text: str, message: str) -> str:
     number = int(place[1]) if place and place[1] else len(lines)
     reason = _TOML_PLACE.sub("", message)
     reason = reason[:1].lower() + reason[1:]
-    shown = lines[min(number, len(lines)) - 1].strip()[:60]
+    shown = "".join(
+        character if character.isprintable() else ascii(character)[1:-1]
+        for character in lines[min(number, len(lines)) - 1].strip()[:60]
+    )
     return f"{path}:{number}: is no valid TOML: {reason}; mend this line: {shown}"

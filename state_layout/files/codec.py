@@ -43,6 +43,10 @@ class NotJson(ValueError):
         self.line, self.column = line, column
 
 
+class NotUtf8(NotJson):
+    """A byte is there that no UTF-8 has; `line` and `column` are its."""
+
+
 class NestedTooDeeply(NotJson):
     """It may be JSON, but none that could be written again."""
 
@@ -110,11 +114,23 @@ def encode_pretty(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
+def _refuse_other_encodings(data: bytes | str) -> None:
+    """Raise NotUtf8 if `data` is none: orjson names no place then."""
+    if isinstance(data, str):
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line, start = data.count(b"\n", 0, error.start) + 1, data.rfind(b"\n", 0, error.start) + 1
+        raise NotUtf8("a byte is not UTF-8", line=line, column=error.start - start + 1) from error
+
+
 def decode(data: bytes | str) -> Any:
     """Decode one JSON value. Raises NotJson with line and column, also for what `encode` could not give."""
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        _refuse_other_encodings(data)
         raise NotJson(error.msg, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
         raise NestedTooDeeply("nested too deeply", line=1, column=1) from error

@@ -14,6 +14,13 @@ from msgspec import Struct, field
 
 At = tuple[str | int, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_BRACKET = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"""'
+    r"|'''(?:[^']|'(?!''))*'''"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'|#[^\n]*|[{}\[\]]",
+    re.DOTALL,
+)
 
 
 class Places(Struct):
@@ -57,6 +64,19 @@ def _refuse_repeats(pairs: list[tuple[str, Any]]) -> None:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_refuse_repeats)
+
+
+def deep_line(text: str, *, levels: int) -> int:
+    """Find the line, from 1, where the JSON or TOML `text` is nested deeper than `levels`; 1 if nowhere."""
+    depth = 0
+    for token in _BRACKET.finditer(text):
+        if token[0] in "{[":
+            depth += 1
+            if depth > levels:
+                return text.count("\n", 0, token.start()) + 1
+        elif token[0] in "}]":
+            depth -= 1
+    return 1
 
 
 def json_places(text: str) -> Places:

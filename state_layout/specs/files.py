@@ -199,7 +199,9 @@ def _decoded(path: str, data: bytes, digest: str) -> tuple[dict[str, object] | N
         value = codec.decode_object(data)
         repeats = places.repeats_a_key(data)
     except (codec.NestedTooDeeply, RecursionError):
-        return None, (whole_file(path, "is nested too deeply; make it flatter"),)
+        line = places.deep_line(data.decode(), levels=codec.MOST_LEVELS)
+        text = f"{path}:{line}: is nested too deeply; make it flatter"
+        return None, (SpecError(path=path, line=line, key="", text=text, digest=digest),)
     except codec.NotJson as cause:
         text = not_json_text(data, cause)
         error = SpecError(
@@ -220,6 +222,8 @@ def not_json_text(data: bytes, cause: codec.NotJson) -> str:
         return "is UTF-16; save it as UTF-8"
     if data.startswith(b"\xef\xbb\xbf"):
         return "begins with a byte order mark; save it as UTF-8 without one"
+    if isinstance(cause, codec.NotUtf8):
+        return "has a byte that is not UTF-8; save the file as UTF-8"
     return f"is no valid JSON object: {cause} (column {cause.column}); mend that line"
 
 

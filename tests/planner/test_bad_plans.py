@@ -98,7 +98,7 @@ def test_line_that_is_no_toml_is_shown(load: Load, tmp_path: Path, added: str) -
         load(BASE + added + "\n")
     (problem,) = raised.value.problems
     assert problem.startswith(f"{tmp_path}/plan.toml:3: is no valid TOML: ")
-    assert problem.endswith(f"mend this line: {added}")
+    assert problem.endswith("mend this line: " + added.replace("\x07", "\\x07"))
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file(load: Load) -> None:

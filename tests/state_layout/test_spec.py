@@ -227,14 +227,18 @@ def test_agents_settings_are_checked_where_the_kinds_are_known(tree: Tree) -> No
         (lambda path: path.mkdir(), "is a folder; put a regular file there"),
         (lambda path: path.write_bytes(b" " * ((1 << 20) + 1)), "has 1048577 bytes; keep it below 1048576"),
         (lambda path: path.write_bytes(b""), ":1: is empty; write a JSON object {...}"),
+        (
+            lambda path: path.write_bytes(b'{"kind":\n "caf\xe9"}'),
+            ":2: has a byte that is not UTF-8; save the file as UTF-8",
+        ),
         (lambda path: path.write_bytes(b"\xff\xfe{"), ":1: is UTF-16; save it as UTF-8"),
         (
             lambda path: path.write_bytes(b"\xef\xbb\xbf{}"),
             ":1: begins with a byte order mark; save it as UTF-8 without one",
         ),
         (
-            lambda path: path.write_bytes(b'{"a":' * 990 + b"1" + b"}" * 990),
-            "is nested too deeply; make it flatter",
+            lambda path: path.write_bytes(b'{"b": "{",\n"a":' + b'{"a":' * 990 + b"1" + b"}" * 991),
+            ":2: is nested too deeply; make it flatter",
         ),
     ],
 )
