@@ -74,8 +74,8 @@ class ZygoteLink:
         return self._socket.fileno()
 
     def write_to(self, log: int) -> None:
-        """Have it write to `log` from now on, as its agents will until they redirect it."""
-        with suppress(BlockingIOError, ConnectionError):
+        """Have it write to `log` from now on, as its agents will, if that can be told."""
+        with suppress(OSError):
             socket.send_fds(self._socket, [codec.encode({"log": True})], [log])
 
     def send(self, request: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ long as it is not reaped, since nobody else can have its number until then.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -345,7 +346,13 @@ class _Zygote:
                 orphan.close()
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
-        socket.send_fds(self._supervisor, [codec.encode(message)], descriptors)
+        """Send `message`, where need be without its descriptors. Raises ConnectionError."""
+        try:
+            socket.send_fds(self._supervisor, [codec.encode(message)], descriptors)
+        except OSError as cause:
+            if cause.errno != errno.ETOOMANYREFS:  # too many of this user are under way
+                raise
+            self._supervisor.send(codec.encode(message))
 
 
 def _received(supervisor: socket.socket) -> tuple[bytes, int | None]:

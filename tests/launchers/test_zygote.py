@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,6 +163,28 @@ def test_zygote_ends_with_its_supervisor_and_agents_live_on(lab: Lab) -> None:
     finally:
         for pid in agents:
             os.kill(pid, signal.SIGKILL)
+
+
+def test_agents_start_where_the_system_passes_no_more_descriptors_on(lab: Lab) -> None:
+    """So many of this user are under way (`ETOOMANYREFS`) that the zygote cannot hand over a pidfd."""
+    for agent in ("bob", "alice"):
+        lab.write(agent)
+    words = ["prlimit", "--nofile=64", sys.executable, "-c", SUPERVISOR, str(lab.tree.root), "bob", "alice"]
+    if os.geteuid() == 0:
+        words = ["setpriv", "--bounding-set=-sys_admin,-sys_resource", *words]
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not installed")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        for _ in range(3):
+            socket.send_fds(ours, [b"."], [0] * 50)
+        with subprocess.Popen(words) as process:
+            try:
+                lab.wait(lambda: lab.path("bob.up").exists() and lab.path("alice.up").exists())
+            finally:
+                process.kill()
+    for pid in agents_of(lab.tree.root):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_supervisor_killed_while_it_starts_agents_leaves_none_half_started(lab: Lab) -> None:
