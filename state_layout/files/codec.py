@@ -1,8 +1,8 @@
 """The one door to JSON: bytes out, checked values in. The only module that decodes, by orjson and msgspec.
 
 orjson turns NaN and infinities into null without a word; they are refused here instead (`encode`).
-Text that is no valid UTF-8 (lone surrogates from file names, broken program output) is replaced by
-U+FFFD rather than lost.
+Text that is no valid UTF-8 (lone surrogates from file names, broken program output) is replaced
+by `?` rather than lost.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ type_names = {
 MOST_LEVELS = 100  # of what programs and people give
 MOST_LEVELS_OF_RECORDS = 254  # what orjson can write
 
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _PLAIN = frozenset({str, int, bool, type(None)})
 _find_null = re.compile(b"null").search  # twice as fast as `in`
 
@@ -95,7 +96,7 @@ def encode_member(key: str, value: object) -> bytes:
 
     Raises as `encode`.
     """
-    return orjson.dumps(key) + b":" + encode(value)
+    return encode(key) + b":" + encode(value)
 
 
 def encode_joined(members: Iterable[bytes]) -> bytes:
@@ -111,7 +112,10 @@ def encode_struct(value: msgspec.Struct) -> bytes:
 def encode_pretty(value: object) -> bytes:
     """Encode `value` for people: two spaces, a line feed at the end. Raises as `encode`."""
     encode(value)
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(value, option=_PRETTY)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_mended(value), option=_PRETTY)
 
 
 def _refuse_other_encodings(data: bytes | str) -> None:

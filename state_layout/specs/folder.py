@@ -142,7 +142,8 @@ class SpecFolder:
         try:
             checked_name(name.removesuffix(".json"), "file name")
         except BadInput as cause:
-            self.errors.append(whole_file(f"{self._shown}/{rel}", f"is ignored: {cause}"))
+            shown = rel.encode("utf-8", "backslashreplace").decode()  # in a file the error has to be text
+            self.errors.append(whole_file(f"{self._shown}/{shown}", f"is ignored: {cause}"))
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -266,6 +267,22 @@ def test_an_edit_that_nobody_tells_the_supervisor_of_starts_no_agent_for_nothing
         process.wait(30)  # nothing is left to do: it leaves
     assert orchestra.phase() == "stopped"
     assert orchestra.attempts() == {"ann": 1}
+
+
+def test_a_spec_whose_name_is_not_utf8_is_named_and_ends_nothing(orchestra: Orchestra) -> None:
+    orchestra.start({"ann": GATED})
+    before = orchestra.wait_alive()
+    supervisor = orchestra.supervisor()
+    for folder in (orchestra.tree.agent_specs, orchestra.tree.task_specs):
+        (folder / os.fsdecode(b"caf\xe9.json")).write_text("{}")
+    orchestra.wait(lambda: len(orchestra.events("spec_error")) == 2, "both are journaled")
+    told = json.loads(orchestra.do("status", "--json"))["spec_errors"]
+    named = [rf"spec/{folder}/caf\udce9.json" for folder in ("agents", "tasks")]
+    assert [error["path"] for error in told] == named
+    assert orchestra.supervisor() == supervisor
+    assert orchestra.pids() == before
+    orchestra.say("go")
+    orchestra.wait_rest("done")
 
 
 def test_an_edit_that_is_bad_with_the_other_files_ends_nothing(orchestra: Orchestra) -> None:
