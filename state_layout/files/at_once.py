@@ -6,8 +6,12 @@ Twenty syncs one after the other take twenty times as long as one; from several 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from state_layout.files import disk
+
+if TYPE_CHECKING:
+    import threading
 
 MOST_THREADS = 8
 
@@ -40,10 +44,25 @@ def at_once(acts: Iterable[Callable[[], object]]) -> None:
         except BaseException as failure:  # noqa: BLE001 - raised again below
             failures.append(failure)
 
-    threads = [threading.Thread(target=work, name="at-once") for _ in range(count)]
-    for thread in threads:
-        thread.start()
+    threads = _started(count, work)
+    if not threads:
+        work()
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
+
+
+def _started(most: int, work: Callable[[], None]) -> list[threading.Thread]:
+    """Start threads that do `work`: `most`, or as many as the system lets us have."""
+    import threading
+
+    threads = list[threading.Thread]()
+    while len(threads) < most:
+        thread = threading.Thread(target=work, name="at-once")
+        try:
+            thread.start()
+        except RuntimeError:
+            break
+        threads.append(thread)
+    return threads

@@ -52,3 +52,21 @@ def test_whoever_taps_the_disk_sees_one_after_the_other() -> None:
     names = list[str]()
     at_once([lambda: names.append(threading.current_thread().name)] * 5)
     assert names == [threading.current_thread().name] * 5
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_where_no_more_threads_are_to_be_had_all_is_done_with_fewer(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    may_begin, left = threading._start_new_thread, [None] * most  # type: ignore[attr-defined]  # the system's
+
+    def begin(*arguments: object) -> object:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        return may_begin(*arguments)
+
+    monkeypatch.setattr(threading, "_start_new_thread", begin)
+    done = list[int]()
+    at_once(partial(done.append, number) for number in range(20))
+    assert sorted(done) == list(range(20))
