@@ -116,7 +116,7 @@ def _export(tree: Tree, target: Path, **more: object) -> ArchiveManifest:
 
         return export(tree, target, **more)  # type: ignore[arg-type]
     except ImportError as cause:
-        raise BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'") from cause
+        raise BadInput(f"{cause.name} is not installed; in a checkout: pip install '.[archive]'") from cause
 
 
 def _names(only: str | None) -> tuple[str, ...]:

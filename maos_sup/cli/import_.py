@@ -147,7 +147,7 @@ def _import(
             finish=finish,
         )
     except ImportError as cause:
-        raise BadInput(f"{cause.name} is not installed; pip install 'maos-sup[archive]'") from cause
+        raise BadInput(f"{cause.name} is not installed; in a checkout: pip install '.[archive]'") from cause
 
 
 @commands.command("maos")

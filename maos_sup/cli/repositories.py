@@ -116,7 +116,7 @@ def bucket_of(repo: str) -> BucketStore:
 
 
 def _not_installed(cause: ImportError, *, extra: str = "archive") -> BadInput:
-    return BadInput(f"{cause.name} is not installed; pip install 'maos-sup[{extra}]'")
+    return BadInput(f"{cause.name} is not installed; in a checkout: pip install '.[{extra}]'")
 
 
 def _shown(repo: str) -> str:

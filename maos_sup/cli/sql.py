@@ -85,7 +85,9 @@ def _asking(trees: list[Tree]) -> FileQueries:
     try:
         from maos_sup.mirrors.duck.asking import FileQueries
     except ImportError as cause:
-        raise BadInput(f"{cause.name or 'duckdb'} is not installed; pip install 'maos-sup[sql]'") from cause
+        raise BadInput(
+            f"{cause.name or 'duckdb'} is not installed; in a checkout: pip install '.[sql]'"
+        ) from cause
     return FileQueries(trees)
 
 

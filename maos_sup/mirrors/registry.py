@@ -82,7 +82,7 @@ def _redis(url: str, tree: str, *, may_make: bool) -> Mirror:
 
 
 def _lacking(extra: str, cause: ImportError) -> BadInput:
-    return BadInput(f"{cause.name or extra} is not installed; pip install 'maos-sup[{extra}]'")
+    return BadInput(f"{cause.name or extra} is not installed; in a checkout: pip install '.[{extra}]'")
 
 
 _OPENERS: dict[str, Callable[..., Mirror]] = {
