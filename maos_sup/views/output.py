@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,11 @@ class OutputLine(NamedTuple):
 class _Source:
     path: Path
     offset: int = 0
-    rest: bytes = b""
+    rest: list[bytes] = field(default_factory=list)  # joined once the line has ended: it may be of gigabytes
+    rest_bytes: int = 0
+
+    def keep(self, *rest: bytes) -> None:
+        self.rest, self.rest_bytes = [*rest], sum(map(len, rest))
 
 
 class Output:
@@ -67,14 +71,22 @@ class Output:
         path = paths.stdout if stream == "stdout" else paths.stderr
         source = self._sources.setdefault((agent, attempt, stream), _Source(path=path))
         for piece in _new_bytes(source):
-            end = source.offset - len(piece) - len(source.rest)
-            *whole, source.rest = (source.rest + piece).split(b"\n")
+            end = source.offset - len(piece) - source.rest_bytes
+            first, *more = piece.split(b"\n")
+            source.rest.append(first)
+            source.rest_bytes += len(first)
+            if not more:
+                continue
+            whole = [b"".join(source.rest), *more[:-1]]
+            source.keep(more[-1])
             for raw in whole:
                 end += len(raw) + 1
                 yield OutputLine(agent, attempt, stream, raw.decode("utf-8", "replace"), end)
         if to_the_end and source.rest:
-            yield OutputLine(agent, attempt, stream, source.rest.decode("utf-8", "replace"), source.offset)
-            source.rest = b""
+            text = b"".join(source.rest).decode("utf-8", "replace")
+            source.keep()
+            if text:
+                yield OutputLine(agent, attempt, stream, text, source.offset)
 
 
 def _new_bytes(source: _Source) -> Iterator[bytes]:

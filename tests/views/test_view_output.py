@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from view_trees import MakeTree, live
 
 from maos_sup.views.files import last_line
-from maos_sup.views.output import Output
+from maos_sup.views.output import CHUNK_BYTES, Output
 
 
 def test_lines_of_all_attempts_come_oldest_first(make_tree: MakeTree) -> None:
@@ -29,6 +31,27 @@ def test_line_being_written_is_held_back_until_it_is_whole(make_tree: MakeTree) 
     assert [line.text for line in output.read()] == ["two"]
     assert [line.text for line in output.read(to_the_end=True)] == ["three"]
     assert list(output.read(to_the_end=True)) == []
+
+
+def test_line_of_many_pieces_is_copied_once_at_its_end(make_tree: MakeTree) -> None:
+    """Joined at each piece, a line of a gigabyte would be copied five hundred times over."""
+    tree = make_tree(1)
+    path = live(tree, "a0", []).paths.stdout
+    path.write_bytes(b"one\n" + b"x" * (16 * CHUNK_BYTES))
+    output = Output(tree, ["a0"])
+    tracemalloc.start()
+    try:
+        assert [line.text for line in output.read()] == ["one"]
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20 * CHUNK_BYTES
+    with path.open("ab") as file:
+        file.write(b"\n" + b"y" * CHUNK_BYTES)
+    [whole] = output.read()
+    assert (len(whole.text), whole.end) == (16 * CHUNK_BYTES, 4 + 16 * CHUNK_BYTES + 1)
+    [rest] = output.read(to_the_end=True)
+    assert (rest.text, rest.end) == ("y" * CHUNK_BYTES, path.stat().st_size)
 
 
 def test_bytes_that_are_no_text_are_shown_as_such(make_tree: MakeTree) -> None:
