@@ -21,6 +21,7 @@ from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.chain import TAIL_BYTES, Position
 from state_layout.files.journal import Journal, Reader
 from state_layout.files.reading import read_record
+from state_layout.files.spelling import spelled
 from state_layout.mail.boxes import OPERATOR
 from state_layout.paths import Tree
 
@@ -92,7 +93,7 @@ class Witness:
         with locks.held(self.path.with_suffix(".lock")):
             seen = Seen() if is_accepted else self.seen()
             id_ = id_of(self._tree)
-            told: dict[str, object] = {"id": id_, "root": str(self._tree.root)}
+            told: dict[str, object] = {"id": id_, "root": spelled(str(self._tree.root))}
             is_known = seen.id == id_
             told["ends"] = self._ends(seen.ends if is_known else {})
             told["digests"] = self._digests(seen.digests if is_known else {})

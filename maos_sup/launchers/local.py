@@ -34,6 +34,7 @@ from maos_sup.system.timer import new_timer
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.reading import read_record
+from state_layout.files.spelling import spelled
 from state_layout.host.kernel import is_linux
 from state_layout.host.marks import mark_prefix, wear_none
 from state_layout.paths import Tree
@@ -169,7 +170,7 @@ class LocalLauncher:
         self._serial += 1
         self._lives.asked[self._serial] = life
         life.asked_s = time.monotonic()
-        self._link.send({"fork": self._serial, "agent": life.agent, "root": life.root})
+        self._link.send({"fork": self._serial, "agent": life.agent, "root": spelled(life.root)})
 
     def _execute(self, life: Tracked) -> None:
         command = python("execute", self._entry, life.root, life.agent)

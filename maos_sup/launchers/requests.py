@@ -10,4 +10,4 @@ class ForkRequest(TypedDict):
 
     fork: int
     agent: str
-    root: str
+    root: str  # as `spelled` gives it

@@ -40,6 +40,7 @@ from maos_sup.system.processes import read_children
 from maos_sup.system.targets import Target, hold_child
 from state_layout.files import codec
 from state_layout.files.complaints import forgive_stderr
+from state_layout.files.spelling import path_of
 from state_layout.host.marks import keep_blank
 from state_layout.host.stats import read_stat
 
@@ -235,7 +236,11 @@ class _Zygote:
 
     def _import_for(self, request: ForkRequest) -> None:
         """Import, once for all, what agents of this kind need."""
-        fresh = [name for name in self._needs(request["root"], request["agent"]) if name not in self._tried]
+        fresh = [
+            name
+            for name in self._needs(path_of(request["root"]), request["agent"])
+            if name not in self._tried
+        ]
         self._tried.update(fresh)
         if import_all(fresh):
             self._spare.drop()  # it has not imported it
@@ -304,8 +309,9 @@ class _Zygote:
 
     def _be(self, request: ForkRequest) -> NoReturn:
         """Be the agent that is asked for, in its own process."""
-        linux.set_title(f"maos-sup agent {request['agent']} {request['root']}")
-        live(self._entry, root=request["root"], agent=request["agent"])
+        root = path_of(request["root"])
+        linux.set_title(f"maos-sup agent {request['agent']} {root}")
+        live(self._entry, root=root, agent=request["agent"])
 
     def _reap(self) -> None:
         """Take in all ends: several may have come with one signal."""

@@ -88,7 +88,7 @@ def set_title(title: str) -> None:
     """Show `title` in place of the command line that this process was executed with, as far as it fits."""
     if not is_linux():
         return
-    text = title.encode()
+    text = os.fsencode(title)
     name = text[:15].replace(b" ", b"-")  # Slurm's proctrack/linuxproc does not find who has a space in it
     _libc.prctl(_PR_SET_NAME, name, 0, 0, 0)
     start, room = _title_place()

@@ -11,6 +11,7 @@ from pathlib import Path
 from state_layout.errors import LayoutError, storage_error
 from state_layout.files import atomic, codec
 from state_layout.files.reading import read_record, real
+from state_layout.files.spelling import path_of, spelled
 from state_layout.migrations import check_version
 from state_layout.paths import Tree
 
@@ -25,10 +26,10 @@ def remember(home: Path, root: Path) -> None:
         return
     atomic.make_folder(home)
     path = home / _NAME
-    line = codec.encode({"root": str(place)}) + b"\n"
+    line = codec.encode({"root": spelled(str(place))}) + b"\n"
     try:
         if path.exists() and path.stat().st_size > _LONGEST_BYTES:
-            kept = [codec.encode({"root": str(tree.root)}) + b"\n" for tree in trees_elsewhere(home)]
+            kept = [codec.encode({"root": spelled(str(tree.root))}) + b"\n" for tree in trees_elsewhere(home)]
             atomic.replace(path, b"".join([*kept, line]))
             return
         with atomic.opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor:
@@ -58,9 +59,10 @@ def id_of(tree: Tree) -> str:
 def _root_in(line: bytes) -> Path | None:
     try:
         root = codec.decode_object(line)["root"]
+        root = path_of(root) if isinstance(root, str) else ""
     except (ValueError, KeyError):
         return None
-    return Path(root) if isinstance(root, str) and root.startswith("/") and "\0" not in root else None
+    return Path(root) if root.startswith("/") and "\0" not in root else None
 
 
 def _is_tree(tree: Tree) -> bool:
