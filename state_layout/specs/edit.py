@@ -6,6 +6,7 @@ last moment before the rename; if they changed, the change is made anew on top o
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from msgspec import Struct
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, locks
 from state_layout.files.fence import refuse_links
-from state_layout.files.reading import Unreadable, read_regular
+from state_layout.files.reading import Unreadable, is_file, read_regular
 from state_layout.paths import Tree
 from state_layout.records import TaskSpec
 from state_layout.shapes.shape import Fault
@@ -124,12 +125,20 @@ def _current(tree: Tree, path: Path) -> bytes:
     try:
         return read_regular(path)[0]
     except FileNotFoundError as cause:
-        names = sorted(file.stem for file in path.parent.glob("*.json"))
-        known = f"use {listed(names[:8], last='or')}" if names else "add it first"
-        remedy = closest(path.stem, names) or known
-        raise BadInput(f"{shown}: is not there; {remedy}") from cause
+        raise BadInput(f"{shown}: is not there; {_remedy_for_missing(tree, path)}") from cause
     except Unreadable as cause:
         raise BadInput(f"{shown}: {cause}") from cause
+
+
+def _remedy_for_missing(tree: Tree, path: Path) -> str:
+    if is_file(tree.accepted_copy(path)):
+        copy = f"cp {shlex.quote(tree.shown(tree.accepted_copy(path)))} {shlex.quote(tree.shown(path))}"
+        return f"put its last good version back: {copy} (or: maos-sup check --repair)"
+    if path == tree.orchestration_spec:
+        return "restore it from a copy of the orchestration"
+    names = sorted(file.stem for file in path.parent.glob("*.json"))
+    known = f"use {listed(names[:8], last='or')}" if names else "add it first"
+    return closest(path.stem, names) or known
 
 
 def _good_object(rel: str, data: bytes, kinds: Kinds) -> dict[str, object]:

@@ -131,6 +131,24 @@ def test_file_that_is_not_there_is_named_with_those_that_are(tree: Tree, name: s
     assert raised.value.problems == (f"spec/agents/{name}.json: is not there; {remedy}",)
 
 
+@pytest.mark.parametrize("rel", ["orchestration.json", "agents/bob.json"])
+def test_file_that_was_removed_is_named_with_its_last_good_version(tree: Tree, rel: str) -> None:
+    path = tree.spec / rel
+    copy = tree.accepted_copy(path)
+    copy.parent.mkdir(parents=True)
+    path.rename(copy)
+    with pytest.raises(BadInput) as raised:
+        edit_spec(tree, path, pause)
+    (text,) = raised.value.problems
+    assert f": cp supervisor/accepted/{rel} spec/{rel} (or: maos-sup check --repair)" in text
+
+
+def test_orchestrations_own_file_without_a_copy_is_not_to_be_added(tree: Tree) -> None:
+    tree.orchestration_spec.unlink()
+    with pytest.raises(BadInput, match=r"orchestration\.json: is not there; restore it from a copy"):
+        edit_spec(tree, tree.orchestration_spec, pause)
+
+
 def test_path_outside_of_spec_is_refused(tree: Tree) -> None:
     for path in (tree.format, tree.spec / "x.json", tree.agent_spec("../../x"), Path("/etc/passwd")):
         with pytest.raises(BadInput, match="is no spec file"):
