@@ -33,6 +33,13 @@ def near_end(path: Path, *, lines: int) -> Position:
     return ORIGIN
 
 
+def last_text(path: Path, *, most_bytes: int) -> str:
+    """Read the last `most_bytes` of a file of any length as text, or all of a shorter one. Raises OSError."""
+    with atomic.opened(path, os.O_RDONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
+        return os.pread(descriptor, most_bytes, max(0, size - most_bytes)).decode("utf-8", "replace")
+
+
 def _place(data: bytes, begin: int, lines: int) -> Position | None:
     """Find the end of the line before the last `lines` ones in `data`, which stands at `begin`."""
     feed = len(data)

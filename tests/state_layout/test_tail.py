@@ -9,7 +9,8 @@ import pytest
 from state_layout.files import tail
 from state_layout.files.chain import ORIGIN
 from state_layout.files.journal import Journal, Reader
-from state_layout.files.tail import before, near_end
+from state_layout.files.reading import LARGEST_RECORD_BYTES
+from state_layout.files.tail import before, last_text, near_end
 
 LINES = 200
 
@@ -73,3 +74,20 @@ def test_what_is_no_chained_file_is_read_from_its_beginning(
     (tmp_path / "f").write_bytes(data)
     assert before(tmp_path / "f", 7) == ORIGIN
     assert before(tmp_path / "none", 7) == ORIGIN
+
+
+def test_last_text_of_a_file_larger_than_any_record(tmp_path: Path) -> None:
+    """As the standard error of a program that wrote for days: its end tells why it ended."""
+    path = tmp_path / "stderr.log"
+    with path.open("wb") as log:
+        log.truncate(LARGEST_RECORD_BYTES + 1)
+        log.seek(0, 2)
+        log.write(b"\nquota is used up\n")
+    assert last_text(path, most_bytes=1 << 16).splitlines()[-1] == "quota is used up"
+    assert last_text(path, most_bytes=9) == " used up\n"
+
+
+def test_last_text_of_a_short_file_is_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "stderr.log"
+    path.write_bytes(b"one\ntw\xff")
+    assert last_text(path, most_bytes=1 << 16) == "one\ntw\ufffd"

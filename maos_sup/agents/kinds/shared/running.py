@@ -24,12 +24,13 @@ from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
-from state_layout.files.reading import read_record
+from state_layout.files.tail import last_text
 
 LOCK_NAME = ".maos-lock"
 _BLIND_LOOK_S = 0.05  # at a program of whose end the system does not tell
 POLL_S = 0.01  # how often its output is looked at while something is expected
 _MOST_WORDS = 500  # characters
+_MOST_READ_BYTES = 1 << 16  # of stderr, for its last line
 _PATIENCE_S = 5.0  # for a session's lock: what held it was ended before
 
 
@@ -100,9 +101,10 @@ class Running:
     def last_words(self) -> str:
         """The last line of what it, or one before it in this life, said on stderr; none if it is silent."""
         try:
-            lines = read_record(self._work.life.files.stderr).decode("utf-8", "replace").strip().splitlines()
+            said = last_text(self._work.life.files.stderr, most_bytes=_MOST_READ_BYTES)
         except OSError:
             return ""
+        lines = said.strip().splitlines()
         return lines[-1][:_MOST_WORDS] if lines else ""
 
     def tell(self, data: bytes) -> None:
