@@ -88,7 +88,14 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
 
 def _told(error: Exception, *, debug: bool) -> int:
     """Say what went wrong and return its exit code."""
-    from state_layout.errors import LayoutError, StorageFull  # help and versions go without
+    from pathlib import Path
+
+    from state_layout.errors import (
+        LayoutError,
+        StorageError,
+        StorageFull,
+        storage_error,
+    )  # help and versions go without
 
     if isinstance(error, LayoutError):
         lines = f"{error}{_AFTER_FULL if isinstance(error, StorageFull) else ''}".splitlines()
@@ -99,6 +106,9 @@ def _told(error: Exception, *, debug: bool) -> int:
     if isinstance(error, FileNotFoundError) and _is_nowhere():
         _say("maos-sup: the current folder was removed; go to one that is there: cd")
         return USAGE
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        _say(f"maos-sup: {storage_error('look at it', Path(error.filename), error)}")
+        return StorageError.exit_code
     _report_bug(error, debug=debug)
     return BUG
 

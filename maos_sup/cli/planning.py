@@ -29,7 +29,7 @@ from maos_sup.views.cells import wrapped
 from maos_sup.views.render import one_line
 from state_layout.errors import BadInput
 from state_layout.files import atomic
-from state_layout.files.reading import real
+from state_layout.files.reading import is_folder, real, refuse_unseen
 
 MOST_AGENTS, TASKS_AN_AGENT = 8, 4
 _PLAN_ENDINGS = (".toml", ".json")
@@ -60,7 +60,8 @@ def wanted(
 ) -> PlanWanted:
     """Make the wish for `request` about `project`, by default the current folder. Raises BadInput."""
     folder = real(project or Path.cwd())
-    if not folder.is_dir():
+    if not is_folder(folder):
+        refuse_unseen(folder)
         raise BadInput(f"--project is {str(project)!r}, which is no folder; name one that is there")
     if project is None and folder in (Path.home().resolve(), Path("/")):
         raise BadInput(f"{folder}: is no project; change to the folder of one, or name it with --project")

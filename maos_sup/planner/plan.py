@@ -17,7 +17,7 @@ from maos_sup.planner.document import Document, read_document
 from maos_sup.planner.schema import Kinds, plan_schema, plan_shape
 from maos_sup.planner.team import Team, addition_faults, clash_problems
 from state_layout.errors import BadInput
-from state_layout.files.reading import is_folder, is_there, real
+from state_layout.files.reading import is_folder, is_there, real, refuse_unseen
 from state_layout.paths import Tree
 from state_layout.records import Budget, Intervals, Limits
 from state_layout.shapes.shape import At, Fault
@@ -204,6 +204,7 @@ def _project(value: Table, folder: Path, override: Path | None) -> tuple[Path | 
     """Find the folder to work on, absolute."""
     if override is not None:
         if not is_folder(real(override)):
+            refuse_unseen(real(override))
             raise BadInput(f"--project is {str(override)!r}, which is no folder; name one that is there")
         return real(override), []
     given = value.get("project")

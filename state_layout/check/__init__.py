@@ -30,7 +30,7 @@ from state_layout.check.stores import check_stores
 from state_layout.check.supervisor import check_supervisor
 from state_layout.check.walk import check_walk
 from state_layout.check.witnessed import check_witness
-from state_layout.errors import NotATree
+from state_layout.errors import NotATree, StorageError
 from state_layout.migrations import check_version
 from state_layout.paths import FORMAT_VERSION, Tree
 from state_layout.specs import Kinds
@@ -80,7 +80,7 @@ def _is_this_format(scene: Scene) -> bool:
     except FileNotFoundError:
         scene.report(Finding.BAD_FORMAT, path, what="is missing: nobody takes this for an orchestration")
         return True
-    except NotATree as cause:
+    except (NotATree, StorageError) as cause:
         what, _, remedy = str(cause).removeprefix(f"{path}: ").rpartition("; ")
         scene.report(Finding.BAD_FORMAT, path, what=what, said=entry._replace(remedy=remedy))
         return False

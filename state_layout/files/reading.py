@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from state_layout.errors import StorageError, storage_error
 from state_layout.files import disk
 
 LARGEST_SPEC_BYTES = 1 << 20
 LARGEST_RECORD_BYTES = 1 << 28
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _FIRST_BYTES, _CHUNK_BYTES = 1 << 12, 1 << 22  # memory for a small file is not asked of the system
 
 
@@ -101,6 +103,25 @@ def is_folder(path: Path) -> bool:
 def is_there(path: Path) -> bool:
     """Something is at `path`, be it a link that leads nowhere. Never raises."""
     return os.path.lexists(path) if "\0" not in str(path) else False
+
+
+def refuse_unseen(path: Path) -> None:
+    """Raise StorageError if nobody can tell whether something is at `path`: a folder around it is closed to
+    this user, or a disk does not answer."""
+    try:
+        path.stat()
+    except ValueError:
+        return
+    except OSError as cause:
+        if cause.errno in _NOTHING_THERE:
+            return
+        closed = next((folder for folder in path.parents if is_folder(folder)), path)
+        if not isinstance(cause, PermissionError) or closed == path:
+            raise storage_error("look at it", path, cause) from cause
+        raise StorageError(
+            f"{path}: cannot look at it: {cause.strerror}; {closed} may not be entered by this user: "
+            "change its owner or mode, or act as its owner"
+        ) from cause
 
 
 def real(path: Path | str) -> Path:

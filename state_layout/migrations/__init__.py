@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from state_layout.errors import NotATree
+from state_layout.errors import NotATree, StorageError
 from state_layout.files import atomic
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
@@ -24,11 +24,16 @@ _MOST_DIGITS = 9
 
 
 def version_of(tree: Tree) -> int:
-    """Read the format of `tree`. Raises FileNotFoundError without a FORMAT file, NotATree if it is not
-    ours."""
+    """Read the format of `tree`.
+
+    Raises FileNotFoundError without a FORMAT file, NotATree if it is not ours, StorageError where this user
+    may not look.
+    """
     try:
         data, _ = read_regular(tree.format, most_bytes=_LONGEST_FORMAT_BYTES)
     except Unreadable as cause:
+        if isinstance(cause.__cause__, PermissionError):
+            raise StorageError(f"{tree.format}: {cause}") from cause
         raise NotATree(f"{tree.format}: {cause}") from cause
     words = data.decode(errors="replace").split()
     if len(words) != 2 or words[0] != FORMAT_WORD or not (words[1].isascii() and words[1].isdigit()):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from state_layout.errors import BadInput, NotATree, storage_error
-from state_layout.files.reading import is_folder, is_there, real
+from state_layout.errors import BadInput, NotATree, StorageError, storage_error
+from state_layout.files.reading import is_folder, is_there, real, refuse_unseen
 from state_layout.migrations import check_version, migrate
 from state_layout.paths import FORMAT_VERSION, FORMAT_WORD, Tree
 from state_layout.tree.names import UNFINISHED
@@ -43,10 +43,11 @@ def open_tree(path: Path) -> Tree:
     """Open the tree at `path`, of this format; an older one is migrated first.
 
     Raises NotATree: not there, no tree, half made, of a newer format. Raises Locked if a tree of an older
-    one cannot be migrated because a process of it lives.
+    one cannot be migrated because a process of it lives, StorageError where this user may not look.
     """
     tree = Tree(real(path))
     if not is_folder(tree.root):
+        refuse_unseen(tree.root)
         what = "is a file, not a folder" if is_there(tree.root) else "is not there"
         raise NotATree(f"{path}: {what}; name the folder of an orchestration (see: maos-sup list)")
     try:
@@ -89,6 +90,7 @@ def list_trees(home: Path) -> list[Tree]:
     try:
         with os.scandir(home) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        os.stat(os.path.join(home, "."))  # noqa: PTH116, PTH118 - who reads the names may be kept out
     except FileNotFoundError:
         return []
     except OSError as cause:
@@ -100,6 +102,7 @@ def relative_project(root: Path, project: Path) -> dict[str, str]:
     """Make the entries of `spec/orchestration.json` for working on the folder `project`. Raises BadInput."""
     target = real(project)
     if not is_folder(target):
+        refuse_unseen(target)
         why = "is no folder" if is_there(target) else "is not there"
         raise BadInput(f"{project}: the project {why}; name the folder to work on")
     try:
@@ -116,7 +119,7 @@ def _some(names: list[str]) -> str:
 def _has_format(root: Path) -> bool:
     try:
         check_version(Tree(root))
-    except (FileNotFoundError, NotATree):
+    except (FileNotFoundError, NotATree, StorageError):
         return False
     return True
 
