@@ -17,7 +17,7 @@ from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.workspaces.checking import content_problems
-from state_layout.check import OF_PEOPLE, Problem, Severity, accept, check
+from state_layout.check import Problem, Severity, accept, check, is_of_people
 from state_layout.check.scene import Scene
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
@@ -120,10 +120,10 @@ def _tell_witness(tree: Tree, problems: list[Problem]) -> None:
 
 def _code(problems: list[Problem]) -> int:
     """Choose the exit code: what people wrote and can mend is wrong usage; only records can be damaged."""
-    found = {problem.finding for problem in problems if problem.severity is Severity.PROBLEM}
+    found = [problem for problem in problems if problem.severity is Severity.PROBLEM]
     if not found:
         return edge.OK
-    return edge.USAGE if found <= OF_PEOPLE else edge.DAMAGED
+    return edge.USAGE if all(map(is_of_people, found)) else edge.DAMAGED
 
 
 def _lines(problems: list[Problem]) -> Iterator[str]:

@@ -13,6 +13,7 @@ _INTERPRETER = re.compile(
     r"(ba|da|z|k|fi|a|pw)?sh|(python|pypy)[\d.]*w?|perl[\d.]*|ruby[\d.]*|node(js)?|deno|bun|tsx|ts-node|php[\d.]*"
     r"|lua(jit)?[\d.]*|julia|Rscript|tclsh[\d.]*|[gmn]?awk|guile|racket|elixir|groovy|java|uv|uvx"
 )
+_SCRIPT_SUFFIXES = (".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".php", ".lua", ".awk", ".R")
 _SHELL_CODE = re.compile(r"-\w*c")
 _OTHER_CODE = re.compile(r"-\w*[cem]|--eval|--print|-r")
 
@@ -41,6 +42,19 @@ def script_places(argv: Sequence[str]) -> list[int]:
         if not argv[index].startswith("-"):
             places.append(index)
     return places
+
+
+def missing_script(argv: Sequence[str], is_there: Callable[[str], bool]) -> int | None:
+    """Find the index of a word that looks like a script and `is_there` does not know; None if there is none.
+
+    The first word that looks so decides: later ones are its arguments. `is_there` gets words as they stand.
+    """
+    for index in script_places(argv):
+        word = argv[index]
+        looks_so = "/" in word if index == 0 else _base(word).endswith(_SCRIPT_SUFFIXES)
+        if looks_so and plain_relative(word) is not None:
+            return None if is_there(word) else index
+    return None
 
 
 def plain_relative(word: str) -> str | None:

@@ -14,16 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from maos_sup.core.argv import file_argument, plain_relative, script_places
+from maos_sup.core.argv import file_argument, missing_script, plain_relative
 from maos_sup.planner.callables import callable_fault
 from state_layout.files.reading import is_file, is_folder, is_there, read_foreign
 from state_layout.shapes.shape import Argv, At, CallableName, Fault, Shape, Unknown
 from state_layout.shapes.wording import closest, key_text
 
 MOST_FILES, MOST_BYTES = 1000, 64 << 20
-_SCRIPT_SUFFIXES = frozenset(
-    {".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".ts", ".php", ".lua", ".awk", ".R"}
-)
 
 
 @dataclass(slots=True)
@@ -89,17 +86,13 @@ class Collection:
     def _refuse_missing_script(self, argv: list[str], at: At) -> None:
         """Refuse a script that is neither beside the plan nor in the project: it would fail at every
         start."""
-        for index in script_places(argv):
-            word = argv[index]
-            looks_so = "/" in word if index == 0 else PurePosixPath(word).suffix in _SCRIPT_SUFFIXES
-            if not looks_so or plain_relative(word) is None:
-                continue
-            if self.project is None or not is_there(self.project / word):
-                remedy = closest(word, _names_in(self.folder)) or "write it there, or name one that is"
-                lack = "a file neither beside the plan nor in the project"
-                text = f"{key_text((*at, index))} is {word!r}, {lack}; {remedy}"
-                self.faults.append(Fault(at=(*at, index), text=text))
-            return
+        project = self.project
+        index = missing_script(argv, lambda word: project is not None and is_there(project / word))
+        if index is not None:
+            remedy = closest(argv[index], _names_in(self.folder)) or "write it there, or name one that is"
+            lack = "a file neither beside the plan nor in the project"
+            text = f"{key_text((*at, index))} is {argv[index]!r}, {lack}; {remedy}"
+            self.faults.append(Fault(at=(*at, index), text=text))
 
     def _add_file(self, rel: PurePosixPath) -> None:
         if str(rel) in self.files or len(self.files) > MOST_FILES:

@@ -20,7 +20,7 @@ from functools import partial
 from state_layout.check.accepted import accept, with_acceptances
 from state_layout.check.lives_of_agents import LivesAccount, check_agent
 from state_layout.check.mail import check_mail, read_mail
-from state_layout.check.problem import CATALOGUE, OF_PEOPLE, Finding, Problem, Severity
+from state_layout.check.problem import CATALOGUE, Finding, Problem, Severity, is_of_people
 from state_layout.check.scene import Scene
 from state_layout.check.shared import check_shared
 from state_layout.check.shares import Examination, bytes_below, examined
@@ -35,7 +35,7 @@ from state_layout.migrations import check_version
 from state_layout.paths import FORMAT_VERSION, Tree
 from state_layout.specs import Kinds
 
-__all__ = ["CATALOGUE", "OF_PEOPLE", "Finding", "Problem", "Severity", "accept", "check"]
+__all__ = ["CATALOGUE", "Finding", "Problem", "Severity", "accept", "check", "is_of_people"]
 
 
 def check(tree: Tree, *, kinds: Kinds | None = None, is_held_still: bool = False) -> list[Problem]:

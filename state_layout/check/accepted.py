@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict
 
-from state_layout.check.problem import OF_PEOPLE, Finding, Problem, Severity
+from state_layout.check.problem import Finding, Problem, Severity, is_of_people
 from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.journal import Journal, Reader
@@ -52,7 +52,7 @@ def accept(tree: Tree, problems: Iterable[Problem], *, by: str) -> list[Problem]
 
     Mistakes in `spec/` are left out: they are mended by editing. Raises Damaged, Locked, StorageError.
     """
-    taken = [each for each in problems if each.severity is Severity.PROBLEM and each.finding not in OF_PEOPLE]
+    taken = [each for each in problems if each.severity is Severity.PROBLEM and not is_of_people(each)]
     if not taken:
         return []
     with editing(tree.spec_lock):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 
@@ -33,6 +34,7 @@ class Finding(StrEnum):
     SPEC_MISSING = "spec_missing"
     KIND_UNKNOWN = "kind_unknown"
     NOT_EXECUTABLE = "not_executable"
+    FILE_MISSING = "file_missing"
     # chained files
     TORN = "torn"
     ZEROS = "zeros"
@@ -121,6 +123,7 @@ CATALOGUE: dict[Finding, FindingEntry] = {
     ),
     Finding.KIND_UNKNOWN: FindingEntry(_NOTE, "install what it needs here, or its agents cannot work here"),
     Finding.NOT_EXECUTABLE: FindingEntry(_PROBLEM, "chmod +x on it"),
+    Finding.FILE_MISSING: FindingEntry(_PROBLEM, "put it back, or name another one in the agent's spec"),
     Finding.TORN: FindingEntry(
         _NOTE, "never acknowledged, nothing is lost; the next writer sets it aside", True
     ),
@@ -187,7 +190,14 @@ CATALOGUE: dict[Finding, FindingEntry] = {
 }
 
 # What people wrote or copied, not what was recorded.
-OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING, Finding.NOT_EXECUTABLE})
+_OF_PEOPLE = frozenset({Finding.SPEC, Finding.SPEC_MISSING, Finding.NOT_EXECUTABLE, Finding.FILE_MISSING})
+_IN_THE_WAY = frozenset({Finding.NOT_A_FILE, Finding.UNREADABLE})  # in `spec/` people put it there
+
+
+def is_of_people(problem: Problem) -> bool:
+    """The problem is a mistake of people, who can mend it: nothing that was recorded is damaged."""
+    is_in_spec = PurePosixPath(problem.path).parts[:1] == ("spec",) and problem.path != "spec/accepted.jsonl"
+    return problem.finding in _OF_PEOPLE or (problem.finding in _IN_THE_WAY and is_in_spec)
 
 
 def as_note(finding: Finding, remedy: str | None = None) -> FindingEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +53,29 @@ def test_mistakes_of_people_alone_are_wrong_usage_and_not_damage(call: Call, tre
     tree.agent_spec("alice").write_text('{"kind": "command", "command": ["true"], "want": "runn"}')
     answer = call("check", str(tree.root))
     assert (answer.code, answer.out.split(":")[0]) == (2, "problem")
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, os.symlink])
+@pytest.mark.parametrize("rel", ["spec/orchestration.json", "spec/agents/alice.json"])
+def test_something_else_in_the_place_of_a_spec_is_a_mistake_of_people(
+    call: Call, tree: Tree, rel: str, put: Callable[..., None]
+) -> None:
+    path = tree.root / rel
+    path.rename(tree.root.parent / "aside")
+    put(*(["nowhere"] if put is os.symlink else []), path)
+    answer = call("check", str(tree.root))
+    assert answer.code == 2
+    assert f"problem: {rel}: is a" in answer.out
+
+
+def test_pipe_in_the_place_of_what_was_recorded_is_damage(call: Call, tree: Tree) -> None:
+    for rel in ("spec/accepted.jsonl", "supervisor/status.json"):
+        path = tree.root / rel
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        assert call("check", str(tree.root)).code == 12
+        path.unlink()
 
 
 def test_json_has_every_field(call: Call, mailed: Tree) -> None:

@@ -53,6 +53,43 @@ def test_lost_modes_are_named_by_check_and_resume(copy: Orchestra) -> None:
     copy.cli("check", str(copy.root), expect=0)
 
 
+def test_files_of_the_plan_that_are_gone_are_named_by_check_and_resume(copy: Orchestra) -> None:
+    for name in ("work", "plain"):
+        (copy.tree.files / "bin" / name).chmod(0o700)
+    copy.cli("check", str(copy.root), expect=0)
+    for name in ("work", "plain"):
+        (copy.tree.files / "bin" / name).unlink()
+    spec = copy.tree.agent_spec("bob")
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"command": ["sh", "bin/plain.sh", "x.py"]}))
+    told = copy.cli("check", str(copy.root), expect=2).stdout
+    for agent, name in (("ann", "work"), ("bob", "plain.sh")):
+        assert f"problem: spec/files/bin/{name}: is run by agent {agent!r} and is not there" in told
+    lacks = json.loads(copy.cli("resume", str(copy.root), "--detach", "--json", expect=0).stdout)["lacks"]
+    assert [text.partition(" is run by")[0] for text in lacks] == [
+        "ann: spec/files/bin/work",
+        "bob: spec/files/bin/plain.sh",
+    ]
+
+
+def test_module_that_is_gone_is_named_by_check(orchestra: Orchestra) -> None:
+    orchestra.file("jobs.py", "def go(ctx):\n    return 1\n")
+    orchestra.start({"ann": {"kind": "python", "callable": "jobs:go"}})
+    orchestra.wait_rest("done")
+    orchestra.cli("check", str(orchestra.root), expect=0)
+    for folder in (orchestra.tree.files, orchestra.folder):  # `python -m` looks in the current one too
+        (folder / "jobs.py").unlink()
+    told = orchestra.cli("check", str(orchestra.root), expect=2).stdout
+    assert "problem: spec/files/jobs.py: is run by agent 'ann' and is not there" in told
+
+
+def test_script_in_a_workspace_is_not_missed(orchestra: Orchestra) -> None:
+    ann = {"kind": "command", "command": ["sh", "made.sh"], "cwd": "workspace"}
+    orchestra.start({"ann": ann, "bob": "echo hi"})
+    orchestra.wait(lambda: orchestra.task("bob")["phase"] == "done", "bob is done")
+    orchestra.do("stop")
+    assert "made.sh" not in orchestra.cli("check", str(orchestra.root), expect=0).stdout
+
+
 def test_a_program_that_is_not_on_this_machine_is_named_by_resume(copy: Orchestra) -> None:
     spec = copy.tree.agent_spec("bob")
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"command": ["no-such-program"]}))

@@ -75,7 +75,7 @@ def test_every_finding_is_found_by_a_case() -> None:
     shown = {text.split()[1] for case in CASES for text in case.found}
     elsewhere = {"unreadable", "kind_unknown", "rolled_back", "other_seen"}  # the last two: test_witness
     elsewhere |= {"session_gap"}  # kind `claude`: test_claude_damage
-    elsewhere |= {"not_executable"}  # of programs that agents run: test_lacking
+    elsewhere |= {"not_executable", "file_missing"}  # of programs that agents run: test_lacking
     elsewhere |= {"moment_lost"}  # of checkpoints: test_cli_lost_moments
     elsewhere |= {"contents_lost"}  # of workspaces: test_torn_store
     assert {str(finding) for finding in Finding} - shown == elsewhere
