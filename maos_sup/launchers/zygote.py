@@ -54,7 +54,7 @@ _MOST_OPEN = os.sysconf("SC_OPEN_MAX")
 _MOST_UNTOLD = 4  # children that wait for their word
 _MOST_TOGETHER = 16  # requests: more would keep the first waiting
 _ROOM = socket.CMSG_SPACE(struct.calcsize("i"))  # for one descriptor
-_AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_AT_ONCE = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # imported without Linux, too
 _OBJECTS_BEFORE_COLLECTION = 10_000  # at the usual 700 an agent collects garbage thrice before it has begun
 _SIGNALS_KEPT = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by every Python process
 
