@@ -51,7 +51,7 @@ BUGS = [
     Bug(
         "who goes on after a sweep keeps nothing anew",
         f"{_OF}.store:Store._last_sweep",
-        "return (self._root / _SWEPT).read_bytes()",
+        "return read_record(self._root / _SWEPT)",
         'return b""',
     ),
     Bug(
