@@ -19,6 +19,7 @@ _EXPLAINED = frozenset(
 )
 _ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.STOPPED})
 _LONGEST = 200  # characters of text shown of an event
+_WAITS = "waits for "  # how a launcher's words on an agent begin that it cannot place yet
 _QUIET_PHASES = frozenset(
     {AgentPhase.WAITING, AgentPhase.QUEUED, AgentPhase.STARTING, AgentPhase.PARKED, AgentPhase.DONE}
 )
@@ -38,6 +39,7 @@ def events_with_subjects(before: Status | None, after: Status) -> Iterator[Told]
         yield f"{after['id']} {after['phase']}: {_short(after['request'])}", None
         before = {**after, "agents": [], "tasks": [], "questions": [], "spec_errors": [], "notes": []}
     yield from _of_agents({agent["name"]: agent for agent in before["agents"]}, after["agents"])
+    yield from _of_waiting(before["agents"], after["agents"])
     yield from _of_tasks({task["id"]: task for task in before["tasks"]}, after["tasks"])
     yield from _of_questions(before["questions"], after["questions"])
     known = {error["text"] for error in before["spec_errors"]}
@@ -98,6 +100,19 @@ def _of_agents(before: Mapping[str, AgentShown], agents: Sequence[AgentShown]) -
         reason = reason_of(agent)
         shown = f": {_short(reason)}" if reason else ""
         yield f"agent {agent['name']} {agent['phase']}{attempt}{shown}", {"agent": agent}
+
+
+def _of_waiting(before: Sequence[AgentShown], after: Sequence[AgentShown]) -> Iterator[Told]:
+    """Yield what agents wait for on their way to another machine: once for all that wait for the same."""
+    known = {agent.get("where") for agent in before}
+    waiting = dict[str, list[str]]()
+    for agent in after:
+        where = agent.get("where") or ""
+        if where.startswith(_WAITS) and where not in known:
+            waiting.setdefault(where, []).append(agent["name"])
+    for where, names in waiting.items():
+        who = counted(len(names), "agent") if len(names) > 1 else f"agent {names[0]}"
+        yield f"{who} [{_short(where)}]", None
 
 
 def reason_of(agent: AgentShown) -> str | None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestra import Orchestra
+from ready import is_ready
 from slurm_cluster import SlurmCluster
+
+from maos_sup.core.model import Process
+from maos_sup.launchers.slurm.launcher import SlurmLauncher
+from state_layout.paths import Tree
 
 GATED = 'while [ ! -e "$OUT/go" ]; do sleep 0.1; done; echo end'
 PLACE = {"mem_gib": 0.1}
@@ -40,6 +47,49 @@ def test_a_machine_without_slurm_says_so_and_stops_and_goes_on_by_itself(team: O
     spec.write_text(json.dumps({**json.loads(spec.read_text()), "launcher": "local"}))
     team.do("start")
     team.wait_rest("done")
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """A folder with Slurm's commands of a machine that knows no cluster, and what a plan's shell needs."""
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    for name in ("squeue", "sbatch", "scancel"):
+        (folder / name).write_text(f"#!/bin/sh\necho '{name}: fatal: no configuration source' >&2\nexit 1\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_a_cluster_that_never_answered_keeps_no_supervisor_after_a_stop(
+    team: Orchestra, commands: Path
+) -> None:
+    team.environment["PATH"] = f"{commands}:{os.environ['PATH']}"
+    start(team, {"ann": "echo hi", "bob": "echo hi"})
+    team.wait(lambda: "no configuration source" in where(team, "ann"), "it is said that nobody answers")
+    team.do("stop")
+    team.wait(lambda: team.supervisor() is None, "nothing is left to wait for")
+    assert team.status()["phase"] == "stopped"
+    assert not team.tree.job_log("ann").exists()
+
+
+@pytest.mark.parametrize("left", ["run/jobs/ann.log", "supervisor/arrays/0a.json"])
+def test_a_job_that_may_have_been_submitted_is_unknown_while_nobody_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: Path, left: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    tree = Tree(tmp_path / "tree")
+    tree.root.mkdir()
+    launcher = SlurmLauncher(tree, orchestration="x", entry="nothing:main")
+    try:
+        while not launcher._clerk.look()[0].trouble:
+            is_ready(launcher.fileno(), 1.0)
+            launcher.poll()
+        assert launcher.says("ann", launcher="slurm", attempt=0) is None
+        (tree.root / left).parent.mkdir(parents=True)
+        (tree.root / left).touch()
+        assert launcher.says("ann", launcher="slurm", attempt=0) is Process.UNKNOWN
+    finally:
+        launcher.close()
 
 
 def test_a_job_that_never_begins_says_why_and_is_stopped(team: Orchestra, cluster: SlurmCluster) -> None:

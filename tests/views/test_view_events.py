@@ -55,6 +55,17 @@ def test_change_is_one_line(status: Status, path: tuple[Any, ...], to: Any, line
     assert list(events(status, changed(status, *path, to=to))) == [line]
 
 
+def test_agents_that_cannot_be_placed_say_why_once_for_all(status: Status) -> None:
+    why = "waits for slurm: squeue cannot be called here"
+    one = changed(status, "agents", 0, "where", to=why)
+    assert list(events(status, one)) == [f"agent a0 [{why}]"]
+    both = changed(one, "agents", 1, "where", to=why)
+    assert list(events(one, both)) == []
+    assert list(events(status, both)) == [f"2 agents [{why}]"]
+    assert f"2 agents [{why}]" in list(events(None, both))
+    assert list(events(both, changed(both, "agents", 0, "where", to="slurm job 7 on n1"))) == []
+
+
 def test_a_failed_agent_is_not_said_to_have_failed_because_its_process_ended(status: Status) -> None:
     after = changed(status, "agents", 0, "phase", to="failed")
     after["agents"][0]["reason"] = "parked"

@@ -18,6 +18,7 @@ from maos_sup.launchers.slurm.clerk import Clerk
 from maos_sup.launchers.slurm.commands import Job
 from maos_sup.system.ending import Swept
 from state_layout.errors import StorageError
+from state_layout.files.reading import is_there
 from state_layout.lives.attempts import read_exit
 from state_layout.lives.leases import LeaseWatch, read_lease
 from state_layout.paths import Tree
@@ -79,7 +80,8 @@ class SlurmLauncher:
         view, ordered = self._clerk.look()
         if agent in ordered:
             return Process.ALIVE
-        if view.has_slurm and not view.is_known:
+        is_asked = view.has_slurm and not view.is_known
+        if is_asked and not (view.trouble and self._was_never_submitted(agent, attempt)):
             asked = Observed(pid=0, alive=False, where=_waits_for(view))
             if self._observed.get(agent) != asked:
                 self._observed[agent] = asked
@@ -128,6 +130,15 @@ class SlurmLauncher:
         if is_gone:
             self._clerk.accountant.forget(agent)
         return Process.GONE if is_gone else Process.UNKNOWN
+
+    def _was_never_submitted(self, agent: str, attempt: int) -> bool:
+        """No supervisor here has called `sbatch` for it, so no answer is needed to know that it has no job.
+
+        Should `run/` have been lost with that: what begins all the same sees by itself what is wanted of it.
+        """
+        if is_there(self._tree.job_log(agent)) or is_there(self._tree.arrays):
+            return False
+        return not attempt or read_lease(self._tree.agent(agent).attempt(attempt)) is None
 
     def _has_ended(self, agent: str, attempt: int, job: Job | None) -> bool:
         if job is not None and job.is_over and job.attempt >= attempt:
