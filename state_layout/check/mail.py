@@ -130,7 +130,7 @@ def check_operator_mail(scene: Scene, to: str, path: Path) -> None:
     for entry in news.entries:
         if entry.problem is not None:
             line, _, what = entry.problem.removesuffix("; skipped").partition(": ")
-            scene.report(Finding.BAD_LINE, path, line=int(line), what=f"is {what}")
+            scene.report(Finding.BAD_LINE, path, line=int(line), what=f"is {what.partition('; write ')[0]}")
 
 
 def _judge(scene: Scene, file: CheckedMailFile, accounts: Mapping[str, LivesAccount]) -> bool:

@@ -26,10 +26,12 @@ from state_layout.lives.history import Mark
 from state_layout.mail.boxes import OPERATOR, check_recipient
 from state_layout.paths import Tree
 from state_layout.records import MESSAGE_TYPES, Message
+from state_layout.shapes.places import repeats_a_key
 
 LARGEST_BYTES = 1 << 26
 _MOST_LOOKED_AT_BYTES = 1 << 18  # by a view; `check` reads more
 _EMPTIED = "emptied:"  # before the hash in a mark: there was nothing in the file any more
+_TWICE = "no message: a key is there twice"
 _SEAM = re.compile(rb"\}\s*\{")
 _LONGEST_SEAMED_BYTES, _MOST_SEAMS = 1 << 16, 1000
 
@@ -170,10 +172,12 @@ def _entries(data: bytes, start: int, count: int, *, to: str) -> Iterator[Operat
         if values is None and feed < 0:
             return
         for value, length in [(None, end - start)] if values is None else values:
+            is_ambiguous = value is not None and repeats_a_key(data[start : start + length])
             start += length
             count += 1
             mark = (count, start, _hash_at(data, start))
-            yield _entry(value, mark, number, to=to)
+            problem = _TWICE if is_ambiguous else _problem(value)
+            yield _entry(value, problem, mark, number, to=to)
         start, number = end + 1, number + 1
 
 
@@ -194,8 +198,9 @@ def _objects(line: bytes) -> list[tuple[OperatorLine, int]] | None:
     return found if begin == len(line) else None
 
 
-def _entry(value: OperatorLine | None, mark: Mark, number: int, *, to: str) -> OperatorEntry:
-    problem = _problem(value)
+def _entry(
+    value: OperatorLine | None, problem: str | None, mark: Mark, number: int, *, to: str
+) -> OperatorEntry:
     if value is None or problem is not None:
         return OperatorEntry(message=None, problem=f"{number}: {problem}; skipped", mark=mark)
     message = Message(
