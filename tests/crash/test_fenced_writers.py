@@ -132,7 +132,7 @@ def assert_one_counts(rivals: Rivals) -> None:
     done = rivals.team.cli("check", "--json", str(tree.root))
     told = [each for each in json.loads(done.stdout)["problems"] if each["finding"] != "lives_missing"]
     assert {each["finding"] for each in told} <= {"void"}  # no supervisor was needed
-    assert all(each["what"].startswith("1 lines ") for each in told)  # the one that was being written
+    assert all(each["what"].startswith("1 line ") for each in told)  # the one that was being written
 
 
 @pytest.mark.parametrize("part", ["/mail/", "/0001/journal"])

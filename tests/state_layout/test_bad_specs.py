@@ -23,7 +23,6 @@ NO_JSON: tuple[tuple[bytes, int], ...] = (
     (b'{"kind": "command"}\n\n{"kind": "command"}', 3),
     (b'{\n"kind": NaN}', 2),
     (b'{\n"kind": "comm\nand"}', 2),
-    (b'{"kind": "\xff"}', 1),
     (b'{"a": 01}', 1),
     (b'// a comment\n{"kind": "command"}', 1),
 )
@@ -37,6 +36,12 @@ def test_mistake_is_named(case: str) -> None:
     assert [error.text.removeprefix(path) for error in errors] == expected.splitlines()
     for error in errors:
         assert error.text.startswith(f"{path}:{error.line}: ")
+
+
+def test_byte_that_is_not_utf_8_is_named_with_its_line() -> None:
+    (error,) = validate_spec_bytes("spec/agents/bob.json", b'{"kind":\n"\xff"}')
+    assert error.text == "spec/agents/bob.json:2: has a byte that is not UTF-8; save the file as UTF-8"
+    assert error.line == 2
 
 
 @pytest.mark.parametrize(("data", "line"), NO_JSON)
