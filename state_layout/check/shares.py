@@ -2,7 +2,7 @@
 
 Nobody else's state is touched: a share only reads, and what it found comes back through a pipe. A process
 that has other threads does not fork, since a lock that one of them holds would be held for ever in the fork;
-a share whose process dies is examined by the caller.
+a share whose process dies, or is not to be had, is examined by the caller.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -35,12 +37,15 @@ def examined(scene: Scene, examinations: Sequence[Examination[_Told]]) -> list[_
     if count < 2 or not is_large or not _is_alone():
         return [each.run() for each in examinations]
     shares = _shares(examinations, count)
-    begun = [_begun(scene, [examinations[number] for number in share]) for share in shares[1:]]
+    begun = list[tuple[int, int]]()
     found: dict[int, _Told] = {}
     try:
+        with suppress(OSError):  # where no more processes are to be had, what is left is examined here
+            for share in shares[1:]:
+                begun.append(_begun(scene, [examinations[number] for number in share]))
         found |= zip(shares[0], [examinations[number].run() for number in shares[0]], strict=True)
-        for share, (_, reading) in zip(shares[1:], begun, strict=True):
-            data = _read(reading)
+        for share, descriptor in zip_longest(shares[1:], [reading for _, reading in begun]):
+            data = b"" if descriptor is None else _read(descriptor)
             if data:
                 told, problems = pickle.loads(data)
                 scene.problems += problems
@@ -92,9 +97,14 @@ def _shares(examinations: Sequence[Examination[_Told]], count: int) -> list[list
 
 
 def _begun(scene: Scene, examinations: Sequence[Examination[_Told]]) -> tuple[int, int]:
-    """Fork a process that runs `examinations`; its number, and where it says what it found."""
+    """Fork a process that runs `examinations`: its number, where it tells what it found. Raises OSError."""
     reading, writing = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if pid:
         os.close(writing)
         return pid, reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -81,6 +82,24 @@ def test_what_a_share_that_died_should_have_done_is_done(tree: Tree, forks: list
     for pid in forks:
         with pytest.raises(ChildProcessError):
             os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_where_no_more_processes_are_to_be_had_all_is_examined(
+    tree: Tree, forks: list[int], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    fork, opened = os.fork, {*Path("/proc/self/fd").iterdir()}
+
+    def refused() -> int:
+        if len(forks) >= most:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refused)
+    wanted = [shares.Examination(1, lambda number=number: number) for number in range(7)]
+    assert shares.examined(Scene(tree), wanted) == [*range(7)]
+    assert len(forks) == most
+    assert {*Path("/proc/self/fd").iterdir()} == opened
 
 
 def test_who_fails_leaves_no_process(tree: Tree, forks: list[int]) -> None:
