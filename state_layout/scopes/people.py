@@ -22,6 +22,7 @@ from state_layout.scopes.names import CUSTOM, ORCHESTRATION, Scope, key_of_file
 from state_layout.scopes.schemas import schema_of
 from state_layout.scopes.store import ScopeStore
 from state_layout.scopes.values import LARGEST_VALUE_BYTES, value_of_json
+from state_layout.shapes.places import repeat_in
 
 BY_HAND = "hand"
 _LARGEST_FILE_BYTES = 4 * LARGEST_VALUE_BYTES
@@ -111,6 +112,8 @@ def _edit(scope: Scope, key: str, path: Path) -> HandEdit | None:
     try:
         data, _ = read_regular(path, most_bytes=_LARGEST_FILE_BYTES)
         value = value_of_json(data.decode())
+        if repeat := repeat_in(data):
+            raise BadInput(f"line {repeat[0]}: {repeat[1]}")
     except FileNotFoundError:
         return None
     except codec.NotJson as fault:

@@ -24,6 +24,7 @@ from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree
 from state_layout.scopes.names import GLOBAL, Scope, schema_path
 from state_layout.shapes.json_schema import problems
+from state_layout.shapes.places import repeat_in
 
 Migrate = Callable[[Any], Any]
 _known: dict[Path, tuple[tuple[int, ...], Schema]] = {}  # as they were read last
@@ -106,13 +107,17 @@ def _read(path: Path, tree: Tree | None) -> Schema:
     """Read the schema in `path`; callables that it names lie in `tree`, else where Python finds them."""
     shown = tree.shown(path) if tree else str(path)
     try:
-        told = codec.decode_object(read_regular(path)[0])
+        data, _ = read_regular(path)
+        told = codec.decode_object(data)
+        repeat = repeat_in(data)
     except FileNotFoundError as cause:
         raise BadInput(f"{shown}: went while it was read; try again") from cause
     except codec.NotJson as fault:
         raise BadInput(f"{shown}:{fault.line}: is no JSON: {fault}; mend it") from fault
     except Unreadable as cause:
         raise BadInput(f"{shown}: {cause}") from cause
+    if repeat:
+        raise BadInput(f"{shown}:{repeat[0]}: {repeat[1]}")
     return understood(told, shown=shown, files=tree.files if tree else None)
 
 

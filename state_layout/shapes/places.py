@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from state_layout.shapes.wording import key_text
+
 At = tuple[str | int, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _BRACKET = re.compile(
@@ -52,6 +54,19 @@ def repeats_a_key(text: bytes) -> bool:
     except _RepeatsError:
         return True
     return False
+
+
+def repeat_in(text: bytes) -> tuple[int, str] | None:
+    """Find the first key of the JSON `text` that is there twice: its line, and the fault in words."""
+    if not repeats_a_key(text):
+        return None
+    at, first, line = json_places(text.decode()).repeated[0]
+    return line, repeat_text(at, first)
+
+
+def repeat_text(at: At, first: int) -> str:
+    """Word the fault of a key at `at` that is there twice, once on line `first`."""
+    return f"{key_text(at)} is there twice, first on line {first}; remove one"
 
 
 class _RepeatsError(Exception):

@@ -184,7 +184,7 @@ def whole_file(path: str, text: str) -> SpecError:
 def repeated_keys(found: places.Places) -> Iterable[tuple[Fault, int]]:
     """Yield a fault and its line for each key that is there twice."""
     for at, first, line in found.repeated:
-        yield Fault(at=at, text=f"{key_text(at)} is there twice, first on line {first}; remove one"), line
+        yield Fault(at=at, text=places.repeat_text(at, first)), line
 
 
 def json_lines(data: bytes) -> dict[At, int]:
