@@ -28,8 +28,8 @@ from maos_sup.mirrors import following
 following._LONGEST_S = following._WHOLE_EVERY_S = 1e6
 following.follow(Path(sys.argv[1]), "sqlite", stays=True)
 """
-FORBID = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
-WITHOUT_INOTIFY = ["unshare", "--user", "--map-root-user", "sh", "-c", FORBID, "sh"]
+FORBID = 'echo "$1" >/proc/sys/user/max_inotify_"$0" && shift && exec "$@"'
+LITTLE_INOTIFY = ["unshare", "--user", "--map-root-user", "sh", "-c", FORBID]
 
 
 def skip_without_inotify(folder: Path) -> None:
@@ -132,12 +132,17 @@ def test_beside_an_agent_on_another_machine_it_looks(tree: Tree, tmp_path: Path)
 
 
 @pytest.mark.linux("namespaces")
-def test_where_no_inotify_is_to_be_had_it_looks(tree: Tree, tmp_path: Path) -> None:
-    if subprocess.run([*WITHOUT_INOTIFY, "true"], capture_output=True, check=False).returncode != 0:
+@pytest.mark.parametrize(("what", "most"), [("instances", 0), ("watches", 2)])
+def test_where_too_little_inotify_is_to_be_had_it_looks(
+    tree: Tree, tmp_path: Path, what: str, most: int
+) -> None:
+    little = [*LITTLE_INOTIFY, what, str(most)]
+    if subprocess.run([*little, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no user namespaces here")
     database = SqliteFile(tmp_path / "mirror.db")
     follow = [sys.executable, "-m", "maos_sup", "mirror", "follow", str(tree.root), "sqlite"]
-    with followed(tree, *WITHOUT_INOTIFY, *follow):
-        wait_for(database.path.exists, "a mirror")
-        wait_for(lambda: status_of_mirror(tree, "sqlite")["lag_bytes"] == 0, "a full mirror")
+    with followed(tree, *little, *follow) as process:
+        wait_idle(process, tree, database)
+        before = wake_ups(process.pid)
+        wait_for(lambda: wake_ups(process.pid) > before + 5, "looks at what does not change", deadline_s=30)
         assert_news_arrive(tree, database, 0)
