@@ -7,7 +7,7 @@ import select
 import sys
 from dataclasses import dataclass
 
-from maos_sup.system.paging import can_page_out
+from maos_sup.system.paging import can_merge, can_page_out
 from maos_sup.system.processes import knows_children
 from maos_sup.system.targets import can_signal_by_pidfd
 from state_layout.host.kernel import PORTABLE, VARIABLE, is_linux
@@ -59,6 +59,12 @@ def facts() -> list[Fact]:
             name="memory of resting agents moved to swap",
             has=can_page_out(),
             means="an agent at rest keeps some 6 MB; a swap file or zram on Linux takes two thirds of it",
+        ),
+        Fact(
+            name="equal memory of processes merged (KSM)",
+            has=can_merge(),
+            means='`[intervals] at_rest = "merge"` gains nothing until root sets it going on Linux: '
+            "echo 1 > /sys/kernel/mm/ksm/run",
         ),
         Fact(
             name="an id of the boot",

@@ -1,9 +1,14 @@
-"""Gives the memory of a process that rests back to the machine: its pages go where the system swaps.
+"""Gives the memory of a process that rests back to the machine: to swap, or merged with pages like its own.
 
 What a forked process has of its own are pages that were copied because something on them was counted; at rest
 it needs few of them. `madvise(MADV_PAGEOUT)` (Linux 5.4) has the kernel move them to swap or zram now, in
 place of when memory is short, and whatever is touched comes back by itself. Pages that are shared with other
 processes stay where they are. Without swap nothing happens.
+
+A process may also offer its memory to be merged (`madvise(MADV_MERGEABLE)`, KSM): where somebody has set that
+going on the machine, the kernel looks for pages with the same bytes, of whatever process, keeps one of them,
+and copies it for whoever writes on it. Who times its own writes can tell that another process has the same
+page; so nothing is offered that people did not ask for.
 """
 
 from __future__ import annotations
@@ -16,7 +21,8 @@ from itertools import groupby
 
 from state_layout.host.kernel import is_linux, read_raw
 
-_MADV_PAGEOUT, _MADV_POPULATE_WRITE = 21, 23
+_MADV_MERGEABLE, _MADV_UNMERGEABLE, _MADV_PAGEOUT, _MADV_POPULATE_WRITE = 12, 13, 21, 23
+_MERGES = b"1"  # 0: stopped, with what is merged left as it is; 2: stopped, and all undone
 _PAGE_BYTES, _ENTRY_BYTES = os.sysconf("SC_PAGE_SIZE"), 8
 _ITS_OWN = 1 << 56 | 1 << 62  # in `pagemap`: mapped by no other process; swapped
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,13 +43,39 @@ def page_out() -> int:
 
     For any thread: nothing waits for it but the caller, some milliseconds. Never raises.
     """
-    if not can_page_out():
-        return 0
-    asked = 0
+    return _advise(_MADV_PAGEOUT) if can_page_out() else 0
+
+
+def can_merge() -> bool:
+    """This system merges pages with the same bytes: Linux with KSM that somebody has set going."""
+    if not is_linux():
+        return False
+    try:
+        return read_raw("/sys/kernel/mm/ksm/run").strip() == _MERGES
+    except OSError:
+        return False
+
+
+def offer_pages() -> int:
+    """Offer the private memory of this process to be merged, now or once the machine does: how many bytes.
+
+    It stays offered, whatever is written on it later. 0 where the kernel cannot. Never raises.
+    """
+    return _advise(_MADV_MERGEABLE) if is_linux() else 0
+
+
+def withdraw_pages() -> int:
+    """Take back what `offer_pages` did: each merged page is copied before this returns; how many bytes."""
+    return _advise(_MADV_UNMERGEABLE) if is_linux() else 0
+
+
+def _advise(advice: int) -> int:
+    """Tell the kernel `advice` on all private memory; how many bytes it took that for."""
+    taken = 0
     for start, size in _private_memory():
-        if _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_PAGEOUT) == 0:
-            asked += size
-    return asked
+        if _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), advice) == 0:
+            taken += size
+    return taken
 
 
 def copy_pages_like(pid: int) -> int:

@@ -22,6 +22,8 @@ from state_layout.records.outcomes import TaskOutcome
 from state_layout.records.phases import CALM_EXITS, SETTLED, AgentPhase, ExitReason, Phase, TaskPhase
 from state_layout.records.wants import (
     LOCAL,
+    MERGE,
+    SWAP,
     AgentSpec,
     Budget,
     Channels,
@@ -42,8 +44,10 @@ from state_layout.records.wants import (
 __all__ = [
     "CALM_EXITS",
     "LOCAL",
+    "MERGE",
     "MESSAGE_TYPES",
     "SETTLED",
+    "SWAP",
     "AgentPhase",
     "AgentSpec",
     "Budget",

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from state_layout.records.by_name import known_fields
 
+SWAP, MERGE = "swap", "merge"  # where the memory of an agent at rest goes
 LOCAL = "local"  # the launcher that starts agents on the supervisor's own machine
 
 
@@ -48,9 +49,8 @@ class Intervals(Struct, frozen=True, kw_only=True):
     beat_s: float = 1.0
     tick_s: float = 1.0  # rescan of the supervisor
     lease_s: float = 20.0  # how long an agent on another machine may be cut off before it gives up
-    rest_s: float = (
-        60.0  # with nothing to do, until an agent's memory goes to swap, if there is some; 0: never
-    )
+    rest_s: float = 60.0  # with nothing to do, until an agent gives its memory back; 0: never
+    at_rest: str = SWAP  # what becomes of that memory
     sync: str = "line"  # what agents did is durable before they say so (`line`), or in a moment (`group`)
 
 

@@ -5,7 +5,7 @@ Plans use the same tables (`maos_sup.planner`), so that both speak of the same k
 
 from __future__ import annotations
 
-from state_layout.records import Budget, Intervals, Keep, Limits, Restart, Workspace
+from state_layout.records import MERGE, SWAP, Budget, Intervals, Keep, Limits, Restart, Workspace
 from state_layout.shapes.shape import (
     Argv,
     CallableName,
@@ -80,8 +80,14 @@ INTERVALS = Shape(
         ),
         "rest_s": Field(
             seconds,
-            "how long an agent has nothing to do until its memory goes to swap, if there is some; 0: never",
+            "how long an agent has nothing to do until it gives its memory back; 0: never",
             default=Intervals().rest_s,
+        ),
+        "at_rest": Field(
+            OneOf((SWAP, MERGE)),
+            "where its memory goes then: to swap, if there is some, or merged with equal pages of all "
+            "processes, if the machine does that (KSM); a side channel, see docs/secrets.md",
+            default=Intervals().at_rest,
         ),
         "sync": Field(
             OneOf(("line", "group")),

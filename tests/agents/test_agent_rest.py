@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from merged_pages import merged_bytes, merged_pages, offered_bytes, offers_pages
 from stage import QUICK, Life, Stage, shell, wait_for
 from swap_space import swap_space, swapped_bytes
 
@@ -156,16 +157,61 @@ def test_the_memory_of_an_agent_at_rest_goes_to_swap_and_it_goes_on(stage: Make,
     assert one.exit("ann")["reason"] == "parked"  # nothing is left to do
 
 
+OFFERED = pytest.mark.skipif(not offers_pages(), reason="this kernel merges no pages (KSM)")
+
+
+@OFFERED
+@pytest.mark.linux("pages are merged by the kernel")
+def test_an_agent_at_rest_offers_its_memory_where_people_chose_that_and_withdraws_it(stage: Make) -> None:
+    chosen = QUICK | {"rest_s": 1.0, "at_rest": "merge"}
+    one = stage({"ann": shell(SPEAKS_LATER + "echo done")}, intervals=chosen)
+    life = one.live("ann")
+    one.wait_word("here")
+    wait_for(lambda: offered_bytes(life.pid) > 1 << 20, "memory that is offered")
+    path = one.tree.orchestration_spec
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"intervals": QUICK | {"rest_s": 1.0}}))
+    wait_for(lambda: offered_bytes(life.pid) == 0, "memory that is withdrawn")
+    (one.outside / "go").touch()
+    assert life.wait() == 0
+    assert one.mail("all", "ann")
+
+
+@pytest.mark.linux("pages are merged by the kernel")
+def test_memory_of_agents_at_rest_is_merged_and_they_go_on(stage: Make) -> None:
+    with merged_pages():
+        chosen = QUICK | {"rest_s": 1.0, "at_rest": "merge"}
+        agents = {name: shell(SPEAKS_LATER + "echo done") for name in ("ann", "bob")}
+        one = stage(agents, intervals=chosen)
+        lives = [one.live(name) for name in agents]
+        one.wait_word("here")
+        wait_for(lambda: min(merged_bytes(life.pid) for life in lives) > 1 << 20, "memory that is merged")
+        (one.outside / "go").touch()
+        assert [life.wait() for life in lives] == [0, 0]
+    assert [one.exit(name)["reason"] for name in agents] == ["parked", "parked"]
+    assert [len(one.mail("all", name)) for name in agents] == [1, 1]
+
+
+@OFFERED
+@pytest.mark.linux("pages are merged by the kernel")
+def test_nothing_is_offered_to_be_merged_where_nobody_chose_that(stage: Make, tmp_path: Path) -> None:
+    with swap_space(tmp_path):
+        one = stage({"ann": shell(WAITS)}, intervals=QUICK | {"rest_s": 1.0})
+        life = one.live("ann")
+        wait_for(lambda: swapped_bytes(life.pid) > 1 << 20, "memory in swap")
+        assert offered_bytes(life.pid) == 0
+        life.kill()
+
+
 def given(rests: list[tuple[float, float]], *, after_s: float) -> list[bool]:
     """Say of each rest, begin to end, if memory was given back in it, with a look each second."""
     gives: list[float] = []
     now_s = 0.0
-    memory = MemoryAtRest("", lambda: gives.append(now_s))  # a name whose share is nothing
+    memory = MemoryAtRest("", lambda _way: gives.append(now_s))  # a name whose share is nothing
     told = []
     for since_s, until_s in rests:
         count, now_s = len(gives), since_s
         while now_s < until_s:
-            memory.look(since_s, now_s, after_s=after_s)
+            memory.look(since_s, now_s, after_s=after_s, way="swap")
             now_s += 1.0
         told.append(len(gives) - count)
     assert all(number <= 1 for number in told)
@@ -183,3 +229,14 @@ def test_who_is_woken_soon_waits_twice_as_long_the_next_time() -> None:
 
 def test_memory_stays_where_it_is_if_people_say_so() -> None:
     assert given([(100, 10_000)], after_s=0) == [False]
+
+
+def test_what_is_offered_is_withdrawn_at_once_by_whoever_chose_otherwise() -> None:
+    told: list[str] = []
+    memory = MemoryAtRest("", told.append, lambda: told.append("withdrawn"))
+    memory.look(0, 100, after_s=60, way="merge")
+    memory.look(101, 102, after_s=60, way="swap")
+    memory.look(101, 103, after_s=60, way="swap")
+    memory.look(101, 400, after_s=60, way="merge")
+    memory.look(101, 401, after_s=0, way="merge")
+    assert told == ["merge", "withdrawn", "merge", "withdrawn"]

@@ -163,7 +163,7 @@ class Pulse:
             self._life.beats.beat()
             self._due["beat"] = now_s + beat_s
             intervals = self._life.specs.now.orchestration.intervals
-            self._memory.look(self._resting_from_s, now_s, after_s=intervals.rest_s)
+            self._memory.look(self._resting_from_s, now_s, after_s=intervals.rest_s, way=intervals.at_rest)
 
     def _rest_s(self, now_s: float) -> float:
         """Say for how many seconds there is nothing to do."""
