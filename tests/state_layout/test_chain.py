@@ -142,7 +142,8 @@ def by_runs(raws: list[bytes]) -> list[Position]:
     while len(ends) < len(raws) and (run := run_of(position, raws, len(ends))):
         lines = [*run.lines()]
         assert [line.raw for line in lines] == run.raws and lines[-1].end == run.end
-        assert all([*run.up_to(line.seq).lines()][-1] == line for line in lines)
+        some = (lines[0], lines[len(lines) // 2], lines[-1])
+        assert all([*run.up_to(line.seq).lines()][-1] == line for line in some)
         ends += [line.end for line in lines]
         position = run.end
     return ends
@@ -150,9 +151,11 @@ def by_runs(raws: list[bytes]) -> list[Position]:
 
 @given(st.data())
 def test_runs_are_what_line_after_line_is_whatever_was_changed(data: st.DataObject) -> None:
+    text, first = data.draw(TEXTS), data.draw(st.sampled_from((0, 8, 97, 998)))
+    many = st.sampled_from(([], [1] * 60, [1] * 130))  # more than are looked at at once
     raws, position = list[bytes](), ORIGIN
-    for step in data.draw(st.lists(st.integers(1, 2), min_size=1, max_size=8)):
-        line = chained(position, {"seq": position.seq + step, "type": "note", "text": data.draw(TEXTS)})
+    for step in [first + 1, *data.draw(many), *data.draw(st.lists(st.integers(1, 2), max_size=8))]:
+        line = chained(position, {"seq": position.seq + step, "type": "note", "text": text})
         raws.append(line.raw)
         position = line.end
     if data.draw(st.booleans()):
@@ -160,4 +163,10 @@ def test_runs_are_what_line_after_line_is_whatever_was_changed(data: st.DataObje
         changed = bytearray(raws[which])
         changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
         raws[which] = bytes(changed)
+    if data.draw(st.booleans()):
+        which, length = data.draw(st.integers(0, len(raws) - 1)), data.draw(st.integers(0, 30))
+        raws[which] = raws[which][:length]
+    if data.draw(st.booleans()):
+        which = data.draw(st.integers(0, len(raws) - 1))
+        raws.insert(data.draw(st.integers(0, len(raws))), raws[which])
     assert by_runs(raws) == one_by_one(raws)
