@@ -95,6 +95,44 @@ def kind_shapes(tell: Callable[[str], object] | None = None) -> KindShapes:
     return shapes
 
 
+class KindsInUse(Mapping[str, Shape]):
+    """The settings of each kind that can be used are found when they are first asked for: importing all kinds
+    takes longer than looking at a small tree.
+
+    `tell` hears of each that was asked for and cannot be used.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._known: dict[str, Shape | None] = {}
+
+    def __getitem__(self, name: str) -> Shape:
+        if name not in self._known:
+            self._known[name] = self._found(name)
+        shape = self._known[name]
+        if shape is None:
+            raise KeyError(name)
+        return shape
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in kind_names() if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return True  # nothing is imported to tell
+
+    def _found(self, name: str) -> Shape | None:
+        if name not in BUILT_IN and name not in _installed():
+            return None
+        try:
+            return find_kind(name).settings
+        except BadInput as cause:
+            self._tell(f"left out: {cause}")
+            return None
+
+
 def _lack(kind: type[KindClass]) -> str | None:
     """Say in words what a class of another package lacks to be a kind; None if nothing."""
     try:

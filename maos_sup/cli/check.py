@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maos_sup.agents.lacking import mode_problems
-from maos_sup.agents.registry import kind_shapes
+from maos_sup.agents.registry import KindsInUse
 from maos_sup.agents.sessions import session_problems
 from maos_sup.cli import edge, options
 from maos_sup.cli.places import tree_or_default
@@ -78,7 +78,7 @@ def command(
         from maos_sup.cli.secrecy import look_for_secrets  # it knows plans and kinds of secrets
 
         return look_for_secrets(tree, as_json=as_json)
-    kinds = kind_shapes(say_aside)
+    kinds = KindsInUse(say_aside)
     problems = check(tree, kinds=kinds)
     done = _repair(tree, problems, kinds=kinds) if repairs else []
     problems = check(tree, kinds=kinds) if done else problems

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, python, shell, wait_for
 
-from maos_sup.agents.registry import find_kind, kind_names, kind_shapes
+from maos_sup.agents.registry import KindsInUse, find_kind, kind_names, kind_shapes
 from maos_sup.agents.tasks.revive import is_supervised
 from state_layout.errors import BadInput
 from state_layout.files import codec, disk
@@ -173,6 +173,24 @@ def test_kinds_declare_their_settings() -> None:
     assert not [*shapes["python"].faults({"callable": "a:b"}, (), unknown=Unknown.KEPT)]
     with pytest.raises(BadInput):
         find_kind("nothing")
+
+
+def test_kinds_in_use_are_found_when_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = list[str]()
+    kinds = KindsInUse(said.append)
+    assert kinds and kinds["command"] is find_kind("command").settings
+    assert "nothing" not in kinds and kinds.get("nothing") is None and not said
+    assert set(kinds) == {*kind_shapes()} and len(kinds) == len(kind_shapes())
+    package = tmp_path / "broken-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: broken\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[maos_sup.kinds]\nbroken = no_such_module:Kind\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "broken" not in kinds and "broken" not in kinds
+    [line] = said
+    assert line.startswith("left out: kind 'broken' cannot be imported from no_such_module:Kind")
 
 
 def test_spec_that_goes_bad_or_missing_ends_nothing(stage: Make) -> None:
