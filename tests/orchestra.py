@@ -68,6 +68,7 @@ class Orchestra:
         self.outside = folder / "outside"  # where programs leave word for the test
         self.outside.mkdir(exist_ok=True)
         self.before = list[str]()  # what stands before each command: to call it on another host, say
+        self.python = sys.executable  # what runs the commands
         self.environment = {
             **os.environ,
             VARIABLE: self.id,
@@ -123,7 +124,7 @@ class Orchestra:
     def cli(self, *arguments: str, expect: int | None = None, timeout_s: float = 60.0) -> Command:
         """Call maos-sup; with `expect` its exit code is asserted."""
         done = subprocess.run(
-            [*self.before, sys.executable, "-m", "maos_sup", *arguments],
+            [*self.before, self.python, "-m", "maos_sup", *arguments],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,
@@ -172,7 +173,7 @@ class Orchestra:
     def begin_cli(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """Call maos-sup without waiting for it, in a session of its own."""
         return subprocess.Popen(
-            [*self.before, sys.executable, "-m", "maos_sup", *arguments],
+            [*self.before, self.python, "-m", "maos_sup", *arguments],
             env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
