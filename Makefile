@@ -12,12 +12,14 @@
 #   make proof     power cuts: ten thousand disk states, every promise, planted bugs (STATE=... one again)
 #   make proof-disk  the same on an ext4 that is shut down under load (needs root; else it says why not)
 # The virtual environment in .venv is made when needed and again when pyproject.toml changes: for `make demo` with
-# what a user needs, for the rest with what developers need.
+# what a user needs, for the rest with what developers need. Another Python, with an environment of its own beside it:
+#   make test PYTHON=python3.14 VENV=/tmp/venv-3.14
 
 PYTHON ?= python3
-BIN := .venv/bin
-BASE := .venv/.base
-STAMP := .venv/.made
+VENV := .venv
+BIN := $(VENV)/bin
+BASE := $(VENV)/.base
+STAMP := $(VENV)/.made
 PYTEST_ARGS ?=
 TORTURE_ROUNDS ?= 200
 SECONDS ?= 60
@@ -30,24 +32,35 @@ PROGRAMS ?=
 # Where bytecode is forbidden (many container images do it), each of thousands of processes would compile all modules
 unexport PYTHONDONTWRITEBYTECODE
 
+# Whoever runs in the environment takes its Python, not the one that it is made of
+unexport PYTHON VENV
+
 .DEFAULT_GOAL := help
-.PHONY: help venv programs programs-matrix newest demo test check man tables bench torture proof proof-disk fuzz clean
+.PHONY: help same-python venv programs programs-matrix newest demo test check man tables bench torture proof proof-disk fuzz clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 venv: $(STAMP)
 
-$(BASE): pyproject.toml
+# An environment that is there is kept: `make test PYTHON=python3.14` must not try another one in silence
+same-python:
+	@if [ "$(origin PYTHON)" = "command line" ] && [ -x $(BIN)/python ] && \
+	    [ "$$($(BIN)/python -V)" != "$$($(PYTHON) -V)" ]; then \
+		echo "$(VENV) has $$($(BIN)/python -V), not $$($(PYTHON) -V): name another folder," \
+			"VENV=/tmp/venv-other, or 'make clean' first" >&2; exit 1; \
+	fi
+
+$(BASE): pyproject.toml | same-python
 	@if [ $(STAMP) -nt pyproject.toml ]; then touch -r $(STAMP) $@; else \
-		echo "making .venv with maos-sup and what it needs, once" && \
-		$(PYTHON) -m venv --clear .venv && \
+		echo "making $(VENV) with maos-sup and what it needs, once" && \
+		$(PYTHON) -m venv --clear $(VENV) && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . && \
 		touch $@; \
 	fi
 
 $(STAMP): $(BASE)
-	@echo "adding to .venv what developers need, once"
+	@echo "adding to $(VENV) what developers need, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -64,7 +77,7 @@ newest: $(STAMP)
 	$(BIN)/python tests/newest.py $(PROGRAMS)
 
 demo: $(BASE)
-	@sh examples/repo_audit/demo.sh
+	@PYTHON=$(abspath $(BIN))/python sh examples/repo_audit/demo.sh
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
@@ -90,14 +103,14 @@ torture: $(STAMP)
 	MAOS_SUP_UNDO_ROUNDS=1 $(BIN)/python -m pytest -q --timeout 0 tests/cuts
 
 proof: $(STAMP)
-	cd tests && ../$(BIN)/python -m proof $(if $(STATE),--state $(STATE)) $(PROOF_ARGS)
+	cd tests && $(abspath $(BIN))/python -m proof $(if $(STATE),--state $(STATE)) $(PROOF_ARGS)
 
 fuzz: $(STAMP)
 	MAOS_SUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q --timeout 0 tests/hostile
 	MAOS_SUP_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -q --timeout 0 tests/web/test_web_fuzz.py
 
 proof-disk: $(STAMP)
-	cd tests && ../$(BIN)/python -m proof.real_disk
+	cd tests && $(abspath $(BIN))/python -m proof.real_disk
 
 clean:
 	rm -rf .venv .newest .proof .bench-venv .bench-quick .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
