@@ -109,8 +109,9 @@ def test_each_request_is_carried_out_once_however_often_zygotes_die(lab: Lab) ->
     for name in names:
         # A child that was told to the supervisor but not let go by the dying zygote ended without having run.
         if lab.observed(name).alive:
-            lab.wait(lambda name=name: lab.path(f"{name}.ran").exists())  # type: ignore[misc]
-            assert lab.path(f"{name}.ran").read_text() == f"{lab.observed(name).pid}\n"
+            ran = lab.path(f"{name}.ran")  # it is there, and empty, before the line is in it
+            lab.wait(lambda ran=ran: ran.exists() and ran.read_text())  # type: ignore[misc]
+            assert ran.read_text() == f"{lab.observed(name).pid}\n"
         else:
             assert not lab.path(f"{name}.ran").exists()
 
