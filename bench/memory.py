@@ -7,8 +7,9 @@ import time
 
 from bench.figures import Row, Section, scratch, sized
 from bench.orchestras import children, handle, make, pss_mb, supervised, until
-from maos_sup.system.paging import can_page_out
+from maos_sup.system.paging import can_merge, can_page_out
 from state_layout.paths import Tree
+from state_layout.records import MERGE, SWAP
 from state_layout.specs.edit import edit_spec
 
 FULL_COUNT = 100
@@ -16,7 +17,9 @@ COUNTS = (sized(FULL_COUNT, 5), sized(500, 10))
 SETTLING_S = 3.0
 PATIENCE_S = 240.0
 MOST_SUPERVISOR_MB = 15.0
-REST_S, RESTED_S = 10.0, 45.0  # until memory goes to swap, and when all of it has
+REST_S, RESTED_S = 10.0, 45.0  # until memory is given back, and when all of it has
+ROUND_S, MERGING_S = 20.0, 400.0  # the kernel merges while a round of it gains something
+WORTH_A_ROUND = 0.02
 MOST_AT_REST_MB = 250.0
 IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 
@@ -24,10 +27,13 @@ IDLER = {"kind": "command", "command": ["sleep", "100000"]}
 def measure() -> list[Section]:
     """The table of this file."""
     rows = [row for count in COUNTS for row in _rows(count)]
-    rows += _rows_at_rest() if can_page_out() else []
+    gives = {SWAP: can_page_out(), MERGE: can_merge()}
+    for way in (way for way, is_given in gives.items() if is_given):
+        rows += _rows_at_rest(way)
     note = "PSS, a few seconds after all run; each agent is a process that runs a program (not counted)."
-    if not can_page_out():
+    if not gives[SWAP]:
         note += " This machine has no swap, so agents at rest keep what they have."
+    note += f" It merges {'equal' if gives[MERGE] else 'no'} pages (KSM)."
     return [Section(title="Memory", note=note, rows=rows)]
 
 
@@ -41,7 +47,7 @@ def _rows(count: int) -> list[Row]:
             took_s = time.perf_counter() - began_s
             time.sleep(SETTLING_S)
             zygote = children(supervisor.pid)[0]
-            weights = [pss_mb(pid) for pid in children(zygote)]
+            weights = _weights(zygote)
             own, shared = pss_mb(supervisor.pid), pss_mb(zygote)
     each, all_ = statistics.median(weights), own + shared + sum(weights)
     is_first = count == COUNTS[0]
@@ -62,28 +68,42 @@ def _rows(count: int) -> list[Row]:
     ]
 
 
-def _rows_at_rest() -> list[Row]:
-    """The first number of agents after a while with nothing to do, on a machine with swap."""
+def _rows_at_rest(way: str) -> list[Row]:
+    """The first number of agents after a while with nothing to do, their memory given back on one way."""
     names = [f"a{number}" for number in range(COUNTS[0])]
     with scratch() as folder:
         tree = make(folder / "tree", dict.fromkeys(names, IDLER))
-        edit_spec(tree, tree.orchestration_spec, lambda spec: spec | {"intervals": {"rest_s": REST_S}})
+        intervals = {"rest_s": REST_S, "at_rest": way}
+        edit_spec(tree, tree.orchestration_spec, lambda spec: spec | {"intervals": intervals})
         with supervised(tree) as supervisor:
             until(lambda: all(_runs(tree, name) for name in names), PATIENCE_S)
             time.sleep(RESTED_S)
             zygote = children(supervisor.pid)[0]
-            weights = [pss_mb(pid) for pid in children(zygote)]
+            weights = _weights(zygote)
+            end_s = time.monotonic() + MERGING_S
+            while way == MERGE and time.monotonic() < end_s:
+                time.sleep(ROUND_S)
+                before, weights = weights, _weights(zygote)
+                if sum(weights) > (1 - WORTH_A_ROUND) * sum(before):
+                    break
             all_ = pss_mb(supervisor.pid) + pss_mb(zygote) + sum(weights)
+    done = {SWAP: "swapped", MERGE: "merged"}[way]
     is_met = all_ <= MOST_AT_REST_MB if COUNTS[0] == FULL_COUNT else None
     return [
-        Row(name=f"{COUNTS[0]} agents at rest: an agent", value=f"{statistics.median(weights):.1f} MB"),
         Row(
-            name=f"{COUNTS[0]} agents at rest: all of these",
+            name=f"{COUNTS[0]} agents at rest, {done}: an agent", value=f"{statistics.median(weights):.1f} MB"
+        ),
+        Row(
+            name=f"{COUNTS[0]} agents at rest, {done}: all of these",
             value=f"{all_:.0f} MB",
             target=f"<= {MOST_AT_REST_MB:.0f} MB" if is_met is not None else "",
             met=is_met,
         ),
     ]
+
+
+def _weights(zygote: int) -> list[float]:
+    return [pss_mb(pid) for pid in children(zygote)]
 
 
 def _runs(tree: Tree, agent: str) -> bool:
