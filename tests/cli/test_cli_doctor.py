@@ -96,6 +96,19 @@ def test_a_home_that_cannot_be_written_is_missing(call: Call, monkeypatch: pytes
     assert "nothing can run before this is mended: home" in answer.out
 
 
+@pytest.mark.parametrize("below", ["", "runs"])
+def test_a_home_whose_place_something_else_takes_is_missing(
+    call: Call, bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "nowhere").symlink_to("gone")
+    for name in ("file", "nowhere"):
+        monkeypatch.setenv("MAOS_SUP_HOME", str(tmp_path / name / below))
+        answer = call("doctor")
+        assert answer.code == 14
+        assert f"cannot be written ({tmp_path / name} is no folder)" in answer.out, answer.out
+
+
 def test_a_home_that_is_not_there_yet_is_not_made(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import platform
@@ -73,6 +74,8 @@ def _git() -> Iterator[ProbeFinding]:
 def _home(home: Path) -> Iterator[ProbeFinding]:
     place = existing(home)
     try:
+        if home != place and (obstacle := _first_below(place, home)).is_symlink() | obstacle.exists():
+            raise NotADirectoryError(errno.ENOTDIR, f"{obstacle} is no folder")
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as cause:
@@ -82,6 +85,11 @@ def _home(home: Path) -> Iterator[ProbeFinding]:
         return
     text = f"{home}" + ("" if place == home else ", made by the first run")
     yield ProbeFinding(name="home", grade=Grade.OK, text=text, is_needed=True)
+
+
+def _first_below(place: Path, path: Path) -> Path:
+    """Name the part of `path` that would be made first in `place`, a folder above it."""
+    return place / path.relative_to(place).parts[0]
 
 
 def _locks(home: Path) -> Iterator[ProbeFinding]:
