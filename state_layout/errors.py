@@ -17,6 +17,7 @@ _REMEDIES = {
     errno.ENOTDIR: "something else stands in the place of a folder; name another place",
     errno.EEXIST: "something else stands there; name another place",
     errno.ENAMETOOLONG: "take a shorter path",
+    errno.ELOOP: "links lead in a circle; name another place",
     errno.EIO: "look at the disk",
 }
 

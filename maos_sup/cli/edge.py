@@ -5,6 +5,7 @@ An error nobody foresaw is a bug: it is said so, and its traceback is kept in a 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -25,6 +26,19 @@ LACKING = 14  # this host lacks what every orchestration needs
 _MOST_LINES = 50  # of one error
 _AFTER_FULL = " and repeat this command"  # what runs waits for room; what was called has ended
 CLOSED_PIPE = 141  # as a shell reports SIGPIPE
+# They say that a path that a person named will not do, or that its disk will not, wherever it was looked at.
+_OF_PLACES = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ESTALE,
+}
 
 _traceback_folder: Path | None = None  # `run/` of the tree a command works on, once it is known
 
@@ -106,8 +120,10 @@ def _told(error: Exception, *, debug: bool) -> int:
     if isinstance(error, FileNotFoundError) and _is_nowhere():
         _say("maos-sup: the current folder was removed; go to one that is there: cd")
         return USAGE
-    if isinstance(error, PermissionError) and isinstance(error.filename, str):
-        _say(f"maos-sup: {storage_error('look at it', Path(error.filename), error)}")
+    # `Path.resolve` before Python 3.13 says so of links in a circle.
+    cause = error.__context__ if type(error) is RuntimeError else error
+    if isinstance(cause, OSError) and cause.errno in _OF_PLACES and isinstance(cause.filename, str | Path):
+        _say(f"maos-sup: {storage_error('look at it', Path(cause.filename), cause)}")
         return StorageError.exit_code
     _report_bug(error, debug=debug)
     return BUG

@@ -24,7 +24,7 @@ from maos_sup.web.app import make_app
 from maos_sup.web.gate import RequestGate
 from maos_sup.web.keys import Keys
 from maos_sup.web.shown import ShownTrees
-from state_layout.errors import BadInput, StorageError
+from state_layout.errors import BadInput, StorageError, reason_of
 
 _LEAST_KEY = 32  # characters of a key that people keep
 _END_S = 1
@@ -234,7 +234,7 @@ def _unix_socket(path: Path) -> socket.socket:
         made.bind(str(path))
     except OSError as cause:
         made.close()
-        raise BadInput(f"--unix is {str(path)!r}: {cause}") from cause
+        raise BadInput(f"--unix is {str(path)!r}: {reason_of(cause)}") from cause
     finally:
         os.umask(before)
     made.listen(_BACKLOG)
@@ -255,7 +255,7 @@ def _standing_key(path: Path) -> str:
     try:
         found, mode = path.read_text(encoding="utf-8").strip(), path.stat().st_mode
     except (OSError, ValueError) as cause:
-        raise StorageError(f"--key-file {path}: cannot be read: {cause}") from cause
+        raise StorageError(f"--key-file {path}: cannot be read: {reason_of(cause)}") from cause
     if mode & 0o077:
         raise BadInput(f"--key-file {path}: others may read it; chmod 600 {path}")
     if len(found) < _LEAST_KEY or not found.isascii() or not found.isprintable() or " " in found:
