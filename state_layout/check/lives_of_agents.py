@@ -6,7 +6,7 @@ stop it is found here. What a fold keeps for its agent is dropped: memory does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from state_layout.check.problem import Finding
 from state_layout.check.scan import FileScan, ScanBounds, judge, judge_end
 from state_layout.check.scene import Scene
 from state_layout.check.seq_ranges import SeqRanges
-from state_layout.files.chain import Line
+from state_layout.files import codec
+from state_layout.files.chain import Run
 from state_layout.lives.history import History, Mark
 from state_layout.records import ExitReason
 
@@ -64,21 +65,17 @@ class _Fold:
         self.history = History()
         self._kept_bytes = 0
 
-    def take(self, line: Line, entry: Mapping[str, Any] | None) -> str | None:
-        """Fold `line`, in which `entry` stands; what is wrong with it, if anything."""
-        history = self.history
-        try:
-            if entry is None:
-                history.take(line)  # raises
-            else:
-                history.take_fields(entry, line.end)
-        except (ValueError, KeyError, TypeError, AttributeError) as cause:
-            history.unmailed.clear()
-            return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
-        self._kept_bytes += len(line.raw)
+    def take(self, run: Run, entries: Sequence[Mapping[str, Any] | None]) -> Iterator[tuple[int, str]]:
+        """Fold the lines of `run`, in which `entries` stand; yields the index of each with which something is
+        wrong, and what."""
+        for index, cause in self.history.take_run(run, entries):
+            problem = self._sent() if cause is None else _not_in_form(run.raws[index], entries[index], cause)
+            self.history.unmailed.clear()
+            if problem is not None:
+                yield index, problem
+        self._kept_bytes += run.end.offset - run.after.offset
         if self._kept_bytes > _MOST_KEPT_BYTES:
             self._forget()
-        return self._sent() if history.unmailed else None
 
     def _forget(self) -> None:
         """Drop what only the agent needs and what may grow without bound."""
@@ -87,13 +84,23 @@ class _Fold:
         self._kept_bytes = 0
 
     def _sent(self) -> str | None:
-        problem = None
+        problem, sends = None, self.account.sends
         for message in self.history.unmailed:
-            spans = self.account.sends.setdefault(message["to"], SeqRanges())
-            if not spans.add(message["n"]):
+            spans = sends.get(message["to"])
+            if spans is None:
+                spans = sends[message["to"]] = SeqRanges()
+            if not spans.add_all(message["n"], message["n"]):
                 problem = f"sends message {message['n']} to {message['to']} after {spans.last}"
-        self.history.unmailed.clear()
         return problem
+
+
+def _not_in_form(raw: bytes, entry: Mapping[str, Any] | None, cause: Exception) -> str:
+    if entry is None:
+        try:
+            codec.decode_object(raw)
+        except codec.NotJson as error:
+            cause = error
+    return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
 
 
 class _Life:
@@ -161,29 +168,29 @@ class _Life:
         bound = 1 << 63 if last_seq is None else last_seq
         expected = self._birth.seq if self._birth is not None else None
         end = self._standing.end
-        for line, entry in self._scan.entries():
-            seq = line.end.seq
-            if seq != expected and expected is not None:
-                self._report_bad(f"has seq {seq} where {expected} follows")
-            expected = seq + 1
-            if seq > bound:
-                self._void_lines += 1
-            else:
-                problem = fold.take(line, entry)
-                if problem is not None:
-                    self._report_bad(problem)
-                if end is not None and seq == end.seq and line.end.h != end.h:
-                    self._report_pin(seq)
+        for run, first_line, entries in self._scan.passages():
+            if run.first_seq != expected and expected is not None:
+                self._report_bad(f"has seq {run.first_seq} where {expected} follows", line=first_line)
+            expected = run.end.seq + 1
+            count = min(max(bound - run.first_seq + 1, 0), len(run.raws))
+            self._void_lines += len(run.raws) - count
+            if not count:
+                continue
+            counted = run.up_to(run.first_seq + count - 1)
+            for index, problem in fold.take(counted, entries[:count]):
+                self._report_bad(problem, line=first_line + index)
+            if end is not None and counted.end.seq == end.seq and counted.end.h != end.h:
+                self._report_pin(end.seq, line=first_line + count - 1)
 
-    def _report_bad(self, what: str) -> None:
+    def _report_bad(self, what: str, *, line: int) -> None:
         self._bad_lines += 1
         if self._bad_lines == 1:
-            self._scene.report(Finding.BAD_RECORD, self._scan.path, line=self._scan.line, what=what)
+            self._scene.report(Finding.BAD_RECORD, self._scan.path, line=line, what=what)
 
-    def _report_pin(self, seq: int) -> None:
+    def _report_pin(self, seq: int, *, line: int) -> None:
         self._bad_lines += 1
         what = f"seq {seq} is not the line that attempt {self._standing.successor} continues from"
-        self._scene.report(Finding.PIN_BROKEN, self._scan.path, line=self._scan.line, what=what)
+        self._scene.report(Finding.PIN_BROKEN, self._scan.path, line=line, what=what)
 
     def _report_void(self, ending: ExitSeen) -> None:
         if not self._void_lines or self._birth is None or ending.reason == ExitReason.POISONED:

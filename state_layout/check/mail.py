@@ -6,7 +6,7 @@ that lives nothing seems delivered that was not sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,12 +43,15 @@ class CheckedMailFile:
 
     def read_on(self, scene: Scene) -> None:
         """Take in what is new; the first line that is not as FORMAT.md says is reported."""
-        for line, entry in self.scan.entries():
-            self.seqs.add(line.end.seq)
-            wrong = _wrong(entry, self.to, self.sender)
-            if wrong is not None and not self.is_reported:
+        for passage in self.scan.passages():
+            self.seqs.add_all(passage.run.first_seq, passage.run.end.seq)
+            if self.is_reported:
+                continue
+            wrong = _first_wrong(passage.entries, self.to, self.sender)
+            if wrong is not None:
                 self.is_reported = True
-                scene.report(Finding.BAD_RECORD, self.scan.path, line=self.scan.line, what=wrong)
+                line = passage.first_line + wrong[0]
+                scene.report(Finding.BAD_RECORD, self.scan.path, line=line, what=wrong[1])
 
 
 def read_mail(scene: Scene) -> dict[tuple[str, str], CheckedMailFile]:
@@ -197,6 +200,23 @@ def _check_place(scene: Scene, reader: str, path: Path, mark: Mark) -> None:
     if read_operator_file(path, mark, to=path.parent.name).is_moved:
         what = f"was edited before byte {mark[1]}, up to where {reader} has read it"
         scene.report(Finding.MARK_ASTRAY, path, what=what)
+
+
+def _first_wrong(entries: Sequence[Mapping[str, Any] | None], to: str, sender: str) -> tuple[int, str] | None:
+    """Find the first of messages with which something is wrong: its index, and what."""
+    for index, told in enumerate(entries):
+        if (
+            told is not None  # as nearly all are
+            and told.get("from") == sender
+            and told.get("to") == to
+            and told.get("type") in MESSAGE_TYPES
+            and type(told.get("text")) is str
+        ):
+            continue
+        what = _wrong(told, to, sender)
+        if what is not None:
+            return index, what
+    return None
 
 
 def _wrong(told: Mapping[str, Any] | None, to: str, sender: str) -> str | None:

@@ -67,6 +67,14 @@ class Run(NamedTuple):
             offset += len(raw) + 1
             yield _new(Line, (raw, _new(Position, (seq, offset, raw[-14:-2].decode()))))
 
+    def parts(self, most: int) -> Iterator[Run]:
+        """Yield the same lines in runs of at most `most`."""
+        part = Run(self.after, (), self.after)
+        for start in range(0, len(self.raws), most):
+            raws = self.raws[start : start + most]
+            part = Run(part.end, raws, _end_of(part.end, raws, self.first_seq + start + len(raws) - 1))
+            yield part
+
     def up_to(self, seq: int) -> Run:
         """Cut the lines after `seq`, which is one of its numbers, off the run."""
         if seq == self.end.seq:

@@ -30,6 +30,7 @@ MOST_LEVELS_OF_RECORDS = 254  # what orjson can write
 
 _PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 _PLAIN = frozenset({str, int, bool, type(None)})
+_FLAT = _PLAIN | {float}
 _find_null = re.compile(b"null").search  # twice as fast as `in`
 
 
@@ -176,14 +177,20 @@ def decode_object(data: bytes | str) -> dict[str, Any]:
 def decode_objects(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     """Decode each of `lines`, as `decode_object` does, with one call for all. Raises NotJson."""
     whole = b"[%b]" % b",".join(lines)
-    if max(map(len, lines), default=0) <= 2 * MOST_LEVELS_OF_RECORDS or not _may_be_deep(whole):
-        try:
-            values: list[dict[str, Any]] = orjson.loads(whole)
-        except orjson.JSONDecodeError:
-            values = []
-        if len(values) == len(lines) and all(type(value) is dict for value in values):
-            return values
-    return [decode_object(line) for line in lines]
+    try:
+        values: list[dict[str, Any]] = orjson.loads(whole)
+    except (orjson.JSONDecodeError, RecursionError):
+        values = []
+    if len(values) != len(lines) or not all(type(value) is dict for value in values):
+        return [decode_object(line) for line in lines]
+    if max(map(len, lines), default=0) > 2 * MOST_LEVELS_OF_RECORDS and not _are_plain(values):
+        return [decode_object(line) for line in lines] if _may_be_deep(whole) else values
+    return values
+
+
+def _are_plain(objects: Sequence[Mapping[str, object]]) -> bool:
+    """Say whether nothing is within anything else: told faster than brackets are counted."""
+    return all(_FLAT.issuperset(map(type, each.values())) for each in objects)
 
 
 class TypedLines(Generic[_T]):

@@ -8,13 +8,13 @@ same `take`, so that what lives in memory and what a successor would read never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from state_layout.files.chain import ORIGIN, Line, Position
+from state_layout.files.chain import ORIGIN, Line, Position, Run
 from state_layout.lives.figures import BY_TYPE
 from state_layout.records import SETTLED, TaskOutcome, TaskPhase, fields_of
 
@@ -109,17 +109,43 @@ class History:
 
     def take_fields(self, entry: Mapping[str, Any], end: Position) -> None:
         """Fold the next line, which ends at `end` and is decoded as `entry`, whose values nobody changes."""
-        type_ = entry["type"]
-        folds = _FOLDS.get(type_)
-        if folds is not None:
-            folds(self, entry)
-        for row in BY_TYPE.get(type_, ()):
-            self.figures[row.key] = self.figures.get(row.key, 0) + row.adds(entry)
-        for key in entry:
-            fold = _EFFECTS.get(key)
-            if fold is not None:
-                fold(self, entry[key])
+        self._take(entry["type"], entry)
         self.position = end
+
+    def take_run(self, run: Run, entries: Sequence[Any]) -> Iterator[tuple[int, Exception | None]]:
+        """Fold the lines of `run`, decoded as `entries`, as `take_fields` does it with one.
+
+        Yields the index of each line with messages, and of each that is not in form with the error.
+        """
+        last, ends = -1, list[Position]()  # the last line in form; where lines end
+        for index, entry in enumerate(entries):
+            try:
+                type_ = entry["type"]
+                if type_ == "task" and last >= 0:
+                    ends = ends or [line.end for line in run.lines()]
+                    self.position = ends[last]
+                self._take(type_, entry)
+            except (ValueError, KeyError, TypeError, AttributeError) as cause:
+                yield index, cause
+                continue
+            last = index
+            if self.unmailed:
+                yield index, None
+        if last >= 0:
+            self.position = run.up_to(run.first_seq + last).end
+
+    def _take(self, type_: str, entry: Mapping[str, Any]) -> None:
+        fold = _FOLDS.get(type_)
+        if fold is not None:
+            fold(self, entry)
+        if type_ in BY_TYPE:
+            for row in BY_TYPE[type_]:
+                self.figures[row.key] = self.figures.get(row.key, 0) + row.adds(entry)
+        if not _has_no_effect(entry):
+            for key in entry:
+                effect = _EFFECTS.get(key)
+                if effect is not None:
+                    effect(self, entry[key])
 
     def to_json(self) -> dict[str, object]:
         """Give all but `unmailed`: the mail of a checkpoint is in the mail files."""
@@ -195,23 +221,17 @@ def _begin(history: History, task: str, run: int) -> None:
 def _runs(history: History) -> set[str]:
     asked = [*history.questions.values(), *history.answers.values()]
     of_asked = {run_key(item["task"], item["run"]) for item in asked}
-    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
-    return {
-        *of_asked,
-        *history.called,
-        *history.best,
-        *history.begun,
-        *(run for part in parts for run in part),
-    }
+    return of_asked.union(history.called, history.best, history.begun, *_parts(history))
+
+
+def _parts(history: History) -> tuple[dict[str, Any], ...]:
+    return history.steps, history.calls, history.raised, history.saves, history.results, history.ended
 
 
 def _forget(history: History, run: str) -> None:
     """Drop what only an unsettled run needs."""
-    parts = (history.steps, history.calls, history.raised, history.saves, history.results, history.ended)
-    for part in parts:
+    for part in (*_parts(history), history.best, history.begun):
         part.pop(run, None)
-    history.best.pop(run, None)
-    history.begun.pop(run, None)
     if history.called.pop(run, None) is not None:
         history.shown.clear()
     for asked in (history.questions, history.answers):
@@ -264,10 +284,8 @@ def _result(history: History, entry: ValueLine) -> None:
 
 
 def _ended(history: History, entry: EndedLine) -> None:
-    history.ended[_run_of(history, entry)] = {
-        "result": entry.get("result"),
-        "exit_code": entry.get("exit_code"),
-    }
+    told: EndedRun = {"result": entry.get("result"), "exit_code": entry.get("exit_code")}
+    history.ended[_run_of(history, entry)] = told
 
 
 def _artifact(history: History, entry: ArtifactLine) -> None:
@@ -303,8 +321,11 @@ def _called(history: History, entry: CalledLine) -> None:
 
 
 def _sent(history: History, messages: list[SentMessage]) -> None:
+    sent = history.sent
     for message in messages:
-        history.sent[message["to"]] = max(message["n"], history.sent.get(message["to"], 0))
+        to, n = message["to"], message["n"]
+        before = sent.get(to, 0)
+        sent[to] = n if n >= before else before
         history.sent_count += 1
         if message.get("type") == "discovery":
             history.discoveries += 1
@@ -331,14 +352,6 @@ def _state(history: History, change: StateEffect) -> None:
     for key in change.get("deleted", ()):
         history.state.pop(key, None)
     history.state.update(change.get("set", {}))
-
-
-def _stored(history: History, ends: dict[str, int]) -> None:
-    _raise_each(history.stored, ends)
-
-
-def _seen(history: History, ends: dict[str, int]) -> None:
-    _raise_each(history.seen, ends)
 
 
 def _raise_each(known: dict[str, int], ends: dict[str, int]) -> None:
@@ -376,8 +389,9 @@ _EFFECTS: dict[str, Callable[[History, Any], None]] = {
     "received": _received,
     "source": _source,
     "state": _state,
-    "stored": _stored,
-    "seen": _seen,
+    "stored": lambda history, ends: _raise_each(history.stored, ends),
+    "seen": lambda history, ends: _raise_each(history.seen, ends),
     "cost_usd": _cost_usd,
     "tokens": _tokens,
 }
+_has_no_effect = frozenset(_EFFECTS).isdisjoint  # for each line: a fifth of the cost of asking for each key

@@ -28,11 +28,11 @@ def written(path: Path, *bodies: bytes) -> Path:
 def scanned(tmp_path: Path, *bodies: bytes) -> list[object]:
     tree = make_specs(tmp_path / "tree")
     scan = FileScan(Scene(tree), written(tree.acceptances, *bodies))
-    numbers, entries = [], []
-    for line, entry in scan.entries():
-        numbers.append((scan.line, line.seq))
-        entries.append(entry if entry is None else entry["seq"])
-    assert numbers == [(number, number) for number in range(1, len(numbers) + 1)]
+    entries = []
+    for passage in scan.passages():
+        assert passage.first_line == passage.run.first_seq == len(entries) + 1
+        entries += [entry if entry is None else entry["seq"] for entry in passage.entries]
+        assert scan.line == passage.run.end.seq == len(entries)
     return entries
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state_layout.files import codec
-from state_layout.files.chain import ORIGIN, Position, chained
+from state_layout.files.chain import ORIGIN, Position, Run, chained
 from state_layout.lives.history import History
 from state_layout.records import TaskOutcome, TaskPhase
 
@@ -322,3 +322,76 @@ def test_any_order_of_phases_keeps_the_last(phases: list[str]) -> None:
     if phases:
         assert history.tasks["count"].phase == phases[-1]
         assert history.tasks["count"].attempts == phases.count("running")
+
+
+KEYS = st.sampled_from(["count", "sum", 7, ["no key"]])
+RUNS = st.fixed_dictionaries(
+    {}, optional={"task": st.sampled_from(["count", "sum"]), "run": st.integers(1, 2)}
+)
+EFFECTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sent": st.lists(
+            st.fixed_dictionaries(
+                {"to": KEYS, "type": st.sampled_from(["info", "discovery"])},
+                optional={"n": st.sampled_from([1, 2, 3, "4"])},
+            ),
+            max_size=3,
+        ),
+        "received": st.dictionaries(
+            st.sampled_from(["all/bob", "ann/bob"]), st.sampled_from([[1, 90, "a"], [2, 80, "b"], [3], None])
+        ),
+        "stored": st.dictionaries(st.sampled_from(["team", "task"]), st.sampled_from([1, 5, "no number"])),
+        "cost_usd": st.sampled_from([0.5, 1, None, "much"]),
+        "state": st.sampled_from([{"set": {"a": 1}}, {"deleted": ["a"]}, {"set": 3}, []]),
+    },
+)
+TYPES = st.one_of(
+    st.sampled_from(
+        [
+            *(task(phase) for phase in ("running", "done", "failed", "interrupted", "no phase")),
+            task("running", run=2),
+            {"type": "progress", "value": 0.5},
+            {"type": "turn", "role": "assistant"},
+            {"type": "tool_call"},
+            {"type": ["no type"]},
+            {},
+        ]
+    ),
+    st.builds(
+        lambda key, type_: {"type": type_, "key": key}, KEYS, st.sampled_from(["step", "call", "raised"])
+    ),
+    st.builds(lambda value: {"type": "saved", "value": value}, KEYS),
+)
+ENTRIES = st.lists(
+    st.builds(lambda *parts: parts[0] | parts[1] | parts[2], RUNS, TYPES, EFFECTS), max_size=30
+)
+
+
+@given(ENTRIES, st.integers(1, 30))
+def test_many_lines_are_folded_as_one_after_the_other(entries: list[dict[str, Any]], most: int) -> None:
+    lines, position = [], ORIGIN
+    for entry in entries:
+        lines.append(chained(position, {"seq": position.seq + 1, "at": AT} | entry))
+        position = lines[-1].end
+    one, wrong, mailed = History(), [], []
+    for number, line in enumerate(lines):
+        try:
+            one.take(line)
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            wrong.append((number, repr(cause)))
+        else:
+            mailed.append((number, [*one.unmailed]))
+        one.unmailed.clear()
+    many, wrong_of_many, mailed_of_many, number = History(), [], [], 0
+    for part in Run(ORIGIN, [line.raw for line in lines], position).parts(most):
+        decoded = [codec.decode_object(raw) for raw in part.raws]
+        for index, error in many.take_run(part, decoded):
+            if error is None:
+                mailed_of_many.append((number + index, [*many.unmailed]))
+            else:
+                wrong_of_many.append((number + index, repr(error)))
+            many.unmailed.clear()
+        number += len(part.raws)
+    assert many == one
+    assert wrong_of_many == wrong and mailed_of_many == [pair for pair in mailed if pair[1]]
