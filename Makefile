@@ -80,7 +80,7 @@ demo: $(BASE)
 	@PYTHON=$(abspath $(BIN))/python sh examples/repo_audit/demo.sh
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
