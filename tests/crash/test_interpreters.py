@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from interpreters import OWN, PROMISED, find, with_dependencies
+from orchestra import REPOSITORY
 from processes import kill
 from troupe import TALKERS, Troupe
 from verdict import problems
@@ -38,6 +40,34 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         return str(known[version])
 
     return prepare
+
+
+IMPORT_ALL = """
+import importlib, pathlib, sys, warnings
+
+root = pathlib.Path(sys.argv[1])
+paths = [path for package in ("maos_sup", "state_layout") for path in (root / package).rglob("*.py")]
+names = [".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+names = [name for name in names if not name.endswith("__main__")]
+for name in names:  # others' packages may warn, once
+    importlib.import_module(name)
+for name in [name for name in sys.modules if name.partition(".")[0] in ("maos_sup", "state_layout")]:
+    del sys.modules[name]
+warnings.simplefilter("error")
+for path in paths:
+    compile(path.read_text(), str(path), "exec")
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+@pytest.mark.parametrize("version", PROMISED)
+def test_no_module_warns_when_it_is_imported(prepared: Prepared, version: str) -> None:
+    words = [prepared(version), "-W", "ignore", "-c", IMPORT_ALL, str(REPOSITORY)]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 @pytest.mark.linux("which Python a process is, is read in /proc")
