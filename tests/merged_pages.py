@@ -51,12 +51,12 @@ def merged_bytes(pid: int | str = "self") -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("KSM:"))
 
 
-def offered_bytes(pid: int | str = "self") -> int:
-    """Tell how much of a process is offered to be merged, by the flags of its areas."""
+def offered_bytes(pid: int | str = "self", *, flag: str = "mg") -> int:
+    """Tell how much of a process is offered to be merged, by the flags of its areas; or has another flag."""
     size = total = 0
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if line.startswith("Size:"):
             size = int(line.split()[1]) << 10
-        elif line.startswith("VmFlags:") and "mg" in line.split():
+        elif line.startswith("VmFlags:") and flag in line.split():
             total += size
     return total
