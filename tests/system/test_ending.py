@@ -18,7 +18,7 @@ from maos_sup.system.processes import ProcessRow, belonging, read_row, read_tabl
 from maos_sup.system.targets import hold_child, hold_row
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
-MARK = "boot:0:0:test-ending:1"
+MARK = f"boot:0:0:test-ending:{os.getpid()}"  # others who run these tests at the same time have theirs
 
 
 @pytest.fixture
