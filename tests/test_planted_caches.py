@@ -146,6 +146,12 @@ BUGS = {
         "if known is None:",
         "state_layout/test_triggers.py",
     ),
+    "a mail file is believed for ever": (
+        "state_layout.mail.outbox:Outbox._linked",
+        "if now_s >= self._believed_s.get(to, now_s):",
+        "if to not in self._believed_s:",
+        "state_layout/test_outbox.py::test_mail_file_removed_under_its_writer_comes_back_whole",
+    ),
     "a secret is not looked for where a byte that it need not have is missing": (
         "maos_sup.agents.secrets.redaction:_rarest",
         "return min(value, key=_COMMON.find)",

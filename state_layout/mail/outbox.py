@@ -8,6 +8,7 @@ it sent, waits for `sync`. One thread at a time plans, journals and delivers: nu
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -27,16 +28,27 @@ if TYPE_CHECKING:
     from state_layout.records.attempt_lines import SentMessage
 
 MOST_OPEN = 128  # mail files at once
+LOOK_AFTER_S = 0.02  # at whether a mail file was removed
 
 
 class Outbox:
     """An outbox sends the mail of one life of `sender`. Call `catch_up` first."""
 
-    def __init__(self, tree: Tree, sender: str, *, attempt: int, now: Callable[[], str] = utc_now) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        sender: str,
+        *,
+        attempt: int,
+        now: Callable[[], str] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tree, self._sender, self._attempt, self._now = tree, sender, attempt, now
+        self._clock = clock
         self._journals: dict[str, Journal] = {}
         self._waiting: dict[str, deque[SentMessage]] = {}  # by recipient: journaled, not yet in the mail file
-        self._prepared: dict[str, deque[Prepared]] = {}  # by recipient: lines to be put next
+        self._prepared: dict[tuple[str, int], Prepared] = {}  # by recipient and n: lines to be put next
+        self._believed_s: dict[str, float] = {}  # by recipient: until when its file is taken to be there
         self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
         self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
         self._lost: dict[str, int] = {}  # by recipient: up to here, what is missing is in no journal
@@ -85,27 +97,26 @@ class Outbox:
         """
         self._prepared.clear()
         for message in messages:
-            to = message["to"]
-            lines = self._prepared.get(to)
-            if lines is None:
-                lines, after, journal = deque(), None, self._linked(to)
-                self._prepared[to] = lines
-            else:
-                after, journal = lines[-1] if lines else None, self._opened(to)
-            if to not in self._waiting and message["n"] > journal.position.seq:
-                lines.append(journal.prepare(*self._content(message), seq=message["n"], after=after))
+            to, n = message["to"], message["n"]
+            after = self._prepared.get((to, n - 1))
+            journal = self._opened(to) if after else self._linked(to)
+            if to not in self._waiting and n > journal.position.seq:
+                type_, fields = self._content(message)
+                self._prepared[to, n] = journal.prepare(type_, fields, seq=n, after=after)
 
-    def deliver(self, messages: Collection[SentMessage] = ()) -> None:
-        """Append `messages`, whose journal line is synced, after those still waiting. Not synced.
+    def deliver(self, messages: Collection[SentMessage] = ()) -> list[str]:
+        """Append `messages`, whose journal line is synced, after those still waiting; to whom. Not synced.
 
         Raises StorageFull, after which they wait for the next call, or StorageError.
         """
         for message in messages:
             self._waiting.setdefault(message["to"], deque()).append(message)
-        for to in [*self._waiting]:
+        recipients = [*self._waiting]
+        for to in recipients:
             self._append(to, self._waiting[to])
             del self._waiting[to]
         self._prepared.clear()
+        return recipients
 
     def covers(self, history: History) -> bool:
         """Every message that `history` sent is in its mail file, or could not be brought back."""
@@ -127,15 +138,13 @@ class Outbox:
         self._journals.clear()
 
     def _append(self, to: str, waiting: deque[SentMessage]) -> None:
-        prepared = self._prepared.pop(to, None)
-        journal = self._journals.get(to) if prepared else None
-        journal = journal or self._linked(to)
+        journal = self._linked(to)
         while waiting:
-            message = waiting[0]
-            line = prepared.popleft() if prepared else None
-            is_put = line is not None and line.line.end.seq == message["n"] and journal.put(line)
-            if not is_put and message["n"] > journal.position.seq:
-                journal.append(*self._content(message), seq=message["n"])
+            n = waiting[0]["n"]
+            line = self._prepared.get((to, n))
+            is_put = line is not None and journal.put(line)
+            if not is_put and n > journal.position.seq:
+                journal.append(*self._content(waiting[0]), seq=n)
             waiting.popleft()
 
     def _content(self, message: SentMessage) -> tuple[str, dict[str, object]]:
@@ -183,9 +192,17 @@ class Outbox:
         return journal if journal.is_in_place() else self._opened_again(to, journal)
 
     def _linked(self, to: str) -> Journal:
-        """Find the same for each message, cheaply: that somebody moved it shows at the next `sync`."""
-        journal = self._journals.get(to) or self._opened(to)
-        return journal if journal.is_linked() else self._opened_again(to, journal)
+        """Find the same for each message, cheaply: that somebody moved it shows at the next `sync`; that it
+        was removed there, or at the first message that comes `LOOK_AFTER_S` after a look.
+
+        A look is dear twice: the write that follows one has to set the times of the file anew.
+        """
+        journal, now_s = self._opened(to), self._clock()
+        if now_s >= self._believed_s.get(to, now_s):
+            self._believed_s[to] = now_s + LOOK_AFTER_S
+            if not journal.is_linked():
+                return self._opened_again(to, journal)
+        return journal
 
     def _opened_again(self, to: str, journal: Journal) -> Journal:
         last = journal.position.seq

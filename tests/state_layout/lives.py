@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,14 @@ def make_tree(root: Path, *agents: str) -> Tree:
 class Life:
     """A life of `agent`, from its beginning on."""
 
-    def __init__(self, tree: Tree, agent: str) -> None:
+    def __init__(self, tree: Tree, agent: str, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self.tree, self.agent = tree, agent
         recalled = recall(tree, agent)
         self.history, self.notes = recalled.history, recalled.notes
         self.attempt = begin_attempt(tree, agent, recall=recalled, settings={}, now=clock())
         self.history.take(self.attempt.start)
         self.journal = self.attempt.journal
-        self.outbox = Outbox(tree, agent, attempt=self.attempt.number, now=clock())
+        self.outbox = Outbox(tree, agent, attempt=self.attempt.number, now=clock(), clock=seconds)
         self.caught_up = self.outbox.catch_up(self.history)
         self.inbox = Inbox(tree, agent, marks=self.history.marks)
         self.checkpointer = Checkpointer(self.attempt.paths, now=clock())

@@ -13,6 +13,7 @@ from lives import Life, all_mail, make_tree, texts
 from state_layout.errors import BadInput, Damaged, StorageError, StorageFull
 from state_layout.files import atomic, codec, disk
 from state_layout.files.journal import Reader
+from state_layout.mail.outbox import LOOK_AFTER_S
 from state_layout.paths import Tree
 
 
@@ -200,22 +201,45 @@ def test_mail_file_that_failed_is_mended_by_the_next_life(tree: Tree) -> None:
 
 
 def test_mail_file_removed_under_its_writer_comes_back_whole(tree: Tree) -> None:
-    life = Life(tree, "alice")
+    now_s = 100.0
+    life = Life(tree, "alice", seconds=lambda: now_s)
     life.step("a", ("bob", "one"), ("bob", "two"))
     tree.mail_file("bob", "alice").unlink()
+    now_s += LOOK_AFTER_S
     life.step("b", ("bob", "three"))
     assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
     assert numbers(tree, "bob") == [1, 2, 3]
 
 
+def test_mail_file_removed_just_after_a_look_comes_back_before_a_checkpoint(tree: Tree) -> None:
+    life = Life(tree, "alice", seconds=lambda: 100.0)
+    life.step("a", ("bob", "one"))
+    tree.mail_file("bob", "alice").unlink()
+    life.step("b", ("bob", "two"))
+    assert life.checkpoint()
+    assert texts(all_mail(tree, "bob")) == ["one", "two"]
+
+
+def test_messages_written_to_a_file_that_was_just_removed_are_delivered_by_the_next_life(tree: Tree) -> None:
+    life = Life(tree, "alice", seconds=lambda: 100.0)
+    life.step("a", ("bob", "one"))
+    tree.mail_file("bob", "alice").unlink()
+    life.step("b", ("bob", "two"))
+    life.die()
+    assert Life(tree, "alice").caught_up == 2
+    assert texts(all_mail(tree, "bob")) == ["one", "two"]
+
+
 def test_mail_file_replaced_under_its_writer_is_continued(tree: Tree) -> None:
     """As an editor or a restored backup does it: the path leads to an older file now."""
-    life = Life(tree, "alice")
+    now_s = 100.0
+    life = Life(tree, "alice", seconds=lambda: now_s)
     life.step("a", ("bob", "one"))
     older = tree.mail_file("bob", "alice").read_bytes()
     life.step("b", ("bob", "two"))
     (tree.root / "backup").write_bytes(older)
     (tree.root / "backup").replace(tree.mail_file("bob", "alice"))
+    now_s += LOOK_AFTER_S
     life.step("c", ("bob", "three"))
     assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
 

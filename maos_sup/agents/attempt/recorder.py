@@ -201,7 +201,7 @@ class Recorder:
             self.latecomers.expect()
             return line.end.seq
 
-    def _settle(self, seq: int | None) -> set[str]:
+    def _settle(self, seq: int | None) -> Sequence[str]:
         """Make lines durable (up to `seq`), then let messages leave whose lines are; to whom they went."""
         self._make_durable(seq)
         return self._deliver()
@@ -213,13 +213,12 @@ class Recorder:
             self.is_sound = False
             raise
 
-    def _deliver(self) -> set[str]:
+    def _deliver(self) -> Sequence[str]:
         """Let messages leave whose lines are all durable; to whom they went."""
         if not self._held or self._held_seq > self._journal.synced_seq:
-            return set()
+            return ()
         messages, self._held = self._held, []  # what cannot be appended now waits in the outbox
-        self._outbox.deliver(messages)
-        return {message["to"] for message in messages}
+        return self._outbox.deliver(messages)
 
     def _record(self, type_: str, prepared: Redacted) -> tuple[Line, Mapping[str, object]]:
         """Write the line of `prepared` and hold its messages; the line and what it was made of."""
@@ -227,9 +226,11 @@ class Recorder:
         self.changes += 1
         if not parts:
             return self._journal.record_again(type_, fields)
-        messages: list[Any] = [{**part} for part in parts]
-        for message in messages:
+        messages: list[Any] = []
+        for part in parts:
+            message: Any = {**part}
             self._outbox.plan(message["to"], message)
+            messages.append(message)
         line, entry = self._journal.record_again(type_, {**fields, "sent": messages})
         self._held += messages
         self._held_seq = line.end.seq

@@ -18,8 +18,8 @@ BUGS = [
     Bug(
         "a message is journaled and not delivered",
         f"{_LEDGER}:Recorder._deliver",
-        "self._outbox.deliver(messages)",
-        "pass",
+        "return self._outbox.deliver(messages)",
+        'return [message["to"] for message in messages]',
     ),
     Bug(
         "mail is not synced before a task settles",
