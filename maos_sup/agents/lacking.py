@@ -80,10 +80,11 @@ def lacks_here(tree: Tree, specs: Specs, name: str) -> Iterator[str]:
         yield from (lack.text for lack in found)
 
 
-def mode_problems(tree: Tree) -> list[Problem]:
-    """The programs in `spec/files` that agents are to run, and that are gone or may not be executed."""
+def mode_problems(tree: Tree, specs: Specs | None = None) -> list[Problem]:
+    """List the programs in `spec/files` that agents are to run, and that are gone or may not be executed; the
+    `specs` may be known."""
     with suppress(LayoutError):  # said by who checks the specs
-        specs = read_specs(tree).specs
+        specs = specs or read_specs(tree).specs
         return [problem for spec in specs.agents.values() for problem in _lost(tree, specs, spec)]
     return []
 

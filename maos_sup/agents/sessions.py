@@ -8,14 +8,16 @@ from maos_sup.agents.registry import find_kind
 from state_layout.check import Problem
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
+from state_layout.records import Specs
 from state_layout.specs import read_specs
 
 
-def session_problems(tree: Tree) -> list[Problem]:
-    """List the problems of all agents of `tree`; none of those whose kind is not here."""
+def session_problems(tree: Tree, specs: Specs | None = None) -> list[Problem]:
+    """List the problems of all agents of `tree`, whose `specs` may be known; none of those whose kind is not
+    here."""
     found: list[Problem] = []
     try:
-        agents = read_specs(tree).specs.agents
+        agents = (specs or read_specs(tree).specs).agents
     except LayoutError:  # said by who checks the specs
         return found
     for name, agent in agents.items():

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,7 @@ from state_layout.check import Problem, Severity, accept, check, is_of_people
 from state_layout.check.scene import Scene
 from state_layout.errors import LayoutError
 from state_layout.paths import Tree
+from state_layout.records import Specs
 from state_layout.specs import Kinds, read_specs
 from state_layout.witness import Witness
 
@@ -85,13 +87,15 @@ def command(
     taken = accept(tree, problems, by=by or _login()) if accepts else []
     problems = check(tree, kinds=kinds) if taken else problems
     _tell_witness(tree, problems)
-    problems = [*problems, *session_problems(tree), *mode_problems(tree), *content_problems(tree)]
+    specs = _specs(tree)
+    more = (session_problems(tree, specs), mode_problems(tree, specs), content_problems(tree))
+    problems = [*problems, *chain.from_iterable(more)]
     if as_json:
         found = [problem.to_json() for problem in problems]
         told = {"directory": str(tree.root), "repaired": [str(line) for line in done], "problems": found}
         say_json({**told, "accepted": [problem.to_json() for problem in taken]})
     else:
-        lines = [*(f"repaired: {line}" for line in done), *_lines(problems), *_lines_of_copy(tree)]
+        lines = [*(f"repaired: {line}" for line in done), *_lines(problems), *_lines_of_copy(tree, specs)]
         say("\n".join(lines) or f"{tree.root}: nothing is wrong")
     return _code(problems)
 
@@ -139,13 +143,19 @@ def _lines(problems: list[Problem]) -> Iterator[str]:
             yield f"note: and {count - _MOST_OF_A_KIND} more of the kind {str(kind)!r} (--json has all)"
 
 
-def _lines_of_copy(tree: Tree) -> Iterator[str]:
+def _specs(tree: Tree) -> Specs | None:
+    with suppress(LayoutError):  # told by `check`
+        return read_specs(tree).specs
+    return None
+
+
+def _lines_of_copy(tree: Tree, specs: Specs | None) -> Iterator[str]:
     """Say what `resume` would put right here, if this is a copy that was taken while it was written to."""
     with suppress(LayoutError):
         if Scene(tree).is_copy:
             from maos_sup.cuts.copies import mending_of  # most trees are none
 
-            for note in mending_of(tree, read_specs(tree).specs).notes():
+            for note in mending_of(tree, specs or read_specs(tree).specs).notes():
                 yield f"note: at the next resume {note}"
 
 

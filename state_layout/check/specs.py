@@ -9,6 +9,7 @@ from state_layout.check.problem import CATALOGUE, Finding
 from state_layout.check.scene import Scene
 from state_layout.errors import BadInput, NotATree
 from state_layout.files.reading import is_there
+from state_layout.records import Specs
 from state_layout.scopes.names import CUSTOM, Scope
 from state_layout.scopes.people import edits_in
 from state_layout.scopes.schemas import schema_of
@@ -19,8 +20,11 @@ SCHEMA = ".schema.json"
 
 def check_specs(scene: Scene, kinds: Kinds | None) -> None:
     """Report every mistake in `spec/`, and files that are missing while their last good copy is in force."""
+    specs: Specs | None = None
     try:
-        errors: Iterable[SpecError] = read_specs(scene.tree, kinds=kinds).errors
+        read = read_specs(scene.tree, kinds=kinds)
+        errors: Iterable[SpecError] = read.errors
+        specs = None if read.errors else read.specs
     except BadInput as cause:
         errors = [SpecError(path=_path(text), line=0, key="", text=text) for text in cause.problems]
     except NotATree as cause:
@@ -28,7 +32,7 @@ def check_specs(scene: Scene, kinds: Kinds | None) -> None:
     for error in errors:
         _report(scene, error)
     if kinds:
-        _check_kinds(scene, kinds)
+        _check_kinds(scene, kinds, specs)
     _check_state(scene)
 
 
@@ -48,10 +52,13 @@ def _check_state(scene: Scene) -> None:
             scene.report(Finding.SPEC, path, what=what.removesuffix("; mend it"), said=said)
 
 
-def _check_kinds(scene: Scene, kinds: Kinds) -> None:
-    """Report agents whose settings could not be checked, since their kind is not here."""
+def _check_kinds(scene: Scene, kinds: Kinds, specs: Specs | None) -> None:
+    """Report agents whose settings could not be checked, since their kind is not here.
+
+    `specs` are those without a mistake; where there are some, what was good last counts, of whatever kind.
+    """
     try:
-        agents = read_specs(scene.tree).specs.agents
+        agents = (specs or read_specs(scene.tree).specs).agents
     except (BadInput, NotATree):
         return
     for agent in agents.values():
