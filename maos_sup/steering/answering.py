@@ -61,15 +61,19 @@ def asks_for_leave(question: Question) -> bool:
 
 
 def open_question(tree: Tree, text: str) -> Question:
-    """Find the only open question whose id begins with `text`. Raises BadInput."""
+    """Find the only open question whose id begins with `text`. Raises BadInput, also where `text` is empty:
+    leave is never given to a question that nobody named.
+    """
     asked = status_of(tree)["questions"]
+    ids = [str(question["id"]) for question in asked]
+    remedy = f"open are {listed(ids, last='and')}" if ids else "nothing is asked now"
+    if not text:
+        raise BadInput(f"name the question; {remedy}")
     found: list[Question] = [question for question in asked if str(question["id"]).startswith(text)]
     if len(found) == 1:
         return found[0]
     if not found and (answered := _answered(tree, text)):
         raise BadInput(f"question {answered[0]} was answered: {answered[1]}")
-    ids = [str(question["id"]) for question in asked]
-    remedy = f"open are {listed(ids, last='and')}" if ids else "nothing is asked now"
     raise BadInput(f"question {text!r} fits {len(found)} of the open questions; {remedy}")
 
 

@@ -35,6 +35,15 @@ def ask(tree: Tree, *questions: dict[str, Any]) -> None:
     tree.agent("alice").status.write_text(json.dumps(status))
 
 
+@pytest.mark.parametrize("words", [["approve"], ["deny"], ["answer", "", "yes"]])
+def test_a_question_that_nobody_named_is_not_answered(call: Call, tree: Tree, words: list[str]) -> None:
+    ask(tree, LEAVE)
+    name, *rest = words
+    answer = call(name, tree.root.name[:8], *rest)
+    assert answer.code == 2 and "name the question; open are alice-9876543210ab" in answer.err
+    assert not list(tree.approvals.glob("alice*"))
+
+
 @pytest.mark.parametrize(
     ("words", "decision", "text"),
     [
