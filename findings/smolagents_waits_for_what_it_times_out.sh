@@ -34,7 +34,7 @@ class Loop(Model):
         code = "final_answer('Done.')" if len(told) == 3 else "pay(5)\npay(6)\nprint('both paid')"
         return ChatMessage(role=MessageRole.ASSISTANT, content=f"Thought: next.\n<code>\n{code}\n</code>")
 
-agent = CodeAgent(tools=[pay], model=Loop(), executor_kwargs={"timeout_seconds": 1}, verbosity_level=0)
+agent = CodeAgent(tools=[pay], model=Loop(), executor_kwargs={"timeout_seconds": 1}, verbosity_level=-1)
 answer = agent.run("Pay 5 and 6.")
 seconds = [round(step.timing.duration) for step in agent.memory.steps if hasattr(step, "step_number")]
 print(f"smolagents {importlib.metadata.version('smolagents')}, timeout_seconds=1: steps took {seconds} s and paid {paid};")
