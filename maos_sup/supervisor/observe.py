@@ -7,7 +7,6 @@ attempts only when their folder did, beats every few ticks.
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 from collections.abc import Set as AbstractSet
@@ -103,7 +102,7 @@ class Observer:
             specs=specs,
             agents=agents,
             now_s=now_s,
-            chance=random.random(),
+            chance=int.from_bytes(os.urandom(4)) / (1 << 32),
             has_room=has_room(self._tree),
             leaving=leaving,
         )
