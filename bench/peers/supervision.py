@@ -19,6 +19,8 @@ SETTLING_S = 1.5  # s6 and runit wait a second before they restart what has not 
 HALT_S = 20.0
 QUIET_S = 3.0  # nothing has begun or ended for so long: that is how it stays
 IDLE_S = float(os.environ.get("BENCH_IDLE_S", "30"))
+RULER = "s6"  # whose times ours are held against
+MOST_START, MOST_RESTART, MOST_STOP = 2.0, 2.0, 1.5  # times its
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,15 +158,24 @@ def _sections(seen: dict[str, Seen], failed: dict[str, str]) -> list[Section]:
     restart = {name: one.restart_ms for name, one in seen.items()}
     stop = {name: one.stop_ms for name, one in seen.items() if one.stop_ms}
     sections = [
-        _timed(f"Supervisors: start {of}", start, "The supervisor's own start is in it, Python's too."),
+        _timed(
+            f"Supervisors: start {of}",
+            start,
+            MOST_START,
+            "The supervisor's own start is in it, Python's too.",
+        ),
         _timed(
             "Supervisors: kill -9 until the program runs again",
             restart,
+            MOST_RESTART,
             "One after another; each has lived for more than a second. With us the agent is killed, the "
             "process watched: its successor first ends what it left, then starts the program.",
         ),
         _timed(
-            f"Supervisors: stop {of}", stop, "From the signal until the supervisor and all programs are gone."
+            f"Supervisors: stop {of}",
+            stop,
+            MOST_STOP,
+            "From the signal until the supervisor and all programs are gone.",
         ),
         _costs(seen),
         _accidents(seen),
@@ -174,15 +185,24 @@ def _sections(seen: dict[str, Seen], failed: dict[str, str]) -> list[Section]:
     return sections
 
 
-def _timed(title: str, times_ms: dict[str, list[float]], note: str) -> Section:
+def _timed(title: str, times_ms: dict[str, list[float]], most: float, note: str) -> Section:
     middles = {name: statistics.median(values) for name, values in times_ms.items() if values}
     mine = middles.get(OURS)
     rows = []
     for name, middle in middles.items():
         p95 = percentile(times_ms[name], 0.95)
         text = f"{spread(times_ms[name], 'ms', 1)}, p95 {p95:,.1f} ms ({len(times_ms[name])} times)"
-        ratio = f"ours takes {mine / middle:.2f}x" if mine is not None and name != OURS else ""
-        rows.append(Row(name=name, value=text, ratio=ratio))
+        share = mine / middle if mine is not None and name != OURS else None
+        is_ruler = share is not None and name == RULER
+        rows.append(
+            Row(
+                name=name,
+                value=text,
+                ratio="" if share is None else f"ours takes {share:.2f}x",
+                target=f"<= {most:g}x" if is_ruler else "",
+                met=share <= most if share is not None and is_ruler else None,
+            )
+        )
     return Section(
         title=title,
         note=note,
