@@ -152,8 +152,10 @@ class BackupRepository:
     def found(self, word: str) -> str:
         """The name of the one backup that `word` means: a part of its id, an orchestration, `latest`.
 
-        Raises BadInput for none or several.
+        Raises BadInput for none or several, and for an empty word: an unset variable names no backup.
         """
+        if not word.strip():
+            raise BadInput(f"the name of the backup is empty; give a part of it, an id, or {LATEST}")
         names = sorted(self.names(), key=_by_time)
         if word == LATEST and names:
             return names[-1]

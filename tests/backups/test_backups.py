@@ -311,6 +311,7 @@ def test_forget_and_prune(tree: Tree, repo: Path, tmp_path: Path, capsys: pytest
         "forgotten": names[:2],
         "kept": 1,
     }
+    assert main(["backups", "forget", "", "--repo", str(repo)]) == 2  # "$ID" of a shell that has no ID
     assert objects(repo) == before
     assert main(["backups", "forget", "--repo", str(repo), "--keep-last", "1"]) == 0
     (tmp_path / "repo" / "segments" / "ab").mkdir(exist_ok=True)
