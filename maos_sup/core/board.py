@@ -85,6 +85,10 @@ class Board:
         """Give the phases of the tasks of `agent`, each once."""
         return self._counts_of[agent].keys() if agent in self._counts_of else ()
 
+    def count_of(self, agent: str, phase: TaskPhase) -> int:
+        """Count the tasks of `agent` in this phase."""
+        return self._counts_of[agent][phase] if agent in self._counts_of else 0
+
     def count(self, *phases: TaskPhase) -> int:
         """Count the tasks that are in one of these phases."""
         return sum(self._counts[phase] for phase in phases)

@@ -6,7 +6,7 @@ it answers the same. What needs no look in between is decided ahead: a restart i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from maos_sup.core.board import SUPERVISOR, Board
@@ -124,6 +124,33 @@ def final_phase(seen: Observation, memory: Memory, board: Board | None = None) -
     if board.count(*UNFINISHED) and not _stops_for_failure(board) and not _is_stop_wanted(seen.specs):
         return None  # as `resting_phase` would say, which looks at every task
     return resting_phase(seen.specs, board.phases)
+
+
+def lingerers(
+    seen: Observation, memory: Memory, board: Board, *, staying: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Find whom to call of those who stay though nothing was ready, and whom to ask to give way.
+
+    Called is who has a task now. Those give way whose tasks wait for nothing that can come, and as many as
+    there are slots too few for others: who has no task before who has, else in the order of `staying`.
+    """
+    if not staying or seen.leaving or _stops_for_failure(board):
+        return [], []
+    ready = {name for name in staying if board.first(name, answered=seen.agents[name].answered) is not None}
+    vain = [name for name in staying if name not in ready and TaskPhase.WAITING not in board.phases_of(name)]
+    lacking = _busy(seen) - seen.specs.orchestration.limits.max_agents
+    if lacking + sum(observed.process is Process.GONE for observed in seen.agents.values()) > 0:
+        lacking += sum(_is_held_up(seen, memory, spec, board) for spec in seen.specs.agents.values())
+    others = sorted((name for name in staying if name not in vain), key=ready.__contains__)
+    leaving = [*vain, *others[: max(0, lacking - len(vain))]]
+    return [name for name in others if name in ready and name not in leaving], leaving
+
+
+def _is_held_up(seen: Observation, memory: Memory, spec: AgentSpec, board: Board) -> bool:
+    """It would be started if there was a slot."""
+    observed = seen.agents.get(spec.name) or AgentObserved(process=Process.GONE)
+    rule = _RULES[agent_want(seen.specs.orchestration, spec), observed.process]
+    return rule is _begin and _begin(seen, memory, spec, board) is not None
 
 
 def _stops_for_failure(board: Board) -> bool:

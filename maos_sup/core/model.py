@@ -45,6 +45,7 @@ class AgentObserved(Struct, frozen=True, kw_only=True):
     liveness: Liveness = Liveness.UNKNOWN
     outcomes: Mapping[str, TaskOutcome] = field(default_factory=dict)
     gains: int | None = None  # what its work has gained; None: it does not say
+    lingers: int = 0  # it lives, and stays though nothing was ready: since this `seq`; 0: it does not
     answered: frozenset[str] = frozenset()  # tasks whose question has an answer
 
 

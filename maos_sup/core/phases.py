@@ -25,6 +25,8 @@ def agent_phase(
 ) -> AgentPhase:
     """Find the phase of one agent; `mine` are those of its tasks, each at least once."""
     if observed.process is not Process.GONE:
+        if observed.lingers and observed.liveness is not Liveness.HUNG:
+            return AgentPhase.WAITING
         starting = known.submitted > observed.last_attempt
         return AgentPhase.STARTING if starting else _ALIVE.get(observed.liveness, AgentPhase.RUNNING)
     if UNFINISHED.isdisjoint(mine):

@@ -15,7 +15,7 @@ from state_layout.lives.numbers import last_number
 from state_layout.lives.snapshot_reader import SnapshotReader
 from state_layout.lives.snapshots import agent_snapshot, exit_snapshot, read_snapshot
 from state_layout.paths import AgentPaths, Tree
-from state_layout.records import ExitReason, TaskOutcome, TaskPhase
+from state_layout.records import AgentPhase, ExitReason, TaskOutcome, TaskPhase
 
 if TYPE_CHECKING:
     from state_layout.lives.leases import Lease
@@ -47,6 +47,7 @@ class AgentStanding(Struct, frozen=True, kw_only=True):
             last_attempt=self.attempt,
             exit=_exit_reason(self.exit),
             outcomes=self.outcomes,
+            lingers=0 if self.pid is None else lingering_since(self.status, self.attempt),
         )
 
 
@@ -86,6 +87,12 @@ def agent_standing(
         outcomes=outcomes if pid is not None else _of_the_dead(outcomes),
         notes=notes,
     )
+
+
+def lingering_since(status: AgentSnapshot, attempt: int) -> int:
+    """Read the `seq` since which the living `attempt` stays though nothing is ready; 0: it does not."""
+    is_so = status.get("phase") == AgentPhase.WAITING and status.get("attempt") == attempt
+    return max(1, status.get("seq", 0)) if is_so else 0
 
 
 def _fresh_lease(paths: AgentPaths) -> Lease | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from state_layout.records.snapshots import AgentSnapshot
 
 _TOLD_BY_ITSELF = {AgentPhase.ASKING, AgentPhase.PAUSED}  # while it lives: it waits
+_TOLD_MORE_OF = {AgentPhase.RUNNING, AgentPhase.QUEUED}
 _TOLD_BY_SUPERVISOR = {AgentPhase.SLOW, AgentPhase.HUNG, AgentPhase.BACKOFF, AgentPhase.STARTING}
 _MOST_SHARE = 0.05  # of the time that passes, for looks at all spec files
 
@@ -178,7 +179,7 @@ def _agent_phase(
     published = ((supervisor.status.get("agents") or {}).get(agent.name) or {}).get("phase")
     if published == AgentPhase.STARTING and agent.pid is not None and agent.status.get("phase") != published:
         published = None  # it has begun since: a supervisor does not publish each second
-    if supervisor.pid is not None and phase in (AgentPhase.RUNNING, AgentPhase.QUEUED):
+    if supervisor.pid is not None and (phase in _TOLD_MORE_OF or agent.observed.lingers):
         phase = AgentPhase(published) if published in _TOLD_BY_SUPERVISOR else phase
     waits = phase in (AgentPhase.RUNNING, AgentPhase.SLOW) and _has_open_question(agent.status)
     return AgentPhase.ASKING if waits else phase

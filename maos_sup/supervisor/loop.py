@@ -30,6 +30,7 @@ from maos_sup.supervisor.entries import AGENT_ENTRY, PLACED_ENTRY
 from maos_sup.supervisor.hold import DiskHold
 from maos_sup.supervisor.lease import SupervisorLease
 from maos_sup.supervisor.life import Life, begin_life, is_starting, last_attempts, refuse_successor
+from maos_sup.supervisor.lingering import LingeringAgents
 from maos_sup.supervisor.mirroring import Mirroring
 from maos_sup.supervisor.notify import LOOK_S, Notifier
 from maos_sup.supervisor.observe import Observer
@@ -114,6 +115,7 @@ class _Supervisor:
         self._checkpoints = TeamCheckpoints(tree)
         self._shared = SharedState(tree)
         self._mirroring = Mirroring(tree)
+        self._lingering = LingeringAgents(tree)
         self._lease = SupervisorLease(tree)
         self._notes = list(notes)
         self._trouble: str | None = None
@@ -215,6 +217,7 @@ class _Supervisor:
         self._keep_specs(seen)
         self._shared.look(self._life, self._specs.now.orchestration.hooks, is_last=finished is not None)
         self._life.sync()  # what is told is durable
+        self._lingering.look(seen, self._life.memory, self._turns.board)
         self._mirroring.look(self._specs.now.orchestration.otel)
         self._publish(seen, finished, looked_at)
         if self._trouble is not None and seen.has_room:

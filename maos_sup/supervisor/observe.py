@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from maos_sup.core.liveness import Liveness, Watch, liveness, look
 from maos_sup.core.model import AgentObserved, Memory, Observation, Process
 from maos_sup.launchers.base import Launcher, Observed
+from maos_sup.standing.agents import lingering_since
 from maos_sup.standing.journals import from_journals
 from state_layout.errors import StorageError
 from state_layout.files.locks import is_free
@@ -158,6 +159,7 @@ class Observer:
             liveness=seen.liveness,
             outcomes=seen.told.outcomes,
             gains=_gains(seen.told.status),
+            lingers=lingering_since(seen.told.status, seen.last_attempt) if process is Process.ALIVE else 0,
             answered=answered_tasks(self._tree, seen.told.status),
         )
 

@@ -1,7 +1,8 @@
 """Triggers: a FIFO per reader; a byte in it means "look again" and nothing else (after qmail).
 
 A line in it, a name and a line feed, says whom to look at first; a reader that knows no names, finds
-something else, or so much that a name may not have had room, looks at everything.
+something else, or so much that a name may not have had room, looks at everything. To an agent that stays
+while nothing is ready, the name `supervisor` says to give way.
 
 They live outside the tree (a tree may lie where FIFOs do not work, and a copy must not wake the original).
 Losing one costs latency only, so a writer ignores every error. The folder is refused if it is not ours.
@@ -28,6 +29,7 @@ _READ_AND_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 MOST_SWEPT = 200  # folders, whenever an orchestration ends
 _YOUNG_S = 60.0
 _MUCH_BYTES = 1 << 11  # in a FIFO that may hold only twice as much
+GIVE_WAY = "supervisor"  # said to an agent: end, if there is nothing to do
 LOOK_AFTER_S = 0.02  # of a writer, at whether a trigger is still the one that it has open
 MOST_OPEN = 64  # triggers that one writer keeps open
 
@@ -137,6 +139,11 @@ class TriggerReader:
     def drain(self) -> bool:
         """Empty the trigger, and say whether it was pulled since the last time. Never waits."""
         return bool(self._drained())
+
+    def said(self) -> frozenset[str]:
+        """Empty the trigger; what was said since the last time, `GIVE_WAY` or else anything. Never waits."""
+        data = self._drained()
+        return frozenset({GIVE_WAY} if f"{GIVE_WAY}\n".encode() in data else {"."} if data else ())
 
     def heard(self) -> Heard:
         """Empty the trigger, and say what was said since the last time. Never waits."""

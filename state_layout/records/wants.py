@@ -51,6 +51,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
     lease_s: float = 20.0  # how long an agent on another machine may be cut off before it gives up
     rest_s: float = 60.0  # with nothing to do, until an agent gives its memory back; 0: never
     at_rest: str = SWAP  # what becomes of that memory
+    linger_s: float = 0.0  # an agent stays, while its tasks wait for those of others; 0: it ends
     sync: str = "line"  # what agents did is durable before they say so (`line`), or in a moment (`group`)
 
 

@@ -89,6 +89,11 @@ INTERVALS = Shape(
             "processes, if the machine does that (KSM); a side channel, see docs/secrets.md",
             default=Intervals().at_rest,
         ),
+        "linger_s": Field(
+            seconds,
+            "how long an agent on this machine stays while its tasks wait for those of others; 0: it ends",
+            default=Intervals().linger_s,
+        ),
         "sync": Field(
             OneOf(("line", "group")),
             "when what agents did is durable: before it is acknowledged, or up to 5 ms later",

@@ -42,6 +42,7 @@ class AgentLife:
     control_fd: int
     umask: int  # of programs and callables
     trouble: BaseException | None = None
+    is_to_give_way: bool = False  # others need the slot, or nothing can come: to be heard by who has no task
     warned: set[str] = field(default_factory=set)  # texts of `warn_once`
     refusals: list[str] = field(default_factory=list)  # of control lines, until a kind tells its program
     place: Path | None = None  # the project in the agent's own workspace, once it is there

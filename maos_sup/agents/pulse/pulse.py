@@ -29,7 +29,7 @@ from state_layout.errors import StorageError
 from state_layout.files import disk
 from state_layout.files.fence import gone, is_home, understood
 from state_layout.host.beats import LONGEST_REST_S
-from state_layout.host.triggers import TriggerReader
+from state_layout.host.triggers import GIVE_WAY, TriggerReader
 from state_layout.mail.boxes import ALL, OPERATOR
 from state_layout.records import TaskSpec
 from state_layout.specs.approvals import answer_of
@@ -98,6 +98,11 @@ class Pulse:
         if self._thread.ident is None:
             self._life.beats.beat()
             self._thread.start()
+
+    @property
+    def is_beating(self) -> bool:
+        """The thread lives: it hears what comes."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """End the thread; the caller goes on alone."""
@@ -204,7 +209,8 @@ class Pulse:
 
     def _round(self, trigger: TriggerReader | None) -> None:
         now_s = time.monotonic()
-        if trigger is not None and trigger.drain():
+        if trigger is not None and (said := trigger.said()):
+            self._life.is_to_give_way |= GIVE_WAY in said
             self._pace.hurry()
             self._bell.ring()
             self._take_answers()

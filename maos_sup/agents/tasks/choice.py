@@ -46,6 +46,15 @@ class TaskChoice:
             task = board.first(self._agent, answered=answered)
         return task, task is None and TaskPhase.ASKING in board.phases_of(self._agent)
 
+    def waits_for_others(self) -> bool:
+        """A task of this agent waits for needs, of which one at least may be met by another agent yet."""
+        board = self._board
+        return board is not None and bool(self._needed) and TaskPhase.WAITING in board.phases_of(self._agent)
+
+    def was_only_one(self) -> bool:
+        """No other task was ready when `next` chose one."""
+        return self._board is not None and self._board.count_of(self._agent, TaskPhase.READY) <= 1
+
     def _up_to_date(self, specs: Specs, own: Mapping[str, TaskOutcome]) -> Board:
         settled = settled_by_supervisor(self._tree)
         board = self._board

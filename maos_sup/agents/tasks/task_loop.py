@@ -26,6 +26,7 @@ from maos_sup.agents.pulse.pulse import Pulse
 from maos_sup.agents.registry import find_kind
 from maos_sup.agents.secrets.redacting import await_end
 from maos_sup.agents.tasks.choice import TaskChoice
+from maos_sup.agents.tasks.lingering import Lingering
 from maos_sup.agents.tasks.revive import revive
 from maos_sup.agents.work import Work, doubt_about
 from maos_sup.system.children import end_descendants, has_children, reap
@@ -103,6 +104,7 @@ class TaskLoop:
         self._calls = self._translator.calls = Calls(life)
         self._pulse = Pulse(life, self._translator, force=self._force)
         self._choice = TaskChoice(life.tree, life.agent)
+        self._lingering = Lingering(life, self._pulse, self._choice)
         self._task: TaskSpec | None = None
         self._began_s = 0.0
 
@@ -134,10 +136,9 @@ class TaskLoop:
             if task is not None and not life.specs.confirms(task):
                 life.specs.reread()
                 task, is_asking = self._next_task()
-            if task is None and life.specs.may_miss_tasks:
-                life.specs.reread()
+            if task is None and self._lingering.looks_again(is_asking=is_asking):
                 continue
-            if task is None:
+            if task is None or self._lingering.is_over:
                 return TaskEnd(reason=ExitReason.ASKING if is_asking else ExitReason.PARKED)
             end = self._work_on(task)
             if end is not None:
@@ -231,6 +232,7 @@ class TaskLoop:
         self._began_s = time.monotonic()
         life.recorder.commit("task", {"task": task.id, "run": task.run, "phase": TaskPhase.RUNNING})
         self._task = task
+        self._lingering.end()
         self._translator.attend(spec.keywords)
         self._calls.task = task
         life.publisher.task, life.publisher.began_s = (task.id, task.run), self._began_s
@@ -347,6 +349,7 @@ class TaskLoop:
         )
         self._task = None
         life.publisher.task = None
+        self._lingering.foresee(phase)
         if life.bell.signalled:
             return  # the last snapshot and the end of this process follow at once
         life.publisher.publish_soon(tell=True)
