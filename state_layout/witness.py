@@ -20,6 +20,7 @@ from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.chain import TAIL_BYTES, Position
 from state_layout.files.journal import Journal, Reader
+from state_layout.files.looking import is_link, is_regular
 from state_layout.files.reading import read_record
 from state_layout.files.spelling import spelled
 from state_layout.mail.boxes import OPERATOR
@@ -137,7 +138,7 @@ class Witness:
 def stands(path: Path, end: Position) -> bool:
     """A line with that hash ends there, or in what a rollback set aside of the file."""
     asides = path.parent.glob(f"{path.name}.void-*")
-    return any(each.is_file() and Reader(each, end).stands() for each in (path, *asides))
+    return any(is_regular(each) and Reader(each, end).stands() for each in (path, *asides))
 
 
 def has_digest(path: Path, digest: str) -> bool:
@@ -160,7 +161,7 @@ def chained_files(tree: Tree) -> Iterator[Path]:
 
     patterns = [pattern for pattern in globs(Form.CHAINED) if not pattern.startswith("spec/")]
     for path in sorted({path for pattern in patterns for path in tree.root.glob(pattern)}):
-        if path.is_file() and not path.is_symlink() and path.stem != OPERATOR:
+        if is_regular(path) and not is_link(path) and path.stem != OPERATOR:
             yield path
 
 

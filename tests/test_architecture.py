@@ -76,6 +76,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "h11": ("maos_sup.web.serving",),
     "filelock": ("state_layout.files.locks",),
     "_sha2": ("state_layout.specs.files",),  # of the standard library, from Python 3.12 on
+    "_sha256": ("state_layout.specs.files",),  # the same until 3.11
     "orjson": ("state_layout.files.codec",),
     "duckdb": ("maos_sup.mirrors.duck.asking",),
     "obstore": ("maos_sup.backups.bucket",),

@@ -1,5 +1,7 @@
 """Files that anybody may have put there are read through `state_layout.files.reading`.
 
+`state_layout.files.looking` says whether there are any.
+
 `read_bytes`, `read_text` and `open` wait for the other end of a pipe and read a device for ever. Who reads
 plainly all the same stands here, with the reason why nothing else can lie there.
 """
@@ -83,3 +85,32 @@ def test_files_are_read_with_a_look_at_what_they_are() -> None:
 )
 def test_a_plain_read_is_found(source: str, is_plain: bool) -> None:
     assert bool([*plain_reads(source)]) is is_plain
+
+
+LOOKS = ("exists", "is_dir", "is_file", "is_symlink")
+
+
+def own_looks(source: str) -> Iterator[str]:
+    """Yield the looks by pathlib, for which a file that nobody can look at is absent from Python 3.14 on.
+
+    An entry of `os.scandir` has methods of the same names, and asks nobody.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        is_look = node.func.attr in LOOKS and not (node.args or node.keywords)
+        if is_look and ast.unparse(node.func.value) != "entry":
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+def test_what_cannot_be_looked_at_is_not_absent() -> None:
+    found = {module: [*own_looks(source)] for module, source, _ in modules()}
+    found = {module: looks for module, looks in found.items() if looks}
+    assert found == {}, "use exists, is_dir, is_regular or is_link of state_layout.files.looking"
+
+
+def test_a_look_by_pathlib_is_found() -> None:
+    looks = "\n".join(
+        ("folder.is_dir()", "(a / b).exists()", "entry.is_dir()", "scene.is_file(path)", "is_dir(path)")
+    )
+    assert [*own_looks(looks)] == ["1: folder.is_dir()", "2: (a / b).exists()"]

@@ -16,6 +16,7 @@ from maos_sup.agents.attempt.questions import answer_or_ask
 from maos_sup.agents.endings import Interrupt
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec, disk
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import read_record
 from state_layout.host.marks import MARK_VARIABLE, mark_of
 from state_layout.lives.history import run_key
@@ -115,7 +116,7 @@ class Work:
         if self.spec.cwd == "workspace" or project is None:
             atomic.make_folder(self.life.paths.workspace)
             return self.life.paths.workspace
-        if not project.is_dir():
+        if not is_dir(project):
             relative = self.life.specs.now.orchestration.project
             text = f"project {relative!r} is not there; point to it with 'maos-sup resume --project P'"
             raise BadInput(text)

@@ -31,6 +31,7 @@ from maos_sup.backups.repository import BACKUPS, BackupRepository
 from maos_sup.backups.writing import SegmentWriter
 from state_layout.errors import BadInput, LayoutError
 from state_layout.files import atomic
+from state_layout.files.looking import is_regular
 from state_layout.paths import Tree
 from state_layout.tree.elsewhere import id_of
 
@@ -69,7 +70,7 @@ def back_up(
         with saver.bringing():
             files = list(saver.files(moved))
             manifest = saver.manifest(files, now())
-            if not tree.format.is_file():
+            if not is_regular(tree.format):
                 raise BadInput(f"{tree.root}: was removed meanwhile; there is no new backup of it")
             sealed = repository.sealed(manifest)
         # if this fails it may be there all the same: nothing is taken back

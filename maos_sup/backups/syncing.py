@@ -23,6 +23,7 @@ from maos_sup.backups.repository import HEADS, BackupRepository
 from maos_sup.backups.saving import Look, Saver, sound_segments
 from state_layout.errors import BadInput, Locked, Lost, StorageError
 from state_layout.files import atomic, codec
+from state_layout.files.looking import is_regular
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 from state_layout.tree.elsewhere import id_of
@@ -72,7 +73,7 @@ class TreeSync:
         StorageError and Locked (a prune is at work) pass: try again. `look` is shown what is brought, and may
         raise.
         """
-        if not self._tree.format.is_file():
+        if not is_regular(self._tree.format):
             raise BadInput(f"{self._tree.root}: was removed; what was synced stays")
         base = self._base
         sound = self._sound or [True] * (len(base.segments) if base else 0)

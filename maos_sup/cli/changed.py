@@ -19,6 +19,7 @@ from maos_sup.workspaces.repository import Repository, repository_around
 from maos_sup.workspaces.snapshots import manifest_of
 from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, LayoutError
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
@@ -95,7 +96,7 @@ def repository_of(tree: Tree) -> Repository:
     if project is None:
         raise BadInput(f"{name_of(tree)}: has no project")
     folder = Path(os.path.normpath(tree.root / project))
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise BadInput(
             f"{folder}: the project is not there; say where it is with 'maos-sup resume --project P'"
         )

@@ -21,6 +21,7 @@ from maos_sup.workspaces.forgetting import forget, linked_folders
 from maos_sup.workspaces.git_look import CannotLook, git_answer
 from maos_sup.workspaces.unsaved import is_unsaved
 from state_layout.errors import LayoutError
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.paths import Tree
 from state_layout.records import Phase
 from state_layout.tree import list_trees
@@ -99,12 +100,12 @@ def reason_to_keep(
     if status["phase"] not in _FINISHED and not force:
         return f"unfinished ({status['phase']}); --force deletes it"
     artifacts = sum(
-        1 for folder in tree.agents.glob("*/artifacts") for path in folder.rglob("*") if path.is_file()
+        1 for folder in tree.agents.glob("*/artifacts") for path in folder.rglob("*") if is_regular(path)
     )
     if artifacts and not (with_artifacts or force):
         return f"holds {counted(artifacts, 'artifact')}; {option} deletes it"
     dirty = next((folder for folder in _repositories(tree) if _is_dirty(folder, _QUESTIONS)), None)
-    worktrees = [folder for folder in sorted(tree.agents.glob("*/worktree")) if (folder / ".git").is_file()]
+    worktrees = [folder for folder in sorted(tree.agents.glob("*/worktree")) if is_regular(folder / ".git")]
     dirty = dirty or next((folder for folder in worktrees if _is_dirty(folder, _QUESTIONS[:1])), None)
     dirty = dirty or next((folder for folder in _clones_and_copies(tree) if folder is not None), None)
     if dirty is not None and not force:
@@ -116,7 +117,7 @@ def _clones_and_copies(tree: Tree) -> Iterator[Path | None]:
     """The clones and copies of agents with work that is nowhere else; where git cannot tell, those too."""
     for record in sorted(tree.agents.glob("*/worktree.json")):
         paths = tree.agent(record.parent.name)
-        if (paths.worktree / ".git").is_file() or not paths.worktree.is_dir():
+        if is_regular(paths.worktree / ".git") or not is_dir(paths.worktree):
             continue
         try:
             yield paths.worktree if is_unsaved(paths, repository_of(tree)) else None

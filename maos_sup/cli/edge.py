@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from maos_sup.cli.outputs import OutputLost, guard_outputs, let_go_of_stdout
+from state_layout.files.looking import is_dir, is_link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +158,7 @@ def _kept(text: str) -> str:
     from state_layout.files.atomic import create_once
 
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):
-        if folder is None or not folder.is_dir() or (folder.is_symlink() and folder is _traceback_folder):
+        if folder is None or not is_dir(folder) or (is_link(folder) and folder is _traceback_folder):
             continue
         path = folder / f"traceback-{time.time_ns()}.txt"
         try:

@@ -15,6 +15,7 @@ from maos_sup.cli.places import tree_or_default
 from maos_sup.cli.says import say, say_aside, say_json
 from maos_sup.cuts import store
 from state_layout.errors import BadInput, LayoutError
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 from state_layout.witness import id_of
@@ -142,5 +143,5 @@ def _refuse_place(target: Path) -> None:
         raise BadInput("-o -: an archive is a file, there whole or not at all; name one, then pass it on")
     if is_there(target):
         raise BadInput(f"{target}: is there already; name another file with -o")
-    if not target.parent.is_dir():
+    if not is_dir(target.parent):
         raise BadInput(f"{target}: there is no folder {target.parent}; make it, or name another file with -o")

@@ -25,6 +25,7 @@ from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, Locked
 from state_layout.files import locks
 from state_layout.files.locks import take_life_lock
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 from state_layout.specs import read_specs
 
@@ -119,7 +120,7 @@ def restore(
         chosen = (
             _last_before(tree, agent) if redo else _chosen(tree, agent, at=at, number=number, before=before)
         )
-        if not snapshots.folder_of(tree.agent(agent), chosen.place).is_dir():
+        if not is_dir(snapshots.folder_of(tree.agent(agent), chosen.place)):
             raise BadInput(
                 f"the {chosen.place} of {agent} is not there; it is made anew when {agent} starts "
                 f"(maos-sup retry {name_of(tree)} --agent {agent}); -o FOLDER puts the files elsewhere now"
@@ -268,7 +269,7 @@ def _row(one: Snapshot) -> dict[str, object]:
 
 def _collect(words: tuple[str, ...], *, as_json: bool) -> None:
     tree, _ = tree_of_words(words, 0, usage="files [DIR|ID] --gc")
-    if not tree.workspaces.is_dir():
+    if not is_dir(tree.workspaces):
         raise BadInput(f"{name_of(tree)}: has no snapshots of files")
     with locks.held(tree.workspaces / "lock"):
         removed, freed = snapshots.collect(tree, read_specs(tree).specs.orchestration.keep)

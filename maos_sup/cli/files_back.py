@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from maos_sup.cuts.record import TeamCut
 from maos_sup.workspaces import restoring, snapshots
 from maos_sup.workspaces.snapshots import Camera
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 
 
@@ -14,7 +15,7 @@ def keep(tree: Tree, cut: TeamCut) -> None:
     """Take a snapshot of each workspace as it is at `cut`, which was just taken. Raises StorageError."""
     for agent, place in cut.places.items():
         known = [*snapshots.every(tree.agent(agent))]
-        if known and snapshots.folder_of(tree.agent(agent), known[-1].place).is_dir():
+        if known and is_dir(snapshots.folder_of(tree.agent(agent), known[-1].place)):
             camera = Camera(tree, agent, known[-1].place)
             why = f"{snapshots.OF_CHECKPOINT}{cut.number}"
             camera.take(why=why, seq=place.seq, attempt=place.attempt, head=known[-1].head)

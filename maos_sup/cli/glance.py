@@ -18,6 +18,7 @@ from maos_sup.views.render import (
     terminal_width,
 )
 from maos_sup.views.status import status_of
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def show(tree: Tree, *, pages: Collection[str] = (), as_json: bool = False, is_m
 
 
 def _snapshots(tree: Tree) -> SnapshotsShown:
-    if not tree.workspaces.is_dir():
+    if not is_dir(tree.workspaces):
         return {"count": 0, "bytes": 0}
     from maos_sup.workspaces.snapshots import stored  # most trees have none
 

@@ -13,6 +13,7 @@ from maos_sup.cli.passphrases import asked_for, in_file, passphrase_file_option
 from maos_sup.cli.places import home, word_of
 from maos_sup.cli.says import say, say_aside, say_json
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree, checked_name
 from state_layout.specs import edit_spec
 from state_layout.tree import relative_project
@@ -243,7 +244,7 @@ def from_claude(
 
 def _is_folder(path: str) -> bool:
     try:
-        return Path(path).is_dir()
+        return is_dir(Path(path))
     except OSError:  # too long for a path
         return False
 

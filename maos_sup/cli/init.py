@@ -16,6 +16,7 @@ from maos_sup.planner.templates import filled, first_line, template_names
 from maos_sup.views.render import table, terminal_width
 from state_layout.errors import BadInput
 from state_layout.files.atomic import create_once
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import real
 from state_layout.shapes.wording import listed
 from state_layout.specs.kinds import traits_of
@@ -60,12 +61,12 @@ def command(
         known = [name for name in kind_names() if traits_of(name).shell_tool is not None]
         raise BadInput(f"--kind is {kind!r}; use {listed(known, last='or')}")
     folder = real(project or Path.cwd())
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise BadInput(f"{folder}: is no folder; name that of the project with --project")
     found = look_at(folder)
     name = template or ("claude-team" if found.claude_agents else "review")
     target = real(output)
-    if not target.parent.is_dir():
+    if not is_dir(target.parent):
         raise BadInput(f"{output.parent}: is no folder; name a file in one that is there")
     text = filled(
         name,

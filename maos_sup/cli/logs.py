@@ -24,6 +24,7 @@ from maos_sup.views.status import Watcher, status_of
 from state_layout.errors import BadInput, NotATree
 from state_layout.files import codec
 from state_layout.files.chain import utc_now
+from state_layout.files.looking import is_regular
 from state_layout.lives.attempts import list_attempts
 from state_layout.paths import Tree
 
@@ -114,7 +115,7 @@ def _refuse_unknown_attempt(tree: Tree, names: list[str], attempt: int) -> None:
 
 def _is_agent_of_default(name: str) -> bool:
     try:
-        return tree_or_default(None).agent_spec(name).is_file()
+        return is_regular(tree_or_default(None).agent_spec(name))
     except NotATree:
         return False
 

@@ -16,6 +16,7 @@ from maos_sup.planner.caps import capped
 from maos_sup.planner.placing import placed
 from maos_sup.planner.plan import Plan, load_plan
 from state_layout.errors import BadInput
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import read_foreign, real
 
 
@@ -84,9 +85,9 @@ def command(
 
 def _written(wish: PlanWanted, output: Path) -> Plan:
     """Write the plan of `wish` to `output`. Raises BadInput, before it is bought, if that is there."""
-    if output.exists():
+    if exists(output):
         raise BadInput(f"{output}: is there already; name another file, or remove it")
-    if not output.parent.is_dir():
+    if not is_dir(output.parent):
         raise BadInput(f"{output.parent}: is no folder; name a file in one that is there")
     shelf, target = shelf_of(wish), real(output)
     project = "." if target.parent == wish.project else str(wish.project)

@@ -29,6 +29,7 @@ from maos_sup.views.cells import wrapped
 from maos_sup.views.render import one_line
 from state_layout.errors import BadInput
 from state_layout.files import atomic
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import is_folder, real, refuse_unseen
 
 MOST_AGENTS, TASKS_AN_AGENT = 8, 4
@@ -50,9 +51,9 @@ class PlanWanted:
 def is_request(text: str) -> bool:
     """The `text` is a request in words rather than the path of a plan."""
     path = Path(text).expanduser()
-    if len(text.split()) < 2 or path.exists():
+    if len(text.split()) < 2 or exists(path):
         return False
-    return not (text.endswith(_PLAN_ENDINGS) and "/" in text and path.parent.is_dir())
+    return not (text.endswith(_PLAN_ENDINGS) and "/" in text and is_dir(path.parent))
 
 
 def wanted(
@@ -90,7 +91,7 @@ def load_any(path: Path) -> Plan:
 
 def planned(wish: PlanWanted, shelf: Shelf) -> Plan:
     """The plan that waits on the shelf, or a new one, which waits there then. Raises LayoutError."""
-    if shelf.path.exists():
+    if exists(shelf.path):
         say_aside(f"this was planned before; delete {shelf.path} to have it planned anew")
         project = wish.project if wish.team else None
         cap_file(shelf.path, wish.caps)

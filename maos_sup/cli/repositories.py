@@ -16,6 +16,7 @@ import click
 from maos_sup.cli.options import Decorator
 from maos_sup.cli.says import say_aside
 from state_layout.errors import BadInput, Damaged
+from state_layout.files.looking import exists
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
     if repo.startswith("sftp:"):
         return _elsewhere(repo, may_make=may_make)
     scheme = _SCHEME.match(repo)
-    if scheme is not None and not Path(repo).exists():
+    if scheme is not None and not exists(Path(repo)):
         raise BadInput(f"{_shown(repo)}: {scheme[1]} is not supported; {_SUPPORTED}")
     try:
         from maos_sup.backups.folder import FolderStore, refuse_strange
@@ -82,7 +83,7 @@ def _store(repo: str | None, *, may_make: bool = False, trees: list[Tree] | None
     for tree in trees or ():
         if root.resolve().is_relative_to(tree.root.resolve()):
             raise BadInput(f"{root}: lies inside of what is to be backed up; name a folder outside of it")
-    if may_make and not (root / MARKER).exists():
+    if may_make and not exists(root / MARKER):
         try:
             refuse_strange(root)
         except Damaged as cause:

@@ -11,6 +11,7 @@ from maos_sup.steering.wanting import known_task
 from maos_sup.views.records import results_of
 from state_layout.errors import NotATree
 from state_layout.files import codec
+from state_layout.files.looking import is_regular
 from state_layout.paths import Tree, is_name
 
 _USAGE = "give at most an orchestration and a task: results [DIR|ID] [TASK]"
@@ -51,7 +52,7 @@ def _meant(words: tuple[str, ...]) -> tuple[Tree, str | None]:
         default = tree_or_default(None)
     except NotATree:
         return tree_at(words[0]), None
-    if is_name(words[0]) and default.task_spec(words[0]).is_file():
+    if is_name(words[0]) and is_regular(default.task_spec(words[0])):
         return default, words[0]
     try:
         return tree_at(words[0]), None

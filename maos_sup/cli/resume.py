@@ -21,6 +21,7 @@ from maos_sup.steering.wanting import prompt, want_of_all
 from maos_sup.views.resumption import Resumption, resumption_lines, resumption_of
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 from state_layout.records import Want
 from state_layout.shapes.wording import listed
@@ -118,7 +119,7 @@ def point_at_project(tree: Tree, project: Path | None) -> None:
     where = (tree.root / orchestration.project).resolve()
     name = orchestration.project_name
     remedy = f"say where it is with: maos-sup resume {word_of(tree)} --project PATH"
-    if not where.is_dir():
+    if not is_dir(where):
         raise BadInput(f"{where}: the project {name!r} is not there; {remedy}")
     if name is not None and where.name != name:
         raise BadInput(f"{where}: the project was called {name!r}; if this is it, {remedy}")

@@ -28,6 +28,7 @@ from maos_sup.steering.starting import start_supervisor
 from maos_sup.views.status import status_of
 from state_layout.errors import BadInput, StorageError
 from state_layout.files import atomic
+from state_layout.files.looking import exists
 from state_layout.paths import Tree
 from state_layout.tree.elsewhere import remember
 from state_layout.tree.names import new_id
@@ -104,7 +105,7 @@ def command(
 
 def _from_words(wish: PlanWanted, place: RunPlace, *, yes: bool, allows_commands: bool) -> Tree | None:
     """Make the tree of what a model planned and somebody approved; None if it was refused."""
-    if place.directory is not None and (place.directory / "FORMAT").exists():
+    if place.directory is not None and exists(place.directory / "FORMAT"):
         raise BadInput(f"{place.directory}: holds an orchestration already; use resume, or another folder")
     shelf = shelf_of(wish)
     plan = planned(wish, shelf)

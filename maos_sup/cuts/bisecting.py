@@ -18,6 +18,7 @@ from maos_sup.cuts.laying_out import clear, lay_out
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
@@ -80,9 +81,9 @@ class Looks:
 
 def _is_free(folder: Path) -> bool:
     """Nothing is there, or nothing but what a search left that was killed at its beginning."""
-    if not folder.exists():
+    if not exists(folder):
         return True
-    return folder.is_dir() and all(atomic.is_temporary(path.name) for path in folder.iterdir())
+    return is_dir(folder) and all(atomic.is_temporary(path.name) for path in folder.iterdir())
 
 
 def bisect(tree: Tree, good: TeamCut, bad: TeamCut, looks: Looks) -> Bisected:

@@ -23,6 +23,7 @@ from state_layout.files import atomic, codec, disk
 from state_layout.files.at_once import at_once
 from state_layout.files.chain import Position
 from state_layout.files.journal import Reader
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import opened_record, read_record
 from state_layout.lives.attempts import Recall, begin_attempt, list_attempts, seal_exit
 from state_layout.lives.history import History
@@ -64,7 +65,7 @@ def take_numbers(tree: Tree, next_seq: Mapping[str, Mapping[str, int]]) -> None:
         for to, number in numbers.items():
             mine[to] = max(number, mine.get(to, 0))
     value.setdefault("notes", [])
-    if codec.encode(value) != before or not tree.restored.exists():
+    if codec.encode(value) != before or not exists(tree.restored):
         atomic.make_folder(tree.supervisor)
         atomic.replace(tree.restored, codec.encode_pretty(value))
 
@@ -176,7 +177,7 @@ def _set_aside(moves: Sequence[_Aside]) -> dict[Path, bytes]:
     try:
         for move in moves:
             current = move.current
-            if not os.path.lexists(move.aside) and current.exists():
+            if not os.path.lexists(move.aside) and exists(current):
                 disk.link(current, move.aside)
             contents[current] = _first_bytes(move.aside if move.source == current else move.source, move.size)
         atomic.fsync_folder(current.parent)
@@ -204,5 +205,5 @@ def _move_specs(tree: Tree, specs: Mapping[str, tuple[str | None, str | None]]) 
     for rel in specs.keys() - contents.keys():
         for path in (tree.spec / rel, tree.accepted / rel):
             disk.unlink(path)
-            if path.parent.is_dir():
+            if is_dir(path.parent):
                 atomic.fsync_folder(path.parent)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 
@@ -27,8 +28,8 @@ def copy_tree(
     Without `FORMAT`, which whoever finishes the copy writes last of all: one that was cut off is no tree.
     Durable when it returns if `is_durable`. Raises BadInput if `root` is there and not empty, StorageError.
     """
-    if is_there(root) and (not root.is_dir() or any(root.iterdir())):
-        is_half = (root / "spec").is_dir() and not is_there(root / _LAST)
+    if is_there(root) and (not is_dir(root) or any(root.iterdir())):
+        is_half = is_dir(root / "spec") and not is_there(root / _LAST)
         left = "holds a copy that was cut off; remove it (rm -r) and say it again, or" if is_half else None
         raise BadInput(f"{root}: {left or 'is not empty;'} name a new or empty folder")
     try:
@@ -48,10 +49,10 @@ def copy_tree(
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, a link or a folder; pipes, sockets and devices are nobody's records."""
-    if source.is_symlink():
+    if is_link(source):
         with suppress(FileNotFoundError):
             target.symlink_to(source.readlink())
-    elif source.is_dir():
+    elif is_dir(source):
         target.mkdir(mode=atomic.FOLDER_MODE, exist_ok=True)
         with suppress(FileNotFoundError):
             for inner in sorted(source.iterdir()):
@@ -59,6 +60,6 @@ def _copy(source: Path, target: Path) -> None:
                     _copy(inner, target / inner.name)
         with suppress(OSError):
             shutil.copystat(source, target)
-    elif source.is_file():
+    elif is_regular(source):
         with suppress(FileNotFoundError):
             shutil.copy2(source, target)

@@ -17,6 +17,7 @@ from maos_sup.cuts.going_back import preview_rollback
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput
 from state_layout.files import atomic, codec
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_LINE, Tree
 from state_layout.specs import edit_spec
@@ -75,7 +76,7 @@ def fork_roots(base: Path, count: int) -> list[Path]:
     if count == 1:
         return [base]
     roots = [base.with_name(f"{base.name}-{number}") for number in range(1, count + 1)]
-    taken = [root for root in roots if root.exists()]
+    taken = [root for root in roots if exists(root)]
     if taken:
         raise BadInput(f"{taken[0]}: is there already; name another place with -o")
     return roots

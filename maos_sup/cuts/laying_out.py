@@ -15,6 +15,7 @@ from maos_sup.cuts.places import Place, lines_up_to
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.looking import exists
 from state_layout.lives.history import History
 from state_layout.paths import Tree
 
@@ -46,7 +47,7 @@ def lay_out(tree: Tree, cut: TeamCut, folder: Path) -> Tree:
 def clear(folder: Path) -> None:
     """Remove what was laid out in `folder`. Raises OSError."""
     for old in (folder / "tree", folder / "agents"):
-        if old.exists():
+        if exists(old):
             shutil.rmtree(old)
 
 

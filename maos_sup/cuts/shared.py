@@ -17,6 +17,7 @@ from state_layout.errors import storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.chain import ORIGIN, Position
 from state_layout.files.journal import Reader
+from state_layout.files.looking import exists
 from state_layout.paths import Tree
 from state_layout.scopes.lines import Fold, ScopeEntry
 from state_layout.scopes.names import Scope, folders_in
@@ -142,7 +143,7 @@ def _move(tree: Tree, folder: Path, writer: str, end: Position) -> Iterator[Stat
     if _stands(current, end) and next(iter(Reader(current, end)), None) is None:
         return  # what follows is torn, at most: its writer sets it aside
     for path in _versions(folder, writer) if end.seq else (current,):
-        if path.exists() and _stands(path, end):
+        if exists(path) and _stands(path, end):
             yield StateMove(path=tree.shown(current), source=path.name, size=end.offset, was=was)
             return
 

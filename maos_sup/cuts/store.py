@@ -14,6 +14,7 @@ from pathlib import Path
 from maos_sup.cuts.record import TeamCut
 from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic, codec, disk
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
@@ -95,7 +96,7 @@ def _newest_of(cuts: list[TeamCut]) -> str:
 def keep_specs(tree: Tree, contents: Iterable[bytes]) -> None:
     """Keep the bytes of specs by their hash, durably. Raises StorageError."""
     wanted = {tree.kept_spec(sha256(data).hexdigest()): data for data in contents}
-    missing = {path: data for path, data in wanted.items() if not path.exists()}
+    missing = {path: data for path, data in wanted.items() if not exists(path)}
     if missing:
         atomic.make_folder(tree.kept_spec("x").parent)
         atomic.create_all_once(missing)
@@ -123,7 +124,7 @@ def remove(tree: Tree, cuts: Iterable[TeamCut]) -> list[Path]:
     paths = [tree.checkpoint_file(number) for number in sorted(gone)]
     wanted = {digest for cut in left for digest in cut.specs.values()}
     folder = tree.kept_spec("x").parent
-    if folder.is_dir():
+    if is_dir(folder):
         paths += [path for path in sorted(folder.iterdir()) if path.stem not in wanted]
     for path in paths:
         disk.unlink(path)

@@ -26,6 +26,7 @@ from state_layout.errors import LayoutError, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.at_once import at_once
 from state_layout.files.chain import utc_now
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.lives.leases import is_inhabited
 from state_layout.mail.boxes import OPERATOR, boxes
 from state_layout.paths import Tree, is_name
@@ -101,7 +102,7 @@ def team_reader(tree: Tree) -> TeamReader:
 def agents_of(tree: Tree, specs: Specs) -> list[str]:
     """The agents that are wanted or that have left records."""
     with suppress(OSError):
-        folders = {path.name for path in tree.agents.iterdir() if is_name(path.name) and path.is_dir()}
+        folders = {path.name for path in tree.agents.iterdir() if is_name(path.name) and is_dir(path)}
         return sorted(folders | specs.agents.keys())
     return sorted(specs.agents)
 
@@ -116,7 +117,7 @@ def people_marks(tree: Tree) -> dict[str, tuple[int, str]]:
     marks = dict[str, tuple[int, str]]()
     for box in boxes(tree):
         path = tree.mail_file(box, OPERATOR)
-        if not path.is_file() or path.is_symlink():
+        if not is_regular(path) or is_link(path):
             continue  # nobody wrote, or something else stands there, which `check` names
         try:
             size = path.stat().st_size

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from state_layout.files.looking import is_regular
+
 _HEAD_BYTES = 1 << 16
 _KEY = re.compile(r"^(name|description):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _MOST_WORDS = 120
@@ -26,7 +28,7 @@ def claude_agents(folders: Iterable[Path]) -> Iterator[FoundAgent]:
     for folder in dict.fromkeys(folders):
         for path in sorted((folder / ".claude" / "agents").rglob("*.md")):
             try:
-                if not path.is_file():  # a pipe would wait for its writer
+                if not is_regular(path):  # a pipe would wait for its writer
                     continue
                 with path.open("rb") as file:
                     text = file.read(_HEAD_BYTES).decode("utf-8", "replace")

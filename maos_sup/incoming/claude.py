@@ -17,6 +17,7 @@ from maos_sup.incoming.sessions import FoundSession
 from maos_sup.incoming.tally import Tally
 from maos_sup.incoming.transcripts import copy_transcript, fault_of_transcript
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.paths import Tree
 from state_layout.tree import relative_project
 from state_layout.tree.making import create_tree
@@ -61,8 +62,8 @@ def _make(wish: ClaudeWish, root: Path, tally: Tally, scratch: Path) -> Tree:
     )
     copy_transcript(session.path, tree.agent(wish.agent).session, tally)
     beside = session.path.with_suffix("")
-    if beside.is_dir():
-        count = sum(1 for path in beside.rglob("*") if path.is_file())
+    if is_dir(beside):
+        count = sum(1 for path in beside.rglob("*") if is_regular(path))
         tally.leave_out(
             "files of sub-agents and tools", "Claude Code itself does not read them to go on", count
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.looking import is_link, is_regular
 
 _HEAD_BYTES = 1 << 18
 _MOST_WORDS = 120
@@ -52,7 +53,7 @@ def session_named(config: Path, wanted: str) -> FoundSession:
     """The session of Claude Code that `wanted` means: a file, an id, or how one begins. Raises BadInput."""
     path = Path(wanted).expanduser()
     if path.suffix == ".jsonl" or os.sep in wanted:
-        if not path.is_file():
+        if not is_regular(path):
             raise BadInput(f"{path}: is not there; name a session, or its file")
         return _told(path.absolute(), path.stat())
     found = [each for each in _sized(config.glob("projects/*/*.jsonl")) if each[0].stem.startswith(wanted)]
@@ -70,7 +71,7 @@ def _sized(paths: Iterable[Path]) -> list[tuple[Path, os.stat_result]]:
             stat = path.lstat()
         except OSError:
             continue
-        if path.is_file() and not path.is_symlink() and stat.st_size:
+        if is_regular(path) and not is_link(path) and stat.st_size:
             found.append((path, stat))
     return found
 

@@ -10,6 +10,7 @@ from maos_sup.incoming.sessions import SESSION
 from maos_sup.incoming.tally import Tally
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.looking import is_link, is_regular
 
 _CHUNK_BYTES = 1 << 20
 _FOLDER = "projects/imported"  # below session/, where Claude Code looks for transcripts
@@ -27,7 +28,7 @@ def fault_of_transcript(path: Path) -> str | None:
     """Say why the file is no transcript of the session that it is named after; None if it is one."""
     if not re.fullmatch(SESSION, path.stem):
         return "is no session of Claude Code: its name is not the id of one"
-    if path.is_symlink() or not path.is_file():
+    if is_link(path) or not is_regular(path):
         return "is no file"
     try:
         with path.open("rb") as file:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from state_layout.errors import BadInput, NotATree
 from state_layout.files import atomic
+from state_layout.files.looking import is_regular
 from state_layout.files.reading import read_record
 from state_layout.migrations import check_version
 from state_layout.paths import Tree
@@ -26,12 +27,12 @@ def store_folder(folder: Path, what: str) -> Path:
 
     Raises NotATree for a store of something else or of a newer format, and for a folder with other files.
     """
-    if (folder / "FORMAT").is_file():
+    if is_regular(folder / "FORMAT"):
         check_version(Tree(folder))
         folder = folder / "state" / what
     marker, word = folder / "STORE", f"maos-sup {what} {VERSION}\n"
     atomic.make_folder(folder)
-    if not marker.is_file() and not _is_empty(folder):
+    if not is_regular(marker) and not _is_empty(folder):
         raise NotATree(f"{folder}: has files of others and no store; name a new or an empty folder")
     atomic.create_once(marker, word.encode())
     found = read_record(marker).decode("utf-8", "replace")

@@ -21,6 +21,7 @@ from state_layout.errors import Damaged, storage_error
 from state_layout.files import atomic, codec, disk, locks
 from state_layout.files.chain import ORIGIN, Line, Position, chained, utc_now, verified
 from state_layout.files.journal import Damage, Journal, Reader, refuse_corruption
+from state_layout.files.looking import is_dir, is_link
 
 JOURNAL, LOCK, GONE = "journal.jsonl", "lock", ".removed-"
 Fields = Mapping[str, Any]
@@ -210,7 +211,7 @@ class SharedJournal(Generic[IndexT]):
 
     def remove(self) -> None:
         """Remove the folder with all that is in it, durably. No error if it is not there."""
-        if self.folder.is_dir():
+        if is_dir(self.folder):
             with self._turn, locks.held(self.folder / LOCK):
                 self._remove()
 
@@ -244,7 +245,7 @@ def remove_tree(folder: Path) -> None:
     """Remove `folder` and all in it; links are removed, not followed. What cannot be removed stays."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink():
+            if is_dir(path) and not is_link(path):
                 remove_tree(path)
             else:
                 disk.unlink(path)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from maos_sup.launchers.link import ZygoteLink
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record
 from state_layout.host.kernel import is_linux
 from state_layout.paths import Tree
@@ -26,7 +27,7 @@ def start_zygote(root: Path, entry: str) -> None:
     with suppress(OSError, ValueError):
         tree = Tree(root)
         names_launcher = b'"launcher"' in read_record(tree.orchestration_spec)
-        if is_linux() and not names_launcher and tree.format.exists():
+        if is_linux() and not names_launcher and exists(tree.format):
             _begun[entry] = ZygoteLink(entry, log=_STDERR)
 
 

@@ -13,6 +13,7 @@ from maos_sup.mirrors.sources import source_of
 from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic
 from state_layout.files.chain import ORIGIN, Position, verified
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import is_there
 from state_layout.paths import FORMAT_LINE, Tree
 
@@ -36,7 +37,7 @@ def restore(mirror: Mirror, root: Path) -> Restored:
     `FORMAT` is written last: what was cut off is no tree. Raises BadInput if `root` is there and not empty or
     the mirror has no such tree, Damaged for a line that does not follow from the one before, StorageError.
     """
-    if is_there(root) and (not root.is_dir() or any(root.iterdir())):
+    if is_there(root) and (not is_dir(root) or any(root.iterdir())):
         raise BadInput(f"{root}: is not empty; name a new or empty folder")
     cursor = mirror.look()
     if _FORMAT not in cursor.contents:

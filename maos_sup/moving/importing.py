@@ -33,6 +33,7 @@ from maos_sup.moving.keys import identities_in
 from maos_sup.moving.placing import checked, place, scratch_beside
 from state_layout.errors import BadInput, Damaged, storage_error
 from state_layout.files import atomic
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.files.reading import is_there
 from state_layout.paths import Tree
 
@@ -76,7 +77,7 @@ def import_archive(
     or the nearest above it. Raises BadInput, Damaged, StorageError with nothing placed.
     """
     try:
-        if is_there(archive) and not archive.is_file():
+        if is_there(archive) and not is_regular(archive):
             raise BadInput(f"{archive}: is no file; name an archive")
         with archive.open("rb") as file, _plain(file, archive, beside, identity, passphrase) as source:
             reader = _Reader(source)
@@ -212,7 +213,7 @@ def _plain(
         with decompressor.stream_reader(file, closefd=False) as source:
             yield source
     elif begin == _AGE:
-        there = next(folder for folder in (beside, *beside.absolute().parents) if folder.is_dir())
+        there = next(folder for folder in (beside, *beside.absolute().parents) if is_dir(folder))
         with tempfile.TemporaryFile(
             dir=there
         ) as decrypted:  # an archive may lie where nothing may be written

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from maos_sup.workspaces.git_look import CannotLook, git_answer
+from state_layout.files.looking import is_link
 from state_layout.files.reading import is_file
 
 MOST_PATHS, MOST_LISTED = 20_000, 250
@@ -89,7 +90,7 @@ def _texts(project: Path, paths: list[str]) -> Iterator[str]:
 
 
 def _beginning(path: Path, most_chars: int) -> str:
-    if most_chars <= 0 or path.is_symlink() or not is_file(path):
+    if most_chars <= 0 or is_link(path) or not is_file(path):
         return ""
     try:
         with path.open("rb") as file:

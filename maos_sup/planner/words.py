@@ -21,6 +21,7 @@ from maos_sup.planner.team import Team
 from maos_sup.planner.toml_text import plan_text
 from state_layout.errors import BadInput
 from state_layout.files import atomic
+from state_layout.files.looking import exists
 
 ROUNDS = 2
 _PLACE = re.compile(r"^.*?\.toml(?::\d+)?: ")
@@ -116,6 +117,6 @@ def _summary(answer: ModelAnswer) -> str:
 
 def _given_up(problems: tuple[str, ...], draft: Path) -> list[str]:
     told = [f"the model's plan is no good, after a second try too: {problem}" for problem in problems]
-    if draft.exists():
+    if exists(draft):
         return [*told, f"its last plan is in {draft}: mend it and run it, or say the request otherwise"]
     return [*told, "say the request otherwise, or write a plan (maos-sup plan --schema)"]

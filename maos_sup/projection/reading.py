@@ -35,6 +35,7 @@ from maos_sup.views.records import results_of
 from maos_sup.views.status import Watcher
 from state_layout.errors import LayoutError
 from state_layout.files import atomic, codec
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.lives.numbers import readable_numbers
 from state_layout.mail.boxes import ALL, OPERATOR, MailFile, files_of
 from state_layout.paths import Tree
@@ -208,10 +209,10 @@ class Reading:
     def _shared_scopes(self) -> list[Scope]:
         """Those of this tree that somebody has written in."""
         try:
-            customs = sorted(path.name for path in self.tree.state_scope(CUSTOM).iterdir() if path.is_dir())
+            customs = sorted(path.name for path in self.tree.state_scope(CUSTOM).iterdir() if is_dir(path))
         except OSError:
             customs = []
-        has_whole = self.tree.state_scope(ORCHESTRATION).is_dir()
+        has_whole = is_dir(self.tree.state_scope(ORCHESTRATION))
         return [*([Scope(ORCHESTRATION)] if has_whole else []), *(Scope(CUSTOM, name) for name in customs)]
 
     def unread(self, agent: str) -> int:
@@ -235,7 +236,7 @@ class Reading:
         folder = self.tree.agent(agent).artifacts
         path = folder / name
         try:
-            if not path.resolve(strict=True).is_relative_to(folder.resolve()) or not path.is_file():
+            if not path.resolve(strict=True).is_relative_to(folder.resolve()) or not is_regular(path):
                 return None
             data = read_some(path, most_bytes=most_bytes + _LONGEST_SECRET)
             text = data.decode() if len(data) <= most_bytes else data.decode("utf-8", "ignore")

@@ -25,6 +25,7 @@ from state_layout.files import codec
 from state_layout.files.fence import refuse_links
 from state_layout.files.journal import Journal
 from state_layout.files.locks import editing
+from state_layout.files.looking import exists
 from state_layout.paths import Tree
 from state_layout.records import Want
 
@@ -76,7 +77,7 @@ def check_fields(name: str, fields: Fields, *, takes: frozenset[str], needed: fr
 
 def note(tree: Tree, name: str, fields: Fields, *, by: str) -> None:
     """Record that `by` asks for an act, durably. Raises NotATree, Damaged, Locked, StorageError."""
-    if not tree.format.exists():  # removed while it is shown: a record would make its folder anew
+    if not exists(tree.format):  # removed while it is shown: a record would make its folder anew
         raise NotATree(f"{tree.root}: is not there any more")
     refuse_links(tree.root, tree.spec)
     with editing(tree.spec_lock):

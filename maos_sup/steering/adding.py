@@ -16,6 +16,7 @@ from maos_sup.steering.setting import Kinds
 from maos_sup.steering.wanting import known_agent, known_task, prompt
 from maos_sup.views.planned import in_order
 from state_layout.errors import BadInput
+from state_layout.files.looking import exists
 from state_layout.paths import Tree, checked_name
 from state_layout.shapes.wording import listed
 from state_layout.specs import add_spec, read_specs, unknown_keys
@@ -90,10 +91,10 @@ def add_new_task(tree: Tree, new: NewTask) -> Change:
 
 def add_team(tree: Tree, agents: Specs, tasks: Specs, *, kinds: Kinds) -> tuple[Change, ...]:
     """Add those of `agents` and `tasks`, as specs, that are not there yet. Raises BadInput."""
-    new_agents = [name for name in agents if not tree.agent_spec(name).exists()]
+    new_agents = [name for name in agents if not exists(tree.agent_spec(name))]
     for name in new_agents:
         add_spec(tree, tree.agent_spec(name), dict(agents[name]), kinds=kinds)
-    new_tasks = [name for name in in_order(tasks) if not tree.task_spec(name).exists()]
+    new_tasks = [name for name in in_order(tasks) if not exists(tree.task_spec(name))]
     last = max((task.order or 0 for task in read_specs(tree).specs.tasks.values()), default=0)
     for name in new_tasks:
         task = {**tasks[name], "order": last + tasks[name]["order"]}

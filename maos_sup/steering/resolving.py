@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from maos_sup.core.overlaps import RESOLVER
 from maos_sup.steering.wanting import prompt
+from state_layout.files.looking import exists
 from state_layout.paths import Tree, is_name
 from state_layout.specs import add_spec, read_specs
 
@@ -31,7 +32,7 @@ def give_to_resolver(
     task = f"resolve-{agent[:40]}-{theirs[:8]}-{ours[:8]}"
     if not is_name(task):
         return None
-    if not tree.task_spec(task).exists():
+    if not exists(tree.task_spec(task)):
         of = f" (of {', '.join(sorted(others))})" if others else ""
         value = {
             "agent": RESOLVER,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from maos_sup.steering.wanting import want_of_all
 from state_layout.errors import Locked
 from state_layout.files.locks import is_free
+from state_layout.files.looking import is_dir
 from state_layout.lives.leases import is_inhabited, supervisor_elsewhere
 from state_layout.paths import Tree
 from state_layout.records import Want
@@ -41,5 +42,5 @@ def living(tree: Tree) -> list[str]:
     """List who lives in the tree: `supervisor` and names of agents."""
     is_supervised = not is_free(tree.supervisor_lock) or supervisor_elsewhere(tree) is not None
     names = ["supervisor"] if is_supervised else []
-    folders = sorted(tree.agents.iterdir()) if tree.agents.is_dir() else []
+    folders = sorted(tree.agents.iterdir()) if is_dir(tree.agents) else []
     return names + [folder.name for folder in folders if is_inhabited(tree.agent(folder.name))]

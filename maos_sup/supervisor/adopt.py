@@ -17,6 +17,7 @@ from state_layout.errors import Locked, StorageError
 from state_layout.files import atomic, codec, disk
 from state_layout.files.fence import refuse_links
 from state_layout.files.locks import LifeLock, is_free, take_life_lock
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record
 from state_layout.host.elsewhere import moves_under_another_name, place_of
 from state_layout.host.identity import own_handle, read_handle, tree_place
@@ -125,7 +126,7 @@ def renew_log(tree: Tree) -> None:
 def lay_ballast(tree: Tree) -> None:
     """Keep a little room for the errors and exits of a full disk; without it we do without."""
     with suppress(OSError):
-        if tree.ballast.exists():
+        if exists(tree.ballast):
             return
         try:
             with atomic.opened(tree.ballast, os.O_WRONLY | os.O_CREAT) as descriptor:

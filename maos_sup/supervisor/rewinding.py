@@ -17,6 +17,7 @@ from maos_sup.supervisor.life import begin_life
 from state_layout.errors import Damaged, storage_error
 from state_layout.files.chain import Position
 from state_layout.files.journal import Reader
+from state_layout.files.looking import is_dir
 from state_layout.lives.numbers import numbers_in
 from state_layout.paths import Tree
 from state_layout.tree.stillness import held_still
@@ -70,7 +71,7 @@ def last_rewinding(tree: Tree) -> SupervisorLine | None:
 
     Raises StorageError.
     """
-    if not tree.checkpoints.is_dir():
+    if not is_dir(tree.checkpoints):
         return None  # each rollback begins with a checkpoint
     try:
         numbers = numbers_in(tree.lives)

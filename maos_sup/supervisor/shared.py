@@ -18,6 +18,7 @@ from maos_sup.supervisor.hooked import Hooked
 from maos_sup.supervisor.life import Life
 from maos_sup.system.hooking import ask_before
 from state_layout.errors import BadInput, LayoutError, StorageFull
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import BEFORE_SAVE, Hook, meeting
 from state_layout.scopes.lines import described
@@ -57,7 +58,7 @@ class SharedState:
             return
         self._due_s = now_s + LOOK_S
         self.trouble = None
-        if self._tree.state_specs.is_dir():
+        if is_dir(self._tree.state_specs):
             self._look_at_edits(life, now_s, hooks)
         self._tell_hooks(hooks)
         if is_last:
@@ -74,7 +75,7 @@ class SharedState:
             return True
         if _stamp(self._tree) != (self._stamp or ()) or self._hooked.is_due():
             return True
-        return self._tree.state.is_dir() and any(map(self._is_behind, folders_in(self._tree)))
+        return is_dir(self._tree.state) and any(map(self._is_behind, folders_in(self._tree)))
 
     def _is_behind(self, place: tuple[Scope, Path]) -> bool:
         """A snapshot is to be made of a scope."""
@@ -184,7 +185,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _stamp(tree: Tree) -> _Stamp:
     """Make a stamp that differs when a file in `spec/state/` came, went or changed."""
     found = list[tuple[str, int, int, int]]()
-    if not tree.state_specs.is_dir():
+    if not is_dir(tree.state_specs):
         return ()
     for path in sorted(tree.state_specs.rglob("*.json")):
         try:

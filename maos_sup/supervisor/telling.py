@@ -42,6 +42,7 @@ def main(channel: str, url: str | None) -> str | None:
     try:
         _CHANNELS[channel](event, url or "")
     except HTTPError as cause:
+        cause.close()  # it holds the connection
         return f"the server refuses it: {cause.code} {cause.reason}"
     except (URLError, OSError, ValueError) as cause:
         return f"cannot tell it: {getattr(cause, 'reason', None) or cause}"

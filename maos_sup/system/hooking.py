@@ -21,6 +21,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 from state_layout.scopes.hooks import Hook
 from state_layout.scopes.names import located
@@ -93,7 +94,7 @@ def _called(tree: Tree, hook: Hook, told: Told) -> Any:
 @cache
 def _callable(name: str, files: str) -> Callable[[Told], Any]:
     module, _, function = name.partition(":")
-    if files not in sys.path and Path(files).is_dir():
+    if files not in sys.path and is_dir(Path(files)):
         sys.path.insert(0, files)
     found: Callable[[Told], Any] = getattr(importlib.import_module(module), function)
     return found

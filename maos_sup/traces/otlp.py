@@ -43,6 +43,7 @@ def send(url: str, body: bytes, *, headers: Mapping[str, str]) -> None:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
                 return
         except urllib.error.HTTPError as refusal:
+            refusal.close()  # it holds the connection
             if refusal.code not in _AGAIN or number == _TRIES - 1:
                 raise LayoutError(f"{url}: the collector said {refusal.code} {refusal.reason}") from refusal
         except (http.client.InvalidURL, ValueError) as cause:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maos_sup.core.overlaps import changed_text, overlap_lines
 from maos_sup.views.events import counted, duration_text, outcome_text
 from maos_sup.views.render import UNBOUNDED, folded
+from state_layout.files.looking import exists
 from state_layout.records import Phase, TaskPhase
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def artifact_paths(status: Status) -> list[str]:
     paths = []
     for agent in status["agents"]:
         folder = Path(status["directory"]) / "agents" / agent["name"] / "artifacts"
-        paths += [str(path) for artifact in agent["artifacts"] if (path := folder / str(artifact)).exists()]
+        paths += [str(path) for artifact in agent["artifacts"] if exists(path := folder / str(artifact))]
     return paths
 
 

@@ -25,6 +25,7 @@ from maos_sup.web.gate import RequestGate
 from maos_sup.web.keys import Keys
 from maos_sup.web.shown import ShownTrees
 from state_layout.errors import BadInput, StorageError, reason_of
+from state_layout.files.looking import exists, is_regular
 
 _LEAST_KEY = 32  # characters of a key that people keep
 _END_S = 1
@@ -158,7 +159,7 @@ def _check(place: ListeningPlace) -> None:
     if (place.certificate is None) != (place.private_key is None):
         raise BadInput("--tls-cert and --tls-key belong together; give both")
     for option, path in (("--tls-cert", place.certificate), ("--tls-key", place.private_key)):
-        if path is not None and not path.is_file():
+        if path is not None and not is_regular(path):
             raise BadInput(f"{option} is {str(path)!r}, which is no file")
     if place.certificate is not None and place.private_key is not None:
         _check_pair(place.certificate, place.private_key)
@@ -223,12 +224,12 @@ def _tcp_socket(place: ListeningPlace) -> socket.socket:
 
 def _unix_socket(path: Path) -> socket.socket:
     """Bind a socket that only this user reaches. One that a dead server left is replaced."""
-    if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
+    if exists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
         raise BadInput(f"--unix is {str(path)!r}, which is there and no socket; name another place")
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        if path.exists():
+        if exists(path):
             _refuse_living(path)
             path.unlink()
         made.bind(str(path))

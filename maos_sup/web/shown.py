@@ -24,6 +24,7 @@ from maos_sup.projection.timeline import Timeline, timeline_of
 from maos_sup.projection.wants import Wanted, wants_of
 from maos_sup.views.undoing import difference_lines, preview_lines
 from state_layout.errors import LayoutError, NotATree
+from state_layout.files.looking import exists
 from state_layout.paths import Tree
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class ShownTree:
 
     def be_there(self) -> None:
         """Raise NotATree for one that has gone: readers would go on with what they remember."""
-        if not self.tree.format.exists():
+        if not exists(self.tree.format):
             raise NotATree(f"{self.tree.root}: is not there any more")
 
     def wants(self) -> list[Wanted]:
@@ -178,7 +179,7 @@ class ShownTrees:
         """The tree of that key, if it is one of those that are shown."""
         with self._lock:
             found = self._open.get(key)
-            if found is not None and found.tree.format.exists():
+            if found is not None and exists(found.tree.format):
                 self._open.move_to_end(key)
                 return found
         tree = next((tree for tree in self._list() if key_of(tree) == key), None)

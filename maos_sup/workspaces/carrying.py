@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.files.reading import read_foreign
 
 LINK = "link:"
@@ -34,17 +35,17 @@ def carry(repository: Repository, target: Path, wanted: Sequence[str]) -> list[s
         if not found:
             notes.append(f"carry: {pattern} is not in the project")
         for path in found:
-            _take(path, target / repository.inside / path.relative_to(source), is_link=text.startswith(LINK))
+            _take(path, target / repository.inside / path.relative_to(source), as_link=text.startswith(LINK))
     return notes
 
 
-def _take(source: Path, target: Path, *, is_link: bool) -> None:
+def _take(source: Path, target: Path, *, as_link: bool) -> None:
     if os.path.lexists(target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if is_link:
+    if as_link:
         target.symlink_to(source)
-    elif source.is_dir() and not source.is_symlink():
+    elif is_dir(source) and not is_link(source):
         shutil.copytree(source, target, symlinks=True)
     else:
         shutil.copy2(source, target, follow_symlinks=False)
@@ -52,7 +53,7 @@ def _take(source: Path, target: Path, *, is_link: bool) -> None:
 
 def cautions(repository: Repository, worktree: Path) -> Iterator[str]:
     """Yield what a person should know of a worktree that was just made."""
-    if (worktree / ".gitmodules").is_file():
+    if is_regular(worktree / ".gitmodules"):
         yield "submodules are empty in it; where they are needed: setup = ['git submodule update --init']"
     if _names_lfs(worktree):
         yield "files of Git LFS are pointers in it; where they are needed: setup = ['git lfs pull']"
@@ -63,6 +64,6 @@ def cautions(repository: Repository, worktree: Path) -> Iterator[str]:
 def _names_lfs(worktree: Path) -> bool:
     attributes = worktree / ".gitattributes"
     try:
-        return not attributes.is_symlink() and b"filter=lfs" in read_foreign(attributes)
+        return not is_link(attributes) and b"filter=lfs" in read_foreign(attributes)
     except OSError:
         return False

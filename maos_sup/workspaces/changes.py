@@ -22,6 +22,7 @@ from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.restoring import lay_out
 from maos_sup.workspaces.store import Store
 from maos_sup.workspaces.worktree import admin_of, stage_all
+from state_layout.files.looking import exists, is_dir, is_regular
 from state_layout.paths import AgentPaths
 
 ADDED, CHANGED, REMOVED, MOVED = "added", "changed", "removed", "moved"
@@ -81,7 +82,7 @@ def changes_of(
     Raises BadInput where git cannot tell, Damaged.
     """
     record = read_record(paths)
-    if record is None or record.state != MADE or not paths.worktree.is_dir():
+    if record is None or record.state != MADE or not is_dir(paths.worktree):
         return None
     home = home_of(paths, repository, record)
     index = admin_of(home, record) / "index"
@@ -118,13 +119,13 @@ def looked_at(
     """Git with a copy of the index that knows the work tree as it is now."""
     with Git(repository, writes=False) as place:
         copy = place.folder / "index"
-        if index.is_file():
+        if is_regular(index):
             shutil.copyfile(index, copy)
             as_old(copy, index)
         with Git(
             repository, index=copy, work_tree=work_tree, head=head, writes=False, borrows=borrows
         ) as git:
-            if not copy.exists():
+            if not exists(copy):
                 git.run("read-tree", head)
             stage_all(git)
             yield git

@@ -11,6 +11,7 @@ from maos_sup.workspaces.snapshots import Snapshot, every, manifest_of
 from maos_sup.workspaces.store import Store
 from state_layout.check.problem import CATALOGUE, Finding, Problem
 from state_layout.errors import Damaged
+from state_layout.files.looking import is_dir
 from state_layout.paths import Tree
 
 
@@ -22,7 +23,7 @@ def content_problems(tree: Tree) -> Iterator[Problem]:
         with suppress(OSError):
             if path.stat().st_size:
                 there.add(name)
-    for agent in sorted(folder.name for folder in tree.agents.glob("*") if folder.is_dir()):
+    for agent in sorted(folder.name for folder in tree.agents.glob("*") if is_dir(folder)):
         paths = tree.agent(agent)
         for one in every(paths):
             what = _lost(store, one, there)

@@ -23,6 +23,7 @@ from maos_sup.workspaces.repository import NoWorktree, Repository
 from maos_sup.workspaces.worktree import Wish, base_of, fill, has, names_for, with_needs
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import exists, is_dir, is_link, is_regular
 from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
@@ -96,7 +97,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
             f"{repository.top}: does not have the commit {record.base} on which agent {wish.agent!r} worked; "
             "fetch it from where it was, then resume"
         )
-    if not (paths.worktree / ".git").is_dir():
+    if not is_dir(paths.worktree / ".git"):
         return make(paths, repository, to_be_made(paths, record), wish)
     found = _with_branch(paths, repository, record)
     if found.branch == record.branch:
@@ -143,7 +144,7 @@ def share(paths: AgentPaths, repository: Repository, record: Record) -> Record:
 
 def refuse_strange(home: Repository) -> None:
     """Raise BadInput where the git folder of a clone leads out of it: we would write, or read, elsewhere."""
-    if home.git_dir.is_symlink() or not home.git_dir.is_dir():
+    if is_link(home.git_dir) or not is_dir(home.git_dir):
         raise BadInput(f"{home.git_dir}: is no folder any more; nothing of the clone is taken over")
     if os.path.lexists(home.git_dir / "objects" / "info" / "alternates"):
         raise BadInput(f"{home.git_dir}: borrows objects of others (alternates); nothing of it is taken over")
@@ -197,7 +198,7 @@ def _is_ours(paths: AgentPaths, repository: Repository, record: Record, ref: str
     _, is_told, whose = last_reason(repository.common, ref).partition(_FROM)
     if not is_told:
         return read_ref(repository.common, ref) == record.tip and not last_reason(repository.common, ref)
-    return whose == _whose(paths) or not (Path(whose) / "FORMAT").is_file()
+    return whose == _whose(paths) or not is_regular(Path(whose) / "FORMAT")
 
 
 def _whose(paths: AgentPaths) -> str:
@@ -205,9 +206,9 @@ def _whose(paths: AgentPaths) -> str:
 
 
 def _clear(paths: AgentPaths) -> None:
-    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
+    if is_link(paths.worktree) or (exists(paths.worktree) and not is_dir(paths.worktree)):
         raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
-    if paths.worktree.exists():
+    if exists(paths.worktree):
         shutil.rmtree(paths.worktree)
 
 
@@ -219,7 +220,7 @@ def _lay_out(paths: AgentPaths, repository: Repository, record: Record, tip: str
         (own / inner).mkdir(parents=True)
     for rel in ("shallow", "info/exclude", "info/attributes"):
         source = repository.common / rel
-        if source.is_file() and not source.is_symlink():
+        if is_regular(source) and not is_link(source):
             (own / rel).write_bytes(read_foreign(source))
     (own / "config").write_text(_config(repository))
     borrowed = [repository.common / "objects"]  # written beside where it will be: that may be another disk

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_link
 from state_layout.host.kernel import is_linux
 
 _FICLONE = 0x40049409  # of Linux: have one file share the blocks of another
@@ -64,7 +65,7 @@ def copy_folder(source: Path, target: Path, *, limit_mib: int, without: Collecti
         here = target / root.relative_to(source)
         folders.append((here, root.lstat()))
         here.mkdir(mode=0o700, exist_ok=True)
-        for name in [*names, *(name for name in inner if (root / name).is_symlink())]:
+        for name in [*names, *(name for name in inner if is_link(root / name))]:
             copied = _copy(root / name, here / name)
             if copied is None:
                 left.append(str((root / name).relative_to(source)))

@@ -17,6 +17,7 @@ from types import TracebackType
 from maos_sup.workspaces.git_look import SAFE, nobodys_environment, quoted
 from maos_sup.workspaces.repository import Repository
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_link, is_regular
 from state_layout.files.reading import read_foreign
 
 _PATIENCE_S = 600
@@ -63,7 +64,7 @@ class Git:
             (own / "objects/info/alternates").write_text("".join(f"{quoted(place)}\n" for place in places))
         for rel in _COPIED:
             path = common / rel
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < _MOST_COPIED_BYTES:
+            if is_regular(path) and not is_link(path) and path.stat().st_size < _MOST_COPIED_BYTES:
                 (own / rel).write_bytes(read_foreign(path))
         return self
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from state_layout.files.looking import exists
+
 _PATIENCE_S = 20
 _MOST_BYTES = 1 << 28
 _COPIED = ("HEAD", "index", "packed-refs", "shallow", "info/exclude")
@@ -104,7 +106,7 @@ def _own_repository(repository: Path) -> Iterator[Path]:
         (own / "objects/info/alternates").write_text(f"{quoted(os.path.realpath(common / 'objects'))}\n")
         for rel in _COPIED:
             _copy(repository / rel, own / rel)
-            if not (own / rel).exists():
+            if not exists(own / rel):
                 _copy(common / rel, own / rel)
         for count, path in enumerate(_files(common / "refs")):
             if count > _MOST_REFS:
@@ -116,7 +118,7 @@ def _own_repository(repository: Path) -> Iterator[Path]:
 def _extended(repository: Path) -> bool:
     """The repository's configuration speaks of extensions (other hashes, other refs)."""
     text = _content(repository / "config") or b""
-    return b"extensions" in text.lower() or (repository / "reftable").exists()
+    return b"extensions" in text.lower() or exists(repository / "reftable")
 
 
 def _files(folder: Path) -> Iterator[Path]:

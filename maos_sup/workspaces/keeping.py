@@ -19,6 +19,7 @@ from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.worktree import admin_of, stage_all
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import disk
+from state_layout.files.looking import exists, is_regular
 from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
@@ -48,7 +49,7 @@ def keep(paths: AgentPaths, repository: Repository, record: Record, *, text: str
         return Kept(record=record, note=f"not committed to {record.branch}: {why}")
     with _Index(admin) as index:
         with Git(repository, index=index.path, work_tree=paths.worktree, head=head) as git:
-            if not index.path.exists():
+            if not exists(index.path):
                 git.run("read-tree", head)
             stage_all(git)
             tree = git.text("write-tree")
@@ -214,7 +215,7 @@ def _cannot(admin: Path, record: Record, ref: str | None, head: str | None) -> s
         return f"that branch is not there any more; to have it again: git branch {record.branch} {tip[:12]}"
     if ref != record.ref:
         return f"the agent left {ref or 'a commit without a branch'} checked out"
-    under_way = next((name for name in _UNDER_WAY if (admin / name).exists()), None)
+    under_way = next((name for name in _UNDER_WAY if exists(admin / name)), None)
     return None if under_way is None else f"the agent left a {under_way.partition('_')[0].lower()} unfinished"
 
 
@@ -234,7 +235,7 @@ class _Index:
         try:
             disk.unlink(self._lock)  # nobody works there now: whoever had it is dead
             disk.unlink(self.path)
-            if self._index.is_file():
+            if is_regular(self._index):
                 data = read_foreign(self._index)
                 descriptor = disk.create(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
                 with os.fdopen(descriptor, "wb") as file:

@@ -15,6 +15,7 @@ from maos_sup.workspaces.git import Git, split_null
 from maos_sup.workspaces.merging import Merge, commit_tree, is_ancestor, merge, tree_of
 from maos_sup.workspaces.refs import last_reason, move_ref, read_head, read_ref
 from maos_sup.workspaces.repository import NoWorktree, Repository
+from state_layout.files.looking import is_regular
 
 LANDED = "LANDED"  # no agent can be called so: their names are in lower case
 _WHY, _FROM, _MOST_COPIES = "landed", " from ", 1000
@@ -131,7 +132,7 @@ def landed_branch(repository: Repository, folder: str, tree: Path) -> str:
     for number in range(1, _MOST_COPIES):
         branch = f"{folder}/{LANDED}" + ("" if number == 1 else f".{number}")
         why, _, whose = last_reason(repository.common, f"refs/heads/{branch}").partition(_FROM)
-        if not why or (why == _WHY and (whose == _whose(tree) or not (Path(whose) / "FORMAT").is_file())):
+        if not why or (why == _WHY and (whose == _whose(tree) or not is_regular(Path(whose) / "FORMAT"))):
             return branch
     raise NoWorktree(f"{repository.common}: has {_MOST_COPIES} branches {folder}/{LANDED}; remove some")
 

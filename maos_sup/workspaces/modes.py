@@ -16,6 +16,7 @@ from maos_sup.workspaces.own import OWN
 from maos_sup.workspaces.record import Record
 from maos_sup.workspaces.repository import Repository, repository_around
 from maos_sup.workspaces.worktree import Wish
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.paths import AgentPaths, Tree
 
 WORKTREE = "worktree"
@@ -68,8 +69,8 @@ def share(paths: AgentPaths, repository: Repository, record: Record) -> Record:
 def is_there(paths: AgentPaths, record: Record) -> bool:
     """The workspace of `record` is where it should be."""
     if record.mode == WORKTREE:
-        return (paths.worktree / ".git").is_file()
-    return (paths.worktree / ".git").is_dir() if record.mode == CLONE else paths.worktree.is_dir()
+        return is_regular(paths.worktree / ".git")
+    return is_dir(paths.worktree / ".git") if record.mode == CLONE else is_dir(paths.worktree)
 
 
 def in_place(paths: AgentPaths, repository: Repository, record: Record, *, id: str, agent: str) -> Record:

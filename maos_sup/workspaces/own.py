@@ -25,6 +25,7 @@ from maos_sup.workspaces.restoring import Step, put_all
 from maos_sup.workspaces.worktree import Wish, admin_of, names_for, stage_all
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import exists, is_dir, is_link, is_regular
 from state_layout.paths import AgentPaths, Tree
 
 OWN = "own"
@@ -48,7 +49,7 @@ def own_repository(tree: Tree, project: Path) -> Repository:
 
 def has_own(tree: Tree) -> bool:
     """Agents of `tree` have copies of a project."""
-    return (tree.own_project / "HEAD").is_file()
+    return is_regular(tree.own_project / "HEAD")
 
 
 def begin(paths: AgentPaths, repository: Repository, wish: Wish) -> Record:
@@ -66,7 +67,7 @@ def make(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
     Raises BadInput, StorageError.
     """
     admin = admin_of(repository, record)
-    if not repository.top.is_dir():
+    if not is_dir(repository.top):
         raise BadInput(f"the project {repository.top.name!r} is not there; use 'resume --project P'")
     try:
         _clear(paths, admin)
@@ -103,7 +104,7 @@ def _with_branch(repository: Repository, record: Record, state: str) -> str:
 
 def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) -> Record:
     """The copy of `record`, which was made; made again where somebody removed it. Raises as `make` does."""
-    if paths.worktree.is_dir() and any(paths.worktree.iterdir()):
+    if is_dir(paths.worktree) and any(paths.worktree.iterdir()):
         return record
     return make(paths, repository, to_be_made(paths, record), wish)
 
@@ -172,10 +173,10 @@ def _refuse_ignored(project: Path, steps: list[Step]) -> None:
     gone = {step.path for step in steps if step.after is None}
     for step in steps:
         path = project / step.path
-        if step.after is None or (step.before is not None and not path.is_dir()):
+        if step.after is None or (step.before is not None and not is_dir(path)):
             continue
-        inner = [path / one for one in path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-        lies = [one for one in inner if os.path.lexists(one) and not (one.is_dir() and not one.is_symlink())]
+        inner = [path / one for one in path.rglob("*")] if is_dir(path) and not is_link(path) else [path]
+        lies = [one for one in inner if os.path.lexists(one) and not (is_dir(one) and not is_link(one))]
         if any(str(one.relative_to(project)) not in gone for one in lies):
             raise BadInput(f"{step.path}: something that is ignored lies there in the project; move it away")
 
@@ -196,7 +197,7 @@ def _entry(mode: str, path: Path) -> ManifestEntry | None:
         return ManifestEntry(LINK, 0o777, 0, 0)
     if mode not in ("100644", "100755"):
         return None
-    is_there = path.is_file() and not path.is_symlink()
+    is_there = is_regular(path) and not is_link(path)
     now = path.stat().st_mode & 0o777 if is_there else 0o644
     runs = now | ((now & 0o444) >> 2) if mode == "100755" else now & ~0o111
     return ManifestEntry(FILE, runs, 0, 0)
@@ -231,9 +232,9 @@ def _lay_out(repository: Repository) -> None:
 
 
 def _clear(paths: AgentPaths, admin: Path) -> None:
-    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
+    if is_link(paths.worktree) or (exists(paths.worktree) and not is_dir(paths.worktree)):
         raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
-    if paths.worktree.exists():
+    if exists(paths.worktree):
         _make_removable(paths.worktree)
         shutil.rmtree(paths.worktree)
     for name in ("index", "index.lock"):

@@ -16,6 +16,7 @@ from maos_sup.workspaces.repository import HEX, NoWorktree
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.locks import try_lock
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import read_foreign
 
 PREFIX = "refs/heads/maos/"
@@ -148,7 +149,7 @@ def _is_one(path: Path, other: Path | int) -> bool:
 
 
 def _make_folders(folder: Path) -> None:
-    if folder.is_dir():
+    if is_dir(folder):
         return
     _make_folders(folder.parent)
     with suppress(FileExistsError):

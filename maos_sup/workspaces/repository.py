@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from maos_sup.workspaces.git_look import nobodys_environment
 from state_layout.errors import BadInput
+from state_layout.files.looking import exists, is_dir, is_regular
 from state_layout.files.reading import read_foreign
 
 _PATIENCE_S = 20
@@ -56,7 +57,7 @@ class Repository:
 
 def is_in_repository(folder: Path) -> bool:
     """Git would find a repository around `folder`, whatever its state."""
-    return any((above / ".git").exists() for above in (folder, *folder.parents)) or _is_bare(folder)
+    return any(exists(above / ".git") for above in (folder, *folder.parents)) or _is_bare(folder)
 
 
 def refuse_without_git(project: Path) -> None:
@@ -69,7 +70,7 @@ def repository_around(project: Path) -> Repository:
     """The repository that `project` lies in. Raises NoWorktree."""
     refuse_without_git(project)
     folder = Path(os.path.realpath(project))
-    top = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
+    top = next((above for above in (folder, *folder.parents) if exists(above / ".git")), None)
     if top is None:
         why = (
             "is a bare repository, without files to work on; make a clone of it and name that as the project"
@@ -86,12 +87,12 @@ def repository_around(project: Path) -> Repository:
         inside=PurePosixPath(folder.relative_to(top).as_posix()),
         settings={key: value for key, value in settings.items() if key in _KEPT},
         object_format=settings.get("extensions.objectformat", "sha1"),
-        is_shallow=(common / "shallow").exists(),
+        is_shallow=exists(common / "shallow"),
     )
 
 
 def _is_bare(folder: Path) -> bool:
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    return is_regular(folder / "HEAD") and is_dir(folder / "objects") and is_dir(folder / "refs")
 
 
 def _git_dir(top: Path) -> Path:
@@ -103,7 +104,7 @@ def _git_dir(top: Path) -> Path:
         if told is None or not told.startswith("gitdir:"):
             raise NoWorktree(f"{entry}: is no git folder and names none; mend it, or {_INSTEAD}")
         found = Path(os.path.realpath(top / told.removeprefix("gitdir:").strip()))
-    if not (found / "HEAD").exists():
+    if not exists(found / "HEAD"):
         raise NoWorktree(f"{entry}: names {found}, which is no git folder; mend it, or {_INSTEAD}")
     return found
 
@@ -117,7 +118,7 @@ def _settings(common: Path) -> dict[str, str]:
     """Read the keys of the repository's configuration, in lower case; what it includes is left out. Raises
     NoWorktree."""
     path = common / "config"
-    if not path.exists():
+    if not exists(path):
         return {}
     done = subprocess.run(
         ["git", "config", "--file", str(path), "--no-includes", "--list", "-z"],
@@ -135,7 +136,7 @@ def _settings(common: Path) -> dict[str, str]:
 
 
 def _refuse_formats(project: Path, common: Path, settings: dict[str, str]) -> None:
-    if settings.get("extensions.refstorage", "files") != "files" or (common / "reftable").exists():
+    if settings.get("extensions.refstorage", "files") != "files" or exists(common / "reftable"):
         raise NoWorktree(f"{project}: its repository keeps its branches as a reftable; {_INSTEAD}")
     if "extensions.partialclone" in settings or any(
         key.startswith("remote.") and key.endswith(".promisor") for key in settings

@@ -31,6 +31,7 @@ from maos_sup.workspaces.snapshots import (
 from maos_sup.workspaces.store import Store
 from state_layout.errors import BadInput, Damaged, reason_of, storage_error
 from state_layout.files import atomic, codec, disk
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import read_record
 from state_layout.paths import AgentPaths, Tree
 
@@ -191,7 +192,7 @@ def _see_form(told: object) -> None:
 
 def lay_out(store: Store, manifest: Manifest, paths: Collection[str], folder: Path) -> int:
     """Put the files of `manifest` into the new or empty `folder`; how many. Raises BadInput, Damaged."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if exists(folder) and (not is_dir(folder) or any(folder.iterdir())):
         raise BadInput(f"{folder}: is not empty; name a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     empty = Manifest(top="", entries={})

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from state_layout.errors import Damaged, Locked, reason_of, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import exists, is_dir
 from state_layout.files.reading import read_record
 from state_layout.paths import Tree
 
@@ -158,7 +159,7 @@ class Store:
     def _write(self, path: Path, data: bytes) -> None:
         temporary = path.parent / f".{path.name}.tmp-{os.urandom(4).hex()}"
         try:
-            if not path.parent.is_dir():
+            if not is_dir(path.parent):
                 self._make()
                 with suppress(FileExistsError):
                     disk.mkdir(path.parent, atomic.FOLDER_MODE)
@@ -175,7 +176,7 @@ class Store:
 
     def _make(self) -> None:
         """Make the repository, if it is not there."""
-        if not (self._root / "HEAD").exists():
+        if not exists(self._root / "HEAD"):
             for inner in ("refs/heads", "refs/tags", "objects/info", "objects/pack"):
                 atomic.make_folder(self._root / inner)
             atomic.refresh(self._root / "config", _CONFIG)

@@ -11,6 +11,7 @@ from maos_sup.workspaces.record import MADE, read_record
 from maos_sup.workspaces.refs import read_head, read_ref
 from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.worktree import admin_of, has
+from state_layout.files.looking import is_dir
 from state_layout.paths import AgentPaths
 
 
@@ -22,7 +23,7 @@ def is_unsaved(paths: AgentPaths, repository: Repository) -> bool:
     record = read_record(paths)
     if record is None or record.state != MADE or record.mode not in (CLONE, OWN):
         return False
-    if not paths.worktree.is_dir():
+    if not is_dir(paths.worktree):
         return False
     home = home_of(paths, repository, record)
     admin = admin_of(home, record)

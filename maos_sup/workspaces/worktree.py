@@ -29,6 +29,7 @@ from maos_sup.workspaces.refs import move_ref, read_head, read_ref, refuse_block
 from maos_sup.workspaces.repository import NoWorktree, Repository
 from state_layout.errors import storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import exists, is_dir, is_link, is_regular
 from state_layout.files.reading import read_foreign
 from state_layout.paths import AgentPaths
 
@@ -131,7 +132,7 @@ def find(paths: AgentPaths, repository: Repository, record: Record, wish: Wish) 
         told = entry
     if told != entry:
         return _adopt(paths, repository, record, wish)
-    if not paths.worktree.is_dir() or not any(paths.worktree.iterdir()):
+    if not is_dir(paths.worktree) or not any(paths.worktree.iterdir()):
         return make(paths, repository, to_be_made(paths, record), wish)
     _point(paths, admin)
     return record
@@ -161,7 +162,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
             f"{repository.top}: does not have the commit {record.tip or record.base} on which agent "
             f"{wish.agent!r} worked; fetch the branch {record.branch} from where it was, then resume"
         )
-    is_pruned = not admin_of(repository, record).exists() and here is not None
+    is_pruned = not exists(admin_of(repository, record)) and here is not None
     for name, branch in names_for(wish):
         is_same = is_pruned and name == record.name
         if not is_same and not _is_free(repository, name, branch):
@@ -170,7 +171,7 @@ def _adopt(paths: AgentPaths, repository: Repository, record: Record, wish: Wish
         write_record(paths, own)
         if not _claim(paths, repository, own):
             continue
-        if not paths.worktree.is_dir():
+        if not is_dir(paths.worktree):
             return make(paths, repository, to_be_made(paths, own), wish)
         if read_ref(repository.common, own.ref) is None:
             move_ref(repository.common, own.ref, known, old=None, why="worktree found again")
@@ -220,7 +221,7 @@ def _with_uncommitted(repository: Repository, head: str, wish: Wish, home: Path)
     admin = repository.git_dir / "index"
     with Git(repository, work_tree=repository.top) as scratch:
         index = scratch.folder / "index"
-        if admin.is_file():
+        if is_regular(admin):
             index.write_bytes(read_foreign(admin))
             as_old(index, admin)
         with Git(repository, index=index, work_tree=repository.top, head=head) as git:
@@ -279,7 +280,7 @@ def admin_of(repository: Repository, record: Record) -> Path:
 
 
 def _is_free(repository: Repository, name: str, branch: str) -> bool:
-    is_taken = (repository.common / "worktrees" / name).exists()
+    is_taken = exists(repository.common / "worktrees" / name)
     return not is_taken and read_ref(repository.common, f"refs/heads/{branch}") is None
 
 
@@ -303,7 +304,7 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
             disk.rename(aside, admin)
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)
-            if not admin.exists():
+            if not exists(admin):
                 raise
             return False
         atomic.fsync_folder(admin.parent)
@@ -315,7 +316,7 @@ def _claim(paths: AgentPaths, repository: Repository, record: Record) -> bool:
 def _clear(paths: AgentPaths, repository: Repository, record: Record) -> None:
     """Remove what a making that was cut off left: nobody has worked there."""
     _refuse_strange(paths)
-    if paths.worktree.exists():
+    if exists(paths.worktree):
         shutil.rmtree(paths.worktree)
     for name in ("index", "index.lock", "HEAD.lock"):
         disk.unlink(admin_of(repository, record) / name)
@@ -323,7 +324,7 @@ def _clear(paths: AgentPaths, repository: Repository, record: Record) -> None:
 
 def _refuse_strange(paths: AgentPaths) -> None:
     """Nothing is ever written through a link: it may lead to the user's checkout. Raises NoWorktree."""
-    if paths.worktree.is_symlink() or (paths.worktree.exists() and not paths.worktree.is_dir()):
+    if is_link(paths.worktree) or (exists(paths.worktree) and not is_dir(paths.worktree)):
         raise NoWorktree(f"{paths.worktree}: is no folder; remove it")
 
 

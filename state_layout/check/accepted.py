@@ -18,6 +18,7 @@ from state_layout.check.scan import FileScan, ScanBounds, judge
 from state_layout.check.scene import Scene
 from state_layout.files.journal import Journal, Reader
 from state_layout.files.locks import editing
+from state_layout.files.looking import is_link, is_regular
 from state_layout.files.reading import opened_record
 from state_layout.paths import Tree
 from state_layout.witness import Witness, end_of
@@ -105,7 +106,7 @@ def _key(found: Acceptance) -> AcceptanceKey:
 
 def _state(path: Path) -> FileState:
     """Read the state of `path`: the size and digest of a regular file, nothing of all else."""
-    if path.is_symlink() or not path.is_file():
+    if is_link(path) or not is_regular(path):
         return {"size": None, "sha256": None}
     size = path.stat().st_size
     return {"size": size, "sha256": _digest(path, size)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from state_layout.check.problem import Finding
 from state_layout.check.scene import Scene
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record
 
 
@@ -19,7 +20,7 @@ def check_moments(scene: Scene, ways_back: Iterable[int]) -> None:
     """
     for number in sorted(set(ways_back)):
         path = scene.tree.checkpoint_file(number)
-        if number > 0 and not path.exists() and not scene.is_hidden(path):
+        if number > 0 and not exists(path) and not scene.is_hidden(path):
             what = "is gone: a rollback kept there what was before it, and nobody can go back to that"
             scene.report(Finding.MOMENT_LOST, path, what=what)
     judged = dict[str, str | None]()
@@ -28,7 +29,7 @@ def check_moments(scene: Scene, ways_back: Iterable[int]) -> None:
             if digest not in judged:
                 judged[digest] = _wrong_with(scene, digest)
             wrong = judged[digest]
-            if wrong is not None and path.exists():  # else it was thinned meanwhile
+            if wrong is not None and exists(path):  # else it was thinned meanwhile
                 kept = scene.tree.kept_spec(digest)
                 what = f"{wrong}: spec/{rel} of checkpoint {path.stem} cannot be brought back"
                 scene.report(Finding.MOMENT_LOST, kept, what=what)

@@ -32,8 +32,10 @@ from state_layout.files.chain import (
     utc_now,
     verified,
 )
+from state_layout.files.looking import exists
 
 _Fields = Mapping[str, object]  # of a line, to be encoded
+_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
 
 
 class Damage(Struct, frozen=True, kw_only=True):
@@ -220,9 +222,7 @@ class Journal:
     def create(cls, path: Path, *, first_seq: int = 1, now: Callable[[], str] = utc_now) -> Journal:
         """Begin a new file, its name durable. Raises StorageError, also if `path` exists."""
         try:
-            descriptor = disk.create(
-                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, atomic.FILE_MODE
-            )
+            descriptor = disk.create(path, _NEW, atomic.FILE_MODE)
         except OSError as cause:
             raise storage_error("create", path, cause) from cause
         atomic.fsync_folder(path.parent)
@@ -237,7 +237,7 @@ class Journal:
         `known` is a position that was durable: what is before it is not read again if it still stands.
         Raises Damaged for corruption at or below `floor` or a synced line, StorageError.
         """
-        if not path.exists():
+        if not exists(path):
             atomic.make_folder(path.parent)
             atomic.fsync_folder(path.parent.parent)  # several writers make one mail box
             return cls.create(path, now=now)

@@ -19,6 +19,7 @@ from msgspec import DecodeError, Struct, ValidationError, convert
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
 from state_layout.files.locks import is_free
+from state_layout.files.looking import exists
 from state_layout.files.reading import is_folder, read_record
 from state_layout.host.stats import boot_id
 from state_layout.lives.numbers import last_number, numbers_in
@@ -107,7 +108,7 @@ def open_lease(agent: AgentPaths) -> Lease | None:
         return None
     last = agent.attempt(attempts[-1])
     lease = read_lease(last)
-    return None if lease is None or last.exit.exists() else lease
+    return None if lease is None or exists(last.exit) else lease
 
 
 def placed_agents(tree: Tree) -> set[str]:

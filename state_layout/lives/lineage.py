@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from state_layout.errors import Damaged
 from state_layout.files.chain import ORIGIN, Line, Position, Run
 from state_layout.files.journal import Reader, refuse_corruption
+from state_layout.files.looking import exists, is_dir
 from state_layout.lives.checkpoints import Checkpoint, read_checkpoints
 from state_layout.lives.exits import read_exit
 from state_layout.paths import AgentPaths, AttemptPaths, Tree
@@ -206,7 +207,7 @@ class Lineage:
     def _report_missing(self, life: CountedLife, pin: Pin) -> None:
         before = self._agent.attempt(pin.attempt)
         shown = self._tree.shown(life.paths.journal)
-        if not before.journal.exists() and not _is_empty(before.root):
+        if not exists(before.journal) and not _is_empty(before.root):
             raise Damaged(
                 f"{shown}:1: continues from attempt {pin.attempt}, which is not there; restore its folder "
                 "from a copy"
@@ -239,7 +240,7 @@ def not_in_form(tree: Tree, paths: AttemptPaths, seq: int) -> Damaged:
 
 def _is_empty(folder: Path) -> bool:
     """The `folder` is there and empty: a copy can find it so, just made."""
-    return folder.is_dir() and not any(folder.iterdir())
+    return is_dir(folder) and not any(folder.iterdir())
 
 
 def _stands(life: CountedLife, position: Position) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from state_layout.errors import storage_error
 from state_layout.files import atomic
+from state_layout.files.looking import is_link, is_regular
 from state_layout.paths import Tree
 
 
@@ -22,7 +23,7 @@ def take_files_over(tree: Tree, agent: str) -> int:
 
     Durable. Raises StorageError.
     """
-    paths = [path for path in _shared_files(tree, agent) if path.is_file() and not path.is_symlink()]
+    paths = [path for path in _shared_files(tree, agent) if is_regular(path) and not is_link(path)]
     for path in paths:
         try:
             with atomic.opened(path, os.O_RDONLY) as descriptor:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from state_layout.errors import BadInput, LayoutError, storage_error
+from state_layout.files.looking import exists, is_regular
 from state_layout.paths import RESERVED, Tree, is_name
 
 ALL, OPERATOR = "all", "operator"
@@ -35,7 +36,7 @@ def check_recipient(tree: Tree, to: str) -> None:
         return
     if is_name(to):
         spec = tree.agent_spec(to)
-        if spec.exists() or tree.accepted_copy(spec).exists():
+        if exists(spec) or exists(tree.accepted_copy(spec)):
             return
     known = ", ".join(_agents(tree)) or "none yet"
     raise BadInput(f"cannot send to {to[:80]!r}: no such agent; use all or one of: {known}")
@@ -79,7 +80,7 @@ def operator_files(tree: Tree) -> list[Path]:
         paths = [tree.mail_box(name) / f"{OPERATOR}{_SUFFIX}" for name in boxes(tree)]
     except LayoutError:
         return []
-    return [path for path in paths if path.is_file()]
+    return [path for path in paths if is_regular(path)]
 
 
 def is_sender(name: str) -> bool:

@@ -21,6 +21,7 @@ from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, codec, disk
 from state_layout.files.chain import utc_now
 from state_layout.files.fence import refuse_links
+from state_layout.files.looking import exists
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.lives.history import Mark
 from state_layout.mail.boxes import OPERATOR, check_recipient
@@ -124,7 +125,7 @@ def append_operator_message(
     path = tree.mail_file(to, OPERATOR)
     refuse_links(tree.root, path.parent)
     atomic.make_folder(path.parent)
-    is_new = not path.exists()
+    is_new = not exists(path)
     try:
         with atomic.opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
             _append(descriptor, codec.encode(entry) + b"\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.host.home import home
 from state_layout.paths import Tree, is_name
 
@@ -100,10 +101,10 @@ def schema_path(tree: Tree, scope: Scope) -> Path:
 def folders_in(tree: Tree) -> list[tuple[Scope, Path]]:
     """List the shared scopes of the tree that anybody has written, and their folders."""
     custom = tree.state / CUSTOM
-    names = sorted(path.name for path in custom.glob("*") if is_name(path.name) and path.is_dir())
+    names = sorted(path.name for path in custom.glob("*") if is_name(path.name) and is_dir(path))
     scopes = [Scope(ORCHESTRATION), *(Scope(CUSTOM, name) for name in names)]
     folders = [(scope, tree.state_scope(scope.sort, scope.owner)) for scope in scopes]
-    return [(scope, folder) for scope, folder in folders if folder.is_dir() and not folder.is_symlink()]
+    return [(scope, folder) for scope, folder in folders if is_dir(folder) and not is_link(folder)]
 
 
 def file_name(key: str) -> str:
@@ -136,4 +137,4 @@ def located(tree: Tree, argv: Sequence[str]) -> tuple[str, ...]:
 
 def _is_file_of(tree: Tree, word: str) -> bool:
     path = Path(word)
-    return bool(word) and not path.is_absolute() and ".." not in path.parts and (tree.files / path).is_file()
+    return bool(word) and not path.is_absolute() and ".." not in path.parts and is_regular(tree.files / path)

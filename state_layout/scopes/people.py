@@ -15,6 +15,7 @@ from pathlib import Path
 
 from state_layout.errors import BadInput, Lost, StorageError
 from state_layout.files import atomic, codec
+from state_layout.files.looking import is_dir, is_link
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree, is_name
 from state_layout.scopes.lines import ScopeEntry
@@ -97,7 +98,7 @@ def take_edit(tree: Tree, store: ScopeStore, edit: HandEdit) -> ScopeEntry | Non
 
 def _spec_folders(tree: Tree) -> Iterator[tuple[Scope, Path]]:
     for scope, folder in _candidates(tree):
-        if folder.is_dir() and not folder.is_symlink():
+        if is_dir(folder) and not is_link(folder):
             yield scope, folder
 
 

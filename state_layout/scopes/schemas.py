@@ -20,6 +20,7 @@ from typing import Any
 
 from state_layout.errors import BadInput
 from state_layout.files import codec
+from state_layout.files.looking import is_dir
 from state_layout.files.reading import Unreadable, read_regular
 from state_layout.paths import Tree
 from state_layout.scopes.names import GLOBAL, Scope, schema_path
@@ -199,7 +200,7 @@ def _lines(op: Mapping[str, Any], index: int, names: dict[str, object], *, where
 
 def _callable(name: str, *, where: str, files: Path | None) -> Migrate:
     module, _, function = name.partition(":")
-    if files is not None and files.is_dir() and str(files) not in sys.path:
+    if files is not None and is_dir(files) and str(files) not in sys.path:
         sys.path.insert(0, str(files))
     try:
         found: Migrate = getattr(importlib.import_module(module), function)

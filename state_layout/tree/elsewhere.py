@@ -10,6 +10,7 @@ from pathlib import Path
 
 from state_layout.errors import LayoutError, storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record, real
 from state_layout.files.spelling import path_of, spelled
 from state_layout.migrations import check_version
@@ -28,7 +29,7 @@ def remember(home: Path, root: Path) -> None:
     path = home / _NAME
     line = codec.encode({"root": spelled(str(place))}) + b"\n"
     try:
-        if path.exists() and path.stat().st_size > _LONGEST_BYTES:
+        if exists(path) and path.stat().st_size > _LONGEST_BYTES:
             kept = [codec.encode({"root": spelled(str(tree.root))}) + b"\n" for tree in trees_elsewhere(home)]
             atomic.replace(path, b"".join([*kept, line]))
             return

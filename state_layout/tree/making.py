@@ -17,6 +17,7 @@ from typing import Any
 from state_layout.errors import BadInput, Locked, storage_error
 from state_layout.files import atomic, disk, locks
 from state_layout.files.at_once import at_once
+from state_layout.files.looking import is_dir, is_link
 from state_layout.files.reading import Unreadable, is_file, is_folder, is_there, read_regular, real
 from state_layout.paths import FORMAT_LINE, Tree, checked_name
 from state_layout.specs.files import encoded_spec
@@ -134,7 +135,7 @@ def _claim(tree: Tree) -> None:
 def _refuse_what_was_not_made(folder: Path, *, holds_files: bool) -> None:
     """Making makes folders, and files only in `spec`: anything else there is somebody's."""
     for found in [folder] if holds_files else [folder, *folder.rglob("*")]:
-        if not found.is_dir() or found.is_symlink():
+        if not is_dir(found) or is_link(found):
             raise BadInput(f"{found}: does not belong to a half-made orchestration; name another folder")
 
 
@@ -160,7 +161,7 @@ def _clear(tree: Tree) -> None:
 
 def _remove_folder(folder: Path, *, with_files: bool) -> None:
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
+        if is_dir(path) and not is_link(path):
             _remove_folder(path, with_files=with_files)
         elif with_files:
             disk.unlink(path)

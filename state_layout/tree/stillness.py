@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from state_layout.files.fence import refuse_links
 from state_layout.files.locks import take_life_lock
+from state_layout.files.looking import is_link
 from state_layout.files.reading import is_folder
 from state_layout.paths import Tree
 
@@ -21,6 +22,6 @@ def held_still(tree: Tree) -> Iterator[None]:
     with ExitStack() as held:
         held.callback(take_life_lock(tree.supervisor_lock).release)
         for folder in sorted(tree.agents.iterdir()) if is_folder(tree.agents) else []:
-            if is_folder(folder) and not folder.is_symlink():
+            if is_folder(folder) and not is_link(folder):
                 held.callback(take_life_lock(folder / "lock").release)
         yield

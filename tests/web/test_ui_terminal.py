@@ -32,6 +32,7 @@ def test_server_in_the_background_of_a_terminal_answers(tree: Tree) -> None:
             try:
                 urllib.request.urlopen(found[0].decode(), timeout=30).close()
             except urllib.error.HTTPError as refusal:
+                refusal.close()
                 assert refusal.code == 401
     finally:
         os.write(terminal, b"\n")

@@ -16,6 +16,7 @@ from maos_sup.agents.attempt.recorder import Recorder
 from maos_sup.agents.attempt.specs import WantedSpecs
 from state_layout.errors import StorageError, StorageFull, storage_error
 from state_layout.files import atomic, codec, disk
+from state_layout.files.looking import exists
 from state_layout.host.beats import BeatWriter
 from state_layout.host.identity import own_handle, tree_place
 from state_layout.host.kernel import is_linux
@@ -90,7 +91,7 @@ def write_handle(tree: Tree, agent: str, attempt: int, *, program: int | None = 
         atomic.make_folder(tree.run_agents)
         handle = own_handle(attempt).with_program(program)
         atomic.refresh(tree.handle(agent), codec.encode(handle.to_json()) + b"\n")
-        if not is_linux() and not tree.host.exists():  # our mark cannot be seen there
+        if not is_linux() and not exists(tree.host):  # our mark cannot be seen there
             atomic.refresh(tree.host, codec.encode(tree_place(tree)) + b"\n")
 
 

@@ -18,6 +18,7 @@ from maos_sup.agents.attempt.recorder import Recorder
 from state_layout.errors import StorageError
 from state_layout.files import atomic, codec
 from state_layout.files.chain import utc_now
+from state_layout.files.looking import exists
 from state_layout.host.triggers import pull
 from state_layout.lives.history import History
 from state_layout.paths import Tree
@@ -84,7 +85,7 @@ class Publisher:
 
     def is_missing(self) -> bool:
         """Somebody has removed the snapshot."""
-        return not self._path.exists()
+        return not exists(self._path)
 
     def _publish(self) -> None:
         if not self._recorder.is_sound:

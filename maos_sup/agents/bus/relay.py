@@ -16,6 +16,7 @@ from maos_sup.agents.secrets.redaction import Redactor, spec_variables
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
 from state_layout.files.journal import Reader
+from state_layout.files.looking import exists, is_dir, is_regular
 from state_layout.host.triggers import pull
 from state_layout.paths import Tree, checked_name
 from state_layout.shapes.wording import not_known
@@ -55,8 +56,8 @@ class Relay:
 
     def check(self) -> None:
         """Raise Over if nobody will answer any more."""
-        is_last = not self._tree.agent(self._agent).attempt(self._attempt + 1).root.exists()
-        if self._files.exit.exists() or not is_last:
+        is_last = not exists(self._tree.agent(self._agent).attempt(self._attempt + 1).root)
+        if exists(self._files.exit) or not is_last:
             raise Over(f"this life of agent {self._agent} is over; nothing more was done")
 
     def _read(self) -> None:
@@ -98,7 +99,7 @@ def tree_of(root: Path, agent: str) -> Tree:
     tree = open_tree(root)
     checked_name(agent, "--agent")
     specs = (tree.agent_spec(agent), tree.accepted_copy(tree.agent_spec(agent)))  # absence ends nothing
-    if not any(spec.is_file() for spec in specs):
+    if not any(is_regular(spec) for spec in specs):
         names = [path.stem for path in tree.agent_specs.glob("*.json")]
         raise BadInput(not_known(agent, names, what="agent"))
     return tree
@@ -107,7 +108,7 @@ def tree_of(root: Path, agent: str) -> Tree:
 def _newest_attempt(tree: Tree, agent: str) -> int:
     """Find the number of the last life. Raises BadInput if there is none."""
     folder = tree.agent(agent).attempts
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir()] if is_dir(folder) else []
     numbers = [int(name) for name in names if name.isdecimal()]
     if not numbers:
         raise BadInput(f"agent {agent} never ran; this is for the programs of agents that run")

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from maos_sup import __version__
 from maos_sup.agents.bus.offers import DEFINITIONS
 from state_layout.errors import LayoutError
+from state_layout.files.looking import is_regular
 from state_layout.files.reading import read_record
 from state_layout.paths import FORMAT_LINE, Tree, is_name
 
@@ -239,7 +240,7 @@ def _is_plainly_there(root: Path, agent: str) -> bool:
     tree = Tree(root)
     try:
         is_ours = read_record(tree.format) == FORMAT_LINE
-        return is_ours and is_name(agent) and tree.agent_spec(agent).is_file()
+        return is_ours and is_name(agent) and is_regular(tree.agent_spec(agent))
     except (OSError, ValueError):
         return False
 

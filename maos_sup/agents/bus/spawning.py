@@ -14,6 +14,7 @@ from pathlib import Path
 from maos_sup.agents.bus.verbs import BadCall, CallScene, Result, VerbCall
 from maos_sup.agents.registry import find_kind
 from state_layout.files import codec
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_record
 from state_layout.host.triggers import pull
 from state_layout.paths import checked_name
@@ -31,7 +32,7 @@ _INHERITED = (
 def spawn_task(scene: CallScene, call: VerbCall) -> Result:
     """Add a task, and an agent if a role is given. Raises BadCall, BadInput, StorageError."""
     tree, name = scene.tree, _name(scene, call)
-    if not tree.task_spec(name).exists():
+    if not exists(tree.task_spec(name)):
         specs = _wanted(scene, call, name)
         add_specs(tree, specs, allow=lambda: _check_counts(scene, added=specs))
     pull(tree, "supervisor")
@@ -64,7 +65,7 @@ def _wanted(scene: CallScene, call: VerbCall, name: str) -> dict[Path, dict[str,
         checked_name(agent, "agent")
         return {tree.task_spec(name): task}
     made = {tree.agent_spec(name): _new_agent(scene, call)}
-    missing = {path: value for path, value in made.items() if not path.exists()}
+    missing = {path: value for path, value in made.items() if not exists(path)}
     return {**missing, tree.task_spec(name): task}
 
 

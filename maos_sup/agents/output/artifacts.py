@@ -17,6 +17,7 @@ from pathlib import Path
 from maos_sup.agents.sandbox.beneath import opened_folder
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.paths import Tree
 
 _CHUNK_BYTES = 1 << 23
@@ -128,9 +129,9 @@ def _found(path: str, artifacts: Path, near: Path, *, is_bounded: bool) -> Path:
         raise BadInput("an artifact's path holds a zero character")
     for folder in (artifacts, near):
         candidate = Path(os.path.normpath(folder / path))
-        if is_bounded and candidate.is_symlink():
+        if is_bounded and is_link(candidate):
             raise BadInput(f"artifact {path!r} is a link; hand over the file itself")
-        if candidate.is_file():
+        if is_regular(candidate):
             return candidate
-    what = "is a folder; name the files in it" if (near / path).is_dir() else "is not there"
+    what = "is a folder; name the files in it" if is_dir(near / path) else "is not there"
     raise BadInput(f"artifact {path!r} {what} (looked in artifacts/ and in {near.name}/)")

@@ -23,6 +23,7 @@ import state_layout
 from maos_sup.agents.sandbox.aliases import Mount, names_of, read_mounts
 from maos_sup.agents.sandbox.repository import git_places
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir, is_regular
 from state_layout.paths import Tree
 
 _SHARED = ("/", "/usr", "/usr/local")  # prefixes that are not Python's alone
@@ -142,12 +143,12 @@ def _is_given(path: Path) -> bool:
 
     Folders in the home that are no orchestration are people's own.
     """
-    if any((above / "FORMAT").is_file() for above in (path, *path.parents)):
-        above = next(above for above in (path, *path.parents) if (above / "FORMAT").is_file())
+    if any(is_regular(above / "FORMAT") for above in (path, *path.parents)):
+        above = next(above for above in (path, *path.parents) if is_regular(above / "FORMAT"))
         parts = path.relative_to(above).parts
         return len(parts) >= 3 and parts[0] == "agents" and parts[2] in _OPEN
     return not any(path.is_relative_to(place) for place in installation()) and not (
-        any((path / name / "FORMAT").is_file() for name in _names(path))
+        any(is_regular(path / name / "FORMAT") for name in _names(path))
     )
 
 
@@ -179,7 +180,7 @@ def _imported(wanted: Sequence[Path]) -> Iterator[str]:
     for name in sys.path:
         path = Path(os.path.realpath(name or "."))
         is_ours = any(path.is_relative_to(place) for place in ours)
-        if not is_ours and path.is_dir() and any(path.is_relative_to(folder) for folder in wanted):
+        if not is_ours and is_dir(path) and any(path.is_relative_to(folder) for folder in wanted):
             yield (
                 f"{path} is in the Python path of maos-sup, and confined commands may write it: what they "
                 "put there runs unconfined; take it out of PYTHONPATH, or install maos-sup elsewhere"

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from state_layout.files.looking import is_dir, is_link, is_regular
 from state_layout.paths import FORMAT_WORD
 
 _MOST_BYTES = 1 << 16
@@ -83,7 +84,7 @@ def _rooms(common: Path, branch: str) -> Iterator[Path]:
         room = (folder / branch).parent
         with suppress(OSError):
             room.mkdir(parents=True, exist_ok=True)
-        if room.is_dir() and os.path.realpath(room) == str(room):
+        if is_dir(room) and os.path.realpath(room) == str(room):
             yield room
 
 
@@ -112,7 +113,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_repository(path: Path) -> bool:
-    return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
+    return is_regular(path / "HEAD") and is_dir(path / "objects") and is_dir(path / "refs")
 
 
 def _named(entry: Path) -> Path | None:
@@ -167,10 +168,10 @@ def _guarded_in(folder: Path) -> Iterator[Path]:
 
 
 def _modules(folder: Path, *, depth: int) -> Iterator[Path]:
-    if depth == 0 or folder.is_symlink() or not folder.is_dir():
+    if depth == 0 or is_link(folder) or not is_dir(folder):
         return
     for path in sorted(folder.iterdir())[:_MOST_MODULES]:
-        if (path / "HEAD").is_file():
+        if is_regular(path / "HEAD"):
             yield path
             yield from _modules(path / "modules", depth=depth - 1)
         else:

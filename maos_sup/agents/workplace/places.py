@@ -26,6 +26,7 @@ from maos_sup.workspaces.refs import read_head, read_ref
 from maos_sup.workspaces.repository import Repository
 from maos_sup.workspaces.snapshots import WORKTREE
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir, is_link
 from state_layout.records import TaskSpec, Workspace
 
 _LOOK_S = 0.1
@@ -47,7 +48,7 @@ def take_place(work: Work) -> None:
     wish = wish_of(life)
     if project is None or wish.workspace == "shared":
         return
-    if not project.is_dir():
+    if not is_dir(project):
         raise BadInput(f"the project {project.name!r} is not there; point to it with 'resume --project P'")
     record = read_record(life.paths)
     mode = wish.workspace if record is None else record.mode
@@ -138,7 +139,7 @@ def keep_work(work: Work) -> str | None:
     is_merge, text = record.merging.get("run") == work.run, _message(work.task)
     try:
         repository = repository_for(life.tree, life.origin, record.mode)
-        if life.paths.worktree.is_symlink() or not life.paths.worktree.is_dir():
+        if is_link(life.paths.worktree) or not is_dir(life.paths.worktree):
             raise BadInput(
                 f"{life.paths.worktree} is not there any more; what was kept of it: "
                 f"maos-sup files {life.specs.now.orchestration.id} {life.agent}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from maos_sup import __version__
 from maos_sup.cli.probes.finding import Grade, Probe, ProbeFinding, first_line_of
 from maos_sup.system.inotify import InotifyFolders
+from state_layout.files.looking import exists, is_dir, is_link
 from state_layout.host.room import want_of_room
 
 _LITTLE_BYTES = 1 << 30
@@ -44,7 +45,7 @@ def host_probes(home: Path) -> list[Probe]:
 
 def existing(path: Path) -> Path:
     """`path`, or the nearest folder above it that is there."""
-    return next((place for place in (path, *path.parents) if place.is_dir()), Path("/"))
+    return next((place for place in (path, *path.parents) if is_dir(place)), Path("/"))
 
 
 def _python() -> Iterator[ProbeFinding]:
@@ -74,7 +75,7 @@ def _git() -> Iterator[ProbeFinding]:
 def _home(home: Path) -> Iterator[ProbeFinding]:
     place = existing(home)
     try:
-        if home != place and (obstacle := _first_below(place, home)).is_symlink() | obstacle.exists():
+        if home != place and is_link(obstacle := _first_below(place, home)) | exists(obstacle):
             raise NotADirectoryError(errno.ENOTDIR, f"{obstacle} is no folder")
         with tempfile.TemporaryFile(dir=place):
             pass
@@ -162,7 +163,7 @@ def _disk(home: Path) -> Iterator[ProbeFinding]:
 
 
 def _inotify() -> Iterator[ProbeFinding]:
-    if not _LIMITS.is_dir():
+    if not is_dir(_LIMITS):
         text = "not here: edits are noticed within two seconds"
         yield ProbeFinding(name="inotify", grade=Grade.WARN, text=text)
         return

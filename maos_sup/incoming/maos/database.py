@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state_layout.errors import BadInput, Damaged, Locked, storage_error
+from state_layout.files.looking import is_regular
 from state_layout.files.reading import is_there
 from state_layout.shapes.wording import listed
 
@@ -86,7 +87,7 @@ def opened(path: Path, *, may_be_newer: bool = False) -> Iterator[MaosDatabase]:
     broken one; Locked for one that somebody writes; StorageError.
     """
     try:
-        if is_there(path) and not path.is_file():
+        if is_there(path) and not is_regular(path):
             raise BadInput(f"{path}: is no file; name a database of MAOS, like ~/.maos/maos.db")
         with path.open("rb") as file:
             head = file.read(100)
@@ -123,7 +124,7 @@ def databases_in(folders: Iterable[Path]) -> Iterator[FoundDatabase]:
     for folder in folders:
         for path in sorted(each for ending in _ENDINGS for each in folder.glob(f"*{ending}")):
             with suppress(sqlite3.Error, OSError, TypeError):
-                if path.is_file() and _begins_as_one(path):
+                if is_regular(path) and _begins_as_one(path):
                     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
                     with closing(sqlite3.connect(uri, uri=True)) as connection:
                         if not _NEEDED.keys() <= _tables(connection).keys():
@@ -198,7 +199,7 @@ def _refuse_locked(path: Path) -> None:
 def _beside(path: Path) -> list[Path]:
     """The journal and the log of `path` that are there and not empty."""
     found = [path.with_name(f"{path.name}{end}") for end in ("-journal", "-wal")]
-    return [each for each in found if each.is_file() and each.stat().st_size]
+    return [each for each in found if is_regular(each) and each.stat().st_size]
 
 
 def _copied(path: Path, folder: Path) -> Path:

@@ -27,6 +27,7 @@ from maos_sup.integrations.folders import checked_text, folder_name, store_folde
 from maos_sup.integrations.shared_journal import SharedJournal, sweep
 from state_layout.errors import BadInput
 from state_layout.files import atomic
+from state_layout.files.looking import is_dir
 
 MOST_OPEN = 128  # journals, and so file descriptors
 SUBPATHS = "subpaths"
@@ -123,6 +124,6 @@ class TreeSessionStore(SessionStore):
 
 
 def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not is_dir(folder):
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if is_dir(path) and not path.name.startswith("."))

@@ -28,6 +28,7 @@ from langgraph.store.base import (
 )
 
 from state_layout.errors import BadInput, Lost
+from state_layout.files.looking import is_regular
 from state_layout.migrations import check_version
 from state_layout.paths import Tree
 from state_layout.scopes.names import GLOBAL, scope_of
@@ -212,7 +213,7 @@ def _is_record(value: object) -> TypeGuard[MemoryRecord]:
 
 def _folder(folder: Path, scope: str) -> Path:
     """Find where the items lie. Raises BadInput for a scope that is not in a tree."""
-    if not (folder / "FORMAT").is_file():
+    if not is_regular(folder / "FORMAT"):
         return folder
     found = scope_of(scope)
     if not found.is_shared or found.sort == GLOBAL:

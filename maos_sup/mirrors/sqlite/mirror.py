@@ -28,6 +28,7 @@ from maos_sup.mirrors.rows import cursor_of, rows_of
 from maos_sup.mirrors.sources import source_of
 from maos_sup.mirrors.sqlite.schema import VERSION, statements
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_regular
 
 _BUSY_S = 10.0
 _MINE = "(SELECT id FROM mirrored_file WHERE tree = ?)"
@@ -239,7 +240,7 @@ class SqliteMirror:
     # -- the connection
 
     def _opened(self, *, may_make: bool) -> sqlite3.Connection:
-        if not may_make and not self._path.is_file():
+        if not may_make and not is_regular(self._path):
             raise MirrorTrouble(f"{self._path}: is not there; maos-sup mirror rebuild makes it again")
         with self._translated():
             if may_make:

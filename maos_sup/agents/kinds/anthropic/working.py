@@ -15,6 +15,7 @@ from maos_sup.agents.secrets.redaction import Redactor
 from maos_sup.agents.work import Work
 from maos_sup.agents.workplace.confinement import tell_bounds
 from state_layout.errors import BadInput
+from state_layout.files.looking import is_dir
 from state_layout.lives.history import run_key
 
 
@@ -23,7 +24,7 @@ def work_on(work: Work) -> WorkOutcome:
     settings = Settings.of(work.spec)
     variables = all_variables(work)
     model = Model(variables, base_url=settings.base_url, stall_s=settings.stall_s)
-    if work.life.project is not None and not work.folder().is_dir():
+    if work.life.project is not None and not is_dir(work.folder()):
         name = work.life.project.name
         raise BadInput(f"project {name!r} is not there; point to it with 'maos-sup resume --project'")
     work.lay_out()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from maos_sup.agents.kinds.claude.transcript import GAP, Transcript, again
 from maos_sup.agents.kinds.shared.prompts import message_uuid
 from state_layout.check.problem import CATALOGUE, Finding, Problem, as_note
+from state_layout.files.looking import is_link, is_regular
 from state_layout.paths import Tree
 
 _TOLD = "the task was told again; nothing is left to do"
@@ -16,7 +17,7 @@ def session_problems(tree: Tree, agent: str) -> Iterator[Problem]:
     """Yield the damage in transcripts that would have the model forget. Raises StorageError."""
     session = tree.agent(agent).session
     for path in sorted((session / "projects").glob("*/*.jsonl")):
-        if path.is_symlink() or not path.is_file() or path.parent.is_symlink():
+        if is_link(path) or not is_regular(path) or is_link(path.parent):
             continue
         transcript = Transcript(session, path.stem)
         transcript.refresh()

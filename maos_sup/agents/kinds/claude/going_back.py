@@ -17,6 +17,7 @@ from maos_sup.agents.kinds.claude.transcript import SYNTHETIC, message_text
 from maos_sup.agents.kinds.shared.memory import RunMemory
 from state_layout.errors import storage_error
 from state_layout.files import atomic, codec
+from state_layout.files.looking import is_link, is_regular
 from state_layout.files.reading import read_record
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _counts(record: TranscriptRecord, memory: RunMemory) -> bool | None:
 def _transcripts(session: Path) -> list[Path]:
     """List the transcripts of all sessions, as Claude Code lays them out."""
     found = sorted((session / "projects").glob("*/*.jsonl"))
-    return [path for path in found if path.is_file() and not path.is_symlink()]
+    return [path for path in found if is_regular(path) and not is_link(path)]
 
 
 def _records(path: Path) -> Iterator[tuple[int, TranscriptRecord]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from state_layout.files.looking import is_regular
+
 MOST_BYTES = 256 * 1024  # about half of a model's window
 _NAME, _OWN = "AGENTS.md", "CLAUDE.md"
 
@@ -25,7 +27,7 @@ def project_rules(folder: Path) -> ProjectRules:
     """Read what the project in `folder` asks, unless Claude Code reads it by its own CLAUDE.md."""
     path, own = folder / _NAME, folder / _OWN
     try:
-        if not path.is_file() or _is_read_by(own, path):
+        if not is_regular(path) or _is_read_by(own, path):
             return ProjectRules()
         data, size = _beginning(path), path.stat().st_size
     except OSError as cause:
@@ -45,7 +47,7 @@ def project_rules(folder: Path) -> ProjectRules:
 
 def _is_read_by(own: Path, path: Path) -> bool:
     """Claude Code's own file is that file, or refers to it."""
-    return own.is_file() and (own.samefile(path) or _NAME.encode() in _beginning(own))
+    return is_regular(own) and (own.samefile(path) or _NAME.encode() in _beginning(own))
 
 
 def _beginning(path: Path) -> bytes:

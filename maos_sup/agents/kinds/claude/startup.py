@@ -17,6 +17,7 @@ from maos_sup.agents.kinds.claude.servers import failures, trouble_of_team
 from maos_sup.agents.kinds.claude.settings import ClaudeSettings
 from maos_sup.agents.kinds.claude.stream_json import ClaudeEvent, ControlResponse, ServerState
 from maos_sup.agents.work import Work
+from state_layout.files.looking import exists
 from state_layout.files.reading import read_foreign
 
 Request = Callable[[str, Mapping[str, object]], None]  # id, request
@@ -112,7 +113,7 @@ def _agent_files(folder: Path) -> Iterator[Path]:
             if left < 0:
                 return
             yield path
-        if (place / ".git").exists():
+        if exists(place / ".git"):
             return
 
 

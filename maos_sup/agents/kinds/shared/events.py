@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.agents.output.sources import Source
 from state_layout.errors import storage_error
+from state_layout.files.looking import exists
 from state_layout.lives.attempts import list_attempts
 
 
@@ -19,7 +20,7 @@ def left_by_the_dead(life: AgentLife) -> Iterator[Source]:
     offsets = life.recorder.look(lambda history: dict(history.offsets))
     for attempt in list_attempts(life.paths):
         path = life.paths.attempt(attempt).events
-        if attempt < life.attempt and path.exists():
+        if attempt < life.attempt and exists(path):
             yield Source(path, attempt=attempt, offset=offsets.get(f"{attempt}/{path.name}", 0))
 
 

@@ -14,15 +14,16 @@ from typing import Any
 
 from maos_sup.agents.registry import Lack
 from state_layout.errors import BadInput
+from state_layout.files.looking import exists
 
 
 def program_lack(program: str, environment: Mapping[str, str], *, key: str) -> Iterator[Lack]:
     """That `program` is not there, or is none."""
     path = environment.get("PATH", os.defpath)
     if program.startswith("/"):
-        if Path(program).exists() and shutil.which(program) is None:
+        if exists(Path(program)) and shutil.which(program) is None:
             yield Lack(key=key, text=f"{program!r} may not be executed; chmod +x it, or name another")
-        elif not Path(program).exists():
+        elif not exists(Path(program)):
             yield Lack(key=key, text=f"{program!r} is not there; install it, or name one that is")
     elif (
         "/" not in program

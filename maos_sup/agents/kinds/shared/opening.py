@@ -8,6 +8,7 @@ from maos_sup.agents.kinds.shared.marked import quoteattr
 from maos_sup.agents.work import Work
 from state_layout.errors import LayoutError
 from state_layout.files import codec
+from state_layout.files.looking import is_dir
 from state_layout.records import Specs
 from state_layout.specs import read_specs
 
@@ -47,7 +48,7 @@ def _place(work: Work) -> str:
             "put together with what others did, when the task is done"
         )
     if work.life.place is not None:
-        sort = "clone" if (work.life.paths.worktree / ".git").is_dir() else "worktree"
+        sort = "clone" if is_dir(work.life.paths.worktree / ".git") else "worktree"
         return (
             f"a {sort} of your own of the project, on branch {work.life.branch}: nobody else works in it. "
             "What you leave there is committed to that branch when the task is done; stay on it"

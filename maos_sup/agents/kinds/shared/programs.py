@@ -14,6 +14,7 @@ from maos_sup.agents.secrets.redacting import Pipes, redacted, redirected
 from maos_sup.agents.work import Work
 from maos_sup.core.argv import file_argument, plain_relative
 from state_layout.errors import BadInput
+from state_layout.files.looking import exists, is_regular
 from state_layout.shapes.shape import Field, Flag
 
 _FINAL = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E2BIG, errno.ENOTDIR})
@@ -66,7 +67,7 @@ class Program:
 def argv_of(argv: Sequence[str], files: Path) -> list[str]:
     """`argv` with the program, or the file that its interpreter is given, found in `files` if it is there."""
     told = list(argv)
-    index = file_argument(told, lambda path: (files / path).is_file())
+    index = file_argument(told, lambda path: is_regular(files / path))
     if index is not None:
         told[index] = str(files / (plain_relative(told[index]) or ""))
     return told
@@ -78,7 +79,7 @@ def start_error(program: Program, cause: OSError | ValueError) -> str:
     if isinstance(cause, ValueError):
         return f"cannot start {name!r}: {cause}; remove the zero character"
     if cause.errno == errno.ENOENT:
-        if os.sep in name and Path(name).exists():
+        if os.sep in name and exists(Path(name)):
             return f"cannot start {name!r}: the interpreter that its first line names is not there"
         return f"cannot start {name!r}: not found; install it, or give its path"
     if cause.errno == errno.EACCES:

@@ -24,6 +24,7 @@ from maos_sup.system.children import end_descendants
 from maos_sup.system.targets import hold_child
 from state_layout.errors import BadInput, storage_error
 from state_layout.files import atomic, disk
+from state_layout.files.looking import exists
 from state_layout.files.tail import last_text
 
 LOCK_NAME = ".maos-lock"
@@ -245,7 +246,7 @@ def open_events(path: Path) -> int:
 
     Raises StorageError.
     """
-    is_new = not path.exists()
+    is_new = not exists(path)
     try:
         descriptor = disk.create(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, atomic.FILE_MODE)
     except OSError as cause:

@@ -21,6 +21,7 @@ from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
 from maos_sup.agents.secrets.redaction import is_secret_name
 from maos_sup.system.targets import hold_child
+from state_layout.files.looking import is_dir
 
 if TYPE_CHECKING:
     from maos_sup.agents.kinds.anthropic.entries import ShellLeft
@@ -123,7 +124,7 @@ class _Run:
     def _folder(self) -> Path:
         """Find where the last command left the shell, or where the work begins."""
         folder = (self._desk.folder / self._desk.talk.shell.get("cwd", ".")).resolve()
-        return folder if folder.is_dir() and folder.is_relative_to(self._desk.folder) else self._desk.folder
+        return folder if is_dir(folder) and folder.is_relative_to(self._desk.folder) else self._desk.folder
 
     def _await(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
         """Wait until it ends, its time is over, it writes too much, or this work is to end."""

@@ -10,6 +10,7 @@ from typing import Any
 from maos_sup.agents.kinds.anthropic.desk import ConversationDesk
 from maos_sup.agents.kinds.anthropic.tools.base import BadCall, Result, VerbCall, schema, text_property
 from maos_sup.agents.sandbox.beneath import opened_folder, read_beneath, relative_to_one, write_beneath
+from state_layout.files.looking import is_dir, is_link
 
 _MOST_BYTES = 16 << 20
 _MOST_ENTRIES = 500
@@ -65,7 +66,7 @@ class EditTool:
 
 
 def _view(desk: ConversationDesk, folder: Path, path: PurePath, call: VerbCall) -> str:
-    if (folder / path).is_dir() and not (folder / path).is_symlink():
+    if is_dir(folder / path) and not is_link(folder / path):
         return _listing(folder, path)
     lines = _read(folder, path).split("\n")
     first, last = _range(call.input.get("view_range"), len(lines))
