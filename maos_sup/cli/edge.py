@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from maos_sup.cli.outputs import OutputLost, guard_outputs, let_go_of_stdout
-from state_layout.files.looking import is_dir, is_link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,9 +155,11 @@ def _kept(text: str) -> str:
 
     from state_layout.errors import LayoutError
     from state_layout.files.atomic import create_once
+    from state_layout.files.looking import is_link
+    from state_layout.files.reading import is_folder
 
     for folder in (_traceback_folder, Path(tempfile.gettempdir())):
-        if folder is None or not is_dir(folder) or (is_link(folder) and folder is _traceback_folder):
+        if folder is None or not is_folder(folder) or (is_link(folder) and folder is _traceback_folder):
             continue
         path = folder / f"traceback-{time.time_ns()}.txt"
         try:
