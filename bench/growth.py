@@ -35,12 +35,13 @@ _Needs = Callable[[int, int], list[int]]  # of task n of so many
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Tasks of a kind. `agents`: 0 for one a task."""
+    """Tasks of a kind. `agents`: 0 for one a task; `stay_s`: how long one stays with nothing ready."""
 
     name: str
     needs: _Needs
     agents: int = 20
     sizes: tuple[int, ...] = (SMALL, MIDDLE)
+    stay_s: int = 0
 
 
 SHAPES = (
@@ -50,6 +51,7 @@ SHAPES = (
         sizes=(SMALL, MIDDLE, LARGE),
     ),
     Shape(name="chain", needs=lambda n, count: [n - 1] if n else []),
+    Shape(name="chain, agents stay", needs=lambda n, count: [n - 1] if n else [], stay_s=60),
     Shape(name="one that needs all others", needs=lambda n, count: [*range(n)] if n == count - 1 else []),
     Shape(name="tasks of one agent", needs=lambda n, count: [], agents=1, sizes=(SMALL, sized(2000, 60))),
     Shape(
@@ -251,7 +253,9 @@ def _luigi(shape: Shape, count: int) -> float:
 
 def _plan(shape: Shape, count: int, *, agents: int = 0) -> str:
     agents = agents or shape.agents or count
-    parts = [f'request = "growth"\n[limits]\nmax_agents = {AT_ONCE if shape.agents else count}\n']
+    at_once = agents if shape.stay_s or not shape.agents else AT_ONCE
+    parts = [f'request = "growth"\n[limits]\nmax_agents = {at_once}\n']
+    parts += [f"[intervals]\nlinger_s = {shape.stay_s}\n"] if shape.stay_s else []
     parts += [f'[agents.a{n}]\nkind = "command"\ncommand = ["true"]\n' for n in range(agents)]
     for n in range(count):
         needs = json.dumps([f"t{need}" for need in shape.needs(n, count)])
