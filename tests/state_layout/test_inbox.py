@@ -15,6 +15,7 @@ from state_layout.lives.history import Mark
 from state_layout.mail import open_mail
 from state_layout.mail.inbox import Inbox
 from state_layout.mail.operator_mail import append_operator_message
+from state_layout.mail.outbox import LOOK_AFTER_S
 from state_layout.paths import Tree
 
 
@@ -121,13 +122,15 @@ def test_line_being_written_is_waited_for(tree: Tree, alice: Life) -> None:
     assert got == ["a1", "a2"]
 
 
-def test_new_and_vanished_boxes_and_files_are_seen(tree: Tree, alice: Life) -> None:
-    inbox = inbox_of(tree)
+def test_new_and_vanished_boxes_and_files_are_seen(tree: Tree) -> None:
+    now_s, inbox = 100.0, inbox_of(tree)
+    alice = Life(tree, "alice", seconds=lambda: now_s)
     assert inbox.fetch() == ([], {})
     alice.step("a", ("bob", "a1"))
     assert texts(inbox.fetch()[0]) == ["a1"]
     shutil.rmtree(tree.mail)
     assert inbox.fetch() == ([], {})
+    now_s += LOOK_AFTER_S
     alice.step("b", ("bob", "a2"))
     assert texts(inbox.fetch()[0]) == ["a2"], "the file came back with a1 in it, which was read"
     inbox.close()
