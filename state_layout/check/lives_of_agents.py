@@ -98,8 +98,12 @@ def _not_in_form(raw: bytes, entry: Mapping[str, Any] | None, cause: Exception) 
     if entry is None:
         try:
             codec.decode_object(raw)
-        except codec.NotJson as error:
-            cause = error
+        except codec.NotJson as error:  # kept in a variable, it would keep itself and the line: a cycle
+            return _in_words(error)
+    return _in_words(cause)
+
+
+def _in_words(cause: Exception) -> str:
     return f"is whole but not as FORMAT.md says ({type(cause).__name__}: {cause})"
 
 

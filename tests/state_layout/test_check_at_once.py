@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from check_trees import copy_in_place, make_specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state_layout.check import check, scan
+from state_layout.check import Finding, check, scan
 from state_layout.files import codec
 from state_layout.files.chain import link
 from state_layout.paths import Tree
@@ -106,3 +107,22 @@ def test_findings_are_those_of_one_line_at_a_time(template: Tree, data: st.DataO
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scan, "_AT_ONCE", 1)
             assert check(tree) == many
+
+
+def test_lines_that_are_no_json_are_not_kept(template: Tree, tmp_path: Path) -> None:
+    """The command `check` looks for no cycles: what kept itself would stay, and each line with it."""
+    tree = copy_in_place(template, tmp_path / "tree")
+    lines = chained_lines([START], broken=None)
+    h = lines[0][-14:-2].decode()
+    for seq in range(2, 9):
+        body = b'{"seq":%d,"type":"note","x":NaN' % seq
+        h = link(h, body)
+        lines.append(b'%b,"h":"%b"}' % (body, h.encode()))
+    tree.agent("alice").attempt(1).journal.write_bytes(b"\n".join(lines) + b"\n")
+    gc.collect()
+    gc.disable()
+    try:
+        assert [problem.line for problem in check(tree) if problem.finding is Finding.BAD_RECORD] == [2]
+        assert not [each for each in gc.get_objects() if isinstance(each, codec.NotJson)]
+    finally:
+        gc.enable()
