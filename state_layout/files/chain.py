@@ -18,6 +18,7 @@ from state_layout.files import codec
 _OPENING, _CLOSING = b',"h":"', b'"}'
 TAIL_BYTES = 21  # ,"h":"xxxxxxxxxxxx"} and the line feed
 LONGEST_SEQ_DIGITS = 19
+_LAST_SEQ = 10**LONGEST_SEQ_DIGITS - 1
 _HEAD, _TAIL = b'{"seq":%d,', ',"h":"%.12s"}'
 _AT_ONCE = 64  # lines
 
@@ -138,10 +139,10 @@ def run_of(previous: Position, raws: Sequence[bytes], start: int = 0) -> Run | N
         if count < len(some):
             break
         key = some[-1][-14:-2]
-    count = place - start
-    if count:
-        kept = raws if count == len(raws) else raws[start:place]
-        return Run(previous, kept, _end_of(previous, kept, seq))
+    count = min(place - start, _LAST_SEQ - previous.seq)
+    if count > 0:
+        kept = raws if count == len(raws) else raws[start : start + count]
+        return Run(previous, kept, _end_of(previous, kept, previous.seq + count))
     line = verified(previous, raws[start])  # a number may be left out: in mail
     return Run(previous, [line.raw], line.end) if line is not None else None
 
