@@ -182,6 +182,20 @@ def test_next_supervisor_adopts_and_calls_who_stays(orchestra: Orchestra) -> Non
     assert orchestra.attempts() == {"ann": 1, "bob": 1}
 
 
+def test_who_stays_calls_a_killed_supervisor_back(orchestra: Orchestra) -> None:
+    """Nobody else lives that could settle a task and find itself alone."""
+    begin(orchestra)
+    killed = orchestra.supervisor()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    orchestra.wait(lambda: not is_running(killed), "the supervisor is gone")
+    open_gate(orchestra)
+    orchestra.wait_rest("done")
+    assert in_order(orchestra) == ["one", "gate", "two"]
+    assert orchestra.attempts() == {"ann": 1, "bob": 1}
+    orchestra.assert_sound()
+
+
 def test_everybody_is_killed_while_one_stays(orchestra: Orchestra) -> None:
     pid, supervisor = begin(orchestra), orchestra.supervisor()
     assert supervisor is not None

@@ -3,7 +3,8 @@
 Only while tasks of its own wait for those of others, on the supervisor's machine, and for a bounded time
 (`[intervals] linger_s`). The supervisor, which sees it in the snapshot, pulls its trigger when a need is met,
 and asks it to give way when somebody else needs its slot or nothing can come any more. Losing either word
-costs latency: the time is over some day, and then it looks once more.
+costs latency: the time is over some day, and then it looks once more. Where no supervisor lives any more it
+starts one, or what it waits for might have nobody to do it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import time
 from maos_sup.agents.attempt.life import AgentLife
 from maos_sup.agents.pulse.pulse import Pulse
 from maos_sup.agents.tasks.choice import TaskChoice
+from maos_sup.agents.tasks.revive import revive
 from state_layout.files import disk
-from state_layout.records import LOCAL, AgentPhase, AgentSpec, TaskPhase
+from state_layout.records import LOCAL, AgentPhase, AgentSpec, TaskPhase, Want
+
+_REVIVE_AGAIN_S = 10.0  # after a supervisor that was started, and died at once
 
 
 class Lingering:
@@ -24,6 +28,7 @@ class Lingering:
         self._life, self._pulse, self._choice = life, pulse, choice
         self._since_s: float | None = None  # monotonic; None: there is, or was a moment ago, a task to do
         self._spec: AgentSpec | None = None  # the agent, as it was then
+        self._revive_from_s = 0.0  # monotonic
 
     @property
     def is_over(self) -> bool:
@@ -41,6 +46,8 @@ class Lingering:
             return False
         if self._since_s is None:
             self._begin(now_s)
+        else:  # it was woken, if only to look after what nobody tells of
+            self._call_back(now_s)
         left_s = (self._since_s or now_s) + life.specs.now.orchestration.intervals.linger_s - now_s
         if left_s <= 0 or life.specs.agent != self._spec:  # a changed agent begins with what it is now
             return False
@@ -78,6 +85,14 @@ class Lingering:
             self._comes_to_rest()
             life.publisher.publish_soon(tell=True)
         self._pulse.hurry()  # where the snapshot has to wait, it is the pulse that writes it
+
+    def _call_back(self, now_s: float) -> None:
+        """Start a supervisor if none lives: it may have been killed when nobody was left to settle a task."""
+        life = self._life
+        if now_s < self._revive_from_s or life.bell.signalled or life.specs.want is not Want.RUN:
+            return
+        if revive(life.tree):
+            self._revive_from_s = now_s + _REVIVE_AGAIN_S
 
     def _comes_to_rest(self) -> None:
         """Have the next snapshot say that it stays; whatever was told until now was told of another rest."""
