@@ -93,8 +93,10 @@ def _of_agents(before: Mapping[str, AgentShown], agents: Sequence[AgentShown]) -
         phase, attempt_before = (old["phase"], old["attempt"]) if old else (AgentPhase.WAITING, 0)
         if (phase, attempt_before) == (agent["phase"], agent["attempt"]):
             continue
-        begins = agent["phase"] == AgentPhase.RUNNING and agent["attempt"] <= 1 and phase in _QUIET_PHASES
-        if begins or agent["phase"] in _QUIET_PHASES:
+        is_at_work, is_same = agent["phase"] == AgentPhase.RUNNING, agent["attempt"] == attempt_before
+        begins = is_at_work and agent["attempt"] <= 1 and phase in _QUIET_PHASES
+        goes_on = is_at_work and is_same and phase == AgentPhase.WAITING  # it stayed meanwhile
+        if begins or goes_on or agent["phase"] in _QUIET_PHASES:
             continue  # its task tells
         attempt = f" (attempt {agent['attempt']})" if agent["attempt"] > 1 else ""
         reason = reason_of(agent)

@@ -25,7 +25,7 @@ class TaskPhase(StrEnum):
 class AgentPhase(StrEnum):
     """The phase says where an agent stands, as `status` shows it."""
 
-    WAITING = "waiting"  # no process: none of its tasks is ready
+    WAITING = "waiting"  # none of its tasks is ready; it has no process, or stays (`intervals.linger_s`)
     QUEUED = "queued"  # no process: a task is ready, no slot is free
     STARTING = "starting"
     RUNNING = "running"

@@ -66,6 +66,16 @@ def test_agents_that_cannot_be_placed_say_why_once_for_all(status: Status) -> No
     assert list(events(both, changed(both, "agents", 0, "where", to="slurm job 7 on n1"))) == []
 
 
+def test_agent_that_stayed_and_goes_on_is_told_of_by_its_task(status: Status) -> None:
+    """It is in the same attempt: nothing began again."""
+    stays = changed(changed(status, "agents", 0, "attempt", to=2), "agents", 0, "phase", to="waiting")
+    goes_on = changed(stays, "agents", 0, "phase", to="running")
+    assert list(events(stays, goes_on)) == []
+    assert list(events(goes_on, stays)) == []
+    again = changed(goes_on, "agents", 0, "attempt", to=3)
+    assert list(events(stays, again)) == ["agent a0 running (attempt 3)"]
+
+
 def test_a_failed_agent_is_not_said_to_have_failed_because_its_process_ended(status: Status) -> None:
     after = changed(status, "agents", 0, "phase", to="failed")
     after["agents"][0]["reason"] = "parked"
