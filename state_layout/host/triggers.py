@@ -162,14 +162,21 @@ class TriggerReader:
                     break
         return whole
 
+    @property
+    def is_in_place(self) -> bool:
+        """The FIFO that others would pull is this one: nobody removed it."""
+        try:
+            return self.path.stat().st_ino == os.fstat(self._descriptor).st_ino
+        except OSError:
+            return False
+
     def mend(self) -> bool:
         """Make the FIFO anew if it was removed (temporary folders get cleaned); whether `fileno()` changed.
 
         Where that fails the old one is kept: the reader's tick has to do.
         """
-        with suppress(OSError):
-            if self.path.stat().st_ino == os.fstat(self._descriptor).st_ino:
-                return False
+        if self.is_in_place:
+            return False
         try:
             descriptor = _open_fifo(self.path)
         except StorageError:

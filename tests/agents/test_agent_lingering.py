@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from stage import QUICK, Life, Stage, shell, wait_for
@@ -62,6 +63,24 @@ def test_it_gives_way_when_asked_and_begins_nothing(stage: MakeStage) -> None:
     assert "two" not in one.history("ann").tasks
     assert one.run("ann") == 0
     assert one.history("ann").tasks["two"].phase == "done"
+
+
+@pytest.mark.parametrize("is_there_at_first", [False, True])
+def test_it_does_not_stay_where_nobody_can_tell_it(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there_at_first: bool
+) -> None:
+    """The runtime folder is missing, or goes while it works, as at a logout."""
+    runtime = tmp_path / "runtime"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    program = "true"
+    if is_there_at_first:
+        runtime.mkdir(mode=0o700)
+        program = f'until ls "{runtime}"/*/*/ann; do sleep 0.02; done; rm -r "{runtime}"'
+    intervals = {**QUICK, "linger_s": 600.0}
+    one = stage({"ann": shell(program), "bob": shell("true")}, TASKS, intervals=intervals)
+    assert one.run("ann") == 0
+    assert one.exit("ann")["reason"] == "parked"
+    assert one.history("ann").tasks["one"].phase == "done"
 
 
 @pytest.mark.parametrize("linger_s", [0, 600.0])

@@ -59,6 +59,8 @@ class Pulse:
         self._own = Bell()  # wakes this thread
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._is_over = False
+        self._ear: TriggerReader | None = None
+        self._is_deaf = False  # no trigger can be made
         self._bell.on_end = self._own.ring
         self._pace = Pace(life.files.root)
         self._care_s = REST_S if disk.is_guarded() else CARE_S  # on another machine no trigger is heard
@@ -100,9 +102,10 @@ class Pulse:
             self._thread.start()
 
     @property
-    def is_beating(self) -> bool:
-        """The thread lives: it hears what comes."""
-        return self._thread.is_alive()
+    def hears(self) -> bool:
+        """The thread lives, and others can pull its trigger, or can in a moment."""
+        is_there = not self._is_deaf and (self._ear is None or self._ear.is_in_place)
+        return is_there and self._thread.is_alive()
 
     def stop(self) -> None:
         """End the thread; the caller goes on alone."""
@@ -136,7 +139,7 @@ class Pulse:
     def _beat_on(self) -> None:
         with ExitStack() as closing:
             closing.callback(self._pace.close)
-            trigger = self._trigger()
+            trigger = self._ear = self._trigger()
             if trigger is not None:
                 closing.callback(trigger.close)
             while not self._is_over:
@@ -205,6 +208,8 @@ class Pulse:
         try:
             return TriggerReader(self._life.tree, self._life.agent)
         except StorageError:
+            self._is_deaf = True
+            self._bell.ring()  # who stayed to be called ends
             return None  # polling has to do
 
     def _round(self, trigger: TriggerReader | None) -> None:

@@ -3,8 +3,8 @@
 Only while tasks of its own wait for those of others, on the supervisor's machine, and for a bounded time
 (`[intervals] linger_s`). The supervisor, which sees it in the snapshot, pulls its trigger when a need is met,
 and asks it to give way when somebody else needs its slot or nothing can come any more. Losing either word
-costs latency: the time is over some day, and then it looks once more. Where no supervisor lives any more it
-starts one, or what it waits for might have nobody to do it.
+costs latency: the time is over some day, and then it looks once more. Who cannot be told does not stay. Where
+no supervisor lives any more it starts one, or what it waits for might have nobody to do it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Lingering:
         return (
             specs.orchestration.intervals.linger_s > 0
             and not disk.is_guarded()
-            and self._pulse.is_beating
+            and self._pulse.hears
             and specs.launcher_of(self._life.agent) == LOCAL
             and self._choice.waits_for_others()
         )
