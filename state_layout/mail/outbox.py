@@ -51,6 +51,7 @@ class Outbox:
         self._believed_s: dict[str, float] = {}  # by recipient: until when its file is taken to be there
         self._planned: dict[str, int] = {}  # by recipient: the last n given out or known to be used
         self._known: dict[str, Mark] = {}  # by recipient: an end that was synced
+        self._owed: dict[str, int] = {}  # by recipient: up to here, its file may lack what journals have
         self._lost: dict[str, int] = {}  # by recipient: up to here, what is missing is in no journal
         self.notes: list[str] = []  # what may be missing, for people
 
@@ -73,6 +74,7 @@ class Outbox:
         old = self._journaled(shorter) if shorter else []
         recent = [message for message in history.unmailed if message["to"] not in shorter]
         missing = [message for message in [*old, *recent] if message["n"] > ends[message["to"]]]
+        self._owed.clear()  # that is all of it
         self.deliver(missing)
         self._lost = {to: n for to, n in history.sent.items() if self._end(to).seq < n}
         return len(missing)
@@ -124,7 +126,7 @@ class Outbox:
 
     def sync(self) -> dict[str, Mark]:
         """Make what was appended durable; the ends of all mail files by recipient. Raises StorageError."""
-        for to in [*self._journals]:
+        for to in [*self._journals, *self._owed]:
             journal = self._in_place(to)
             end = journal.position
             journal.sync(end.seq)
@@ -138,7 +140,9 @@ class Outbox:
         self._journals.clear()
 
     def _append(self, to: str, waiting: deque[SentMessage]) -> None:
-        journal = self._linked(to)
+        self._write(self._linked(to), to, waiting)
+
+    def _write(self, journal: Journal, to: str, waiting: deque[SentMessage]) -> None:
         while waiting:
             n = waiting[0]["n"]
             line = self._prepared.get((to, n))
@@ -172,6 +176,8 @@ class Outbox:
             journal = Journal.open(path, floor=known.seq, known=known, now=self._now)
             journal.stamp = {"attempt": self._attempt}
             self._journals[to] = journal
+            if journal.position.seq < known.seq:  # somebody removed or replaced it while it was closed
+                self._owed[to] = max(known.seq, self._owed.get(to, 0))
             self._planned[to] = max(journal.position.seq, self._planned.get(to, 0))
         return journal
 
@@ -189,7 +195,9 @@ class Outbox:
         """Open the mail file where it belongs; bring it up to date if somebody replaced, moved or removed
         it."""
         journal = self._opened(to)
-        return journal if journal.is_in_place() else self._opened_again(to, journal)
+        if not journal.is_in_place():
+            journal = self._opened_again(to, journal)
+        return journal if to not in self._owed else self._made_whole(to, journal)
 
     def _linked(self, to: str) -> Journal:
         """Find the same for each message, cheaply: that somebody moved it shows at the next `sync`; that it
@@ -201,16 +209,21 @@ class Outbox:
         if now_s >= self._believed_s.get(to, now_s):
             self._believed_s[to] = now_s + LOOK_AFTER_S
             if not journal.is_linked():
-                return self._opened_again(to, journal)
-        return journal
+                journal = self._opened_again(to, journal)
+        return journal if to not in self._owed else self._made_whole(to, journal)
 
     def _opened_again(self, to: str, journal: Journal) -> Journal:
-        last = journal.position.seq
+        self._owed[to] = max(journal.position.seq, self._owed.get(to, 0))
         self._journals.pop(to).close()
         self._known.pop(to, None)
-        journal = self._opened(to)
-        lost = [message for message in self._journaled({to}) if message["n"] <= last]
-        self._append(to, deque(lost))
+        return self._opened(to)
+
+    def _made_whole(self, to: str, journal: Journal) -> Journal:
+        """Append what is owed to `to`; until all of it is there nothing else is."""
+        owed = self._owed[to]
+        lost = [message for message in self._journaled({to}) if message["n"] <= owed]
+        self._write(journal, to, deque(lost))
+        del self._owed[to]
         return journal
 
     def _journaled(self, recipients: Collection[str]) -> list[SentMessage]:

@@ -13,6 +13,7 @@ from lives import Life, all_mail, make_tree, texts
 from state_layout.errors import BadInput, Damaged, StorageError, StorageFull
 from state_layout.files import atomic, codec, disk
 from state_layout.files.journal import Reader
+from state_layout.mail import outbox
 from state_layout.mail.outbox import LOOK_AFTER_S
 from state_layout.paths import Tree
 
@@ -242,6 +243,62 @@ def test_mail_file_replaced_under_its_writer_is_continued(tree: Tree) -> None:
     now_s += LOOK_AFTER_S
     life.step("c", ("bob", "three"))
     assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("when", ["open", "closed"])
+def test_mail_file_removed_before_its_writer_opens_it_again_comes_back_whole(
+    when: str, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes to many closes the file opened first, and believed a moment ago that it was there."""
+    monkeypatch.setattr(outbox, "MOST_OPEN", 1)
+    life = Life(tree, "alice", seconds=lambda: 100.0)
+    life.step("a", ("bob", "one"))
+    if when == "closed":
+        life.step("b", ("carol", "one"))
+    tree.mail_file("bob", "alice").unlink()
+    life.step("c", ("bob", "two"))
+    life.step("d", ("carol", "two"))
+    life.step("e", ("bob", "three"))
+    assert texts(all_mail(tree, "bob")) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("operation", ["create", "write"])
+def test_full_disk_while_a_mail_file_is_brought_back_leaves_no_gap(operation: str, tree: Tree) -> None:
+    now_s = 100.0
+    life = Life(tree, "alice", seconds=lambda: now_s)
+    life.step("a", ("bob", "one"), ("bob", "two"))
+    tree.mail_file("bob", "alice").unlink()
+    now_s += LOOK_AFTER_S
+    left = 1  # of what has room
+
+    def tap(name: str, arguments: tuple[object, ...]) -> None:
+        nonlocal left
+        path = arguments[0] if name == "create" else Path(f"/proc/self/fd/{arguments[0]}").readlink()
+        if name == operation and Path(str(path)).name == "alice.jsonl":
+            if name == "create" or not left:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            left -= 1
+
+    disk.tap(tap)
+    with pytest.raises(StorageFull):
+        life.step("b", ("bob", "three"))
+    assert not life.checkpoint()
+    disk.tap(None)
+    life.step("c", ("bob", "four"))
+    assert texts(all_mail(tree, "bob")) == ["one", "two", "three", "four"]
+
+
+def test_mail_file_that_could_not_be_brought_back_is_at_the_end(tree: Tree) -> None:
+    life = Life(tree, "alice")
+    life.step("a", ("bob", "one"))
+    tree.mail_file("bob", "alice").unlink()
+    fail("write", errno.ENOSPC, file="alice.jsonl")
+    with pytest.raises(StorageFull):
+        life.outbox.sync()
+    assert not life.outbox.covers(life.history)
+    disk.tap(None)
+    life.outbox.sync()
+    assert texts(all_mail(tree, "bob")) == ["one"]
 
 
 def test_mail_file_moved_away_under_its_writer_comes_back_before_a_checkpoint(tree: Tree) -> None:
