@@ -8,6 +8,7 @@ on which path, why, and what to do.
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 _REMEDIES = {
@@ -81,5 +82,6 @@ def storage_error(action: str, path: Path, cause: OSError) -> StorageError:
         return StorageFull(
             f"{path}: cannot {action}: no space left; free some (agents then go on by themselves)"
         )
-    remedy = _REMEDIES.get(cause.errno or 0)
+    is_of_system = cause.errno is not None and cause.strerror == os.strerror(cause.errno)
+    remedy = _REMEDIES.get(cause.errno or 0) if is_of_system else None  # whoever says why says what to do
     return StorageError(f"{path}: cannot {action}: {reason_of(cause)}{f'; {remedy}' if remedy else ''}")

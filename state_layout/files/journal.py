@@ -150,8 +150,7 @@ class Reader:
 
     def _judge(self, descriptor: int) -> Damage:
         """Tail, unless a later line says that this one had been synced."""
-        rest = batches(descriptor, self.position.offset)
-        lines = chain.from_iterable(batch.lines for batch in rest)
+        lines = chain.from_iterable(batch.lines for batch in batches(descriptor, self.position.offset))
         claim = max(map(synced_claim, islice(lines, 1, None)), default=0)
         return self._found(is_tail=claim <= self.position.seq, is_partial=False)
 
@@ -344,10 +343,10 @@ class Journal:
         return line.end
 
     def is_in_place(self) -> bool:
-        """The path still leads to the file that is open here."""
+        """The path still is that of the file that is open here: a link to it is not."""
         try:
-            found = os.stat(self._name)  # noqa: PTH116 - for each message: half the cost of Path.stat
-        except FileNotFoundError:
+            found = os.lstat(self._name)
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return (found.st_dev, found.st_ino) == self._file
 

@@ -180,6 +180,29 @@ def test_replaced_or_removed_file_is_not_in_place(tmp_path: Path) -> None:
     assert not journal.is_in_place()
 
 
+def test_file_that_was_moved_and_linked_to_is_not_in_place(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path / "j", 1)
+    (tmp_path / "j").rename(tmp_path / "elsewhere")
+    (tmp_path / "j").symlink_to("elsewhere")
+    assert not journal.is_in_place()
+
+
+def test_file_whose_folder_became_something_else_is_not_in_place(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    journal = journal_of(folder / "j", 1)
+    folder.rename(tmp_path / "elsewhere")
+    folder.touch()
+    assert not journal.is_in_place()
+
+
+def test_link_in_the_place_of_a_file_is_called_just_that(tmp_path: Path) -> None:
+    journal_of(tmp_path / "elsewhere", 1)
+    (tmp_path / "j").symlink_to("elsewhere")
+    with pytest.raises(StorageError, match=r"it is a symbolic link; put the file itself there$"):
+        Journal.open(tmp_path / "j")
+
+
 # -- durability
 
 
