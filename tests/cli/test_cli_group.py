@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from state_layout.errors import BadInput, Damaged
 from state_layout.paths import Tree
 
 Call = Callable[..., Any]
-HEAVY = ("rich", "watchdog", "psutil", "filelock", "orjson", "maos_sup.cli.run", "maos_sup.supervisor")
+HEAVY = (
+    *("rich", "watchdog", "psutil", "filelock", "orjson", "msgspec"),
+    *("maos_sup.cli.run", "maos_sup.supervisor"),
+)
 
 
 def test_help_imports_no_command_and_nothing_heavy() -> None:
@@ -109,6 +113,15 @@ def test_a_bug_is_one_line_and_its_traceback_is_kept(
     kept = next(tmp_path.glob("traceback-*.txt"))
     assert str(kept) in said
     assert "Traceback" in kept.read_text()
+
+
+def test_a_traceback_goes_elsewhere_where_nobody_can_look_at_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    edge.keep_tracebacks_in(tmp_path / ("x" * 300))  # as in a folder that was closed meanwhile, for root too
+    assert edge.guarded(raiser(ZeroDivisionError("oops")), debug=False) == 1
+    assert f"kept in {next(tmp_path.glob('traceback-*.txt'))}" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
