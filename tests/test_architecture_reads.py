@@ -95,11 +95,12 @@ def own_looks(source: str) -> Iterator[str]:
 
     An entry of `os.scandir` has methods of the same names, and asks nobody.
     """
+    is_scanned = "scandir" in source or "DirEntry" in source
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         is_look = node.func.attr in LOOKS and not (node.args or node.keywords)
-        if is_look and ast.unparse(node.func.value) != "entry":
+        if is_look and not (is_scanned and ast.unparse(node.func.value) == "entry"):
             yield f"{node.lineno}: {ast.unparse(node)}"
 
 
@@ -113,4 +114,6 @@ def test_a_look_by_pathlib_is_found() -> None:
     looks = "\n".join(
         ("folder.is_dir()", "(a / b).exists()", "entry.is_dir()", "scene.is_file(path)", "is_dir(path)")
     )
-    assert [*own_looks(looks)] == ["1: folder.is_dir()", "2: (a / b).exists()"]
+    pathlibs = ["1: folder.is_dir()", "2: (a / b).exists()"]
+    assert [*own_looks(f"{looks}\nos.scandir(path)")] == pathlibs
+    assert [*own_looks(looks)] == [*pathlibs, "3: entry.is_dir()"]

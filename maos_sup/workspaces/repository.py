@@ -97,7 +97,7 @@ def _is_bare(folder: Path) -> bool:
 
 def _git_dir(top: Path) -> Path:
     entry = top / ".git"
-    if entry.is_dir():
+    if is_dir(entry):
         found = Path(os.path.realpath(entry))
     else:
         told = _text(entry)
