@@ -201,7 +201,7 @@ def _place(ready: Path, out: Path) -> None:
     with atomic.opened(ready, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
     try:
-        os.link(ready, out)
+        os.link(ready, out, follow_symlinks=False)
     except FileExistsError as cause:
         raise BadInput(f"{out}: is there already; name another file with -o") from cause
     atomic.fsync_folder(out.parent)

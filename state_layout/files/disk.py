@@ -159,7 +159,7 @@ def rename_to(source: Path, folder: int, name: str) -> None:
 
 def link(source: Path | str, target: Path) -> None:
     _seen("link", source, target)
-    os.link(source, target)
+    os.link(source, target, follow_symlinks=False)  # from Python 3.14 on a link is followed else, as on a Mac
 
 
 def unlink(path: Path | str) -> None:

@@ -70,7 +70,7 @@ def test_an_end_that_could_not_be_written_for_want_of_room_is_written_later(
     supervisor, log = orchestra.supervisor(), tmp_path / "strace"
     assert supervisor
     exit_of_ann = orchestra.tree.agent("ann").attempt(1).exit
-    with failing(supervisor, log, call="link", error="ENOSPC", when="1"):
+    with failing(supervisor, log, call="linkat", error="ENOSPC", when="1"):
         os.kill(orchestra.pids()["ann"], signal.SIGKILL)
         orchestra.wait(exit_of_ann.exists, "the end is written")
     assert injected(log) == 1

@@ -218,3 +218,12 @@ def test_files_and_folders_are_private(tmp_path: Path) -> None:
 )
 def test_names_of_temporary_files(name: str, answer: bool) -> None:
     assert atomic.is_temporary(name) is answer
+
+
+def test_link_to_a_link_is_a_link(tmp_path: Path) -> None:
+    """With Python 3.14 and on a Mac it led to a second name of what the link leads to."""
+    (tmp_path / "file").write_bytes(OLD)
+    (tmp_path / "name").symlink_to("file")
+    disk.link(tmp_path / "name", tmp_path / "other")
+    assert (tmp_path / "other").is_symlink()
+    assert (tmp_path / "file").stat().st_nlink == 1
